@@ -1,0 +1,44 @@
+# Everything lands in this folder: .tools (uv), .venv (Python packages), .postavka (servers, jars, data).
+PYTHON ?= python3
+UV := .tools/bin/uv
+RUN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help install lock up demo test check bench clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/.installed  ## what the other commands need (they call it themselves)
+
+$(UV):
+	@echo "Installing uv into .tools ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
+.venv/.installed: requirements.lock pyproject.toml | $(UV)
+	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: | $(UV)  ## pin every package anew after a change to pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml deploy/build-requirements.in -o requirements.lock
+
+up: install  ## start everything and stay up until Ctrl-C
+	@$(RUN)/postavka up
+
+demo: install  ## the same, with sample data and real requests walked through the log
+	@$(RUN)/postavka demo
+
+check: install  ## linters, types and import contracts
+	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy && $(RUN)/lint-imports
+
+test: check  ## checks and all tests, against real servers started for the run
+	@$(RUN)/pytest
+
+bench: install  ## measure this machine: requests/s, latency, rebuild
+	@$(RUN)/python -m bench
+
+clean:  ## remove everything installed and all data
+	rm -rf .tools .venv .postavka

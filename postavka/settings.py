@@ -1,0 +1,72 @@
+"""Every setting of every process, with its default and unit.
+
+Values come from the environment (or a `.env` file in the working folder). Two names are shared with the rest
+of the world: `KAFKA_BOOTSTRAP_SERVERS` and `DATABASE_URL`. When they are set, those servers are used and nothing
+embedded is started. Everything else starts with `POSTAVKA_`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PARTITIONS = 12
+"""Partitions of every topic, for ever: the request id is the key, so that a request has one partition number
+in all of them. A topic that exists with another number is refused at start."""
+
+
+class Settings(BaseSettings):
+    """Read once a process; frozen. Secrets are `SecretStr`, so that printing the settings never shows them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="POSTAVKA_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    # Where embedded servers keep jars, data, logs and their generated passwords.
+    home: Path = Path(".postavka")
+
+    # Kafka
+    kafka_bootstrap_servers: str | None = Field(
+        None, validation_alias=AliasChoices("KAFKA_BOOTSTRAP_SERVERS", "POSTAVKA_KAFKA_BOOTSTRAP_SERVERS")
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SASL_PLAINTEXT", "SSL", "SASL_SSL"] = Field(
+        "PLAINTEXT", validation_alias=AliasChoices("KAFKA_SECURITY_PROTOCOL")
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", validation_alias=AliasChoices("KAFKA_SASL_MECHANISM")
+    )
+    kafka_sasl_username: str | None = Field(None, validation_alias=AliasChoices("KAFKA_SASL_USERNAME"))
+    kafka_sasl_password: SecretStr | None = Field(None, validation_alias=AliasChoices("KAFKA_SASL_PASSWORD"))
+    kafka_ssl_cafile: Path | None = Field(None, validation_alias=AliasChoices("KAFKA_SSL_CAFILE"))
+    kafka_ssl_certfile: Path | None = Field(None, validation_alias=AliasChoices("KAFKA_SSL_CERTFILE"))
+    kafka_ssl_keyfile: Path | None = Field(None, validation_alias=AliasChoices("KAFKA_SSL_KEYFILE"))
+    kafka_replication: int = Field(1, ge=1, description="replicas of a topic we create; 3 on a cluster")
+
+    # PostgreSQL (sslmode and the like go into the URL's query)
+    database_url: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("DATABASE_URL", "POSTAVKA_DATABASE_URL")
+    )
+
+    # A stage
+    batch_records: int = Field(1000, ge=1, description="the most records decided in one transaction")
+    state_cache: int = Field(20_000, ge=0, description="requests whose state a worker keeps in memory")
+    stall_seconds: float = Field(
+        20.0, gt=0, description="lag above zero and no batch for so long: the process exits and is restarted"
+    )
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(0, description="of /healthz and /metrics; 0 lets the system choose")
+    worker: str = Field("0", description="names this worker among those of its stage (static membership)")
+
+    # Logs
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read from the environment once."""
+    return Settings()
