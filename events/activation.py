@@ -1,0 +1,41 @@
+"""Stage `activation`: the only place where registration number and 1C:ITS contract count (L2, L19).
+Topic `activation.events`."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import ClassVar
+
+from events.model import Event, Id, Reason
+from events.reference import Contract
+
+
+class Activator(StrEnum):
+    """Who activates: the user itself, or the partner for it (L19)."""
+
+    USER = "user"
+    PARTNER = "partner"
+
+
+class Activated(Event):
+    """The service runs. Both days belong to its period."""
+
+    TYPE: ClassVar[str] = "Activated.v1"
+
+    activated_by: Activator
+    actor: Id
+    registration_number: Id
+    contract: Contract
+    service_from: date
+    service_until: date
+
+
+class ActivationRefused(Event):
+    """Not now, and why. It can be tried again."""
+
+    TYPE: ClassVar[str] = "ActivationRefused.v1"
+
+    activated_by: Activator
+    actor: Id
+    reason: Reason

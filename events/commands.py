@@ -1,0 +1,128 @@
+"""What is asked of the system, on the input topics. Kept for ever beside the events: an auditor needs both.
+
+A command that people fill in (`SubmitRequest`) takes any text: approval names every mistake at once. A command that
+programs write is strict: a wrong one goes to the dead letters.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from events.activation import Activator
+from events.model import Command, Delivery, Id, Money, Text
+from events.shipping import Kit
+
+
+class SubmitRequest(Command):
+    """Button «Отправить» (L11). The request's id is made by the sender before the first try: the same id twice is one
+    request. Topic `commands.requests`."""
+
+    TYPE: ClassVar[str] = "SubmitRequest.v1"
+
+    request_id: UUID
+    partner_id: Id
+    submitted_by: Id
+    request_type: Text | None = None
+    contact_id: Text | None = None
+    distributor_id: Text | None = None
+    base_delivery_id: Text | None = None
+    registration_number: Text | None = None
+    product_id: Text | None = None
+    inn: Text | None = None
+    buyer: Text | None = None
+    kpp: Text | None = None
+    comment: Text | None = None
+    client_email: Text | None = None
+    client_phone: Text | None = None
+
+
+class WithdrawRequest(Command):
+    """The partner takes a request back. Topic `commands.requests`."""
+
+    TYPE: ClassVar[str] = "WithdrawRequest.v1"
+
+    request_id: UUID
+    partner_id: Id
+    withdrawn_by: Id
+    reason: Text | None = None
+
+
+class DistributorConfirmation(Command):
+    """A distributor's answer: ready to pay or not (L17). Topic `distributors.<id>.confirmations`: the topic says whose
+    it is, since only that distributor may write there."""
+
+    TYPE: ClassVar[str] = "DistributorConfirmation.v1"
+
+    request_id: UUID
+    confirmation_id: Id
+    """The distributor's own number of this answer; the same one twice is one answer."""
+    accepted: bool
+    note: Text | None = None
+
+
+class BankPayment(Command):
+    """A payment from the bank's statement. Topic `bank.payments`."""
+
+    TYPE: ClassVar[str] = "BankPayment.v1"
+
+    payment_id: Id
+    """Unique at the bank; the same one twice is one payment."""
+    amount: Annotated[Money, Field(gt=0)]
+    received_on: date
+    payer_inn: Id
+    purpose: Text
+    invoice_number: Id | None = None
+    """If the reader of the statement found one in the purpose."""
+
+
+class SignDocument(Command):
+    """A signed document comes back (L16). Topic `commands.documents`."""
+
+    TYPE: ClassVar[str] = "SignDocument.v1"
+
+    request_id: UUID
+    document_id: Id
+    signature: Annotated[str, StringConstraints(max_length=200_000)]
+    """Detached CMS (PKCS#7) signature over the exact bytes issued; DER in base64."""
+    sent_by: Id
+
+
+class ReportDispatch(Command):
+    """The exchange operator or the postal clerk says that a document has left (L15). Topic `commands.documents`."""
+
+    TYPE: ClassVar[str] = "ReportDispatch.v1"
+
+    request_id: UUID
+    document_id: Id
+    delivery: Delivery
+    dispatch_id: Id
+    tracking: Id | None = None
+
+
+class KitManufactured(Command):
+    """The manufacturing department's answer to `ManufacturingOrdered`. Topic `manufacturing.kits`."""
+
+    TYPE: ClassVar[str] = "KitManufactured.v1"
+
+    request_id: UUID
+    kit: Kit
+
+
+class ActivateDelivery(Command):
+    """The user, or the partner for it, activates a delivery (L19). Topic `commands.activations`."""
+
+    TYPE: ClassVar[str] = "ActivateDelivery.v1"
+
+    request_id: UUID
+    activation_id: Id
+    """Made by the sender: the same one twice is one try."""
+    activated_by: Activator
+    actor: Id
+    partner_id: Id | None = None
+    """Required when a partner activates: it must be the one that bought the delivery."""
+    code: Id | None = None
+    """Required when the user activates: the code from the kit."""

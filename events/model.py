@@ -1,0 +1,90 @@
+"""What every message of the contract is: a frozen model with a versioned type name, and the few value types they share.
+
+Messages are immutable once written. A message never changes its shape: a new shape is a new version with a new
+`TYPE`, and the registry knows how an old record is read as the newest (`events/upcasting.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+
+class Value(BaseModel):
+    """A part of a message: frozen, closed, compared by content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Message(Value):
+    """Anything that travels on a topic. `TYPE` is its name on the wire, with its version: `Approved.v1`."""
+
+    TYPE: ClassVar[str]
+
+
+class Event(Message):
+    """Something that has happened; written by one stage, read by everybody, never changed.
+
+    The request it belongs to is the envelope's `subject`, not repeated in the body.
+    """
+
+
+class Command(Message):
+    """Something that is asked for, by a person or an outside system. A stage answers with events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unacceptable:
+    """A decider's answer to a message that makes no sense where it arrived (another partner's request, a kit nobody
+    ordered). The record goes to the dead letters with this reason: visible, kept, able to be tried again.
+    A business refusal is not this: that is an event.
+    """
+
+    code: str
+    reason: str
+
+
+Decision = Sequence[Event] | Unacceptable
+"""What a decider returns: the events that follow (none: nothing to do, told twice), or why it can't be taken."""
+
+
+Text = Annotated[str, StringConstraints(max_length=2_000)]
+"""Free text from outside; the bound keeps a record far below the broker's 1 MiB."""
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""An identifier from reference data or from a sender: no control characters."""
+
+Money = Annotated[
+    Decimal,
+    Field(max_digits=15, decimal_places=2),
+    PlainSerializer(lambda value: f"{value:.2f}", return_type=str, when_used="json"),
+]
+"""Roubles with kopecks, exact; a string with two decimals in JSON. Never a float."""
+
+
+class Channel(StrEnum):
+    """How the service is bought (L6): through a distributor, or directly from the vendor."""
+
+    DISTRIBUTOR = "distributor"
+    DIRECT = "direct"
+
+
+class Delivery(StrEnum):
+    """How documents travel (L15): electronic document exchange, or paper by post."""
+
+    EDO = "edo"
+    POST = "post"
+
+
+class Reason(Value):
+    """Why something was refused: a stable code for programs, a sentence in Russian for people."""
+
+    code: Id
+    message: Text
+    field: Id | None = None
+    """The field of the request it is about, if it is about one."""

@@ -1,0 +1,92 @@
+"""The facts of reference data, as events record them.
+
+A decision is made on the facts of that moment, so the facts travel inside the event: a replay years later decides
+on the same ones. `services/reference` keeps and versions them; here is only their shape.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from events.model import Delivery, Id, Money, Text, Value
+
+
+class Service(StrEnum):
+    """The two services sold under the letter, only as electronic deliveries (L1)."""
+
+    ITS_INDUSTRY = "its-industry"
+    """1С:ИТС Отраслевой"""
+    UPP_EXTENSION = "upp-extension"
+    """Продление поддержки конфигурации «Управление производственным предприятием»"""
+
+
+class Contact(Value):
+    """A contact person of a partner (L5)."""
+
+    id: Id
+    name: Text
+    email: Text | None = None
+    phone: Text | None = None
+
+
+class Company(Value):
+    """A legal person or sole trader that signs and pays. `kpp` is empty for a sole trader."""
+
+    id: Id
+    name: Text
+    inn: Id
+    kpp: Id | None = None
+    address: Text | None = None
+
+
+class Partner(Company):
+    """A partner of the vendor (L3). Without authorisation it can't order; `country` is ISO 3166 (RU)."""
+
+    country: Id = "RU"
+    authorised: bool = True
+    delivery: Delivery = Delivery.POST
+    """How its documents travel: EDO only where there's an agreement (L15)."""
+
+
+class Distributor(Company):
+    """A distributor in the RF (L6)."""
+
+
+class BaseDelivery(Value):
+    """A main delivery of a user, for which a service is bought (L7)."""
+
+    id: Id
+    name: Text
+
+
+class Product(Value):
+    """A service with one of its periods (L9), and what it costs."""
+
+    id: Id
+    service: Service
+    name: Text
+    months: Annotated[int, Field(ge=1, le=120)]
+    price: Money
+    vat_rate: Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2)]
+    """Per cent; included in the price."""
+
+
+class Client(Value):
+    """Whom the service is for (L10), as the request named it."""
+
+    inn: Id
+    kpp: Id | None
+    name: Text
+
+
+class Contract(Value):
+    """A 1C:ITS contract of a registration number (L19). Both days belong to it."""
+
+    number: Id
+    valid_from: date
+    valid_until: date

@@ -1,0 +1,61 @@
+"""From a type name and bytes to a message: the one place where bodies are read and written.
+
+Old versions are read as the newest through `events/upcasting.py`; the records themselves stay as they are.
+"""
+
+from __future__ import annotations
+
+import orjson
+from pydantic import ValidationError
+
+from events.model import Message
+from events.topics import ALL_TOPICS
+from events.upcasting import UPCASTERS, upcast
+
+MESSAGES: dict[str, type[Message]] = {
+    message.TYPE: message for topic in ALL_TOPICS for message in topic.carries
+}
+"""The newest version of every message, by its name on the wire."""
+
+
+class UnknownType(ValueError):
+    """A type, or a version of one, that this release does not know: perhaps from a newer one."""
+
+
+class BadBody(ValueError):
+    """A body that does not fit its type; says where and why."""
+
+
+def encode(message: Message) -> bytes:
+    """The body as it goes on the wire and into the event store."""
+    return message.__pydantic_serializer__.to_json(message)
+
+
+def decode(type_name: str, body: bytes | None) -> Message:
+    """Read a body as the newest version of its type.
+
+    Raises `UnknownType`, or `BadBody` for what is not JSON, does not fit the model, or is empty.
+    """
+    model = MESSAGES.get(type_name)
+    try:
+        if model is not None:
+            if not body:
+                raise BadBody("the body is empty")
+            return model.__pydantic_validator__.validate_json(body)
+        if type_name in UPCASTERS:
+            newest, fields = upcast(type_name, orjson.loads(body or b""))
+            return MESSAGES[newest].model_validate_json(orjson.dumps(fields))
+    except ValidationError as wrong:
+        raise BadBody(explain(wrong)) from None
+    except orjson.JSONDecodeError as wrong:
+        raise BadBody(f"not JSON: {wrong}") from None
+    raise UnknownType(f"the type {type_name!r} is not known to this release")
+
+
+def explain(wrong: ValidationError) -> str:
+    """Every error of a body in one line: `field: what`. Values are left out: they may be personal data."""
+    parts = []
+    for error in wrong.errors(include_url=False, include_input=False, include_context=False)[:20]:
+        place = ".".join(str(step) for step in error["loc"]) or "body"
+        parts.append(f"{place}: {error['msg']}")
+    return "; ".join(parts)

@@ -1,0 +1,134 @@
+"""Stage `shipping`: permission, documents, manufacturing order, delivery (L14-L18). Topic `shipping.events`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from events.model import Channel, Delivery, Event, Id, Reason, Text, Value
+from events.reference import Client, Product
+
+
+class DocumentKind(StrEnum):
+    """Kinds of documents the procedure knows."""
+
+    ACT = "act"
+    """Акт приема-передачи"""
+    INVOICE = "invoice"
+    """Счет на оплату"""
+    SHIPPING = "shipping"
+    """Документы на отгрузку"""
+
+
+class Basis(StrEnum):
+    """What opened the gate of L17."""
+
+    CONFIRMATION = "confirmation"
+    PAYMENT = "payment"
+
+
+class PermissionIssued(Event):
+    """Номер разрешения, told to the partner and, in a sale through a distributor, to it as well (L14, L15)."""
+
+    TYPE: ClassVar[str] = "PermissionIssued.v1"
+
+    number: Id
+    partner_id: Id
+    distributor_id: Id | None
+
+
+class DocumentIssued(Event):
+    """A document is drawn up and goes to the counterparty, which signs it and sends it back (L14-L16)."""
+
+    TYPE: ClassVar[str] = "DocumentIssued.v1"
+
+    document_id: Id
+    kind: DocumentKind
+    number: Id
+    issued_on: date
+    recipient_id: Id
+    signer_inn: Id
+    """INN of the counterparty whose signature counts (L16)."""
+    delivery: Delivery
+    sha256: Id
+    """Of the exact bytes issued, in hexadecimal: what a signature must cover."""
+
+
+class DocumentDispatched(Event):
+    """A document has left: handed to the exchange operator, or to the post with its tracking number (L15)."""
+
+    TYPE: ClassVar[str] = "DocumentDispatched.v1"
+
+    document_id: Id
+    delivery: Delivery
+    dispatch_id: Id
+    tracking: Id | None = None
+
+
+class DocumentSigned(Event):
+    """The counterparty has signed and returned it (L16). An obligation, not a gate."""
+
+    TYPE: ClassVar[str] = "DocumentSigned.v1"
+
+    document_id: Id
+    signer_inn: Id
+    certificate_serial: Id
+    certificate_subject: Text
+    signed_at: datetime
+    signature_sha256: Id
+
+
+class SignatureRefused(Event):
+    """A signed document that can't be taken, and why; it may be sent again (L16)."""
+
+    TYPE: ClassVar[str] = "SignatureRefused.v1"
+
+    document_id: Id
+    reason: Reason
+    signature_sha256: Id
+
+
+class ManufacturingOrdered(Event):
+    """The order to make the electronic delivery, given only behind the gate of L17."""
+
+    TYPE: ClassVar[str] = "ManufacturingOrdered.v1"
+
+    basis: Basis
+    basis_id: Id
+    """The confirmation, or the payment that completed the sum."""
+    permission_number: Id
+    product: Product
+    client: Client
+    registration_number: Id
+
+
+class Kit(Value):
+    """Комплект: what manufacturing made. `code` is what the user activates with."""
+
+    number: Id
+    code: Id
+    name: Text
+
+
+class ShipmentIssued(Event):
+    """The delivery is sold: this makes the record in the partner's cabinet, with the kit and the client (L18)."""
+
+    TYPE: ClassVar[str] = "ShipmentIssued.v1"
+
+    channel: Channel
+    partner_id: Id
+    distributor_id: Id | None
+    kit: Kit
+    product: Product
+    client: Client
+    registration_number: Id
+    shipped_on: date
+
+
+class WithdrawalRefused(Event):
+    """Withdrawn too late: manufacturing had been ordered. The sale goes on."""
+
+    TYPE: ClassVar[str] = "WithdrawalRefused.v1"
+
+    reason: Reason

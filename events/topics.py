@@ -1,0 +1,134 @@
+"""Every topic, who writes it, and what may lie on it.
+
+One topic a stage, written by that stage alone. Input topics beside them. All have the same number of partitions and
+the request id as key; all are kept for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from events import activation, approval, billing, commands, request, shipping
+from events.model import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`name` as on the broker; `{distributor}` in it stands for a distributor's id."""
+
+    name: str
+    title: str
+    writer: str
+    carries: tuple[type[Message], ...]
+
+
+REQUEST_EVENTS = Topic(
+    "request.events",
+    "What partners asked for",
+    "request",
+    (request.RequestSubmitted, request.RequestWithdrawn),
+)
+APPROVAL_EVENTS = Topic(
+    "approval.events", "Complete or not", "approval", (approval.Approved, approval.Rejected)
+)
+BILLING_EVENTS = Topic(
+    "billing.events",
+    "Confirmed or paid",
+    "billing",
+    (
+        billing.InvoiceIssued,
+        billing.ConfirmationHeld,
+        billing.DistributorConfirmed,
+        billing.DistributorDeclined,
+        billing.ConfirmationRefused,
+        billing.PaymentReceived,
+        billing.PaymentUnmatched,
+    ),
+)
+SHIPPING_EVENTS = Topic(
+    "shipping.events",
+    "Permission, documents, manufacturing, delivery",
+    "shipping",
+    (
+        shipping.PermissionIssued,
+        shipping.DocumentIssued,
+        shipping.DocumentDispatched,
+        shipping.DocumentSigned,
+        shipping.SignatureRefused,
+        shipping.ManufacturingOrdered,
+        shipping.ShipmentIssued,
+        shipping.WithdrawalRefused,
+    ),
+)
+ACTIVATION_EVENTS = Topic(
+    "activation.events",
+    "Activated or refused",
+    "activation",
+    (activation.Activated, activation.ActivationRefused),
+)
+
+REQUEST_COMMANDS = Topic(
+    "commands.requests",
+    "Requests sent and withdrawn by partners",
+    "partners",
+    (commands.SubmitRequest, commands.WithdrawRequest),
+)
+DOCUMENT_COMMANDS = Topic(
+    "commands.documents",
+    "Signed documents and dispatch reports",
+    "counterparties, exchange operator, postal clerk",
+    (commands.SignDocument, commands.ReportDispatch),
+)
+ACTIVATION_COMMANDS = Topic(
+    "commands.activations", "Activations asked for", "users and partners", (commands.ActivateDelivery,)
+)
+CONFIRMATIONS = Topic(
+    "distributors.{distributor}.confirmations",
+    "One distributor's answers",
+    "that distributor alone",
+    (commands.DistributorConfirmation,),
+)
+BANK_PAYMENTS = Topic(
+    "bank.payments", "Payments from the bank's statements", "the statement reader", (commands.BankPayment,)
+)
+MANUFACTURING_ORDERS = Topic(
+    "manufacturing.orders",
+    "Copies of ManufacturingOrdered, for the department",
+    "shipping",
+    (shipping.ManufacturingOrdered,),
+)
+MANUFACTURING_KITS = Topic(
+    "manufacturing.kits", "Kits made", "the manufacturing department", (commands.KitManufactured,)
+)
+DEAD_LETTERS = Topic("dead-letters", "Records that could not be taken, as they came", "every stage", ())
+
+STAGE_TOPICS = (REQUEST_EVENTS, APPROVAL_EVENTS, BILLING_EVENTS, SHIPPING_EVENTS, ACTIVATION_EVENTS)
+INPUT_TOPICS = (
+    REQUEST_COMMANDS,
+    DOCUMENT_COMMANDS,
+    ACTIVATION_COMMANDS,
+    BANK_PAYMENTS,
+    MANUFACTURING_KITS,
+    CONFIRMATIONS,
+)
+ALL_TOPICS = (*STAGE_TOPICS, *INPUT_TOPICS, MANUFACTURING_ORDERS, DEAD_LETTERS)
+
+
+def confirmations_of(distributor_id: str) -> str:
+    """Name of the topic on which this distributor answers."""
+    return CONFIRMATIONS.name.replace("{distributor}", distributor_id)
+
+
+def distributor_of(topic: str) -> str | None:
+    """The distributor whose confirmations topic this is; None for any other topic."""
+    prefix, suffix = CONFIRMATIONS.name.split("{distributor}")
+    if topic.startswith(prefix) and topic.endswith(suffix) and len(topic) > len(prefix) + len(suffix):
+        return topic[len(prefix) : -len(suffix)]
+    return None
+
+
+def topic_names(distributor_ids: Iterable[str]) -> list[str]:
+    """Names of all topics that must exist, with one confirmations topic for each distributor."""
+    fixed = [topic.name for topic in ALL_TOPICS if topic is not CONFIRMATIONS]
+    return fixed + [confirmations_of(distributor) for distributor in distributor_ids]
