@@ -12,9 +12,7 @@ from events.model import Message
 from events.topics import ALL_TOPICS
 from events.upcasting import UPCASTERS, upcast
 
-MESSAGES: dict[str, type[Message]] = {
-    message.TYPE: message for topic in ALL_TOPICS for message in topic.carries
-}
+MESSAGES: dict[str, type[Message]] = {message.TYPE: message for topic in ALL_TOPICS for message in topic.carries}
 """The newest version of every message, by its name on the wire."""
 
 
@@ -41,7 +39,8 @@ def decode(type_name: str, body: bytes | None) -> Message:
         if model is not None:
             if not body:
                 raise BadBody("the body is empty")
-            return model.__pydantic_validator__.validate_json(body)
+            message: Message = model.__pydantic_validator__.validate_json(body)
+            return message
         if type_name in UPCASTERS:
             newest, fields = upcast(type_name, orjson.loads(body or b""))
             return MESSAGES[newest].model_validate_json(orjson.dumps(fields))

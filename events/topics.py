@@ -29,9 +29,7 @@ REQUEST_EVENTS = Topic(
     "request",
     (request.RequestSubmitted, request.RequestWithdrawn),
 )
-APPROVAL_EVENTS = Topic(
-    "approval.events", "Complete or not", "approval", (approval.Approved, approval.Rejected)
-)
+APPROVAL_EVENTS = Topic("approval.events", "Complete or not", "approval", (approval.Approved, approval.Rejected))
 BILLING_EVENTS = Topic(
     "billing.events",
     "Confirmed or paid",
