@@ -1,0 +1,1 @@
+"""The event store: `eventsourcing`'s model on PostgreSQL with a recorder of ours (see `recorder.py` for why)."""

@@ -1,0 +1,60 @@
+"""Numbered SQL files, applied once each, in order, under a lock.
+
+A part that owns a PostgreSQL schema keeps its files in a folder `sql` of its package: `001_events.sql`,
+`002_….sql`. They run with `search_path` set to the schema. Files named `fn_….sql` hold functions (`CREATE OR REPLACE`)
+and run anew whenever their text changes. An applied numbered file must never change: a checksum says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+
+class ChangedMigration(RuntimeError):
+    """A numbered file was edited after it had been applied: add a new one instead."""
+
+
+def migrate(conninfo: str, schema: str, *packages: str) -> list[str]:
+    """Bring `schema` up to date with the `sql` folders of `packages`; returns the names of the files that ran."""
+    ran: list[str] = []
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext('postavka.migrate'))")
+        with connection.transaction():
+            connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+            connection.execute(SQL("SET LOCAL search_path TO {}, public").format(Identifier(schema)))
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, sha256 text NOT NULL, "
+                "applied_at timestamptz NOT NULL DEFAULT now())"
+            )
+            applied = dict(connection.execute("SELECT name, sha256 FROM migrations").fetchall())
+            for package in packages:
+                for file in _sql_files(package):
+                    if _apply(connection, f"{package}/{file.name}", file.read_text("utf-8"), applied):
+                        ran.append(file.name)
+        connection.execute("SELECT pg_advisory_unlock(hashtext('postavka.migrate'))")
+    return ran
+
+
+def _sql_files(package: str) -> list[Traversable]:
+    folder = files(package) / "sql"
+    return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+
+
+def _apply(connection: psycopg.Connection, name: str, text: str, applied: dict[str, str]) -> bool:
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    if applied.get(name) == sha256:
+        return False
+    if name in applied and not name.rpartition("/")[2].startswith("fn_"):
+        raise ChangedMigration(f"{name} was changed after it had been applied; add a new numbered file instead")
+    connection.execute(text.encode(), prepare=False)
+    connection.execute(
+        "INSERT INTO migrations (name, sha256) VALUES (%s, %s) "
+        "ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, applied_at = now()",
+        (name, sha256),
+    )
+    return True
