@@ -31,7 +31,7 @@ def migrate(conninfo: str, schema: str, *packages: str) -> list[str]:
                 "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, sha256 text NOT NULL, "
                 "applied_at timestamptz NOT NULL DEFAULT now())"
             )
-            applied = dict(connection.execute("SELECT name, sha256 FROM migrations").fetchall())
+            applied: dict[str, str] = dict(connection.execute("SELECT name, sha256 FROM migrations").fetchall())
             for package in packages:
                 for file in _sql_files(package):
                     if _apply(connection, f"{package}/{file.name}", file.read_text("utf-8"), applied):

@@ -1,0 +1,1 @@
+"""Kafka, as we use it: connections, records, topics, reading a range, the outbox relay, sending commands."""

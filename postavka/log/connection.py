@@ -1,0 +1,72 @@
+"""How each client library is told where Kafka is and who we are. One place for SASL and TLS."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from postavka.settings import Settings
+
+
+class NoKafka(RuntimeError):
+    """No bootstrap servers are set."""
+
+
+def bootstrap(settings: Settings) -> str:
+    """`host:port[,host:port…]`. Raises `NoKafka` when unset: a service never starts servers by itself."""
+    if not settings.kafka_bootstrap_servers:
+        raise NoKafka("KAFKA_BOOTSTRAP_SERVERS is not set; start the whole with `postavka up`, or point it at a broker")
+    return settings.kafka_bootstrap_servers
+
+
+def _password(settings: Settings) -> str | None:
+    return settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else None
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext | None:
+    """TLS for the Python clients; None without TLS."""
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return None
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+    if settings.kafka_ssl_certfile is not None:
+        context.load_cert_chain(settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
+    return context
+
+
+def for_aiokafka(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments of `AIOKafkaConsumer` and `AIOKafkaProducer`."""
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": bootstrap(settings),
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": ssl_context(settings),
+    }
+    if settings.kafka_security_protocol.startswith("SASL"):
+        arguments |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": _password(settings),
+        }
+    return arguments
+
+
+def for_librdkafka(settings: Settings) -> dict[str, Any]:
+    """Configuration of confluent_kafka's clients."""
+    conf: dict[str, Any] = {
+        "bootstrap.servers": bootstrap(settings),
+        "security.protocol": settings.kafka_security_protocol,
+        "log_level": 3,
+    }
+    if settings.kafka_security_protocol.startswith("SASL"):
+        conf |= {
+            "sasl.mechanism": settings.kafka_sasl_mechanism,
+            "sasl.username": settings.kafka_sasl_username,
+            "sasl.password": _password(settings),
+        }
+    for name, path in (
+        ("ssl.ca.location", settings.kafka_ssl_cafile),
+        ("ssl.certificate.location", settings.kafka_ssl_certfile),
+        ("ssl.key.location", settings.kafka_ssl_keyfile),
+    ):
+        if path is not None:
+            conf[name] = str(path)
+    return conf

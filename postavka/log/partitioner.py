@@ -1,0 +1,17 @@
+"""Which partition a key belongs to: murmur2, as Kafka's own Java clients do it.
+
+The relay names the partition itself, so that it never depends on a client library's default (librdkafka's is another
+one), and a request has one partition number in every event topic.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from aiokafka.partitioner import murmur2
+
+
+@lru_cache(maxsize=50_000)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Partition of a key among `partitions`."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)

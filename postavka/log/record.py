@@ -1,0 +1,30 @@
+"""A record as it lies on Kafka: coordinates and raw bytes, nothing decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RawHeaders = tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record. `timestamp_ms` is the broker's or producer's, in milliseconds since 1970."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: RawHeaders
+
+    @property
+    def coordinates(self) -> str:
+        """`topic/partition/offset`: names this record for ever."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+def partition_name(topic: str, partition: int) -> str:
+    """`topic/partition`: how an input partition is named in the tracking table."""
+    return f"{topic}/{partition}"

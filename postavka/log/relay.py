@@ -1,0 +1,302 @@
+"""The outbox relay: copies a stage's event store to its topic, in order of position, each event once.
+
+Only one relay a stage is at work (a PostgreSQL advisory lock). It starts from a checkpoint, reads what lies on the topic
+behind it, and publishes nothing at or below the highest position found in a partition. From there it goes round after
+round: read the next events, produce, wait until the broker has them all. The producer is idempotent, so that a retry
+neither repeats nor reorders. A relay that was replaced while paused may still write a late duplicate: readers skip a
+position they have seen, an auditor sees it.
+
+The same reading of the topic's tail notices a store that was restored from an older copy: events that are on the topic
+but not in the store are brought back before anything else is done (`bring_back`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+import psycopg
+from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Message as KafkaMessage
+
+from events.envelope import Envelope, header_map
+from postavka.log.connection import for_librdkafka
+from postavka.log.partitioner import partition_of
+from postavka.log.record import Record, partition_name
+from postavka.log.tail import read_to_end
+from postavka.logs import logger
+from postavka.settings import PARTITIONS, Settings
+from postavka.store.recorder import EventRecorder, RecordedEvent
+
+log = logger(__name__)
+
+ROUND = 4_000
+"""Most events read and produced before waiting for the broker."""
+POLL_SECONDS = 0.1
+"""How long a relay sleeps when nobody wakes it: bounds the delay of events written by another worker."""
+CHECKPOINT_SECONDS = 1.0
+LOCK_RETRY_SECONDS = 1.0
+DEAD_LETTERS = "dead-letters"
+
+Positions = dict[tuple[str, int], int]
+
+
+class RelayFailed(RuntimeError):
+    """The producer can't go on (the broker refused an event for good). The process ends and starts anew."""
+
+
+def envelope_of(event: RecordedEvent, source: str) -> Envelope:
+    """The envelope under which a stored event is published. Its id is `request/version`: the same on every try."""
+    return Envelope(
+        id=f"{event.originator_id}/{event.version}",
+        source=source,
+        type=event.type,
+        subject=str(event.originator_id),
+        time=event.time,
+        clock=event.clock,
+        causation=event.causation,
+        correlation=event.correlation,
+        position=event.position,
+        input=event.input,
+        trace=event.trace,
+    )
+
+
+class Relay(threading.Thread):
+    """A thread of a stage's process. `wake()` it after a commit; `stop()` it at the end; `failed` tells the watchdog."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        recorder: EventRecorder,
+        topic: str,
+        source: str,
+        copies: Mapping[str, str],
+        on_published: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        super().__init__(name="relay", daemon=True)
+        self._settings = settings
+        self._recorder = recorder
+        self._topic = topic
+        self._source = source
+        self._copies = dict(copies)
+        self._on_published = on_published
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self.failed: BaseException | None = None
+        self.active = False
+        self.position = 0
+        """Everything up to here is on the topic."""
+
+    def wake(self) -> None:
+        """There may be something to publish."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Finish the round at hand and end."""
+        self._stopping.set()
+        self._woken.set()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with psycopg.connect(
+                    self._recorder.datastore.conninfo,  # type: ignore[attr-defined]
+                    autocommit=True,
+                    options=f"-c search_path={self._recorder.datastore.schema}",
+                ) as session:
+                    self._relay_while_locked(session)
+            except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
+                self.active = False
+                log.warning("relay: PostgreSQL is away, trying again", error=str(away)[:200])
+                self._stopping.wait(LOCK_RETRY_SECONDS)
+            except BaseException as error:
+                self.active = False
+                self.failed = error
+                log.exception("relay: cannot go on", error=str(error)[:500])
+                return
+        self.active = False
+
+    def _relay_while_locked(self, session: psycopg.Connection[Any]) -> None:
+        schema = self._recorder.datastore.schema
+        while not self._stopping.is_set():
+            row = session.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (f"relay of {schema}",)).fetchone()
+            if row and row[0]:
+                break
+            self._stopping.wait(LOCK_RETRY_SECONDS)
+        else:
+            return
+        topics = [self._topic, *self._copies.values()]
+        position, offsets = read_checkpoint(session, topics)
+        there = highest_positions(self._settings, offsets)
+        self.position = position
+        self.active = True
+        log.info("relay: at work", topic=self._topic, position=position)
+        self._publish(session, _Publisher(self._settings, offsets), there)
+
+    def _publish(self, session: psycopg.Connection[Any], publisher: _Publisher, there: Positions) -> None:
+        written = time.monotonic()
+        dirty = False
+        while not self._stopping.is_set():
+            events = read_events(session, self.position)
+            if events:
+                for event in events:
+                    self._publish_one(publisher, event, there)
+                publisher.wait()
+                self.position = events[-1].position
+                self._on_published(len(events))
+                dirty = True
+            publish_dead_letters(session, publisher, self._source)
+            if dirty and time.monotonic() - written > CHECKPOINT_SECONDS:
+                write_checkpoint(session, self.position, publisher.offsets)
+                written, dirty = time.monotonic(), False
+            if len(events) < ROUND:
+                self._woken.wait(POLL_SECONDS)
+                self._woken.clear()
+        write_checkpoint(session, self.position, publisher.offsets)
+
+    def _publish_one(self, publisher: _Publisher, event: RecordedEvent, there: Positions) -> None:
+        key = str(event.originator_id).encode()
+        partition = partition_of(key, PARTITIONS)
+        headers = None
+        topics = (self._topic,) if event.type not in self._copies else (self._topic, self._copies[event.type])
+        for topic in topics:
+            if event.position > there.get((topic, partition), 0):
+                headers = headers or envelope_of(event, self._source).headers()
+                publisher.send(topic, partition, key, event.body, headers)
+
+
+class _Publisher:
+    """An idempotent librdkafka producer; knows the next offset of every partition it wrote."""
+
+    def __init__(self, settings: Settings, offsets: dict[tuple[str, int], int]) -> None:
+        self.offsets = offsets
+        self._error: KafkaError | None = None
+        self._producer = Producer(
+            for_librdkafka(settings)
+            | {
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 1,
+                "compression.type": "lz4",
+                "message.timeout.ms": 0,
+                "queue.buffering.max.messages": 500_000,
+                "message.max.bytes": 10_000_000,
+                "partitioner": "murmur2_random",
+                "error_cb": self._on_error,
+            }
+        )
+
+    def send(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[tuple[str, Any]]
+    ) -> None:
+        self._producer.produce(
+            topic, value, key, partition=partition, headers=headers, on_delivery=self._delivered
+        )
+        self._producer.poll(0)
+
+    def wait(self) -> None:
+        """Until the broker has everything. Raises `RelayFailed` when it refused something."""
+        while self._producer.flush(1.0) and self._error is None:
+            pass
+        if self._error is not None:
+            raise RelayFailed(self._error.str())
+
+    def _delivered(self, error: KafkaError | None, message: KafkaMessage) -> None:
+        if error is not None:
+            self._error = error
+            return
+        place = (message.topic(), message.partition())
+        self.offsets[place] = max(self.offsets.get(place, 0), message.offset() + 1)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._error = error
+
+
+# The checkpoint
+
+
+def read_checkpoint(session: psycopg.Connection[Any], topics: list[str]) -> tuple[int, dict[tuple[str, int], int]]:
+    """Position up to which everything is published, and from which offset each partition must be looked at."""
+    row = session.execute("SELECT position, offsets FROM relay").fetchone()
+    position, stored = row if row else (0, {})
+    offsets = {
+        (topic, partition): int(stored.get(partition_name(topic, partition), 0))
+        for topic in topics
+        for partition in range(PARTITIONS)
+    }
+    return position, offsets
+
+
+def write_checkpoint(session: psycopg.Connection[Any], position: int, offsets: Mapping[tuple[str, int], int]) -> None:
+    """Remember that everything up to `position` is published, below these offsets."""
+    stored = {partition_name(*place): offset for place, offset in offsets.items()}
+    session.execute("UPDATE relay SET position = %s, offsets = %s", (position, orjson.dumps(stored).decode()))
+
+
+def highest_positions(settings: Settings, offsets: Mapping[tuple[str, int], int]) -> Positions:
+    """The highest position that lies in each partition from these offsets on. (The last record alone won't do: it may
+    be a replaced relay's late duplicate.)"""
+    highest: Positions = {}
+    for batch in read_to_end(settings, offsets):
+        for record in batch:
+            position = _position(record)
+            place = (record.topic, record.partition)
+            if position > highest.get(place, 0):
+                highest[place] = position
+    return highest
+
+
+def _position(record: Record) -> int:
+    try:
+        return int(header_map(record.headers)["ce_position"])
+    except (KeyError, ValueError):
+        return 0
+
+
+def read_events(session: psycopg.Connection[Any], after: int) -> list[RecordedEvent]:
+    """The next events behind a position."""
+    rows = session.execute(
+        "SELECT originator_id, originator_version, topic, state, recorded_at, clock, causation, correlation, input, "
+        "trace, notification_id FROM stored_events WHERE notification_id > %s ORDER BY notification_id LIMIT %s",
+        (after, ROUND),
+        prepare=True,
+        binary=True,
+    )
+    return [RecordedEvent(*row) for row in rows]
+
+
+# Dead letters
+
+
+def publish_dead_letters(session: psycopg.Connection[Any], publisher: _Publisher, source: str) -> None:
+    """Copy new dead letters to their topic: original key, value and headers, and where and why in `dlq_…` headers.
+    At least once: one that is sent again after a crash has the same `dlq_id`."""
+    rows = session.execute(
+        'SELECT id, topic, partition, "offset", key, value, headers, code, reason, sha256 FROM dead_letters '
+        "WHERE NOT relayed ORDER BY id LIMIT 500",
+        prepare=True,
+    ).fetchall()
+    if not rows:
+        return
+    import base64
+
+    for number, topic, partition, offset, key, value, headers, code, reason, sha256 in rows:
+        original = [(name, None if data is None else base64.b64decode(data)) for name, data in headers]
+        facts = {
+            "dlq_id": f"{source}#{number}",
+            "dlq_topic": topic,
+            "dlq_partition": str(partition),
+            "dlq_offset": str(offset),
+            "dlq_code": code,
+            "dlq_reason": reason[:1_000],
+            "dlq_sha256": sha256,
+        }
+        extra = [(name, text.encode()) for name, text in facts.items()]
+        publisher.send(DEAD_LETTERS, partition % PARTITIONS, key, value, [*original, *extra])
+    publisher.wait()
+    session.execute("UPDATE dead_letters SET relayed = true WHERE id = ANY(%s)", ([row[0] for row in rows],))

@@ -1,0 +1,95 @@
+"""Read a range of a topic, from known offsets to the end as it is now: for the relay's start, for recovery, for tools.
+
+Reads through librdkafka without a consumer group, so nothing is committed anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from postavka.log.connection import for_librdkafka
+from postavka.log.record import Record
+from postavka.settings import Settings
+
+BATCH = 5_000
+TIMEOUT_SECONDS = 15.0
+
+TopicOffsets = Mapping[tuple[str, int], int]
+
+
+class TailUnread(RuntimeError):
+    """The broker did not give up a range in time."""
+
+
+def read_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Record]]:
+    """Batches of records of each (topic, partition) in `start`, from that offset (below zero: the beginning) up to the
+    end as it was when the call began. Order is kept within a partition. Raises `TailUnread` when the broker stalls.
+    """
+    consumer = Consumer(
+        for_librdkafka(settings)
+        | {
+            "group.id": "postavka-tail",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_uncommitted",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 50,
+        }
+    )
+    try:
+        left: set[tuple[str, int]] = set()
+        assignment = []
+        for (topic, partition), offset in start.items():
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_SECONDS)
+            if high > max(offset, low):
+                left.add((topic, partition))
+                assignment.append(TopicPartition(topic, partition, offset if offset >= low else OFFSET_BEGINNING))
+        if not left:
+            return
+        consumer.assign(assignment)
+        while left:
+            messages = consumer.consume(BATCH, timeout=TIMEOUT_SECONDS)
+            if not messages:
+                raise TailUnread(f"no answer from the broker within {TIMEOUT_SECONDS:.0f} s for {sorted(left)[:3]}")
+            batch = []
+            for message in messages:
+                error = message.error()
+                if error is None:
+                    batch.append(to_record(message))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    left.discard((message.topic(), message.partition()))
+                else:
+                    raise KafkaException(error)
+            if batch:
+                yield batch
+    finally:
+        consumer.close()
+
+
+def end_offsets(settings: Settings, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The offset after the last record of each partition."""
+    consumer = Consumer(for_librdkafka(settings) | {"group.id": "postavka-tail"})
+    try:
+        return {
+            (topic, partition): consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=TIMEOUT_SECONDS
+            )[1]
+            for topic, partition in partitions
+        }
+    finally:
+        consumer.close()
+
+
+def to_record(message: Message) -> Record:
+    """librdkafka's message as a `Record`."""
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        tuple(message.headers() or ()),
+    )

@@ -1,0 +1,66 @@
+"""Structured logs on standard output: readable lines at a terminal, JSON in production (`POSTAVKA_LOG_FORMAT=json`).
+
+Faust, aiokafka and psycopg write through the standard `logging`; they come out in the same form.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from postavka.settings import Settings
+
+SECRET_NAMES = ("password", "secret", "token", "signature", "code", "authorization")
+"""A log field whose name contains one of these is never written out."""
+
+
+def configure_logs(settings: Settings, service: str) -> None:
+    """Set up logging for this process; every line carries the service's name."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _hide_secrets,
+    ]
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("postavka").setLevel(settings.log_level)
+    logging.getLogger("services").setLevel(settings.log_level)
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger for a module: `log = logger(__name__)`."""
+    bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return bound
+
+
+def _hide_secrets(_: Any, __: str, fields: structlog.types.EventDict) -> structlog.types.EventDict:
+    for name in fields:
+        if any(secret in name.lower() for secret in SECRET_NAMES):
+            fields[name] = "***"
+    return fields

@@ -1,0 +1,92 @@
+"""What a stage says about itself; everything else is the same for all of them.
+
+A stage names its inputs, its decider (`initial`, `decide`, `evolve`: pure), and how the facts are gathered that a
+decision needs. The runner does the rest: reading, skipping what was seen, decoding, dead letters, state, writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from events.envelope import Envelope
+from events.model import Decision, Event, Message
+from postavka.log.record import Record
+from postavka.store.recorder import EventRecorder
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One topic that feeds the stage, and the message types it takes from there. Other types of the contract are
+    skipped by their header, without decoding."""
+
+    topic: str
+    takes: tuple[type[Message], ...]
+    default_type: str | None = None
+    """The type of a record without a `ce_type` header: outside senders may write plain JSON."""
+    from_stage: bool = False
+    """Written by another stage's relay: records have positions, and a position seen before is a late duplicate."""
+    keyed_by_request: bool = True
+    """Commands only: the key must be the request id, so that a request's commands stay in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One decoded message with where it came from. `subject` is the request it is about."""
+
+    record: Record
+    envelope: Envelope
+    message: Message
+    subject: UUID
+
+
+class Facts(Protocol):
+    """Facts for the messages of one batch. `of` is asked right before a message is decided, `decided` told after it:
+    a counter (invoice numbers) moves only by what was really used."""
+
+    def of(self, incoming: Incoming) -> Any: ...
+
+    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
+
+
+class NoFacts:
+    """For a decider that looks nothing up."""
+
+    def of(self, incoming: Incoming) -> Any:
+        return None
+
+    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage. `name` is its PostgreSQL schema, its consumer group, its topic (`<name>.events`) and its source."""
+
+    name: str
+    inputs: Callable[[], Sequence[Input]]
+    """Asked at start: some inputs depend on reference data (one topic for each distributor)."""
+    initial: Any
+    decide: Callable[[Any, Any, Any], Decision]
+    evolve: Callable[[Any, Any], Any]
+    gather: Callable[[Sequence[Incoming], EventRecorder], Facts] = lambda batch, recorder: NoFacts()
+    """Looks up, once a batch, what its messages need. May read the stage's own store (claims) and reference data."""
+    translate: Callable[[Incoming], Any] = lambda incoming: incoming.message
+    """What the decider is given for a message; most take it as it is."""
+    find_subject: Callable[[Sequence[tuple[Record, Message]], EventRecorder], Sequence[UUID | None]] | None = None
+    """For messages that do not say which request they are about (payments)."""
+    claims: Callable[[UUID, Event], Iterable[tuple[str, str]]] = lambda subject, event: ()
+    """(kind, value) pairs of an event that may exist once in this stage's store."""
+    copies: dict[str, str] = field(default_factory=dict)
+    """Type of event → a further topic that gets a copy (manufacturing orders)."""
+
+    @property
+    def topic(self) -> str:
+        """The topic this stage alone writes."""
+        return f"{self.name}.events"
+
+    @property
+    def source(self) -> str:
+        """`ce_source` of its events."""
+        return f"/postavka/{self.name}"

@@ -1,0 +1,402 @@
+"""Takes a batch of records, decides, and writes events and marks in one transaction. No Kafka in here.
+
+For every record: skip what was handled (offset) or seen (position); skip by header what is not for this stage; decode;
+find the request; decide on its state; collect the events. Then one `append`. What can't be taken goes to the dead
+letters in the same transaction. When another worker got in between, everything of the batch is decided anew on what is
+there now: deciding is pure, so that is safe.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import IntegrityError
+
+from events.envelope import Envelope, EnvelopeError, header_map
+from events.model import Decision, Event, Message, Unacceptable
+from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
+from events.upcasting import UPCASTERS
+from postavka.clock import Clock
+from postavka.log.record import Record, partition_name
+from postavka.logs import logger
+from postavka.stage.definition import Incoming, Input, Stage
+from postavka.store.recorder import (
+    Batch,
+    Claim,
+    DeadLetter,
+    EventRecorder,
+    Mark,
+    RecordedEvent,
+    TrackingConflict,
+)
+
+log = logger(__name__)
+
+LARGEST_BODY = 1_000_000
+"""Bytes. The broker's own bound is on the compressed batch, so that a small record can hold a huge body."""
+MOST_TRIES = 8
+"""How often a batch is decided anew when other workers get in between, before the process gives up and restarts."""
+
+
+class StoreWentBack(RuntimeError):
+    """The marks in PostgreSQL are behind what this process wrote: it was restored from an older copy. The process must
+    end; its start recovers from the topic."""
+
+
+@dataclass(slots=True)
+class RequestState:
+    """A decider's state with the version and clock of its last event."""
+
+    state: Any
+    version: int = 0
+    clock: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch."""
+
+    events: list[RecordedEvent] = field(default_factory=list)
+    first_position: int = 0
+    handled: int = 0
+    """Records that led to a decision."""
+    skipped: int = 0
+    """Records of types that are not for this stage."""
+    duplicates: int = 0
+    """Records seen before, by offset or by position."""
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    redone: int = 0
+    """How often the batch had to be decided anew."""
+
+
+class StageRunner:
+    """One worker of one stage. Its marks and its cache belong to it alone; the database is the arbiter."""
+
+    def __init__(self, stage: Stage, recorder: EventRecorder, inputs: Sequence[Input], cache_size: int) -> None:
+        self.stage = stage
+        self.recorder = recorder
+        self.inputs: Mapping[str, Input] = {each.topic: each for each in inputs}
+        self.takes = {each.topic: {message.TYPE for message in each.takes} for each in inputs}
+        self.marks: dict[str, Mark] = {}
+        self.clock = Clock()
+        self.imported: frozenset[str] = frozenset()
+        self._cache: OrderedDict[UUID, RequestState] = OrderedDict()
+        self._cache_size = cache_size
+
+    # Marks
+
+    def take_partitions(self, names: Iterable[str]) -> dict[str, Mark]:
+        """Read the marks of these input partitions (`topic/partition`): where reading goes on."""
+        fresh = self.recorder.marks(list(names))
+        self.marks.update(fresh)
+        return fresh
+
+    def _reread_marks(self) -> None:
+        fresh = self.recorder.marks(list(self.marks))
+        for name, mark in fresh.items():
+            if mark.offset < self.marks[name].offset:
+                raise StoreWentBack(f"{name}: handled up to {self.marks[name].offset}, the store says {mark.offset}")
+        self.marks = fresh
+
+    # A batch
+
+    def handle(self, records: Sequence[Record]) -> Outcome:
+        """Handle records, in the order given; returns what was written. Everything or nothing is written.
+
+        Raises `StoreWentBack`; the library's `OperationalError` when PostgreSQL is away (nothing was remembered: the
+        same batch can be handled again).
+        """
+        return self._attempt(records, None)
+
+    def retry(self, letters: Sequence[DeadLetter]) -> Outcome:
+        """Try dead letters again: taken, they are done; otherwise they stay, with the newest reason."""
+        total = Outcome()
+        for letter in letters:
+            outcome = self._attempt([letter.record], letter)
+            if outcome.dead_letters:
+                newest = outcome.dead_letters[0]
+                self.recorder.refuse_again(replace(letter, code=newest.code, reason=newest.reason))
+                total.dead_letters.append(newest)
+            total.events += outcome.events
+            total.handled += outcome.handled
+        return total
+
+    def _attempt(self, records: Sequence[Record], retried: DeadLetter | None) -> Outcome:
+        for tries in range(MOST_TRIES):
+            names = {partition_name(record.topic, record.partition) for record in records}
+            if unknown := names - self.marks.keys():
+                self.take_partitions(unknown)
+            try:
+                outcome = _Work(self, records, retried).run()
+            except TrackingConflict:
+                self._reread_marks()
+                self._cache.clear()
+            except IntegrityError as conflict:
+                log.info("another worker was faster, deciding again", stage=self.stage.name, error=str(conflict)[:200])
+                self._cache.clear()
+            else:
+                outcome.redone = tries
+                return outcome
+        raise RuntimeError(f"{self.stage.name}: a batch could not be written in {MOST_TRIES} tries")
+
+    # State
+
+    def states(self, subjects: Iterable[UUID], fresh: bool = False) -> dict[UUID, RequestState]:
+        """State of these requests, from the cache or the store; `fresh` reads the store."""
+        wanted = set(subjects)
+        found: dict[UUID, RequestState] = {}
+        if not fresh:
+            for subject in wanted:
+                cached = self._cache.get(subject)
+                if cached is not None:
+                    self._cache.move_to_end(subject)
+                    found[subject] = replace(cached)
+        missing = wanted - found.keys()
+        if missing:
+            stored = self.recorder.load(missing)
+            for subject in missing:
+                found[subject] = self._fold(stored.get(subject, ()))
+        return found
+
+    def remembers(self, subject: UUID) -> bool:
+        """Is the state of this request in the cache?"""
+        return subject in self._cache
+
+    def _fold(self, stored: Iterable[RecordedEvent]) -> RequestState:
+        folded = RequestState(self.stage.initial)
+        for event in stored:
+            folded.state = self.stage.evolve(folded.state, decode(event.type, event.body))
+            folded.version = event.version
+            folded.clock = event.clock
+        return folded
+
+    def remember(self, states: Mapping[UUID, RequestState]) -> None:
+        """Keep these states; the least recently used make room."""
+        self._cache.update(states)
+        for subject in states:
+            self._cache.move_to_end(subject)
+        while len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+
+
+class _Work:
+    """One try at one batch."""
+
+    def __init__(self, runner: StageRunner, records: Sequence[Record], retried: DeadLetter | None = None) -> None:
+        self.runner = runner
+        self.stage = runner.stage
+        self.records = records
+        self.retried = retried
+        self.batch = Batch()
+        self.outcome = Outcome()
+        self.marks: dict[str, Mark] = {}
+        self.unsure: set[UUID] = set()
+        """Requests whose state came from the cache: another worker may have written since."""
+
+    def run(self) -> Outcome:
+        incoming = self._find_subjects(self._sift())
+        self.unsure = {each.subject for each in incoming if self.runner.remembers(each.subject)}
+        states = self.runner.states(each.subject for each in incoming)
+        facts = self.stage.gather(incoming, self.runner.recorder)
+        for each in incoming:
+            self._decide(each, states, facts)
+        before = self.runner.marks
+        self.batch.moved = {name: (before[name], mark) for name, mark in self.marks.items() if mark != before[name]}
+        if self.retried is not None and not self.batch.dead_letters:
+            self.batch.retried = [self.retried.id]
+        if self.batch.events or self.batch.moved or self.batch.retried:
+            if self.retried is not None:
+                self.batch.dead_letters = []
+            self.outcome.first_position = self.runner.recorder.append(self.batch) + 1
+        self.runner.marks.update(self.marks)
+        self.runner.remember(states)
+        self.outcome.events = self.batch.events
+        return self.outcome
+
+    # From records to messages
+
+    def _sift(self) -> list[tuple[Record, Envelope, Message]]:
+        """Everything of the batch that is for this stage and can be read."""
+        found = []
+        for record in self.records:
+            if self.retried is None and not self._advance(record):
+                continue
+            feed = self.runner.inputs[record.topic]
+            headers = header_map(record.headers)
+            type_name = _type_name(headers, feed)
+            if feed.from_stage and self._seen(record, headers):
+                continue
+            if type_name not in self.runner.takes[record.topic] and type_name not in UPCASTERS:
+                if feed.from_stage and type_name in MESSAGES:
+                    self.outcome.skipped += 1
+                else:
+                    self._refuse(record, "unknown-type", f"{type_name or 'a record without ce_type'} is not taken here")
+                continue
+            if self.runner.imported and record.coordinates in self.runner.imported:
+                self.outcome.duplicates += 1
+                continue
+            if (message := self._read(record, feed, type_name)) is not None:
+                found.append((record, _envelope(record, headers, type_name), message))
+        return found
+
+    def _advance(self, record: Record) -> bool:
+        """Move the input's mark over this record; False when it was handled before."""
+        name = partition_name(record.topic, record.partition)
+        mark = self.marks.get(name) or self.runner.marks[name]
+        if record.offset <= mark.offset:
+            self.outcome.duplicates += 1
+            return False
+        self.marks[name] = Mark(record.offset, mark.position)
+        return True
+
+    def _seen(self, record: Record, headers: Mapping[str, bytes]) -> bool:
+        """True for a late duplicate of a replaced relay: its position is not above the highest seen."""
+        if self.retried is not None:
+            return False
+        try:
+            position = int(headers["ce_position"])
+        except (KeyError, ValueError):
+            self._refuse(record, "no-position", "an event without a position: not written by the stage's relay")
+            return True
+        name = partition_name(record.topic, record.partition)
+        mark = self.marks[name]
+        if position <= mark.position:
+            self.outcome.duplicates += 1
+            return True
+        self.marks[name] = Mark(mark.offset, position)
+        return False
+
+    def _read(self, record: Record, feed: Input, type_name: str) -> Message | None:
+        if record.value is not None and len(record.value) > LARGEST_BODY:
+            self._refuse(record, "too-large", f"{len(record.value)} bytes; at most {LARGEST_BODY} are read")
+            return None
+        try:
+            message = decode(type_name, record.value)
+        except BadBody as wrong:
+            self._refuse(record, "bad-body", str(wrong))
+            return None
+        except UnknownType as unknown:
+            self._refuse(record, "unknown-type", str(unknown))
+            return None
+        request_id = getattr(message, "request_id", None)
+        if request_id is not None and feed.keyed_by_request and record.key != str(request_id).encode():
+            self._refuse(record, "wrong-key", "the record's key must be the request id in lower case", request_id)
+            return None
+        return message
+
+    def _find_subjects(self, read: list[tuple[Record, Envelope, Message]]) -> list[Incoming]:
+        subjects: Sequence[UUID | None]
+        if self.stage.find_subject is not None:
+            subjects = self.stage.find_subject([(record, message) for record, _, message in read], self.runner.recorder)
+        else:
+            subjects = [None] * len(read)
+        incoming = []
+        for (record, envelope, message), found in zip(read, subjects, strict=True):
+            subject = found or getattr(message, "request_id", None) or _uuid(envelope.subject)
+            if subject is None:
+                self._refuse(record, "no-subject", f"{envelope.subject!r} is not a request id")
+            else:
+                incoming.append(Incoming(record, envelope, message, subject))
+        return incoming
+
+    # From messages to events
+
+    def _decide(self, incoming: Incoming, states: dict[UUID, RequestState], facts: Any) -> None:
+        current = states[incoming.subject]
+        try:
+            decision = self._ask(incoming, current, facts)
+            if (not decision or isinstance(decision, Unacceptable)) and incoming.subject in self.unsure:
+                current = states[incoming.subject] = self._read_again(incoming.subject)
+                decision = self._ask(incoming, current, facts)
+            if isinstance(decision, Unacceptable):
+                self._refuse(incoming.record, decision.code, decision.reason, incoming.subject)
+                return
+            self._record(incoming, current, decision)
+        except (IntegrityError, AssertionError):
+            raise
+        except Exception as bug:  # a defect in a decider must not stop the partition: the record is kept and shown
+            log.exception("a decider failed", stage=self.stage.name, record=incoming.record.coordinates)
+            self._refuse(incoming.record, "decider-failed", f"{type(bug).__name__}: {bug}"[:500], incoming.subject)
+            return
+        facts.decided(incoming, decision)
+        self.outcome.handled += 1
+
+    def _ask(self, incoming: Incoming, current: RequestState, facts: Any) -> Decision:
+        return self.stage.decide(current.state, self.stage.translate(incoming), facts.of(incoming))
+
+    def _read_again(self, subject: UUID) -> RequestState:
+        """The state as the store has it. «Nothing to do» from the cache may be wrong: only a write finds out."""
+        self.unsure.discard(subject)
+        return self.runner.states([subject], fresh=True)[subject]
+
+    def _record(self, incoming: Incoming, current: RequestState, events: Sequence[Event]) -> None:
+        now = datetime.now(UTC)
+        envelope = incoming.envelope
+        recorded: list[RecordedEvent] = []
+        claims: list[Claim] = []
+        state, version, clock = current.state, current.version, current.clock
+        for event in events:
+            clock = self.runner.clock.tick(envelope.clock, clock)
+            version += 1
+            recorded.append(
+                RecordedEvent(
+                    incoming.subject,
+                    version,
+                    event.TYPE,
+                    encode(event),
+                    now,
+                    clock,
+                    envelope.reference,
+                    envelope.correlation or str(incoming.subject),
+                    incoming.record.coordinates,
+                    envelope.trace,
+                )
+            )
+            for kind, value in self.stage.claims(incoming.subject, event):
+                claims.append(Claim(kind, value, incoming.subject))
+            state = self.stage.evolve(state, event)
+        current.state, current.version, current.clock = state, version, clock
+        self.batch.events += recorded
+        self.batch.claims += claims
+        if recorded:
+            self.unsure.discard(incoming.subject)
+
+    def _refuse(self, record: Record, code: str, reason: str, subject: UUID | None = None) -> None:
+        letter = DeadLetter(record, code, reason, subject)
+        self.batch.dead_letters.append(letter)
+        self.outcome.dead_letters.append(letter)
+
+
+def _type_name(headers: Mapping[str, bytes], feed: Input) -> str:
+    raw = headers.get("ce_type")
+    if raw is None:
+        return feed.default_type or ""
+    return raw.decode("utf-8", "replace")
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _envelope(record: Record, headers: Mapping[str, bytes], type_name: str) -> Envelope:
+    """The sender's envelope; for an outside sender without one, made from where the record lies."""
+    if "ce_id" in headers:
+        try:
+            return Envelope.read(record.headers)
+        except EnvelopeError:
+            pass
+    return Envelope(
+        id=record.coordinates,
+        source="kafka:",
+        type=type_name,
+        subject=(record.key or b"").decode("utf-8", "replace"),
+        time=datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC),
+    )

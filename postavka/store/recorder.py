@@ -1,0 +1,328 @@
+"""The recorder of a stage's event store: `eventsourcing`'s process recorder with one statement a batch.
+
+Why not the library's own way of writing (version 9.5.6; each has a test in `tests/store/test_library_defects.py`):
+its pipelined insert can hang for good on batches of growing size; with database functions switched on it drops the
+`tracking` argument without a word; and in that mode it takes no lock, so that positions can become visible out of
+order. Here one function, `append` (sql/fn_append.sql), writes events, claimed values and the marks of the inputs in one
+transaction, and the row lock on `head` gives positions in the order of commit, without gaps.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from eventsourcing.persistence import DatabaseError, IntegrityError, StoredEvent, Tracking
+from eventsourcing.postgres import PostgresProcessRecorder
+from psycopg.rows import tuple_row
+
+from postavka.log.record import Record
+from postavka.store.datastore import SchemaDatastore
+
+TRACKING_CONFLICT = "PV001"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """One event on its way into the store, or out of it (then with its position)."""
+
+    originator_id: UUID
+    version: int
+    type: str
+    body: bytes
+    time: datetime
+    clock: int
+    causation: str | None
+    correlation: str | None
+    input: str | None
+    trace: str | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far an input partition has been handled: offset of the last record (-1: none), highest position seen."""
+
+    offset: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A value that may exist once in this store: `kind` names what it is."""
+
+    kind: str
+    value: str
+    originator_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be taken, with the reason; `id` is 0 until it is stored."""
+
+    record: Record
+    code: str
+    reason: str
+    subject: UUID | None = None
+    id: int = 0
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that goes into one transaction."""
+
+    events: list[RecordedEvent] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    moved: dict[str, tuple[Mark, Mark]] = field(default_factory=dict)
+    """Input partition (`topic/partition`) → its mark before and after."""
+    retried: list[int] = field(default_factory=list)
+    """Dead letters that were tried again and taken this time."""
+
+
+class TrackingConflict(IntegrityError):
+    """Another worker has handled records of these inputs meanwhile: read the marks again."""
+
+
+class EventRecorder(PostgresProcessRecorder):
+    """Reads and writes the event store in one schema. The schema is made by `postavka.store.migration`."""
+
+    def __init__(self, datastore: SchemaDatastore) -> None:
+        super().__init__(datastore)
+
+    def create_table(self) -> None:
+        """Nothing: tables come from the numbered SQL files of this package."""
+
+    # Writing
+
+    def append(self, batch: Batch) -> int:
+        """Write all of a batch or nothing; returns the position before its first event.
+
+        Raises `TrackingConflict` when an input's mark is not where the batch says; `IntegrityError` when another worker
+        has written to the same request, or a claimed value exists.
+        """
+        events, claims, moved = batch.events, batch.claims, batch.moved
+        parameters = (
+            [event.originator_id for event in events],
+            [event.version for event in events],
+            [event.type for event in events],
+            [event.body for event in events],
+            [event.time for event in events],
+            [event.clock for event in events],
+            [event.causation for event in events],
+            [event.correlation for event in events],
+            [event.input for event in events],
+            [event.trace for event in events],
+            [claim.kind for claim in claims],
+            [claim.value for claim in claims],
+            [claim.originator_id for claim in claims],
+            list(moved),
+            [before.offset for before, _ in moved.values()],
+            [after.offset for _, after in moved.values()],
+            [after.position for _, after in moved.values()],
+        )
+        with self.datastore.get_connection() as connection:
+            try:
+                if not batch.dead_letters and not batch.retried:
+                    row = connection.execute(APPEND, parameters, prepare=True, binary=True).fetchone()
+                else:
+                    with connection.transaction():
+                        row = connection.execute(APPEND, parameters, prepare=True, binary=True).fetchone()
+                        self._keep_dead_letters(connection, batch)
+            except psycopg.DatabaseError as error:
+                if error.sqlstate == TRACKING_CONFLICT:
+                    raise TrackingConflict(str(error)) from error
+                raise
+        assert row is not None  # noqa: S101
+        return int(row["append"] or 0)
+
+    def _keep_dead_letters(self, connection: psycopg.Connection[Any], batch: Batch) -> None:
+        for letter in batch.dead_letters:
+            record = letter.record
+            connection.execute(
+                INSERT_DEAD_LETTER,
+                (
+                    record.topic,
+                    record.partition,
+                    record.offset,
+                    record.timestamp_ms,
+                    record.key,
+                    record.value,
+                    _headers_to_json(record),
+                    letter.code,
+                    letter.reason,
+                    _sha256(record.value),
+                    letter.subject,
+                ),
+            )
+        if batch.retried:
+            connection.execute(
+                "UPDATE dead_letters SET status = 'done', tries = tries + 1 WHERE id = ANY(%s)", (batch.retried,)
+            )
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """The library's way in, on top of `append`: same promises, `tracking` included."""
+        tracking: Tracking | None = kwargs.get("tracking")
+        now = datetime.now(UTC)
+        batch = Batch(
+            events=[
+                RecordedEvent(
+                    event.originator_id if isinstance(event.originator_id, UUID) else UUID(event.originator_id),
+                    event.originator_version,
+                    event.topic,
+                    event.state,
+                    now,
+                    0,
+                    None,
+                    None,
+                    None,
+                )
+                for event in stored_events
+            ]
+        )
+        if tracking is not None:
+            before = self.marks([tracking.application_name])[tracking.application_name]
+            if tracking.notification_id <= before.offset:
+                raise IntegrityError(f"{tracking.application_name} has been handled up to {before.offset}")
+            batch.moved[tracking.application_name] = (before, Mark(tracking.notification_id, before.position))
+        first = self.append(batch) + 1
+        return list(range(first, first + len(batch.events)))
+
+    # Reading
+
+    def marks(self, names: Sequence[str]) -> dict[str, Mark]:
+        """The mark of every named input partition; one that was never handled gets its row now, at -1."""
+        with self.datastore.get_connection() as connection:
+            rows = self._select_marks(connection, names)
+            missing = [name for name in names if name not in rows]
+            if missing:
+                connection.execute(
+                    "INSERT INTO notification_tracking (application_name, notification_id) "
+                    "SELECT name, -1 FROM unnest(%s::text[]) AS name ON CONFLICT DO NOTHING",
+                    (missing,),
+                )
+                rows = self._select_marks(connection, names)
+        return rows
+
+    @staticmethod
+    def _select_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Mark]:
+        cursor = connection.cursor(row_factory=tuple_row).execute(
+            "SELECT application_name, notification_id, position FROM notification_tracking "
+            "WHERE application_name = ANY(%s)",
+            (list(names),),
+        )
+        return {name: Mark(offset, position) for name, offset, position in cursor}
+
+    def load(self, originators: Iterable[UUID]) -> dict[UUID, list[RecordedEvent]]:
+        """All events of these requests, in order of version. A request without events is left out."""
+        with self.datastore.get_connection() as connection:
+            rows = connection.cursor(row_factory=tuple_row).execute(
+                SELECT_EVENTS + " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
+                (list(originators),),
+                prepare=True,
+                binary=True,
+            )
+            found: dict[UUID, list[RecordedEvent]] = {}
+            for row in rows:
+                found.setdefault(row[0], []).append(RecordedEvent(*row))
+        return found
+
+    def read(self, after: int, limit: int) -> list[RecordedEvent]:
+        """Up to `limit` events behind position `after`, in order of position."""
+        with self.datastore.get_connection() as connection:
+            rows = connection.cursor(row_factory=tuple_row).execute(
+                SELECT_EVENTS + " WHERE notification_id > %s ORDER BY notification_id LIMIT %s",
+                (after, limit),
+                prepare=True,
+                binary=True,
+            )
+            return [RecordedEvent(*row) for row in rows]
+
+    def head(self) -> int:
+        """The last position given out; 0 for an empty store."""
+        with self.datastore.get_connection() as connection:
+            row = connection.execute("SELECT position FROM head").fetchone()
+        assert row is not None  # noqa: S101
+        return int(row["position"])
+
+    # Dead letters
+
+    def dead_letters(self, where: str = "true", limit: int = 100) -> list[DeadLetter]:
+        """Stored dead letters, oldest first. `where` is SQL of ours, never of a user's."""
+        with self.datastore.get_connection() as connection:
+            rows = connection.execute(
+                f"SELECT * FROM dead_letters WHERE {where} ORDER BY id LIMIT %s",  # noqa: S608
+                (limit,),
+            ).fetchall()
+        return [
+            DeadLetter(
+                Record(
+                    row["topic"],
+                    row["partition"],
+                    row["offset"],
+                    row["timestamp_ms"],
+                    row["key"],
+                    row["value"],
+                    tuple((name, None if value is None else base64.b64decode(value)) for name, value in row["headers"]),
+                ),
+                row["code"],
+                row["reason"],
+                row["subject"],
+                row["id"],
+            )
+            for row in rows
+        ]
+
+    def refuse_again(self, letter: DeadLetter) -> None:
+        """A retry came to nothing: the letter stays, with the new reason."""
+        with self.datastore.get_connection() as connection:
+            connection.execute(
+                "UPDATE dead_letters SET status = 'open', tries = tries + 1, code = %s, reason = %s WHERE id = %s",
+                (letter.code, letter.reason, letter.id),
+            )
+
+
+SELECT_EVENTS = (
+    "SELECT originator_id, originator_version, topic, state, recorded_at, clock, causation, correlation, input, trace, "
+    "notification_id FROM stored_events"
+)
+APPEND = (
+    "SELECT append(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[], %s::timestamptz[], %s::bigint[], %s::text[], "
+    "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::bigint[], %s::bigint[], "
+    "%s::bigint[]) AS append"
+)
+INSERT_DEAD_LETTER = (
+    'INSERT INTO dead_letters (topic, partition, "offset", timestamp_ms, key, value, headers, code, reason, sha256, '
+    "subject) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+    'ON CONFLICT (topic, partition, "offset") DO NOTHING'
+)
+
+
+def _headers_to_json(record: Record) -> str:
+    pairs = [[name, None if value is None else base64.b64encode(value).decode()] for name, value in record.headers]
+    return orjson.dumps(pairs).decode()
+
+
+def _sha256(value: bytes | None) -> str:
+    import hashlib
+
+    return hashlib.sha256(value or b"").hexdigest()
+
+
+__all__ = [
+    "Batch",
+    "Claim",
+    "DatabaseError",
+    "DeadLetter",
+    "EventRecorder",
+    "IntegrityError",
+    "Mark",
+    "RecordedEvent",
+    "TrackingConflict",
+]
