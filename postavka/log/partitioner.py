@@ -1,7 +1,7 @@
 """Which partition a key belongs to: murmur2, as Kafka's own Java clients do it.
 
-The relay names the partition itself, so that it never depends on a client library's default (librdkafka's is another
-one), and a request has one partition number in every event topic.
+Every producer of ours is told to use it (librdkafka's default is another one), so that a request has one partition
+number in every event topic. Here it is for those who need to know the partition without sending.
 """
 
 from __future__ import annotations

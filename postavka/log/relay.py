@@ -1,13 +1,13 @@
 """The outbox relay: copies a stage's event store to its topic, in order of position, each event once.
 
-Only one relay a stage is at work (a PostgreSQL advisory lock). It starts from a checkpoint, reads what lies on the topic
-behind it, and publishes nothing at or below the highest position found in a partition. From there it goes round after
+Only one relay a stage is at work (a PostgreSQL advisory lock). It starts from a checkpoint, reads what lies on the
+topic behind it, and publishes nothing at or below the highest position found in a partition. Then round after
 round: read the next events, produce, wait until the broker has them all. The producer is idempotent, so that a retry
 neither repeats nor reorders. A relay that was replaced while paused may still write a late duplicate: readers skip a
 position they have seen, an auditor sees it.
 
-The same reading of the topic's tail notices a store that was restored from an older copy: events that are on the topic
-but not in the store are brought back before anything else is done (`bring_back`).
+A topic that is shorter than the checkpoint says has lost records: then everything is looked at from its beginning, and
+what is missing is published again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from events.envelope import Envelope, header_map
 from postavka.log.connection import for_librdkafka
 from postavka.log.partitioner import partition_of
 from postavka.log.record import Record, partition_name
-from postavka.log.tail import read_to_end
+from postavka.log.tail import end_offsets, read_to_end
 from postavka.logs import logger
 from postavka.settings import PARTITIONS, Settings
 from postavka.store.recorder import EventRecorder, RecordedEvent
@@ -66,7 +66,7 @@ def envelope_of(event: RecordedEvent, source: str) -> Envelope:
 
 
 class Relay(threading.Thread):
-    """A thread of a stage's process. `wake()` it after a commit; `stop()` it at the end; `failed` tells the watchdog."""
+    """A thread of a stage's process. `wake()` it after a commit; `stop()` it; `failed` is for the watchdog."""
 
     def __init__(
         self,
@@ -90,6 +90,8 @@ class Relay(threading.Thread):
         self.active = False
         self.position = 0
         """Everything up to here is on the topic."""
+        self._skip_until = 0
+        """Behind this position nothing can be on the topic yet."""
 
     def wake(self) -> None:
         """There may be something to publish."""
@@ -131,7 +133,11 @@ class Relay(threading.Thread):
             return
         topics = [self._topic, *self._copies.values()]
         position, offsets = read_checkpoint(session, topics)
+        if lost_records(self._settings, offsets):
+            log.error("relay: the topic is shorter than the checkpoint; publishing what is missing", topic=self._topic)
+            position, offsets = 0, dict.fromkeys(offsets, 0)
         there = highest_positions(self._settings, offsets)
+        self._skip_until = max(there.values(), default=0)
         self.position = position
         self.active = True
         log.info("relay: at work", topic=self._topic, position=position)
@@ -160,13 +166,14 @@ class Relay(threading.Thread):
 
     def _publish_one(self, publisher: _Publisher, event: RecordedEvent, there: Positions) -> None:
         key = str(event.originator_id).encode()
-        partition = partition_of(key, PARTITIONS)
-        headers = None
-        topics = (self._topic,) if event.type not in self._copies else (self._topic, self._copies[event.type])
-        for topic in topics:
-            if event.position > there.get((topic, partition), 0):
-                headers = headers or envelope_of(event, self._source).headers()
-                publisher.send(topic, partition, key, event.body, headers)
+        headers = envelope_of(event, self._source).headers()
+        for topic in (self._topic, self._copies.get(event.type)):
+            if topic is None or (
+                event.position <= self._skip_until
+                and event.position <= there.get((topic, partition_of(key, PARTITIONS)), 0)
+            ):
+                continue
+            publisher.send(topic, key, event.body, headers)
 
 
 class _Publisher:
@@ -190,12 +197,9 @@ class _Publisher:
             }
         )
 
-    def send(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[tuple[str, Any]]
-    ) -> None:
-        self._producer.produce(
-            topic, value, key, partition=partition, headers=headers, on_delivery=self._delivered
-        )
+    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, Any]]) -> None:
+        """Hand one record over. Its partition is the key's by murmur2 (`partition_of` gives the same)."""
+        self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)
         self._producer.poll(0)
 
     def wait(self) -> None:
@@ -251,6 +255,12 @@ def highest_positions(settings: Settings, offsets: Mapping[tuple[str, int], int]
     return highest
 
 
+def lost_records(settings: Settings, offsets: Mapping[tuple[str, int], int]) -> bool:
+    """Does a partition end below the offset we have already reached in it?"""
+    ends = end_offsets(settings, list(offsets))
+    return any(ends[place] < offset for place, offset in offsets.items())
+
+
 def _position(record: Record) -> int:
     try:
         return int(header_map(record.headers)["ce_position"])
@@ -297,6 +307,6 @@ def publish_dead_letters(session: psycopg.Connection[Any], publisher: _Publisher
             "dlq_sha256": sha256,
         }
         extra = [(name, text.encode()) for name, text in facts.items()]
-        publisher.send(DEAD_LETTERS, partition % PARTITIONS, key, value, [*original, *extra])
+        publisher.send(DEAD_LETTERS, key, value, [*original, *extra])
     publisher.wait()
     session.execute("UPDATE dead_letters SET relayed = true WHERE id = ANY(%s)", ([row[0] for row in rows],))

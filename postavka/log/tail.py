@@ -5,9 +5,10 @@ Reads through librdkafka without a consumer group, so nothing is committed anywh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
@@ -41,11 +42,11 @@ def read_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Record
     try:
         left: set[tuple[str, int]] = set()
         assignment = []
+        ends = end_offsets(settings, start)
         for (topic, partition), offset in start.items():
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_SECONDS)
-            if high > max(offset, low):
+            if ends[topic, partition] > max(offset, 0):
                 left.add((topic, partition))
-                assignment.append(TopicPartition(topic, partition, offset if offset >= low else OFFSET_BEGINNING))
+                assignment.append(TopicPartition(topic, partition, offset if offset > 0 else OFFSET_BEGINNING))
         if not left:
             return
         consumer.assign(assignment)
@@ -68,18 +69,18 @@ def read_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Record
         consumer.close()
 
 
-def end_offsets(settings: Settings, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """The offset after the last record of each partition."""
-    consumer = Consumer(for_librdkafka(settings) | {"group.id": "postavka-tail"})
-    try:
-        return {
-            (topic, partition): consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=TIMEOUT_SECONDS
-            )[1]
-            for topic, partition in partitions
-        }
-    finally:
-        consumer.close()
+def end_offsets(settings: Settings, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The offset after the last record of each partition, asked in one go."""
+    return latest_offsets(AdminClient(for_librdkafka(settings)), partitions)
+
+
+def latest_offsets(admin: AdminClient, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The same with a client that is kept. Raises `KafkaException` when the broker does not answer in time."""
+    wanted = {TopicPartition(*place): OffsetSpec.latest() for place in partitions}
+    if not wanted:
+        return {}
+    answers = admin.list_offsets(wanted, request_timeout=TIMEOUT_SECONDS)
+    return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
 
 
 def to_record(message: Message) -> Record:

@@ -1,0 +1,31 @@
+"""`/healthz` and `/metrics` of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+Health = Callable[[], tuple[bool, dict[str, Any]]]
+
+
+async def serve_health(host: str, port: int, health: Health) -> tuple[web.AppRunner, int]:
+    """Start serving; returns the runner (clean it up at the end) and the port. `health` says well or not, and why."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        well, details = health()
+        return web.json_response({"status": "ok" if well else "unwell", **details}, status=200 if well else 503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.add_routes([web.get("/healthz", healthz), web.get("/livez", healthz), web.get("/metrics", metrics)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    chosen = runner.addresses[0][1] if runner.addresses else port
+    return runner, int(chosen)

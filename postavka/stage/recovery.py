@@ -1,0 +1,124 @@
+"""Brings back what the topic has and the store has not: the store was restored from an older copy.
+
+Runs at every start of a worker, before anything is read or published; when nothing is missing it costs one look at the
+end of the topic. Events come back under their own positions, byte for byte, with the values they claim; the inputs they
+were made from are noted, so that reading those again makes nothing twice. What had been decided but was not on the
+topic yet is decided anew from its inputs.
+
+Stop all workers of the stage before restoring its schema: one that still runs notices (`StoreWentBack`) and ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from events.envelope import Envelope
+from events.registry import decode
+from postavka.log.record import Record
+from postavka.log.relay import read_checkpoint
+from postavka.log.tail import read_to_end
+from postavka.logs import logger
+from postavka.settings import Settings
+from postavka.stage.definition import Stage
+from postavka.store.datastore import SchemaDatastore
+from postavka.store.recorder import RecordedEvent
+
+log = logger(__name__)
+
+
+def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> int:
+    """Import every event of the stage's topic that lies above the store's head; returns how many."""
+    with psycopg.connect(
+        datastore.conninfo, autocommit=True, options=f"-c search_path={datastore.schema}"
+    ) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"recovery of {stage.name}",))
+        _, offsets = read_checkpoint(connection, [stage.topic])
+        head = _head(connection)
+        missing: dict[int, RecordedEvent] = {}
+        for batch in read_to_end(settings, offsets):
+            for record in batch:
+                event = _recorded(record)
+                if event is not None and event.position > head:
+                    missing.setdefault(event.position, event)
+        if missing:
+            with connection.transaction():
+                _import(connection, stage, [missing[position] for position in sorted(missing)])
+            log.warning("events came back from the topic into an older store", stage=stage.name, events=len(missing))
+    return len(missing)
+
+
+def imported_inputs(datastore: SchemaDatastore) -> frozenset[str]:
+    """Inputs that must not be handled again, as `topic/partition/offset`."""
+    with datastore.get_connection() as connection:
+        return frozenset(row["input"] for row in connection.execute("SELECT input FROM imported_inputs"))
+
+
+def _head(connection: psycopg.Connection[Any]) -> int:
+    row = connection.execute("SELECT position FROM head").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _recorded(record: Record) -> RecordedEvent | None:
+    """A record of the stage's own topic as the event it was; None for a record that its relay did not write."""
+    try:
+        envelope = Envelope.read(record.headers)
+        request_id, _, version = envelope.id.rpartition("/")
+        originator = UUID(request_id)
+    except ValueError:
+        return None
+    if envelope.position is None or record.value is None:
+        return None
+    return RecordedEvent(
+        originator,
+        int(version),
+        envelope.type,
+        record.value,
+        envelope.time,
+        envelope.clock,
+        envelope.causation,
+        envelope.correlation,
+        envelope.input,
+        envelope.trace,
+        envelope.position,
+    )
+
+
+def _import(connection: psycopg.Connection[Any], stage: Stage, events: list[RecordedEvent]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO stored_events (originator_id, originator_version, topic, state, recorded_at, clock, "
+            "causation, correlation, input, trace, notification_id) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    event.originator_id,
+                    event.version,
+                    event.type,
+                    event.body,
+                    event.time,
+                    event.clock,
+                    event.causation,
+                    event.correlation,
+                    event.input,
+                    event.trace,
+                    event.position,
+                )
+                for event in events
+            ],
+        )
+        cursor.executemany(
+            "INSERT INTO claims (kind, value, originator_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            [
+                (kind, value, event.originator_id)
+                for event in events
+                for kind, value in stage.claims(event.originator_id, decode(event.type, event.body))  # type: ignore[arg-type]
+            ],
+        )
+        cursor.executemany(
+            "INSERT INTO imported_inputs (input) VALUES (%s) ON CONFLICT DO NOTHING",
+            [(event.input,) for event in events if event.input is not None],
+        )
+    connection.execute("UPDATE head SET position = greatest(position, %s)", (events[-1].position,))

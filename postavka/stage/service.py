@@ -1,0 +1,264 @@
+"""One worker of a stage as a process: `python -m services.approval`.
+
+Start: bring the schema up to date, see that the topics exist, bring back what a restored store lacks. Then three things
+run side by side: the Faust worker (reads), this module's loop (handles batches in a thread of their own), the relay
+(publishes). The watchdog looks at all of them. Anything that can't go on ends the process with a non-zero status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import stamina
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from eventsourcing.persistence import InterfaceError, OperationalError
+
+from postavka.log.connection import for_librdkafka
+from postavka.log.record import partition_name
+from postavka.log.relay import Relay
+from postavka.log.tail import latest_offsets
+from postavka.log.topics import check_topics
+from postavka.logs import configure_logs, logger
+from postavka.settings import Settings, settings
+from postavka.stage import metrics
+from postavka.stage.definition import Stage
+from postavka.stage.faust_worker import FaustWorker, to_record
+from postavka.stage.http import serve_health
+from postavka.stage.recovery import bring_back, imported_inputs
+from postavka.stage.runner import Outcome, StageRunner
+from postavka.stage.watchdog import Progress
+from postavka.store.datastore import SchemaDatastore
+from postavka.store.migration import migrate
+from postavka.store.recorder import EventRecorder
+
+log = logger(__name__)
+
+WATCH_SECONDS = 2.0
+INPUTS_SECONDS = 5.0
+"""How often the list of inputs is looked at: a new distributor's topic makes the service start anew."""
+RETRY_SECONDS = 1.0
+"""How often dead letters marked for a retry are looked for."""
+STOP_SECONDS = 3.0
+DATABASE_PATIENCE_SECONDS = 300.0
+"""PostgreSQL away for longer: the process ends (its supervisor starts it anew)."""
+
+
+class NoDatabase(RuntimeError):
+    """No database URL is set."""
+
+
+def database_url(config: Settings) -> str:
+    """Where PostgreSQL is. Raises `NoDatabase` when unset: a service never starts servers by itself."""
+    if config.database_url is None:
+        raise NoDatabase("DATABASE_URL is not set; start the whole with `postavka up`, or point it at a server")
+    return config.database_url.get_secret_value()
+
+
+def main(stage: Stage) -> None:
+    """Run a worker of this stage until SIGTERM or SIGINT; exits non-zero when it can't go on."""
+    config = settings()
+    configure_logs(config, stage.name)
+    try:
+        asyncio.run(StageService(stage, config).run())
+    except Exception as error:
+        log.exception("the service ends", stage=stage.name, error=str(error)[:500])
+        os._exit(1)
+    os._exit(0)  # threads of a stuck client library must not keep a dead service alive
+
+
+class StageService:
+    """Everything one worker holds."""
+
+    def __init__(self, stage: Stage, config: Settings) -> None:
+        self.stage = stage
+        self.config = config
+        conninfo = database_url(config)
+        migrate(conninfo, stage.name, "postavka.store")
+        self.inputs = list(stage.inputs())
+        self.topics = [each.topic for each in self.inputs]
+        check_topics(config, [*self.topics, stage.topic, *stage.copies.values(), "dead-letters"])
+        self.datastore = SchemaDatastore(conninfo, stage.name)
+        bring_back(config, stage, self.datastore)
+        self.recorder = EventRecorder(self.datastore)
+        self.runner = StageRunner(stage, self.recorder, self.inputs, config.state_cache)
+        self.runner.imported = imported_inputs(self.datastore)
+        self.relay = Relay(
+            config,
+            self.recorder,
+            stage.topic,
+            stage.source,
+            stage.copies,
+            metrics.RELAYED.labels(stage.name).inc,
+        )
+        self.worker = FaustWorker(config, stage.name, self.topics, self._take_partitions)
+        self.progress = Progress(config.stall_seconds)
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="decide")
+        self.last_batch = time.monotonic()
+        self.lag = 0
+        self.trouble: str | None = None
+        self._stop = asyncio.Event()
+        self._busy = False
+
+    async def run(self) -> None:
+        """Until told to stop, or until something can't go on (then raises)."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, self._stop.set)
+        http, port = await serve_health(self.config.http_host, self.config.http_port, self.health)
+        self.relay.start()
+        tasks = [
+            asyncio.create_task(each) for each in (self._handle(), self._watch(), self._retry(), self._stop.wait())
+        ]
+        await self.worker.start()
+        log.info("at work", stage=self.stage.name, topics=self.topics, port=port, worker=self.config.worker)
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self.relay.stop()
+            for task in tasks:
+                task.cancel()
+            await self.worker.stop(STOP_SECONDS)
+            await asyncio.to_thread(self.relay.join, STOP_SECONDS)
+            await http.cleanup()
+        log.info("stopped", stage=self.stage.name)
+
+    async def _take_partitions(self, names: Any) -> Any:
+        # On the deciding thread, behind the batch at hand: marks belong to it.
+        return await asyncio.get_running_loop().run_in_executor(
+            self.thread, self._patiently, self.runner.take_partitions, list(names)
+        )
+
+    async def _handle(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            events = await self.worker.batch(self.config.batch_records)
+            self._busy = True
+            started = time.perf_counter()
+            outcome = await loop.run_in_executor(self.thread, self._handle_batch, events)
+            self._busy = False
+            self.relay.wake()
+            self.worker.acknowledge(events)
+            self.last_batch = time.monotonic()
+            self._measure(outcome, len(events), time.perf_counter() - started)
+
+    def _handle_batch(self, events: list[Any]) -> Outcome:
+        outcome: Outcome = self._patiently(self.runner.handle, [to_record(event) for event in events])
+        return outcome
+
+    def _patiently(self, function: Any, *arguments: Any) -> Any:
+        """Call again while PostgreSQL is away. Nothing is lost: the batch stays here; marks say what was written."""
+        for attempt in stamina.retry_context(
+            on=(OperationalError, InterfaceError), timeout=DATABASE_PATIENCE_SECONDS, attempts=None, wait_max=2.0
+        ):
+            with attempt:
+                try:
+                    result = function(*arguments)
+                    self.trouble = None
+                    return result
+                except (OperationalError, InterfaceError) as away:
+                    self.trouble = f"PostgreSQL: {away}"[:300]
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _retry(self) -> None:
+        """Try dead letters again that somebody has marked for it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            letters = await loop.run_in_executor(
+                None, self._patiently, self.recorder.dead_letters, "status = 'retry'", 500
+            )
+            if letters:
+                outcome = await loop.run_in_executor(self.thread, self._patiently, self.runner.retry, letters)
+                self.relay.wake()
+                self._measure(outcome, len(letters), 0.0)
+
+    async def _watch(self) -> None:
+        admin = AdminClient(for_librdkafka(self.config))
+        next_inputs = time.monotonic() + INPUTS_SECONDS
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if self.worker.crashed is not None:
+                raise RuntimeError(f"Faust crashed: {self.worker.crashed!r}")
+            if self.relay.failed is not None:
+                raise RuntimeError(f"the relay failed: {self.relay.failed!r}")
+            await self._look_for_stalls(admin)
+            if time.monotonic() > next_inputs:
+                await self._look_for_new_inputs()
+                next_inputs = time.monotonic() + INPUTS_SECONDS
+
+    async def _look_for_stalls(self, admin: AdminClient) -> None:
+        places = self.worker.assigned() or {(topic, number) for topic in self.topics for number in range(12)}
+        try:
+            ends = await asyncio.to_thread(latest_offsets, admin, places)
+            handled = await self._handled(places)
+            head = await asyncio.to_thread(self.recorder.head)
+        except (KafkaException, OperationalError, InterfaceError) as away:
+            self.trouble = f"a server is away: {away}"[:300]
+            self.progress.forgive()
+            return
+        if self.trouble is not None and self.trouble.startswith("a server"):
+            self.trouble = None
+        self.lag = Progress.lag(ends, handled)
+        metrics.LAG.labels(self.stage.name).set(self.lag)
+        metrics.OLDEST_BATCH.labels(self.stage.name).set(time.monotonic() - self.last_batch)
+        metrics.RELAY_DELAY.labels(self.stage.name).set(head - self.relay.position if self.relay.active else 0)
+        stalled = self.progress.see(time.monotonic(), ends, handled)
+        if stalled is not None and self.trouble is None and not self._busy:
+            raise RuntimeError(f"no progress: {stalled}")
+
+    async def _handled(self, places: set[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Offsets reached: from memory for our own partitions, from the store for those nobody seems to read."""
+        names = {place: partition_name(*place) for place in places}
+        marks = dict(self.runner.marks)
+        if not self.worker.assigned():
+            marks = await asyncio.to_thread(self.recorder.marks, list(names.values()))
+        return {place: marks[name].offset for place, name in names.items() if name in marks}
+
+    async def _look_for_new_inputs(self) -> None:
+        try:
+            topics = [each.topic for each in await asyncio.to_thread(self.stage.inputs)]
+        except Exception as away:
+            log.warning("inputs could not be read", error=str(away)[:200])
+            return
+        if set(topics) != set(self.topics):
+            log.info("the inputs have changed, starting anew", topics=topics)
+            self._stop.set()
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """For `/healthz`: well, and the figures an operator asks for first."""
+        well = self.trouble is None and self.worker.crashed is None and self.relay.failed is None
+        return well, {
+            "stage": self.stage.name,
+            "worker": self.config.worker,
+            "trouble": self.trouble,
+            "lag_records": self.lag,
+            "waiting_records": self.worker.waiting(),
+            "assigned_partitions": len(self.worker.assigned()),
+            "seconds_since_batch": round(time.monotonic() - self.last_batch, 1),
+            "relay": "active" if self.relay.active else "standby",
+            "relayed_position": self.relay.position,
+        }
+
+    def _measure(self, outcome: Outcome, records: int, seconds: float) -> None:
+        stage = self.stage.name
+        for event in outcome.events:
+            metrics.EVENTS.labels(stage, event.type).inc()
+        for name in ("handled", "skipped", "duplicates"):
+            if count := getattr(outcome, name):
+                metrics.RECORDS.labels(stage, name).inc(count)
+        for letter in outcome.dead_letters:
+            metrics.DEAD_LETTERS.labels(stage, letter.code).inc()
+            log.warning("dead letter", code=letter.code, reason=letter.reason, record=letter.record.coordinates)
+        if outcome.redone:
+            metrics.REDONE.labels(stage).inc(outcome.redone)
+        metrics.BATCH_RECORDS.labels(stage).observe(records)
+        metrics.BATCH_SECONDS.labels(stage).observe(seconds)

@@ -1,0 +1,46 @@
+"""Does the service get on? If not, it ends itself and its supervisor starts it anew: start-up is the recovery path.
+
+Faust workers can stop consuming for good after a broker outage or a rebalance while looking alive. So each looks
+from outside: the end of every input partition, asked of the broker by another client, beside how far it has come.
+Lag above zero and no progress in any lagging partition for so many seconds means dead. While the broker or PostgreSQL
+is away the patience starts anew: a restart would not help then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Place = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Progress:
+    """Pure: fed with what is seen, says since when a partition stands still. Times in seconds of a monotonic clock."""
+
+    patience: float
+    _since: dict[Place, tuple[int, float]] = field(default_factory=dict)
+
+    def see(self, now: float, ends: Mapping[Place, int], handled: Mapping[Place, int]) -> str | None:
+        """`ends`: next offset of each partition; `handled`: offset of the last record handled in it (-1: none).
+        Returns a sentence when one has lag and has not moved for longer than the patience."""
+        for place, end in ends.items():
+            reached = handled.get(place, -1)
+            if reached + 1 >= end:
+                self._since.pop(place, None)
+                continue
+            before = self._since.get(place)
+            if before is None or before[0] != reached:
+                self._since[place] = (reached, now)
+            elif now - before[1] > self.patience:
+                return f"{place[0]}/{place[1]} stands at offset {reached} of {end - 1} for {now - before[1]:.0f} s"
+        return None
+
+    def forgive(self) -> None:
+        """The broker or the database was away: begin to count anew."""
+        self._since.clear()
+
+    @staticmethod
+    def lag(ends: Mapping[Place, int], handled: Mapping[Place, int]) -> int:
+        """Records of these partitions that are not handled yet."""
+        return sum(max(0, end - 1 - handled.get(place, -1)) for place, end in ends.items())
