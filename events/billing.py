@@ -4,9 +4,46 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from typing import ClassVar
 
-from events.model import Event, Id, Money, Reason, Text
+from events.model import Channel, Event, Id, Money, Reason, Text
+
+
+class BillingClosure(StrEnum):
+    """Why billing of a request ended before its confirmation or payment."""
+
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class BillingOpened(Event):
+    """The approval has been seen: who answers or pays for the request, and how much. An answer that came earlier is
+    taken up right after it."""
+
+    TYPE: ClassVar[str] = "BillingOpened.v1"
+
+    channel: Channel
+    partner_id: Id
+    distributor_id: Id | None
+    """Whose confirmation counts (L17); None in a direct sale."""
+    payer_id: Id
+    payer_inn: Id
+    """Of the distributor, or in a direct sale of the partner."""
+    product_id: Id
+    amount: Money
+    vat_rate: Decimal
+    """Per cent, included in the amount."""
+
+
+class BillingClosed(Event):
+    """Rejected, or withdrawn before it was confirmed or paid in full: nothing can open the gate any more."""
+
+    TYPE: ClassVar[str] = "BillingClosed.v1"
+
+    reason: BillingClosure
+    to_return: Money
+    """What had been paid until then and goes back to the payer."""
 
 
 class InvoiceIssued(Event):
@@ -84,7 +121,8 @@ class PaymentReceived(Event):
 
 
 class PaymentUnmatched(Event):
-    """Money that fits no invoice of ours: recorded, for a person to look at. Its subject is the payment's own id."""
+    """Money that counts for no invoice, and why: recorded, for a person to look at; it opens no gate. Its subject is
+    the request where one is known (withdrawn, another payer), otherwise an id made from the payment's."""
 
     TYPE: ClassVar[str] = "PaymentUnmatched.v1"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
 
-from events.model import Channel, Delivery, Event, Id, Reason, Text, Value
-from events.reference import Client, Product
+from events.model import Channel, Delivery, Event, Id, Money, Reason, Text, Value
+from events.reference import BaseDelivery, Client, Company, Distributor, Partner, Product
 
 
 class DocumentKind(StrEnum):
@@ -26,6 +27,72 @@ class Basis(StrEnum):
 
     CONFIRMATION = "confirmation"
     PAYMENT = "payment"
+
+
+class ShippingClosure(StrEnum):
+    """Why shipping of a request ended before manufacturing was ordered."""
+
+    WITHDRAWN = "withdrawn"
+    DECLINED = "declined"
+    """The distributor will not pay."""
+
+
+class Vendor(Company):
+    """ООО «Софтехно», to whom signed documents are sent (L16), with the account that invoices name."""
+
+    account: Id | None = None
+    bank: Text | None = None
+    bik: Id | None = None
+    correspondent_account: Id | None = None
+
+
+class ShippingOpened(Event):
+    """The approval has been seen. Holds everything that documents, the order and the shipment are made of later."""
+
+    TYPE: ClassVar[str] = "ShippingOpened.v1"
+
+    procedure: Id
+    channel: Channel
+    permission_number: Id
+    vendor: Vendor
+    partner: Partner
+    distributor: Distributor | None
+    base_delivery: BaseDelivery
+    registration_number: Id
+    product: Product
+    client: Client
+
+
+class ShippingClosed(Event):
+    """Withdrawn or declined before manufacturing was ordered: the permission is void, nothing will be made."""
+
+    TYPE: ClassVar[str] = "ShippingClosed.v1"
+
+    reason: ShippingClosure
+
+
+class BasisHeld(Event):
+    """Billing's word that opens the gate (L17), seen before the approval: kept, and taken up when that comes."""
+
+    TYPE: ClassVar[str] = "BasisHeld.v1"
+
+    basis: Basis
+    basis_id: Id
+    """The confirmation, or the payment that completed the sum."""
+    given_by: Id
+    """The distributor that confirmed, or the number of the invoice that is paid."""
+
+
+class InvoiceNoted(Event):
+    """Billing's invoice, as the document of it needs it (L15)."""
+
+    TYPE: ClassVar[str] = "InvoiceNoted.v1"
+
+    number: Id
+    issued_on: date
+    amount: Money
+    vat_rate: Decimal
+    """Per cent, included in the amount."""
 
 
 class PermissionIssued(Event):

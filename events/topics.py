@@ -35,6 +35,8 @@ BILLING_EVENTS = Topic(
     "Confirmed or paid",
     "billing",
     (
+        billing.BillingOpened,
+        billing.BillingClosed,
         billing.InvoiceIssued,
         billing.ConfirmationHeld,
         billing.DistributorConfirmed,
@@ -49,6 +51,10 @@ SHIPPING_EVENTS = Topic(
     "Permission, documents, manufacturing, delivery",
     "shipping",
     (
+        shipping.ShippingOpened,
+        shipping.ShippingClosed,
+        shipping.BasisHeld,
+        shipping.InvoiceNoted,
         shipping.PermissionIssued,
         shipping.DocumentIssued,
         shipping.DocumentDispatched,
