@@ -1,0 +1,395 @@
+"""Billing: has the distributor confirmed, or the partner paid? (L15, L17)
+
+In a sale through a distributor, the first answer of that distributor counts, whenever it came: one that was here before
+the approval is held and taken up with it. In a direct sale an invoice is issued at once, and payments add up.
+
+A withdrawal closes billing only while nothing is confirmed or paid in full. After that it changes nothing here: the
+gate has been opened, and shipping alone says whether manufacturing was ordered before the withdrawal or not. Once
+closed, billing never confirms or counts a payment again, so shipping can't order what billing has closed.
+
+Money is never lost. What counts for the invoice is `PaymentReceived`; everything else that the bank reports is
+`PaymentUnmatched` with its reason, so a payment after the withdrawal is on record and yet opens nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import assert_never
+
+from events.approval import Approved, Rejected
+from events.billing import (
+    BillingClosed,
+    BillingClosure,
+    BillingOpened,
+    ConfirmationHeld,
+    ConfirmationRefused,
+    DistributorConfirmed,
+    DistributorDeclined,
+    InvoiceIssued,
+    PaymentReceived,
+    PaymentUnmatched,
+)
+from events.commands import BankPayment, DistributorConfirmation
+from events.model import Channel, Decision, Event, Reason, Unacceptable
+from events.request import RequestWithdrawn
+
+MAX_HELD = 20
+"""Answers held for one request before its approval. That takes a second; more than this is a mistake or an attack."""
+MAX_HELD_OF_ONE = 3
+"""Of them by one distributor, so that it can't take the place of the one that was asked."""
+MAX_ANSWERS = 100
+"""Answers remembered for one request. Refusals above it go to the dead letters; the answer that counts never does."""
+MAX_SUM = Decimal("9999999999999.99")
+"""The largest `Money`. A payment that would lift the sum above it is recorded as unmatched."""
+
+ZERO = Decimal("0.00")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the stage has to know beside the message."""
+
+    today: date
+    """The day in Moscow: an invoice issued now bears it."""
+    next_invoice_number: str = ""
+    """The next free number of this year; used up only if `InvoiceIssued` follows."""
+    invoice_found: bool = True
+    """Of a payment: its invoice is known, and the message lies with that invoice's request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A distributor's answer with the name of the distributor, which only the topic tells."""
+
+    distributor_id: str
+    confirmation: DistributorConfirmation
+
+
+Input = Approved | Rejected | RequestWithdrawn | Answer | BankPayment
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An answer that waits for the approval."""
+
+    distributor_id: str
+    confirmation_id: str
+    accepted: bool
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What has been dealt with: the same again gives nothing."""
+
+    answers: frozenset[tuple[str, str]] = frozenset()
+    """(distributor, its own number of the answer)"""
+    payments: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice of a direct sale and what has been paid for it."""
+
+    number: str
+    payer_inn: str
+    amount: Decimal
+    paid: Decimal = ZERO
+
+    @property
+    def due(self) -> Decimal:
+        """What is still owed; never negative."""
+        return max(self.amount - self.paid, ZERO)
+
+    @property
+    def overpaid(self) -> Decimal:
+        """What came above the amount; never negative."""
+        return max(self.paid - self.amount, ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """No approval yet."""
+
+    seen: Seen = Seen()
+    held: tuple[Held, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingAnswer:
+    """Sale through a distributor; it has not answered."""
+
+    seen: Seen
+    distributor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Sale through a distributor; it has confirmed or declined, and that stands."""
+
+    seen: Seen
+    distributor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invoicing:
+    """Direct sale between its two first events, which one decision writes together."""
+
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingPayment:
+    """Direct sale; part of the invoice, or all of it, is due."""
+
+    seen: Seen
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Direct sale; nothing is due."""
+
+    seen: Seen
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Rejected, or withdrawn before it was confirmed or paid in full."""
+
+    seen: Seen
+    reason: BillingClosure
+
+
+Open = AwaitingAnswer | Answered | Invoicing | AwaitingPayment | Paid
+State = Unseen | Open | Closed
+
+INITIAL: State = Unseen()
+
+
+def decide(state: State, message: Input, facts: Facts) -> Decision:
+    """What follows from a message. The same message twice gives nothing the second time."""
+    match message:
+        case Approved():
+            return _approved(state, message, facts) if isinstance(state, Unseen) else ()
+        case Rejected():
+            return _rejected(state)
+        case RequestWithdrawn():
+            return _withdrawn(state)
+        case Answer():
+            return _answered(state, message)
+        case BankPayment():
+            return _paid(state, message, facts)
+        case _:
+            assert_never(message)
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after one of billing's own events."""
+    seen = state.seen
+    match event:
+        case BillingOpened(distributor_id=None):
+            return Invoicing(seen)
+        case BillingOpened(distributor_id=str(distributor_id)):
+            return AwaitingAnswer(seen, distributor_id)
+        case InvoiceIssued():
+            return AwaitingPayment(seen, Invoice(event.number, event.payer_inn, event.amount))
+        case BillingClosed():
+            return Closed(seen, event.reason)
+        case ConfirmationHeld():
+            held = Held(event.distributor_id, event.confirmation_id, event.accepted, event.note)
+            before = state.held if isinstance(state, Unseen) else ()
+            return Unseen(_with_answer(seen, event), (*before, held))
+        case DistributorConfirmed() | DistributorDeclined():
+            return Answered(_with_answer(seen, event), event.distributor_id)
+        case ConfirmationRefused():
+            return replace(state, seen=_with_answer(seen, event))
+        case PaymentUnmatched():
+            return replace(state, seen=_with_payment(seen, event))
+        case PaymentReceived() if isinstance(state, AwaitingPayment | Paid):
+            invoice = replace(state.invoice, paid=event.paid)
+            return (AwaitingPayment if invoice.due else Paid)(_with_payment(seen, event), invoice)
+        case _:
+            raise ValueError(f"{event.TYPE} can't follow {state!r}")
+
+
+def _approved(state: Unseen, approved: Approved, facts: Facts) -> Decision:
+    """Billing opens; a direct sale gets its invoice (L15); what was held is taken up in the order it came."""
+    distributor = approved.distributor
+    if (distributor is None) != (approved.channel is Channel.DIRECT):
+        return Unacceptable("channel-mismatch", f"channel {approved.channel} does not fit distributor {distributor}")
+    payer = distributor or approved.partner
+    product = approved.product
+    opened = BillingOpened(
+        channel=approved.channel,
+        partner_id=approved.partner.id,
+        distributor_id=distributor.id if distributor else None,
+        payer_id=payer.id,
+        payer_inn=payer.inn,
+        product_id=product.id,
+        amount=product.price,
+        vat_rate=product.vat_rate,
+    )
+    events: list[Event] = [opened]
+    if distributor is None:
+        events.append(
+            InvoiceIssued(
+                number=facts.next_invoice_number,
+                issued_on=facts.today,
+                amount=product.price,
+                vat_rate=product.vat_rate,
+                payer_id=payer.id,
+                payer_inn=payer.inn,
+            )
+        )
+    return _take_up_held(state, events)
+
+
+def _rejected(state: State) -> Decision:
+    match state:
+        case Unseen():
+            return _take_up_held(state, [BillingClosed(reason=BillingClosure.REJECTED, to_return=ZERO)])
+        case Closed():
+            return ()
+        case _:
+            return Unacceptable("rejected-after-approval", "approval decides once, and it has approved this request")
+
+
+def _withdrawn(state: State) -> Decision:
+    """Closes what is neither confirmed nor paid in full; later than that it is shipping's to answer."""
+    match state:
+        case Unseen():
+            return _take_up_held(state, [BillingClosed(reason=BillingClosure.WITHDRAWN, to_return=ZERO)])
+        case AwaitingAnswer() | Invoicing():
+            return (BillingClosed(reason=BillingClosure.WITHDRAWN, to_return=ZERO),)
+        case AwaitingPayment():
+            return (BillingClosed(reason=BillingClosure.WITHDRAWN, to_return=state.invoice.paid),)
+        case Answered() | Paid() | Closed():
+            return ()
+
+
+def _answered(state: State, answer: Answer) -> Decision:
+    """A distributor answers (L17): held before the approval, afterwards confirmed, declined or refused."""
+    distributor_id, given = answer.distributor_id, answer.confirmation
+    if (distributor_id, given.confirmation_id) in state.seen.answers:
+        return ()
+    held = Held(distributor_id, given.confirmation_id, given.accepted, given.note)
+    event: Event
+    if not isinstance(state, Unseen):
+        event = _verdict(state, held)
+    elif len(state.held) < MAX_HELD and sum(h.distributor_id == distributor_id for h in state.held) < MAX_HELD_OF_ONE:
+        event = ConfirmationHeld(
+            distributor_id=distributor_id,
+            confirmation_id=given.confirmation_id,
+            accepted=given.accepted,
+            note=given.note,
+        )
+    else:
+        event = _refused(
+            held,
+            "too-many",
+            "Слишком много ответов до согласования заявки. Дождитесь его и ответьте снова, с новым номером.",
+        )
+    if isinstance(event, ConfirmationRefused) and len(state.seen.answers) >= MAX_ANSWERS:
+        return Unacceptable("too-many-answers", f"over {MAX_ANSWERS} answers for one request")
+    return (event,)
+
+
+def _take_up_held(state: Unseen, events: list[Event]) -> Decision:
+    """`events` end the waiting; add what becomes of every answer that was held."""
+    after: State = state
+    for event in events:
+        after = evolve(after, event)
+    for held in state.held:
+        if not isinstance(after, Unseen):
+            events.append(_verdict(after, held))
+            after = evolve(after, events[-1])
+    return tuple(events)
+
+
+def _verdict(state: Open | Closed, answer: Held) -> DistributorConfirmed | DistributorDeclined | ConfirmationRefused:
+    """What an answer is worth (L17). Only the distributor of the request can answer, and only once."""
+    match state:
+        case Closed(reason=BillingClosure.REJECTED):
+            return _refused(answer, "rejected", "Заявка отклонена, подтверждение не требуется.")
+        case Closed(reason=BillingClosure.WITHDRAWN):
+            return _refused(answer, "withdrawn", "Партнёр отозвал заявку, подтверждение не требуется.")
+        case Invoicing() | AwaitingPayment() | Paid():
+            return _refused(answer, "direct-sale", "Это прямая продажа: её оплачивает партнёр, дистрибьютора нет.")
+        case AwaitingAnswer() | Answered() if state.distributor_id != answer.distributor_id:
+            return _refused(answer, "other-distributor", "В заявке указан другой дистрибьютор.")
+        case Answered():
+            return _refused(answer, "already-answered", "Вы уже ответили на эту заявку. Первый ответ остаётся в силе.")
+        case _:
+            kind = DistributorConfirmed if answer.accepted else DistributorDeclined
+            return kind(distributor_id=answer.distributor_id, confirmation_id=answer.confirmation_id, note=answer.note)
+
+
+def _paid(state: State, payment: BankPayment, facts: Facts) -> Decision:
+    """Money came. It counts if it is for the invoice of this request, from its payer, and the request stands (L17)."""
+    if payment.payment_id in state.seen.payments:
+        return ()
+    if not facts.invoice_found:
+        return _unmatched(payment, "invoice-not-found", "Счёт с таким номером не найден.")
+    match state:
+        case Unseen() | Invoicing():
+            return _unmatched(payment, "invoice-not-found", "По этой заявке счёт не выставлен.")
+        case AwaitingAnswer() | Answered():
+            return _unmatched(payment, "distributor-sale", "Продажа через дистрибьютора: счёт по ней не выставлялся.")
+        case Closed():
+            return _unmatched(payment, state.reason.value, "Заявка закрыта. Деньги нужно вернуть плательщику.")
+        case AwaitingPayment() | Paid():
+            invoice = state.invoice
+    if payment.invoice_number not in (None, invoice.number):
+        return _unmatched(payment, "other-invoice", f"По этой заявке выставлен другой счёт: {invoice.number}.")
+    if payment.payer_inn != invoice.payer_inn:
+        return _unmatched(payment, "other-payer", f"ИНН плательщика не тот, что в счёте: {invoice.payer_inn}.")
+    if invoice.paid + payment.amount > MAX_SUM:
+        return _unmatched(payment, "sum-too-large", "Сумма платежей по счёту слишком велика.")
+    after = replace(invoice, paid=invoice.paid + payment.amount)
+    return (
+        PaymentReceived(
+            payment_id=payment.payment_id,
+            invoice_number=invoice.number,
+            amount=payment.amount,
+            paid=after.paid,
+            due=after.due,
+            overpaid=after.overpaid,
+            received_on=payment.received_on,
+            payer_inn=payment.payer_inn,
+        ),
+    )
+
+
+def _refused(answer: Held, code: str, message: str) -> ConfirmationRefused:
+    return ConfirmationRefused(
+        distributor_id=answer.distributor_id,
+        confirmation_id=answer.confirmation_id,
+        reason=Reason(code=code, message=message),
+    )
+
+
+def _unmatched(payment: BankPayment, code: str, message: str) -> Decision:
+    return (
+        PaymentUnmatched(
+            payment_id=payment.payment_id,
+            amount=payment.amount,
+            received_on=payment.received_on,
+            payer_inn=payment.payer_inn,
+            purpose=payment.purpose,
+            reason=Reason(code=code, message=message),
+        ),
+    )
+
+
+def _with_answer(
+    seen: Seen, event: ConfirmationHeld | DistributorConfirmed | DistributorDeclined | ConfirmationRefused
+) -> Seen:
+    return replace(seen, answers=seen.answers | {(event.distributor_id, event.confirmation_id)})
+
+
+def _with_payment(seen: Seen, event: PaymentReceived | PaymentUnmatched) -> Seen:
+    return replace(seen, payments=seen.payments | {event.payment_id})
