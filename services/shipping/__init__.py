@@ -1,0 +1,1 @@
+"""Stage `shipping`: permission, documents, manufacturing order, delivery (L14-L18)."""

@@ -1,0 +1,601 @@
+"""Shipping: permission and documents, then the order behind the gate, then the delivery (L14-L18).
+
+With the approval the permission number and the documents go out at once; nothing is made before `gate` lets it (L17).
+Billing's word may be read before the approval it stems from (other topic): it is held and taken up with it.
+
+Shipping is the arbiter of withdrawals. Before manufacturing is ordered a withdrawal closes the request, afterwards it
+is refused. A request closed before its approval was read gets no permission and no documents at all.
+
+After closing, a signature on a document of the request is refused (the document is void), but a report that a
+document has left is still taken: it tells what has happened outside. A signature that was refused may be sent again as
+it is, and is taken if it now verifies (a root added to the trusted ones, say); while it doesn't, it gives nothing new.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import assert_never
+
+from events.approval import Approved
+from events.billing import DistributorConfirmed, DistributorDeclined, InvoiceIssued, PaymentReceived
+from events.commands import KitManufactured, ReportDispatch, SignDocument
+from events.model import Channel, Decision, Delivery, Event, Reason, Unacceptable
+from events.request import RequestWithdrawn
+from events.shipping import (
+    Basis,
+    BasisHeld,
+    DocumentDispatched,
+    DocumentIssued,
+    DocumentKind,
+    DocumentSigned,
+    InvoiceNoted,
+    ManufacturingOrdered,
+    PermissionIssued,
+    ShipmentIssued,
+    ShippingClosed,
+    ShippingClosure,
+    ShippingOpened,
+    SignatureRefused,
+    Vendor,
+    WithdrawalRefused,
+)
+from services.shipping.documents import Paper, content, sha256
+from services.shipping.verification import NotVerified, Unverifiable, Verification, Verified
+
+MAX_BASES = 8
+"""Words of billing held before the approval. Billing gives one; more than this is not billing."""
+MAX_SIGNATURES = 20
+"""Refused signatures remembered for one document. Further ones go to the dead letters; a good one is always taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the stage has to know beside the message."""
+
+    today: date
+    """The day in Moscow: documents issued and shipments made now bear it."""
+    permission_number: str
+    """A fresh one (`services.shipping.permission`); used up only if `PermissionIssued` follows."""
+    vendor: Vendor
+    """The vendor as its documents name it, from the settings."""
+    verification: Verification | None = None
+    """Of a `SignDocument`: what the verifier says of the bytes that `to_verify` gives."""
+
+
+Input = (
+    Approved
+    | RequestWithdrawn
+    | InvoiceIssued
+    | DistributorConfirmed
+    | DistributorDeclined
+    | PaymentReceived
+    | KitManufactured
+    | SignDocument
+    | ReportDispatch
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The distributor is ready to pay: what opens the gate of a sale through a distributor."""
+
+    distributor_id: str
+    confirmation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FullyPaid:
+    """Nothing is due for the invoice: what opens the gate of a direct sale."""
+
+    invoice_number: str
+    payment_id: str
+
+
+Grounds = Confirmed | FullyPaid
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """Billing's invoice, as its document needs it."""
+
+    number: str
+    issued_on: date
+    amount: Decimal
+    vat_rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that was issued, and what came back of it."""
+
+    id: str
+    kind: DocumentKind
+    number: str
+    issued_on: date
+    signer_inn: str
+    delivery: Delivery
+    sha256: str
+    dispatch_id: str | None = None
+    signature: str | None = None
+    """sha256 of the one that was taken."""
+    refused: frozenset[str] = frozenset()
+    """sha256 of those that were not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """An approved request: its facts, its documents and its invoice, if there is one.
+
+    A stage keeps many states in memory and looks into few of them, so the facts are kept packed: 1 kB instead of 6.
+    """
+
+    packed: bytes
+    """`ShippingOpened` in JSON"""
+    documents: tuple[Document, ...] = ()
+    invoice: Invoice | None = None
+
+    @classmethod
+    def of(cls, opened: ShippingOpened, invoice: Invoice | None) -> Sale:
+        """The sale as it starts."""
+        return cls(opened.model_dump_json().encode(), invoice=invoice)
+
+    @property
+    def facts(self) -> ShippingOpened:
+        """Unpacked anew on every call."""
+        return ShippingOpened.model_validate_json(self.packed)
+
+    def document(self, document_id: str) -> Document | None:
+        """The document of that id, if it is this request's."""
+        return next((document for document in self.documents if document.id == document_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """No approval yet; what billing has said of it already."""
+
+    bases: tuple[Grounds, ...] = ()
+    invoice: Invoice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Permission and documents are out; the gate is shut."""
+
+    sale: Sale
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """Manufacturing is ordered; the kit is awaited."""
+
+    sale: Sale
+    withdrawal_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """The delivery is sold."""
+
+    sale: Sale
+    kit_number: str
+    withdrawal_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Withdrawn or declined before manufacturing was ordered. `sale` is None if that came before the approval."""
+
+    sale: Sale | None
+    reason: ShippingClosure
+
+
+State = Unseen | Waiting | Ordered | Shipped | Closed
+
+INITIAL: State = Unseen()
+
+
+def gate(sale: Sale, grounds: Grounds) -> ManufacturingOrdered | None:
+    """The gate of L17, and the only place where `ManufacturingOrdered` is made.
+
+    A sale through a distributor passes on the confirmation of that very distributor, a direct sale on full payment of
+    its own invoice. Nothing else passes: None.
+    """
+    facts = sale.facts
+    match grounds:
+        case Confirmed() if facts.distributor is not None and facts.distributor.id == grounds.distributor_id:
+            basis, basis_id = Basis.CONFIRMATION, grounds.confirmation_id
+        case FullyPaid() if (
+            facts.distributor is None and sale.invoice is not None and sale.invoice.number == grounds.invoice_number
+        ):
+            basis, basis_id = Basis.PAYMENT, grounds.payment_id
+        case _:
+            return None
+    return ManufacturingOrdered(
+        basis=basis,
+        basis_id=basis_id,
+        permission_number=facts.permission_number,
+        product=facts.product,
+        client=facts.client,
+        registration_number=facts.registration_number,
+    )
+
+
+def decide(state: State, message: Input, facts: Facts) -> Decision:
+    """What follows from a message. The same message twice gives nothing the second time."""
+    match message:
+        case Approved():
+            return _approved(state, message, facts) if isinstance(state, Unseen) else ()
+        case RequestWithdrawn():
+            return _withdrawn(state)
+        case InvoiceIssued():
+            return _invoiced(state, message)
+        case DistributorConfirmed():
+            return _opened(state, Confirmed(message.distributor_id, message.confirmation_id))
+        case PaymentReceived():
+            return () if message.due else _opened(state, FullyPaid(message.invoice_number, message.payment_id))
+        case DistributorDeclined():
+            return _declined(state, message)
+        case KitManufactured():
+            return _manufactured(state, message, facts)
+        case SignDocument():
+            return _signed(state, message, facts)
+        case ReportDispatch():
+            return _dispatched(state, message)
+        case _:
+            assert_never(message)
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after one of shipping's own events."""
+    match state, event:
+        case Unseen(), BasisHeld():
+            return replace(state, bases=(*state.bases, _grounds(event)))
+        case Unseen(), InvoiceNoted():
+            return replace(state, invoice=_invoice(event))
+        case Unseen(), ShippingOpened():
+            return Waiting(Sale.of(event, state.invoice))
+        case Unseen(), ShippingClosed():
+            return Closed(None, event.reason)
+        case Waiting(), ShippingClosed():
+            return Closed(state.sale, event.reason)
+        case Waiting(), InvoiceNoted():
+            return Waiting(replace(state.sale, invoice=_invoice(event)))
+        case Waiting(), DocumentIssued():
+            return Waiting(replace(state.sale, documents=(*state.sale.documents, _document(event))))
+        case Waiting(), ManufacturingOrdered():
+            return Ordered(state.sale)
+        case Waiting(), PermissionIssued():
+            return state
+        case Ordered(), ShipmentIssued():
+            return Shipped(state.sale, event.kit.number, state.withdrawal_refused)
+        case ((Ordered() | Shipped()), WithdrawalRefused()):
+            return replace(state, withdrawal_refused=True)
+        case _, (DocumentDispatched() | DocumentSigned() | SignatureRefused()):
+            return _with_document(state, event)
+        case _:
+            raise ValueError(f"{event.TYPE} can't follow {state!r}")
+
+
+def to_verify(state: State, message: SignDocument) -> tuple[bytes, bytes] | None:
+    """What the verifier has to be asked before `decide`: the exact bytes issued, and the signature (DER).
+
+    None where the answer does not depend on it (no such document, closed, signed already, not base64), and where this
+    release can't make the bytes again: `decide` then finds it unacceptable.
+    """
+    sale = _sale(state)
+    document = sale.document(message.document_id) if sale else None
+    signature = _der(message.signature)
+    if sale is None or document is None or signature is None or document.signature or isinstance(state, Closed):
+        return None
+    try:
+        return document_content(sale, document), signature
+    except ValueError:
+        return None
+
+
+def document_content(sale: Sale, document: Document) -> bytes:
+    """The exact bytes of a document, made again from the facts of its sale.
+
+    Raises `ValueError` if they are not the bytes that were issued: this release has lost a form of documents.
+    """
+    data = content(_paper(sale, document.kind, document.number, document.issued_on))
+    if sha256(data) != document.sha256:
+        raise ValueError(f"the bytes made of document {document.id} are not those that were issued")
+    return data
+
+
+def _approved(state: Unseen, approved: Approved, facts: Facts) -> Decision:
+    """Permission and documents go out (L14, L15); what billing has said already is taken up."""
+    distributor = approved.distributor
+    if (distributor is None) != (approved.channel is Channel.DIRECT):
+        return Unacceptable("channel-mismatch", f"channel {approved.channel} does not fit distributor {distributor}")
+    opened = ShippingOpened(
+        procedure=approved.procedure,
+        channel=approved.channel,
+        permission_number=facts.permission_number,
+        vendor=facts.vendor,
+        partner=approved.partner,
+        distributor=distributor,
+        base_delivery=approved.base_delivery,
+        registration_number=approved.registration_number,
+        product=approved.product,
+        client=approved.client,
+    )
+    permission = PermissionIssued(
+        number=facts.permission_number,
+        partner_id=approved.partner.id,
+        distributor_id=distributor.id if distributor else None,
+    )
+    sale = Sale.of(opened, state.invoice)
+    kind = DocumentKind.ACT if distributor else DocumentKind.SHIPPING
+    events: list[Event] = [opened, permission, _issue(sale, kind, facts.permission_number, facts.today)]
+    if state.invoice and distributor is None:
+        events.append(_issue(sale, DocumentKind.INVOICE, state.invoice.number, state.invoice.issued_on))
+    order = next((order for grounds in state.bases if (order := gate(sale, grounds))), None)
+    return (*events, order) if order else tuple(events)
+
+
+def _withdrawn(state: State) -> Decision:
+    match state:
+        case Unseen() | Waiting():
+            return (ShippingClosed(reason=ShippingClosure.WITHDRAWN),)
+        case Ordered() | Shipped() if not state.withdrawal_refused:
+            message = "Отозвать заявку уже нельзя: заказ передан на изготовление."
+            return (WithdrawalRefused(reason=Reason(code="already-ordered", message=message)),)
+        case _:
+            return ()
+
+
+def _declined(state: State, declined: DistributorDeclined) -> Decision:
+    """The distributor will not pay: the request ends."""
+    match state:
+        case Unseen():
+            return (ShippingClosed(reason=ShippingClosure.DECLINED),)
+        case Waiting():
+            distributor = state.sale.facts.distributor
+            if distributor is None or distributor.id != declined.distributor_id:
+                return Unacceptable(
+                    "other-distributor", f"{declined.distributor_id!r} is not the request's distributor"
+                )
+            return (ShippingClosed(reason=ShippingClosure.DECLINED),)
+        case Ordered() | Shipped():
+            return Unacceptable("declined-after-order", "manufacturing has been ordered on a confirmation or payment")
+        case Closed():
+            return ()
+
+
+def _invoiced(state: State, issued: InvoiceIssued) -> Decision:
+    """Billing's invoice of a direct sale: its document goes to the partner (L15)."""
+    noted = InvoiceNoted(
+        number=issued.number, issued_on=issued.issued_on, amount=issued.amount, vat_rate=issued.vat_rate
+    )
+    known = state.invoice if isinstance(state, Unseen) else sale.invoice if (sale := _sale(state)) else None
+    if known is not None:
+        if known.number == issued.number:
+            return ()
+        return Unacceptable("other-invoice", f"the request has the invoice {known.number!r} already")
+    match state:
+        case Unseen():
+            return (noted,)
+        case Waiting() if state.sale.facts.distributor is None:
+            sale = replace(state.sale, invoice=_invoice(noted))
+            return (noted, _issue(sale, DocumentKind.INVOICE, issued.number, issued.issued_on))
+        case Closed():
+            return ()
+        case _:
+            return Unacceptable("not-direct", "an invoice for a sale through a distributor")
+
+
+def _opened(state: State, grounds: Grounds) -> Decision:
+    """Billing says that the gate is open (L17)."""
+    match state:
+        case Unseen():
+            if grounds in state.bases:
+                return ()
+            if len(state.bases) >= MAX_BASES:
+                return Unacceptable("too-many-bases", f"over {MAX_BASES} confirmations or payments before the approval")
+            return (_held(grounds),)
+        case Waiting():
+            order = gate(state.sale, grounds)
+            return (order,) if order else Unacceptable("gate-shut", f"{grounds} does not fit the request")
+        case Ordered() | Shipped() | Closed():
+            return ()
+
+
+def _manufactured(state: State, made: KitManufactured, facts: Facts) -> Decision:
+    """The kit is made: the delivery is sold (L18)."""
+    match state:
+        case Ordered():
+            sale = state.sale.facts
+            return (
+                ShipmentIssued(
+                    channel=sale.channel,
+                    partner_id=sale.partner.id,
+                    distributor_id=sale.distributor.id if sale.distributor else None,
+                    kit=made.kit,
+                    product=sale.product,
+                    client=sale.client,
+                    registration_number=sale.registration_number,
+                    shipped_on=facts.today,
+                ),
+            )
+        case Shipped():
+            if state.kit_number == made.kit.number:
+                return ()
+            return Unacceptable("other-kit", f"the request has been shipped with the kit {state.kit_number!r}")
+        case Unseen() | Waiting() | Closed():
+            return Unacceptable("not-ordered", "no manufacturing has been ordered for this request")
+
+
+def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
+    """A signed document comes back (L16): taken if its counterparty has signed exactly the bytes issued."""
+    sale = _sale(state)
+    document = sale.document(sign.document_id) if sale else None
+    if document is None:
+        return Unacceptable("unknown-document", f"the request has no document {sign.document_id!r}")
+    der = _der(sign.signature)
+    digest = sha256(sign.signature.encode() if der is None else der)
+    if digest == document.signature:
+        return ()
+    reason: Reason
+    if isinstance(state, Closed):
+        reason = Reason(code="closed", message="Заявка закрыта, документ недействителен: подписывать его не нужно.")
+    elif document.signature is not None:
+        reason = Reason(code="already-signed", message="Документ уже подписан.")
+    elif der is None:
+        reason = Reason(code="not-base64", message="Подпись не удалось прочитать: это не Base64.")
+    else:
+        match facts.verification:
+            case None:
+                return Unacceptable("not-verified", "the signature has not been verified against the bytes issued")
+            case Unverifiable():
+                return Unacceptable("not-verified", facts.verification.cause)
+            case NotVerified():
+                reason = facts.verification.reason
+            case Verified(signer_inn) if signer_inn != document.signer_inn:
+                message = f"Документ подписан ИНН {signer_inn}, а должен быть подписан ИНН {document.signer_inn}."
+                reason = Reason(code="other-signer", message=message)
+            case Verified() as verified:
+                return (
+                    DocumentSigned(
+                        document_id=document.id,
+                        signer_inn=verified.signer_inn,
+                        certificate_serial=verified.certificate_serial,
+                        certificate_subject=verified.certificate_subject,
+                        signed_at=verified.signed_at,
+                        signature_sha256=digest,
+                    ),
+                )
+    if digest in document.refused:
+        return ()
+    if len(document.refused) >= MAX_SIGNATURES:
+        return Unacceptable("too-many-signatures", f"over {MAX_SIGNATURES} signatures refused for {document.id!r}")
+    return (SignatureRefused(document_id=document.id, reason=reason, signature_sha256=digest),)
+
+
+def _dispatched(state: State, report: ReportDispatch) -> Decision:
+    """A document has left, once, on the way it was issued for (L15)."""
+    sale = _sale(state)
+    document = sale.document(report.document_id) if sale else None
+    if document is None:
+        return Unacceptable("unknown-document", f"the request has no document {report.document_id!r}")
+    if document.delivery is not report.delivery:
+        return Unacceptable("other-delivery", f"{document.id!r} goes by {document.delivery}, not {report.delivery}")
+    if document.dispatch_id is not None:
+        if document.dispatch_id == report.dispatch_id:
+            return ()
+        return Unacceptable("already-dispatched", f"{document.id!r} has left as {document.dispatch_id!r}")
+    return (
+        DocumentDispatched(
+            document_id=document.id,
+            delivery=report.delivery,
+            dispatch_id=report.dispatch_id,
+            tracking=report.tracking,
+        ),
+    )
+
+
+def _issue(sale: Sale, kind: DocumentKind, number: str, issued_on: date) -> DocumentIssued:
+    """A document for the counterparty: a distributor's goes by EDO (L14), a partner's as agreed with it (L15)."""
+    facts = sale.facts
+    recipient = facts.distributor or facts.partner
+    return DocumentIssued(
+        document_id=f"{kind.value}-{number}",
+        kind=kind,
+        number=number,
+        issued_on=issued_on,
+        recipient_id=recipient.id,
+        signer_inn=recipient.inn,
+        delivery=Delivery.EDO if facts.distributor else facts.partner.delivery,
+        sha256=sha256(content(_paper(sale, kind, number, issued_on))),
+    )
+
+
+def _paper(sale: Sale, kind: DocumentKind, number: str, issued_on: date) -> Paper:
+    facts, invoice = sale.facts, sale.invoice
+    priced = invoice if kind is DocumentKind.INVOICE else None
+    return Paper(
+        kind=kind,
+        number=number,
+        issued_on=issued_on,
+        procedure=facts.procedure,
+        channel=facts.channel,
+        permission_number=facts.permission_number,
+        vendor=facts.vendor,
+        recipient=facts.distributor or facts.partner,
+        partner=facts.partner,
+        client=facts.client,
+        base_delivery=facts.base_delivery,
+        registration_number=facts.registration_number,
+        product=facts.product,
+        amount=priced.amount if priced else facts.product.price,
+        vat_rate=priced.vat_rate if priced else facts.product.vat_rate,
+    )
+
+
+def _der(signature: str) -> bytes | None:
+    """The signature's bytes; None if the text is not base64 (line breaks are allowed) or is empty."""
+    try:
+        return base64.b64decode("".join(signature.split()), validate=True) or None
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _sale(state: State) -> Sale | None:
+    return None if isinstance(state, Unseen) else state.sale
+
+
+def _with_document(state: State, event: DocumentDispatched | DocumentSigned | SignatureRefused) -> State:
+    """The state with one document changed by what has happened to it."""
+    if isinstance(state, Unseen) or state.sale is None:
+        raise ValueError(f"{event.TYPE} before any document")
+    documents = tuple(
+        _after(document, event) if document.id == event.document_id else document for document in state.sale.documents
+    )
+    return replace(state, sale=replace(state.sale, documents=documents))
+
+
+def _after(document: Document, event: DocumentDispatched | DocumentSigned | SignatureRefused) -> Document:
+    match event:
+        case DocumentDispatched():
+            return replace(document, dispatch_id=event.dispatch_id)
+        case DocumentSigned():
+            return replace(document, signature=event.signature_sha256)
+        case SignatureRefused():
+            return replace(document, refused=document.refused | {event.signature_sha256})
+
+
+def _document(event: DocumentIssued) -> Document:
+    return Document(
+        id=event.document_id,
+        kind=event.kind,
+        number=event.number,
+        issued_on=event.issued_on,
+        signer_inn=event.signer_inn,
+        delivery=event.delivery,
+        sha256=event.sha256,
+    )
+
+
+def _invoice(event: InvoiceNoted) -> Invoice:
+    return Invoice(event.number, event.issued_on, event.amount, event.vat_rate)
+
+
+def _held(grounds: Grounds) -> BasisHeld:
+    match grounds:
+        case Confirmed(distributor_id, confirmation_id):
+            return BasisHeld(basis=Basis.CONFIRMATION, basis_id=confirmation_id, given_by=distributor_id)
+        case FullyPaid(invoice_number, payment_id):
+            return BasisHeld(basis=Basis.PAYMENT, basis_id=payment_id, given_by=invoice_number)
+
+
+def _grounds(event: BasisHeld) -> Grounds:
+    match event.basis:
+        case Basis.CONFIRMATION:
+            return Confirmed(event.given_by, event.basis_id)
+        case Basis.PAYMENT:
+            return FullyPaid(event.given_by, event.basis_id)

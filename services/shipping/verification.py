@@ -1,0 +1,48 @@
+"""What the check of a signature gives, and who can make it. Types only, so that the decider may know them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from events.model import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The signature covers these bytes, and its certificate leads to a root we trust."""
+
+    signer_inn: str
+    """10 digits of an organisation, 12 of a person."""
+    certificate_serial: str
+    """Hexadecimal, upper case."""
+    certificate_subject: str
+    """RFC 4514"""
+    signed_at: datetime
+    """As the signer says in the signature; the moment of the check where it says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotVerified:
+    """The signature proves nothing, and why."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Unverifiable:
+    """It can't be told here and now: something is missing on this machine, not in the signature."""
+
+    cause: str
+
+
+Verification = Verified | NotVerified | Unverifiable
+
+
+class Verifier(Protocol):
+    """Checks detached CMS signatures (L16)."""
+
+    def verify(self, content: bytes, signature: bytes, at: datetime) -> Verification:
+        """Does `signature` (DER of a detached CMS `SignedData`, RFC 5652) cover exactly `content`, by a certificate
+        that at `at` (with a zone) was valid and led to a trusted root? Never raises for what a sender can send."""
