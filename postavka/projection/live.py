@@ -1,0 +1,233 @@
+"""A live projection as a process: reads its topics, hands batches to the projection, which writes rows and marks in one
+transaction.
+
+Reading starts at the projection's own marks, whatever Kafka's committed offsets say. Partition N of every topic goes to
+one worker (range assignor over topics with the same number of partitions), so that a row has one writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import psycopg
+import stamina
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from postavka.log.connection import for_aiokafka, for_librdkafka
+from postavka.log.record import Record, partition_name
+from postavka.log.tail import latest_offsets
+from postavka.log.topics import check_topics
+from postavka.logs import configure_logs, logger
+from postavka.settings import Settings, settings
+from postavka.stage import metrics
+from postavka.stage.http import serve_health
+from postavka.stage.watchdog import Progress
+
+log = logger(__name__)
+
+MOST_RECORDS = 2_000
+POLL_MS = 1_000
+WATCH_SECONDS = 2.0
+
+
+class MarksMoved(RuntimeError):
+    """The marks in the database are not where this worker left them (a rebuild has swapped the tables in, or another
+    worker has them): read them again and go on from there."""
+
+
+class Projection(Protocol):
+    """What a projection must be able to do. Called from one thread at a time."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def topics(self) -> Sequence[str]: ...
+
+    def marks(self, names: Sequence[str]) -> dict[str, int]:
+        """Offset of the last record folded in, by `topic/partition`; -1 for none."""
+        ...
+
+    def project(self, records: Sequence[Record]) -> int:
+        """Fold these records in and move the marks, in one transaction; returns how many counted. Raises `MarksMoved`;
+        psycopg's `OperationalError` when PostgreSQL is away (it is called again with the same records)."""
+        ...
+
+
+def main(make: Callable[[Settings], Projection]) -> None:
+    """Run a projection until SIGTERM or SIGINT; exits non-zero when it can't go on."""
+    config = settings()
+    projection = make(config)
+    configure_logs(config, projection.name)
+    try:
+        asyncio.run(LiveProjection(projection, config).run())
+    except Exception as error:
+        log.exception("the projection ends", projection=projection.name, error=str(error)[:500])
+        os._exit(1)
+    os._exit(0)
+
+
+class LiveProjection:
+    """One worker of a projection."""
+
+    def __init__(self, projection: Projection, config: Settings) -> None:
+        self.projection = projection
+        self.config = config
+        self.handled: dict[tuple[str, int], int] = {}
+        self.progress = Progress(config.stall_seconds)
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="project")
+        self.trouble: str | None = None
+        self.lag = 0
+        self.last_batch = time.monotonic()
+        check_topics(config, projection.topics)
+        self.consumer: AIOKafkaConsumer
+
+    async def run(self) -> None:
+        """Until told to stop; raises when it can't go on."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, stop.set)
+        self.consumer = AIOKafkaConsumer(
+            **for_aiokafka(self.config),
+            group_id=f"postavka-{self.projection.name}",
+            group_instance_id=f"postavka-{self.projection.name}-{self.config.worker}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            rebalance_timeout_ms=10_000,
+            request_timeout_ms=15_000,
+            max_poll_records=MOST_RECORDS,
+            fetch_max_wait_ms=500,
+        )
+        self.consumer.subscribe(self.projection.topics, listener=_SeekToMarks(self))
+        http, port = await serve_health(self.config.http_host, self.config.http_port, self.health)
+        await self.consumer.start()
+        log.info("at work", projection=self.projection.name, topics=list(self.projection.topics), port=port)
+        tasks = [asyncio.create_task(each) for each in (self._read(), self._watch(), stop.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            try:
+                await asyncio.wait_for(self.consumer.stop(), 3)
+            except (TimeoutError, KafkaError):
+                log.warning("the consumer did not leave in time")
+            await http.cleanup()
+
+    async def seek_to_marks(self, assigned: Sequence[TopicPartition]) -> None:
+        """Go on where the database says."""
+        names = [partition_name(tp.topic, tp.partition) for tp in assigned]
+        marks = await asyncio.get_running_loop().run_in_executor(
+            self.thread, self._patiently, self.projection.marks, names
+        )
+        for tp in assigned:
+            offset = marks[partition_name(tp.topic, tp.partition)]
+            self.handled[tp.topic, tp.partition] = offset
+            self.consumer.seek(tp, offset + 1)
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            fetched = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
+            records = [to_record(record) for batch in fetched.values() for record in batch]
+            if not records:
+                continue
+            try:
+                counted = await loop.run_in_executor(self.thread, self._patiently, self.projection.project, records)
+            except MarksMoved as moved:
+                log.info("marks moved, reading them again", why=str(moved))
+                await self.seek_to_marks(list(self.consumer.assignment()))
+                continue
+            for record in records:
+                self.handled[record.topic, record.partition] = record.offset
+            self.last_batch = time.monotonic()
+            metrics.RECORDS.labels(self.projection.name, "handled").inc(counted)
+            metrics.BATCH_RECORDS.labels(self.projection.name).observe(len(records))
+            await self._commit()
+
+    async def _commit(self) -> None:
+        """Kafka's group offsets follow, as a hint for tools that show lag."""
+        ours = {tp: self.handled[tp.topic, tp.partition] + 1 for tp in self.consumer.assignment()}
+        try:
+            await self.consumer.commit(ours)
+        except KafkaError as error:
+            log.info("group offsets not committed", error=repr(error))
+
+    def _patiently(self, function: Any, *arguments: Any) -> Any:
+        for attempt in stamina.retry_context(
+            on=(psycopg.OperationalError, psycopg.InterfaceError), timeout=300, attempts=None, wait_max=2.0
+        ):
+            with attempt:
+                try:
+                    result = function(*arguments)
+                    self.trouble = None
+                    return result
+                except (psycopg.OperationalError, psycopg.InterfaceError) as away:
+                    self.trouble = f"PostgreSQL: {away}"[:300]
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _watch(self) -> None:
+        admin = AdminClient(for_librdkafka(self.config))
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            places = {(tp.topic, tp.partition) for tp in self.consumer.assignment()}
+            try:
+                ends = await asyncio.to_thread(latest_offsets, admin, places)
+            except KafkaException as away:
+                self.trouble = f"Kafka: {away}"[:300]
+                self.progress.forgive()
+                continue
+            if self.trouble is not None and self.trouble.startswith("Kafka"):
+                self.trouble = None
+            self.lag = Progress.lag(ends, self.handled)
+            metrics.LAG.labels(self.projection.name).set(self.lag)
+            metrics.OLDEST_BATCH.labels(self.projection.name).set(time.monotonic() - self.last_batch)
+            stalled = self.progress.see(time.monotonic(), ends, self.handled)
+            if stalled is not None and self.trouble is None:
+                raise RuntimeError(f"no progress: {stalled}")
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """For `/healthz`."""
+        return self.trouble is None, {
+            "projection": self.projection.name,
+            "trouble": self.trouble,
+            "lag_records": self.lag,
+            "seconds_since_batch": round(time.monotonic() - self.last_batch, 1),
+            "assigned_partitions": len(self.consumer.assignment()),
+        }
+
+
+class _SeekToMarks(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, live: LiveProjection) -> None:
+        self._live = live
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        for tp in revoked:
+            self._live.handled.pop((tp.topic, tp.partition), None)
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        await self._live.seek_to_marks(list(assigned))
+
+
+def to_record(record: Any) -> Record:
+    """aiokafka's record as ours."""
+    return Record(
+        record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+    )

@@ -1,0 +1,164 @@
+"""From events to a cabinet row. Pure.
+
+A row has one group of facts for each stage, and an event touches only its own stage's group. Within a stage's topic the
+events of a request are in order, so that any interleaving of topics gives the same row. What is shown as the status is
+derived from the groups, in SQL (`sql/001_cabinet.sql`) and here (`status`) alike; a test holds the two together.
+
+Groups are JSON objects, kept as JSON: an event's fields go in as they are on the wire, so that folding a million
+of them is cheap. Fields are read through `events.registry.read_fields`, so that old versions look like the newest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from events import activation, approval, billing, request, shipping
+
+Fields = dict[str, Any]
+Group = dict[str, Any]
+Row = dict[str, Group]
+"""Stage → its group; a stage without events is left out."""
+
+STAGES = ("request", "approval", "billing", "shipping", "activation")
+
+
+def fold(row: Row, stage: str, type_name: str, fields: Fields, time: str, position: int) -> None:
+    """Take one event into a row, in place. `time` is RFC 3339; `position` the event's in its stage."""
+    group = row.setdefault(stage, {})
+    group["changed_at"] = time
+    group["position"] = position
+    change = CHANGES.get(type_name)
+    if change is not None:
+        change(group, fields, time)
+
+
+def status(row: Row) -> str:
+    """Where a request stands, from which facts are there. The last that happened in the procedure wins."""
+    asked, approved, billed, shipped, active = (row.get(stage, {}) for stage in STAGES)
+    if "activated_at" in active:
+        return "activated"
+    if "shipped_at" in shipped:
+        return "shipped"
+    if "ordered_at" in shipped:
+        return "manufacturing"
+    if "withdrawn_at" in asked:
+        return "withdrawn"
+    if "rejected_at" in approved:
+        return "rejected"
+    if "declined_at" in billed:
+        return "declined"
+    if "approved_at" in approved:
+        return "awaiting-payment" if approved["channel"] == "direct" else "awaiting-confirmation"
+    return "submitted"
+
+
+def _submitted(group: Group, fields: Fields, time: str) -> None:
+    group.update(fields, submitted_at=time)
+
+
+def _withdrawn(group: Group, fields: Fields, time: str) -> None:
+    group.update(withdrawn_at=time, withdrawn_by=fields["withdrawn_by"], withdrawal_reason=fields["reason"])
+
+
+def _approved(group: Group, fields: Fields, time: str) -> None:
+    group.update(fields, approved_at=time)
+
+
+def _rejected(group: Group, fields: Fields, time: str) -> None:
+    group.update(rejected_at=time, reasons=fields["reasons"])
+
+
+def _invoice(group: Group, fields: Fields, time: str) -> None:
+    group["invoice"] = {**fields, "issued_at": time}
+
+
+def _confirmed(group: Group, fields: Fields, time: str) -> None:
+    group.update(confirmed_at=time, confirmation=fields)
+
+
+def _declined(group: Group, fields: Fields, time: str) -> None:
+    group.update(declined_at=time, confirmation=fields)
+
+
+def _refused_confirmation(group: Group, fields: Fields, time: str) -> None:
+    group.setdefault("refusals", []).append({**fields, "at": time})
+
+
+def _paid(group: Group, fields: Fields, time: str) -> None:
+    group.update(paid=fields["paid"], due=fields["due"], overpaid=fields["overpaid"])
+    group.setdefault("payments", []).append({**fields, "at": time})
+
+
+def _permission(group: Group, fields: Fields, time: str) -> None:
+    group.update(permission_number=fields["number"], permission_at=time)
+
+
+def _document(group: Group, fields: Fields, time: str) -> None:
+    group.setdefault("documents", {})[fields["document_id"]] = {**fields, "issued_at": time}
+
+
+def _dispatched(group: Group, fields: Fields, time: str) -> None:
+    _of_document(group, fields).update(
+        dispatched_at=time, dispatch_id=fields["dispatch_id"], tracking=fields["tracking"]
+    )
+
+
+def _signed(group: Group, fields: Fields, time: str) -> None:
+    _of_document(group, fields).update(signed_at=time, signed_by=fields["signer_inn"])
+
+
+def _refused_signature(group: Group, fields: Fields, time: str) -> None:
+    _of_document(group, fields).setdefault("refusals", []).append({"reason": fields["reason"], "at": time})
+
+
+def _of_document(group: Group, fields: Fields) -> Group:
+    document: Group = group.setdefault("documents", {}).setdefault(fields["document_id"], {})
+    return document
+
+
+def _ordered(group: Group, fields: Fields, time: str) -> None:
+    group.update(ordered_at=time, basis=fields["basis"])
+
+
+def _shipped(group: Group, fields: Fields, time: str) -> None:
+    group.update(shipped_at=time, shipped_on=fields["shipped_on"], kit=fields["kit"], client=fields["client"])
+
+
+def _withdrawal_refused(group: Group, fields: Fields, time: str) -> None:
+    group.update(withdrawal_refused_at=time, withdrawal_refusal=fields["reason"])
+
+
+def _activated(group: Group, fields: Fields, time: str) -> None:
+    group.update(fields, activated_at=time)
+
+
+def _refused_activation(group: Group, fields: Fields, time: str) -> None:
+    group.setdefault("refusals", []).append({**fields, "at": time})
+
+
+CHANGES: dict[str, Callable[[Group, Fields, str], None]] = {
+    request.RequestSubmitted.TYPE: _submitted,
+    request.RequestWithdrawn.TYPE: _withdrawn,
+    approval.Approved.TYPE: _approved,
+    approval.Rejected.TYPE: _rejected,
+    billing.InvoiceIssued.TYPE: _invoice,
+    billing.DistributorConfirmed.TYPE: _confirmed,
+    billing.DistributorDeclined.TYPE: _declined,
+    billing.ConfirmationRefused.TYPE: _refused_confirmation,
+    billing.PaymentReceived.TYPE: _paid,
+    shipping.PermissionIssued.TYPE: _permission,
+    shipping.DocumentIssued.TYPE: _document,
+    shipping.DocumentDispatched.TYPE: _dispatched,
+    shipping.DocumentSigned.TYPE: _signed,
+    shipping.SignatureRefused.TYPE: _refused_signature,
+    shipping.ManufacturingOrdered.TYPE: _ordered,
+    shipping.ShipmentIssued.TYPE: _shipped,
+    shipping.WithdrawalRefused.TYPE: _withdrawal_refused,
+    activation.Activated.TYPE: _activated,
+    activation.ActivationRefused.TYPE: _refused_activation,
+}
+"""Events that change what a cabinet shows. Others (held confirmations, a stage's own notes) only move the position."""
+
+UNSHOWN = {billing.PaymentUnmatched.TYPE}
+"""Events that belong to no request."""

@@ -1,0 +1,133 @@
+"""The live projection of the cabinet: every event once, rows and marks in one transaction."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from events.envelope import header_map
+from events.registry import BadBody, UnknownType, read_fields
+from events.topics import STAGE_TOPICS
+from postavka.log.record import Record, partition_name
+from postavka.logs import logger
+from postavka.projection.live import MarksMoved
+from postavka.settings import Settings
+from postavka.stage.service import database_url
+from postavka.store.migration import migrate
+from postavka.store.recorder import Mark
+from services.cabinet.fold import UNSHOWN, Row, fold
+from services.cabinet.table import load_rows, move_marks, read_marks, write_groups
+
+log = logger(__name__)
+
+CACHE = 20_000
+SCHEMA = "cabinet"
+TOPICS = tuple(topic.name for topic in STAGE_TOPICS)
+STAGE_OF = {topic.name: topic.writer for topic in STAGE_TOPICS}
+
+
+class Cabinet:
+    """See `postavka.projection.live.Projection`."""
+
+    name = "cabinet"
+    topics = TOPICS
+
+    def __init__(self, config: Settings) -> None:
+        self._conninfo = database_url(config)
+        migrate(self._conninfo, SCHEMA, "services.cabinet")
+        self._connection: psycopg.Connection[Any] | None = None
+        self._marks: dict[str, Mark] = {}
+        self._rows: OrderedDict[UUID, Row] = OrderedDict()
+
+    def marks(self, names: Sequence[str]) -> dict[str, int]:
+        """Read the marks; what is cached may be another worker's by now, so it goes."""
+        self._rows.clear()
+        fresh = read_marks(self._connect(), names)
+        self._marks.update(fresh)
+        return {name: mark.offset for name, mark in fresh.items()}
+
+    def project(self, records: Sequence[Record]) -> int:
+        """Fold the records in. Everything or nothing is written."""
+        connection = self._connect()
+        marks = dict(self._marks)
+        events: list[tuple[Record, UUID, str, dict[str, Any], dict[str, bytes], int]] = []
+        unread: list[tuple[Record, str, str]] = []
+        for record in records:
+            name = partition_name(record.topic, record.partition)
+            mark = marks.get(name, Mark())
+            if record.offset <= mark.offset:
+                continue
+            marks[name] = Mark(record.offset, mark.position)
+            try:
+                headers = header_map(record.headers)
+                position = int(headers["ce_position"])
+                if position <= mark.position:
+                    continue  # a late duplicate of a replaced relay
+                type_name, fields = read_fields(headers["ce_type"].decode(), record.value)
+                subject = UUID(headers["ce_subject"].decode())
+            except (KeyError, ValueError, UnknownType, BadBody) as wrong:
+                unread.append(
+                    (record, header_map(record.headers).get("ce_type", b"").decode("utf-8", "replace"), str(wrong))
+                )
+                continue
+            marks[name] = Mark(record.offset, position)
+            if type_name not in UNSHOWN:
+                events.append((record, subject, type_name, fields, headers, position))
+        moved = {
+            name: (self._marks.get(name, Mark()), mark) for name, mark in marks.items() if self._marks.get(name) != mark
+        }
+        if not moved:
+            return 0
+        rows = self._load(connection, {subject for _, subject, *_ in events})
+        changed: dict[UUID, dict[str, Any]] = {}
+        for record, subject, type_name, fields, headers, position in events:
+            stage = STAGE_OF[record.topic]
+            fold(rows[subject], stage, type_name, fields, headers["ce_time"].decode(), position)
+            changed.setdefault(subject, {})[stage] = rows[subject][stage]
+        try:
+            with connection.transaction():
+                write_groups(connection, changed)
+                for record, type_name, reason in unread:
+                    connection.execute(
+                        "INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                        (record.topic, record.partition, record.offset, type_name, reason),
+                    )
+                move_marks(connection, moved)
+        except (psycopg.Error, MarksMoved):
+            # Rows were folded in memory and are not in the table; and after a swap old plans point at the old table.
+            self._rows.clear()
+            self._connection = None
+            connection.close()
+            raise
+        self._marks = marks
+        self._remember(rows)
+        return len(events)
+
+    def _load(self, connection: psycopg.Connection[Any], subjects: set[UUID]) -> dict[UUID, Row]:
+        rows = {subject: self._rows[subject] for subject in subjects if subject in self._rows}
+        missing = subjects - rows.keys()
+        if missing:
+            stored = load_rows(connection, missing)
+            rows.update({subject: stored.get(subject, {}) for subject in missing})
+        return rows
+
+    def _remember(self, rows: dict[UUID, Row]) -> None:
+        self._rows.update(rows)
+        for subject in rows:
+            self._rows.move_to_end(subject)
+        while len(self._rows) > CACHE:
+            self._rows.popitem(last=False)
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._conninfo,
+                autocommit=True,
+                options=f"-c search_path={SCHEMA},public -c jit=off",
+                application_name="postavka-cabinet",
+            )
+        return self._connection

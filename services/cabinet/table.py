@@ -1,0 +1,103 @@
+"""The read model's table: load rows, write groups, move marks. One place that knows its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from psycopg.rows import tuple_row
+from psycopg.sql import SQL, Identifier
+
+from postavka.projection.live import MarksMoved
+from postavka.store.recorder import Mark
+from services.cabinet.fold import STAGES, Row
+
+COLUMNS = SQL(", ").join(Identifier(stage) for stage in STAGES)
+
+
+def load_rows(
+    connection: psycopg.Connection[Any], request_ids: Iterable[UUID], table: str = "requests"
+) -> dict[UUID, Row]:
+    """Rows of these requests; one that does not exist is left out."""
+    cursor = connection.cursor(row_factory=tuple_row).execute(
+        SQL("SELECT request_id, {} FROM {} WHERE request_id = ANY(%s)").format(COLUMNS, Identifier(table)),
+        (list(request_ids),),
+    )
+    return {
+        request_id: {stage: group for stage, group in zip(STAGES, groups, strict=True) if group is not None}
+        for request_id, *groups in cursor
+    }
+
+
+def write_groups(
+    connection: psycopg.Connection[Any], changed: Mapping[UUID, Mapping[str, Any]], table: str = "requests"
+) -> None:
+    """Write the changed groups of these requests; the other groups of a row stay as they are."""
+    if not changed:
+        return
+    ids = list(changed)
+    groups = [
+        [orjson.dumps(changed[each][stage]).decode() if stage in changed[each] else None for each in ids]
+        for stage in STAGES
+    ]
+    connection.execute(
+        SQL(
+            "INSERT INTO {0} (request_id, request, approval, billing, shipping, activation) "
+            "SELECT id, a::jsonb, b::jsonb, c::jsonb, d::jsonb, e::jsonb "
+            "FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) "
+            "AS u(id, a, b, c, d, e) "
+            "ON CONFLICT (request_id) DO UPDATE SET request = coalesce(excluded.request, {0}.request), "
+            "approval = coalesce(excluded.approval, {0}.approval), billing = coalesce(excluded.billing, {0}.billing), "
+            "shipping = coalesce(excluded.shipping, {0}.shipping), "
+            "activation = coalesce(excluded.activation, {0}.activation)"
+        ).format(Identifier(table)),
+        (ids, *groups),
+    )
+
+
+def copy_rows(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], table: str) -> None:
+    """Fill a table that is not in use yet, by COPY."""
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(SQL("COPY {} (request_id, {}) FROM STDIN").format(Identifier(table), COLUMNS)) as copy,
+    ):
+        for request_id, row in rows.items():
+            copy.write_row((request_id, *(_json(row.get(stage)) for stage in STAGES)))
+
+
+def _json(group: Any) -> str | None:
+    return None if group is None else orjson.dumps(group).decode()
+
+
+def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Mark]:
+    """Marks by `topic/partition`; a partition without one is at -1."""
+    rows = connection.cursor(row_factory=tuple_row).execute(
+        'SELECT name, "offset", position FROM marks WHERE name = ANY(%s)', (list(names),)
+    )
+    found = {name: Mark(offset, position) for name, offset, position in rows}
+    return {name: found.get(name, Mark()) for name in names}
+
+
+def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Mark, Mark]]) -> None:
+    """Move marks from where they are thought to be. Raises `MarksMoved` when one is elsewhere."""
+    names = list(moved)
+    rows = connection.execute(
+        'INSERT INTO marks AS m (name, "offset", position) SELECT name, reached, position '
+        "FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS u(name, before, reached, position) "
+        'ON CONFLICT (name) DO UPDATE SET "offset" = excluded."offset", position = excluded.position '
+        'WHERE m."offset" = ANY (SELECT before FROM unnest(%s::text[], %s::bigint[]) AS w(name, before) '
+        "WHERE w.name = m.name) RETURNING 1",
+        (
+            names,
+            [before.offset for before, _ in moved.values()],
+            [after.offset for _, after in moved.values()],
+            [after.position for _, after in moved.values()],
+            names,
+            [before.offset for before, _ in moved.values()],
+        ),
+    ).fetchall()
+    if len(rows) != len(names):
+        raise MarksMoved(f"{len(names) - len(rows)} of {len(names)} marks are elsewhere")
