@@ -7,12 +7,24 @@ Beside the standard attributes there are five of ours (CloudEvents allows lower-
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 CONTENT_TYPE = b"application/json"
+LONGEST_ATTRIBUTE = 1_024
+"""Bytes of one attribute. Attributes are stored and indexed, and an index entry has to stay below 2,704 bytes."""
 Headers = list[tuple[str, bytes]]
+T = TypeVar("T")
+
+# CloudEvents allows no control characters in a string, and PostgreSQL no NUL in a text.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# Both are kept in a bigint.
+_CLOCK = re.compile(rb"[0-7][0-9a-f]{15}")
+_POSITION = re.compile(rb"[1-9][0-9]{0,17}")
+_TRACE = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +85,24 @@ class Envelope:
 
     @classmethod
     def read(cls, headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
-        """From Kafka headers. Raises `EnvelopeError` naming the attribute that is missing or malformed."""
+        """From Kafka headers. Raises `EnvelopeError` naming the header that is missing or malformed; its value is not
+        told, since it may be anything. A malformed `traceparent` is left out, as W3C wants it.
+        """
         found = header_map(headers)
-        try:
-            return cls(
-                id=found["ce_id"].decode(),
-                source=found["ce_source"].decode(),
-                type=found["ce_type"].decode(),
-                subject=found["ce_subject"].decode(),
-                time=datetime.fromisoformat(found["ce_time"].decode()).astimezone(UTC),
-                clock=int(found["ce_clock"], 16) if "ce_clock" in found else 0,
-                causation=_text(found, "ce_causationid"),
-                correlation=_text(found, "ce_correlationid"),
-                position=int(found["ce_position"]) if "ce_position" in found else None,
-                input=_text(found, "ce_input"),
-                trace=_text(found, "traceparent"),
-            )
-        except KeyError as missing:
-            raise EnvelopeError(f"the header {missing.args[0]} is missing") from None
-        except (ValueError, UnicodeDecodeError) as wrong:
-            raise EnvelopeError(f"a header can't be read: {wrong}") from None
+        _required(found, "ce_specversion", _version)
+        return cls(
+            id=_required(found, "ce_id", _text),
+            source=_required(found, "ce_source", _text),
+            type=_required(found, "ce_type", _text),
+            subject=_required(found, "ce_subject", _text),
+            time=_required(found, "ce_time", _time),
+            clock=_optional(found, "ce_clock", _clock) or 0,
+            causation=_optional(found, "ce_causationid", _text),
+            correlation=_optional(found, "ce_correlationid", _text),
+            position=_optional(found, "ce_position", _position),
+            input=_optional(found, "ce_input", _text),
+            trace=_trace(found.get("traceparent")),
+        )
 
 
 class EnvelopeError(ValueError):
@@ -111,6 +121,65 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _text(found: dict[str, bytes], name: str) -> str | None:
-    value = found.get(name)
-    return None if value is None else value.decode()
+def _required(found: Mapping[str, bytes], name: str, parse: Callable[[bytes], T]) -> T:
+    value = _optional(found, name, parse)
+    if value is None:
+        raise EnvelopeError(f"the header {name} is missing")
+    return value
+
+
+def _optional(found: Mapping[str, bytes], name: str, parse: Callable[[bytes], T]) -> T | None:
+    raw = found.get(name)
+    if raw is None:
+        return None
+    try:
+        return parse(raw)
+    except _Malformed as wrong:
+        raise EnvelopeError(f"the header {name} {wrong}") from None
+    except UnicodeDecodeError:
+        raise EnvelopeError(f"the header {name} is not UTF-8") from None
+
+
+class _Malformed(Exception):
+    """What is wrong with a header, to be said after its name."""
+
+
+def _text(raw: bytes) -> str:
+    if not raw or len(raw) > LONGEST_ATTRIBUTE:
+        raise _Malformed(f"has {len(raw)} bytes: 1 to {LONGEST_ATTRIBUTE} are taken")
+    text = raw.decode()
+    if _CONTROL.search(text):
+        raise _Malformed("has a control character")
+    return text
+
+
+def _version(raw: bytes) -> str:
+    if raw != b"1.0":
+        raise _Malformed("is not 1.0")
+    return "1.0"
+
+
+def _time(raw: bytes) -> datetime:
+    try:
+        moment = datetime.fromisoformat(_text(raw))
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _Malformed("is not a time of RFC 3339") from None
+    raise _Malformed("is a time without a zone")
+
+
+def _clock(raw: bytes) -> int:
+    if not _CLOCK.fullmatch(raw):
+        raise _Malformed("is not 16 hexadecimal digits below 8000000000000000")
+    return int(raw, 16)
+
+
+def _position(raw: bytes) -> int:
+    if not _POSITION.fullmatch(raw):
+        raise _Malformed("is not a whole number from 1")
+    return int(raw)
+
+
+def _trace(raw: bytes | None) -> str | None:
+    return raw.decode() if raw is not None and _TRACE.fullmatch(raw) else None

@@ -53,8 +53,9 @@ Decision = Sequence[Event] | Unacceptable
 """What a decider returns: the events that follow (none: nothing to do, told twice), or why it can't be taken."""
 
 
-Text = Annotated[str, StringConstraints(max_length=2_000)]
-"""Free text from outside; the bound keeps a record far below the broker's 1 MiB."""
+Text = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
+"""Free text from outside; the bound keeps a record far below the broker's 1 MiB. No NUL: PostgreSQL can't keep one in
+text or jsonb, so a record with it would stop every projection that reads it."""
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """An identifier from reference data or from a sender: no control characters."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from events.model import Message
 from events.topics import ALL_TOPICS
-from events.upcasting import UPCASTERS, upcast
+from events.upcasting import UPCASTERS, NotLifted, upcast
 
 MESSAGES: dict[str, type[Message]] = {message.TYPE: message for topic in ALL_TOPICS for message in topic.carries}
 """The newest version of every message, by its name on the wire."""
@@ -50,6 +50,8 @@ def decode(type_name: str, body: bytes | None) -> Message:
         raise BadBody(explain(wrong)) from None
     except orjson.JSONDecodeError as wrong:
         raise BadBody(f"not JSON: {wrong}") from None
+    except NotLifted as wrong:
+        raise BadBody(str(wrong)) from None
     raise UnknownType(f"the type {type_name!r} is not known to this release")
 
 
@@ -64,7 +66,10 @@ def read_fields(type_name: str, body: bytes | None) -> tuple[str, dict[str, Any]
         raise BadBody(f"not JSON: {wrong}") from None
     if not isinstance(fields, dict):
         raise BadBody("not a JSON object")
-    return upcast(type_name, fields) if type_name in UPCASTERS else (type_name, fields)
+    try:
+        return upcast(type_name, fields)
+    except NotLifted as wrong:
+        raise BadBody(str(wrong)) from None
 
 
 def explain(wrong: ValidationError) -> str:

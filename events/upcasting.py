@@ -14,9 +14,21 @@ UPCASTERS: dict[str, Upcaster] = {}
 """Old type name → (next type name, how its fields become the next one's)."""
 
 
+class NotLifted(ValueError):
+    """Fields that an upcaster can't make sense of: a body that was never a record of its type."""
+
+
 def upcast(type_name: str, fields: Fields) -> tuple[str, Fields]:
-    """Lift `fields` of `type_name` to the newest version. A type without an entry is the newest."""
+    """Lift `fields` of `type_name` to the newest version. A type without an entry is the newest.
+
+    Raises `NotLifted`, whatever the upcaster stumbles over: the body came from outside, and its model is gone. Only
+    the kind of failure is told: what an exception says may be a value.
+    """
     while type_name in UPCASTERS:
-        type_name, lift = UPCASTERS[type_name]
-        fields = lift(fields)
+        following, lift = UPCASTERS[type_name]
+        try:
+            fields = lift(fields)
+        except Exception as wrong:
+            raise NotLifted(f"not a body of {type_name}: {type(wrong).__name__} on the way to {following}") from None
+        type_name = following
     return type_name, fields
