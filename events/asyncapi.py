@@ -1,0 +1,229 @@
+"""The contract as an AsyncAPI 3 document with Kafka bindings: which topics there are, what lies on them, who writes
+and who reads. Made from `events/topics.py` and the models, never by hand; `python -m events.export` writes it.
+
+Payloads are the JSON Schema files beside it. The document describes the whole system, so an operation names its
+party: `approval.sends.approval.events`, `audit.receives.request.events`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from events.envelope import CONTENT_TYPE
+from events.model import Command, Message
+from events.registry import MESSAGES, encode
+from events.samples import sample_envelope, samples
+from events.topics import (
+    ACTIVATION_COMMANDS,
+    ALL_TOPICS,
+    APPROVAL_EVENTS,
+    BANK_PAYMENTS,
+    BILLING_EVENTS,
+    CONFIRMATIONS,
+    DEAD_LETTERS,
+    DOCUMENT_COMMANDS,
+    MANUFACTURING_KITS,
+    MANUFACTURING_ORDERS,
+    REQUEST_COMMANDS,
+    REQUEST_EVENTS,
+    SHIPPING_EVENTS,
+    STAGE_TOPICS,
+    Topic,
+)
+from events.upcasting import UPCASTERS
+
+Json = dict[str, Any]
+
+ASYNCAPI = "3.1.0"
+KAFKA_BINDING = "0.5.0"
+PARTITIONS = 12
+"""Of every topic, for ever: a key has the same partition number on all of them."""
+
+READERS: Mapping[str, tuple[str, ...]] = {
+    REQUEST_EVENTS.name: ("approval", "billing", "shipping"),
+    APPROVAL_EVENTS.name: ("billing", "shipping"),
+    BILLING_EVENTS.name: ("shipping",),
+    SHIPPING_EVENTS.name: ("activation",),
+    REQUEST_COMMANDS.name: ("request",),
+    DOCUMENT_COMMANDS.name: ("shipping",),
+    ACTIVATION_COMMANDS.name: ("activation",),
+    CONFIRMATIONS.name: ("billing",),
+    BANK_PAYMENTS.name: ("billing",),
+    MANUFACTURING_ORDERS.name: ("the manufacturing department",),
+    MANUFACTURING_KITS.name: ("shipping",),
+    DEAD_LETTERS.name: ("operators",),
+}
+"""Who reads a topic to act on it. The topics of stages are read by the cabinet and the auditor as well."""
+
+KEEPERS = ("cabinet", "audit")
+"""Readers of every stage's topic: the projection and the replay."""
+
+
+def document() -> Json:
+    """The AsyncAPI document of this release."""
+    messages = {
+        name: _message(name, newest) for newest in sorted(MESSAGES) for name in sorted(versions_of(MESSAGES[newest]))
+    }
+    return {
+        "asyncapi": ASYNCAPI,
+        "info": {
+            "title": "Postavka",
+            # Versions are only ever added, so this number only grows.
+            "version": f"1.{len(messages)}.0",
+            "description": (
+                "Electronic deliveries of support services, from a partner's request to activation, as events on "
+                "Kafka. Messages are CloudEvents 1.0 in binary mode: attributes are headers, the value is the JSON "
+                "body. Every topic is kept for ever and is never compacted."
+            ),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": CONTENT_TYPE.decode(),
+        "channels": {channel_of(topic): _channel(topic) for topic in ALL_TOPICS},
+        "operations": {key: operation for topic in ALL_TOPICS for key, operation in _operations(topic)},
+        "components": {
+            "messages": messages,
+            "schemas": {"eventHeaders": _headers(required_of_events=True), "commandHeaders": _headers()},
+        },
+    }
+
+
+def versions_of(newest: type[Message]) -> tuple[str, ...]:
+    """Type names of all versions of a message that can lie on its topic, the newest first."""
+    found = [newest.TYPE]
+    for name in found:
+        found += [old for old, (following, _) in UPCASTERS.items() if following == name]
+    return tuple(found)
+
+
+def channel_of(topic: Topic) -> str:
+    """The topic's key among the channels: its name without parameters."""
+    return re.sub(r"\.\{\w+\}", "", topic.name)
+
+
+def readers_of(topic: Topic) -> tuple[str, ...]:
+    """Who reads this topic."""
+    return READERS.get(topic.name, ()) + (KEEPERS if topic in STAGE_TOPICS else ())
+
+
+def _channel(topic: Topic) -> Json:
+    parameters = {name: {"description": f"Id of the {name}."} for name in re.findall(r"\{(\w+)\}", topic.name)}
+    names = sorted(name for message in topic.carries for name in versions_of(message))
+    return {
+        "address": topic.name,
+        "title": topic.title,
+        "description": f"Written by: {topic.writer}.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+        **({"parameters": parameters} if parameters else {}),
+        "bindings": {
+            "kafka": {
+                **({} if parameters else {"topic": topic.name}),
+                "partitions": PARTITIONS,
+                "topicConfiguration": {"cleanup.policy": ["delete"], "retention.ms": -1},
+                "bindingVersion": KAFKA_BINDING,
+            }
+        },
+    }
+
+
+def _operations(topic: Topic) -> list[tuple[str, Json]]:
+    channel = channel_of(topic)
+    parties = [(writer.strip(), "send") for writer in topic.writer.split(",")]
+    parties += [(reader, "receive") for reader in readers_of(topic)]
+    return [
+        (
+            f"{re.sub(r'[^a-z]+', '-', party)}.{action}s.{channel}",
+            {
+                "action": action,
+                "channel": {"$ref": f"#/channels/{channel}"},
+                "title": f"{party[0].upper()}{party[1:]}: {action} `{topic.name}`",
+                "tags": [{"name": party}],
+            },
+        )
+        for party, action in parties
+    ]
+
+
+def _message(name: str, newest: str) -> Json:
+    """One version of a message. Only the newest has its model here, hence its description and an example."""
+    model = MESSAGES[newest]
+    kind = "command" if issubclass(model, Command) else "event"
+    described: Json = {"title": f"{name}, read as {newest}"}
+    if name == newest:
+        example = samples(model)[0]
+        headers = {key: value.decode() for key, value in sample_envelope(example).headers()}
+        described = {
+            "title": name,
+            "summary": summary(model),
+            "examples": [{"headers": headers, "payload": orjson.loads(encode(example))}],
+        }
+    return {
+        "name": name,
+        **described,
+        "contentType": CONTENT_TYPE.decode(),
+        "tags": [{"name": kind}],
+        "headers": {
+            "allOf": [
+                {"$ref": f"#/components/schemas/{kind}Headers"},
+                {"type": "object", "properties": {"ce_type": {"const": name}}},
+            ]
+        },
+        "payload": {"$ref": f"./{name}.json"},
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "description": "The subject: the request's id, a UUID in lower case."},
+                "bindingVersion": KAFKA_BINDING,
+            }
+        },
+    }
+
+
+def summary(message: type[Message]) -> str:
+    """The docstring of a message in one line."""
+    return re.sub(r"\s+", " ", message.__doc__ or "").strip()
+
+
+def _headers(*, required_of_events: bool = False) -> Json:
+    """Kafka headers of a message; all values are UTF-8."""
+    place = {"type": "string", "pattern": "^[^/]+/[0-9]+/[0-9]+$"}
+    return {
+        "type": "object",
+        "required": [
+            *("content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject"),
+            *(("ce_clock", "ce_position") if required_of_events else ()),
+        ],
+        "properties": {
+            "content-type": {"const": CONTENT_TYPE.decode()},
+            "ce_specversion": {"const": "1.0"},
+            "ce_id": {"type": "string", "minLength": 1, "description": "Unique within the source, for ever."},
+            "ce_source": {"type": "string", "format": "uri-reference", "minLength": 1, "description": "Who wrote it."},
+            "ce_type": {"type": "string", "description": "Type with version; tells which schema the body has."},
+            "ce_time": {"type": "string", "format": "date-time", "description": "When it happened, UTC."},
+            "ce_subject": {"type": "string", "minLength": 1, "description": "The request's id; the same as the key."},
+            "ce_clock": {
+                "type": "string",
+                "pattern": "^[0-7][0-9a-f]{15}$",
+                "description": "Hybrid logical clock in hexadecimal, later than its cause's: sorting by it gives a "
+                "causal order. The upper 48 bits are milliseconds since 1970.",
+            },
+            "ce_position": {
+                "type": "string",
+                "pattern": "^[1-9][0-9]{0,17}$",
+                "description": "Place in the writing stage's event store: 1, 2, 3 ... without gaps. A record whose "
+                "position has been seen is a late duplicate: skip it.",
+            },
+            "ce_causationid": {
+                "type": "string",
+                "description": "The cause: `source#id`, or `kafka:topic/partition/offset` if it had no envelope.",
+            },
+            "ce_correlationid": {
+                "type": "string",
+                "description": "The same for everything that one act of a person led to.",
+            },
+            "ce_input": {**place, "description": "`topic/partition/offset` of the record that was being handled."},
+            "traceparent": {"type": "string", "description": "W3C Trace Context."},
+        },
+    }

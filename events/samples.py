@@ -1,0 +1,222 @@
+"""Sample messages of a type, made from its schema: what golden records and the examples of documents are.
+
+Deterministic. The first sample is an everyday one; the others go through the choices a body has: every member of an
+enumeration, a value or none, an empty list, texts that are empty, as long as they may be, or full of what breaks naive
+code. Each choice appears in at least one sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from events.envelope import Envelope
+from events.model import Command, Message
+from events.schema import Schema, json_schema
+
+LONG = ("Общество с ограниченной ответственностью «Щёлковский завод — ёлочные украшения № 7». " * 30).strip()
+AWKWARD = 'Кавычки "двойные", «ёлочки», \\обратная черта\\, перевод\nстроки, табуляция\t, 𝒜 и 😀, <b>&amp;</b>'
+AWKWARD_ID = 'Ид-7/«ёж» "#%{}\\ 😀'
+
+EVERYDAY: dict[str, Any] = {
+    "BaseDelivery.id": "upp-13",
+    "BaseDelivery.name": "1С:Предприятие 8. Управление производственным предприятием",
+    "Client.name": "ООО «Ромашка»",
+    "Contact.id": "c-0042",
+    "Contact.name": "Иванова Анна Сергеевна",
+    "Contract.number": "ИТС-2025-7781",
+    "Distributor.id": "d-soyuz",
+    "Distributor.name": "ООО «Союз-Дистрибуция»",
+    "Kit.name": "1С:ИТС Отраслевой, электронная поставка, 12 месяцев",
+    "Kit.number": "K-000451",
+    "Partner.id": "p-1001",
+    "Partner.name": "ООО «Первый Партнёр»",
+    "PermissionIssued.number": "Р-2026-000123",
+    "Product.id": "its-industry-12",
+    "Product.name": "1С:ИТС Отраслевой на 12 месяцев",
+    "Vendor.id": "softehno",
+    "Vendor.name": "ООО «Софтехно»",
+    "Reason.code": "inn.check-digits",
+    "Reason.message": "ИНН 7707083890: контрольная цифра не сходится. Проверьте номер по карточке клиента.",
+    "WithdrawRequest.reason": "Клиент передумал",
+    "RequestWithdrawn.reason": "Клиент передумал",
+    "activated_by": "partner",
+    "activation_id": "a-000017",
+    "actor": "ivanova@romashka.example",
+    "address": "125040, г. Москва, Ленинградский пр-т, д. 1",
+    "account": "40702810000000000001",
+    "bank": "АО «Пример-Банк»",
+    "base_delivery_id": "upp-13",
+    "basis_id": "СД-77/2026",
+    "bik": "044525000",
+    "buyer": "ООО «Ромашка»",
+    "client_email": "buh@romashka.example",
+    "client_phone": "+7 495 000-00-01",
+    "certificate_serial": "01d94c6e5a7b8c9f",
+    "certificate_subject": "CN=Петров Пётр Петрович, O=ООО «Союз-Дистрибуция»",
+    "code": "KX7Q-0M2P-93TD",
+    "comment": "Просим прислать документы до конца месяца",
+    "confirmation_id": "СД-77/2026",
+    "contact_id": "c-0042",
+    "correspondent_account": "30101810400000000225",
+    "country": "RU",
+    "dispatch_id": "edo-5f3c",
+    "distributor_id": "d-soyuz",
+    "document_id": "doc-000451",
+    "email": "petrov@partner.example",
+    "field": "inn",
+    "given_by": "d-soyuz",
+    "inn": "7707083893",
+    "invoice_number": "2026-000123",
+    "kpp": "770701001",
+    "note": "К оплате готовы",
+    "number": "2026-000123",
+    "partner_id": "p-1001",
+    "payer_id": "p-1001",
+    "payer_inn": "7707083893",
+    "payment_id": "bank-20260316-0007",
+    "permission_number": "Р-2026-000123",
+    "phone": "+7 495 000-00-02",
+    "procedure": "its-electronic-2020",
+    "product_id": "its-industry-12",
+    "purpose": "Оплата по счёту 2026-000123 от 16.03.2026, в том числе НДС 20 %",
+    "recipient_id": "d-soyuz",
+    "registration_number": "800123456",
+    "request_type": "1c8-updates-and-addons",
+    "sent_by": "d-soyuz",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "signature": "MIIBszCCAVmgAwIBAgIUFakeButShapedLikeBase64=",
+    "signature_sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+    "signer_inn": "7707083893",
+    "submitted_by": "ivanova@partner.example",
+    "tracking": "10100082848795",
+    "vat_rate": "20",
+    "withdrawn_by": "ivanova@partner.example",
+}
+"""Everyday values by field name, or by the part it is in and its name; a field that isn't here gets one by its type."""
+
+
+def samples(message: type[Message]) -> list[Message]:
+    """Messages of this type, the everyday one first."""
+    schema = json_schema(message)
+    count = _choices(schema, schema, "")
+    return [message.model_validate(_value(schema, schema, "", turn)) for turn in range(count)]
+
+
+def _resolve(root: Schema, part: Schema) -> Schema:
+    """The part with its reference followed."""
+    if "$ref" in part:
+        return {**root["$defs"][part["$ref"].removeprefix("#/$defs/")], **part, "$ref": None}
+    return part
+
+
+def _everyday(name: str, otherwise: Any = None) -> Any:
+    return EVERYDAY.get(name, EVERYDAY.get(name.rpartition(".")[2], otherwise))
+
+
+def _options(part: Schema, name: str) -> Sequence[Any]:
+    """What a part that is no object, list or union can be; the everyday value first."""
+    if "const" in part:
+        return [part["const"]]
+    if "enum" in part:
+        usual = _everyday(name)
+        return sorted(part["enum"], key=lambda member: member != usual)
+    match part["type"]:
+        case "null":
+            return [None]
+        case "boolean":
+            return [True, False]
+        case "integer":
+            return [part.get("minimum", 0) + 11, part.get("minimum", 0), part.get("maximum", 2**53 - 1)]
+        case "string":
+            return _texts(part, name)
+    raise NotImplementedError(f"no sample for {part}")
+
+
+def _texts(part: Schema, name: str) -> Sequence[str]:
+    match part.get("format"):
+        case "uuid":
+            return ["0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d81", "ffffffff-ffff-4fff-bfff-ffffffffffff"]
+        case "date":
+            return ["2026-03-16", "2024-02-29", "2099-12-31"]
+        case "date-time":
+            return ["2026-03-16T09:30:00.123456Z", "2026-12-31T23:59:59Z"]
+        case "decimal":
+            return _decimals(part, name)
+    longest = part.get("maxLength", 3_000)
+    usual = _everyday(name, "Образец: " + name)[:longest]
+    if "pattern" in part:
+        return [usual, (LONG * (longest // len(LONG) + 1))[:longest], AWKWARD_ID]
+    texts = [usual, (LONG * 2)[: min(longest, 2_000)], AWKWARD[:longest]]
+    return [*texts, ""] if not part.get("minLength") else texts
+
+
+def _decimals(part: Schema, name: str) -> Sequence[str]:
+    if "x-maximum" in part:
+        return [_everyday(name, part["x-maximum"]), part.get("x-minimum", "0"), part["x-maximum"]]
+    if name.endswith(".vat_rate"):
+        return [_everyday(name), "0", "18.00"]
+    return ["19200.00", "0.01", "9999999999999.99", *(["0.00"] if "x-exclusiveMinimum" not in part else [])]
+
+
+def _fields(part: Schema) -> list[tuple[str, Schema]]:
+    """Properties of an object with their names, `Partner.id`."""
+    owner = part["title"].partition(".")[0]
+    return [(f"{owner}.{key}", inner) for key, inner in part.get("properties", {}).items()]
+
+
+def _choices(root: Schema, part: Schema, name: str) -> int:
+    """How many samples it takes for each choice inside this part to be made at least once."""
+    part = _resolve(root, part)
+    if "anyOf" in part:
+        return sum(_choices(root, option, name) for option in part["anyOf"])
+    if part.get("type") == "object":
+        return max((_choices(root, inner, key) for key, inner in _fields(part)), default=1)
+    if part.get("type") == "array":
+        return 1 + _choices(root, part["items"], name)
+    return len(_options(part, name))
+
+
+def _value(root: Schema, part: Schema, name: str, turn: int) -> Any:
+    """The part's value in sample number `turn`."""
+    part = _resolve(root, part)
+    if "anyOf" in part:
+        turn %= _choices(root, part, name)
+        for option in part["anyOf"]:
+            if turn < (own := _choices(root, option, name)):
+                return _value(root, option, name, turn)
+            turn -= own
+    if part.get("type") == "object":
+        return {key.rpartition(".")[2]: _value(root, inner, key, turn) for key, inner in _fields(part)}
+    if part.get("type") == "array":
+        inside = _choices(root, part["items"], name)
+        if turn % (inside + 1) == inside:
+            return []
+        return [_value(root, part["items"], name, (turn + step) % inside) for step in range(1 + turn % 2)]
+    options = _options(part, name)
+    return options[turn % len(options)]
+
+
+def sample_envelope(message: Message, number: int = 1) -> Envelope:
+    """The envelope of sample `number` (1, 2, 3 …) of a message: a stage's for an event, an outside sender's for a
+    command. An outside sender has no positions and no clock."""
+    subject = "0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d81"
+    happened = datetime(2026, 3, 16, 9, 30, number, 123_456, UTC)
+    name = message.TYPE.partition(".")[0]
+    if isinstance(message, Command):
+        return Envelope(f"{name}-{number}", "/samples/sender", message.TYPE, subject, happened)
+    stage = type(message).__module__.rpartition(".")[2]
+    return Envelope(
+        id=f"{subject}/{number}",
+        source=f"/postavka/{stage}",
+        type=message.TYPE,
+        subject=subject,
+        time=happened,
+        clock=(int(happened.timestamp() * 1000) << 16) + number,
+        causation=f"/samples/sender#{name}-{number}",
+        correlation=f"/samples/sender#{name}-{number}",
+        position=number,
+        input=f"commands.samples/3/{number}",
+        trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" if number % 2 else None,
+    )
