@@ -47,9 +47,7 @@ class Settings(BaseSettings):
     kafka_replication: int = Field(1, ge=1, description="replicas of a topic we create; 3 on a cluster")
 
     # PostgreSQL (sslmode and the like go into the URL's query)
-    database_url: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("DATABASE_URL", "POSTAVKA_DATABASE_URL")
-    )
+    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "POSTAVKA_DATABASE_URL"))
 
     # A stage
     batch_records: int = Field(1000, ge=1, description="the most records decided in one transaction")

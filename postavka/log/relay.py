@@ -12,6 +12,7 @@ what is missing is published again.
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -293,8 +294,6 @@ def publish_dead_letters(session: psycopg.Connection[Any], publisher: _Publisher
     ).fetchall()
     if not rows:
         return
-    import base64
-
     for number, topic, partition, offset, key, value, headers, code, reason, sha256 in rows:
         original = [(name, None if data is None else base64.b64decode(data)) for name, data in headers]
         facts = {

@@ -5,6 +5,7 @@ Reads through librdkafka without a consumer group, so nothing is committed anywh
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -14,7 +15,9 @@ from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
 from postavka.settings import Settings
 
-BATCH = 5_000
+BATCH = 1_000
+WAIT_SECONDS = 0.05
+"""librdkafka waits so long for a full batch: the price of the last one."""
 TIMEOUT_SECONDS = 15.0
 
 TopicOffsets = Mapping[tuple[str, int], int]
@@ -50,9 +53,12 @@ def read_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Record
         if not left:
             return
         consumer.assign(assignment)
+        heard = time.monotonic()
         while left:
-            messages = consumer.consume(BATCH, timeout=TIMEOUT_SECONDS)
-            if not messages:
+            messages = consumer.consume(BATCH, timeout=WAIT_SECONDS)
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > TIMEOUT_SECONDS:
                 raise TailUnread(f"no answer from the broker within {TIMEOUT_SECONDS:.0f} s for {sorted(left)[:3]}")
             batch = []
             for message in messages:

@@ -46,7 +46,7 @@ class Facts(Protocol):
     """Facts for the messages of one batch. `of` is asked right before a message is decided, `decided` told after it:
     a counter (invoice numbers) moves only by what was really used."""
 
-    def of(self, incoming: Incoming) -> Any: ...
+    def of(self, incoming: Incoming, state: Any) -> Any: ...
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
@@ -54,7 +54,7 @@ class Facts(Protocol):
 class NoFacts:
     """For a decider that looks nothing up."""
 
-    def of(self, incoming: Incoming) -> Any:
+    def of(self, incoming: Incoming, state: Any) -> Any:
         return None
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...

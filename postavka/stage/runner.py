@@ -327,7 +327,7 @@ class _Work:
         self.outcome.handled += 1
 
     def _ask(self, incoming: Incoming, current: RequestState, facts: Any) -> Decision:
-        return self.stage.decide(current.state, self.stage.translate(incoming), facts.of(incoming))
+        return self.stage.decide(current.state, self.stage.translate(incoming), facts.of(incoming, current.state))
 
     def _read_again(self, subject: UUID) -> RequestState:
         """The state as the store has it. «Nothing to do» from the cache may be wrong: only a write finds out."""

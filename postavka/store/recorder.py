@@ -10,6 +10,7 @@ transaction, and the row lock on `head` gives positions in the order of commit, 
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -233,6 +234,28 @@ class EventRecorder(PostgresProcessRecorder):
                 found.setdefault(row[0], []).append(RecordedEvent(*row))
         return found
 
+    def find_claims(self, kind: str, values: Iterable[str]) -> dict[str, UUID]:
+        """Who has claimed these values; a free one is left out."""
+        wanted = list(values)
+        if not wanted:
+            return {}
+        with self.datastore.get_connection() as connection:
+            rows = connection.cursor(row_factory=tuple_row).execute(
+                "SELECT value, originator_id FROM claims WHERE kind = %s AND value = ANY(%s)", (kind, wanted)
+            )
+            return dict(rows.fetchall())
+
+    def highest_claim(self, kind: str, low: str, high: str) -> str | None:
+        """The highest value claimed in `low <= value < high`, in the order of the database; None if there is none."""
+        with self.datastore.get_connection() as connection:
+            row = connection.execute(
+                "SELECT max(value) AS highest FROM claims WHERE kind = %s AND value >= %s AND value < %s",
+                (kind, low, high),
+            ).fetchone()
+        assert row is not None  # noqa: S101
+        highest: str | None = row["highest"]
+        return highest
+
     def read(self, after: int, limit: int) -> list[RecordedEvent]:
         """Up to `limit` events behind position `after`, in order of position."""
         with self.datastore.get_connection() as connection:
@@ -310,8 +333,6 @@ def _headers_to_json(record: Record) -> str:
 
 
 def _sha256(value: bytes | None) -> str:
-    import hashlib
-
     return hashlib.sha256(value or b"").hexdigest()
 
 

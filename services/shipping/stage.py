@@ -1,0 +1,94 @@
+"""Shipping on the log: approvals, billing's word, withdrawals, kits and signed documents come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from uuid import UUID
+
+from events.approval import Approved
+from events.billing import DistributorConfirmed, DistributorDeclined, InvoiceIssued, PaymentReceived
+from events.commands import KitManufactured, ReportDispatch, SignDocument
+from events.model import Event
+from events.request import RequestWithdrawn
+from events.shipping import ManufacturingOrdered, PermissionIssued
+from events.topics import (
+    APPROVAL_EVENTS,
+    BILLING_EVENTS,
+    DOCUMENT_COMMANDS,
+    MANUFACTURING_KITS,
+    MANUFACTURING_ORDERS,
+    REQUEST_EVENTS,
+)
+from postavka.settings import settings
+from postavka.stage.definition import Incoming, Input, Stage
+from postavka.store.recorder import EventRecorder
+from services.moscow import today
+from services.shipping import decider
+from services.shipping.permission import new_permission_number
+from services.shipping.signatures import make_verifier
+from services.shipping.vendor import vendor
+from services.shipping.verification import Verification, Verifier
+
+PERMISSION = "permission"
+
+
+def inputs() -> list[Input]:
+    """The same for every installation."""
+    return [
+        Input(APPROVAL_EVENTS.name, (Approved,), from_stage=True),
+        Input(
+            BILLING_EVENTS.name,
+            (InvoiceIssued, DistributorConfirmed, DistributorDeclined, PaymentReceived),
+            from_stage=True,
+        ),
+        Input(REQUEST_EVENTS.name, (RequestWithdrawn,), from_stage=True),
+        Input(MANUFACTURING_KITS.name, (KitManufactured,), KitManufactured.TYPE),
+        Input(DOCUMENT_COMMANDS.name, (SignDocument, ReportDispatch)),
+    ]
+
+
+@cache
+def verifier() -> Verifier:
+    """Who checks signatures in this process."""
+    return make_verifier(settings())
+
+
+class Gathered:
+    """Facts for one batch. A fresh permission number is drawn only for an approval."""
+
+    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder) -> None:
+        self._today = today()
+        self._vendor = vendor(settings())
+
+    def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
+        message = incoming.message
+        number = new_permission_number() if isinstance(message, Approved) else ""
+        checked = self._verify(state, message) if isinstance(message, SignDocument) else None
+        return decider.Facts(self._today, number, self._vendor, checked)
+
+    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
+
+    @staticmethod
+    def _verify(state: decider.State, message: SignDocument) -> Verification | None:
+        asked = decider.to_verify(state, message)
+        return verifier().verify(*asked, datetime.now(UTC)) if asked is not None else None
+
+
+def claims(subject: UUID, event: Event) -> Iterable[tuple[str, str]]:
+    """A permission number exists once."""
+    if isinstance(event, PermissionIssued):
+        yield PERMISSION, event.number
+
+
+STAGE = Stage(
+    "shipping",
+    inputs,
+    decider.INITIAL,
+    decider.decide,
+    decider.evolve,
+    gather=Gathered,
+    claims=claims,
+    copies={ManufacturingOrdered.TYPE: MANUFACTURING_ORDERS.name},
+)
