@@ -1,4 +1,4 @@
-"""Permission numbers: unique, unguessable, readable over the phone, and any slip of the tongue is noticed (L14, L15)."""
+"""Permission numbers: unique, unguessable, can be dictated, and any slip of the tongue is noticed (L14, L15)."""
 
 from __future__ import annotations
 
