@@ -118,7 +118,7 @@ def rfc3339(moment: datetime) -> str:
     """UTC with microseconds and `Z`, the one form of a time in events."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _required(found: Mapping[str, bytes], name: str, parse: Callable[[bytes], T]) -> T:

@@ -73,9 +73,11 @@ def read_fields(type_name: str, body: bytes | None) -> tuple[str, dict[str, Any]
 
 
 def explain(wrong: ValidationError) -> str:
-    """Every error of a body in one line: `field: what`. Values are left out: they may be personal data."""
+    """Every error of a body in one line: `field: what`. Values are left out: they may be personal data. The name of a
+    field that is not ours is shortened, and what can't be printed in it is left out: it may be anything.
+    """
     parts = []
     for error in wrong.errors(include_url=False, include_input=False, include_context=False)[:20]:
-        place = ".".join(str(step) for step in error["loc"]) or "body"
+        place = ".".join("".join(filter(str.isprintable, str(step)))[:60] for step in error["loc"]) or "body"
         parts.append(f"{place}: {error['msg']}")
     return "; ".join(parts)
