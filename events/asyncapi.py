@@ -151,6 +151,8 @@ def _message(name: str, newest: str) -> Json:
     """One version of a message. Only the newest has its model here, hence its description and an example."""
     model = MESSAGES[newest]
     kind = "command" if issubclass(model, Command) else "event"
+    of_request = kind == "event" or "request_id" in model.model_fields
+    key = "The subject: the request's id, a UUID in lower case." if of_request else "The subject: the payment's id."
     described: Json = {"title": f"{name}, read as {newest}"}
     if name == newest:
         example = samples(model)[0]
@@ -174,7 +176,7 @@ def _message(name: str, newest: str) -> Json:
         "payload": {"$ref": f"./{name}.json"},
         "bindings": {
             "kafka": {
-                "key": {"type": "string", "description": "The subject: the request's id, a UUID in lower case."},
+                "key": {"type": "string", "description": key},
                 "bindingVersion": KAFKA_BINDING,
             }
         },
@@ -202,7 +204,7 @@ def _headers(*, required_of_events: bool = False) -> Json:
             "ce_source": {"type": "string", "format": "uri-reference", "minLength": 1, "description": "Who wrote it."},
             "ce_type": {"type": "string", "description": "Type with version; tells which schema the body has."},
             "ce_time": {"type": "string", "format": "date-time", "description": "When it happened, UTC."},
-            "ce_subject": {"type": "string", "minLength": 1, "description": "The request's id; the same as the key."},
+            "ce_subject": {"type": "string", "minLength": 1, "description": "The same as the key."},
             "ce_clock": {
                 "type": "string",
                 "pattern": "^[0-7][0-9a-f]{15}$",

@@ -32,7 +32,7 @@ EVERYDAY: dict[str, Any] = {
     "Kit.number": "K-000451",
     "Partner.id": "p-1001",
     "Partner.name": "ООО «Первый Партнёр»",
-    "PermissionIssued.number": "Р-2026-000123",
+    "PermissionIssued.number": "482-019-337-561-908-274-651",
     "Product.id": "its-industry-12",
     "Product.name": "1С:ИТС Отраслевой на 12 месяцев",
     "Vendor.id": "softehno",
@@ -76,7 +76,7 @@ EVERYDAY: dict[str, Any] = {
     "payer_id": "p-1001",
     "payer_inn": "7707083893",
     "payment_id": "bank-20260316-0007",
-    "permission_number": "Р-2026-000123",
+    "permission_number": "482-019-337-561-908-274-651",
     "phone": "+7 495 000-00-02",
     "procedure": "its-electronic-2020",
     "product_id": "its-industry-12",
@@ -200,11 +200,14 @@ def _value(root: Schema, part: Schema, name: str, turn: int) -> Any:
 
 def sample_envelope(message: Message, number: int = 1) -> Envelope:
     """The envelope of sample `number` (1, 2, 3 …) of a message: a stage's for an event, an outside sender's for a
-    command. An outside sender has no positions and no clock."""
+    command. An outside sender has no positions and no clock. The subject of a command that names no request, a
+    payment, is the payment's id.
+    """
     subject = "0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d81"
     happened = datetime(2026, 3, 16, 9, 30, number, 123_456, UTC)
     name = message.TYPE.partition(".")[0]
     if isinstance(message, Command):
+        subject = str(getattr(message, "payment_id", "") or getattr(message, "request_id", subject))
         return Envelope(f"{name}-{number}", "/samples/sender", message.TYPE, subject, happened)
     stage = type(message).__module__.rpartition(".")[2]
     return Envelope(
