@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -32,7 +32,7 @@ from cryptography.x509 import ObjectIdentifier
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
 from events.model import Reason
-from services.shipping.verification import NotVerified, Unverifiable, Verification, Verified
+from services.shipping.verification import NotVerified, Unverifiable, Verification, Verified, Verifier
 
 MAX_SUBJECT = 2_000
 """Characters of a certificate's subject that an event keeps."""
@@ -159,6 +159,8 @@ class CmsVerifier:
 
     def verify(self, content: bytes, signature: bytes, at: datetime) -> Verification:
         """See `Verifier.verify`."""
+        if not self.roots:
+            return Unverifiable("no trusted roots are configured")
         try:
             data = _parse(signature)
             signer = _only_signer(data)
@@ -243,6 +245,24 @@ class CmsVerifier:
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         command = [self.openssl or "openssl", *arguments]
         return subprocess.run(command, capture_output=True, timeout=OPENSSL_SECONDS, check=False)  # noqa: S603
+
+
+class Trust(Protocol):
+    """The settings that say whom to trust: PEM files; None: nobody, and every signature is `Unverifiable`."""
+
+    @property
+    def signature_roots(self) -> Path | None: ...
+
+    @property
+    def signature_intermediates(self) -> Path | None: ...
+
+
+def make_verifier(trust: Trust) -> Verifier:
+    """The verifier these settings describe. Raises `OSError` or `ValueError` for a file that can't be read."""
+    if trust.signature_roots is None:
+        return CmsVerifier(())
+    more = trust.signature_intermediates
+    return CmsVerifier.trusting(trust.signature_roots.read_bytes(), more.read_bytes() if more else b"")
 
 
 def inn_of(subject: x509.Name) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from cryptography.x509.name import _ASN1Type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.shipping.signatures import INN_ORGANISATION, INN_PERSON, CmsVerifier
+from services.shipping.signatures import INN_ORGANISATION, INN_PERSON, CmsVerifier, make_verifier
 from services.shipping.verification import NotVerified, Unverifiable, Verified
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -198,7 +198,6 @@ def test_an_unknown_root_is_refused_even_if_it_has_the_same_name():
     assert verify(holder.sign()) == "untrusted"
     assert verify(holder.sign(CONTENT, impostor.certificate)) == "untrusted"
     assert verify(Holder("Сам себе УЦ", inns={INN_ORGANISATION: "7736050003"}).sign()) == "untrusted"
-    assert verify(ORGANISATION.sign(), verifier=CmsVerifier(())) == "untrusted"
 
 
 def test_the_chain_may_go_over_an_intermediate_authority():
@@ -279,6 +278,25 @@ def test_trust_comes_from_a_pem_file():
     assert verify(ORGANISATION.sign(), verifier=CmsVerifier.trusting(pem + pem, pem)) == "7736050003"
     with pytest.raises(ValueError, match="PEM"):
         CmsVerifier.trusting(b"no certificates here")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Settings, as far as trust goes."""
+
+    signature_roots: Path | None = None
+    signature_intermediates: Path | None = None
+
+
+def test_trust_is_a_setting(tmp_path: Path):
+    middle = Holder("Промежуточный УЦ", ROOT, ca=True)
+    signature = Holder("ООО «Союз»", middle, inns={INN_ORGANISATION: "7736050003"}).sign()
+    roots, more = tmp_path / "roots.pem", tmp_path / "intermediates.pem"
+    roots.write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
+    more.write_bytes(middle.certificate.public_bytes(Encoding.PEM))
+    assert isinstance(make_verifier(Files()).verify(CONTENT, signature, NOW), Unverifiable)
+    assert isinstance(make_verifier(Files(roots)).verify(CONTENT, signature, NOW), NotVerified)
+    assert isinstance(make_verifier(Files(roots, more)).verify(CONTENT, signature, NOW), Verified)
 
 
 # GOST R 34.10-2012, through the command `openssl` with its engine
