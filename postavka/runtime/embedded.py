@@ -1,0 +1,114 @@
+"""Kafka and PostgreSQL of one home folder: prepared side by side, started, waited for, stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from postavka.runtime import kafka_jars
+from postavka.runtime.broker import ADMIN, Broker
+from postavka.runtime.database import Database
+from postavka.runtime.ports import choose_ports
+from postavka.runtime.processes import Processes, Program
+from postavka.runtime.progress import Progress, Silent
+
+
+class HomeInUse(RuntimeError):
+    """Another process runs servers in this folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the servers are. `database_url` holds a password: never print it."""
+
+    kafka_bootstrap: str
+    database_url: str
+    kafka_outside_bootstrap: str | None = None
+    admin_username: str | None = None
+    admin_password: str | None = None
+
+    def environment(self) -> dict[str, str]:
+        """What services are told."""
+        return {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "DATABASE_URL": self.database_url}
+
+
+class EmbeddedServers:
+    """Both servers, and the programs that shall run beside them. A context manager: `start` inside `with`."""
+
+    def __init__(self, home: Path, jars: Path | None = None) -> None:
+        """`home`: data, logs, passwords. `jars`: where Kafka's jars are kept (default: under home)."""
+        home.mkdir(parents=True, exist_ok=True)
+        self.home = home.resolve()
+        self._jars = (jars or home / "jars").resolve()
+        self._lock = _lock(self.home)
+        self.broker: Broker
+        self.database: Database
+        self.processes: Processes
+
+    def start(
+        self,
+        progress: Progress | None = None,
+        services: Callable[[Endpoints], Sequence[Program]] = lambda endpoints: (),
+    ) -> Endpoints:
+        """Bring both servers up; `services` says which programs the process manager shall know besides (they are
+        started by the caller). Returns when both answer."""
+        progress = progress or Silent()
+        class_path = kafka_jars.class_path(self._jars, progress)
+        ports = choose_ports(self.home / "ports.json", ("kafka", "outside", "controller", "postgres"))
+        self.broker = Broker(self.home / "kafka", class_path, ports["kafka"], ports["outside"], ports["controller"])
+        self.database = Database(self.home / "postgres", ports["postgres"])
+        with progress.step("Kafka and PostgreSQL: preparing"), ThreadPoolExecutor(2) as pool:
+            for prepared in [pool.submit(self.broker.prepare), pool.submit(self.database.prepare)]:
+                prepared.result()
+        endpoints = Endpoints(
+            self.broker.bootstrap, self.database.url, self.broker.outside_bootstrap, ADMIN, self.broker.admin_password
+        )
+        servers = [
+            Program("kafka", self.broker.argv(), "servers", stop_seconds=15),
+            Program("postgres", self.database.argv(), "servers", stop_signal="INT", user=self.database.user),
+        ]
+        self.processes = Processes(self.home, [*servers, *services(endpoints)], endpoints.environment())
+        try:
+            with progress.step("Kafka and PostgreSQL: starting"):
+                for server in servers:
+                    self.processes.start(server.name)
+                self.database.wait_until_ready()
+                self.broker.wait_until_ready()
+        except BaseException:
+            self.close()
+            raise
+        return endpoints
+
+    def close(self) -> None:
+        """Stop everything that was started here."""
+        if hasattr(self, "processes"):
+            self.processes.close()
+        os.close(self._lock)
+        self._lock = os.open(os.devnull, os.O_RDONLY)
+
+    def remove_data(self) -> None:
+        """Delete what lies outside the home folder (tests delete the rest)."""
+        if hasattr(self, "database"):
+            self.database.remove()
+
+    def __enter__(self) -> EmbeddedServers:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _lock(home: Path) -> int:
+    handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise HomeInUse(
+            f"servers are running in {home} already; stop them first (Ctrl-C where they were started)"
+        ) from None
+    return handle

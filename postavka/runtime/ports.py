@@ -1,0 +1,41 @@
+"""Free ports on loopback, the same ones again at the next start if they are still free."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def choose_ports(file: Path, names: Iterable[str]) -> dict[str, int]:
+    """A port for every name; remembered in `file`."""
+    remembered: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    chosen: dict[str, int] = {}
+    for name in names:
+        port = remembered.get(name)
+        if port is None or port in chosen.values() or not is_free(port):
+            port = _any_free(set(chosen.values()) | set(remembered.values()))
+        chosen[name] = port
+    file.write_text(json.dumps(remembered | chosen, indent=2))
+    return chosen
+
+
+def is_free(port: int) -> bool:
+    """Can this port be listened on now?"""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _any_free(taken: set[int]) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in taken:
+            return port

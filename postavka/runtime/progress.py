@@ -1,0 +1,71 @@
+"""Says what is going on while something takes longer than a second or two."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rich.console import Console
+
+
+class Progress(Protocol):
+    """Told of every step; a step ends when its context does."""
+
+    def step(self, text: str) -> Step: ...
+
+
+class Step(Protocol):
+    """The context of one step; `note` adds how far it has come."""
+
+    def __enter__(self) -> Step: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def step(self, text: str) -> Silent:
+        return self
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Spoken:
+    """A spinner with elapsed time at a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+
+    def step(self, text: str) -> _SpokenStep:
+        return _SpokenStep(self.console, text)
+
+
+class _SpokenStep:
+    def __init__(self, console: Console, text: str) -> None:
+        self._console = console
+        self._text = text
+        self._status = console.status(text) if console.is_terminal else None
+
+    def __enter__(self) -> _SpokenStep:
+        if self._status is not None:
+            self._status.start()
+        else:
+            self._console.print(f"{self._text} …", highlight=False)
+        return self
+
+    def __exit__(self, exc_type: object, *exc: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+            mark = "[green]✓[/]" if exc_type is None else "[red]✗[/]"
+            self._console.print(f"{mark} {self._text}", highlight=False)
+
+    def note(self, text: str) -> None:
+        if self._status is not None:
+            self._status.update(f"{self._text} [dim]{text}[/]")

@@ -1,0 +1,50 @@
+"""Ties a program to its parent: `python -m postavka.runtime.tether [--signal INT] [--user NAME] -- program …`.
+
+When the parent dies, in whatever way, the kernel sends the signal to the program: nothing is left running after a
+`kill -9`. With `--user` the program runs as that user (PostgreSQL refuses to run as root). Linux only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> None:
+    """Replace this process by the program."""
+    mark = arguments.index("--")
+    options, program = arguments[:mark], arguments[mark + 1 :]
+    sign = signal.Signals[f"SIG{_option(options, '--signal') or 'TERM'}"]
+    user = _option(options, "--user")
+    parent = os.getppid()
+    if user:
+        become(user)
+    # After the change of user: that clears it.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, int(sign), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        sys.exit("the parent has gone already")
+    os.execvp(program[0], program)  # noqa: S606
+
+
+def become(user: str) -> None:
+    """Drop to another user, for good."""
+    entry = pwd.getpwnam(user)
+    os.setgroups([])
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+    os.environ["HOME"] = "/"
+
+
+def _option(options: list[str], name: str) -> str | None:
+    return options[options.index(name) + 1] if name in options else None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

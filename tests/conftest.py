@@ -1,0 +1,53 @@
+"""Servers for the tests: real ones, started once a run, on ports of their own, gone at the end.
+
+With `KAFKA_BOOTSTRAP_SERVERS` and `DATABASE_URL` set, those are used instead and nothing is started.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from postavka.runtime.embedded import EmbeddedServers, Endpoints
+from postavka.runtime.progress import Spoken
+
+JARS = Path(__file__).parent.parent / ".postavka" / "jars"
+"""Shared with the product itself, so that they are fetched once."""
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Endpoints]:
+    """Kafka and PostgreSQL for the whole run. Tests make topics and databases of their own in them."""
+    kafka, database = os.environ.get("KAFKA_BOOTSTRAP_SERVERS"), os.environ.get("DATABASE_URL")
+    if kafka and database:
+        yield Endpoints(kafka, database)
+        return
+    home = Path(tempfile.mkdtemp(prefix="postavka-tests-"))
+    home.chmod(0o755)
+    try:
+        with EmbeddedServers(home, JARS) as embedded:
+            yield embedded.start(Spoken())
+            embedded.close()
+            embedded.remove_data()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def database(servers: Endpoints) -> Iterator[str]:
+    """URL of an empty database of this test's own."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    yield make_conninfo(servers.database_url, dbname=name)
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
