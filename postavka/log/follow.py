@@ -1,0 +1,58 @@
+"""Follow topics as they grow, from now or from a moment in the past."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+
+from postavka.log.connection import for_librdkafka
+from postavka.log.record import Record
+from postavka.log.tail import TIMEOUT_SECONDS, to_record
+from postavka.settings import PARTITIONS, Settings
+
+
+class Follower:
+    """Reads topics from a moment on (None: from now), without a consumer group. A context manager."""
+
+    def __init__(self, settings: Settings, topics: Sequence[str], since: datetime | None = None) -> None:
+        self._consumer = Consumer(
+            for_librdkafka(settings)
+            | {"group.id": "postavka-follow", "enable.auto.commit": False, "fetch.wait.max.ms": 100}
+        )
+        places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
+        if since is None:
+            # Fixed now: an end that is looked up later would miss what comes in between.
+            for place in places:
+                place.offset = self._consumer.get_watermark_offsets(place, timeout=TIMEOUT_SECONDS)[1]
+        else:
+            stamp = int(since.timestamp() * 1000)
+            wanted = [TopicPartition(place.topic, place.partition, stamp) for place in places]
+            places = self._consumer.offsets_for_times(wanted, timeout=TIMEOUT_SECONDS)
+            for place in places:
+                if place.offset < 0:
+                    place.offset = OFFSET_END
+        self._consumer.assign(places)
+
+    def records(self, seconds: float) -> Iterator[list[Record]]:
+        """Batches as they come, until there was nothing new for so many seconds (infinity: for ever)."""
+        heard = time.monotonic()
+        while time.monotonic() - heard < seconds:
+            batch = []
+            for message in self._consumer.consume(500, timeout=0.1):
+                error = message.error()
+                if error is None:
+                    batch.append(to_record(message))
+                elif error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)
+            if batch:
+                heard = time.monotonic()
+            yield batch
+
+    def __enter__(self) -> Follower:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._consumer.close()

@@ -1,0 +1,76 @@
+"""Send commands: what people and outside systems ask for. Returns only when the broker has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Message as KafkaMessage
+
+from events.envelope import Envelope
+from events.model import Message
+from events.registry import encode
+from postavka.log.connection import for_librdkafka
+from postavka.settings import Settings
+
+TIMEOUT_SECONDS = 30
+
+
+class NotSent(RuntimeError):
+    """The broker did not take a command; it may be sent again under the same ids."""
+
+
+class Sender:
+    """Keeps one idempotent producer. `source` says who sends: `/postavka/cli`."""
+
+    def __init__(self, settings: Settings, source: str) -> None:
+        self._source = source
+        self._failed: KafkaError | None = None
+        self._producer = Producer(
+            for_librdkafka(settings)
+            | {
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 2,
+                "partitioner": "murmur2_random",
+                "message.timeout.ms": TIMEOUT_SECONDS * 1000,
+            }
+        )
+
+    def send(self, topic: str, subject: str, message: Message) -> Envelope:
+        """Hand over one command; `flush` to be sure of it. `subject` is the key: the request id."""
+        envelope = Envelope(
+            id=str(uuid4()),
+            source=self._source,
+            type=message.TYPE,
+            subject=subject,
+            time=datetime.now(UTC),
+            correlation=subject,
+        )
+        self.send_raw(topic, subject.encode(), encode(message), envelope.headers())
+        return envelope
+
+    def send_raw(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]] = ()
+    ) -> None:
+        """Hand over any bytes (an outside client's plain JSON; a test's poison)."""
+        while True:
+            try:
+                self._producer.produce(topic, value, key, headers=list(headers), on_delivery=self._delivered)
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Until the broker has everything. Raises `NotSent`."""
+        left = self._producer.flush(TIMEOUT_SECONDS)
+        failed, self._failed = self._failed, None
+        if failed is not None or left:
+            raise NotSent(failed.str() if failed is not None else f"{left} commands were not acknowledged")
+
+    def _delivered(self, error: KafkaError | None, _: KafkaMessage) -> None:
+        if error is not None:
+            self._failed = error

@@ -1,0 +1,95 @@
+"""`python -m services.desk`: reads orders, writes kits. An order is done when its kit is on the log; a crash in between
+answers again, with the same kit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+
+from events.commands import KitManufactured
+from events.envelope import Envelope
+from events.registry import decode
+from events.shipping import ManufacturingOrdered
+from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
+from postavka.log.connection import for_aiokafka
+from postavka.log.send import Sender
+from postavka.log.topics import check_topics
+from postavka.logs import configure_logs, logger
+from postavka.settings import Settings, settings
+from postavka.stage.http import serve_health
+from services.desk.kit import make_kit
+
+log = logger(__name__)
+
+
+async def run(config: Settings) -> None:
+    """Until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    check_topics(config, [MANUFACTURING_ORDERS.name, MANUFACTURING_KITS.name])
+    secret = desk_secret(config.home / "desk.secret")
+    consumer = AIOKafkaConsumer(
+        MANUFACTURING_ORDERS.name,
+        **for_aiokafka(config),
+        group_id="manufacturing-desk",
+        group_instance_id=f"manufacturing-desk-{config.worker}",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=2_000,
+        fetch_max_wait_ms=500,
+    )
+    http, port = await serve_health(config.http_host, config.http_port, lambda: (True, {"service": "desk"}))
+    await consumer.start()
+    log.info("at work", port=port)
+    answering = asyncio.create_task(_answer(consumer, Sender(config, "/manufacturing/desk"), secret))
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait((answering, stopping), return_when=asyncio.FIRST_COMPLETED)
+    answering.cancel()
+    await asyncio.wait_for(consumer.stop(), 3)
+    await http.cleanup()
+    for task in done:
+        task.result()
+
+
+async def _answer(consumer: AIOKafkaConsumer, sender: Sender, secret: bytes) -> None:
+    while True:
+        fetched = await consumer.getmany(timeout_ms=1_000, max_records=1_000)
+        records = [record for batch in fetched.values() for record in batch]
+        if records:
+            await asyncio.to_thread(_send_kits, records, sender, secret)
+            await consumer.commit()
+
+
+def _send_kits(records: list[Any], sender: Sender, secret: bytes) -> None:
+    for record in records:
+        envelope = Envelope.read(record.headers)
+        order = decode(envelope.type, record.value)
+        if isinstance(order, ManufacturingOrdered):
+            kit = make_kit(envelope.subject, order, secret)
+            made = KitManufactured.model_validate({"request_id": envelope.subject, "kit": kit})
+            sender.send(MANUFACTURING_KITS.name, envelope.subject, made)
+    sender.flush()
+
+
+def desk_secret(file: Path) -> bytes:
+    """Made once; in a file that only its owner may read."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_hex(32))
+    return bytes.fromhex(file.read_text().strip())
+
+
+if __name__ == "__main__":
+    config = settings()
+    configure_logs(config, "desk")
+    asyncio.run(run(config))
