@@ -12,7 +12,7 @@ from pathlib import Path
 from postavka.runtime import kafka_jars
 from postavka.runtime.broker import ADMIN, Broker
 from postavka.runtime.database import Database
-from postavka.runtime.ports import choose_ports
+from postavka.runtime.ports import choose_ports, remembered_ports
 from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress, Silent
 
@@ -100,6 +100,22 @@ class EmbeddedServers:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def running(home: Path) -> Endpoints | None:
+    """Endpoints of the servers that another process runs in this folder; None when nothing runs there."""
+    try:
+        os.close(_lock(home.resolve()))
+    except FileNotFoundError:
+        return None
+    except HomeInUse:
+        ports = remembered_ports(home / "ports.json")
+        if not ports or not (home / "postgres" / "password").exists():
+            return None
+        broker = Broker(home / "kafka", "", ports["kafka"], ports["outside"], ports["controller"])
+        url = Database(home / "postgres", ports["postgres"]).url
+        return Endpoints(broker.bootstrap, url, broker.outside_bootstrap, ADMIN, broker.admin_password)
+    return None
 
 
 def _lock(home: Path) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 def choose_ports(file: Path, names: Iterable[str]) -> dict[str, int]:
     """A port for every name; remembered in `file`."""
-    remembered: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    remembered = remembered_ports(file)
     chosen: dict[str, int] = {}
     for name in names:
         port = remembered.get(name)
@@ -19,6 +19,12 @@ def choose_ports(file: Path, names: Iterable[str]) -> dict[str, int]:
         chosen[name] = port
     file.write_text(json.dumps(remembered | chosen, indent=2))
     return chosen
+
+
+def remembered_ports(file: Path) -> dict[str, int]:
+    """The ports chosen last time; empty before the first."""
+    ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    return ports
 
 
 def is_free(port: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.console import Console
 
@@ -16,7 +16,7 @@ class Progress(Protocol):
 class Step(Protocol):
     """The context of one step; `note` adds how far it has come."""
 
-    def __enter__(self) -> Step: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc: object) -> None: ...
 
@@ -29,7 +29,7 @@ class Silent:
     def step(self, text: str) -> Silent:
         return self
 
-    def __enter__(self) -> Silent:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None: ...
@@ -53,7 +53,7 @@ class _SpokenStep:
         self._text = text
         self._status = console.status(text) if console.is_terminal else None
 
-    def __enter__(self) -> _SpokenStep:
+    def __enter__(self) -> Self:
         if self._status is not None:
             self._status.start()
         else:

@@ -39,6 +39,7 @@ log = logger(__name__)
 
 LARGEST_BODY = 1_000_000
 """Bytes. The broker's own bound is on the compressed batch, so that a small record can hold a huge body."""
+LONGEST_REASON = 2_000
 MOST_TRIES = 8
 """How often a batch is decided anew when other workers get in between, before the process gives up and restarts."""
 
@@ -241,7 +242,7 @@ class _Work:
                 self.outcome.duplicates += 1
                 continue
             if (message := self._read(record, feed, type_name)) is not None:
-                found.append((record, _envelope(record, headers, type_name), message))
+                found.append((record, _envelope(record, headers, type_name, feed), message))
         return found
 
     def _advance(self, record: Record) -> bool:
@@ -367,7 +368,7 @@ class _Work:
             self.unsure.discard(incoming.subject)
 
     def _refuse(self, record: Record, code: str, reason: str, subject: UUID | None = None) -> None:
-        letter = DeadLetter(record, code, reason, subject)
+        letter = DeadLetter(record, code, reason.replace("\x00", "\\0")[:LONGEST_REASON], subject)
         self.batch.dead_letters.append(letter)
         self.outcome.dead_letters.append(letter)
 
@@ -386,11 +387,13 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _envelope(record: Record, headers: Mapping[str, bytes], type_name: str) -> Envelope:
-    """The sender's envelope; for an outside sender without one, made from where the record lies."""
+def _envelope(record: Record, headers: Mapping[str, bytes], type_name: str, feed: Input) -> Envelope:
+    """The sender's envelope; for an outside sender without one, made from where the record lies. Only a stage's clock
+    counts: an outside sender could push ours ahead for good."""
     if "ce_id" in headers:
         try:
-            return Envelope.read(record.headers)
+            envelope = Envelope.read(record.headers)
+            return envelope if feed.from_stage else replace(envelope, clock=0)
         except EnvelopeError:
             pass
     return Envelope(

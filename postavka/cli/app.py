@@ -1,0 +1,120 @@
+"""The command `postavka`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from cyclopts import App
+
+from postavka.cli.cabinet import cabinet
+from postavka.cli.connection import NothingRuns, connected
+from postavka.cli.events import log
+from postavka.cli.letters import letters
+from postavka.cli.output import console, errors, table
+from postavka.cli.reference import reference
+from postavka.cli.send import activate, confirm, pay, request, sign
+from postavka.log.send import NotSent
+from postavka.runtime.embedded import HomeInUse
+from postavka.runtime.progress import Spoken
+from postavka.settings import settings
+
+app = App(
+    name="postavka",
+    help="""Electronic deliveries of support services, from a partner's request to activation.
+
+Start with `postavka demo`, and look around from another terminal:
+
+    postavka log tail                       events as they happen
+    postavka cabinet show --partner vega    what a partner sees
+    postavka request submit --help          send a request of your own
+
+The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
+)
+for part in (request, cabinet, log, letters, reference):
+    app.command(part)
+for command in (confirm, pay, activate, sign):
+    app.command(command)
+
+
+@app.command
+def up() -> None:
+    """Start servers and services, and stay up until Ctrl-C."""
+    from postavka.cli.launch import Launch
+
+    with Launch(settings(), Spoken()) as launch:
+        _say_what_runs(launch.ports)
+        _wait_for_interrupt()
+
+
+@app.command
+def demo(*, stay: bool = True) -> None:
+    """The same, with sample data, walking real requests through the log, event by event.
+
+    Parameters
+    ----------
+    stay: Stay up afterwards until Ctrl-C; with --no-stay, stop.
+    """
+    from postavka.cli.demo import walk
+    from postavka.cli.launch import Launch
+
+    with Launch(settings(), Spoken()) as launch:
+        walk(launch.config)
+        if stay:
+            _say_what_runs(launch.ports)
+            _wait_for_interrupt()
+
+
+@app.command
+def topics() -> None:
+    """Create what topics are missing, with one for each distributor of the reference data."""
+    from events.topics import topic_names
+    from postavka.log.topics import ensure_topics
+    from postavka.stage.service import database_url
+    from services.reference.store import distributor_ids
+
+    config = connected()
+    made = ensure_topics(config, topic_names(distributor_ids(database_url(config))))
+    console.print("\n".join(made) if made else "all topics are there")
+
+
+@app.command
+def contract(folder: Path) -> None:
+    """Write the contract's JSON Schemas and the AsyncAPI document to a folder.
+
+    Parameters
+    ----------
+    folder: Where to; made if need be.
+    """
+    from events.export import export
+
+    for path in export(folder):
+        console.print(str(path), highlight=False)
+
+
+def main() -> None:
+    """Entry point: errors a person can do something about are one line, not a traceback."""
+    try:
+        app()
+    except (NothingRuns, HomeInUse, NotSent) as known:
+        errors.print(f"[red]{known}[/]", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _say_what_runs(ports: dict[str, int]) -> None:
+    shown = table("At work (health and metrics)", "service", "health", "metrics")
+    for name, port in ports.items():
+        base = f"http://127.0.0.1:{port}"
+        shown.add_row(name.removesuffix(".http"), f"{base}/healthz", f"{base}/metrics")
+    console.print(shown)
+    console.print("Ctrl-C stops everything. `postavka log tail` in another terminal shows what happens.")
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print()

@@ -1,0 +1,141 @@
+"""`postavka log tail`: the events of all stages as they come, or from a moment in the past."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from cyclopts import App
+
+from events.envelope import Envelope, EnvelopeError
+from events.topics import STAGE_TOPICS
+from postavka.cli.connection import connected
+from postavka.cli.output import console, print_line
+from postavka.log.follow import Follower
+from postavka.log.record import Record
+
+log = App(name="log", help="Look at the event log.")
+
+COLOURS = {"request": "cyan", "approval": "green", "billing": "yellow", "shipping": "magenta", "activation": "blue"}
+MOSCOW = ZoneInfo("Europe/Moscow")
+TOLD = ("number", "invoice_number", "confirmation_id", "amount", "due", "kind", "basis", "distributor_id")
+"""Fields worth a word beside the type, in this order."""
+
+
+@log.command
+def tail(
+    *,
+    stage: str | None = None,
+    request: str | None = None,
+    type: str | None = None,
+    since: str | None = None,
+    follow: bool = True,
+    json: bool = False,
+) -> None:
+    """Show events as they happen.
+
+    postavka log tail
+    postavka log tail --stage billing --since 1h
+    postavka log tail --request 6f9c… --since 2026-11-01 --no-follow --json
+
+    Parameters
+    ----------
+    stage: Only of this stage: request, approval, billing, shipping or activation.
+    request: Only of this request; the beginning of its id is enough.
+    type: Only this type, with or without its version: Approved, Approved.v1.
+    since: Begin in the past: 15m, 2h, 3d, a date or a time (Moscow, unless it names a zone).
+    follow: Go on with what comes; with --no-follow end where the log ends now.
+    json: One JSON object a line: envelope, coordinates, body.
+    """
+    names = [topic.name for topic in STAGE_TOPICS if stage in (None, topic.writer)]
+    if not names:
+        raise SystemExit(f"no stage {stage!r}; there are {', '.join(topic.writer for topic in STAGE_TOPICS)}")
+    begin = None if since is None and follow else parse_since(since or "0")
+    with Follower(connected(), names, begin) as follower:
+        try:
+            for batch in follower.records(math.inf if follow else 1.5):
+                for record, envelope in in_causal_order(batch):
+                    if wanted(envelope, request, type):
+                        print_line(as_json(record, envelope)) if json else print_event(record, envelope)
+        except KeyboardInterrupt:
+            return
+
+
+def parse_since(text: str) -> datetime:
+    """`15m`, `2h`, `3d` ago; a date or a time; `0`: the beginning. Raises `SystemExit` with what is possible."""
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    if text == "0":
+        return datetime(2000, 1, 1, tzinfo=UTC)
+    if text[:-1].isdigit() and text[-1] in units:
+        return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SystemExit(f"--since {text}: write 15m, 2h, 3d, 2026-11-24 or 2026-11-24T15:30") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=MOSCOW)
+
+
+def in_causal_order(batch: Iterable[Record]) -> list[tuple[Record, Envelope]]:
+    """Records of several topics, a cause before its effects; without those that are no events."""
+    read = []
+    for record in batch:
+        try:
+            read.append((record, Envelope.read(record.headers)))
+        except EnvelopeError:
+            continue
+    return sorted(read, key=lambda pair: pair[1].clock)
+
+
+def wanted(envelope: Envelope, request: str | None, type_name: str | None) -> bool:
+    """Does the event fit the filters?"""
+    if request is not None and not envelope.subject.startswith(request):
+        return False
+    return type_name is None or type_name in (envelope.type, envelope.type.rpartition(".")[0])
+
+
+def as_json(record: Record, envelope: Envelope) -> dict[str, Any]:
+    """Everything about one event."""
+    return {
+        "type": envelope.type,
+        "subject": envelope.subject,
+        "time": envelope.time,
+        "source": envelope.source,
+        "id": envelope.id,
+        "position": envelope.position,
+        "clock": f"{envelope.clock:016x}",
+        "causation": envelope.causation,
+        "correlation": envelope.correlation,
+        "input": envelope.input,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "body": orjson.loads(record.value or b"null"),
+    }
+
+
+def print_event(record: Record, envelope: Envelope) -> None:
+    """One event on one line."""
+    stage = envelope.source.rpartition("/")[2]
+    time = envelope.time.astimezone(MOSCOW).strftime("%H:%M:%S.%f")[:-3]
+    name, _, version = envelope.type.rpartition(".")
+    console.print(
+        f"[dim]{time}[/] [dim]{envelope.subject[:8]}[/] [{COLOURS.get(stage, 'white')}]{stage:<10}[/] "
+        f"[bold]{name}[/][dim].{version}[/] {_words(orjson.loads(record.value or b'{}'))}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _words(body: dict[str, Any]) -> str:
+    told = [f"{name} {body[name]}" for name in TOLD if body.get(name) is not None]
+    reasons = body.get("reasons") or ([body["reason"]] if isinstance(body.get("reason"), dict) else [])
+    told += [f"\n             • {reason['message']}" for reason in reasons]
+    if kit := body.get("kit"):
+        told.append(f"kit {kit['number']}")
+    if product := body.get("product"):
+        told.append(str(product["name"]))
+    return ", ".join(told[: len(told) - len(reasons)]) + "".join(told[len(told) - len(reasons) :])

@@ -1,0 +1,125 @@
+"""Brings the whole up: servers (unless others are named), topics, reference data, services; waits for all."""
+
+from __future__ import annotations
+
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from events.topics import topic_names
+from postavka.log.topics import ensure_topics
+from postavka.runtime.embedded import EmbeddedServers, Endpoints
+from postavka.runtime.ports import choose_ports
+from postavka.runtime.processes import Processes, Program
+from postavka.runtime.progress import Progress
+from postavka.settings import Settings
+from services.reference.file import read_file
+from services.reference.store import distributor_ids, load
+
+SERVICES = ("request", "approval", "billing", "shipping", "activation", "cabinet", "desk")
+SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
+WELL_SECONDS = 90
+
+
+class Unwell(RuntimeError):
+    """A service did not come up; the message ends with its log."""
+
+
+@dataclass
+class Launch:
+    """Everything that runs. A context manager: leaving it stops what was started here."""
+
+    config: Settings
+    progress: Progress
+    services: Sequence[str] = SERVICES
+
+    def __enter__(self) -> Launch:
+        self._embedded: EmbeddedServers | None = None
+        self.home = self.config.home
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.ports = choose_ports(self.home / "services.json", [f"{name}.http" for name in self.services])
+        if not (self.config.kafka_bootstrap_servers and self.config.database_url):
+            self._embedded = EmbeddedServers(self.home)
+            endpoints = self._embedded.start(self.progress, lambda _: self._programs())
+            self.config = self._pointed_at(endpoints)
+            self.processes = self._embedded.processes
+        else:
+            self.processes = Processes(self.home, self._programs())
+        try:
+            self._prepare()
+            self._start_services()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what was started."""
+        with self.progress.step("stopping"):
+            if self._embedded is not None:
+                self._embedded.close()
+            else:
+                self.processes.close()
+
+    def health(self, service: str) -> dict[str, object] | None:
+        """What a service says of itself; None when it does not answer or is unwell."""
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.ports[service + '.http']}/healthz", timeout=2
+            ) as answer:
+                said: dict[str, object] = orjson.loads(answer.read())
+                return said
+        except (urllib.error.URLError, OSError, ValueError):
+            return None
+
+    def _programs(self) -> list[Program]:
+        return [
+            Program(
+                name,
+                [sys.executable, "-m", f"services.{name}"],
+                env={"POSTAVKA_HTTP_PORT": str(self.ports[f"{name}.http"]), "POSTAVKA_HOME": str(self.home.resolve())},
+            )
+            for name in self.services
+        ]
+
+    def _pointed_at(self, endpoints: Endpoints) -> Settings:
+        given = self.config.model_dump(exclude_unset=True)
+        given.update(kafka_bootstrap_servers=endpoints.kafka_bootstrap, database_url=endpoints.database_url)
+        return Settings(**given)
+
+    def _prepare(self) -> None:
+        assert self.config.database_url is not None  # noqa: S101
+        url = self.config.database_url.get_secret_value()
+        if not distributor_ids(url):
+            with self.progress.step("sample reference data: loading"):
+                load(url, read_file(SAMPLE), "sample")
+        with self.progress.step("topics: checking"):
+            ensure_topics(self.config, topic_names(distributor_ids(url)))
+
+    def _start_services(self) -> None:
+        with self.progress.step(f"{len(self.services)} services: starting") as step:
+            for name in self.services:
+                self.processes.start(name)
+            waiting = list(self.services)
+            deadline = time.monotonic() + WELL_SECONDS
+            while waiting:
+                waiting = [name for name in waiting if not self._is_at_work(name)]
+                step.note(f"waiting for {', '.join(waiting)}")
+                if waiting and time.monotonic() > deadline:
+                    log = self.processes.log(waiting[0])
+                    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+                    raise Unwell(f"{waiting[0]} did not come up within {WELL_SECONDS} s\n{tail}")
+                time.sleep(0.1)
+
+    def _is_at_work(self, name: str) -> bool:
+        said = self.health(name)
+        return said is not None and said.get("assigned_partitions", 1) != 0

@@ -1,0 +1,31 @@
+"""What commands print: tables for people, JSON for scripts (`--json`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document, or with a list one a line is up to the caller."""
+    options = orjson.OPT_INDENT_2 if console.is_terminal else 0
+    print(orjson.dumps(value, default=str, option=options).decode())
+
+
+def print_line(value: Any) -> None:
+    """One JSON document on one line."""
+    print(orjson.dumps(value, default=str).decode(), flush=True)
+
+
+def table(title: str | None, *columns: str) -> Table:
+    """A table in the one look of all commands."""
+    made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column)
+    return made
