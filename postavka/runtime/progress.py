@@ -60,10 +60,10 @@ class _SpokenStep:
             self._console.print(f"{self._text} …", highlight=False)
         return self
 
-    def __exit__(self, exc_type: object, *exc: object) -> None:
+    def __exit__(self, *exc: object) -> None:
         if self._status is not None:
             self._status.stop()
-            mark = "[green]✓[/]" if exc_type is None else "[red]✗[/]"
+            mark = "[green]✓[/]" if exc[0] is None else "[red]✗[/]"
             self._console.print(f"{mark} {self._text}", highlight=False)
 
     def note(self, text: str) -> None:
