@@ -18,11 +18,27 @@ class Activator(StrEnum):
     PARTNER = "partner"
 
 
+class DeliveryRegistered(Event):
+    """A sold delivery is known here and can be activated: all that activation needs of its `ShipmentIssued`."""
+
+    TYPE: ClassVar[str] = "DeliveryRegistered.v1"
+
+    partner_id: Id
+    registration_number: Id
+    kit_number: Id
+    code: Id
+    """What the user activates with."""
+    product_id: Id
+    months: int
+
+
 class Activated(Event):
     """The service runs. Both days belong to its period."""
 
     TYPE: ClassVar[str] = "Activated.v1"
 
+    activation_id: Id
+    """The try that succeeded."""
     activated_by: Activator
     actor: Id
     registration_number: Id
@@ -36,6 +52,7 @@ class ActivationRefused(Event):
 
     TYPE: ClassVar[str] = "ActivationRefused.v1"
 
+    activation_id: Id
     activated_by: Activator
     actor: Id
     reason: Reason

@@ -1,8 +1,7 @@
 """`python -m services.approval`: a worker of the stage."""
 
-from services.approval.stage import STAGE
-
 from postavka.stage.service import main
+from services.approval.stage import STAGE
 
 if __name__ == "__main__":
     main(STAGE)

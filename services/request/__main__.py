@@ -1,8 +1,7 @@
 """`python -m services.request`: a worker of the stage."""
 
-from services.request.stage import STAGE
-
 from postavka.stage.service import main
+from services.request.stage import STAGE
 
 if __name__ == "__main__":
     main(STAGE)

@@ -1,0 +1,207 @@
+"""Activation: does the service start to run? (L19)
+
+Here, and nowhere earlier, the registration number must be known to the vendor and its 1C:ITS contract be active (L2).
+The user activates with the code of the kit, or the partner that bought the delivery does it for the user. A refusal is
+not the end: it can be tried again when what was missing is there.
+"""
+
+from __future__ import annotations
+
+import hmac
+from calendar import monthrange
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from events.activation import Activated, ActivationRefused, Activator, DeliveryRegistered
+from events.commands import ActivateDelivery
+from events.model import Decision, Event, Reason
+from events.reference import Contract
+from events.shipping import ShipmentIssued
+
+REMEMBERED_TRIES = 50
+"""Ids of tries that are remembered: the same one again gives nothing."""
+MOST_WRONG_CODES = 10
+"""Wrong codes in a row; then only the partner can activate. Guessing a code of 80 bits stays hopeless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the vendor knows of the delivery's registration number on this day."""
+
+    today: date
+    """In Moscow."""
+    registration_known: bool = False
+    contract: Contract | None = None
+    """The 1C:ITS contract that is valid today or was last valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What was sold."""
+
+    partner_id: str
+    registration_number: str
+    code: str
+    months: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing has been shipped under this id."""
+
+    tries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Shipped, not activated."""
+
+    delivery: Delivery
+    tries: tuple[str, ...] = ()
+    wrong_codes: int = 0
+    """In a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """The service runs."""
+
+    delivery: Delivery
+    tries: tuple[str, ...] = ()
+
+
+State = Unknown | Ready | Active
+
+INITIAL: State = Unknown()
+
+
+def registration_number(state: State) -> str | None:
+    """The number whose facts `decide` wants; None where nothing is looked up."""
+    return state.delivery.registration_number if isinstance(state, Ready) else None
+
+
+def decide(state: State, message: ShipmentIssued | ActivateDelivery, facts: Facts) -> Decision:
+    """What follows from a message. The same one twice gives nothing the second time."""
+    match message:
+        case ShipmentIssued():
+            return (_registered(message),) if isinstance(state, Unknown) else ()
+        case ActivateDelivery() if message.activation_id in state.tries:
+            return ()
+        case ActivateDelivery():
+            reason = _obstacle(state, message, facts)
+            if reason is None and isinstance(state, Ready) and facts.contract is not None:
+                return (_activated(state.delivery, message, facts.today, facts.contract),)
+            return (_refused(message, reason or NOT_SHIPPED),)
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after one of this stage's own events."""
+    match event, state:
+        case DeliveryRegistered(), Unknown():
+            sold = Delivery(event.partner_id, event.registration_number, event.code, event.months)
+            return Ready(sold, state.tries)
+        case Activated(), Ready():
+            return Active(state.delivery, _with(state.tries, event.activation_id))
+        case ActivationRefused(), Ready():
+            wrong = state.wrong_codes + 1 if event.reason.code == WRONG_CODE.code else state.wrong_codes
+            return replace(state, tries=_with(state.tries, event.activation_id), wrong_codes=wrong)
+        case ActivationRefused(), (Unknown() | Active()):
+            return replace(state, tries=_with(state.tries, event.activation_id))
+        case _:
+            raise ValueError(f"{event.TYPE} can't follow {state!r}")
+
+
+NOT_SHIPPED = Reason(code="not-shipped", message="Поставка ещё не оформлена. Повторите активацию после отгрузки.")
+WRONG_CODE = Reason(code="wrong-code", message="Код активации неверен. Проверьте его и повторите.")
+TOO_MANY_CODES = Reason(
+    code="too-many-attempts",
+    message="Слишком много неверных кодов. Попросите активировать сервис партнёра, у которого вы его купили.",
+)
+ALREADY_ACTIVE = Reason(code="already-activated", message="Сервис уже активирован.")
+
+
+def _obstacle(state: State, message: ActivateDelivery, facts: Facts) -> Reason | None:
+    """Why it can't be activated now; None if it can. A stranger learns no more than that there is nothing for it."""
+    if isinstance(state, Unknown):
+        return NOT_SHIPPED
+    by_partner = message.activated_by is Activator.PARTNER
+    if by_partner and message.partner_id != state.delivery.partner_id:
+        return NOT_SHIPPED
+    if not by_partner:
+        if isinstance(state, Ready) and state.wrong_codes >= MOST_WRONG_CODES:
+            return TOO_MANY_CODES
+        if not _same(message.code, state.delivery.code):
+            return WRONG_CODE
+    if isinstance(state, Active):
+        return ALREADY_ACTIVE
+    return _missing_right(state.delivery.registration_number, facts)
+
+
+def _missing_right(number: str, facts: Facts) -> Reason | None:
+    """L2: what an envelope's activation has always required."""
+    if not facts.registration_known:
+        return Reason(
+            code="unknown-registration",
+            message=f"Регистрационный номер {number} не найден. Зарегистрируйте основную поставку и повторите.",
+        )
+    contract = facts.contract
+    if contract is None:
+        return Reason(
+            code="no-contract",
+            message=f"Для номера {number} нет договора 1С:ИТС. Заключите договор и повторите активацию.",
+        )
+    if not contract.valid_from <= facts.today <= contract.valid_until:
+        return Reason(
+            code="contract-not-active",
+            message=f"Договор 1С:ИТС {contract.number} не действует: его срок до {contract.valid_until:%d.%m.%Y}. "
+            "Продлите договор и повторите активацию.",
+        )
+    return None
+
+
+def _registered(shipped: ShipmentIssued) -> DeliveryRegistered:
+    return DeliveryRegistered(
+        partner_id=shipped.partner_id,
+        registration_number=shipped.registration_number,
+        kit_number=shipped.kit.number,
+        code=shipped.kit.code,
+        product_id=shipped.product.id,
+        months=shipped.product.months,
+    )
+
+
+def _activated(delivery: Delivery, message: ActivateDelivery, today: date, contract: Contract) -> Activated:
+    return Activated(
+        activation_id=message.activation_id,
+        activated_by=message.activated_by,
+        actor=message.actor,
+        registration_number=delivery.registration_number,
+        contract=contract,
+        service_from=today,
+        service_until=months_later(today, delivery.months) - timedelta(days=1),
+    )
+
+
+def _refused(message: ActivateDelivery, reason: Reason) -> ActivationRefused:
+    return ActivationRefused(
+        activation_id=message.activation_id, activated_by=message.activated_by, actor=message.actor, reason=reason
+    )
+
+
+def months_later(day: date, months: int) -> date:
+    """The same day so many months on; the last of the month where that month is shorter."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def _same(given: str | None, right: str) -> bool:
+    """In constant time; case and hyphens don't matter to a person who types."""
+    return hmac.compare_digest(_plain(given or "").encode(), _plain(right).encode())
+
+
+def _plain(code: str) -> str:
+    return "".join(each for each in code.upper() if each.isalnum())
+
+
+def _with(tries: tuple[str, ...], activation_id: str) -> tuple[str, ...]:
+    return (*tries, activation_id)[-REMEMBERED_TRIES:]

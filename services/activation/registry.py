@@ -1,0 +1,27 @@
+"""Who knows registration numbers and 1C:ITS contracts (L19): an interface, and the table that comes with the project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from services.reference.store import Registration, find_registrations
+
+
+class ContractRegistry(Protocol):
+    """The vendor's user base, as activation sees it."""
+
+    def find(self, numbers: Sequence[str]) -> Mapping[str, Registration]:
+        """The registrations with these numbers; unknown ones are left out."""
+        ...
+
+
+class EmbeddedRegistry:
+    """The tables of the reference data in PostgreSQL."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+
+    def find(self, numbers: Sequence[str]) -> Mapping[str, Registration]:
+        """One query for all of them."""
+        return find_registrations(self._conninfo, numbers)

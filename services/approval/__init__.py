@@ -1,0 +1,1 @@
+"""Stage `approval`: is the request complete? Decided at once and without a person (L13)."""

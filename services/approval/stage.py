@@ -1,0 +1,48 @@
+"""Approval on the log: submitted requests come in; facts come from the reference data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from events.model import Event
+from events.request import RequestSubmitted
+from events.topics import REQUEST_EVENTS
+from postavka.settings import settings
+from postavka.stage.definition import Incoming, Input, Stage
+from postavka.stage.service import database_url
+from postavka.store.recorder import EventRecorder
+from services.approval import decider
+from services.reference.store import current
+
+
+def inputs() -> list[Input]:
+    """The same for every installation."""
+    return [Input(REQUEST_EVENTS.name, (RequestSubmitted,), from_stage=True)]
+
+
+class Gathered:
+    """Facts for one batch, all on one version of the reference data."""
+
+    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder) -> None:
+        self._known = current(database_url(settings()))
+
+    def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
+        assert isinstance(incoming.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
+        known, asked = self._known, decider.Asked.of(incoming.message)
+        partner = known.partners.get(incoming.message.partner_id)
+        product = known.products.get(asked.product or "")
+        return decider.Facts(
+            version=known.version,
+            partner=partner.partner if partner else None,
+            contacts=partner.contacts if partner else MappingProxyType({}),
+            distributor=known.distributors.get(asked.distributor or ""),
+            base_delivery=known.base_deliveries.get(asked.base_delivery or ""),
+            product=product.product if product else None,
+            fits=product.fits if product else frozenset(),
+        )
+
+    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
+
+
+STAGE = Stage("approval", inputs, decider.INITIAL, decider.decide, decider.evolve, gather=Gathered)

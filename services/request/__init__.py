@@ -1,0 +1,1 @@
+"""Stage `request`: what partners ask for and take back (L4, L11)."""
