@@ -6,7 +6,7 @@ decision needs. The runner does the rest: reading, skipping what was seen, decod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -70,8 +70,9 @@ class Stage:
     initial: Any
     decide: Callable[[Any, Any, Any], Decision]
     evolve: Callable[[Any, Any], Any]
-    gather: Callable[[Sequence[Incoming], EventRecorder], Facts] = lambda batch, recorder: NoFacts()
-    """Looks up, once a batch, what its messages need. May read the stage's own store (claims) and reference data."""
+    gather: Callable[[Sequence[Incoming], EventRecorder, Mapping[UUID, Any]], Facts] = lambda *_: NoFacts()
+    """Looks up, once a batch, what its messages need: given the batch, the stage's own store (claims) and the state of
+    each request as it is before the batch."""
     translate: Callable[[Incoming], Any] = lambda incoming: incoming.message
     """What the decider is given for a message; most take it as it is."""
     find_subject: Callable[[Sequence[tuple[Record, Message]], EventRecorder], Sequence[UUID | None]] | None = None

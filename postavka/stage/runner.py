@@ -203,11 +203,12 @@ class _Work:
         incoming = self._find_subjects(self._sift())
         self.unsure = {each.subject for each in incoming if self.runner.remembers(each.subject)}
         states = self.runner.states(each.subject for each in incoming)
-        facts = self.stage.gather(incoming, self.runner.recorder)
+        before = {subject: known.state for subject, known in states.items()}
+        facts = self.stage.gather(incoming, self.runner.recorder, before)
         for each in incoming:
             self._decide(each, states, facts)
-        before = self.runner.marks
-        self.batch.moved = {name: (before[name], mark) for name, mark in self.marks.items() if mark != before[name]}
+        marks = self.runner.marks
+        self.batch.moved = {name: (marks[name], mark) for name, mark in self.marks.items() if mark != marks[name]}
         if self.retried is not None and not self.batch.dead_letters:
             self.batch.retried = [self.retried.id]
         if self.batch.events or self.batch.moved or self.batch.retried:

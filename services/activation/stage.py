@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
 from events.commands import ActivateDelivery
 from events.model import Event
@@ -15,7 +17,6 @@ from postavka.store.recorder import EventRecorder
 from services.activation import decider
 from services.activation.registry import ContractRegistry, EmbeddedRegistry
 from services.moscow import today
-from services.reference.store import Registration
 
 
 def inputs() -> list[Input]:
@@ -32,20 +33,23 @@ def registry() -> ContractRegistry:
 
 
 class Gathered:
-    """Facts for one batch: a number is looked up when it is first wanted, and then known."""
+    """Facts for one batch: the numbers of all deliveries to be activated are looked up in one query."""
 
-    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder) -> None:
+    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
         self._today = today()
-        self._found: dict[str, Registration | None] = {}
+        asked = {each.subject for each in batch if isinstance(each.message, ActivateDelivery)}
+        numbers = {number for subject in asked if (number := decider.registration_number(before[subject]))}
+        self._found = dict(registry().find(sorted(numbers)))
+        self._asked = numbers
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
         number = decider.registration_number(state)
         if number is None or not isinstance(incoming.message, ActivateDelivery):
             return decider.Facts(self._today)
-        if number not in self._found:
-            found: Mapping[str, Registration] = registry().find([number])
-            self._found[number] = found.get(number)
-        registration = self._found[number]
+        if number not in self._asked:  # shipped in this very batch
+            self._found.update(registry().find([number]))
+            self._asked.add(number)
+        registration = self._found.get(number)
         return decider.Facts(self._today, registration is not None, registration.contract if registration else None)
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...

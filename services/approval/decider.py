@@ -1,7 +1,7 @@
 """Approval: is the request complete, and does everything fit? If so it's approved at once (L13).
 
 Checked is exactly what the letter makes obligatory (L3-L10), and every shortcoming is named, field by field, in
-Russian. The registration number's existence and the 1C:ITS contract are NOT looked at here: that is activation's work (L2).
+Russian. The registration number's existence and the 1C:ITS contract are NOT looked at here: that is activation's (L2).
 """
 
 from __future__ import annotations

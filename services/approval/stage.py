@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
+from uuid import UUID
 
 from events.model import Event
 from events.request import RequestSubmitted
@@ -24,7 +26,7 @@ def inputs() -> list[Input]:
 class Gathered:
     """Facts for one batch, all on one version of the reference data."""
 
-    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder) -> None:
+    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
         self._known = current(database_url(settings()))
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID, uuid5
 
 from events.approval import Approved, Rejected
@@ -65,7 +66,7 @@ def find_subject(read: Sequence[tuple[Record, Message]], recorder: EventRecorder
 class Gathered:
     """Facts for one batch. The invoice number moves on only when it was used."""
 
-    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder) -> None:
+    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
         self._recorder = recorder
         self._today = today()
         self._next: str | None = None

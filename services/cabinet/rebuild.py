@@ -201,9 +201,7 @@ def _make_next(connection: psycopg.Connection[Any]) -> None:
 def _index(connection: psycopg.Connection[Any]) -> None:
     connection.execute("ALTER TABLE requests_next ADD PRIMARY KEY (request_id)")
     for name, columns in INDEXES:
-        connection.execute(
-            SQL("CREATE INDEX {} ON requests_next " + columns).format(Identifier(f"{name}_next"))
-        )
+        connection.execute(SQL("CREATE INDEX {} ON requests_next " + columns).format(Identifier(f"{name}_next")))
     connection.execute("ANALYZE requests_next")
 
 

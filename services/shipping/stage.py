@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from events.approval import Approved
@@ -21,14 +22,13 @@ from events.topics import (
     MANUFACTURING_ORDERS,
     REQUEST_EVENTS,
 )
-from postavka.settings import settings
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
 from services.moscow import today
 from services.shipping import decider
 from services.shipping.permission import new_permission_number
+from services.shipping.settings import shipping_settings
 from services.shipping.signatures import make_verifier
-from services.shipping.vendor import vendor
 from services.shipping.verification import Verification, Verifier
 
 PERMISSION = "permission"
@@ -52,15 +52,15 @@ def inputs() -> list[Input]:
 @cache
 def verifier() -> Verifier:
     """Who checks signatures in this process."""
-    return make_verifier(settings())
+    return make_verifier(shipping_settings())
 
 
 class Gathered:
     """Facts for one batch. A fresh permission number is drawn only for an approval."""
 
-    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder) -> None:
+    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
         self._today = today()
-        self._vendor = vendor(settings())
+        self._vendor = shipping_settings().vendor
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
         message = incoming.message
