@@ -10,10 +10,10 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from events.activation import Activator
-from events.model import Command, Delivery, Id, Money, Text
+from events.model import Command, Delivery, Id, PositiveMoney, Text
 from events.shipping import Kit
 
 
@@ -71,7 +71,7 @@ class BankPayment(Command):
 
     payment_id: Id
     """Unique at the bank; the same one twice is one payment."""
-    amount: Annotated[Money, Field(gt=0)]
+    amount: PositiveMoney
     received_on: date
     payer_inn: Id
     purpose: Text

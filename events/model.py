@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 
 
 class Value(BaseModel):
@@ -60,12 +60,21 @@ text or jsonb, so a record with it would stop every projection that reads it."""
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """An identifier from reference data or from a sender: no control characters."""
 
-Money = Annotated[
-    Decimal,
-    Field(max_digits=15, decimal_places=2),
+def _no_number(value: object) -> object:
+    if isinstance(value, float | int):
+        raise ValueError('money is written as a string: "12500.00"')
+    return value
+
+
+_AS_STRING = (
+    BeforeValidator(_no_number),
     PlainSerializer(lambda value: f"{value:.2f}", return_type=str, when_used="json"),
-]
+)
+Money = Annotated[Decimal, Field(max_digits=15, decimal_places=2), *_AS_STRING]
 """Roubles with kopecks, exact; a string with two decimals in JSON. Never a float."""
+
+PositiveMoney = Annotated[Decimal, Field(max_digits=15, decimal_places=2, gt=0), *_AS_STRING]
+"""A sum that is paid."""
 
 
 class Channel(StrEnum):

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 from stdnum.ru import inn as inn_number
 
-from events.model import Id, Money, Value
+from events.model import Id, PositiveMoney, Value
 from events.reference import BaseDelivery, Company, Contact, Contract, Distributor, Partner, Product
 
 KPP = re.compile(r"\d{4}[0-9A-Z]{2}\d{3}", re.ASCII)
@@ -84,7 +84,7 @@ class ProductRow(Product):
     """A product and the ids of the base deliveries that it can be bought for (L7, L9)."""
 
     fits: Annotated[frozenset[Id], Field(min_length=1)]
-    price: Annotated[Money, Field(gt=0)]
+    price: PositiveMoney
 
     def product(self) -> Product:
         """The product as events record it."""
