@@ -32,6 +32,18 @@ class DeliveryRegistered(Event):
     months: int
 
 
+class ActivationHeld(Event):
+    """An activation that was asked for before the delivery was known here: kept, and taken up with the delivery."""
+
+    TYPE: ClassVar[str] = "ActivationHeld.v1"
+
+    activation_id: Id
+    activated_by: Activator
+    actor: Id
+    partner_id: Id | None
+    code: Id | None
+
+
 class Activated(Event):
     """The service runs. Both days belong to its period."""
 

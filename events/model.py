@@ -60,6 +60,7 @@ text or jsonb, so a record with it would stop every projection that reads it."""
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """An identifier from reference data or from a sender: no control characters."""
 
+
 def _no_number(value: object) -> object:
     if isinstance(value, float | int):
         raise ValueError('money is written as a string: "12500.00"')

@@ -69,7 +69,7 @@ ACTIVATION_EVENTS = Topic(
     "activation.events",
     "Activated or refused",
     "activation",
-    (activation.DeliveryRegistered, activation.Activated, activation.ActivationRefused),
+    (activation.DeliveryRegistered, activation.ActivationHeld, activation.Activated, activation.ActivationRefused),
 )
 
 REQUEST_COMMANDS = Topic(

@@ -2,7 +2,8 @@
 
 Here, and nowhere earlier, the registration number must be known to the vendor and its 1C:ITS contract be active (L2).
 The user activates with the code of the kit, or the partner that bought the delivery does it for the user. A refusal is
-not the end: it can be tried again when what was missing is there.
+not the end: it can be tried again when what was missing is there. An activation may be read before the shipment it is
+for (other topic): it is held and taken up with the shipment.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from calendar import monthrange
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from events.activation import Activated, ActivationRefused, Activator, DeliveryRegistered
+from events.activation import Activated, ActivationHeld, ActivationRefused, Activator, DeliveryRegistered
 from events.commands import ActivateDelivery
 from events.model import Decision, Event, Reason
 from events.reference import Contract
 from events.shipping import ShipmentIssued
 
+MOST_HELD = 5
+"""Activations held for a delivery that is not known yet; further ones are refused."""
 REMEMBERED_TRIES = 50
 """Ids of tries that are remembered: the same one again gives nothing."""
 MOST_WRONG_CODES = 10
@@ -46,10 +49,22 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Somebody wants to activate: as the partner that bought the delivery, or with the code of the kit."""
+
+    activation_id: str
+    activated_by: Activator
+    actor: str
+    partner_id: str | None
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nothing has been shipped under this id."""
+    """No shipment under this id has been read yet."""
 
     tries: tuple[str, ...] = ()
+    held: tuple[Wish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +90,36 @@ State = Unknown | Ready | Active
 INITIAL: State = Unknown()
 
 
-def registration_number(state: State) -> str | None:
-    """The number whose facts `decide` wants; None where nothing is looked up."""
-    return state.delivery.registration_number if isinstance(state, Ready) else None
+def registration_to_look_up(state: State, message: ShipmentIssued | ActivateDelivery) -> str | None:
+    """The number whose facts `decide` wants for this message; None where nothing is looked up."""
+    match message, state:
+        case ActivateDelivery(), Ready():
+            return state.delivery.registration_number
+        case ShipmentIssued(), Unknown() if state.held:
+            return message.registration_number
+        case _:
+            return None
 
 
 def decide(state: State, message: ShipmentIssued | ActivateDelivery, facts: Facts) -> Decision:
     """What follows from a message. The same one twice gives nothing the second time."""
     match message:
         case ShipmentIssued():
-            return (_registered(message),) if isinstance(state, Unknown) else ()
+            return _take_up_held(state, message, facts) if isinstance(state, Unknown) else ()
         case ActivateDelivery() if message.activation_id in state.tries:
             return ()
         case ActivateDelivery():
-            reason = _obstacle(state, message, facts)
-            if reason is None and isinstance(state, Ready) and facts.contract is not None:
-                return (_activated(state.delivery, message, facts.today, facts.contract),)
-            return (_refused(message, reason or NOT_SHIPPED),)
+            wish = _wish(message)
+            if not isinstance(state, Unknown):
+                return (_verdict(state, wish, facts),)
+            return (_held(wish) if len(state.held) < MOST_HELD else _refused(wish, NOT_SHIPPED),)
 
 
 def evolve(state: State, event: Event) -> State:
     """The state after one of this stage's own events."""
     match event, state:
+        case ActivationHeld(), Unknown():
+            return Unknown(_with(state.tries, event.activation_id), (*state.held, _wish(event)))
         case DeliveryRegistered(), Unknown():
             sold = Delivery(event.partner_id, event.registration_number, event.code, event.months)
             return Ready(sold, state.tries)
@@ -120,17 +143,33 @@ TOO_MANY_CODES = Reason(
 ALREADY_ACTIVE = Reason(code="already-activated", message="Сервис уже активирован.")
 
 
-def _obstacle(state: State, message: ActivateDelivery, facts: Facts) -> Reason | None:
+def _take_up_held(state: Unknown, shipped: ShipmentIssued, facts: Facts) -> Decision:
+    """The delivery is known now, and with it what becomes of every activation that was held."""
+    events: list[Event] = [_registered(shipped)]
+    after = evolve(state, events[0])
+    for wish in state.held:
+        if not isinstance(after, Unknown):
+            events.append(_verdict(after, wish, facts))
+            after = evolve(after, events[-1])
+    return tuple(events)
+
+
+def _verdict(state: Ready | Active, wish: Wish, facts: Facts) -> Activated | ActivationRefused:
+    reason = _obstacle(state, wish, facts)
+    if reason is not None or facts.contract is None:
+        return _refused(wish, reason or ALREADY_ACTIVE)
+    return _activated(state.delivery, wish, facts.today, facts.contract)
+
+
+def _obstacle(state: Ready | Active, wish: Wish, facts: Facts) -> Reason | None:
     """Why it can't be activated now; None if it can. A stranger learns no more than that there is nothing for it."""
-    if isinstance(state, Unknown):
-        return NOT_SHIPPED
-    by_partner = message.activated_by is Activator.PARTNER
-    if by_partner and message.partner_id != state.delivery.partner_id:
+    by_partner = wish.activated_by is Activator.PARTNER
+    if by_partner and wish.partner_id != state.delivery.partner_id:
         return NOT_SHIPPED
     if not by_partner:
         if isinstance(state, Ready) and state.wrong_codes >= MOST_WRONG_CODES:
             return TOO_MANY_CODES
-        if not _same(message.code, state.delivery.code):
+        if not _same(wish.code, state.delivery.code):
             return WRONG_CODE
     if isinstance(state, Active):
         return ALREADY_ACTIVE
@@ -170,11 +209,11 @@ def _registered(shipped: ShipmentIssued) -> DeliveryRegistered:
     )
 
 
-def _activated(delivery: Delivery, message: ActivateDelivery, today: date, contract: Contract) -> Activated:
+def _activated(delivery: Delivery, wish: Wish, today: date, contract: Contract) -> Activated:
     return Activated(
-        activation_id=message.activation_id,
-        activated_by=message.activated_by,
-        actor=message.actor,
+        activation_id=wish.activation_id,
+        activated_by=wish.activated_by,
+        actor=wish.actor,
         registration_number=delivery.registration_number,
         contract=contract,
         service_from=today,
@@ -182,10 +221,24 @@ def _activated(delivery: Delivery, message: ActivateDelivery, today: date, contr
     )
 
 
-def _refused(message: ActivateDelivery, reason: Reason) -> ActivationRefused:
+def _refused(wish: Wish, reason: Reason) -> ActivationRefused:
     return ActivationRefused(
-        activation_id=message.activation_id, activated_by=message.activated_by, actor=message.actor, reason=reason
+        activation_id=wish.activation_id, activated_by=wish.activated_by, actor=wish.actor, reason=reason
     )
+
+
+def _held(wish: Wish) -> ActivationHeld:
+    return ActivationHeld(
+        activation_id=wish.activation_id,
+        activated_by=wish.activated_by,
+        actor=wish.actor,
+        partner_id=wish.partner_id,
+        code=wish.code,
+    )
+
+
+def _wish(asked: ActivateDelivery | ActivationHeld) -> Wish:
+    return Wish(asked.activation_id, asked.activated_by, asked.actor, asked.partner_id, asked.code)
 
 
 def months_later(day: date, months: int) -> date:

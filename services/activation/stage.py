@@ -37,22 +37,26 @@ class Gathered:
 
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
         self._today = today()
-        asked = {each.subject for each in batch if isinstance(each.message, ActivateDelivery)}
-        numbers = {number for subject in asked if (number := decider.registration_number(before[subject]))}
-        self._found = dict(registry().find(sorted(numbers)))
-        self._asked = numbers
+        wanted = (decider.registration_to_look_up(before[each.subject], _message(each)) for each in batch)
+        self._asked = {number for number in wanted if number is not None}
+        self._found = dict(registry().find(sorted(self._asked)))
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
-        number = decider.registration_number(state)
-        if number is None or not isinstance(incoming.message, ActivateDelivery):
+        number = decider.registration_to_look_up(state, _message(incoming))
+        if number is None:
             return decider.Facts(self._today)
-        if number not in self._asked:  # shipped in this very batch
+        if number not in self._asked:  # the state has changed within this very batch
             self._found.update(registry().find([number]))
             self._asked.add(number)
         registration = self._found.get(number)
         return decider.Facts(self._today, registration is not None, registration.contract if registration else None)
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
+
+
+def _message(incoming: Incoming) -> ShipmentIssued | ActivateDelivery:
+    assert isinstance(incoming.message, ShipmentIssued | ActivateDelivery)  # noqa: S101  (all that `inputs` takes)
+    return incoming.message
 
 
 STAGE = Stage("activation", inputs, decider.INITIAL, decider.decide, decider.evolve, gather=Gathered)
