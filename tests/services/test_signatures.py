@@ -353,6 +353,7 @@ def test_a_gost_signature(gost: Path):
     signature = (gost / "ca.signature").read_bytes()
     now = datetime.now(UTC)
     assert verify(signature, at=now, verifier=verifier) == "7736050003"
+    assert verify(signature, at=now, verifier=replace(verifier, intermediates=verifier.roots)) == "7736050003"
     assert verify(signature, CONTENT + b" ", at=now, verifier=verifier) == "wrong-bytes"
     assert verify(signature, at=now + timedelta(days=6), verifier=verifier) == "expired"
     assert verify(signature, at=now) == "untrusted"

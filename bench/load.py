@@ -1,0 +1,148 @@
+"""A load of whole requests through all stages: submits, answers as distributor, user and bank, and takes the times.
+
+It follows the log with a client of its own and decides by headers alone, so that it costs little beside the services.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import orjson
+from confluent_kafka import Consumer, TopicPartition
+
+from events.activation import Activator
+from events.commands import ActivateDelivery, BankPayment, DistributorConfirmation, SubmitRequest
+from events.envelope import header_map
+from events.request import REQUEST_TYPE
+from events.topics import (
+    ACTIVATION_COMMANDS,
+    BANK_PAYMENTS,
+    REQUEST_COMMANDS,
+    STAGE_TOPICS,
+    confirmations_of,
+)
+from postavka.log.connection import for_librdkafka
+from postavka.log.send import Sender
+from postavka.settings import PARTITIONS, Settings
+
+DISTRIBUTOR = "dist-north"
+PARTNER = "lukomor"
+
+
+@dataclass(slots=True)
+class Result:
+    """Times in seconds of a monotonic clock."""
+
+    sent: dict[str, float] = field(default_factory=dict)
+    approved: dict[str, float] = field(default_factory=dict)
+    done: dict[str, float] = field(default_factory=dict)
+    events: int = 0
+
+    def latencies_ms(self) -> list[float]:
+        """From handing the command to the client library until `Approved` was read from the log, sorted."""
+        return sorted((at - self.sent[each]) * 1000 for each, at in self.approved.items())
+
+
+class Load:
+    """One run. `direct` of every hundred requests are direct sales."""
+
+    def __init__(self, config: Settings, direct: int = 0) -> None:
+        self._sender = Sender(config, "/postavka/bench")
+        self._direct = direct
+        self.result = Result()
+        self._consumer = Consumer(
+            for_librdkafka(config)
+            | {"group.id": "bench", "enable.auto.commit": False, "fetch.wait.max.ms": 20, "fetch.min.bytes": 1}
+        )
+        places = [TopicPartition(topic.name, number) for topic in STAGE_TOPICS for number in range(PARTITIONS)]
+        for place in places:
+            place.offset = self._consumer.get_watermark_offsets(place, timeout=10)[1]
+        self._consumer.assign(places)
+
+    def run(self, requests: int, rate: float | None, patience: float = 300) -> Result:
+        """Send so many, at so many a second (None: as fast as they are taken), until all are activated."""
+        started = time.monotonic()
+        outstanding = 2_000
+        count = 0
+        while len(self.result.done) < requests:
+            now = time.monotonic()
+            if now - started > patience:
+                raise TimeoutError(f"{len(self.result.done)} of {requests} were done after {patience:.0f} s")
+            due = requests if rate is None else min(requests, int((now - started) * rate) + 1)
+            while count < due and count - len(self.result.done) < outstanding:
+                self._submit(count)
+                count += 1
+            self._answer()
+        self._sender.flush()
+        return self.result
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _submit(self, number: int) -> None:
+        request_id = uuid4()
+        direct = number % 100 < self._direct
+        command = SubmitRequest(
+            request_id=request_id,
+            partner_id=PARTNER,
+            submitted_by="bench",
+            request_type=REQUEST_TYPE,
+            contact_id="lukomor-1",
+            distributor_id=None if direct else DISTRIBUTOR,
+            base_delivery_id="upp-13",
+            registration_number="1000001",
+            product_id="upp-extension-12",
+            inn="7707083893",
+            kpp="773601001",
+            buyer="АО «Завод точных весов»",
+        )
+        self.result.sent[str(request_id)] = time.monotonic()
+        self._sender.send(REQUEST_COMMANDS.name, str(request_id), command)
+
+    def _answer(self) -> None:
+        for subject, type_name, value in self._events():
+            if subject not in self.result.sent:
+                continue
+            self.result.events += 1
+            now = time.monotonic()
+            match type_name:
+                case "Approved.v1":
+                    self.result.approved[subject] = now
+                    if orjson.loads(value)["channel"] == "distributor":
+                        answer = DistributorConfirmation(
+                            request_id=UUID(subject), confirmation_id=subject, accepted=True
+                        )
+                        self._sender.send(confirmations_of(DISTRIBUTOR), subject, answer)
+                case "InvoiceIssued.v1":
+                    invoice = orjson.loads(value)
+                    payment = BankPayment(
+                        payment_id=subject,
+                        amount=Decimal(invoice["amount"]),
+                        received_on=date.fromisoformat(invoice["issued_on"]),
+                        payer_inn=invoice["payer_inn"],
+                        purpose="",
+                        invoice_number=invoice["number"],
+                    )
+                    self._sender.send(BANK_PAYMENTS.name, subject, payment)
+                case "ShipmentIssued.v1":
+                    wish = ActivateDelivery(
+                        request_id=UUID(subject),
+                        activation_id=subject,
+                        activated_by=Activator.PARTNER,
+                        actor="bench",
+                        partner_id=PARTNER,
+                    )
+                    self._sender.send(ACTIVATION_COMMANDS.name, subject, wish)
+                case "Activated.v1":
+                    self.result.done[subject] = now
+
+    def _events(self) -> Iterator[tuple[str, str, bytes]]:
+        for message in self._consumer.consume(1_000, timeout=0.01):
+            if message.error() is None:
+                headers = header_map(message.headers() or ())
+                yield headers["ce_subject"].decode(), headers["ce_type"].decode(), message.value()
