@@ -41,6 +41,7 @@ class Launch:
 
     def __enter__(self) -> Launch:
         self._embedded: EmbeddedServers | None = None
+        self._closed = False
         self.home = self.config.home
         self.home.mkdir(parents=True, exist_ok=True)
         self.ports = choose_ports(self.home / "services.json", [f"{name}.http" for name in self.services])
@@ -63,12 +64,20 @@ class Launch:
         self.close()
 
     def close(self) -> None:
-        """Stop what was started."""
+        """Stop what was started; again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         with self.progress.step("stopping"):
             if self._embedded is not None:
                 self._embedded.close()
             else:
                 self.processes.close()
+
+    def remove_data(self) -> None:
+        """Delete what lies outside the home folder (tests delete the rest). After `close`."""
+        if self._embedded is not None:
+            self._embedded.remove_data()
 
     def health(self, service: str) -> dict[str, object] | None:
         """What a service says of itself; None when it does not answer or is unwell."""

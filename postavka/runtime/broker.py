@@ -106,8 +106,7 @@ class Broker:
             [
                 *java,
                 "format",
-                "--cluster-id",
-                cluster,
+                f"--cluster-id={cluster}",  # one argument: it may begin with a dash
                 "--config",
                 str(self.folder / "server.properties"),
                 "--add-scram",

@@ -1,0 +1,143 @@
+"""The whole system for the tests of faults: servers and services of its own, under the process manager that ships."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from postavka.cli.launch import Launch
+from postavka.runtime.progress import Spoken
+from postavka.settings import Settings
+from tests.conftest import JARS
+from tests.system.oracle import STAGES, Oracle
+from tests.system.traffic import Traffic
+
+Until = Callable[[], object]
+
+
+class System:
+    """What a test does to the running whole."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self.config = launch.config
+        assert self.config.kafka_bootstrap_servers is not None
+        assert self.config.database_url is not None
+        self.bootstrap = self.config.kafka_bootstrap_servers
+        self.database_url = self.config.database_url.get_secret_value()
+        self.gaps: set[str] = set()
+        """Stages whose store was restored from an earlier copy: a position that was not on the topic yet is lost."""
+
+    def traffic(self) -> Traffic:
+        """A sender of requests."""
+        return Traffic(self.bootstrap)
+
+    def kill(self, program: str) -> int:
+        """kill -9; returns the pid that is gone."""
+        pid = self.launch.processes.pid(program)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def stop(self, program: str) -> None:
+        """Stop and leave stopped."""
+        self.launch.processes.stop(program)
+
+    def start(self, program: str) -> None:
+        """Start again."""
+        self.launch.processes.start(program)
+
+    def is_well(self, service: str) -> bool:
+        """Does it say that it is at work?"""
+        said = self.launch.health(service)
+        return said is not None and said.get("trouble") is None and said.get("assigned_partitions", 1) != 0
+
+    def check(self, plans: Mapping[str, str]) -> None:
+        """Wait until the cabinet has the whole log; then ask the oracle."""
+        self.settle()
+        Oracle(self.bootstrap, self.gaps).check(plans, self.database_url)
+
+    def settle(self) -> None:
+        """Until every service has handled everything, and all is published."""
+        wait_until(lambda: all(self._is_idle(name) for name in (*STAGES, "cabinet", "desk")), "all is handled", 90)
+
+    def _is_idle(self, name: str) -> bool:
+        if name in (*STAGES, "cabinet"):
+            return self._lag_of(name) == 0
+        return self.is_well(name)
+
+    def _lag_of(self, name: str) -> int:
+        from confluent_kafka import Consumer, TopicPartition
+
+        table = "cabinet.marks" if name == "cabinet" else f"{name}.notification_tracking"
+        columns = 'name, "offset"' if name == "cabinet" else "application_name, notification_id"
+        with psycopg.connect(self.database_url) as connection:
+            marks = dict(connection.execute(f"SELECT {columns} FROM {table}").fetchall())  # noqa: S608
+            if name != "cabinet":
+                head = connection.execute(f"SELECT position FROM {name}.head").fetchone()  # noqa: S608
+                said = self.launch.health(name)
+                if said is None or head is None or said.get("relayed_position") != head[0]:
+                    return 1
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "tests"})
+        try:
+            lag = 0
+            for place, offset in marks.items():
+                topic, _, number = place.rpartition("/")
+                high = consumer.get_watermark_offsets(TopicPartition(topic, int(number)), timeout=20)[1]
+                lag += high - 1 - offset
+            return lag
+        finally:
+            consumer.close()
+
+    def cli(self, *arguments: str, **env: str) -> str:
+        """Run the command `postavka` as a person would; returns its output. Fails with what it said."""
+        done = self.run_cli(*arguments, **env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def run_cli(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """The same, whatever its exit status."""
+        return subprocess.run(
+            [str(Path(sys.executable).parent / "postavka"), *arguments],
+            env={**os.environ, "POSTAVKA_HOME": str(self.launch.home), "COLUMNS": "200", "NO_COLOR": "1", **env},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+def wait_until(holds: Until, what: str, patience: float = 60) -> float:
+    """Poll until it holds; returns the seconds it took. Fails with `what`."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < patience, f"not within {patience:.0f} s: {what}"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """Everything, started once for all tests of this folder."""
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        pytest.skip("faults are made in servers of our own, not in yours")
+    home = Path(tempfile.mkdtemp(prefix="postavka-system-"))
+    home.chmod(0o755)
+    (home / "jars").symlink_to(JARS)
+    try:
+        with Launch(Settings(home=home), Spoken()) as launch:
+            yield System(launch)
+            launch.close()
+            launch.remove_data()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)

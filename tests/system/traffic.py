@@ -1,0 +1,243 @@
+"""Requests of every kind, sent as outside systems send them: plain JSON, one header. Imports nothing of the product.
+
+Each request follows a plan. What a plan must lead to is in `oracle.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import cycle, islice
+from typing import Any
+from uuid import uuid4
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+STAGES = ("request", "approval", "billing", "shipping", "activation")
+PARTITIONS = 12
+
+THROUGH_DISTRIBUTOR = "through-distributor"
+EARLY = "confirmed-before-approval"
+TOLD_TWICE = "everything-told-twice"
+DIRECT = "direct-in-two-parts"
+OVERPAID = "direct-overpaid"
+DECLINED = "declined"
+WITHDRAWN = "withdrawn"
+INCOMPLETE = "incomplete"
+NO_CONTRACT = "no-contract"
+
+PLANS = (
+    THROUGH_DISTRIBUTOR,
+    EARLY,
+    DIRECT,
+    THROUGH_DISTRIBUTOR,
+    TOLD_TWICE,
+    DECLINED,
+    THROUGH_DISTRIBUTOR,
+    WITHDRAWN,
+    OVERPAID,
+    THROUGH_DISTRIBUTOR,
+    INCOMPLETE,
+    NO_CONTRACT,
+)
+LAST_OF = {
+    THROUGH_DISTRIBUTOR: "Activated.v1",
+    EARLY: "Activated.v1",
+    TOLD_TWICE: "Activated.v1",
+    DIRECT: "Activated.v1",
+    OVERPAID: "Activated.v1",
+    DECLINED: "DistributorDeclined.v1",
+    WITHDRAWN: "BillingClosed.v1",
+    INCOMPLETE: "BillingClosed.v1",
+    NO_CONTRACT: "ActivationRefused.v1",
+}
+"""The event that ends a plan as far as the sender of the traffic is concerned."""
+
+PARTNER = "lukomor"
+DISTRIBUTOR = "dist-north"
+REQUEST_TYPE = "1c8-updates-and-addons"
+
+
+class Unfinished(AssertionError):
+    """Requests did not come to their end in time; names the first of them with what is known."""
+
+
+@dataclass
+class Traffic:
+    """Sends requests at a steady rate and answers what follows; `ended` says which have come to their end."""
+
+    bootstrap: str
+    plans: dict[str, str] = field(default_factory=dict)
+    """request id → plan"""
+    ended: set[str] = field(default_factory=set)
+    seen: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+                "message.timeout.ms": 180_000,
+                "linger.ms": 2,
+                "log_level": 0,
+            }
+        )
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": f"traffic-{uuid4()}",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 50,
+                "log_level": 0,
+            }
+        )
+        places = [TopicPartition(f"{stage}.events", number) for stage in STAGES for number in range(PARTITIONS)]
+        for place in places:
+            place.offset = self._consumer.get_watermark_offsets(place, timeout=20)[1]
+        self._consumer.assign(places)
+        self._stop = threading.Event()
+
+    def run(self, count: int, rate: float, patience: float = 120, plans: Sequence[str] = PLANS) -> None:
+        """Send `count` requests and stay until all have ended. Raises `Unfinished`."""
+        wanted = list(islice(cycle(plans), count))
+        started = time.monotonic()
+        sent = 0
+        while len(self.ended) < count:
+            now = time.monotonic()
+            while sent < min(count, (now - started) * rate + 1):
+                self._submit(wanted[sent])
+                sent += 1
+            if now - started > count / rate + patience:
+                raise Unfinished(self._what_is_missing())
+            self._answer()
+        assert self._producer.flush(60) == 0
+        self._consumer.close()
+
+    def in_background(self, count: int, rate: float, patience: float = 120) -> Running:
+        """The same in a thread of its own."""
+        return Running(self, count, rate, patience)
+
+    def send(self, topic: str, key: str, type_name: str, body: dict[str, Any]) -> None:
+        """One command."""
+        value = json.dumps(body, ensure_ascii=False).encode()
+        self._producer.produce(topic, value, key.encode(), headers=[("ce_type", type_name.encode())])
+        self._producer.poll(0)
+
+    def _submit(self, plan: str) -> None:
+        request_id = str(uuid4())
+        self.plans[request_id] = plan
+        body = {
+            "request_id": request_id,
+            "partner_id": PARTNER,
+            "submitted_by": "traffic",
+            "request_type": REQUEST_TYPE,
+            "contact_id": "lukomor-1",
+            "distributor_id": None if plan in (DIRECT, OVERPAID) else DISTRIBUTOR,
+            "base_delivery_id": "upp-13",
+            "registration_number": "9999999" if plan == NO_CONTRACT else "1000001",
+            "product_id": "upp-extension-12",
+            "inn": "7707083893",
+            "kpp": None if plan == INCOMPLETE else "773601001",
+            "buyer": "АО «Завод точных весов»",
+        }
+        for _ in range(2 if plan == TOLD_TWICE else 1):
+            self.send("commands.requests", request_id, "SubmitRequest.v1", body)
+        if plan == WITHDRAWN:
+            withdrawal = {"request_id": request_id, "partner_id": PARTNER, "withdrawn_by": "traffic"}
+            self.send("commands.requests", request_id, "WithdrawRequest.v1", withdrawal)
+        if plan == EARLY:
+            self._confirm(request_id, True)
+
+    def _confirm(self, request_id: str, accepted: bool) -> None:
+        body = {"request_id": request_id, "confirmation_id": f"c-{request_id}", "accepted": accepted}
+        self.send(f"distributors.{DISTRIBUTOR}.confirmations", request_id, "DistributorConfirmation.v1", body)
+
+    def _pay(self, request_id: str, invoice: dict[str, Any], *amounts: Decimal) -> None:
+        for number, amount in enumerate(amounts):
+            payment = {
+                "payment_id": f"{request_id}-{number}",
+                "amount": f"{amount:.2f}",
+                "received_on": invoice["issued_on"],
+                "payer_inn": invoice["payer_inn"],
+                "purpose": f"Оплата по счету {invoice['number']}",
+                "invoice_number": invoice["number"],
+            }
+            self.send("bank.payments", payment["payment_id"], "BankPayment.v1", payment)
+
+    def _activate(self, request_id: str) -> None:
+        body = {
+            "request_id": request_id,
+            "activation_id": f"a-{request_id}",
+            "activated_by": "partner",
+            "actor": "traffic",
+            "partner_id": PARTNER,
+        }
+        self.send("commands.activations", request_id, "ActivateDelivery.v1", body)
+
+    def _answer(self) -> None:
+        for message in self._consumer.consume(500, timeout=0.02):
+            if message.error() is not None:
+                continue
+            headers = dict(message.headers() or ())
+            subject, type_name = headers["ce_subject"].decode(), headers["ce_type"].decode()
+            plan = self.plans.get(subject)
+            if plan is None:
+                continue
+            self.seen.setdefault(subject, []).append(type_name)
+            times = 2 if plan == TOLD_TWICE else 1
+            if type_name == "Approved.v1" and plan not in (EARLY, DIRECT, OVERPAID, WITHDRAWN):
+                for _ in range(times):
+                    self._confirm(subject, plan != DECLINED)
+            elif type_name == "InvoiceIssued.v1":
+                invoice = json.loads(message.value())
+                amount = Decimal(invoice["amount"])
+                half = (amount / 3).quantize(Decimal("0.01"))
+                self._pay(subject, invoice, *((half, amount - half) if plan == DIRECT else (amount + 1,)))
+            elif type_name == "ShipmentIssued.v1":
+                for _ in range(times):
+                    self._activate(subject)
+            if type_name == "Rejected.v1" and plan not in (INCOMPLETE, WITHDRAWN):
+                raise Unfinished(f"{subject} {plan}: {message.value().decode()}")
+            if type_name == LAST_OF[plan]:
+                self.ended.add(subject)
+
+    def _what_is_missing(self) -> str:
+        left = [(request_id, plan) for request_id, plan in self.plans.items() if request_id not in self.ended]
+        named = "\n".join(f"{request_id} {plan}: {self.seen.get(request_id, [])}" for request_id, plan in left[:5])
+        return f"{len(left)} of {len(self.plans)} requests have not ended\n{named}"
+
+
+class Running:
+    """Traffic in a thread; `join` raises what went wrong in it."""
+
+    def __init__(self, traffic: Traffic, *arguments: Any) -> None:
+        self._traffic = traffic
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=arguments, daemon=True)
+        self._thread.start()
+
+    def _run(self, *arguments: Any) -> None:
+        try:
+            self._traffic.run(*arguments)
+        except BaseException as failed:  # handed to `join`
+            self._failed = failed
+
+    def wait_for(self, ended: int, patience: float = 60) -> None:
+        """Until so many requests have ended."""
+        deadline = time.monotonic() + patience
+        while len(self._traffic.ended) < ended:
+            if self._failed is not None or time.monotonic() > deadline:
+                self.join()
+                raise Unfinished(f"only {len(self._traffic.ended)} have ended, {ended} were waited for")
+            time.sleep(0.02)
+
+    def join(self) -> None:
+        """Until all have ended."""
+        self._thread.join()
+        if self._failed is not None:
+            raise self._failed
