@@ -163,12 +163,12 @@ def test_the_broker_is_away_for_a_minute(system: System):
     sent = system.traffic()
     running = sent.in_background(200, RATE, patience=240)
     running.wait_for(50)
+    fresh = system.traffic()
     system.stop("kafka")
     time.sleep(60)
     before = {stage: head_of(system.database_url, stage) for stage in STAGES}
     system.start("kafka")
     wait_until_answering(urlsplit(f"//{system.bootstrap}").port or 0)
-    fresh = system.traffic()
     again = fresh.in_background(50, RATE)
     seconds = wait_until(
         lambda: all(head_of(system.database_url, stage) > before[stage] for stage in STAGES), "all stages move", 60
