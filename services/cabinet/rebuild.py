@@ -8,10 +8,11 @@ swap by its marks and goes on from there.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ from events.envelope import header_map
 from events.registry import BadBody, UnknownType, read_fields
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import end_offsets, read_to_end
-from postavka.settings import PARTITIONS, Settings, settings
+from postavka.settings import PARTITIONS, Settings
 from postavka.stage.service import database_url
 from postavka.store.migration import migrate
 from postavka.store.recorder import Mark
@@ -35,6 +36,8 @@ from services.cabinet.table import copy_rows, load_rows, write_groups
 NEXT = "requests_next"
 CLOSE_ENOUGH = 500
 """Records behind the log at which the swap begins: the live projection stands still while these are folded in."""
+LARGEST_SHARE = 400_000
+"""Events that one process folds in memory before it writes: about a gigabyte of rows at most."""
 INDEXES = (
     ("requests_of_partner", "(partner_id, submitted_at DESC, request_id)"),
     ("requests_of_distributor", "(distributor_id, submitted_at DESC, request_id)"),
@@ -111,10 +114,10 @@ def rebuild(config: Settings, told: Told = lambda done, total: None, processes: 
     return Report(folded.events, int(row[0]) if row else 0, len(folded.unread), time.monotonic() - started)
 
 
-def fold_partition(config: Settings, partition: int) -> Folded:
-    """Fold one partition number of all stage topics, from the beginning to the end as it is now."""
+def fold_partitions(config: Settings, partitions: Sequence[int]) -> Folded:
+    """Fold these partition numbers of all stage topics, from the beginning to the end as it is now."""
     folded = Folded()
-    for batch in read_to_end(config, dict.fromkeys(_places([partition]), 0)):
+    for batch in read_to_end(config, dict.fromkeys(_places(partitions), 0)):
         for record in batch:
             folded.take(record)
     return folded
@@ -122,8 +125,11 @@ def fold_partition(config: Settings, partition: int) -> Folded:
 
 def _fill(config: Settings, told: Told, total: int, processes: int) -> Folded:
     whole = Folded()
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(_fill_partition, config, number) for number in range(PARTITIONS)]):
+    shares = _shares(total, processes)
+    spawn = multiprocessing.get_context("spawn")
+    # Folding makes rows, not cycles: looking for those would take a third of the time.
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=gc.disable) as pool:
+        for future in as_completed([pool.submit(_fill_share, config, share) for share in shares]):
             marks, unread, events = future.result()
             whole.marks.update(marks)
             whole.unread += unread
@@ -132,8 +138,14 @@ def _fill(config: Settings, told: Told, total: int, processes: int) -> Folded:
     return whole
 
 
-def _fill_partition(config: Settings, partition: int) -> tuple[dict[str, Mark], list[Unread], int]:
-    folded = fold_partition(config, partition)
+def _shares(total: int, processes: int) -> list[list[int]]:
+    """Partition numbers that are folded together: few shares (each costs a consumer), none too large for memory."""
+    count = min(PARTITIONS, max(processes, -(-total // LARGEST_SHARE)))
+    return [list(range(first, PARTITIONS, count)) for first in range(count)]
+
+
+def _fill_share(config: Settings, partitions: Sequence[int]) -> tuple[dict[str, Mark], list[Unread], int]:
+    folded = fold_partitions(config, partitions)
     with _connect(config) as connection:
         copy_rows(connection, folded.rows, NEXT)
     return folded.marks, folded.unread, folded.events
@@ -213,9 +225,4 @@ def _places(partitions: Iterable[int]) -> list[tuple[str, int]]:
     return [(topic, partition) for topic in TOPICS for partition in partitions]
 
 
-def main() -> None:
-    """For trying by hand; the command is `postavka cabinet rebuild`."""
-    print(rebuild(settings(), lambda done, total: print(f"{done} of {total}")))
-
-
-__all__ = ["Folded", "Report", "fold_partition", "main", "rebuild"]
+__all__ = ["Folded", "Report", "fold_partitions", "rebuild"]

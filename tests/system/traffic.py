@@ -115,7 +115,7 @@ class Traffic:
             if now - started > count / rate + patience:
                 raise Unfinished(self._what_is_missing())
             self._answer()
-        assert self._producer.flush(60) == 0
+        self.flush()
         self._consumer.close()
 
     def in_background(self, count: int, rate: float, patience: float = 120) -> Running:
@@ -127,6 +127,10 @@ class Traffic:
         value = json.dumps(body, ensure_ascii=False).encode()
         self._producer.produce(topic, value, key.encode(), headers=[("ce_type", type_name.encode())])
         self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Until the broker has all that was sent."""
+        assert self._producer.flush(60) == 0
 
     def _submit(self, plan: str) -> None:
         request_id = str(uuid4())
