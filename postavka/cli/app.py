@@ -27,7 +27,7 @@ app = App(
 
 Start with `postavka demo`, and look around from another terminal:
 
-    postavka doctor                           what is there, what is not, what to do
+    postavka doctor                           is everything well?
     postavka log tail                         events as they happen
     postavka cabinet show --partner lukomor   what a partner sees
     postavka request submit --help            send a request of your own

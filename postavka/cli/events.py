@@ -38,9 +38,11 @@ def tail(
 ) -> None:
     """Show events as they happen.
 
-        postavka log tail
-        postavka log tail --stage billing --since 1h
-        postavka log tail --request 6f9c… --since 2026-11-01 --no-follow --json
+    ```
+    postavka log tail
+    postavka log tail --stage billing --since 1h
+    postavka log tail --request 6f9c… --since 2026-11-01 --no-follow --json
+    ```
 
     Parameters
     ----------

@@ -68,9 +68,12 @@ def submit(
 ) -> None:
     """Send a request. What is left out is found missing by approval, which names every mistake at once.
 
-        postavka request submit --partner lukomor --contact lukomor-1 --distributor dist-north \\
-            --base-delivery upp-13 --registration 1000001 --product upp-extension-12 \\
-            --inn 7707083893 --kpp 773601001 --buyer 'АО «Завод точных весов»'
+    ```
+    postavka request submit --partner lukomor --contact lukomor-1 \\
+      --distributor dist-north --base-delivery upp-13 \\
+      --registration 1000001 --product upp-extension-12 --inn 7707083893 \\
+      --kpp 773601001 --buyer 'АО «Завод точных весов»'
+    ```
 
     Parameters
     ----------
