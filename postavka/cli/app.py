@@ -10,6 +10,7 @@ from cyclopts import App
 
 from postavka.cli.cabinet import cabinet
 from postavka.cli.connection import NothingRuns, connected
+from postavka.cli.doctor import doctor
 from postavka.cli.events import log
 from postavka.cli.letters import letters
 from postavka.cli.output import console, errors, table
@@ -26,15 +27,16 @@ app = App(
 
 Start with `postavka demo`, and look around from another terminal:
 
-    postavka log tail                       events as they happen
-    postavka cabinet show --partner vega    what a partner sees
-    postavka request submit --help          send a request of your own
+    postavka doctor                           is everything well?
+    postavka log tail                         events as they happen
+    postavka cabinet show --partner lukomor   what a partner sees
+    postavka request submit --help            send a request of your own
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
 for part in (request, cabinet, log, letters, reference):
     app.command(part)
-for command in (confirm, pay, activate, sign):
+for command in (confirm, pay, activate, sign, doctor):
     app.command(command)
 
 
@@ -50,11 +52,12 @@ def up() -> None:
 
 @app.command
 def demo(*, stay: bool = True) -> None:
-    """The same, with sample data, walking real requests through the log, event by event.
+    """Start everything and walk real requests on sample data through the log, event by event.
 
     Parameters
     ----------
-    stay: Stay up afterwards until Ctrl-C; with --no-stay, stop.
+    stay
+        Stay up afterwards until Ctrl-C; with --no-stay, stop.
     """
     from postavka.cli.demo import walk
     from postavka.cli.launch import Launch
@@ -85,7 +88,8 @@ def contract(folder: Path) -> None:
 
     Parameters
     ----------
-    folder: Where to; made if need be.
+    folder
+        Where to; made if need be.
     """
     from events.export import export
 

@@ -35,9 +35,12 @@ def show(*, partner: str, limit: int = 50, json: bool = False) -> None:
 
     Parameters
     ----------
-    partner: Id of the partner.
-    limit: At most so many.
-    json: Everything, as one JSON array.
+    partner
+        Id of the partner.
+    limit
+        At most so many.
+    json
+        Everything, as one JSON array.
     """
     rows = requests_of(connected(), partner, limit)
     if json:
@@ -52,8 +55,10 @@ def rebuild(*, processes: int | None = None, json: bool = False) -> None:
 
     Parameters
     ----------
-    processes: How many read side by side.
-    json: Print the result as JSON.
+    processes
+        How many read side by side.
+    json
+        Print the result as JSON.
     """
     from services.cabinet.rebuild import rebuild as build
 

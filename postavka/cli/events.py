@@ -38,18 +38,26 @@ def tail(
 ) -> None:
     """Show events as they happen.
 
+    ```
     postavka log tail
     postavka log tail --stage billing --since 1h
     postavka log tail --request 6f9c… --since 2026-11-01 --no-follow --json
+    ```
 
     Parameters
     ----------
-    stage: Only of this stage: request, approval, billing, shipping or activation.
-    request: Only of this request; the beginning of its id is enough.
-    type: Only this type, with or without its version: Approved, Approved.v1.
-    since: Begin in the past: 15m, 2h, 3d, a date or a time (Moscow, unless it names a zone).
-    follow: Go on with what comes; with --no-follow end where the log ends now.
-    json: One JSON object a line: envelope, coordinates, body.
+    stage
+        Only of this stage: request, approval, billing, shipping or activation.
+    request
+        Only of this request; the beginning of its id is enough.
+    type
+        Only this type, with or without its version: Approved, Approved.v1.
+    since
+        Begin in the past: 15m, 2h, 3d, a date or a time (Moscow, unless it names a zone).
+    follow
+        Go on with what comes; with --no-follow end where the log ends now.
+    json
+        One JSON object a line: envelope, coordinates, body.
     """
     names = [topic.name for topic in STAGE_TOPICS if stage in (None, topic.writer)]
     if not names:

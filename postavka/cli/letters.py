@@ -26,10 +26,14 @@ def list_(*, stage: str | None = None, all: bool = False, limit: int = 100, json
 
     Parameters
     ----------
-    stage: Only of this stage.
-    all: Also those that were taken at a later try.
-    limit: At most so many of each stage.
-    json: As one JSON array.
+    stage
+        Only of this stage.
+    all
+        Also those that were taken at a later try.
+    limit
+        At most so many of each stage.
+    json
+        As one JSON array.
     """
     rows = [
         row
@@ -56,8 +60,10 @@ def show(id: str, *, json: bool = False) -> None:
 
     Parameters
     ----------
-    id: As in the list: billing/12.
-    json: As JSON; bytes in base64.
+    id
+        As in the list: billing/12.
+    json
+        As JSON; bytes in base64.
     """
     stage, number = _split(id)
     found = _select(stage, "id = %s", 1, number)
@@ -77,8 +83,10 @@ def retry(id: str, *, json: bool = False) -> None:
 
     Parameters
     ----------
-    id: billing/12 for one, billing/all for all open ones of a stage.
-    json: Print how many as JSON.
+    id
+        billing/12 for one, billing/all for all open ones of a stage.
+    json
+        Print how many as JSON.
     """
     stage, number = _split(id)
     with psycopg.connect(database_url(connected()), autocommit=True) as connection:

@@ -21,9 +21,12 @@ def load(file: Path, *, by: str = "cli", json: bool = False) -> None:
 
     Parameters
     ----------
-    file: See deploy/reference/sample.toml for the form.
-    by: Who loads it, for the record.
-    json: Print the result as JSON.
+    file
+        See deploy/reference/sample.toml for the form.
+    by
+        Who loads it, for the record.
+    json
+        Print the result as JSON.
     """
     from services.reference.file import read_file
     from services.reference.store import distributor_ids

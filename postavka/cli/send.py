@@ -68,24 +68,41 @@ def submit(
 ) -> None:
     """Send a request. What is left out is found missing by approval, which names every mistake at once.
 
-    postavka request submit --partner romashka --contact ivanova --base-delivery upp --registration 80123456 \\
-        --product upp-12 --inn 7707083893 --kpp 773601001 --buyer 'АО Завод' --distributor dist-north
+    ```
+    postavka request submit --partner lukomor --contact lukomor-1 \\
+      --distributor dist-north --base-delivery upp-13 \\
+      --registration 1000001 --product upp-extension-12 --inn 7707083893 \\
+      --kpp 773601001 --buyer 'АО «Завод точных весов»'
+    ```
 
     Parameters
     ----------
-    partner: Who asks: a partner of the reference data.
-    contact: Contact person of the partner (L5).
-    base_delivery: The user's main delivery (L7).
-    registration: Its registration number, 7 to 10 digits (L8).
-    product: The service with its period (L9).
-    inn: Tax number of the buyer, 10 or 12 digits (L10).
-    buyer: Name of the buyer (L10).
-    kpp: Of an organisation; a sole trader has none (L10).
-    distributor: Leave it out for a direct sale (L6).
-    comment: Never required (L12).
-    request_id: Made here if left out. The same id twice is one request.
-    by: The user who sends it.
-    json: Print one line of JSON.
+    partner
+        Who asks: a partner of the reference data.
+    contact
+        Contact person of the partner (L5).
+    base_delivery
+        The user's main delivery (L7).
+    registration
+        Its registration number, 7 to 10 digits (L8).
+    product
+        The service with its period (L9).
+    inn
+        Tax number of the buyer, 10 or 12 digits (L10).
+    buyer
+        Name of the buyer (L10).
+    kpp
+        Of an organisation; a sole trader has none (L10).
+    distributor
+        Leave it out for a direct sale (L6).
+    comment
+        Never required (L12).
+    request_id
+        Made here if left out. The same id twice is one request.
+    by
+        The user who sends it.
+    json
+        Print one line of JSON.
     """
     chosen = request_id or uuid4()
     message = SubmitRequest(
@@ -112,11 +129,16 @@ def withdraw(request_id: UUID, *, partner: str, reason: str | None = None, by: s
 
     Parameters
     ----------
-    request_id: The request.
-    partner: Whose request it is.
-    reason: For the record.
-    by: The user who withdraws it.
-    json: Print one line of JSON.
+    request_id
+        The request.
+    partner
+        Whose request it is.
+    reason
+        For the record.
+    by
+        The user who withdraws it.
+    json
+        Print one line of JSON.
     """
     message = WithdrawRequest(request_id=request_id, partner_id=partner, withdrawn_by=by, reason=reason)
     send(REQUEST_COMMANDS.name, str(request_id), message, json)
@@ -135,12 +157,18 @@ def confirm(
 
     Parameters
     ----------
-    request_id: The request.
-    distributor: Who answers; it goes to that distributor's own topic.
-    decline: Not ready to pay.
-    note: For the record.
-    confirmation_id: The distributor's own number of the answer; made here if left out.
-    json: Print one line of JSON.
+    request_id
+        The request.
+    distributor
+        Who answers; it goes to that distributor's own topic.
+    decline
+        Not ready to pay.
+    note
+        For the record.
+    confirmation_id
+        The distributor's own number of the answer; made here if left out.
+    json
+        Print one line of JSON.
     """
     message = DistributorConfirmation(
         request_id=request_id,
@@ -165,13 +193,20 @@ def pay(
 
     Parameters
     ----------
-    invoice: Number of the invoice, like 2026-0000001.
-    amount: Roubles with kopecks: 12500.00.
-    payer_inn: Tax number of the payer.
-    payment_id: The bank's number of the payment; made here if left out. The same one twice is one payment.
-    received_on: YYYY-MM-DD; today if left out.
-    purpose: Назначение платежа.
-    json: Print one line of JSON.
+    invoice
+        Number of the invoice, like 2026-0000001.
+    amount
+        Roubles with kopecks: 12500.00.
+    payer_inn
+        Tax number of the payer.
+    payment_id
+        The bank's number of the payment; made here if left out. The same one twice is one payment.
+    received_on
+        YYYY-MM-DD; today if left out.
+    purpose
+        Назначение платежа.
+    json
+        Print one line of JSON.
     """
     from services.moscow import today
 
@@ -200,12 +235,18 @@ def activate(
 
     Parameters
     ----------
-    request_id: The request the delivery was bought with.
-    partner: Activate as this partner.
-    code: Activate as the user, with this code.
-    by: Who does it.
-    activation_id: Made here if left out. The same one twice is one try.
-    json: Print one line of JSON.
+    request_id
+        The request the delivery was bought with.
+    partner
+        Activate as this partner.
+    code
+        Activate as the user, with this code.
+    by
+        Who does it.
+    activation_id
+        Made here if left out. The same one twice is one try.
+    json
+        Print one line of JSON.
     """
     if (partner is None) == (code is None):
         raise SystemExit("say either --partner (the partner activates) or --code (the user activates)")
@@ -232,10 +273,14 @@ def sign(
 
     Parameters
     ----------
-    request_id: The request.
-    document: Id of the document, as in DocumentIssued.
-    by: Who sends it.
-    json: Print one line of JSON.
+    request_id
+        The request.
+    document
+        Id of the document, as in DocumentIssued.
+    by
+        Who sends it.
+    json
+        Print one line of JSON.
     """
     message = SignDocument(
         request_id=request_id,

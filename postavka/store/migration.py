@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -40,13 +41,28 @@ def migrate(conninfo: str, schema: str, *packages: str) -> list[str]:
     return ran
 
 
+def pending(connection: psycopg.Connection[Any], schema: str, *packages: str) -> list[str]:
+    """Names of the files that `migrate` would run in `schema` (or refuse, changed as they are). Changes nothing."""
+    applied: dict[str, str] = {}
+    found = connection.execute("SELECT to_regclass(%s)", (f"{schema}.migrations",)).fetchone()
+    if found is not None and found[0] is not None:
+        query = SQL("SELECT name, sha256 FROM {}.migrations").format(Identifier(schema))
+        applied = dict(connection.execute(query).fetchall())
+    return [
+        file.name
+        for package in packages
+        for file in _sql_files(package)
+        if applied.get(f"{package}/{file.name}") != _sha256(file.read_text("utf-8"))
+    ]
+
+
 def _sql_files(package: str) -> list[Traversable]:
     folder = files(package) / "sql"
     return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
 
 
 def _apply(connection: psycopg.Connection, name: str, text: str, applied: dict[str, str]) -> bool:
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    sha256 = _sha256(text)
     if applied.get(name) == sha256:
         return False
     if name in applied and not name.rpartition("/")[2].startswith("fn_"):
@@ -58,3 +74,7 @@ def _apply(connection: psycopg.Connection, name: str, text: str, applied: dict[s
         (name, sha256),
     )
     return True
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

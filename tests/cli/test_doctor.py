@@ -1,0 +1,281 @@
+"""The doctor: what it finds wrong, and what it says to do. No servers: they are away, or their answers are given."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import ValidationError
+
+from postavka.cli import connection
+from postavka.cli import doctor as doctoring
+from postavka.cli.doctor import (
+    LEAST_FREE_BYTES,
+    Check,
+    address_of,
+    check_dead_letters,
+    check_disk,
+    check_jars,
+    check_lag,
+    check_marks,
+    check_python,
+    check_replicas,
+    check_schemas,
+    check_service,
+    check_services,
+    check_settings,
+    check_settings_error,
+    check_topic_settings,
+    check_topics,
+    doctor,
+    examine,
+    free_bytes,
+    lag_of,
+)
+from postavka.runtime import kafka_jars
+from postavka.runtime.ports import is_free
+from postavka.settings import PARTITIONS, Settings
+
+PASSWORD = "s3cret-word"
+
+
+def settings(home: Path, **given: Any) -> Settings:
+    """Settings of a home folder, whatever the environment says."""
+    named = {"kafka_bootstrap_servers": None, "database_url": None} | given
+    return Settings(_env_file=None, home=home, **named)  # type: ignore[call-arg]
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> Settings:
+    """Two servers where nobody listens."""
+    port = next(port for port in range(20_000, 30_000) if is_free(port))
+    return settings(
+        tmp_path,
+        kafka_bootstrap_servers=f"127.0.0.1:{port}",
+        database_url=f"postgresql://somebody:{PASSWORD}@127.0.0.1:{port}/postavka",
+    )
+
+
+def named(checks: list[Check]) -> dict[str, Check]:
+    """Checks by their name."""
+    return {check.name: check for check in checks}
+
+
+# Servers that are away
+
+
+def test_servers_that_are_away_are_named_soon_and_without_secrets(away: Settings):
+    started = time.monotonic()
+    checks = named(examine(away))
+    assert time.monotonic() - started < 8
+    for name in ("Kafka", "PostgreSQL"):
+        assert checks[name].status == "wrong"
+        assert "refused" in checks[name].found
+        assert checks[name].todo
+    for name in ("topics", "schemas", "dead letters", "lag"):
+        assert checks[name].status == "unknown"
+        assert "does not answer" in checks[name].found
+    assert not any(PASSWORD in check.found + check.todo for check in checks.values())
+
+
+@pytest.mark.parametrize("url", [f"postgresql://u:{PASSWORD}@[::1/x", f"password={PASSWORD} nonsense"])
+def test_a_database_url_that_can_not_be_read_is_not_shown(away: Settings, url: str):
+    checks = named(examine(away.model_copy(update={"database_url": Settings(database_url=url).database_url})))
+    assert checks["PostgreSQL"].status == "wrong"
+    assert PASSWORD not in checks["PostgreSQL"].found
+
+
+def test_where_nothing_runs_it_is_said_how_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    nothing = settings(tmp_path)
+    monkeypatch.setattr(connection, "settings", lambda: nothing)
+    checks = named(examine(nothing))
+    assert checks["Kafka"].status == checks["PostgreSQL"].status == "wrong"
+    assert "postavka up" in checks["Kafka"].todo
+
+
+def test_exit_status_and_json(away: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(doctoring, "settings", lambda: away)
+    with pytest.raises(SystemExit) as ended:
+        doctor(json=True)
+    assert ended.value.code == 1
+    said = orjson.loads(capsys.readouterr().out)
+    assert said["well"] is False
+    assert {"name", "status", "found", "todo"} == set(said["checks"][0])
+
+
+def test_lines_for_people(away: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(doctoring, "settings", lambda: away)
+    with pytest.raises(SystemExit):
+        doctor()
+    out = capsys.readouterr().out
+    assert "✓ Python" in out
+    assert "✗ Kafka" in out
+    assert "→" in out
+    assert PASSWORD not in out
+
+
+def test_all_well_is_exit_status_zero(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(doctoring, "examine", lambda config: [Check("a", "ok", "b"), Check("c", "unknown", "d")])
+    doctor()
+    assert "✓ a" in capsys.readouterr().out
+
+
+# Settings and this machine
+
+
+@pytest.mark.parametrize(
+    "given", [{"kafka_bootstrap_servers": "a:1"}, {"database_url": f"postgresql://u:{PASSWORD}@h/x"}]
+)
+def test_one_server_named_without_the_other_is_a_mistake(tmp_path: Path, given: dict[str, str]):
+    check = check_settings(settings(tmp_path, **given))
+    assert check.status == "wrong"
+    assert "neither is used" in check.found
+    assert PASSWORD not in check.found
+
+
+def test_settings_that_can_not_be_read_are_named_without_their_value():
+    with pytest.raises(ValidationError) as wrong:
+        Settings(kafka_sasl_mechanism=PASSWORD)  # type: ignore[arg-type]
+    check = check_settings_error(wrong.value)
+    assert check.status == "wrong"
+    assert "sasl_mechanism" in check.found.lower()
+    assert PASSWORD not in check.found
+
+
+@pytest.mark.parametrize(("version", "status"), [((3, 10, 9), "wrong"), ((3, 11, 0), "ok"), ((4, 0, 0), "ok")])
+def test_python(version: tuple[int, int, int], status: str):
+    assert check_python(version).status == status
+
+
+def test_the_running_python_will_do():
+    assert check_python(sys.version_info[:3]).status == "ok"
+
+
+def test_a_full_disk(tmp_path: Path):
+    assert check_disk(tmp_path, lambda _: LEAST_FREE_BYTES).status == "ok"
+    full = check_disk(tmp_path, lambda _: LEAST_FREE_BYTES - 1)
+    assert full.status == "wrong"
+    assert "POSTAVKA_HOME" in full.todo
+
+
+def test_room_is_told_for_a_folder_that_does_not_exist_yet(tmp_path: Path):
+    assert free_bytes(tmp_path / "not" / "yet") > 0
+
+
+def test_missing_jars_are_told_and_are_no_mistake(tmp_path: Path):
+    locked = kafka_jars.read_lock()
+    check = check_jars(tmp_path, outside=False)
+    assert check.status == "ok"
+    assert f"{len(locked)} to be fetched" in check.found
+    folder = tmp_path / f"kafka-{kafka_jars.VERSION}"
+    folder.mkdir()
+    for jar in locked:
+        (folder / jar.file).touch()
+    assert "fetched" not in check_jars(tmp_path, outside=False).found
+    assert "not needed" in check_jars(tmp_path, outside=True).found
+
+
+def test_an_address_has_no_secret():
+    assert address_of(f"postgresql://u:{PASSWORD}@db:6543/x?sslmode=require") == "db:6543/x"
+    assert address_of("postgresql:///x") == "local:5432/x"
+
+
+# What is on the servers
+
+
+def test_topics():
+    assert check_topics({"a": PARTITIONS, "b": PARTITIONS, "strange": 1}, ["a", "b"]).status == "ok"
+    missing = check_topics({"a": PARTITIONS}, ["a", "b"])
+    assert (missing.status, missing.todo) == ("wrong", "postavka topics")
+    assert "b" in missing.found
+    other = check_topics({"a": 3}, ["a", "b"])
+    assert other.status == "wrong"
+    assert "a (3)" in other.found
+
+
+def test_a_topic_that_forgets_is_a_mistake():
+    kept = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete", "compression.type": "lz4"}
+    assert check_topic_settings({"a": kept}).status == "ok"
+    for wrong in ({"retention.ms": "604800000"}, {"retention.bytes": "1"}, {"cleanup.policy": "compact"}):
+        check = check_topic_settings({"a": kept | wrong})
+        assert check.status == "wrong"
+        assert "a " in check.found
+
+
+def test_one_replica_is_allowed_and_said():
+    assert check_replicas({"a": 3, "b": 3}).found == "3 or more"
+    one = check_replicas({"a": 3, "b": 1})
+    assert one.status == "ok"
+    assert "flush.messages=1" in one.found
+    assert check_replicas({}).status == "unknown"
+
+
+def test_schemas():
+    assert check_schemas({"billing": [], "cabinet": []}).status == "ok"
+    behind = check_schemas({"billing": ["001_store.sql"], "cabinet": []})
+    assert behind.status == "wrong"
+    assert "billing (001_store.sql)" in behind.found
+
+
+def test_dead_letters():
+    assert check_dead_letters({"billing": 0}, 0).status == "ok"
+    assert "billing 2" in check_dead_letters({"billing": 2, "request": 0}, 0).found
+    assert "rebuild" in check_dead_letters({"billing": 0}, 1).todo
+
+
+PLACE = ("approval.events", 3)
+
+
+def test_lag_is_what_lies_behind_the_mark():
+    ends = {PLACE: 10}
+    assert lag_of({"billing": {PLACE: 9}}, ends) == {"billing": 0}
+    assert lag_of({"billing": {PLACE: -1}}, ends) == {"billing": 10}
+    assert lag_of({"billing": {PLACE: 20}}, ends) == {"billing": 0}
+    assert lag_of({"billing": {("gone", 0): 5}}, ends) == {"billing": 0}
+
+
+def test_lag_that_moves_is_load_and_lag_that_stands_is_not():
+    assert check_lag({"billing": 0}, {"billing": 0}, []).found == "none"
+    assert check_lag({"billing": 9}, {"billing": 4}, ["billing"]).status == "ok"
+    assert check_lag({"billing": 0}, {"billing": 4}, []).status == "ok"
+    stuck = check_lag({"billing": 9}, {"billing": 9}, ["approval"])
+    assert stuck.status == "wrong"
+    assert "billing 9" in stuck.found
+
+
+def test_a_topic_that_ends_before_its_mark_has_lost_records():
+    assert check_marks({"billing": {PLACE: 9}}, {PLACE: 10}) is None
+    assert check_marks({"billing": {PLACE: -1}}, {PLACE: 0}) is None
+    lost = check_marks({"billing": {PLACE: 10}}, {PLACE: 10})
+    assert lost is not None
+    assert lost.status == "wrong"
+    assert "approval.events/3 ends at 10" in lost.found
+
+
+# The services
+
+
+def test_a_service_by_its_own_word():
+    well = {"status": "ok", "stage": "billing", "assigned_partitions": 12, "lag_records": 0, "relay": "active"}
+    assert check_service("billing", well) == Check("billing", "ok", "12 partitions, lag 0, relay active")
+    assert check_service("desk", {"status": "ok", "service": "desk"}).status == "ok"
+    assert check_service("billing", None).status == "wrong"
+    unwell = check_service("billing", {**well, "status": "unwell", "trouble": "PostgreSQL: gone"})
+    assert (unwell.status, unwell.found) == ("wrong", "PostgreSQL: gone")
+
+
+def test_somebody_else_on_the_remembered_port_is_not_the_service():
+    assert check_service("billing", {"status": "ok", "stage": "shipping"}).status == "wrong"
+
+
+def test_services_are_asked_at_their_ports():
+    ports = {"billing.http": 1, "desk.http": 2}
+    answers: dict[int, dict[str, Any] | None] = {1: {"status": "ok", "stage": "billing"}, 2: None}
+    checks = named(check_services(ports, answers.get))
+    assert checks["billing"].status == "ok"
+    assert checks["desk"].status == "wrong"
+    assert [check.status for check in check_services({}, answers.get)] == ["unknown"]
