@@ -57,7 +57,7 @@ class Load:
         self.result = Result()
         self._consumer = Consumer(
             for_librdkafka(config)
-            | {"group.id": "bench", "enable.auto.commit": False, "fetch.wait.max.ms": 20, "fetch.min.bytes": 1}
+            | {"group.id": "bench", "enable.auto.commit": False, "fetch.wait.max.ms": 10, "fetch.min.bytes": 65_536}
         )
         places = [TopicPartition(topic.name, number) for topic in STAGE_TOPICS for number in range(PARTITIONS)]
         for place in places:

@@ -40,7 +40,8 @@ def measure(config: Settings, records: int, rate: float, seconds: float) -> Raw:
         throughput = asyncio.run(_through(config, topic, records))
         latencies = asyncio.run(_latencies(config, topic, rate, seconds))
     finally:
-        for future in AdminClient(for_librdkafka(config)).delete_topics([topic]).values():
+        admin = AdminClient(for_librdkafka(config))
+        for future in admin.delete_topics([topic]).values():
             future.result()
     rows, commits = _postgres(config, records)
     return Raw(throughput, latencies, rows, commits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from confluent_kafka import KafkaException
@@ -38,8 +39,16 @@ def ensure_topics(settings: Settings, names: Iterable[str]) -> list[str]:
             except KafkaException as error:
                 if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                     raise WrongTopics(f"the topic {name} could not be created: {error.args[0].str()}") from error
+        _wait_until_known(admin, missing)
     check_topics(settings, wanted)
     return missing
+
+
+def _wait_until_known(admin: AdminClient, names: Iterable[str]) -> None:
+    """A broker answers that a topic is made before it tells everybody of it."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while set(names) - _partitions(admin).keys() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def check_topics(settings: Settings, names: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import psycopg
 import stamina
+import uvloop
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
@@ -24,6 +25,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postavka.log.connection import for_aiokafka, for_librdkafka
+from postavka.log.pace import keep_pace
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
@@ -37,6 +39,9 @@ log = logger(__name__)
 
 MOST_RECORDS = 2_000
 POLL_MS = 1_000
+WAIT_MS = 50
+"""How long the broker gathers records while they flow: a person looking at a page does not notice."""
+COMMIT_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 
 
@@ -70,6 +75,7 @@ def main(make: Callable[[Settings], Projection]) -> None:
     projection = make(config)
     configure_logs(config, projection.name)
     try:
+        uvloop.install()
         asyncio.run(LiveProjection(projection, config).run())
     except Exception as error:
         log.exception("the projection ends", projection=projection.name, error=str(error)[:500])
@@ -89,6 +95,7 @@ class LiveProjection:
         self.trouble: str | None = None
         self.lag = 0
         self.last_batch = time.monotonic()
+        self._committed = time.monotonic()
         check_topics(config, projection.topics)
         self.consumer: AIOKafkaConsumer
 
@@ -146,6 +153,7 @@ class LiveProjection:
         while True:
             fetched = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
             records = [to_record(record) for batch in fetched.values() for record in batch]
+            keep_pace(self.consumer, bool(records), WAIT_MS)
             if not records:
                 continue
             try:
@@ -159,10 +167,12 @@ class LiveProjection:
             self.last_batch = time.monotonic()
             metrics.RECORDS.labels(self.projection.name, "handled").inc(counted)
             metrics.BATCH_RECORDS.labels(self.projection.name).observe(len(records))
-            await self._commit()
+            if time.monotonic() - self._committed > COMMIT_SECONDS:
+                await self._commit()
 
     async def _commit(self) -> None:
         """Kafka's group offsets follow, as a hint for tools that show lag."""
+        self._committed = time.monotonic()
         ours = {tp: self.handled[tp.topic, tp.partition] + 1 for tp in self.consumer.assignment()}
         try:
             await self.consumer.commit(ours)

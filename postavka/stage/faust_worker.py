@@ -2,38 +2,77 @@
 
 What differs from Faust's ordinary way, and why:
 
-- Reading starts where PostgreSQL says, not where Kafka's committed offsets say: `PostgresOffsets` overrides the one
+- Reading starts where PostgreSQL says, not where Kafka's committed offsets say: `StageConsumer` overrides the one
   method with which Faust asks for them. So resetting the group, or restoring PostgreSQL, loses and doubles nothing.
+- All that one fetch brought travels through the agent as one event (`WholeFetches`). Record by record, Faust spends
+  more on its tasks, queues and acknowledgements than a stage spends on deciding.
+- Group offsets in Kafka are a hint for tools that show lag: committed every two seconds for what is in PostgreSQL.
 - Short session, rebalance and request time-outs and static membership: with Faust's defaults a worker that was killed
   consumes nothing for a minute.
-- It makes no topics of its own, and has neither tables nor a web server.
-- A record is acknowledged after its batch is committed.
+- It makes no topics of its own, and has neither tables nor a web server. The service has a watchdog and metrics of its
+  own in place of Faust's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import faust
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, Message
+from faust.types.transports import SchedulingStrategyT
 
 from postavka.log.connection import bootstrap, ssl_context
+from postavka.log.pace import keep_pace
 from postavka.log.record import Record, partition_name
 from postavka.settings import Settings
 from postavka.store.recorder import Mark
 
-QUEUE = 20_000
-"""Records waiting to be handled; Faust stops reading beyond."""
+QUEUE = 8
+"""Fetches waiting to be handled; Faust stops reading beyond."""
+WAIT_MS = 20
+"""How long the broker gathers records for a stage while they flow."""
 
 TakePartitions = Callable[[Iterable[str]], Awaitable[Mapping[str, Mark]]]
+Fetched = list[Any]
+"""aiokafka's records of one fetch, in order within each partition."""
 
 
-class PostgresOffsets(driver.Consumer):  # type: ignore[misc]
-    """Faust's consumer, seeking to the marks in PostgreSQL."""
+class WholeFetches(SchedulingStrategyT):  # type: ignore[misc]
+    """Hands on everything that a fetch brought as one item, under the first of its partitions."""
+
+    def iterate(self, records: Mapping[TP, Fetched]) -> Iterator[tuple[TP, Fetched]]:
+        if records:
+            yield next(iter(records)), [record for batch in records.values() for record in batch]
+
+
+class AsItCame(faust.Schema):  # type: ignore[misc]
+    """Decodes nothing: the runner does, since it knows what may be skipped."""
+
+    def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
+        async def decode(message: Message, **_: Any) -> Any:
+            return app.create_event(None, message.value, None, message)
+
+        return decode
+
+
+class PacedThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Fetches at the stage's pace."""
+
+    async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
+        records = await super()._fetch_records(consumer, *arguments, **options)
+        keep_pace(consumer, bool(records), WAIT_MS)
+        return records
+
+
+class StageConsumer(driver.Consumer):  # type: ignore[misc]
+    """Faust's consumer, seeking to the marks in PostgreSQL, and committing what was written there."""
+
+    def _new_consumer_thread(self) -> PacedThread:
+        return PacedThread(self, loop=self.loop, beacon=self.beacon)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Called by Faust whenever partitions were assigned: where does reading go on?"""
@@ -43,35 +82,56 @@ class PostgresOffsets(driver.Consumer):  # type: ignore[misc]
         await self.seek_wait(offsets)
         return offsets
 
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Called by Faust every two seconds, and at the end."""
+        reached, self.app.reached = self.app.reached, {}
+        assigned = self.assignment()
+        offsets = {tp: offset + 1 for tp, offset in reached.items() if tp in assigned}
+        return bool(offsets) and bool(await self._commit(offsets))
 
-class PostgresOffsetsTransport(driver.Transport):  # type: ignore[misc]
+    async def verify_all_partitions_active(self) -> None:
+        """Nothing: `postavka.stage.watchdog` looks at real progress."""
+
+    def _to_message(self, tp: TP, fetched: Fetched) -> Message:
+        offset = next(each.offset for each in reversed(fetched) if (each.topic, each.partition) == tuple(tp))
+        return Message(
+            *(tp.topic, tp.partition, offset, 0.0, 0, None, None, fetched, None),
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+
+class StageTransport(driver.Transport):  # type: ignore[misc]
     """Faust's aiokafka transport with that consumer."""
 
-    Consumer = PostgresOffsets
+    Consumer = StageConsumer
 
 
 class StageApp(faust.App):  # type: ignore[misc]
-    """A Faust app that knows whom to ask for offsets."""
+    """A Faust app that knows whom to ask for offsets, and how far everything is handled."""
 
     take_partitions: TakePartitions
+    reached: dict[TP, int]
 
 
 class FaustWorker:
-    """Consumes the topics of a stage. `batches()` gives what has arrived; `acknowledge()` what is committed."""
+    """Consumes the topics of a stage. `batch()` gives what has arrived; `acknowledge()` what is committed."""
 
     def __init__(self, settings: Settings, name: str, topics: Sequence[str], take_partitions: TakePartitions) -> None:
-        self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[Fetched] = asyncio.Queue(QUEUE)
+        self._rest: Fetched = []
         self.app = _app(settings, name)
         self.app.take_partitions = take_partitions
-        self.app.transport = PostgresOffsetsTransport(self.app.conf.broker_consumer, self.app)
-        topic = self.app.topic(*topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+        self.app.reached = {}
+        self.app.transport = StageTransport(self.app.conf.broker_consumer, self.app)
 
         async def consume(stream: Any) -> None:
-            put = self._queue.put
-            async for event in stream.noack().events():
-                await put(event)
+            async for fetched in stream.noack():
+                await self._queue.put(fetched)
 
-        self._agent = self.app.agent(topic, name=f"{name}.consume")(consume)
+        self._agent = self.app.agent(self.app.topic(*topics, schema=AsItCame(), acks=False), name=f"{name}.consume")(
+            consume
+        )
 
     async def start(self) -> None:
         """Join the consumer group and start reading."""
@@ -97,36 +157,28 @@ class FaustWorker:
         except Exception:  # not connected yet
             return set()
 
-    async def batch(self, most: int) -> list[Any]:
+    async def batch(self, most: int) -> list[Record]:
         """Wait for records, then everything that is there, up to `most`: small batches when quiet, large under load."""
-        queue = self._queue
-        events = [await queue.get()]
-        while len(events) < most and not queue.empty():
-            events.append(queue.get_nowait())
-        return events
+        found = self._rest or await self._queue.get()
+        while len(found) < most and not self._queue.empty():
+            found = found + self._queue.get_nowait()
+        self._rest = found[most:]
+        return [to_record(each) for each in found[:most]]
 
-    @staticmethod
-    def acknowledge(events: Iterable[Any]) -> None:
-        """Their batch is committed: Kafka's group offset may follow (a hint for tools that show lag)."""
-        for event in events:
-            event.ack()
+    def acknowledge(self, records: Iterable[Record]) -> None:
+        """Their batch is committed: Kafka's group offset may follow."""
+        for record in records:
+            self.app.reached[TP(record.topic, record.partition)] = record.offset
 
     def waiting(self) -> int:
-        """Records that have arrived and are not handled yet."""
-        return self._queue.qsize()
+        """Fetches that have arrived and are not handled yet."""
+        return self._queue.qsize() + bool(self._rest)
 
 
-def to_record(event: Any) -> Record:
-    """Faust's event as a record."""
-    message = event.message
+def to_record(record: Any) -> Record:
+    """aiokafka's record as ours."""
     return Record(
-        message.topic,
-        message.partition,
-        message.offset,
-        int(message.timestamp * 1000) if message.timestamp else 0,
-        message.key,
-        message.value,
-        tuple(message.headers or ()),
+        record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
     )
 
 
@@ -137,6 +189,7 @@ def _app(settings: Settings, name: str) -> StageApp:
         broker_credentials=_credentials(settings),
         datadir=tempfile.gettempdir() + f"/postavka-faust-{name}",
         store="memory://",
+        ConsumerScheduler=WholeFetches,
         autodiscover=False,
         web_enabled=False,
         topic_disable_leader=True,
@@ -150,7 +203,7 @@ def _app(settings: Settings, name: str) -> StageApp:
         broker_request_timeout=15,
         broker_commit_interval=2,
         broker_max_poll_records=2_000,
-        stream_buffer_maxsize=8_192,
+        stream_buffer_maxsize=QUEUE,
         stream_wait_empty=False,
         worker_redirect_stdouts=False,
         processing_guarantee="at_least_once",

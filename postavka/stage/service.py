@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import stamina
+import uvloop
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from postavka.log.connection import for_librdkafka
-from postavka.log.record import partition_name
+from postavka.log.record import Record, partition_name
 from postavka.log.relay import Relay
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
@@ -28,7 +29,7 @@ from postavka.logs import configure_logs, logger
 from postavka.settings import Settings, settings
 from postavka.stage import metrics
 from postavka.stage.definition import Stage
-from postavka.stage.faust_worker import FaustWorker, to_record
+from postavka.stage.faust_worker import FaustWorker
 from postavka.stage.http import serve_health
 from postavka.stage.recovery import bring_back, imported_inputs
 from postavka.stage.runner import Outcome, StageRunner
@@ -65,6 +66,7 @@ def main(stage: Stage) -> None:
     config = settings()
     configure_logs(config, stage.name)
     try:
+        uvloop.install()
         asyncio.run(StageService(stage, config).run())
     except Exception as error:
         log.exception("the service ends", stage=stage.name, error=str(error)[:500])
@@ -139,18 +141,18 @@ class StageService:
     async def _handle(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            events = await self.worker.batch(self.config.batch_records)
+            records = await self.worker.batch(self.config.batch_records)
             self._busy = True
             started = time.perf_counter()
-            outcome = await loop.run_in_executor(self.thread, self._handle_batch, events)
+            outcome = await loop.run_in_executor(self.thread, self._handle_batch, records)
             self._busy = False
             self.relay.wake()
-            self.worker.acknowledge(events)
+            self.worker.acknowledge(records)
             self.last_batch = time.monotonic()
-            self._measure(outcome, len(events), time.perf_counter() - started)
+            self._measure(outcome, len(records), time.perf_counter() - started)
 
-    def _handle_batch(self, events: list[Any]) -> Outcome:
-        outcome: Outcome = self._patiently(self.runner.handle, [to_record(event) for event in events])
+    def _handle_batch(self, records: list[Record]) -> Outcome:
+        outcome: Outcome = self._patiently(self.runner.handle, records)
         return outcome
 
     def _patiently(self, function: Any, *arguments: Any) -> Any:
@@ -241,7 +243,7 @@ class StageService:
             "worker": self.config.worker,
             "trouble": self.trouble,
             "lag_records": self.lag,
-            "waiting_records": self.worker.waiting(),
+            "waiting_fetches": self.worker.waiting(),
             "assigned_partitions": len(self.worker.assigned()),
             "seconds_since_batch": round(time.monotonic() - self.last_batch, 1),
             "relay": "active" if self.relay.active else "standby",

@@ -7,6 +7,7 @@ import asyncio
 import os
 import secrets
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from events.registry import decode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
 from postavka.log.connection import for_aiokafka
+from postavka.log.pace import keep_pace
 from postavka.log.send import Sender
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
@@ -25,7 +27,11 @@ from postavka.settings import Settings, settings
 from postavka.stage.http import serve_health
 from services.desk.kit import make_kit
 
-log = logger(__name__)
+log = logger("services.desk")
+
+WAIT_MS = 20
+COMMIT_SECONDS = 1.0
+"""A crash answers the orders of this time again, with the same kits."""
 
 
 async def run(config: Settings) -> None:
@@ -60,12 +66,17 @@ async def run(config: Settings) -> None:
 
 
 async def _answer(consumer: AIOKafkaConsumer, sender: Sender, secret: bytes) -> None:
+    committed, behind = time.monotonic(), False
     while True:
         fetched = await consumer.getmany(timeout_ms=1_000, max_records=1_000)
         records = [record for batch in fetched.values() for record in batch]
+        keep_pace(consumer, bool(records), WAIT_MS)
         if records:
             await asyncio.to_thread(_send_kits, records, sender, secret)
+            behind = True
+        if behind and time.monotonic() - committed > COMMIT_SECONDS:
             await consumer.commit()
+            committed, behind = time.monotonic(), False
 
 
 def _send_kits(records: list[Any], sender: Sender, secret: bytes) -> None:
