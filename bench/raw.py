@@ -13,8 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.topics import ensure_topics
-from postavka.settings import PARTITIONS, Settings
-from postavka.stage.service import database_url
+from postavka.settings import PARTITIONS, Settings, database_url
 
 BODY = b'{"%s"}' % (b"x" * 400)
 """About the size of an event of ours."""

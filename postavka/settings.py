@@ -68,3 +68,14 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The settings of this process, read from the environment once."""
     return Settings()
+
+
+class NoDatabase(RuntimeError):
+    """No database URL is set."""
+
+
+def database_url(config: Settings) -> str:
+    """Where PostgreSQL is. Raises `NoDatabase` when unset: a service never starts servers by itself."""
+    if config.database_url is None:
+        raise NoDatabase("DATABASE_URL is not set; start the whole with `postavka up`, or point it at a server")
+    return config.database_url.get_secret_value()

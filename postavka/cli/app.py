@@ -74,7 +74,7 @@ def topics() -> None:
     """Create what topics are missing, with one for each distributor of the reference data."""
     from events.topics import topic_names
     from postavka.log.topics import ensure_topics
-    from postavka.stage.service import database_url
+    from postavka.settings import database_url
     from services.reference.store import distributor_ids
 
     config = connected()

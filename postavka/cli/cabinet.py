@@ -11,8 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from postavka.cli.connection import connected
 from postavka.cli.output import console, errors, print_json, table
-from postavka.settings import Settings
-from postavka.stage.service import database_url
+from postavka.settings import Settings, database_url
 
 cabinet = App(name="cabinet", help="The partners' cabinet.")
 

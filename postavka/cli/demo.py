@@ -30,8 +30,7 @@ from postavka.cli.events import in_causal_order, print_event
 from postavka.cli.output import console
 from postavka.log.follow import Follower
 from postavka.log.send import Sender
-from postavka.settings import Settings
-from postavka.stage.service import database_url
+from postavka.settings import Settings, database_url
 from services.moscow import today
 from services.reference.contracts import record_contract
 

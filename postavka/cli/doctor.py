@@ -37,8 +37,7 @@ from postavka.log.topics import KEEP_FOR_EVER
 from postavka.runtime import kafka_jars
 from postavka.runtime.java import NoJava, find_java
 from postavka.runtime.ports import remembered_ports
-from postavka.settings import PARTITIONS, Settings, settings
-from postavka.stage.service import database_url
+from postavka.settings import PARTITIONS, Settings, database_url, settings
 from postavka.store.migration import pending
 from services.reference.store import distributor_ids
 

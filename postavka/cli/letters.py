@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 from events.topics import STAGE_TOPICS
 from postavka.cli.connection import connected
 from postavka.cli.output import console, print_json, table
-from postavka.stage.service import database_url
+from postavka.settings import database_url
 
 letters = App(name="dead-letters", help="Records that could not be taken: kept as they came, with the reason.")
 

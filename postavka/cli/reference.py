@@ -10,7 +10,7 @@ from events.topics import topic_names
 from postavka.cli.connection import connected
 from postavka.cli.output import console, print_json
 from postavka.log.topics import ensure_topics
-from postavka.stage.service import database_url
+from postavka.settings import database_url
 
 reference = App(name="reference", help="Reference data: partners, distributors, products, contracts.")
 

@@ -31,6 +31,12 @@ def read_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Record
     """Batches of records of each (topic, partition) in `start`, from that offset (below zero: the beginning) up to the
     end as it was when the call began. Order is kept within a partition. Raises `TailUnread` when the broker stalls.
     """
+    for batch in read_messages_to_end(settings, start):
+        yield [to_record(message) for message in batch]
+
+
+def read_messages_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Message]]:
+    """The same as librdkafka's own messages, for who reads millions."""
     consumer = Consumer(
         for_librdkafka(settings)
         | {
@@ -60,11 +66,11 @@ def read_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Record
                 heard = time.monotonic()
             elif time.monotonic() - heard > TIMEOUT_SECONDS:
                 raise TailUnread(f"no answer from the broker within {TIMEOUT_SECONDS:.0f} s for {sorted(left)[:3]}")
-            batch = []
+            batch: list[Message] = []
             for message in messages:
                 error = message.error()
                 if error is None:
-                    batch.append(to_record(message))
+                    batch.append(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     left.discard((message.topic(), message.partition()))
                 else:

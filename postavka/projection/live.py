@@ -34,6 +34,7 @@ from postavka.settings import Settings, settings
 from postavka.stage import metrics
 from postavka.stage.http import serve_health
 from postavka.stage.watchdog import Progress
+from postavka.store.mark import MarksMoved
 
 log = logger(__name__)
 
@@ -43,11 +44,6 @@ WAIT_MS = 50
 """How long the broker gathers records while they flow: a person looking at a page does not notice."""
 COMMIT_SECONDS = 2.0
 WATCH_SECONDS = 2.0
-
-
-class MarksMoved(RuntimeError):
-    """The marks in the database are not where this worker left them (a rebuild has swapped the tables in, or another
-    worker has them): read them again and go on from there."""
 
 
 class Projection(Protocol):

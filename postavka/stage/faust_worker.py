@@ -29,7 +29,7 @@ from postavka.log.connection import bootstrap, ssl_context
 from postavka.log.pace import keep_pace
 from postavka.log.record import Record, partition_name
 from postavka.settings import Settings
-from postavka.store.recorder import Mark
+from postavka.store.mark import Mark
 
 QUEUE = 8
 """Fetches waiting to be handled; Faust stops reading beyond."""

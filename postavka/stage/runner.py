@@ -25,12 +25,12 @@ from postavka.clock import Clock
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
 from postavka.stage.definition import Incoming, Input, Stage
+from postavka.store.mark import Mark
 from postavka.store.recorder import (
     Batch,
     Claim,
     DeadLetter,
     EventRecorder,
-    Mark,
     RecordedEvent,
     TrackingConflict,
 )

@@ -26,7 +26,7 @@ from postavka.log.relay import Relay
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
-from postavka.settings import Settings, settings
+from postavka.settings import Settings, database_url, settings
 from postavka.stage import metrics
 from postavka.stage.definition import Stage
 from postavka.stage.faust_worker import FaustWorker
@@ -48,17 +48,6 @@ RETRY_SECONDS = 1.0
 STOP_SECONDS = 3.0
 DATABASE_PATIENCE_SECONDS = 300.0
 """PostgreSQL away for longer: the process ends (its supervisor starts it anew)."""
-
-
-class NoDatabase(RuntimeError):
-    """No database URL is set."""
-
-
-def database_url(config: Settings) -> str:
-    """Where PostgreSQL is. Raises `NoDatabase` when unset: a service never starts servers by itself."""
-    if config.database_url is None:
-        raise NoDatabase("DATABASE_URL is not set; start the whole with `postavka up`, or point it at a server")
-    return config.database_url.get_secret_value()
 
 
 def main(stage: Stage) -> None:

@@ -25,6 +25,7 @@ from psycopg.rows import tuple_row
 
 from postavka.log.record import Record
 from postavka.store.datastore import SchemaDatastore
+from postavka.store.mark import Mark
 
 TRACKING_CONFLICT = "PV001"
 
@@ -43,14 +44,6 @@ class RecordedEvent:
     correlation: str | None
     input: str | None
     trace: str | None = None
-    position: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far an input partition has been handled: offset of the last record (-1: none), highest position seen."""
-
-    offset: int = -1
     position: int = 0
 
 
@@ -343,7 +336,6 @@ __all__ = [
     "DeadLetter",
     "EventRecorder",
     "IntegrityError",
-    "Mark",
     "RecordedEvent",
     "TrackingConflict",
 ]

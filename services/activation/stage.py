@@ -10,9 +10,8 @@ from events.commands import ActivateDelivery
 from events.model import Event
 from events.shipping import ShipmentIssued
 from events.topics import ACTIVATION_COMMANDS, SHIPPING_EVENTS
-from postavka.settings import settings
+from postavka.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
-from postavka.stage.service import database_url
 from postavka.store.recorder import EventRecorder
 from services.activation import decider
 from services.activation.registry import ContractRegistry, EmbeddedRegistry

@@ -10,9 +10,8 @@ from uuid import UUID
 from events.model import Event
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
-from postavka.settings import settings
+from postavka.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
-from postavka.stage.service import database_url
 from postavka.store.recorder import EventRecorder
 from services.approval import decider
 from services.reference.store import current

@@ -13,9 +13,8 @@ from events.model import Event, Message
 from events.request import RequestWithdrawn
 from events.topics import APPROVAL_EVENTS, BANK_PAYMENTS, REQUEST_EVENTS, confirmations_of, distributor_of
 from postavka.log.record import Record
-from postavka.settings import settings
+from postavka.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
-from postavka.stage.service import database_url
 from postavka.store.recorder import EventRecorder
 from services.billing import decider, numbers
 from services.moscow import today

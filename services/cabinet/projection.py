@@ -11,23 +11,17 @@ import psycopg
 
 from events.envelope import header_map
 from events.registry import BadBody, UnknownType, read_fields
-from events.topics import STAGE_TOPICS
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
-from postavka.projection.live import MarksMoved
-from postavka.settings import Settings
-from postavka.stage.service import database_url
+from postavka.settings import Settings, database_url
+from postavka.store.mark import Mark, MarksMoved
 from postavka.store.migration import migrate
-from postavka.store.recorder import Mark
 from services.cabinet.fold import UNSHOWN, Row, fold
-from services.cabinet.table import load_rows, move_marks, read_marks, write_groups
+from services.cabinet.table import SCHEMA, STAGE_OF, TOPICS, load_rows, move_marks, read_marks, write_groups
 
 log = logger(__name__)
 
 CACHE = 20_000
-SCHEMA = "cabinet"
-TOPICS = tuple(topic.name for topic in STAGE_TOPICS)
-STAGE_OF = {topic.name: topic.writer for topic in STAGE_TOPICS}
 
 
 class Cabinet:

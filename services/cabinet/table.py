@@ -11,10 +11,13 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
-from postavka.projection.live import MarksMoved
-from postavka.store.recorder import Mark
+from events.topics import STAGE_TOPICS
+from postavka.store.mark import Mark, MarksMoved
 from services.cabinet.fold import STAGES, Row
 
+SCHEMA = "cabinet"
+TOPICS = tuple(topic.name for topic in STAGE_TOPICS)
+STAGE_OF = {topic.name: topic.writer for topic in STAGE_TOPICS}
 COLUMNS = SQL(", ").join(Identifier(stage) for stage in STAGES)
 
 

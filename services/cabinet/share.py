@@ -1,0 +1,159 @@
+"""One share of a rebuild, in a process of its own: `python -m services.cabinet.share 0,2,4`.
+
+It folds these partition numbers of all stage topics in memory, copies the rows into the new table, and says on its
+output, line by line, how far it is. Imports little: its start is most of the time of a small rebuild.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from confluent_kafka import Message
+
+from events.envelope import header_map
+from events.registry import BadBody, UnknownType, read_fields
+from postavka.log.record import partition_name
+from postavka.log.tail import read_messages_to_end
+from postavka.settings import Settings, database_url, settings
+from postavka.store.mark import Mark
+from services.cabinet.fold import UNSHOWN, Row, fold
+from services.cabinet.table import SCHEMA, STAGE_OF, TOPICS, copy_rows
+
+NEXT = "requests_next"
+TELL_EVERY = 10_000
+
+Unread = tuple[str, int, int, str, str]
+
+
+class ShareFailed(RuntimeError):
+    """The process of a share ended badly; the message has the end of what it said."""
+
+
+@dataclass(slots=True)
+class Folded:
+    """What came of reading a stretch of the log."""
+
+    rows: dict[UUID, Row] = field(default_factory=dict)
+    marks: dict[str, Mark] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
+    events: int = 0
+
+    def take(self, message: Message) -> tuple[UUID, str] | None:
+        """Fold one record in; returns whose row and which group changed, or None."""
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        headers = header_map(message.headers() or ())
+        name = partition_name(topic, partition)
+        mark = self.marks.get(name, Mark())
+        self.marks[name] = Mark(offset, mark.position)
+        try:
+            position = int(headers["ce_position"])
+            if position <= mark.position:
+                return None
+            type_name, fields = read_fields(headers["ce_type"].decode(), message.value())
+            subject = UUID(headers["ce_subject"].decode())
+        except (KeyError, ValueError, UnknownType, BadBody) as wrong:
+            named = headers.get("ce_type", b"").decode("utf-8", "replace")
+            self.unread.append((topic, partition, offset, named, str(wrong)))
+            return None
+        self.marks[name] = Mark(offset, position)
+        self.events += 1
+        if type_name in UNSHOWN:
+            return None
+        stage = STAGE_OF[topic]
+        row = self.rows.get(subject)
+        if row is None:
+            row = self.rows[subject] = {}
+        fold(row, stage, type_name, fields, headers["ce_time"].decode(), position)
+        return subject, stage
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a share says: events folded so far; with the last answer also marks and records that could not be read."""
+
+    events: int
+    marks: dict[str, Mark] | None
+    unread: list[Unread]
+
+
+class Share:
+    """The process, seen from the rebuild. A context manager: leaving it ends the process."""
+
+    def __init__(self, config: Settings, partitions: Sequence[int]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "services.cabinet.share", ",".join(map(str, partitions))],
+            env={
+                **os.environ,
+                "KAFKA_BOOTSTRAP_SERVERS": config.kafka_bootstrap_servers or "",
+                "DATABASE_URL": database_url(config),
+            },
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None  # noqa: S101
+        self.output: IO[bytes] = self._process.stdout
+
+    def read(self) -> Answer:
+        """Wait for its next answer. Raises `ShareFailed`."""
+        line = self.output.readline()
+        if not line:
+            raise ShareFailed(f"a share of the rebuild ended with status {self._process.wait()}; its error is above")
+        said = orjson.loads(line)
+        marks = said.get("marks")
+        return Answer(
+            said["events"],
+            None if marks is None else {name: Mark(*mark) for name, mark in marks.items()},
+            [tuple(each) for each in said.get("unread", ())],
+        )
+
+    def __enter__(self) -> Share:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.output.close()
+
+
+def main(config: Settings, partitions: Sequence[int]) -> None:
+    """Fold, copy, tell."""
+    gc.disable()  # folding makes rows, not cycles: looking for those would take a third of the time
+    folded = Folded()
+    told = 0
+    for batch in read_messages_to_end(config, dict.fromkeys(places(partitions), 0)):
+        for message in batch:
+            folded.take(message)
+        if folded.events - told >= TELL_EVERY:
+            told = folded.events
+            _say({"events": told})
+    with connect(config) as connection:
+        copy_rows(connection, folded.rows, NEXT)
+    marks = {name: (mark.offset, mark.position) for name, mark in folded.marks.items()}
+    _say({"events": folded.events, "marks": marks, "unread": folded.unread})
+
+
+def connect(config: Settings) -> psycopg.Connection[Any]:
+    """To the cabinet's schema."""
+    return psycopg.connect(database_url(config), autocommit=True, options=f"-c search_path={SCHEMA},public -c jit=off")
+
+
+def places(partitions: Iterable[int]) -> list[tuple[str, int]]:
+    """These partition numbers of every stage topic."""
+    return [(topic, partition) for topic in TOPICS for partition in partitions]
+
+
+def _say(said: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main(settings(), [int(number) for number in sys.argv[1].split(",")])
