@@ -14,6 +14,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from postavka.trouble import Trouble
+
 PARTITIONS = 12
 """Partitions of every topic, for ever: the request id is the key, so that a request has one partition number
 in all of them. A topic that exists with another number is refused at start."""
@@ -70,7 +72,7 @@ def settings() -> Settings:
     return Settings()
 
 
-class NoDatabase(RuntimeError):
+class NoDatabase(Trouble):
     """No database URL is set."""
 
 

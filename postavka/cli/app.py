@@ -5,21 +5,27 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
+import psycopg
+from confluent_kafka import KafkaException
 from cyclopts import App
+from pydantic import ValidationError
+from rich.markup import escape
 
+from events.registry import explain
 from postavka.cli.cabinet import cabinet
-from postavka.cli.connection import NothingRuns, connected
+from postavka.cli.connection import connected
 from postavka.cli.doctor import doctor
 from postavka.cli.events import log
 from postavka.cli.letters import letters
 from postavka.cli.output import console, errors, table
 from postavka.cli.reference import reference
 from postavka.cli.send import activate, confirm, pay, request, sign
-from postavka.log.send import NotSent
-from postavka.runtime.embedded import HomeInUse
 from postavka.runtime.progress import Spoken
 from postavka.settings import settings
+from postavka.trouble import Trouble
+from services.reference.file import ReferenceFileError
 
 app = App(
     name="postavka",
@@ -101,11 +107,21 @@ def main() -> None:
     """Entry point: errors a person can do something about are one line, not a traceback."""
     try:
         app()
-    except (NothingRuns, HomeInUse, NotSent) as known:
-        errors.print(f"[red]{known}[/]", highlight=False)
-        sys.exit(2)
+    except (Trouble, ReferenceFileError) as known:
+        _end(str(known))
+    except ValidationError as wrong:
+        _end(explain(wrong))
+    except psycopg.OperationalError as away:
+        _end(f"PostgreSQL: {away}. `postavka doctor` looks at everything.")
+    except KafkaException as away:
+        _end(f"Kafka: {away.args[0].str()}. `postavka doctor` looks at everything.")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end(message: str) -> NoReturn:
+    errors.print(f"[red]{escape(message)}[/]", highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 def _say_what_runs(ports: dict[str, int]) -> None:

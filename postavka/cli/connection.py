@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from postavka.runtime.embedded import running
 from postavka.settings import Settings, settings
+from postavka.trouble import Trouble
 
 
-class NothingRuns(RuntimeError):
+class NothingRuns(Trouble):
     """No servers are named in the environment and none run here."""
 
 

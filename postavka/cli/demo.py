@@ -31,6 +31,7 @@ from postavka.cli.output import console
 from postavka.log.follow import Follower
 from postavka.log.send import Sender
 from postavka.settings import Settings, database_url
+from postavka.trouble import Trouble
 from services.moscow import today
 from services.reference.contracts import record_contract
 
@@ -79,7 +80,7 @@ CONTRACT_COMES = {
 }
 
 
-class Stuck(RuntimeError):
+class Stuck(Trouble):
     """An event that should have come has not."""
 
 

@@ -19,6 +19,7 @@ from postavka.runtime.ports import choose_ports
 from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress
 from postavka.settings import Settings
+from postavka.trouble import Trouble
 from services.reference.file import read_file
 from services.reference.store import distributor_ids, load
 
@@ -27,8 +28,12 @@ SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.
 WELL_SECONDS = 90
 
 
-class Unwell(RuntimeError):
+class Unwell(Trouble):
     """A service did not come up; the message ends with its log."""
+
+
+class HalfNamed(Trouble):
+    """One server is named, the other is not."""
 
 
 @dataclass
@@ -45,7 +50,12 @@ class Launch:
         self.home = self.config.home
         self.home.mkdir(parents=True, exist_ok=True)
         self.ports = choose_ports(self.home / "services.json", [f"{name}.http" for name in self.services])
-        if not (self.config.kafka_bootstrap_servers and self.config.database_url):
+        if bool(self.config.kafka_bootstrap_servers) != bool(self.config.database_url):
+            raise HalfNamed(
+                "only one of KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL is set: set both to use servers of your own, "
+                "or neither to have both started here"
+            )
+        if not self.config.kafka_bootstrap_servers:
             self._embedded = EmbeddedServers(self.home)
             endpoints = self._embedded.start(self.progress, lambda _: self._programs())
             self.config = self._pointed_at(endpoints)

@@ -6,9 +6,10 @@ import ssl
 from typing import Any
 
 from postavka.settings import Settings
+from postavka.trouble import Trouble
 
 
-class NoKafka(RuntimeError):
+class NoKafka(Trouble):
     """No bootstrap servers are set."""
 
 

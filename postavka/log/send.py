@@ -14,11 +14,12 @@ from events.model import Message
 from events.registry import encode
 from postavka.log.connection import for_librdkafka
 from postavka.settings import Settings
+from postavka.trouble import Trouble
 
 TIMEOUT_SECONDS = 30
 
 
-class NotSent(RuntimeError):
+class NotSent(Trouble):
     """The broker did not take a command; it may be sent again under the same ids."""
 
 

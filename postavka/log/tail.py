@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
 from postavka.settings import Settings
+from postavka.trouble import Trouble
 
 BATCH = 1_000
 WAIT_SECONDS = 0.05
@@ -23,7 +24,7 @@ TIMEOUT_SECONDS = 15.0
 TopicOffsets = Mapping[tuple[str, int], int]
 
 
-class TailUnread(RuntimeError):
+class TailUnread(Trouble):
     """The broker did not give up a range in time."""
 
 

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from postavka.log.connection import for_librdkafka
 from postavka.settings import PARTITIONS, Settings
+from postavka.trouble import Trouble
 
 TIMEOUT_SECONDS = 30
 KEEP_FOR_EVER = {
@@ -20,7 +21,7 @@ KEEP_FOR_EVER = {
 }
 
 
-class WrongTopics(RuntimeError):
+class WrongTopics(Trouble):
     """Topics are missing, or have another number of partitions than the system stands on."""
 
 

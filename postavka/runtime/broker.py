@@ -17,13 +17,14 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postavka.runtime.java import find_java
+from postavka.trouble import Trouble
 
 HEAP = "512m"
 START_SECONDS = 90
 ADMIN = "admin"
 
 
-class NoBroker(RuntimeError):
+class NoBroker(Trouble):
     """The broker does not answer; the message ends with the last lines of its log."""
 
 

@@ -21,6 +21,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from postavka.runtime.tether import become
+from postavka.trouble import Trouble
 
 USER = "postavka"
 DATABASE = "postavka"
@@ -49,7 +50,7 @@ SETTINGS = {
 }
 
 
-class NoDatabaseServer(RuntimeError):
+class NoDatabaseServer(Trouble):
     """PostgreSQL does not answer, or could not be set up."""
 
 

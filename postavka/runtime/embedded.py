@@ -15,9 +15,10 @@ from postavka.runtime.database import Database
 from postavka.runtime.ports import choose_ports, remembered_ports
 from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress, Silent
+from postavka.trouble import Trouble
 
 
-class HomeInUse(RuntimeError):
+class HomeInUse(Trouble):
     """Another process runs servers in this folder."""
 
 

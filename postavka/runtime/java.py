@@ -7,10 +7,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from postavka.trouble import Trouble
+
 OLDEST = 17
 
 
-class NoJava(RuntimeError):
+class NoJava(Trouble):
     """No Java that Kafka can run on."""
 
 

@@ -26,7 +26,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from postavka.runtime.progress import Progress, Silent, Step
-from postavka.runtime.trouble import ServerTrouble
+from postavka.trouble import Trouble
 
 VERSION = "4.3.1"
 ENDPOINTS = (
@@ -42,7 +42,7 @@ THREADS = 6
 FETCH_SECONDS = 60
 
 
-class WrongJars(ServerTrouble):
+class WrongJars(Trouble):
     """A jar is not what the lock file says, or could not be fetched."""
 
 

@@ -20,13 +20,15 @@ from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from postavka.trouble import Trouble
+
 LONGEST_SOCKET = 100
 """Bytes of a unix socket's path that every system takes."""
 START_SECONDS = 20
 STOP_SECONDS = 30
 
 
-class NoProcessManager(RuntimeError):
+class NoProcessManager(Trouble):
     """supervisord did not start; the message has the end of its log."""
 
 

@@ -15,8 +15,10 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from postavka.trouble import Trouble
 
-class ChangedMigration(RuntimeError):
+
+class ChangedMigration(Trouble):
     """A numbered file was edited after it had been applied: add a new one instead."""
 
 

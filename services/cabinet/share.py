@@ -25,6 +25,7 @@ from postavka.log.record import partition_name
 from postavka.log.tail import read_messages_to_end
 from postavka.settings import Settings, database_url, settings
 from postavka.store.mark import Mark
+from postavka.trouble import Trouble
 from services.cabinet.fold import UNSHOWN, Row, fold
 from services.cabinet.table import SCHEMA, STAGE_OF, TOPICS, copy_rows
 
@@ -34,7 +35,7 @@ TELL_EVERY = 10_000
 Unread = tuple[str, int, int, str, str]
 
 
-class ShareFailed(RuntimeError):
+class ShareFailed(Trouble):
     """The process of a share ended badly; the message has the end of what it said."""
 
 

@@ -1,0 +1,7 @@
+"""What can go wrong so that a person can do something about it."""
+
+from __future__ import annotations
+
+
+class Trouble(RuntimeError):
+    """The message says what is wrong and what to do; the command line prints it without a traceback."""

@@ -1,0 +1,53 @@
+"""The same commands on servers that already run: named by the environment, entered with a password."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from postavka.runtime.embedded import Endpoints
+
+POSTAVKA = str(Path(sys.executable).parent / "postavka")
+
+
+@pytest.fixture
+def own_servers(servers: Endpoints, database: str, tmp_path: Path) -> dict[str, str]:
+    """What an operator sets: the broker's door for outside clients (SASL/SCRAM) and an empty database."""
+    if servers.kafka_outside_bootstrap is None or servers.admin_password is None:
+        pytest.skip("the servers of this run are not ours: their password is not known")
+    return {
+        **os.environ,
+        "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_outside_bootstrap,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_USERNAME": servers.admin_username or "",
+        "KAFKA_SASL_PASSWORD": servers.admin_password,
+        "DATABASE_URL": database,
+        "POSTAVKA_HOME": str(tmp_path),
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+    }
+
+
+def test_the_demo_runs_on_them_and_starts_none_of_its_own(own_servers: dict[str, str], tmp_path: Path):
+    done = subprocess.run(
+        [POSTAVKA, "demo", "--no-stay"], env=own_servers, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stdout.count("Activated.v1") == 3
+    assert "ActivationRefused.v1" in done.stdout
+    assert "Rejected.v1" in done.stdout
+    assert not (tmp_path / "kafka").exists()
+    assert not (tmp_path / "postgres").exists()
+    told = done.stdout + done.stderr + "".join(log.read_text() for log in (tmp_path / "log").glob("*.log"))
+    assert own_servers["KAFKA_SASL_PASSWORD"] not in told, "a password was printed"
+
+
+def test_a_wrong_password_is_said_clearly(own_servers: dict[str, str]):
+    wrong = own_servers | {"KAFKA_SASL_PASSWORD": "wrong"}
+    done = subprocess.run([POSTAVKA, "doctor"], env=wrong, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
