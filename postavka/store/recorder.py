@@ -328,7 +328,11 @@ INSERT_DEAD_LETTER = (
 
 
 def _headers_to_json(record: Record) -> str:
-    pairs = [[name, None if value is None else base64.b64encode(value).decode()] for name, value in record.headers]
+    pairs = [
+        # PostgreSQL keeps no NUL in jsonb, and a name from outside may have one.
+        [name.replace("\x00", "\\0"), None if value is None else base64.b64encode(value).decode()]
+        for name, value in record.headers
+    ]
     return orjson.dumps(pairs).decode()
 
 

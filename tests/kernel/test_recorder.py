@@ -339,3 +339,11 @@ def test_a_letter_that_is_refused_again_stays_with_the_new_reason(recorder: Even
     (again,) = recorder.dead_letters()
     assert (again.code, again.reason) == ("decider-failed", "still wrong")
     assert again.record == kept.record
+
+
+def test_a_header_name_with_a_nul_does_not_stop_the_batch(recorder: EventRecorder) -> None:
+    """A Java client may send one, and PostgreSQL keeps no NUL in jsonb."""
+    hostile = DeadLetter(record(COMMANDS, 1, b"k", b"v", (("a\x00b", b"\x00"),)), "bad-body", "why")
+    recorder.append(Batch(dead_letters=[hostile], moved=moved(recorder, 1)))
+    (kept,) = recorder.dead_letters()
+    assert kept.record.headers == (("a\\0b", b"\x00"),)
