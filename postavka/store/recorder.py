@@ -303,10 +303,12 @@ class EventRecorder(PostgresProcessRecorder):
         ]
 
     def refuse_again(self, letter: DeadLetter) -> None:
-        """A retry came to nothing: the letter stays, with the new reason."""
+        """A retry came to nothing: the letter stays, with the new reason. One that another worker has got through
+        meanwhile stays done."""
         with self.datastore.get_connection() as connection:
             connection.execute(
-                "UPDATE dead_letters SET status = 'open', tries = tries + 1, code = %s, reason = %s WHERE id = %s",
+                "UPDATE dead_letters SET status = 'open', tries = tries + 1, code = %s, reason = %s "
+                "WHERE id = %s AND status <> 'done'",
                 (letter.code, letter.reason, letter.id),
             )
 

@@ -347,3 +347,11 @@ def test_a_header_name_with_a_nul_does_not_stop_the_batch(recorder: EventRecorde
     recorder.append(Batch(dead_letters=[hostile], moved=moved(recorder, 1)))
     (kept,) = recorder.dead_letters()
     assert kept.record.headers == (("a\\0b", b"\x00"),)
+
+
+def test_a_letter_that_another_worker_has_settled_is_not_opened_again(recorder: EventRecorder) -> None:
+    recorder.append(Batch(dead_letters=[letter(3)]))
+    (kept,) = recorder.dead_letters()
+    recorder.append(Batch(retried=[kept.id]))
+    recorder.refuse_again(replace(kept, reason="too late"))
+    assert status(recorder, kept.id)[0] == "done"
