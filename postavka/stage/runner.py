@@ -20,7 +20,7 @@ from eventsourcing.persistence import IntegrityError
 from events.envelope import Envelope, EnvelopeError, header_map
 from events.model import Decision, Event, Message, Unacceptable
 from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
-from events.upcasting import UPCASTERS
+from events.upcasting import newest_version
 from postavka.clock import Clock
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
@@ -233,8 +233,9 @@ class _Work:
             type_name = _type_name(headers, feed)
             if feed.from_stage and self._seen(record, headers):
                 continue
-            if type_name not in self.runner.takes[record.topic] and type_name not in UPCASTERS:
-                if feed.from_stage and type_name in MESSAGES:
+            newest = newest_version(type_name)
+            if newest not in self.runner.takes[record.topic]:
+                if feed.from_stage and newest in MESSAGES:
                     self.outcome.skipped += 1
                 else:
                     self._refuse(record, "unknown-type", f"{type_name or 'a record without ce_type'} is not taken here")

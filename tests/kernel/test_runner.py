@@ -299,6 +299,12 @@ def test_an_old_version_of_what_is_taken_is_read_as_the_newest(
     assert recorder.load([request])[request][1].body == encode(RequestWithdrawn(withdrawn_by="anna"))
 
 
+@pytest.mark.usefixtures("old_versions")
+def test_an_old_version_of_what_is_not_taken_is_skipped(runner: StageRunner, recorder: EventRecorder) -> None:
+    outcome = runner.handle([with_headers(upstream(0, uuid4(), 1), ce_type=b"RequestSubmitted.v0")])
+    assert (outcome.skipped, outcome.dead_letters) == (1, [])
+
+
 # Poison: kept, with the reason, and the partition goes on
 
 
