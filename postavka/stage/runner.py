@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.persistence import IntegrityError
+from eventsourcing.persistence import IntegrityError, InterfaceError, OperationalError
 
 from events.envelope import Envelope, EnvelopeError, header_map
 from events.model import Decision, Event, Message, Unacceptable
@@ -320,8 +320,8 @@ class _Work:
                 self._refuse(incoming.record, decision.code, decision.reason, incoming.subject)
                 return
             self._record(incoming, current, decision)
-        except (IntegrityError, AssertionError):
-            raise
+        except (IntegrityError, OperationalError, InterfaceError, AssertionError):
+            raise  # of the store, not of the decider: the batch is handled again
         except Exception as bug:  # a defect in a decider must not stop the partition: the record is kept and shown
             log.exception("a decider failed", stage=self.stage.name, record=incoming.record.coordinates)
             self._refuse(incoming.record, "decider-failed", f"{type(bug).__name__}: {bug}"[:500], incoming.subject)

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from eventsourcing.persistence import InterfaceError, OperationalError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -629,6 +630,39 @@ def test_a_store_that_went_back_ends_the_process(runner: StageRunner, recorder: 
     with pytest.raises(StoreWentBack, match=f"{COMMANDS}/0: handled up to 5, the store says 2"):
         runner.handle([command(6, submit(uuid4()))])
     assert recorder.head() == 1
+
+
+def test_a_store_that_is_away_is_no_dead_letter(recorder: EventRecorder, open_recorder: OpenRecorder) -> None:
+    """The connections break just when a state from the cache is to be looked up again."""
+    cut = threading.Event()
+
+    def decide_while_cut(state: Sent | None, message: Message, facts: Any) -> Decision:
+        if cut.is_set():
+            cut.clear()
+            with recorder.datastore.get_connection() as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        return decide(state, message, facts)
+
+    request = uuid4()
+    runner = runner_on(open_recorder(), toy(decide=decide_while_cut))
+    runner.handle([command(0, submit(request))])
+    cut.set()
+    batch = [command(1, submit(request)), command(2, withdraw(request))]
+    away = 0
+    while True:
+        try:
+            runner.handle(batch)
+            break
+        except (OperationalError, InterfaceError):
+            away += 1
+            assert away < 10
+    assert away, "the caller was told, and has tried again"
+    afterwards = open_recorder()
+    assert codes(afterwards) == []
+    assert history(afterwards, request) == [SUBMITTED, WITHDRAWN]
 
 
 # Dead letters, tried again
