@@ -118,6 +118,13 @@ class StageRunner:
         """Try dead letters again: taken, they are done; otherwise they stay, with the newest reason."""
         total = Outcome()
         for letter in letters:
+            if letter.record.topic not in self.inputs:
+                refused = replace(
+                    letter, code="no-input", reason=f"{letter.record.topic} is no input of this stage now"
+                )
+                self.recorder.refuse_again(refused)
+                total.dead_letters.append(refused)
+                continue
             outcome = self._attempt([letter.record], letter)
             if outcome.dead_letters:
                 newest = outcome.dead_letters[0]

@@ -40,6 +40,7 @@ from tests.kernel.toys import (
     record,
     submit,
     toy,
+    toy_inputs,
     upstream,
     withdraw,
 )
@@ -727,6 +728,16 @@ def test_a_letter_that_is_told_twice_by_now_is_done(runner: StageRunner, recorde
     assert runner.retry(mark_for_retry(recorder)).events == []
     assert statuses(recorder) == [("done", 1)]
     assert history(recorder, request) == [SUBMITTED, WITHDRAWN]
+
+
+def test_a_letter_of_a_topic_that_is_no_input_any_more_stays(recorder: EventRecorder) -> None:
+    """The distributor is gone; somebody marks its dead letters all the same."""
+    runner_on(recorder).handle([upstream(0, uuid4(), 1)])
+    without = runner_on(recorder, toy(inputs=lambda: toy_inputs()[:1]))
+    outcome = without.retry(mark_for_retry(recorder))
+    assert [each.code for each in outcome.dead_letters] == ["no-input"]
+    assert statuses(recorder) == [("open", 1)]
+    assert codes(recorder) == ["no-input"]
 
 
 def test_an_input_whose_events_came_back_from_the_topic_is_not_decided_again(
