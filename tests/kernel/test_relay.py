@@ -488,3 +488,28 @@ def test_a_dead_letter_that_is_copied_again_after_a_crash_has_the_same_id(
     publish_letters(recorder, open_relay())
     first, second = on_topic(settings, dead_letters)
     assert first.headers == second.headers
+
+
+@pytest.mark.parametrize("what", ["compressible", "just fits", "headers"])
+def test_a_dead_letter_that_the_broker_would_refuse_is_copied_without_its_contents(
+    settings: Settings, recorder: EventRecorder, open_relay: OpenRelay, dead_letters: str, topic: str, what: str
+) -> None:
+    """A record of a few kilobytes may hold a huge body, compressed; and one that just fits does not with more headers.
+    The relay must not end on it: the store has it whole."""
+    huge = {
+        "compressible": record(COMMANDS, 0, b"k", b"{" * 11_000_000),
+        "just fits": record(COMMANDS, 0, b"k", os.urandom(1_048_400)),
+        "headers": record(COMMANDS, 0, b"k", b"v", tuple((f"h{number}", os.urandom(9_000)) for number in range(120))),
+    }[what]
+    keep(recorder, huge, record(COMMANDS, 1, b"k", b"v"))
+    fill(recorder, 3)
+    relay = open_relay()
+    publish_letters(recorder, relay)
+    copies = on_topic(settings, dead_letters)
+    (copy,) = [each for each in copies if header_map(each.headers)["dlq_offset"] == b"0"]
+    assert len(copies) == 2
+    assert copy.value is None
+    facts = header_map(copy.headers)
+    assert int(facts["dlq_omitted"]) > 1_000_000
+    assert facts["dlq_sha256"] == hashlib.sha256(huge.value or b"").hexdigest().encode()
+    assert recorder.dead_letters()[0].record == huge
