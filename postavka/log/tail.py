@@ -20,6 +20,17 @@ WAIT_SECONDS = 0.05
 """librdkafka waits so long for a full batch: the price of the last one."""
 TIMEOUT_SECONDS = 15.0
 
+LEADER_MOVES = frozenset(
+    (
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    )
+)
+"""Errors that pass by themselves."""
+
 TopicOffsets = Mapping[tuple[str, int], int]
 
 
@@ -81,12 +92,24 @@ def end_offsets(settings: Settings, partitions: Iterable[tuple[str, int]]) -> di
 
 
 def latest_offsets(admin: AdminClient, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """The same with a client that is kept. Raises `KafkaException` when the broker does not answer in time."""
-    wanted = {TopicPartition(*place): OffsetSpec.latest() for place in partitions}
-    if not wanted:
-        return {}
-    answers = admin.list_offsets(wanted, request_timeout=TIMEOUT_SECONDS)
-    return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+    """The same with a client that is kept. A partition whose leader is moving, or whose topic has only just been made,
+    is asked about again. Raises `KafkaException` when the broker does not answer in time."""
+    left = set(partitions)
+    found: dict[tuple[str, int], int] = {}
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while left:
+        wanted = {TopicPartition(*place): OffsetSpec.latest() for place in left}
+        for place, future in admin.list_offsets(wanted, request_timeout=TIMEOUT_SECONDS).items():
+            try:
+                found[place.topic, place.partition] = future.result().offset
+            except KafkaException as error:
+                if error.args[0].code() not in LEADER_MOVES or time.monotonic() > deadline:
+                    raise
+        left -= found.keys()
+        if left:
+            time.sleep(WAIT_SECONDS)
+            admin.list_topics(timeout=TIMEOUT_SECONDS)  # the client learns of new leaders
+    return found
 
 
 def to_record(message: Message) -> Record:
