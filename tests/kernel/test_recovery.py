@@ -372,6 +372,7 @@ def test_two_workers_that_start_at_once_bring_back_the_same_events_once(
     [
         (),
         (("ce_id", b"no/uuid"),),
+        (("ce_id", f"{uuid4()}/first".encode()),),
         (("ce_id", f"{uuid4()}".encode()),),
         (("ce_position", b"0"),),
         (("ce_position", None),),
