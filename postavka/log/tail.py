@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from postavka.log.connection import for_librdkafka
@@ -60,7 +60,9 @@ def read_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Record
         for (topic, partition), offset in start.items():
             if ends[topic, partition] > max(offset, 0):
                 left.add((topic, partition))
-                assignment.append(TopicPartition(topic, partition, offset if offset > 0 else OFFSET_BEGINNING))
+                # Never OFFSET_BEGINNING: librdkafka would ask the broker for it first, and that takes half a second.
+                # Where the beginning was cut off, `auto.offset.reset` finds the first record that is left.
+                assignment.append(TopicPartition(topic, partition, max(offset, 0)))
         if not left:
             return
         consumer.assign(assignment)

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ListOffsetsResultInfo, NewTopic
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +138,19 @@ def test_a_range_is_read_to_its_end_in_order(settings: Settings, topic: str) -> 
     assert list(read_to_end(settings, ends)) == []
     assert list(read_to_end(settings, everything(topic, 1_000_000))) == []
     assert len([each for batch in read_to_end(settings, everything(topic, -1)) for each in batch]) == 3_000
+
+
+def test_a_range_whose_beginning_was_cut_off_is_read_from_what_is_left(settings: Settings, topic: str) -> None:
+    produced(settings, topic, 300, lambda number: b"%d" % (number % 50))
+    ends = end_offsets(settings, everything(topic))
+    admin = AdminClient(for_librdkafka(settings))
+    cut = [TopicPartition(*place, end // 2) for place, end in ends.items()]
+    for deleted in admin.delete_records(cut).values():
+        deleted.result()
+    records = [record for batch in read_to_end(settings, everything(topic)) for record in batch]
+    assert sorted((each.partition, each.offset) for each in records) == [
+        (partition, offset) for (_, partition), end in sorted(ends.items()) for offset in range(end // 2, end)
+    ]
 
 
 def test_an_empty_topic_has_no_tail(settings: Settings, topic: str) -> None:
