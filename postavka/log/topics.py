@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from confluent_kafka import KafkaException
@@ -11,6 +12,7 @@ from postavka.log.connection import for_librdkafka
 from postavka.settings import PARTITIONS, Settings
 
 TIMEOUT_SECONDS = 30
+POLL_SECONDS = 0.05
 KEEP_FOR_EVER = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",
@@ -38,8 +40,16 @@ def ensure_topics(settings: Settings, names: Iterable[str]) -> list[str]:
             except KafkaException as error:
                 if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                     raise WrongTopics(f"the topic {name} could not be created: {error.args[0].str()}") from error
+        _wait_until_known(admin, missing)
     check_topics(settings, wanted)
     return missing
+
+
+def _wait_until_known(admin: AdminClient, names: Iterable[str]) -> None:
+    """A broker may answer that a topic is made before it tells of it."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not _partitions(admin).keys() >= set(names) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def check_topics(settings: Settings, names: Iterable[str]) -> None:

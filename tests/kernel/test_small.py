@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from postavka.clock import COUNTER_BITS, Clock, wall_time
-from postavka.log import tail
+from postavka.log import tail, topics
 from postavka.log.connection import NoKafka, bootstrap, for_aiokafka, for_librdkafka
 from postavka.log.follow import Follower
 from postavka.log.partitioner import partition_of
@@ -494,6 +494,22 @@ def test_topics_are_made_to_be_kept_for_ever_and_found_again(settings: Settings,
         "producer",
     )
     check_topics(settings, [topic])
+
+
+def test_a_topic_that_the_broker_does_not_tell_of_yet_is_waited_for(
+    settings: Settings, make_topics: MakeTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, told = unique_name(), topics._partitions
+    answers: list[dict[str, int]] = []
+
+    def slowly(admin: AdminClient) -> dict[str, int]:
+        answers.append(told(admin))
+        return {known: count for known, count in answers[-1].items() if known != name or len(answers) > 4}
+
+    monkeypatch.setattr(topics, "_partitions", slowly)
+    make_topics(name)
+    assert len(answers) > 4
+    assert answers[-1][name] == PARTITIONS
 
 
 def test_a_missing_topic_is_named(settings: Settings) -> None:
