@@ -277,7 +277,8 @@ def test_a_batch_that_fails_leaves_nothing(recorder: EventRecorder, reason: str)
     before = counts(recorder), recorder.marks([PLACE]), recorder.dead_letters()
 
     request = uuid4()
-    batch = Batch([event(request, 1)], [Claim(INN, "2", request)], [letter(1)], moved(recorder, 1), [1])
+    retried = [each.id for each in recorder.dead_letters()]
+    batch = Batch([event(request, 1)], [Claim(INN, "2", request)], [letter(1)], moved(recorder, 1), retried)
     match reason:
         case "version":
             batch.events.append(event(taken, 1))
