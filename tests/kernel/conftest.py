@@ -83,5 +83,6 @@ def make_topics(settings: Settings) -> Iterator[MakeTopics]:
 
     yield make
     if made:
-        for future in AdminClient(for_librdkafka(settings)).delete_topics(made).values():
-            future.exception()
+        admin = AdminClient(for_librdkafka(settings))  # held: a client that is collected never keeps its promises
+        for future in admin.delete_topics(made).values():
+            future.exception(60)
