@@ -18,6 +18,13 @@ class NotLifted(ValueError):
     """Fields that an upcaster can't make sense of: a body that was never a record of its type."""
 
 
+def newest_version(type_name: str) -> str:
+    """The name under which records of this type are read."""
+    while type_name in UPCASTERS:
+        type_name = UPCASTERS[type_name][0]
+    return type_name
+
+
 def upcast(type_name: str, fields: Fields) -> tuple[str, Fields]:
     """Lift `fields` of `type_name` to the newest version. A type without an entry is the newest.
 

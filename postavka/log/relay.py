@@ -41,6 +41,9 @@ POLL_SECONDS = 0.1
 CHECKPOINT_SECONDS = 1.0
 LOCK_RETRY_SECONDS = 1.0
 DEAD_LETTERS = "dead-letters"
+LARGEST_COPY = 900_000
+"""Bytes of a dead letter that is copied whole. The broker takes 1 MiB a batch, compressed or not; what an outsider gets
+into that may be far larger when it is unpacked, and every copy has headers more than its original."""
 
 Positions = dict[tuple[str, int], int]
 
@@ -286,7 +289,8 @@ def read_events(session: psycopg.Connection[Any], after: int) -> list[RecordedEv
 
 def publish_dead_letters(session: psycopg.Connection[Any], publisher: _Publisher, source: str) -> None:
     """Copy new dead letters to their topic: original key, value and headers, and where and why in `dlq_…` headers.
-    At least once: one that is sent again after a crash has the same `dlq_id`."""
+    At least once: one that is sent again after a crash has the same `dlq_id`. One that is too large for the broker is
+    copied without its contents (`dlq_omitted`: how many bytes); the store has it whole."""
     rows = session.execute(
         'SELECT id, topic, partition, "offset", key, value, headers, code, reason, sha256 FROM dead_letters '
         "WHERE NOT relayed ORDER BY id LIMIT 500",
@@ -305,6 +309,12 @@ def publish_dead_letters(session: psycopg.Connection[Any], publisher: _Publisher
             "dlq_reason": reason[:1_000],
             "dlq_sha256": sha256,
         }
+        size = (
+            len(key or b"") + len(value or b"") + sum(10 + len(name) * 4 + len(data or b"") for name, data in original)
+        )
+        if size > LARGEST_COPY:
+            facts["dlq_omitted"] = str(size)
+            key, value, original = None, None, []
         extra = [(name, text.encode()) for name, text in facts.items()]
         publisher.send(DEAD_LETTERS, key, value, [*original, *extra])
     publisher.wait()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from postavka.log.connection import for_librdkafka
@@ -20,6 +20,17 @@ BATCH = 1_000
 WAIT_SECONDS = 0.05
 """librdkafka waits so long for a full batch: the price of the last one."""
 TIMEOUT_SECONDS = 15.0
+
+LEADER_MOVES = frozenset(
+    (
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    )
+)
+"""Errors that pass by themselves."""
 
 TopicOffsets = Mapping[tuple[str, int], int]
 
@@ -56,7 +67,9 @@ def read_messages_to_end(settings: Settings, start: TopicOffsets) -> Iterator[li
         for (topic, partition), offset in start.items():
             if ends[topic, partition] > max(offset, 0):
                 left.add((topic, partition))
-                assignment.append(TopicPartition(topic, partition, offset if offset > 0 else OFFSET_BEGINNING))
+                # Never OFFSET_BEGINNING: librdkafka would ask the broker for it first, and that takes half a second.
+                # Where the beginning was cut off, `auto.offset.reset` finds the first record that is left.
+                assignment.append(TopicPartition(topic, partition, max(offset, 0)))
         if not left:
             return
         consumer.assign(assignment)
@@ -88,12 +101,24 @@ def end_offsets(settings: Settings, partitions: Iterable[tuple[str, int]]) -> di
 
 
 def latest_offsets(admin: AdminClient, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """The same with a client that is kept. Raises `KafkaException` when the broker does not answer in time."""
-    wanted = {TopicPartition(*place): OffsetSpec.latest() for place in partitions}
-    if not wanted:
-        return {}
-    answers = admin.list_offsets(wanted, request_timeout=TIMEOUT_SECONDS)
-    return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+    """The same with a client that is kept. A partition whose leader is moving, or whose topic has only just been made,
+    is asked about again. Raises `KafkaException` when the broker does not answer in time."""
+    left = set(partitions)
+    found: dict[tuple[str, int], int] = {}
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while left:
+        wanted = {TopicPartition(*place): OffsetSpec.latest() for place in left}
+        for place, future in admin.list_offsets(wanted, request_timeout=TIMEOUT_SECONDS).items():
+            try:
+                found[place.topic, place.partition] = future.result().offset
+            except KafkaException as error:
+                if error.args[0].code() not in LEADER_MOVES or time.monotonic() > deadline:
+                    raise
+        left -= found.keys()
+        if left:
+            time.sleep(WAIT_SECONDS)
+            admin.list_topics(timeout=TIMEOUT_SECONDS)  # the client learns of new leaders
+    return found
 
 
 def to_record(message: Message) -> Record:

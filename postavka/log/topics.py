@@ -13,6 +13,7 @@ from postavka.settings import PARTITIONS, Settings
 from postavka.trouble import Trouble
 
 TIMEOUT_SECONDS = 30
+POLL_SECONDS = 0.05
 KEEP_FOR_EVER = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",
@@ -46,10 +47,10 @@ def ensure_topics(settings: Settings, names: Iterable[str]) -> list[str]:
 
 
 def _wait_until_known(admin: AdminClient, names: Iterable[str]) -> None:
-    """A broker answers that a topic is made before it tells everybody of it."""
+    """A broker may answer that a topic is made before it tells of it."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while set(names) - _partitions(admin).keys() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while not _partitions(admin).keys() >= set(names) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def check_topics(settings: Settings, names: Iterable[str]) -> None:

@@ -66,14 +66,14 @@ def _recorded(record: Record) -> RecordedEvent | None:
     try:
         envelope = Envelope.read(record.headers)
         request_id, _, version = envelope.id.rpartition("/")
-        originator = UUID(request_id)
+        originator, number = UUID(request_id), int(version)
     except ValueError:
         return None
     if envelope.position is None or record.value is None:
         return None
     return RecordedEvent(
         originator,
-        int(version),
+        number,
         envelope.type,
         record.value,
         envelope.time,

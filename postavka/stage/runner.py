@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.persistence import IntegrityError
+from eventsourcing.persistence import IntegrityError, InterfaceError, OperationalError
 
 from events.envelope import Envelope, EnvelopeError, header_map
 from events.model import Decision, Event, Message, Unacceptable
 from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
-from events.upcasting import UPCASTERS
+from events.upcasting import newest_version
 from postavka.clock import Clock
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
@@ -118,6 +118,13 @@ class StageRunner:
         """Try dead letters again: taken, they are done; otherwise they stay, with the newest reason."""
         total = Outcome()
         for letter in letters:
+            if letter.record.topic not in self.inputs:
+                refused = replace(
+                    letter, code="no-input", reason=f"{letter.record.topic} is no input of this stage now"
+                )
+                self.recorder.refuse_again(refused)
+                total.dead_letters.append(refused)
+                continue
             outcome = self._attempt([letter.record], letter)
             if outcome.dead_letters:
                 newest = outcome.dead_letters[0]
@@ -233,8 +240,9 @@ class _Work:
             type_name = _type_name(headers, feed)
             if feed.from_stage and self._seen(record, headers):
                 continue
-            if type_name not in self.runner.takes[record.topic] and type_name not in UPCASTERS:
-                if feed.from_stage and type_name in MESSAGES:
+            newest = newest_version(type_name)
+            if newest not in self.runner.takes[record.topic]:
+                if feed.from_stage and newest in MESSAGES:
                     self.outcome.skipped += 1
                 else:
                     self._refuse(record, "unknown-type", f"{type_name or 'a record without ce_type'} is not taken here")
@@ -319,8 +327,8 @@ class _Work:
                 self._refuse(incoming.record, decision.code, decision.reason, incoming.subject)
                 return
             self._record(incoming, current, decision)
-        except (IntegrityError, AssertionError):
-            raise
+        except (IntegrityError, OperationalError, InterfaceError, AssertionError):
+            raise  # of the store, not of the decider: the batch is handled again
         except Exception as bug:  # a defect in a decider must not stop the partition: the record is kept and shown
             log.exception("a decider failed", stage=self.stage.name, record=incoming.record.coordinates)
             self._refuse(incoming.record, "decider-failed", f"{type(bug).__name__}: {bug}"[:500], incoming.subject)

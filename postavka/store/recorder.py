@@ -296,10 +296,12 @@ class EventRecorder(PostgresProcessRecorder):
         ]
 
     def refuse_again(self, letter: DeadLetter) -> None:
-        """A retry came to nothing: the letter stays, with the new reason."""
+        """A retry came to nothing: the letter stays, with the new reason. One that another worker has got through
+        meanwhile stays done."""
         with self.datastore.get_connection() as connection:
             connection.execute(
-                "UPDATE dead_letters SET status = 'open', tries = tries + 1, code = %s, reason = %s WHERE id = %s",
+                "UPDATE dead_letters SET status = 'open', tries = tries + 1, code = %s, reason = %s "
+                "WHERE id = %s AND status <> 'done'",
                 (letter.code, letter.reason, letter.id),
             )
 
@@ -321,7 +323,11 @@ INSERT_DEAD_LETTER = (
 
 
 def _headers_to_json(record: Record) -> str:
-    pairs = [[name, None if value is None else base64.b64encode(value).decode()] for name, value in record.headers]
+    pairs = [
+        # PostgreSQL keeps no NUL in jsonb, and a name from outside may have one.
+        [name.replace("\x00", "\\0"), None if value is None else base64.b64encode(value).decode()]
+        for name, value in record.headers
+    ]
     return orjson.dumps(pairs).decode()
 
 

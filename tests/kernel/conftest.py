@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
+import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from postavka.log.connection import for_librdkafka
 from postavka.log.topics import ensure_topics
@@ -21,20 +24,41 @@ OpenRecorder = Callable[..., EventRecorder]
 MakeTopics = Callable[..., None]
 
 
-@pytest.fixture
-def settings(servers: Endpoints, database: str) -> Settings:
-    """Of one service: the broker of the run, the database of the test."""
-    return config(servers.kafka_bootstrap, database)
+EMPTY = """
+DELETE FROM stored_events; DELETE FROM notification_tracking; DELETE FROM claims; DELETE FROM imported_inputs;
+DELETE FROM dead_letters; UPDATE head SET position = 0; UPDATE relay SET position = 0, offsets = '{}';
+DROP SCHEMA IF EXISTS backup CASCADE;
+"""
+
+
+@pytest.fixture(scope="session")
+def store(servers: Endpoints) -> Iterator[str]:
+    """URL of a database with the toy's schema. Made once: that takes longer than most tests of the kernel."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    url = make_conninfo(servers.database_url, dbname=name)
+    migrate(url, SCHEMA, "postavka.store")
+    yield url
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
 
 
 @pytest.fixture
-def open_recorder(database: str) -> Iterator[OpenRecorder]:
-    """Opens recorders on the toy's store, each with a pool of its own, as two processes have."""
-    migrate(database, SCHEMA, "postavka.store")
+def settings(servers: Endpoints, store: str) -> Settings:
+    """Of one service of the toy."""
+    return config(servers.kafka_bootstrap, store)
+
+
+@pytest.fixture
+def open_recorder(store: str) -> Iterator[OpenRecorder]:
+    """Opens recorders on the toy's empty store, each with a pool of its own, as two processes have."""
+    with psycopg.connect(store, options=f"-c search_path={SCHEMA}") as connection:
+        connection.execute(EMPTY)
     opened: list[SchemaDatastore] = []
 
     def open_one(options: str = "") -> EventRecorder:
-        opened.append(SchemaDatastore(make_conninfo(database, options=options), SCHEMA))
+        opened.append(SchemaDatastore(make_conninfo(store, options=options), SCHEMA))
         return EventRecorder(opened[-1])
 
     yield open_one
@@ -59,5 +83,6 @@ def make_topics(settings: Settings) -> Iterator[MakeTopics]:
 
     yield make
     if made:
-        for future in AdminClient(for_librdkafka(settings)).delete_topics(made).values():
-            future.exception()
+        admin = AdminClient(for_librdkafka(settings))  # held: a client that is collected never keeps its promises
+        for future in admin.delete_topics(made).values():
+            future.exception(60)
