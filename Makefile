@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install lock up demo test check bench clean
+.PHONY: help install lock up demo test check debian bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,7 +34,10 @@ demo: install  ## the same, with sample data and real requests walked through th
 check: install  ## linters, types and import contracts
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy && $(RUN)/lint-imports
 
-test: check  ## checks and all tests, against real servers started for the run
+debian:  ## Debian packages that some tests use (a browser, GOST signatures): installed where the system allows
+	@deploy/debian-packages.sh
+
+test: check debian  ## checks and all tests, against real servers started for the run
 	@$(RUN)/pytest
 
 bench: install  ## measure this machine: requests/s, latency, rebuild
