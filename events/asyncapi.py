@@ -28,6 +28,7 @@ from events.topics import (
     DOCUMENT_COMMANDS,
     MANUFACTURING_KITS,
     MANUFACTURING_ORDERS,
+    OPS_EVENTS,
     REQUEST_COMMANDS,
     REQUEST_EVENTS,
     SHIPPING_EVENTS,
@@ -55,6 +56,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     BANK_PAYMENTS.name: ("billing",),
     MANUFACTURING_ORDERS.name: ("the manufacturing department",),
     MANUFACTURING_KITS.name: ("shipping",),
+    OPS_EVENTS.name: ("audit",),
     DEAD_LETTERS.name: ("operators",),
 }
 """Who reads a topic to act on it. The topics of stages are read by the cabinet and the auditor as well."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from events import activation, approval, billing, commands, request, shipping
+from events import activation, approval, billing, commands, ops, request, shipping
 from events.model import Message
 
 
@@ -105,6 +105,12 @@ MANUFACTURING_ORDERS = Topic(
 MANUFACTURING_KITS = Topic(
     "manufacturing.kits", "Kits made", "the manufacturing department", (commands.KitManufactured,)
 )
+OPS_EVENTS = Topic(
+    "ops.events",
+    "What operations did by hand, and why",
+    "ops",
+    (ops.DeadLetterRetried, ops.DeadLetterCorrected, ops.DeadLetterDiscarded, ops.ReminderRequested),
+)
 DEAD_LETTERS = Topic("dead-letters", "Records that could not be taken, as they came", "every stage", ())
 
 STAGE_TOPICS = (REQUEST_EVENTS, APPROVAL_EVENTS, BILLING_EVENTS, SHIPPING_EVENTS, ACTIVATION_EVENTS)
@@ -116,7 +122,7 @@ INPUT_TOPICS = (
     MANUFACTURING_KITS,
     CONFIRMATIONS,
 )
-ALL_TOPICS = (*STAGE_TOPICS, *INPUT_TOPICS, MANUFACTURING_ORDERS, DEAD_LETTERS)
+ALL_TOPICS = (*STAGE_TOPICS, *INPUT_TOPICS, MANUFACTURING_ORDERS, OPS_EVENTS, DEAD_LETTERS)
 
 
 def confirmations_of(distributor_id: str) -> str:
