@@ -1,0 +1,11 @@
+"""Who has this tax number? (L10) The button «Заполнить из ФНС».
+
+`Register` is the question; there are three answers to it: a table that ships with the project (`table.py`), an online
+service (`dadata.py`), and a memory in front of either (`memory.py`). `choose.py` puts together what the settings say.
+"""
+
+from services.cabinet.tax.choose import open_register
+from services.cabinet.tax.company import Branch, Company, Kind, NotAnswering, Register, Standing
+from services.cabinet.tax.settings import TaxSettings
+
+__all__ = ["Branch", "Company", "Kind", "NotAnswering", "Register", "Standing", "TaxSettings", "open_register"]

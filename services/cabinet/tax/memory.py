@@ -1,0 +1,56 @@
+"""Answers of another register, remembered: given again while fresh, and in need while that register is down."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from postavka.logs import logger
+from services.cabinet.tax.company import Company, NotAnswering, Register
+from services.cabinet.tax.settings import TaxSettings
+
+log = logger(__name__)
+
+
+class RememberingRegister:
+    """See `Register`. An old answer bears the day on which it was true, so that nobody takes it for today's.
+
+    That there is no company under a number is not remembered: it may have been founded this morning.
+    """
+
+    def __init__(self, behind: Register, config: TaxSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._behind = behind
+        self._config = config
+        self._clock = clock
+        self._remembered: OrderedDict[str, tuple[float, Company]] = OrderedDict()
+
+    async def find(self, inn: str) -> Company | None:
+        """See `Register`."""
+        heard_at, company = self._remembered.get(inn, (0.0, None))
+        age = self._clock() - heard_at
+        if company is not None and age < self._config.remember_seconds:
+            self._remembered.move_to_end(inn)
+            return company
+        try:
+            found = await self._behind.find(inn)
+        except NotAnswering:
+            if company is not None and age < self._config.remember_while_down_seconds:
+                log.info("an older answer is given while the tax service is down", as_of=company.as_of.isoformat())
+                return company
+            raise
+        if found is None:
+            self._remembered.pop(inn, None)
+        else:
+            self._remember(found)
+        return found
+
+    async def close(self) -> None:
+        """See `Register`."""
+        await self._behind.close()
+
+    def _remember(self, company: Company) -> None:
+        self._remembered[company.inn] = (self._clock(), company)
+        self._remembered.move_to_end(company.inn)
+        while len(self._remembered) > self._config.remember_companies:
+            self._remembered.popitem(last=False)
