@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from events.registry import explain
+from postavka.cli.audit import audit
 from postavka.cli.cabinet import cabinet
 from postavka.cli.connection import connected
 from postavka.cli.doctor import doctor
@@ -40,7 +41,7 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-for part in (request, cabinet, log, letters, reference):
+for part in (request, audit, cabinet, log, letters, reference):
     app.command(part)
 for command in (confirm, pay, activate, sign, doctor):
     app.command(command)

@@ -1,0 +1,7 @@
+"""`postavka audit`: replay, prove, compare."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+audit = App(name="audit", help="For auditors: history, as-of, replay, verify, export. Changes nothing.")
