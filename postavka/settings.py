@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     # PostgreSQL (sslmode and the like go into the URL's query)
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "POSTAVKA_DATABASE_URL"))
 
+    # Blobs: documents by their SHA-256 (postavka/blobs)
+    blobs: str | None = Field(None, description="a folder, or s3://bucket/prefix; None: the folder `blobs` in `home`")
+    blobs_s3_endpoint: str | None = Field(None, description="https://… of an S3-compatible server; None: Amazon's")
+    blobs_s3_region: str = "us-east-1"
+    blobs_s3_access_key_id: str | None = Field(None, description="None: as AWS_ACCESS_KEY_ID and the like say")
+    blobs_s3_secret_access_key: SecretStr | None = None
+
     # A stage
     batch_records: int = Field(1000, ge=1, description="the most records decided in one transaction")
     state_cache: int = Field(20_000, ge=0, description="requests whose state a worker keeps in memory")
