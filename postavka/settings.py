@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     http_port: int = Field(0, description="of /healthz and /metrics; 0 lets the system choose")
     worker: str = Field("0", description="names this worker among those of its stage (static membership)")
 
+    service_urls: dict[str, str] = Field(
+        {}, description="where operations ask services how they are, as JSON: name → http://host:port; default: here"
+    )
+
     # Logs
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -20,6 +20,7 @@ from postavka.cli.connection import connected
 from postavka.cli.doctor import doctor
 from postavka.cli.events import log
 from postavka.cli.letters import letters
+from postavka.cli.ops import ops, top
 from postavka.cli.output import console, errors, table
 from postavka.cli.reference import reference
 from postavka.cli.send import activate, confirm, pay, request, sign
@@ -41,9 +42,9 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-for part in (request, audit, cabinet, log, letters, reference):
+for part in (request, cabinet, log, letters, ops, reference, audit):
     app.command(part)
-for command in (confirm, pay, activate, sign, doctor):
+for command in (confirm, pay, activate, sign, doctor, top):
     app.command(command)
 
 

@@ -23,7 +23,7 @@ from postavka.trouble import Trouble
 from services.reference.file import read_file
 from services.reference.store import distributor_ids, load
 
-SERVICES = ("request", "approval", "billing", "shipping", "activation", "cabinet", "desk")
+SERVICES = ("request", "approval", "billing", "shipping", "activation", "cabinet", "desk", "ops")
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
 WELL_SECONDS = 90
 

@@ -45,6 +45,8 @@ INPUTS_SECONDS = 5.0
 """How often the list of inputs is looked at: a new distributor's topic makes the service start anew."""
 RETRY_SECONDS = 1.0
 """How often dead letters marked for a retry are looked for."""
+RETRIED_AT_ONCE = 200
+"""Dead letters tried between two batches: new records must not wait for ten thousand of them."""
 STOP_SECONDS = 3.0
 DATABASE_PATIENCE_SECONDS = 300.0
 """PostgreSQL away for longer: the process ends (its supervisor starts it anew)."""
@@ -163,14 +165,15 @@ class StageService:
         """Try dead letters again that somebody has marked for it."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(RETRY_SECONDS)
             letters = await loop.run_in_executor(
-                None, self._patiently, self.recorder.dead_letters, "status = 'retry'", 500
+                None, self._patiently, self.recorder.dead_letters, "status = 'retry'", RETRIED_AT_ONCE
             )
             if letters:
                 outcome = await loop.run_in_executor(self.thread, self._patiently, self.runner.retry, letters)
                 self.relay.wake()
                 self._measure(outcome, len(letters), 0.0)
+            if len(letters) < RETRIED_AT_ONCE:
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _watch(self) -> None:
         admin = AdminClient(for_librdkafka(self.config))

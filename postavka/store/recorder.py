@@ -297,11 +297,11 @@ class EventRecorder(PostgresProcessRecorder):
 
     def refuse_again(self, letter: DeadLetter) -> None:
         """A retry came to nothing: the letter stays, with the new reason. One that another worker has got through
-        meanwhile stays done."""
+        meanwhile, or somebody has settled, stays so."""
         with self.datastore.get_connection() as connection:
             connection.execute(
                 "UPDATE dead_letters SET status = 'open', tries = tries + 1, code = %s, reason = %s "
-                "WHERE id = %s AND status <> 'done'",
+                "WHERE id = %s AND status IN ('open', 'retry')",
                 (letter.code, letter.reason, letter.id),
             )
 

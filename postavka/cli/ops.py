@@ -1,0 +1,218 @@
+"""`postavka ops` and `postavka top`: what waits, how the streams do; for whoever keeps the system going."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from confluent_kafka import KafkaException
+from cyclopts import App
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from postavka.cli.connection import connected
+from postavka.cli.output import console, print_json, table
+from postavka.settings import database_url
+from services.ops import waiting as waits
+from services.ops.reminders import remind as send_reminder
+from services.ops.settings import ops_settings
+from services.ops.store import prepare
+from services.ops.streams import Probe, Streams
+from services.ops.waiting import KINDS, Queue
+
+ops = App(name="ops", help="What waits and for whom, how the streams do, and what to put right.")
+
+
+@ops.command
+def waiting(*, what: str | None = None, overdue: bool = False, limit: int = 50, json: bool = False) -> None:
+    """What waits, by what for; with --what or --overdue the requests themselves, longest first.
+
+    Parameters
+    ----------
+    what
+        approval, confirmation, payment, order, kit, signature or activation.
+    overdue
+        Only requests that wait beyond their limit (`POSTAVKA_LIMIT_…`, in seconds).
+    limit
+        At most so many requests.
+    json
+        As one JSON array.
+    """
+    if what is not None and what not in KINDS:
+        raise SystemExit(f"nothing waits for {what!r}; there are {', '.join(KINDS)}")
+    with _database() as connection:
+        if what is None and not overdue:
+            found = waits.queues(connection, ops_settings())
+            print_json([asdict(queue) for queue in found]) if json else console.print(_queues(found))
+            return
+        requests = waits.waiting(connection, ops_settings(), what, overdue, limit)
+    if json:
+        print_json([asdict(each) for each in requests])
+        return
+    if not requests:
+        console.print("nothing waits" if not overdue else "nothing waits beyond its limit")
+        return
+    shown = table(None, "request", "waits for", "since", "for", "partner", "distributor")
+    for each in requests:
+        shown.add_row(
+            str(each.request_id),
+            each.waits_for + (f" {each.document}" if each.document else ""),
+            f"{each.since:%Y-%m-%d %H:%M:%S}",
+            Text(duration(each.seconds), "red" if each.overdue else ""),
+            each.partner_id or "",
+            each.distributor_id or "",
+        )
+    console.print(shown)
+
+
+@ops.command
+def trend(*, days: int = 14, json: bool = False) -> None:
+    """The worst of each day: how many waited, how many beyond the limit, the longest.
+
+    Parameters
+    ----------
+    days
+        How far back.
+    json
+        As one JSON array.
+    """
+    prepare(database_url(connected()))
+    with _database() as connection:
+        rows = waits.trend(connection, days)
+    if json:
+        names = ("day", "waits_for", "waiting", "overdue", "oldest_seconds")
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    shown = table(None, "day", "waits for", "waiting", "overdue", "longest")
+    for day, waits_for, count, late, oldest in rows:
+        if count:
+            shown.add_row(f"{day}", waits_for, str(count), Text(str(late), "red" if late else ""), duration(oldest))
+    console.print(shown)
+
+
+@ops.command
+def remind(request: UUID, *, what: str, note: str | None = None) -> None:
+    """Remind whoever must act on a request; at most once in four hours.
+
+    Parameters
+    ----------
+    request
+        Its id.
+    what
+        What it waits for: confirmation, payment, kit, signature or activation.
+    note
+        A sentence to go with it.
+    """
+    url = database_url(connected())
+    prepare(url)
+    with _database() as connection:
+        found = waits.waiting(connection, ops_settings(), what, limit=100_000)
+    item = next((each for each in found if each.request_id == request), None)
+    if item is None:
+        raise SystemExit(f"{request} does not wait for {what}; see `postavka ops waiting --what {what}`")
+    sent = send_reminder(url, item, f"cli:{getpass.getuser()}", note)
+    console.print(f"{sent.awaited} {sent.awaited_id} is reminded of the {what}")
+
+
+@ops.command
+def streams(*, seconds: float = 2.0, json: bool = False) -> None:
+    """Topics with their size and rate, readers with their lag and time to drain, services with their troubles.
+
+    Parameters
+    ----------
+    seconds
+        Between the two looks that give the rates.
+    json
+        As one JSON object.
+    """
+    probe = Probe(connected())
+    probe.look()
+    time.sleep(seconds)
+    found = probe.look()
+    if json:
+        print_json(asdict(found))
+    else:
+        console.print(_streams(found))
+
+
+def top(*, seconds: float = 2.0, rounds: int = 0) -> None:
+    """A live view of everything: what waits, streams, services. Ctrl-C ends it.
+
+    Parameters
+    ----------
+    seconds
+        Between two looks.
+    rounds
+        End after so many looks; 0: go on.
+    """
+    config = connected()
+    probe = Probe(config)
+    done = 0
+    try:
+        with Live(Text("looking …"), console=console, refresh_per_second=4, screen=console.is_terminal) as live:
+            while True:
+                try:
+                    with _database() as connection:
+                        queues = waits.queues(connection, ops_settings())
+                    view: Any = Group(_queues(queues), Text(), _streams(probe.look()))
+                except (KafkaException, psycopg.OperationalError) as away:
+                    view = Text(f"a server is away: {away}", "red")
+                live.update(view, refresh=True)
+                done += 1
+                if rounds and done >= rounds:
+                    return
+                time.sleep(seconds)
+    except KeyboardInterrupt:
+        return
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.5 h`, `2.1 d`."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _database() -> psycopg.Connection[Any]:
+    return psycopg.connect(database_url(connected()), autocommit=True, options="-c jit=off")
+
+
+def _queues(found: list[Queue]) -> Any:
+    shown = table("Waiting", "for", "waiting", "overdue", "limit", "oldest", "oldest request")
+    for queue in found:
+        shown.add_row(
+            queue.waits_for,
+            str(queue.waiting),
+            Text(str(queue.overdue), "red" if queue.overdue else "dim"),
+            duration(queue.limit_seconds),
+            duration(queue.oldest_seconds) if queue.waiting else "",
+            str(queue.oldest_request or ""),
+        )
+    return shown
+
+
+def _streams(found: Streams) -> Any:
+    readers = table("Readers", "name", "lag", "records/s", "drained in", "not relayed", "dead letters")
+    for each in found.readers:
+        readers.add_row(
+            each.name,
+            Text(f"{each.lag:,}", "yellow" if each.lag else "dim"),
+            "" if each.rate is None else f"{each.rate:,.0f}",
+            "" if not each.seconds_to_drain else duration(each.seconds_to_drain),
+            "" if each.relay_delay is None else str(each.relay_delay),
+            Text("" if each.dead_letters is None else str(each.dead_letters), "red" if each.dead_letters else "dim"),
+        )
+    topics = table("Topics", "name", "partitions", "records", "records/s")
+    for topic in found.topics:
+        rate = "" if topic.rate is None else f"{topic.rate:,.1f}"
+        topics.add_row(topic.name, str(topic.partitions), f"{topic.records:,}", rate)
+    services = table("Services", "name", "state")
+    for service in found.services:
+        services.add_row(service.name, Text(service.trouble or "well", "red" if service.trouble else "green"))
+    return Group(readers, Text(), topics, Text(), services)

@@ -1,0 +1,150 @@
+"""`python -m services.ops`: publishes what operations did, sends corrected records, counts what waits.
+
+Not a stage: it decides nothing. Acts are written by whoever acts (`letters.py`, `reminders.py`); this process carries
+them outward, and keeps the gauges of waiting and their daily worst.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import psycopg
+import uvloop
+from confluent_kafka import KafkaException
+from prometheus_client import Gauge
+
+from events.topics import OPS_EVENTS
+from postavka.log.relay import Relay
+from postavka.log.send import NotSent, Sender
+from postavka.log.topics import check_topics
+from postavka.logs import configure_logs, logger
+from postavka.settings import Settings, database_url, settings
+from postavka.stage import metrics
+from postavka.stage.http import serve_health
+from postavka.store.datastore import SchemaDatastore
+from postavka.store.recorder import EventRecorder
+from services.ops.letters import corrections_sent, headers_of, open_by_stage, unsent_corrections
+from services.ops.settings import OpsSettings, ops_settings
+from services.ops.store import SCHEMA, SOURCE, prepare
+from services.ops.waiting import Queue, note_day, queues
+
+log = logger(__name__)
+
+LOOK_SECONDS = 5.0
+SEND_SECONDS = 0.5
+
+WAITING = Gauge("postavka_requests_waiting", "Requests that wait, by what for", ["waits_for"])
+OVERDUE = Gauge("postavka_requests_overdue", "Requests that wait beyond the limit, by what for", ["waits_for"])
+OLDEST = Gauge("postavka_oldest_wait_seconds", "How long the oldest waits, by what for", ["waits_for"])
+LETTERS = Gauge("postavka_dead_letters_open", "Dead letters that nobody has settled", ["stage"])
+
+
+class OpsService:
+    """Everything this process holds."""
+
+    def __init__(self, config: Settings, limits: OpsSettings) -> None:
+        self._config = config
+        self._limits = limits
+        self._url = database_url(config)
+        prepare(self._url)
+        check_topics(config, [OPS_EVENTS.name, "dead-letters"])
+        recorder = EventRecorder(SchemaDatastore(self._url, SCHEMA))
+        counted = metrics.RELAYED.labels(SCHEMA).inc
+        self.relay = Relay(config, recorder, OPS_EVENTS.name, SOURCE, {}, counted)
+        self._sender = Sender(config, SOURCE)
+        self.trouble: str | None = None
+        self.queues: list[Queue] = []
+
+    async def run(self) -> None:
+        """Until told to stop; raises when it can't go on."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, stop.set)
+        http, port = await serve_health(self._config.http_host, self._config.http_port, self.health)
+        self.relay.start()
+        log.info("at work", service=SCHEMA, port=port)
+        tasks = [asyncio.create_task(each) for each in (self._send(), self._look(), stop.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self.relay.stop()
+            for task in tasks:
+                task.cancel()
+            await asyncio.to_thread(self.relay.join, 3.0)
+            await http.cleanup()
+
+    async def _send(self) -> None:
+        while True:
+            if self.relay.failed is not None:
+                raise RuntimeError(f"the relay failed: {self.relay.failed!r}")
+            await self._patiently(self.send_corrections)
+            await asyncio.sleep(SEND_SECONDS)
+
+    def send_corrections(self) -> int:
+        """Send what is not sent; marked only after the broker has it, so that a crash repeats and never loses."""
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            unsent = unsent_corrections(connection)
+            for row in unsent:
+                self._sender.send_raw(row["topic"], row["key"], row["value"], headers_of(row["headers"]))
+            if unsent:
+                self._sender.flush()
+                corrections_sent(connection, [row["id"] for row in unsent])
+        return len(unsent)
+
+    async def _look(self) -> None:
+        while True:
+            await self._patiently(self._count)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _count(self) -> None:
+        with psycopg.connect(self._url, autocommit=True, options="-c jit=off") as connection:
+            self.queues = queues(connection, self._limits)
+            note_day(connection, self.queues)
+            for queue in self.queues:
+                WAITING.labels(queue.waits_for).set(queue.waiting)
+                OVERDUE.labels(queue.waits_for).set(queue.overdue)
+                OLDEST.labels(queue.waits_for).set(queue.oldest_seconds)
+            for stage, count in open_by_stage(connection).items():
+                LETTERS.labels(stage).set(count)
+
+    async def _patiently(self, function: Any) -> None:
+        """A server that is away is waited for: nothing here can't be done later."""
+        try:
+            await asyncio.to_thread(function)
+            self.trouble = None
+        except (psycopg.OperationalError, psycopg.InterfaceError, KafkaException, NotSent) as away:
+            self.trouble = f"a server is away: {away}"[:300]
+            log.warning("waiting for a server", error=str(away)[:200])
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """For `/healthz`."""
+        return self.trouble is None and self.relay.failed is None, {
+            "service": SCHEMA,
+            "trouble": self.trouble,
+            "relay": "active" if self.relay.active else "standby",
+            "relayed_position": self.relay.position,
+            "overdue": {queue.waits_for: queue.overdue for queue in self.queues if queue.overdue},
+        }
+
+
+def main() -> None:
+    """Until SIGTERM or SIGINT; exits non-zero when it can't go on."""
+    config = settings()
+    configure_logs(config, SCHEMA)
+    try:
+        uvloop.install()
+        asyncio.run(OpsService(config, ops_settings()).run())
+    except Exception as error:
+        log.exception("the service ends", service=SCHEMA, error=str(error)[:500])
+        os._exit(1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""Dead letters over all stages: in groups, one by one with a diagnosis, and what can be done about them.
+
+Retry, correct and discard are acts: each is an event (`events/ops.py`), written in the transaction that changes the
+letter. The stage itself tries what is marked for it, in batches; a corrected record travels as a new one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Composed, Identifier
+
+from events.model import Event
+from events.ops import DeadLetterCorrected, DeadLetterDiscarded, DeadLetterRetried, LetterPlace
+from events.topics import STAGE_TOPICS
+from postavka.trouble import Trouble
+from services.ops.store import acting, cause_of, record
+
+STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
+LETTERS = UUID("5d1c36e4-3c29-4a59-9e0f-6a2a4fb8b1c7")
+"""Namespace of the subjects of letters that are about no known request."""
+MOST_AT_ONCE = 50_000
+OPEN = ("open", "retry")
+
+DIAGNOSES = {
+    "unknown-type": "Этот выпуск не знает такого типа сообщения. После обновления повторите: запись будет прочитана.",
+    "no-position": "Событие без позиции: его записала не сама стадия. Ищите, кто пишет в её топик в обход неё.",
+    "too-large": "Запись больше, чем читается (1 000 000 байт). Отправителю нужно прислать её короче.",
+    "bad-body": "Тело не подходит под схему типа. Причина называет поля; исправьте их или попросите отправителя.",
+    "wrong-key": "Ключ записи должен быть номером заявки, строчными буквами. Исправьте ключ и отправьте заново.",
+    "no-subject": "Из записи не видно, о какой заявке речь. Исправьте ключ или поле request_id.",
+    "decider-failed": "Ошибка в нашем коде: след есть в журнале службы. После исправления повторите.",
+    "no-input": "Топик больше не читается этой стадией: например, дистрибьютор отключён.",
+    "unknown-request": "Такой заявки нет. Если она появится позже, повторите.",
+}
+UNKNOWN_CODE = "Стадия не смогла принять запись по своим правилам; причина названа ниже."
+
+
+class NoSuchLetter(Trouble):
+    """The dead letter is not there, or is settled already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Dead letters of one stage with one reason code."""
+
+    stage: str
+    code: str
+    open: int
+    being_retried: int
+    settled: int
+    first_at: datetime
+    last_at: datetime
+
+    @property
+    def diagnosis(self) -> str:
+        """What such a letter is, and what helps; in Russian."""
+        return diagnosis(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One of them, as it came."""
+
+    stage: str
+    number: int
+    topic: str
+    partition: int
+    offset: int
+    code: str
+    reason: str
+    request_id: UUID | None
+    received_at: datetime
+    status: str
+    tries: int
+    sha256: str
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: tuple[tuple[str, bytes | None], ...] = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """As people write it: `billing/12`."""
+        return f"{self.stage}/{self.number}"
+
+    @property
+    def record(self) -> str:
+        """Where the record lies: topic/partition/offset."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def diagnosis(self) -> str:
+        """What such a letter is, and what helps; in Russian."""
+        return diagnosis(self.code)
+
+
+def diagnosis(code: str) -> str:
+    """The same for a code."""
+    return DIAGNOSES.get(code, UNKNOWN_CODE)
+
+
+def groups(conninfo: str) -> list[Group]:
+    """All groups with something open first, then by the newest."""
+    found: list[Group] = []
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for stage in _stages(connection):
+            rows = connection.execute(
+                SQL(
+                    "SELECT code, count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE status = 'retry'), "
+                    "count(*) FILTER (WHERE status NOT IN ('open', 'retry')), min(received_at), max(received_at) "
+                    "FROM {}.dead_letters GROUP BY code"
+                ).format(Identifier(stage))
+            )
+            found += [Group(stage, *row) for row in rows]
+    return sorted(found, key=lambda group: (group.open + group.being_retried == 0, -group.last_at.timestamp()))
+
+
+def letters(
+    conninfo: str,
+    stage: str | None = None,
+    code: str | None = None,
+    statuses: Sequence[str] = OPEN,
+    request_id: UUID | None = None,
+    limit: int = 100,
+) -> list[Letter]:
+    """The newest of them that fit."""
+    where = SQL("status = ANY(%s) AND (%s::text IS NULL OR code = %s) AND (%s::uuid IS NULL OR subject = %s)")
+    parameters = (list(statuses), code, code, request_id, request_id)
+    found: list[Letter] = []
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for each in _stages(connection):
+            if stage in (None, each):
+                found += _select(connection, each, where, parameters, limit)
+    return sorted(found, key=lambda letter: letter.received_at, reverse=True)[:limit]
+
+
+def letter(conninfo: str, stage: str, number: int) -> Letter:
+    """One of them. Raises `NoSuchLetter`."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        found = _select(connection, stage, SQL("id = %s"), (number,), 1) if stage in _stages(connection) else []
+    if not found:
+        raise NoSuchLetter(f"there is no dead letter {stage}/{number}")
+    return found[0]
+
+
+def open_by_stage(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """How many nobody has settled yet, of every stage whose schema is there."""
+    found = {}
+    for stage in _stages(connection):
+        row = connection.execute(
+            SQL("SELECT count(*) FROM {}.dead_letters WHERE status IN ('open', 'retry')").format(Identifier(stage))
+        ).fetchone()
+        found[stage] = int(row[0]) if row else 0
+    return found
+
+
+def being_retried(connection: psycopg.Connection[Any], stage: str) -> int:
+    """How many are marked for a retry and not tried yet."""
+    row = connection.execute(
+        SQL("SELECT count(*) FROM {}.dead_letters WHERE status = 'retry'").format(Identifier(stage))
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+# Acts
+
+
+def retry(
+    conninfo: str, stage: str, numbers: Sequence[int] | None, by: str, code: str | None = None, reason: str = ""
+) -> int:
+    """Hand open letters to their stage again, `None`: all of them (of one code); returns how many."""
+    where = SQL("status = 'open' AND (%s::bigint[] IS NULL OR id = ANY(%s)) AND (%s::text IS NULL OR code = %s)")
+    wanted = None if numbers is None else list(numbers)
+    return _settle(
+        conninfo,
+        stage,
+        "retry",
+        where,
+        (wanted, wanted, code, code),
+        lambda place: DeadLetterRetried(letter=place, retried_by=by, reason=reason or None),
+    )
+
+
+def discard(conninfo: str, stage: str, numbers: Sequence[int], by: str, reason: str) -> int:
+    """Give letters up, with a written reason; returns how many."""
+    return _settle(
+        conninfo,
+        stage,
+        "discarded",
+        SQL("status = 'open' AND id = ANY(%s)"),
+        (list(numbers),),
+        lambda place: DeadLetterDiscarded(letter=place, discarded_by=by, reason=reason),
+    )
+
+
+def correct(conninfo: str, stage: str, number: int, by: str, reason: str, key: bytes | None, value: bytes) -> None:
+    """Put a letter right: this key and value go to the letter's topic, with its headers, as a new record. Raises
+    `NoSuchLetter` when it is settled already."""
+    with acting(conninfo) as act:
+        found = _mark(act, stage, "corrected", SQL("status = 'open' AND id = %s"), (number,))
+        if not found:
+            raise NoSuchLetter(f"there is no open dead letter {stage}/{number}")
+        place = found[0]
+        headers = act.execute(
+            SQL("SELECT headers FROM {}.dead_letters WHERE id = %s").format(Identifier(stage)), (number,)
+        ).fetchone()
+        assert headers is not None  # noqa: S101
+        mended = [*headers[0], ["dlq_corrects", base64.b64encode(f"{stage}/{number}".encode()).decode()]]
+        act.execute(
+            "INSERT INTO corrections (stage, letter, topic, key, value, headers) VALUES (%s, %s, %s, %s, %s, %s)",
+            (stage, number, place.topic, key, value, orjson.dumps(mended).decode()),
+        )
+        sha256 = hashlib.sha256(value).hexdigest()
+        event = DeadLetterCorrected(letter=place, corrected_by=by, reason=reason, corrected_sha256=sha256)
+        record(act, [(_subject(place), event, cause_of(place))])
+
+
+def unsent_corrections(connection: psycopg.Connection[Any], limit: int = 500) -> list[dict[str, Any]]:
+    """Corrected records that are not on their topic yet."""
+    return (
+        connection.cursor(row_factory=dict_row)
+        .execute(
+            "SELECT id, topic, key, value, headers FROM ops.corrections WHERE sent_at IS NULL ORDER BY id LIMIT %s",
+            (limit,),
+        )
+        .fetchall()
+    )
+
+
+def corrections_sent(connection: psycopg.Connection[Any], ids: Sequence[int]) -> None:
+    """The broker has them."""
+    connection.execute("UPDATE ops.corrections SET sent_at = now() WHERE id = ANY(%s)", (list(ids),))
+
+
+def headers_of(stored: Sequence[Sequence[str | None]]) -> tuple[tuple[str, bytes | None], ...]:
+    """Headers as the store keeps them, as they were."""
+    return tuple((name or "", None if value is None else base64.b64decode(value)) for name, value in stored)
+
+
+def _settle(
+    conninfo: str,
+    stage: str,
+    status: str,
+    where: SQL,
+    parameters: Sequence[Any],
+    event_of: Callable[[LetterPlace], Event],
+) -> int:
+    with acting(conninfo) as act:
+        places = _mark(act, stage, status, where, parameters)
+        record(act, [(_subject(place), event_of(place), cause_of(place)) for place in places])
+    return len(places)
+
+
+def _mark(
+    act: psycopg.Connection[Any], stage: str, status: str, where: SQL, parameters: Sequence[Any]
+) -> list[LetterPlace]:
+    if stage not in STAGES:
+        raise NoSuchLetter(f"there is no stage {stage!r}; there are {', '.join(STAGES)}")
+    statement: Composed = SQL(
+        "UPDATE {0}.dead_letters SET status = %s WHERE id IN (SELECT id FROM {0}.dead_letters WHERE {1} "
+        'ORDER BY id LIMIT {2} FOR UPDATE) RETURNING id, topic, partition, "offset", code, sha256, subject'
+    ).format(Identifier(stage), where, SQL(str(MOST_AT_ONCE)))
+    rows = act.execute(statement, (status, *parameters)).fetchall()
+    return [
+        LetterPlace(
+            stage=stage,
+            number=number,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            code=code,
+            sha256=sha256,
+            request_id=subject,
+        )
+        for number, topic, partition, offset, code, sha256, subject in rows
+    ]
+
+
+def _subject(place: LetterPlace) -> UUID:
+    return place.request_id or uuid5(LETTERS, f"{place.stage}/{place.number}")
+
+
+def _stages(connection: psycopg.Connection[Any]) -> list[str]:
+    """Stages whose schema is there."""
+    rows = connection.execute(
+        "SELECT s FROM unnest(%s::text[]) AS s WHERE to_regclass(s || '.dead_letters') IS NOT NULL", (list(STAGES),)
+    )
+    return [stage for (stage,) in rows]
+
+
+def _select(
+    connection: psycopg.Connection[Any], stage: str, where: SQL, parameters: Sequence[Any], limit: int
+) -> list[Letter]:
+    statement = SQL(
+        'SELECT id, topic, partition, "offset", code, reason, subject, received_at, status, tries, sha256, key, value, '
+        "headers FROM {}.dead_letters WHERE {} ORDER BY id DESC LIMIT %s"
+    ).format(Identifier(stage), where)
+    rows = connection.execute(statement, (*parameters, limit))
+    return [Letter(stage, *(*row[:-1], headers_of(row[-1]))) for row in rows]

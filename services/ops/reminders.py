@@ -1,0 +1,53 @@
+"""Ask whoever must act to do so. The act is an event; the notices send it on."""
+
+from __future__ import annotations
+
+from events.ops import Awaited, ReminderRequested
+from postavka.trouble import Trouble
+from services.ops.store import acting, record
+from services.ops.waiting import Waiting
+
+AGAIN_HOURS = 4
+"""The same reminder is not sent twice within so many hours."""
+DEPARTMENT = "manufacturing"
+
+
+class NobodyToRemind(Trouble):
+    """What waits, waits for us: there is nobody to remind."""
+
+
+class JustReminded(Trouble):
+    """The same was asked for a short while ago."""
+
+
+def awaited(item: Waiting) -> tuple[Awaited, str]:
+    """Who must act, and its id. Raises `NobodyToRemind`."""
+    partner, distributor = item.partner_id or "", item.distributor_id
+    match item.waits_for:
+        case "confirmation" if distributor:
+            return Awaited.DISTRIBUTOR, distributor
+        case "signature" if distributor:
+            return Awaited.DISTRIBUTOR, distributor
+        case "payment" | "activation" | "signature":
+            return Awaited.PARTNER, partner
+        case "kit":
+            return Awaited.DEPARTMENT, DEPARTMENT
+        case _:
+            raise NobodyToRemind(f"{item.waits_for} of {item.request_id} is ours to do: look at the service")
+
+
+def remind(conninfo: str, item: Waiting, by: str, note: str | None = None) -> ReminderRequested:
+    """Write the reminder down. Raises `NobodyToRemind`, `JustReminded`."""
+    who, whom = awaited(item)
+    event = ReminderRequested(awaited=who, awaited_id=whom, waits_for=item.waits_for, requested_by=by, note=note)
+    with acting(conninfo) as act:
+        last = act.execute(
+            "SELECT recorded_at FROM stored_events WHERE originator_id = %s AND topic = %s "
+            "AND recorded_at > now() - make_interval(hours => %s) "
+            "AND convert_from(state, 'UTF8')::jsonb ->> 'waits_for' = %s LIMIT 1",
+            (item.request_id, ReminderRequested.TYPE, AGAIN_HOURS, item.waits_for),
+        ).fetchone()
+        if last is not None:
+            raise JustReminded(f"{whom} was reminded at {last[0]:%H:%M} UTC; again after {AGAIN_HOURS} h")
+        record(act, [(item.request_id, event, None)])
+    return event

@@ -1,0 +1,79 @@
+"""The event store of acts by hand: schema `ops`, topic `ops.events`. An act and its event are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from events.model import Event
+from events.ops import LetterPlace
+from events.registry import encode
+from postavka.clock import Clock
+from postavka.store.migration import migrate
+from postavka.store.recorder import APPEND
+
+SCHEMA = "ops"
+SOURCE = "/postavka/ops"
+
+_clock = Clock()
+
+
+def prepare(conninfo: str) -> None:
+    """Bring the schema up to date."""
+    migrate(conninfo, SCHEMA, "postavka.store", "services.ops")
+
+
+@contextmanager
+def acting(conninfo: str) -> Iterator[psycopg.Connection[Any]]:
+    """A transaction in which something is done by hand. Holds the head of the store, so that acts come one by one."""
+    with psycopg.connect(conninfo, options=f"-c search_path={SCHEMA},public", application_name="postavka-ops") as act:
+        act.execute("SELECT position FROM head FOR UPDATE")
+        yield act
+
+
+def record(act: psycopg.Connection[Any], done: Sequence[tuple[UUID, Event, str | None]]) -> None:
+    """Write events about these subjects; the third of each is its cause: a record's coordinates, if there is one."""
+    if not done:
+        return
+    subjects = [subject for subject, _, _ in done]
+    versions: dict[UUID, int] = dict(
+        act.execute(
+            "SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id = ANY(%s) "
+            "GROUP BY originator_id",
+            (subjects,),
+        ).fetchall()
+    )
+    now = datetime.now(UTC)
+    numbers, clocks = [], []
+    for subject in subjects:
+        versions[subject] = versions.get(subject, 0) + 1
+        numbers.append(versions[subject])
+        clocks.append(_clock.tick())
+    nothing: list[str | None] = [None] * len(done)
+    act.execute(
+        APPEND,
+        (
+            subjects,
+            numbers,
+            [event.TYPE for _, event, _ in done],
+            [encode(event) for _, event, _ in done],
+            [now] * len(done),
+            clocks,
+            [cause and f"kafka:{cause}" for _, _, cause in done],
+            [str(subject) for subject in subjects],
+            nothing,
+            nothing,
+            *([],) * 7,
+        ),
+        binary=True,
+    )
+
+
+def cause_of(place: LetterPlace) -> str:
+    """Where the record of a dead letter lies, as events name their inputs."""
+    return f"{place.topic}/{place.partition}/{place.offset}"

@@ -1,0 +1,136 @@
+"""What waits, for whom and since when, beside the limits (`waiting.sql`, `settings.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.sql import SQL
+
+from services.ops.settings import OpsSettings
+
+KINDS: Mapping[str, tuple[str, str]] = {
+    "approval": ("согласование", "мы"),
+    "confirmation": ("подтверждение", "дистрибьютор"),
+    "payment": ("оплата", "партнёр"),
+    "order": ("заказ на изготовление", "мы"),
+    "kit": ("изготовление", "производство"),
+    "signature": ("подпись", "контрагент"),
+    "activation": ("активация", "пользователь"),
+}
+"""What is waited for → its name and who acts, in Russian; in the order of the procedure."""
+
+QUERY = SQL(files("services.ops").joinpath("waiting.sql").read_text("utf-8"))
+LIMITS = SQL("SELECT * FROM unnest(%s::text[], %s::float8[]) AS l(waits_for, seconds)")
+OVERDUE = SQL("since < now() - make_interval(secs => l.seconds)")
+_NOT_THERE = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """All that waits for one thing. Seconds; `oldest_request` is the one that has waited longest."""
+
+    waits_for: str
+    waiting: int
+    overdue: int
+    limit_seconds: float
+    oldest_seconds: float
+    oldest_request: UUID | None
+
+    @property
+    def name(self) -> str:
+        """In Russian."""
+        return KINDS[self.waits_for][0]
+
+    @property
+    def awaited(self) -> str:
+        """Who has to act, in Russian."""
+        return KINDS[self.waits_for][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One request that waits. `document` is the one to be signed."""
+
+    waits_for: str
+    request_id: UUID
+    partner_id: str | None
+    distributor_id: str | None
+    since: datetime
+    seconds: float
+    overdue: bool
+    document: str | None
+
+
+def queues(connection: psycopg.Connection[Any], limits: OpsSettings) -> list[Queue]:
+    """Every kind of waiting, also those where nothing waits."""
+    statement = SQL(
+        "WITH waiting AS ({query}), limits AS ({limits}) "
+        "SELECT waits_for, count(*), count(*) FILTER (WHERE {overdue}), "
+        "extract(epoch FROM now() - min(since))::float8, (array_agg(request_id ORDER BY since))[1] "
+        "FROM waiting JOIN limits AS l USING (waits_for) GROUP BY waits_for"
+    ).format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
+    try:
+        rows = connection.execute(statement, (list(KINDS), [limits.limit(kind) for kind in KINDS])).fetchall()
+    except _NOT_THERE:
+        rows = []
+    found = {row[0]: row[1:] for row in rows}
+    nothing = (0, 0, 0.0, None)
+    return [
+        Queue(kind, counted, overdue, limits.limit(kind), max(0.0, oldest or 0.0), request)
+        for kind in KINDS
+        for counted, overdue, oldest, request in (found.get(kind, nothing),)
+    ]
+
+
+def waiting(
+    connection: psycopg.Connection[Any],
+    limits: OpsSettings,
+    waits_for: str | None = None,
+    overdue_only: bool = False,
+    limit: int = 100,
+) -> list[Waiting]:
+    """Those that have waited longest."""
+    statement = SQL(
+        "WITH waiting AS ({query}), limits AS ({limits}) "
+        "SELECT waits_for, request_id, partner_id, distributor_id, since, "
+        "extract(epoch FROM now() - since)::float8 AS seconds, {overdue}, document "
+        "FROM waiting JOIN limits AS l USING (waits_for) WHERE (%s::text IS NULL OR waits_for = %s) "
+        "AND (NOT %s OR {overdue}) ORDER BY since, request_id LIMIT %s"
+    ).format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
+    parameters = (list(KINDS), [limits.limit(kind) for kind in KINDS], waits_for, waits_for, overdue_only, limit)
+    try:
+        return [Waiting(*row) for row in connection.execute(statement, parameters)]
+    except _NOT_THERE:
+        return []
+
+
+def note_day(connection: psycopg.Connection[Any], found: list[Queue]) -> None:
+    """Remember the worst of today (Moscow) for the trend."""
+    connection.execute(
+        "INSERT INTO ops.waiting_by_day AS w SELECT (now() AT TIME ZONE 'Europe/Moscow')::date, * "
+        "FROM unnest(%s::text[], %s::int[], %s::int[], %s::float8[]) AS u(waits_for, waiting, overdue, oldest) "
+        "ON CONFLICT (day, waits_for) DO UPDATE SET waiting = greatest(w.waiting, excluded.waiting), "
+        "overdue = greatest(w.overdue, excluded.overdue), "
+        "oldest_seconds = greatest(w.oldest_seconds, excluded.oldest_seconds)",
+        (
+            [queue.waits_for for queue in found],
+            [queue.waiting for queue in found],
+            [queue.overdue for queue in found],
+            [queue.oldest_seconds for queue in found],
+        ),
+    )
+
+
+def trend(connection: psycopg.Connection[Any], days: int) -> list[tuple[Any, ...]]:
+    """(day, waits_for, waiting, overdue, oldest_seconds) of the last days."""
+    return connection.execute(
+        "SELECT day, waits_for, waiting, overdue, oldest_seconds FROM ops.waiting_by_day "
+        "WHERE day > (now() AT TIME ZONE 'Europe/Moscow')::date - %s ORDER BY day, waits_for",
+        (days,),
+    ).fetchall()

@@ -1,0 +1,139 @@
+"""Dead letters put right by hand: what changes, what is refused, and the event that an auditor sees."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from events.ops import DeadLetterCorrected, DeadLetterDiscarded, DeadLetterRetried
+from events.registry import decode
+from postavka.log.record import Record
+from postavka.store.datastore import SchemaDatastore
+from postavka.store.migration import migrate
+from postavka.store.recorder import Batch, DeadLetter, EventRecorder
+from services.ops import letters
+from services.ops.store import prepare
+
+HEADERS = (("ce_type", b"DistributorConfirmation.v1"), ("empty", None))
+
+
+@pytest.fixture
+def url(database: str) -> str:
+    """A database with billing's store and that of operations."""
+    migrate(database, "billing", "postavka.store")
+    prepare(database)
+    return database
+
+
+def put_aside(url: str, count: int, code: str = "bad-body", subject: UUID | None = None) -> None:
+    """`count` dead letters of billing, at offsets behind those that are there."""
+    datastore = SchemaDatastore(url, "billing")
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT count(*) FROM billing.dead_letters").fetchone()
+    first = row[0] if row else 0
+    found = [
+        DeadLetter(
+            Record("bank.payments", 3, first + number, 1_773_662_400_000, b"key", b"{broken", HEADERS),
+            code,
+            "not JSON",
+            subject,
+        )
+        for number in range(count)
+    ]
+    EventRecorder(datastore).append(Batch(dead_letters=found))
+    datastore.close()
+
+
+def acts(url: str) -> list[tuple[UUID, int, object]]:
+    """(subject, version, event) of everything done by hand, in order of position."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT originator_id, originator_version, topic, state FROM ops.stored_events ORDER BY notification_id"
+        ).fetchall()
+    return [(subject, version, decode(type_name, bytes(body))) for subject, version, type_name, body in rows]
+
+
+def statuses(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [row[0] for row in connection.execute("SELECT status FROM billing.dead_letters ORDER BY id")]
+
+
+def test_a_retry_marks_what_is_open_and_says_who_did_it_and_why(url: str) -> None:
+    request = uuid4()
+    put_aside(url, 2, subject=request)
+    assert letters.retry(url, "billing", [2], "anna", reason="the release can read it now") == 1
+    assert statuses(url) == ["open", "retry"]
+    ((subject, version, event),) = acts(url)
+    assert (subject, version) == (request, 1)
+    assert isinstance(event, DeadLetterRetried)
+    assert (event.letter.number, event.letter.offset, event.retried_by) == (2, 1, "anna")
+
+
+def test_all_of_one_code_are_retried_at_once_and_not_again_while_they_wait(url: str) -> None:
+    put_aside(url, 1_200)
+    put_aside(url, 3, code="decider-failed")
+    assert letters.retry(url, "billing", None, "anna", code="bad-body") == 1_200
+    assert letters.retry(url, "billing", None, "anna", code="bad-body") == 0
+    assert len(acts(url)) == 1_200
+    (failed, bad) = sorted(letters.groups(url), key=lambda group: group.code, reverse=True)
+    assert (failed.open, failed.being_retried, bad.open, bad.being_retried) == (3, 0, 0, 1_200)
+
+
+def test_acts_on_letters_of_one_request_have_its_next_versions(url: str) -> None:
+    request = uuid4()
+    put_aside(url, 3, subject=request)
+    letters.discard(url, "billing", [1, 2], "anna", "sent twice by the bank")
+    letters.discard(url, "billing", [3], "boris", "the same")
+    assert [(subject, version) for subject, version, _ in acts(url)] == [(request, 1), (request, 2), (request, 3)]
+
+
+def test_a_discarded_letter_keeps_its_record_and_is_settled_for_good(url: str) -> None:
+    put_aside(url, 1)
+    assert letters.discard(url, "billing", [1], "anna", "a test of the bank") == 1
+    assert letters.discard(url, "billing", [1], "anna", "a test of the bank") == 0
+    assert letters.retry(url, "billing", [1], "anna") == 0
+    kept = letters.letter(url, "billing", 1)
+    assert (kept.status, kept.value, kept.headers) == ("discarded", b"{broken", HEADERS)
+    ((_, _, event),) = acts(url)
+    assert isinstance(event, DeadLetterDiscarded)
+    assert event.reason == "a test of the bank"
+
+
+def test_a_correction_waits_to_be_sent_with_the_headers_of_the_old_record(url: str) -> None:
+    put_aside(url, 1)
+    letters.correct(url, "billing", 1, "anna", "a bracket was missing", b"key-2", b"{}")
+    with psycopg.connect(url) as connection:
+        (row,) = letters.unsent_corrections(connection)
+        assert (row["topic"], row["key"], row["value"]) == ("bank.payments", b"key-2", b"{}")
+        assert letters.headers_of(row["headers"]) == (*HEADERS, ("dlq_corrects", b"billing/1"))
+        letters.corrections_sent(connection, [row["id"]])
+        assert letters.unsent_corrections(connection) == []
+    ((_, _, event),) = acts(url)
+    assert isinstance(event, DeadLetterCorrected)
+    assert statuses(url) == ["corrected"]
+
+
+def test_what_is_settled_cannot_be_corrected(url: str) -> None:
+    put_aside(url, 1)
+    letters.correct(url, "billing", 1, "anna", "a bracket was missing", None, b"{}")
+    with pytest.raises(letters.NoSuchLetter):
+        letters.correct(url, "billing", 1, "anna", "once more", None, b"{}")
+    assert len(acts(url)) == 1
+
+
+def test_without_a_written_reason_nothing_is_discarded(url: str) -> None:
+    put_aside(url, 1)
+    with pytest.raises(ValueError, match="reason"):
+        letters.discard(url, "billing", [1], "anna", "")
+    assert statuses(url) == ["open"]
+
+
+def test_a_stage_that_does_not_exist_is_named(url: str) -> None:
+    with pytest.raises(letters.NoSuchLetter, match="no stage 'pg_catalog'"):
+        letters.retry(url, "pg_catalog", None, "anna")
+
+
+def test_every_refusal_of_a_decider_is_explained_or_says_that_it_is_a_rule() -> None:
+    assert letters.diagnosis("bad-body") != letters.diagnosis("gate-shut") == letters.UNKNOWN_CODE
