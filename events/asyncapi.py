@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from events.envelope import CONTENT_TYPE
-from events.model import Command, Message
+from events.model import Command, Message, Statement
 from events.registry import MESSAGES, encode
 from events.samples import sample_envelope, samples
 from events.topics import (
@@ -23,9 +23,11 @@ from events.topics import (
     APPROVAL_EVENTS,
     BANK_PAYMENTS,
     BILLING_EVENTS,
+    CHECKPOINTS,
     CONFIRMATIONS,
     DEAD_LETTERS,
     DOCUMENT_COMMANDS,
+    ERASURES,
     MANUFACTURING_KITS,
     MANUFACTURING_ORDERS,
     OPS_EVENTS,
@@ -57,6 +59,8 @@ READERS: Mapping[str, tuple[str, ...]] = {
     MANUFACTURING_ORDERS.name: ("the manufacturing department",),
     MANUFACTURING_KITS.name: ("shipping",),
     OPS_EVENTS.name: ("audit",),
+    CHECKPOINTS.name: ("auditors",),
+    ERASURES.name: ("auditors",),
     DEAD_LETTERS.name: ("operators",),
 }
 """Who reads a topic to act on it. The topics of stages are read by the cabinet and the auditor as well."""
@@ -152,9 +156,11 @@ def _operations(topic: Topic) -> list[tuple[str, Json]]:
 def _message(name: str, newest: str) -> Json:
     """One version of a message. Only the newest has its model here, hence its description and an example."""
     model = MESSAGES[newest]
-    kind = "command" if issubclass(model, Command) else "event"
+    kind = "command" if issubclass(model, Command) else "statement" if issubclass(model, Statement) else "event"
     of_request = kind == "event" or "request_id" in model.model_fields
     key = "The subject: the request's id, a UUID in lower case." if of_request else "The subject: the payment's id."
+    if kind == "statement":
+        key = "The subject: what it is about."
     described: Json = {"title": f"{name}, read as {newest}"}
     if name == newest:
         example = samples(model)[0]
@@ -171,7 +177,7 @@ def _message(name: str, newest: str) -> Json:
         "tags": [{"name": kind}],
         "headers": {
             "allOf": [
-                {"$ref": f"#/components/schemas/{kind}Headers"},
+                {"$ref": f"#/components/schemas/{'event' if kind == 'event' else 'command'}Headers"},
                 {"type": "object", "properties": {"ce_type": {"const": name}}},
             ]
         },

@@ -38,6 +38,10 @@ class Command(Message):
     """Something that is asked for, by a person or an outside system. A stage answers with events."""
 
 
+class Statement(Message):
+    """Something said about the log itself, outside of the procedure: it belongs to no request and has no position."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unacceptable:
     """A decider's answer to a message that makes no sense where it arrived (another partner's request, a kit nobody

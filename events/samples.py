@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from events.envelope import Envelope
-from events.model import Command, Message
+from events.model import Command, Message, Statement
 from events.schema import Schema, json_schema
 
 LONG = ("Общество с ограниченной ответственностью «Щёлковский завод — ёлочные украшения № 7». " * 30).strip()
@@ -61,6 +61,12 @@ EVERYDAY: dict[str, Any] = {
     "client_phone": "+7 495 000-00-01",
     "certificate_serial": "01d94c6e5a7b8c9f",
     "certificate_subject": "CN=Петров Пётр Петрович, O=ООО «Союз-Дистрибуция»",
+    "CheckpointSigned.note": "postavka/request.events\n11\nn4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=\n\n"
+    "— postavka-audit x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n",
+    "erased_by": "privacy-1",
+    "key_id": "p7Xk2mQ9aZs",
+    "log": "request.events",
+    "root": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "code": "KX7Q-0M2P-93TD",
     "comment": "Просим прислать документы до конца месяца",
     "confirmation_id": "СД-77/2026",
@@ -221,6 +227,9 @@ def sample_envelope(message: Message, number: int = 1) -> Envelope:
     if isinstance(message, Command):
         subject = str(getattr(message, "payment_id", "") or getattr(message, "request_id", subject))
         return Envelope(f"{name}-{number}", "/samples/sender", message.TYPE, subject, happened)
+    if isinstance(message, Statement):
+        subject = str(getattr(message, "log", "") or getattr(message, "key_id", ""))
+        return Envelope(f"{name}-{number}", "/postavka/audit", message.TYPE, subject, happened)
     stage = type(message).__module__.rpartition(".")[2]
     return Envelope(
         id=f"{subject}/{number}",

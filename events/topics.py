@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from events import activation, approval, billing, commands, ops, request, shipping
+from events import activation, approval, audit, billing, commands, ops, request, shipping
 from events.model import Message
 
 
@@ -111,6 +111,8 @@ OPS_EVENTS = Topic(
     "ops",
     (ops.DeadLetterRetried, ops.DeadLetterCorrected, ops.DeadLetterDiscarded, ops.ReminderRequested),
 )
+CHECKPOINTS = Topic("audit.checkpoints", "Signed checkpoints of the stages' logs", "audit", (audit.CheckpointSigned,))
+ERASURES = Topic("privacy.erasures", "Persons whose data was made unreadable", "privacy", (audit.PersonErased,))
 DEAD_LETTERS = Topic("dead-letters", "Records that could not be taken, as they came", "every stage", ())
 
 STAGE_TOPICS = (REQUEST_EVENTS, APPROVAL_EVENTS, BILLING_EVENTS, SHIPPING_EVENTS, ACTIVATION_EVENTS)
@@ -122,7 +124,7 @@ INPUT_TOPICS = (
     MANUFACTURING_KITS,
     CONFIRMATIONS,
 )
-ALL_TOPICS = (*STAGE_TOPICS, *INPUT_TOPICS, MANUFACTURING_ORDERS, OPS_EVENTS, DEAD_LETTERS)
+ALL_TOPICS = (*STAGE_TOPICS, *INPUT_TOPICS, MANUFACTURING_ORDERS, OPS_EVENTS, CHECKPOINTS, ERASURES, DEAD_LETTERS)
 
 
 def confirmations_of(distributor_id: str) -> str:
