@@ -198,6 +198,7 @@ class LiveProjection:
                 ends = await asyncio.to_thread(latest_offsets, admin, places)
             except KafkaException as away:
                 self.trouble = f"Kafka: {away}"[:300]
+                metrics.TROUBLE.labels(self.projection.name).set(1)
                 self.progress.forgive()
                 continue
             if self.trouble is not None and self.trouble.startswith("Kafka"):
@@ -205,7 +206,9 @@ class LiveProjection:
             self.lag = Progress.lag(ends, self.handled)
             metrics.LAG.labels(self.projection.name).set(self.lag)
             metrics.OLDEST_BATCH.labels(self.projection.name).set(time.monotonic() - self.last_batch)
+            metrics.TROUBLE.labels(self.projection.name).set(self.trouble is not None)
             stalled = self.progress.see(time.monotonic(), ends, self.handled)
+            metrics.STANDSTILL.labels(self.projection.name).set(self.progress.standstill(time.monotonic()))
             if stalled is not None and self.trouble is None:
                 raise RuntimeError(f"no progress: {stalled}")
 

@@ -73,6 +73,8 @@ class Outcome:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     redone: int = 0
     """How often the batch had to be decided anew."""
+    waits: list[float] = field(default_factory=list)
+    """Seconds from each cause that is an event to what follows from it, by their clocks (`ce_time`)."""
 
 
 class StageRunner:
@@ -371,6 +373,8 @@ class _Work:
                 claims.append(Claim(kind, value, incoming.subject))
             state = self.stage.evolve(state, event)
         current.state, current.version, current.clock = state, version, clock
+        if recorded and self.runner.inputs[incoming.record.topic].from_stage:
+            self.outcome.waits.append(max(0.0, (now - envelope.time).total_seconds()))
         self.batch.events += recorded
         self.batch.claims += claims
         if recorded:

@@ -197,6 +197,7 @@ class StageService:
             head = await asyncio.to_thread(self.recorder.head)
         except (KafkaException, OperationalError, InterfaceError) as away:
             self.trouble = f"a server is away: {away}"[:300]
+            metrics.TROUBLE.labels(self.stage.name).set(1)
             self.progress.forgive()
             return
         if self.trouble is not None and self.trouble.startswith("a server"):
@@ -205,7 +206,10 @@ class StageService:
         metrics.LAG.labels(self.stage.name).set(self.lag)
         metrics.OLDEST_BATCH.labels(self.stage.name).set(time.monotonic() - self.last_batch)
         metrics.RELAY_DELAY.labels(self.stage.name).set(head - self.relay.position if self.relay.active else 0)
+        metrics.TROUBLE.labels(self.stage.name).set(self.trouble is not None)
+        metrics.note_pool(self.stage.name, self.datastore.pool.get_stats())
         stalled = self.progress.see(time.monotonic(), ends, handled)
+        metrics.STANDSTILL.labels(self.stage.name).set(self.progress.standstill(time.monotonic()))
         if stalled is not None and self.trouble is None and not self._busy:
             raise RuntimeError(f"no progress: {stalled}")
 
@@ -246,6 +250,8 @@ class StageService:
         stage = self.stage.name
         for event in outcome.events:
             metrics.EVENTS.labels(stage, event.type).inc()
+        for wait in outcome.waits:
+            metrics.CAUSE_SECONDS.labels(stage).observe(wait)
         for name in ("handled", "skipped", "duplicates"):
             if count := getattr(outcome, name):
                 metrics.RECORDS.labels(stage, name).inc(count)

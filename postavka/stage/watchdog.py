@@ -36,6 +36,10 @@ class Progress:
                 return f"{place[0]}/{place[1]} stands at offset {reached} of {end - 1} for {now - before[1]:.0f} s"
         return None
 
+    def standstill(self, now: float) -> float:
+        """Seconds for which the partition that stands still longest has done so; 0 when all move."""
+        return max((now - since for _, since in self._since.values()), default=0.0)
+
     def forgive(self) -> None:
         """The broker or the database was away: begin to count anew."""
         self._since.clear()

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
+from events.activation import Activated
+from events.approval import Approved
 from events.envelope import header_map
 from events.registry import BadBody, UnknownType, read_fields
+from events.shipping import ManufacturingOrdered, ShipmentIssued
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
+from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
 from postavka.store.migration import migrate
 from services.cabinet.fold import UNSHOWN, Row, fold
@@ -22,6 +27,8 @@ from services.cabinet.table import SCHEMA, STAGE_OF, TOPICS, load_rows, move_mar
 log = logger(__name__)
 
 CACHE = 20_000
+MILESTONES = {each.TYPE: each.__name__ for each in (Approved, ManufacturingOrdered, ShipmentIssued, Activated)}
+"""Events to which the time from the submission is measured."""
 
 
 class Cabinet:
@@ -99,6 +106,9 @@ class Cabinet:
             raise
         self._marks = marks
         self._remember(rows)
+        for _, subject, type_name, _, headers, _ in events:
+            if type_name in MILESTONES:
+                _measure(rows[subject], type_name, headers["ce_time"].decode())
         return len(events)
 
     def _load(self, connection: psycopg.Connection[Any], subjects: set[UUID]) -> dict[UUID, Row]:
@@ -125,3 +135,11 @@ class Cabinet:
                 application_name="postavka-cabinet",
             )
         return self._connection
+
+
+def _measure(row: Row, type_name: str, time: str) -> None:
+    """One observation of the time from the submission to this milestone."""
+    submitted = row.get("request", {}).get("submitted_at")
+    if submitted is not None:  # an event of a later stage may be read first
+        seconds = (datetime.fromisoformat(time) - datetime.fromisoformat(submitted)).total_seconds()
+        metrics.REQUEST_SECONDS.labels(MILESTONES[type_name]).observe(max(0.0, seconds))

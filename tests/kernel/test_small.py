@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -309,8 +310,12 @@ def test_lag_is_what_is_not_handled(seen: dict[tuple[str, int], tuple[int, int]]
 # Migration
 
 
+STORE_FILES = sorted(file.name for file in files("postavka.store").joinpath("sql").iterdir())
+"""What makes a stage's schema, in the order in which it runs."""
+
+
 def test_migrating_twice_is_harmless(database: str) -> None:
-    assert migrate(database, "toy", "postavka.store") == ["001_store.sql", "fn_append.sql"]
+    assert migrate(database, "toy", "postavka.store") == STORE_FILES
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE toy.head SET position = 7")
     assert migrate(database, "toy", "postavka.store") == []
@@ -321,12 +326,12 @@ def test_migrating_twice_is_harmless(database: str) -> None:
 def test_migrating_in_several_processes_at_once(database: str) -> None:
     with ThreadPoolExecutor(4) as threads:
         ran = list(threads.map(lambda _: migrate(database, "toy", "postavka.store"), range(4)))
-    assert sorted(ran) == [[], [], [], ["001_store.sql", "fn_append.sql"]]
+    assert sorted(ran) == [[], [], [], STORE_FILES]
 
 
 def test_schemas_do_not_meet(database: str) -> None:
     migrate(database, "toy", "postavka.store")
-    assert migrate(database, "other toy", "postavka.store") == ["001_store.sql", "fn_append.sql"]
+    assert migrate(database, "other toy", "postavka.store") == STORE_FILES
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE toy.head SET position = 7")
         assert connection.execute('SELECT position FROM "other toy".head').fetchone() == (0,)
