@@ -50,7 +50,12 @@ for command in (confirm, pay, activate, sign, doctor, top):
 
 @app.command
 def up() -> None:
-    """Start servers and services, and stay up until Ctrl-C."""
+    """Start servers and services, and stay up until Ctrl-C.
+
+    Kafka and PostgreSQL run on this machine, with their data in this folder: the next start goes on with the same log.
+    With KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL set, those servers are used instead. A database without reference data
+    gets the sample. What dies is started again; the logs are in .postavka/log.
+    """
     from postavka.cli.launch import Launch
 
     with Launch(settings(), Spoken()) as launch:

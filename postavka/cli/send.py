@@ -31,7 +31,7 @@ from events.topics import (
 )
 from postavka.cli.connection import connected
 from postavka.cli.output import console, print_line
-from postavka.log.send import Sender
+from postavka.log.send import NoTopic, Sender
 
 SOURCE = "/postavka/cli"
 
@@ -176,7 +176,10 @@ def confirm(
         accepted=not decline,
         note=note,
     )
-    send(confirmations_of(distributor), str(request_id), message, json)
+    try:
+        send(confirmations_of(distributor), str(request_id), message, json)
+    except NoTopic as missing:
+        raise NoTopic(f"{distributor!r} is no distributor of the reference data: {missing}") from None
 
 
 def pay(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
 from events.envelope import Envelope
@@ -23,12 +23,17 @@ class NotSent(Trouble):
     """The broker did not take a command; it may be sent again under the same ids."""
 
 
+class NoTopic(Trouble):
+    """The topic does not exist, so nothing was sent."""
+
+
 class Sender:
     """Keeps one idempotent producer. `source` says who sends: `/postavka/cli`."""
 
     def __init__(self, settings: Settings, source: str) -> None:
         self._source = source
         self._failed: KafkaError | None = None
+        self._known: set[str] = set()
         self._producer = Producer(
             for_librdkafka(settings)
             | {
@@ -41,7 +46,7 @@ class Sender:
         )
 
     def send(self, topic: str, subject: str, message: Message) -> Envelope:
-        """Hand over one command; `flush` to be sure of it. `subject` is the key: the request id."""
+        """Hand over one command; `flush` to be sure of it. `subject` is the key: the request id. Raises `NoTopic`."""
         envelope = Envelope(
             id=str(uuid4()),
             source=self._source,
@@ -56,7 +61,8 @@ class Sender:
     def send_raw(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]] = ()
     ) -> None:
-        """Hand over any bytes (an outside client's plain JSON; a test's poison)."""
+        """Hand over any bytes (an outside client's plain JSON; a test's poison). Raises `NoTopic`."""
+        self._look_for(topic)
         while True:
             try:
                 self._producer.produce(topic, value, key, headers=list(headers), on_delivery=self._delivered)
@@ -71,6 +77,18 @@ class Sender:
         failed, self._failed = self._failed, None
         if failed is not None or left:
             raise NotSent(failed.str() if failed is not None else f"{left} commands were not acknowledged")
+
+    def _look_for(self, topic: str) -> None:
+        # The producer itself would wait half a minute for a topic that is not there, and then call it a time-out.
+        if topic in self._known:
+            return
+        try:
+            found = self._producer.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic]
+        except KafkaException as away:
+            raise NotSent(f"{away.args[0].str()}; `postavka doctor` looks at everything") from away
+        if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise NoTopic(f"there is no topic {topic}; `postavka topics` makes those that belong to the reference data")
+        self._known.add(topic)
 
     def _delivered(self, error: KafkaError | None, _: KafkaMessage) -> None:
         if error is not None:

@@ -4,6 +4,7 @@ binary mode)."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -36,13 +37,14 @@ FULL = Envelope(
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200)
 EARLIEST, LATEST = datetime(1, 1, 3), datetime(9999, 12, 29)  # noqa: DTZ001 - hypothesis adds the zones
 TIMES = st.datetimes(EARLIEST, LATEST, timezones=st.timezones())
+"""In any zone, also in the hour that comes twice when clocks are put back."""
 ENVELOPES = st.builds(
     Envelope,
     id=TEXTS,
     source=TEXTS,
     type=TEXTS,
     subject=TEXTS,
-    time=TIMES,
+    time=TIMES.map(lambda moment: moment.astimezone(UTC)),
     clock=st.integers(0, 2**63 - 1),
     causation=st.none() | TEXTS,
     correlation=st.none() | TEXTS,
@@ -55,6 +57,12 @@ ENVELOPES = st.builds(
 @given(ENVELOPES)
 def test_every_envelope_is_read_back_as_it_was(envelope: Envelope):
     assert Envelope.read(envelope.headers()) == envelope
+
+
+@given(TIMES)
+def test_a_time_of_any_zone_is_read_back_as_the_same_moment(moment: datetime):
+    # Compared in UTC: Python never takes a moment of an hour that comes twice for equal to one of another zone.
+    assert Envelope.read(replace(SHORT, time=moment).headers()).time == moment.astimezone(UTC)
 
 
 @pytest.mark.parametrize("envelope", [SHORT, FULL])

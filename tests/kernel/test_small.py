@@ -25,6 +25,7 @@ from postavka.log import tail, topics
 from postavka.log.connection import NoKafka, bootstrap, for_aiokafka, for_librdkafka
 from postavka.log.follow import Follower
 from postavka.log.partitioner import partition_of
+from postavka.log.send import NoTopic, NotSent, Sender
 from postavka.log.tail import end_offsets, latest_offsets, read_to_end
 from postavka.log.topics import WrongTopics, check_topics, ensure_topics
 from postavka.settings import PARTITIONS, Settings
@@ -531,3 +532,29 @@ def test_a_topic_with_another_number_of_partitions_is_refused(settings: Settings
             ensure_topics(settings, [name])
     finally:
         admin.delete_topics([name])[name].result()
+
+
+# Sending
+
+
+def test_a_command_for_a_topic_that_is_not_there_is_refused_at_once_by_name(settings: Settings) -> None:
+    missing = unique_name()
+    with pytest.raises(NoTopic, match=missing):
+        Sender(settings, "/test").send_raw(missing, b"key", b"{}")
+
+
+def test_what_was_sent_is_on_the_topic_when_flush_returns(settings: Settings, topic: str) -> None:
+    sender = Sender(settings, "/test")
+    sender.send_raw(topic, b"key", b"value", [("name", b"header")])
+    sender.flush()
+    batches = list(read_to_end(settings, {(topic, number): 0 for number in range(PARTITIONS)}))
+    assert [(each.key, each.value, each.headers) for batch in batches for each in batch] == [
+        (b"key", b"value", (("name", b"header"),))
+    ]
+
+
+def test_a_broker_that_does_not_answer_is_told_as_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postavka.log.send.TIMEOUT_SECONDS", 1)
+    nobody = Settings(kafka_bootstrap_servers="127.0.0.1:9", database_url="postgresql://unused")
+    with pytest.raises(NotSent):
+        Sender(nobody, "/test").send_raw("any", b"key", b"{}")

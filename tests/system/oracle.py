@@ -33,22 +33,19 @@ ACT = ["DocumentIssued.v1"]
 MADE = ["ManufacturingOrdered.v1", "ShipmentIssued.v1", "DeliveryRegistered.v1"]
 SOLD = [*OPENED, *ACT, "DistributorConfirmed.v1", *MADE]
 INVOICED = [*OPENED, *ACT, "InvoiceIssued.v1", "InvoiceNoted.v1", "DocumentIssued.v1"]
+DECLINED = ["RequestSubmitted.v1", "Approved.v1", "BillingOpened.v1", "DistributorDeclined.v1", "ShippingClosed.v1"]
 EXPECTED = {
     "through-distributor": [*SOLD, "Activated.v1"],
     "confirmed-before-approval": [*SOLD, "Activated.v1"],
     "everything-told-twice": [*SOLD, "Activated.v1"],
     "direct-in-two-parts": [*INVOICED, "PaymentReceived.v1", "PaymentReceived.v1", *MADE, "Activated.v1"],
     "direct-overpaid": [*INVOICED, "PaymentReceived.v1", *MADE, "Activated.v1"],
-    "declined": [*OPENED, *ACT, "DistributorDeclined.v1", "ShippingClosed.v1"],
+    "declined": [*DECLINED, "ShippingOpened.v1", "PermissionIssued.v1", *ACT],
     "incomplete": ["RequestSubmitted.v1", "Rejected.v1", "BillingClosed.v1"],
     "no-contract": [*SOLD, "ActivationRefused.v1"],
 }
-STATUS = {
-    "declined": "declined",
-    "incomplete": "rejected",
-    "no-contract": "shipped",
-    "withdrawn": "withdrawn",
-}
+OR_ELSE = {"declined": DECLINED}
+"""Shipping may read the refusal before the approval, from another topic: then it closes without permission and act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,8 @@ class Oracle:
         if plan == "withdrawn":
             self._check_withdrawn(request_id, types)
         else:
-            assert types == sorted(EXPECTED[plan]), f"{request_id} {plan}: {types}"
+            expected = sorted(EXPECTED[plan]), sorted(OR_ELSE.get(plan, EXPECTED[plan]))
+            assert types in expected, f"{request_id} {plan}: {types}"
         held = Counter(told.type for told in self.of[request_id] if told.type in MAY_COME)
         assert max(held.values(), default=1) <= 1, held
         if plan == "direct-overpaid":

@@ -137,7 +137,7 @@ def test_reference_data_is_loaded_from_a_file(system: System, tmp_path):
         (("log", "tail", "--stage", "nonsense", "--no-follow"), "request, approval"),
         (("log", "tail", "--since", "yesterday"), "15m"),
         (("pay", "2026-0000001", "-5.00", "--payer-inn", "7707083893"), "amount"),
-        (("confirm", str(uuid4()), "--distributor", "nobody"), "distributor"),
+        (("confirm", str(uuid4()), "--distributor", "nobody"), "'nobody' is no distributor"),
         (("request", "withdraw", "not-an-id", "--partner", "lukomor"), "not-an-id"),
     ],
 )
