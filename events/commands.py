@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import StringConstraints
 
 from events.activation import Activator
-from events.model import Command, Delivery, Id, PositiveMoney, Text
+from events.model import Command, Delivery, Id, PositiveMoney, Text, Value
 from events.shipping import Kit
 
 
@@ -64,19 +64,109 @@ class DistributorConfirmation(Command):
     note: Text | None = None
 
 
-class BankPayment(Command):
-    """A payment from the bank's statement. Topic `bank.payments`."""
+class BankDocument(Value):
+    """A payment order as the bank's statement shows it: what a person needs to recognise it by."""
 
-    TYPE: ClassVar[str] = "BankPayment.v1"
+    number: Id | None = None
+    issued_on: date | None = None
+    other_name: Text | None = None
+    """The other side: the payer of money that came, the payee of money that went."""
+    other_account: Id | None = None
+    other_bic: Id | None = None
+    our_account: Id | None = None
+    statement: Id | None = None
+    """SHA-256 of the file in which it was first seen, hexadecimal."""
+
+
+class BankPayment(Command):
+    """Money that came to one of our accounts, from the bank's statement. Topic `bank.payments`."""
+
+    TYPE: ClassVar[str] = "BankPayment.v2"
 
     payment_id: Id
-    """Unique at the bank; the same one twice is one payment."""
+    """Unique at the bank; the same one twice is one payment. The statement reader makes it from the document's own
+    fields. `#` and a number at the end are kept for parts of a payment that were matched by hand."""
     amount: PositiveMoney
     received_on: date
     payer_inn: Id
+    """`0` if the document has none."""
     purpose: Text
     invoice_number: Id | None = None
     """If the reader of the statement found one in the purpose."""
+    document: BankDocument | None = None
+
+
+class BankReturn(Command):
+    """Money that went back from one of our accounts: a refund, or a payment that the bank has reversed. Topic
+    `bank.payments`."""
+
+    TYPE: ClassVar[str] = "BankReturn.v1"
+
+    return_id: Id
+    """Made like a payment's id; the same one twice is one return."""
+    amount: PositiveMoney
+    paid_on: date
+    payee_inn: Id
+    """`0` if the document has none."""
+    purpose: Text
+    invoice_number: Id | None = None
+    """If the reader of the statement found one in the purpose."""
+    payment_id: Id | None = None
+    """The payment that goes back, if the purpose names it."""
+    document: BankDocument | None = None
+
+
+class MatchPayment(Command):
+    """Operations: an unmatched payment, or a part of it, is for this invoice. Billing decides (L17). Topic
+    `commands.payments`."""
+
+    TYPE: ClassVar[str] = "MatchPayment.v1"
+
+    order_id: Id
+    """Made by the sender before the first try: the same one twice is one order."""
+    payment_id: Id
+    invoice_number: Id
+    amount: PositiveMoney | None = None
+    """Of this part; None: what is due, or all that is left of the payment if that is less."""
+    ordered_by: Id
+    note: Text
+    """Why it belongs there."""
+
+
+class ReturnMoney(Command):
+    """Operations: an unmatched payment, or what came above an invoice, goes back to its payer. The payment order itself
+    is the accountant's; the statement tells when it was carried out. Topic `commands.payments`."""
+
+    TYPE: ClassVar[str] = "ReturnMoney.v1"
+
+    order_id: Id
+    """Made by the sender before the first try: the same one twice is one order."""
+    payment_id: Id | None = None
+    """The unmatched payment; either this or the invoice."""
+    invoice_number: Id | None = None
+    """The invoice that was overpaid; either this or the payment."""
+    amount: PositiveMoney | None = None
+    """None: all that can go back."""
+    ordered_by: Id
+    note: Text
+    """Why."""
+
+
+class MatchReturn(Command):
+    """Operations: money that went back without saying for what belongs to this invoice or payment. Topic
+    `commands.payments`."""
+
+    TYPE: ClassVar[str] = "MatchReturn.v1"
+
+    order_id: Id
+    """Made by the sender before the first try: the same one twice is one order."""
+    return_id: Id
+    invoice_number: Id | None = None
+    """Either this or the payment."""
+    payment_id: Id | None = None
+    ordered_by: Id
+    note: Text
+    """Why it belongs there."""
 
 
 class SignDocument(Command):

@@ -20,6 +20,12 @@ AWKWARD = 'Кавычки "двойные", «ёлочки», \\обратная
 AWKWARD_ID = 'Ид-7/«ёж» "#%{}\\ 😀'
 
 EVERYDAY: dict[str, Any] = {
+    "BankDocument.number": "117",
+    "BankDocument.other_name": "ООО «Первый Партнёр»",
+    "BankDocument.other_account": "40702810500000000017",
+    "BankDocument.other_bic": "044525000",
+    "BankDocument.our_account": "40702810000000000001",
+    "BankDocument.statement": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "BaseDelivery.id": "upp-13",
     "BaseDelivery.name": "1С:Предприятие 8. Управление производственным предприятием",
     "Client.name": "ООО «Ромашка»",
@@ -44,6 +50,8 @@ EVERYDAY: dict[str, Any] = {
     "Vendor.name": "ООО «Софтехно»",
     "Reason.code": "inn.check-digits",
     "Reason.message": "ИНН 7707083890: контрольная цифра не сходится. Проверьте номер по карточке клиента.",
+    "MatchPayment.note": "Платит материнская компания, письмо партнёра от 17.03.2026",
+    "PaymentMatched.note": "Платит материнская компания, письмо партнёра от 17.03.2026",
     "WithdrawRequest.reason": "Клиент передумал",
     "RequestWithdrawn.reason": "Клиент передумал",
     "activated_by": "partner",
@@ -87,7 +95,10 @@ EVERYDAY: dict[str, Any] = {
     "kpp": "770701001",
     "note": "К оплате готовы",
     "number": "2026-000123",
+    "order_id": "ops-0000017",
+    "ordered_by": "orlova@softehno.example",
     "partner_id": "p-1001",
+    "payee_inn": "7707083893",
     "payer_id": "p-1001",
     "payer_inn": "7707083893",
     "payment_id": "bank-20260316-0007",
@@ -97,10 +108,12 @@ EVERYDAY: dict[str, Any] = {
     "product_id": "its-industry-12",
     "purpose": "Оплата по счёту 2026-000123 от 16.03.2026, в том числе НДС 20 %",
     "recipient_id": "d-soyuz",
+    "refund_id": "2026-000123-withdrawn",
     "registration_number": "800123456",
     "requested_by": "ops-1",
     "retried_by": "ops-1",
     "request_type": "1c8-updates-and-addons",
+    "return_id": "bank-20260320-0003",
     "sent_by": "d-soyuz",
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "signature": "MIIBszCCAVmgAwIBAgIUFakeButShapedLikeBase64=",
@@ -218,14 +231,15 @@ def _value(root: Schema, part: Schema, name: str, turn: int) -> Any:
 
 def sample_envelope(message: Message, number: int = 1) -> Envelope:
     """The envelope of sample `number` (1, 2, 3 …) of a message: a stage's for an event, an outside sender's for a
-    command. An outside sender has no positions and no clock. The subject of a command that names no request, a
-    payment, is the payment's id.
+    command. An outside sender has no positions and no clock. The subject of a command that names no request is the id of
+    the payment or the return it is about.
     """
     subject = "0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d81"
     happened = datetime(2026, 3, 16, 9, 30, number, 123_456, UTC)
     name = message.TYPE.partition(".")[0]
     if isinstance(message, Command):
-        subject = str(getattr(message, "payment_id", "") or getattr(message, "request_id", subject))
+        named = (getattr(message, name, None) for name in ("return_id", "payment_id", "request_id"))
+        subject = str(next(filter(None, named), subject))
         return Envelope(f"{name}-{number}", "/samples/sender", message.TYPE, subject, happened)
     if isinstance(message, Statement):
         subject = str(getattr(message, "log", "") or getattr(message, "key_id", ""))

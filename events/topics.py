@@ -44,6 +44,15 @@ BILLING_EVENTS = Topic(
         billing.ConfirmationRefused,
         billing.PaymentReceived,
         billing.PaymentUnmatched,
+        billing.PaymentMatched,
+        billing.PaymentReturned,
+        billing.RefundOwed,
+        billing.RefundPaid,
+        billing.ReturnOrdered,
+        billing.ReturnPaid,
+        billing.ReturnUnmatched,
+        billing.ReturnMatched,
+        billing.SettlementRefused,
     ),
 )
 SHIPPING_EVENTS = Topic(
@@ -94,7 +103,16 @@ CONFIRMATIONS = Topic(
     (commands.DistributorConfirmation,),
 )
 BANK_PAYMENTS = Topic(
-    "bank.payments", "Payments from the bank's statements", "the statement reader", (commands.BankPayment,)
+    "bank.payments",
+    "Money that came and went, from the bank's statements",
+    "the statement reader",
+    (commands.BankPayment, commands.BankReturn),
+)
+PAYMENT_COMMANDS = Topic(
+    "commands.payments",
+    "What operations decide about money that the bank reported",
+    "operations",
+    (commands.MatchPayment, commands.ReturnMoney, commands.MatchReturn),
 )
 MANUFACTURING_ORDERS = Topic(
     "manufacturing.orders",
@@ -121,6 +139,7 @@ INPUT_TOPICS = (
     DOCUMENT_COMMANDS,
     ACTIVATION_COMMANDS,
     BANK_PAYMENTS,
+    PAYMENT_COMMANDS,
     MANUFACTURING_KITS,
     CONFIRMATIONS,
 )

@@ -10,7 +10,14 @@ from typing import Any
 Fields = dict[str, Any]
 Upcaster = tuple[str, Callable[[Fields], Fields]]
 
-UPCASTERS: dict[str, Upcaster] = {}
+
+
+def _with_document(fields: Fields) -> Fields:
+    """A payment of version 1 did not tell its payment order."""
+    return {**fields, "document": None}
+
+
+UPCASTERS: dict[str, Upcaster] = {"BankPayment.v1": ("BankPayment.v2", _with_document)}
 """Old type name → (next type name, how its fields become the next one's)."""
 
 
