@@ -11,7 +11,6 @@ from pydantic import Field
 
 from events.model import Channel, Event, Id, Money, Reason, Text
 
-
 Part = Annotated[int, Field(ge=1)]
 """Number of a part of a payment: 1, 2, 3 …"""
 
@@ -286,8 +285,8 @@ class ReturnMatched(Event):
 
 
 class SettlementRefused(Event):
-    """An order of operations about money that makes no sense, and why: no such payment, nothing left of it, nothing due,
-    a closed request."""
+    """An order of operations about money that makes no sense, and why: no such payment, nothing left of it, nothing
+    due, a closed request."""
 
     TYPE: ClassVar[str] = "SettlementRefused.v1"
 

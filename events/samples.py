@@ -231,8 +231,8 @@ def _value(root: Schema, part: Schema, name: str, turn: int) -> Any:
 
 def sample_envelope(message: Message, number: int = 1) -> Envelope:
     """The envelope of sample `number` (1, 2, 3 …) of a message: a stage's for an event, an outside sender's for a
-    command. An outside sender has no positions and no clock. The subject of a command that names no request is the id of
-    the payment or the return it is about.
+    command. An outside sender has no positions and no clock. The subject of a command that names no request is the id
+    of the payment or the return it is about.
     """
     subject = "0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d81"
     happened = datetime(2026, 3, 16, 9, 30, number, 123_456, UTC)

@@ -11,7 +11,6 @@ Fields = dict[str, Any]
 Upcaster = tuple[str, Callable[[Fields], Fields]]
 
 
-
 def _with_document(fields: Fields) -> Fields:
     """A payment of version 1 did not tell its payment order."""
     return {**fields, "document": None}

@@ -13,9 +13,7 @@ Money is never lost. What counts for the invoice is `PaymentReceived`; everythin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import date
-from decimal import Decimal
+from dataclasses import replace
 from typing import assert_never
 
 from events.approval import Approved, Rejected
@@ -28,12 +26,32 @@ from events.billing import (
     DistributorConfirmed,
     DistributorDeclined,
     InvoiceIssued,
-    PaymentReceived,
-    PaymentUnmatched,
 )
-from events.commands import BankPayment, DistributorConfirmation
+from events.commands import BankPayment, BankReturn, MatchPayment, MatchReturn, ReturnMoney
 from events.model import Channel, Decision, Event, Reason, Unacceptable
 from events.request import RequestWithdrawn
+from events.shipping import ShippingClosed, ShippingClosure
+from services.billing import money
+from services.billing.state import (
+    ZERO,
+    Answer,
+    Answered,
+    AwaitingAnswer,
+    AwaitingPayment,
+    Closed,
+    Facts,
+    Held,
+    InDebt,
+    Input,
+    Invoice,
+    Invoiced,
+    Invoicing,
+    Open,
+    Paid,
+    Seen,
+    State,
+    Unseen,
+)
 
 MAX_HELD = 20
 """Answers held for one request before its approval. That takes a second; more than this is a mistake or an attack."""
@@ -41,131 +59,6 @@ MAX_HELD_OF_ONE = 3
 """Of them by one distributor, so that it can't take the place of the one that was asked."""
 MAX_ANSWERS = 100
 """Answers remembered for one request. Refusals above it go to the dead letters; the answer that counts never does."""
-MAX_SUM = Decimal("9999999999999.99")
-"""The largest `Money`. A payment that would lift the sum above it is recorded as unmatched."""
-
-ZERO = Decimal("0.00")
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the stage has to know beside the message."""
-
-    today: date
-    """The day in Moscow: an invoice issued now bears it."""
-    next_invoice_number: str = ""
-    """The next free number of this year; used up only if `InvoiceIssued` follows."""
-    invoice_found: bool = True
-    """Of a payment: its invoice is known, and the message lies with that invoice's request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A distributor's answer with the name of the distributor, which only the topic tells."""
-
-    distributor_id: str
-    confirmation: DistributorConfirmation
-
-
-Input = Approved | Rejected | RequestWithdrawn | Answer | BankPayment
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An answer that waits for the approval."""
-
-    distributor_id: str
-    confirmation_id: str
-    accepted: bool
-    note: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What has been dealt with: the same again gives nothing."""
-
-    answers: frozenset[tuple[str, str]] = frozenset()
-    """(distributor, its own number of the answer)"""
-    payments: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Invoice:
-    """An invoice of a direct sale and what has been paid for it."""
-
-    number: str
-    payer_inn: str
-    amount: Decimal
-    paid: Decimal = ZERO
-
-    @property
-    def due(self) -> Decimal:
-        """What is still owed; never negative."""
-        return max(self.amount - self.paid, ZERO)
-
-    @property
-    def overpaid(self) -> Decimal:
-        """What came above the amount; never negative."""
-        return max(self.paid - self.amount, ZERO)
-
-
-@dataclass(frozen=True, slots=True)
-class Unseen:
-    """No approval yet."""
-
-    seen: Seen = Seen()
-    held: tuple[Held, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitingAnswer:
-    """Sale through a distributor; it has not answered."""
-
-    seen: Seen
-    distributor_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """Sale through a distributor; it has confirmed or declined, and that stands."""
-
-    seen: Seen
-    distributor_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Invoicing:
-    """Direct sale between its two first events, which one decision writes together."""
-
-    seen: Seen
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitingPayment:
-    """Direct sale; part of the invoice, or all of it, is due."""
-
-    seen: Seen
-    invoice: Invoice
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """Direct sale; nothing is due."""
-
-    seen: Seen
-    invoice: Invoice
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """Rejected, or withdrawn before it was confirmed or paid in full."""
-
-    seen: Seen
-    reason: BillingClosure
-
-
-Open = AwaitingAnswer | Answered | Invoicing | AwaitingPayment | Paid
-State = Unseen | Open | Closed
 
 INITIAL: State = Unseen()
 
@@ -179,10 +72,16 @@ def decide(state: State, message: Input, facts: Facts) -> Decision:
             return _rejected(state)
         case RequestWithdrawn():
             return _withdrawn(state)
+        case ShippingClosed():
+            return _shipping_closed(state, message)
         case Answer():
             return _answered(state, message)
         case BankPayment():
-            return _paid(state, message, facts)
+            return money.paid(state, message, facts)
+        case BankReturn():
+            return money.sent_back(state, message, facts)
+        case MatchPayment() | ReturnMoney() | MatchReturn():
+            return money.ordered(state, message, facts)
         case _:
             assert_never(message)
 
@@ -198,7 +97,7 @@ def evolve(state: State, event: Event) -> State:
         case InvoiceIssued():
             return AwaitingPayment(seen, Invoice(event.number, event.payer_inn, event.amount))
         case BillingClosed():
-            return Closed(seen, event.reason)
+            return Closed(seen, event.reason, state.invoice if isinstance(state, Invoiced) else None)
         case ConfirmationHeld():
             held = Held(event.distributor_id, event.confirmation_id, event.accepted, event.note)
             before = state.held if isinstance(state, Unseen) else ()
@@ -207,12 +106,9 @@ def evolve(state: State, event: Event) -> State:
             return Answered(_with_answer(seen, event), event.distributor_id)
         case ConfirmationRefused():
             return replace(state, seen=_with_answer(seen, event))
-        case PaymentUnmatched():
-            return replace(state, seen=_with_payment(seen, event))
-        case PaymentReceived() if isinstance(state, AwaitingPayment | Paid):
-            invoice = replace(state.invoice, paid=event.paid)
-            return (AwaitingPayment if invoice.due else Paid)(_with_payment(seen, event), invoice)
         case _:
+            if (behind := money.after(state, event)) is not None:
+                return behind
             raise ValueError(f"{event.TYPE} can't follow {state!r}")
 
 
@@ -266,9 +162,19 @@ def _withdrawn(state: State) -> Decision:
         case AwaitingAnswer() | Invoicing():
             return (BillingClosed(reason=BillingClosure.WITHDRAWN, to_return=ZERO),)
         case AwaitingPayment():
-            return (BillingClosed(reason=BillingClosure.WITHDRAWN, to_return=state.invoice.paid),)
-        case Answered() | Paid() | Closed():
+            return money.close(state, BillingClosure.WITHDRAWN)
+        case Answered() | Paid() | InDebt() | Closed():
             return ()
+
+
+def _shipping_closed(state: State, closed: ShippingClosed) -> Decision:
+    """Shipping has closed the request before manufacturing was ordered. It has the last word: what was paid goes back,
+    in full payment as well."""
+    if closed.reason is ShippingClosure.DECLINED:
+        return ()  # billing's own word, come back
+    if isinstance(state, Paid | InDebt):
+        return money.close(state, BillingClosure.WITHDRAWN)
+    return _withdrawn(state)
 
 
 def _answered(state: State, answer: Answer) -> Decision:
@@ -317,7 +223,7 @@ def _verdict(state: Open | Closed, answer: Held) -> DistributorConfirmed | Distr
             return _refused(answer, "rejected", "Заявка отклонена, подтверждение не требуется.")
         case Closed(reason=BillingClosure.WITHDRAWN):
             return _refused(answer, "withdrawn", "Партнёр отозвал заявку, подтверждение не требуется.")
-        case Invoicing() | AwaitingPayment() | Paid():
+        case Invoicing() | AwaitingPayment() | Paid() | InDebt():
             return _refused(answer, "direct-sale", "Это прямая продажа: её оплачивает партнёр, дистрибьютора нет.")
         case AwaitingAnswer() | Answered() if state.distributor_id != answer.distributor_id:
             return _refused(answer, "other-distributor", "В заявке указан другой дистрибьютор.")
@@ -328,42 +234,6 @@ def _verdict(state: Open | Closed, answer: Held) -> DistributorConfirmed | Distr
             return kind(distributor_id=answer.distributor_id, confirmation_id=answer.confirmation_id, note=answer.note)
 
 
-def _paid(state: State, payment: BankPayment, facts: Facts) -> Decision:
-    """Money came. It counts if it is for the invoice of this request, from its payer, and the request stands (L17)."""
-    if payment.payment_id in state.seen.payments:
-        return ()
-    if not facts.invoice_found:
-        return _unmatched(payment, "invoice-not-found", "Счёт с таким номером не найден.")
-    match state:
-        case Unseen() | Invoicing():
-            return _unmatched(payment, "invoice-not-found", "По этой заявке счёт не выставлен.")
-        case AwaitingAnswer() | Answered():
-            return _unmatched(payment, "distributor-sale", "Продажа через дистрибьютора: счёт по ней не выставлялся.")
-        case Closed():
-            return _unmatched(payment, state.reason.value, "Заявка закрыта. Деньги нужно вернуть плательщику.")
-        case AwaitingPayment() | Paid():
-            invoice = state.invoice
-    if payment.invoice_number not in (None, invoice.number):
-        return _unmatched(payment, "other-invoice", f"По этой заявке выставлен другой счёт: {invoice.number}.")
-    if payment.payer_inn != invoice.payer_inn:
-        return _unmatched(payment, "other-payer", f"ИНН плательщика не тот, что в счёте: {invoice.payer_inn}.")
-    if invoice.paid + payment.amount > MAX_SUM:
-        return _unmatched(payment, "sum-too-large", "Сумма платежей по счёту слишком велика.")
-    after = replace(invoice, paid=invoice.paid + payment.amount)
-    return (
-        PaymentReceived(
-            payment_id=payment.payment_id,
-            invoice_number=invoice.number,
-            amount=payment.amount,
-            paid=after.paid,
-            due=after.due,
-            overpaid=after.overpaid,
-            received_on=payment.received_on,
-            payer_inn=payment.payer_inn,
-        ),
-    )
-
-
 def _refused(answer: Held, code: str, message: str) -> ConfirmationRefused:
     return ConfirmationRefused(
         distributor_id=answer.distributor_id,
@@ -372,24 +242,7 @@ def _refused(answer: Held, code: str, message: str) -> ConfirmationRefused:
     )
 
 
-def _unmatched(payment: BankPayment, code: str, message: str) -> Decision:
-    return (
-        PaymentUnmatched(
-            payment_id=payment.payment_id,
-            amount=payment.amount,
-            received_on=payment.received_on,
-            payer_inn=payment.payer_inn,
-            purpose=payment.purpose,
-            reason=Reason(code=code, message=message),
-        ),
-    )
-
-
 def _with_answer(
     seen: Seen, event: ConfirmationHeld | DistributorConfirmed | DistributorDeclined | ConfirmationRefused
 ) -> Seen:
     return replace(seen, answers=seen.answers | {(event.distributor_id, event.confirmation_id)})
-
-
-def _with_payment(seen: Seen, event: PaymentReceived | PaymentUnmatched) -> Seen:
-    return replace(seen, payments=seen.payments | {event.payment_id})

@@ -7,23 +7,56 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from events.approval import Approved, Rejected
-from events.billing import InvoiceIssued, PaymentReceived, PaymentUnmatched
-from events.commands import BankPayment, DistributorConfirmation
+from events.billing import (
+    InvoiceIssued,
+    PaymentReceived,
+    PaymentReturned,
+    PaymentUnmatched,
+    RefundPaid,
+    ReturnOrdered,
+    ReturnPaid,
+    ReturnUnmatched,
+)
+from events.commands import (
+    BankPayment,
+    BankReturn,
+    DistributorConfirmation,
+    MatchPayment,
+    MatchReturn,
+    ReturnMoney,
+)
 from events.model import Event, Message
 from events.request import RequestWithdrawn
-from events.topics import APPROVAL_EVENTS, BANK_PAYMENTS, REQUEST_EVENTS, confirmations_of, distributor_of
+from events.shipping import ShippingClosed
+from events.topics import (
+    APPROVAL_EVENTS,
+    BANK_PAYMENTS,
+    PAYMENT_COMMANDS,
+    REQUEST_EVENTS,
+    SHIPPING_EVENTS,
+    confirmations_of,
+    distributor_of,
+)
 from postavka.log.record import Record
 from postavka.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
-from services.billing import decider, numbers
+from services import invoice_numbers as numbers
+from services.billing import decider
+from services.billing.money import part_id
+from services.billing.parked import PAYMENT, RETURN, Register, payment_named
+from services.billing.state import Answer, Facts, State
 from services.moscow import today
 from services.reference.store import distributor_ids
 
 INVOICE = "invoice"
-PAYMENT = "payment"
 PAYMENTS = UUID("6f7b8f0e-6a3c-5d0e-9a51-0f5c9a1f2b77")
-"""Name space of the ids under which payments lie that fit no invoice."""
+"""Name space of the ids under which money lies that fits no invoice, and orders about what is not there."""
+FIRST_PAYMENT = "BankPayment.v1"
+"""How a payment without a header is read: the shape that was the first, and is a part of the newest."""
+
+OfMoney = BankPayment | BankReturn | MatchPayment | ReturnMoney | MatchReturn
+"""Messages that name no request."""
 
 
 def inputs() -> list[Input]:
@@ -31,7 +64,9 @@ def inputs() -> list[Input]:
     fixed = [
         Input(APPROVAL_EVENTS.name, (Approved, Rejected), from_stage=True),
         Input(REQUEST_EVENTS.name, (RequestWithdrawn,), from_stage=True),
-        Input(BANK_PAYMENTS.name, (BankPayment,), BankPayment.TYPE),
+        Input(SHIPPING_EVENTS.name, (ShippingClosed,), from_stage=True),
+        Input(BANK_PAYMENTS.name, (BankPayment, BankReturn), FIRST_PAYMENT),
+        Input(PAYMENT_COMMANDS.name, (MatchPayment, ReturnMoney, MatchReturn)),
     ]
     return fixed + [
         Input(confirmations_of(distributor), (DistributorConfirmation,), DistributorConfirmation.TYPE)
@@ -39,26 +74,48 @@ def inputs() -> list[Input]:
     ]
 
 
-def translate(incoming: Incoming) -> Message | decider.Answer:
+def translate(incoming: Incoming) -> Message | Answer:
     """An answer with its distributor, whom only the topic names."""
     distributor = distributor_of(incoming.record.topic)
     if distributor is not None and isinstance(incoming.message, DistributorConfirmation):
-        return decider.Answer(distributor, incoming.message)
+        return Answer(distributor, incoming.message)
     return incoming.message
 
 
 def find_subject(read: Sequence[tuple[Record, Message]], recorder: EventRecorder) -> list[UUID | None]:
-    """Payments: the request that the payment was booked on before, else that of its invoice, else an id of its own."""
-    payments = [message for _, message in read if isinstance(message, BankPayment)]
-    booked = recorder.find_claims(PAYMENT, {payment.payment_id for payment in payments})
-    invoiced = recorder.find_claims(INVOICE, {number for each in payments if (number := _invoice_number(each))})
+    """Money lies where it was recorded before, else with the request of its invoice, else under an id of its own. An
+    order goes where its invoice is, or with none where its payment is."""
+    messages = [message for _, message in read]
+    of_money = [each for each in messages if isinstance(each, OfMoney)]
+    named = {each.payment_id for each in of_money if isinstance(each, BankPayment)}
+    named |= {payment for each in of_money if (payment := payment_named(each)) is not None}
+    paid = recorder.find_claims(PAYMENT, named)
+    gone = recorder.find_claims(RETURN, {each.return_id for each in of_money if isinstance(each, BankReturn)})
+    invoiced = recorder.find_claims(INVOICE, {number for each in of_money if (number := _invoice_number(each))})
+
+    def of_invoice(message: OfMoney) -> UUID:
+        return invoiced.get(_invoice_number(message) or "") or _own_place(message)
+
+    # The same id again within the batch lies where the first one does, whatever else it says.
+    for each in of_money:
+        if isinstance(each, BankPayment):
+            paid.setdefault(each.payment_id, of_invoice(each))
+    for each in of_money:
+        if isinstance(each, BankReturn):
+            gone.setdefault(each.return_id, paid.get(each.payment_id or "") or of_invoice(each))
     found: list[UUID | None] = []
-    for _, message in read:
-        if isinstance(message, BankPayment):
-            subject = booked.get(message.payment_id) or invoiced.get(_invoice_number(message) or "")
-            found.append(subject or uuid5(PAYMENTS, message.payment_id))
-        else:
-            found.append(None)
+    for message in messages:
+        match message:
+            case BankPayment():
+                found.append(paid[message.payment_id])
+            case BankReturn():
+                found.append(gone[message.return_id])
+            case ReturnMoney() | MatchReturn():
+                found.append(paid.get(message.payment_id or "") or of_invoice(message))
+            case MatchPayment():
+                found.append(of_invoice(message))
+            case _:
+                found.append(None)
     return found
 
 
@@ -69,17 +126,23 @@ class Gathered:
         self._recorder = recorder
         self._today = today()
         self._next: str | None = None
-        self._own_ids = {
-            uuid5(PAYMENTS, each.message.payment_id) for each in batch if isinstance(each.message, BankPayment)
-        }
+        self._register = Register((each.message for each in batch), recorder)
 
-    def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
-        number = ""
-        if isinstance(incoming.message, Approved) and incoming.message.distributor is None:
-            number = self._next_number()
-        return decider.Facts(self._today, number, incoming.subject not in self._own_ids)
+    def of(self, incoming: Incoming, state: State) -> Facts:
+        message = incoming.message
+        if isinstance(message, Approved):
+            return Facts(self._today, self._next_number() if message.distributor is None else "")
+        if not isinstance(message, OfMoney):
+            return Facts(self._today)
+        return Facts(
+            self._today,
+            invoice_found=incoming.subject != _own_place(message),
+            payment=self._register.payment(payment_named(message)),
+            sent_back=self._register.sent_back(message.return_id) if isinstance(message, MatchReturn) else None,
+        )
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None:
+        self._register.take(events)
         for event in events:
             if isinstance(event, InvoiceIssued):
                 self._next = numbers.next_after(event.number)
@@ -92,16 +155,33 @@ class Gathered:
 
 
 def claims(subject: UUID, event: Event) -> Iterable[tuple[str, str]]:
-    """An invoice number and a payment exist once."""
+    """An invoice number, a payment and each of its parts, and a return exist once."""
     match event:
         case InvoiceIssued():
             yield INVOICE, event.number
         case PaymentReceived() | PaymentUnmatched():
             yield PAYMENT, event.payment_id
+        case ReturnOrdered():
+            yield PAYMENT, part_id(event.payment_id, event.part)
+        case RefundPaid() | PaymentReturned() | ReturnPaid() | ReturnUnmatched():
+            yield RETURN, event.return_id
 
 
-def _invoice_number(payment: BankPayment) -> str | None:
-    return payment.invoice_number or numbers.find_in(payment.purpose)
+def _invoice_number(message: OfMoney) -> str | None:
+    if isinstance(message, BankPayment | BankReturn):
+        return message.invoice_number or numbers.find_in(message.purpose)
+    return message.invoice_number
+
+
+def _own_place(message: OfMoney) -> UUID:
+    """Where it lies if its invoice, or its payment, is not known."""
+    match message:
+        case BankPayment():
+            return uuid5(PAYMENTS, message.payment_id)
+        case BankReturn():
+            return uuid5(PAYMENTS, f"return {message.return_id}")
+        case _:
+            return uuid5(PAYMENTS, f"order {message.order_id}")
 
 
 STAGE = Stage(

@@ -87,7 +87,31 @@ def _refused_confirmation(group: Group, fields: Fields, time: str) -> None:
 
 def _paid(group: Group, fields: Fields, time: str) -> None:
     group.update(paid=fields["paid"], due=fields["due"], overpaid=fields["overpaid"])
+    if fields["due"] == "0.00":
+        group.pop("debt", None)
     group.setdefault("payments", []).append({**fields, "at": time})
+
+
+def _closed(group: Group, fields: Fields, time: str) -> None:
+    group.update(closed_at=time, closed=fields["reason"])
+    if "invoice" in group:
+        group["due"] = "0.00"
+
+
+def _returned(group: Group, fields: Fields, time: str) -> None:
+    group.update(paid=fields["paid"], due=fields["due"], overpaid=fields["overpaid"], refund_owed=fields["owed"])
+    group["debt"] = fields["is_debt"]
+    group.setdefault("returns", []).append({**fields, "at": time})
+
+
+def _refund_owed(group: Group, fields: Fields, time: str) -> None:
+    group["refund_owed"] = fields["owed"]
+    group.setdefault("refunds", []).append({**fields, "at": time})
+
+
+def _refund_paid(group: Group, fields: Fields, time: str) -> None:
+    group.update(paid=fields["paid"], overpaid=fields["overpaid"], refund_owed=fields["owed"])
+    group.setdefault("returns", []).append({**fields, "at": time})
 
 
 def _permission(group: Group, fields: Fields, time: str) -> None:
@@ -146,7 +170,11 @@ CHANGES: dict[str, Callable[[Group, Fields, str], None]] = {
     billing.DistributorConfirmed.TYPE: _confirmed,
     billing.DistributorDeclined.TYPE: _declined,
     billing.ConfirmationRefused.TYPE: _refused_confirmation,
+    billing.BillingClosed.TYPE: _closed,
     billing.PaymentReceived.TYPE: _paid,
+    billing.PaymentReturned.TYPE: _returned,
+    billing.RefundOwed.TYPE: _refund_owed,
+    billing.RefundPaid.TYPE: _refund_paid,
     shipping.PermissionIssued.TYPE: _permission,
     shipping.DocumentIssued.TYPE: _document,
     shipping.DocumentDispatched.TYPE: _dispatched,
@@ -160,5 +188,12 @@ CHANGES: dict[str, Callable[[Group, Fields, str], None]] = {
 }
 """Events that change what a cabinet shows. Others (held confirmations, a stage's own notes) only move the position."""
 
-UNSHOWN = {billing.PaymentUnmatched.TYPE}
-"""Events that belong to no request."""
+UNSHOWN = {
+    billing.PaymentUnmatched.TYPE,
+    billing.ReturnOrdered.TYPE,
+    billing.ReturnPaid.TYPE,
+    billing.ReturnUnmatched.TYPE,
+    billing.ReturnMatched.TYPE,
+    billing.SettlementRefused.TYPE,
+}
+"""Events that may belong to no request: money that nobody knows the place of."""

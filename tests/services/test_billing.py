@@ -27,7 +27,9 @@ from events.commands import BankPayment, DistributorConfirmation
 from events.model import Channel, Event, Reason
 from events.request import RequestWithdrawn
 from services.billing import decider
-from services.billing.decider import MAX_ANSWERS, MAX_HELD, MAX_HELD_OF_ONE, MAX_SUM, Answer, Facts
+from services.billing.decider import MAX_ANSWERS, MAX_HELD, MAX_HELD_OF_ONE
+from services.billing.money import MAX_SUM
+from services.billing.state import Answer, Facts
 from tests.given import Specification
 from tests.services.histories import (
     DISTRIBUTOR,
@@ -273,12 +275,6 @@ def test_refusals_are_bounded_but_the_answer_that_counts_is_always_taken():
 )
 def test_a_withdrawal_closes_what_is_neither_confirmed_nor_paid(before: tuple[Event, ...], to_return: str):
     given(*before).when(WITHDRAWN, FACTS).then(closed(BillingClosure.WITHDRAWN, to_return))
-
-
-def test_a_withdrawal_of_a_partly_paid_request_says_what_goes_back():
-    given(DIRECT, INVOICED, received("400", "400", "600")).when(WITHDRAWN, FACTS).then(
-        closed(BillingClosure.WITHDRAWN, "400.00")
-    )
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,12 @@ PARTITIONS = 12
 MAY_COME = {"ConfirmationHeld.v1", "BasisHeld.v1", "ActivationHeld.v1"}
 """A stage's note that something came before what it belongs to: depends on the order across topics."""
 
+OF_NO_REQUEST = {
+    "PaymentUnmatched.v1",
+    *("ReturnOrdered.v1", "ReturnPaid.v1", "ReturnUnmatched.v1", "ReturnMatched.v1", "SettlementRefused.v1"),
+}
+"""Money, and orders about money, that may belong to no request: the cabinet shows none of it."""
+
 OPENED = ["RequestSubmitted.v1", "Approved.v1", "BillingOpened.v1", "ShippingOpened.v1", "PermissionIssued.v1"]
 ACT = ["DocumentIssued.v1"]
 MADE = ["ManufacturingOrdered.v1", "ShipmentIssued.v1", "DeliveryRegistered.v1"]
@@ -182,7 +188,7 @@ class Oracle:
         shown = {
             subject: events
             for subject, events in self.of.items()
-            if any(told.type != "PaymentUnmatched.v1" for told in events)
+            if any(told.type not in OF_NO_REQUEST for told in events)
         }
         assert rows.keys() == shown.keys()
         for request_id, events in shown.items():
