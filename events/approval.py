@@ -11,7 +11,7 @@ from events.reference import BaseDelivery, Client, Contact, Distributor, Partner
 class Approved(Event):
     """Everything required is there and fits. Carries all facts that later stages need, as they were at this moment."""
 
-    TYPE: ClassVar[str] = "Approved.v1"
+    TYPE: ClassVar[str] = "Approved.v2"
 
     procedure: Id
     channel: Channel

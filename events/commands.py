@@ -172,13 +172,39 @@ class MatchReturn(Command):
 class SignDocument(Command):
     """A signed document comes back (L16). Topic `commands.documents`."""
 
-    TYPE: ClassVar[str] = "SignDocument.v1"
+    TYPE: ClassVar[str] = "SignDocument.v2"
 
     request_id: UUID
     document_id: Id
     signature: Annotated[str, StringConstraints(max_length=200_000)]
-    """Detached CMS (PKCS#7) signature over the exact bytes issued; DER in base64."""
+    """Detached CMS (PKCS#7) signature; DER in base64. Over the exact bytes issued, or over `title`."""
+    title: Annotated[str, StringConstraints(max_length=200_000)] | None = None
+    """The buyer's title (ON_NSCHFDOPPOK), base64, if that is what was signed: it names the document it answers."""
     sent_by: Id
+
+
+class DeclineDocument(Command):
+    """The counterparty refuses to sign a document. Topic `commands.documents`."""
+
+    TYPE: ClassVar[str] = "DeclineDocument.v1"
+
+    request_id: UUID
+    document_id: Id
+    decline_id: Id
+    """The sender's own number of this answer; the same one twice is one answer."""
+    reason: Text
+    sent_by: Id
+
+
+class ReportRendering(Command):
+    """A document has been made readable for people; its bytes are in the store. Topic `commands.documents`."""
+
+    TYPE: ClassVar[str] = "ReportRendering.v1"
+
+    request_id: UUID
+    document_id: Id
+    form: Id
+    sha256: Id
 
 
 class ReportDispatch(Command):

@@ -42,6 +42,18 @@ class Company(Value):
     inn: Id
     kpp: Id | None = None
     address: Text | None = None
+    postal_address: Text | None = None
+    """Where paper goes, if not to `address`."""
+    edo_id: Id | None = None
+    """Its participant's id at the exchange operator: `2BM-7707083893-773601001-…`."""
+
+
+class DeliveryByKind(Value):
+    """Where the agreement says something else for one kind of document (L15). None: as `Partner.delivery` says."""
+
+    act: Delivery | None = None
+    invoice: Delivery | None = None
+    shipping: Delivery | None = None
 
 
 class Partner(Company):
@@ -51,6 +63,7 @@ class Partner(Company):
     authorised: bool = True
     delivery: Delivery = Delivery.POST
     """How its documents travel: EDO only where there's an agreement (L15)."""
+    delivery_by_kind: DeliveryByKind = DeliveryByKind()
 
 
 class Distributor(Company):

@@ -37,6 +37,15 @@ class ShippingClosure(StrEnum):
     """The distributor will not pay."""
 
 
+class Signatory(Value):
+    """Who signs documents for the vendor by office, without a power of attorney."""
+
+    family_name: Text
+    given_name: Text
+    patronymic: Text | None = None
+    post: Text = "Генеральный директор"
+
+
 class Vendor(Company):
     """ООО «Софтехно», to whom signed documents are sent (L16), with the account that invoices name."""
 
@@ -44,12 +53,16 @@ class Vendor(Company):
     bank: Text | None = None
     bik: Id | None = None
     correspondent_account: Id | None = None
+    signatory: Signatory | None = None
+    accountant: Text | None = None
+    """The chief accountant as invoices name it: `Петрова А. Б.`"""
+    phone: Text | None = None
 
 
 class ShippingOpened(Event):
     """The approval has been seen. Holds everything that documents, the order and the shipment are made of later."""
 
-    TYPE: ClassVar[str] = "ShippingOpened.v1"
+    TYPE: ClassVar[str] = "ShippingOpened.v2"
 
     procedure: Id
     channel: Channel
@@ -108,18 +121,35 @@ class PermissionIssued(Event):
 class DocumentIssued(Event):
     """A document is drawn up and goes to the counterparty, which signs it and sends it back (L14-L16)."""
 
-    TYPE: ClassVar[str] = "DocumentIssued.v1"
+    TYPE: ClassVar[str] = "DocumentIssued.v2"
 
     document_id: Id
     kind: DocumentKind
     number: Id
     issued_on: date
+    """The date that the document bears."""
+    issued_at: datetime | None
+    """When its bytes were drawn up; None where they do not say it (`postavka.document/1`)."""
     recipient_id: Id
     signer_inn: Id
     """INN of the counterparty whose signature counts (L16)."""
     delivery: Delivery
+    form: Id
+    """What the bytes are: `fns.upd-dop.seller/5.03` (the tax service's XML) or `postavka.document/1` (JSON)."""
     sha256: Id
     """Of the exact bytes issued, in hexadecimal: what a signature must cover."""
+
+
+class DocumentRendered(Event):
+    """A document has been made readable for people: what is printed, downloaded, and sent where no XML is."""
+
+    TYPE: ClassVar[str] = "DocumentRendered.v1"
+
+    document_id: Id
+    form: Id
+    """`pdf/1`"""
+    sha256: Id
+    """Of the exact bytes of the rendering: a signature may cover them as well."""
 
 
 class DocumentDispatched(Event):
@@ -136,7 +166,7 @@ class DocumentDispatched(Event):
 class DocumentSigned(Event):
     """The counterparty has signed and returned it (L16). An obligation, not a gate."""
 
-    TYPE: ClassVar[str] = "DocumentSigned.v1"
+    TYPE: ClassVar[str] = "DocumentSigned.v2"
 
     document_id: Id
     signer_inn: Id
@@ -144,6 +174,22 @@ class DocumentSigned(Event):
     certificate_subject: Text
     signed_at: datetime
     signature_sha256: Id
+    form: Id
+    """What the signature covers: the form issued, `pdf/1`, or the buyer's title (`fns.upd-dop.buyer/5.03`)."""
+    covers_sha256: Id | None
+    """Of the bytes that the signature covers; None in records of the first version."""
+
+
+class DocumentDeclined(Event):
+    """The counterparty will not sign it, and says why. It may still sign it later."""
+
+    TYPE: ClassVar[str] = "DocumentDeclined.v1"
+
+    document_id: Id
+    decline_id: Id
+    """The sender's own number of this answer; the same one twice is one answer."""
+    reason: Text
+    declined_by: Id
 
 
 class SignatureRefused(Event):

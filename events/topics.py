@@ -66,9 +66,11 @@ SHIPPING_EVENTS = Topic(
         shipping.InvoiceNoted,
         shipping.PermissionIssued,
         shipping.DocumentIssued,
+        shipping.DocumentRendered,
         shipping.DocumentDispatched,
         shipping.DocumentSigned,
         shipping.SignatureRefused,
+        shipping.DocumentDeclined,
         shipping.ManufacturingOrdered,
         shipping.ShipmentIssued,
         shipping.WithdrawalRefused,
@@ -89,9 +91,9 @@ REQUEST_COMMANDS = Topic(
 )
 DOCUMENT_COMMANDS = Topic(
     "commands.documents",
-    "Signed documents and dispatch reports",
+    "Signed and declined documents; reports of what was rendered and dispatched",
     "counterparties, exchange operator, postal clerk",
-    (commands.SignDocument, commands.ReportDispatch),
+    (commands.SignDocument, commands.DeclineDocument, commands.ReportRendering, commands.ReportDispatch),
 )
 ACTIVATION_COMMANDS = Topic(
     "commands.activations", "Activations asked for", "users and partners", (commands.ActivateDelivery,)

@@ -16,7 +16,27 @@ def _with_document(fields: Fields) -> Fields:
     return {**fields, "document": None}
 
 
-UPCASTERS: dict[str, Upcaster] = {"BankPayment.v1": ("BankPayment.v2", _with_document)}
+def _same(fields: Fields) -> Fields:
+    """The next version has more fields, each with a default for whoever does not say them."""
+    return fields
+
+
+def _first_form(fields: Fields) -> Fields:
+    return {**fields, "form": "postavka.document/1", "issued_at": None}
+
+
+def _signature_over_what_was_issued(fields: Fields) -> Fields:
+    return {**fields, "form": "postavka.document/1", "covers_sha256": None}
+
+
+UPCASTERS: dict[str, Upcaster] = {
+    "Approved.v1": ("Approved.v2", _same),
+    "ShippingOpened.v1": ("ShippingOpened.v2", _same),
+    "DocumentIssued.v1": ("DocumentIssued.v2", _first_form),
+    "DocumentSigned.v1": ("DocumentSigned.v2", _signature_over_what_was_issued),
+    "SignDocument.v1": ("SignDocument.v2", _same),
+    "BankPayment.v1": ("BankPayment.v2", _with_document),
+}
 """Old type name → (next type name, how its fields become the next one's)."""
 
 

@@ -122,6 +122,15 @@ def _document(group: Group, fields: Fields, time: str) -> None:
     group.setdefault("documents", {})[fields["document_id"]] = {**fields, "issued_at": time}
 
 
+def _rendered(group: Group, fields: Fields, time: str) -> None:
+    _of_document(group, fields).update(rendered_at=time, rendered_form=fields["form"], rendered_sha256=fields["sha256"])
+
+
+def _declined_document(group: Group, fields: Fields, time: str) -> None:
+    declines = _of_document(group, fields).setdefault("declines", [])
+    declines.append({"reason": fields["reason"], "by": fields["declined_by"], "at": time})
+
+
 def _dispatched(group: Group, fields: Fields, time: str) -> None:
     _of_document(group, fields).update(
         dispatched_at=time, dispatch_id=fields["dispatch_id"], tracking=fields["tracking"]
@@ -177,9 +186,11 @@ CHANGES: dict[str, Callable[[Group, Fields, str], None]] = {
     billing.RefundPaid.TYPE: _refund_paid,
     shipping.PermissionIssued.TYPE: _permission,
     shipping.DocumentIssued.TYPE: _document,
+    shipping.DocumentRendered.TYPE: _rendered,
     shipping.DocumentDispatched.TYPE: _dispatched,
     shipping.DocumentSigned.TYPE: _signed,
     shipping.SignatureRefused.TYPE: _refused_signature,
+    shipping.DocumentDeclined.TYPE: _declined_document,
     shipping.ManufacturingOrdered.TYPE: _ordered,
     shipping.ShipmentIssued.TYPE: _shipped,
     shipping.WithdrawalRefused.TYPE: _withdrawal_refused,

@@ -15,22 +15,26 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import assert_never
 
 from events.approval import Approved
 from events.billing import DistributorConfirmed, DistributorDeclined, InvoiceIssued, PaymentReceived
-from events.commands import KitManufactured, ReportDispatch, SignDocument
+from events.commands import DeclineDocument, KitManufactured, ReportDispatch, ReportRendering, SignDocument
 from events.model import Channel, Decision, Delivery, Event, Reason, Unacceptable
+from events.reference import Partner
 from events.request import RequestWithdrawn
 from events.shipping import (
     Basis,
     BasisHeld,
+    DocumentDeclined,
     DocumentDispatched,
     DocumentIssued,
     DocumentKind,
+    DocumentRendered,
     DocumentSigned,
     InvoiceNoted,
     ManufacturingOrdered,
@@ -43,13 +47,18 @@ from events.shipping import (
     Vendor,
     WithdrawalRefused,
 )
-from services.shipping.documents import Paper, content, sha256
-from services.shipping.verification import NotVerified, Unverifiable, Verification, Verified
+from services.documents import canonical, upd
+from services.documents.forms import form_of, make
+from services.documents.paper import Paper, paper_of, sha256
+from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable, Verified
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_BASES = 8
 """Words of billing held before the approval. Billing gives one; more than this is not billing."""
 MAX_SIGNATURES = 20
 """Refused signatures remembered for one document. Further ones go to the dead letters; a good one is always taken."""
+MAX_DECLINES = 20
+"""Refusals to sign remembered for one document; further ones go to the dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +71,12 @@ class Facts:
     """A fresh one (`services.shipping.permission`); used up only if `PermissionIssued` follows."""
     vendor: Vendor
     """The vendor as its documents name it, from the settings."""
-    verification: Verification | None = None
-    """Of a `SignDocument`: what the verifier says of the bytes that `to_verify` gives."""
+    now: datetime
+    """UTC; documents issued now say when they were drawn up."""
+    verification: Claimed | NotVerified | Unverifiable | None = None
+    """Of a `SignDocument`: what was found out about what `to_verify` asks."""
+    signature_taken: bool = False
+    """Of a `SignDocument`: the very same signature was taken for another request."""
 
 
 Input = (
@@ -75,6 +88,8 @@ Input = (
     | PaymentReceived
     | KitManufactured
     | SignDocument
+    | DeclineDocument
+    | ReportRendering
     | ReportDispatch
 )
 
@@ -118,12 +133,18 @@ class Document:
     issued_on: date
     signer_inn: str
     delivery: Delivery
+    form: str
+    issued_at: datetime | None
     sha256: str
+    rendered: tuple[str, str] | None = None
+    """Form and sha256 of the rendering for people."""
     dispatch_id: str | None = None
     signature: str | None = None
     """sha256 of the one that was taken."""
     refused: frozenset[str] = frozenset()
     """sha256 of those that were not."""
+    declines: frozenset[str] = frozenset()
+    """Ids of the counterparty's refusals to sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +253,7 @@ def decide(state: State, message: Input, facts: Facts) -> Decision:
         case RequestWithdrawn():
             return _withdrawn(state)
         case InvoiceIssued():
-            return _invoiced(state, message)
+            return _invoiced(state, message, facts)
         case DistributorConfirmed():
             return _opened(state, Confirmed(message.distributor_id, message.confirmation_id))
         case PaymentReceived():
@@ -243,6 +264,10 @@ def decide(state: State, message: Input, facts: Facts) -> Decision:
             return _manufactured(state, message, facts)
         case SignDocument():
             return _signed(state, message, facts)
+        case DeclineDocument():
+            return _decline(state, message)
+        case ReportRendering():
+            return _rendered(state, message)
         case ReportDispatch():
             return _dispatched(state, message)
         case _:
@@ -274,14 +299,16 @@ def evolve(state: State, event: Event) -> State:
             return Shipped(state.sale, event.kit.number, state.withdrawal_refused)
         case ((Ordered() | Shipped()), WithdrawalRefused()):
             return replace(state, withdrawal_refused=True)
-        case _, (DocumentDispatched() | DocumentSigned() | SignatureRefused()):
+        case _, (
+            DocumentRendered() | DocumentDispatched() | DocumentSigned() | SignatureRefused() | DocumentDeclined()
+        ):
             return _with_document(state, event)
         case _:
             raise ValueError(f"{event.TYPE} can't follow {state!r}")
 
 
-def to_verify(state: State, message: SignDocument) -> tuple[bytes, bytes] | None:
-    """What the verifier has to be asked before `decide`: the exact bytes issued, and the signature (DER).
+def to_verify(state: State, message: SignDocument) -> Question | None:
+    """What has to be found out before `decide`: does this signature cover the bytes issued?
 
     None where the answer does not depend on it (no such document, closed, signed already, not base64), and where this
     release can't make the bytes again: `decide` then finds it unacceptable.
@@ -291,10 +318,21 @@ def to_verify(state: State, message: SignDocument) -> tuple[bytes, bytes] | None
     signature = _der(message.signature)
     if sale is None or document is None or signature is None or document.signature or isinstance(state, Closed):
         return None
+    title = _der(message.title) if message.title is not None else None
+    if message.title is not None and title is None:
+        return None
     try:
-        return document_content(sale, document), signature
+        issued = document_content(sale, document)
     except ValueError:
         return None
+    file_id = upd.file_id(_paper_of(sale, document)) if document.form == upd.FORM else None
+    return Question(signature, title, document.form, issued, document.rendered, file_id)
+
+
+def signature_digest(sign: SignDocument) -> str:
+    """The SHA-256 that names this signature in events: of its DER, or of the text where that is no base64."""
+    der = _der(sign.signature)
+    return sha256(sign.signature.encode() if der is None else der)
 
 
 def document_content(sale: Sale, document: Document) -> bytes:
@@ -302,7 +340,7 @@ def document_content(sale: Sale, document: Document) -> bytes:
 
     Raises `ValueError` if they are not the bytes that were issued: this release has lost a form of documents.
     """
-    data = content(_paper(sale, document.kind, document.number, document.issued_on))
+    data = make(document.form, _paper_of(sale, document))
     if sha256(data) != document.sha256:
         raise ValueError(f"the bytes made of document {document.id} are not those that were issued")
     return data
@@ -332,9 +370,9 @@ def _approved(state: Unseen, approved: Approved, facts: Facts) -> Decision:
     )
     sale = Sale.of(opened, state.invoice)
     kind = DocumentKind.ACT if distributor else DocumentKind.SHIPPING
-    events: list[Event] = [opened, permission, _issue(sale, kind, facts.permission_number, facts.today)]
+    events: list[Event] = [opened, permission, _issue(sale, kind, facts.permission_number, facts.today, facts.now)]
     if state.invoice and distributor is None:
-        events.append(_issue(sale, DocumentKind.INVOICE, state.invoice.number, state.invoice.issued_on))
+        events.append(_issue(sale, DocumentKind.INVOICE, state.invoice.number, state.invoice.issued_on, facts.now))
     order = next((order for grounds in state.bases if (order := gate(sale, grounds))), None)
     return (*events, order) if order else tuple(events)
 
@@ -368,7 +406,7 @@ def _declined(state: State, declined: DistributorDeclined) -> Decision:
             return ()
 
 
-def _invoiced(state: State, issued: InvoiceIssued) -> Decision:
+def _invoiced(state: State, issued: InvoiceIssued, facts: Facts) -> Decision:
     """Billing's invoice of a direct sale: its document goes to the partner (L15)."""
     noted = InvoiceNoted(
         number=issued.number, issued_on=issued.issued_on, amount=issued.amount, vat_rate=issued.vat_rate
@@ -383,7 +421,7 @@ def _invoiced(state: State, issued: InvoiceIssued) -> Decision:
             return (noted,)
         case Waiting() if state.sale.facts.distributor is None:
             sale = replace(state.sale, invoice=_invoice(noted))
-            return (noted, _issue(sale, DocumentKind.INVOICE, issued.number, issued.issued_on))
+            return (noted, _issue(sale, DocumentKind.INVOICE, issued.number, issued.issued_on, facts.now))
         case Closed():
             return ()
         case _:
@@ -438,7 +476,7 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
     if document is None:
         return Unacceptable("unknown-document", f"the request has no document {sign.document_id!r}")
     der = _der(sign.signature)
-    digest = sha256(sign.signature.encode() if der is None else der)
+    digest = signature_digest(sign)
     if digest == document.signature:
         return ()
     reason: Reason
@@ -446,8 +484,10 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
         reason = Reason(code="closed", message="Заявка закрыта, документ недействителен: подписывать его не нужно.")
     elif document.signature is not None:
         reason = Reason(code="already-signed", message="Документ уже подписан.")
-    elif der is None:
+    elif der is None or (sign.title is not None and _der(sign.title) is None):
         reason = Reason(code="not-base64", message="Подпись не удалось прочитать: это не Base64.")
+    elif facts.signature_taken or any(other.signature == digest for other in _documents(state)):
+        reason = Reason(code="reused", message="Эта подпись уже принята под другим документом.")
     else:
         match facts.verification:
             case None:
@@ -456,10 +496,10 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
                 return Unacceptable("not-verified", facts.verification.cause)
             case NotVerified():
                 reason = facts.verification.reason
-            case Verified(signer_inn) if signer_inn != document.signer_inn:
+            case Claimed(Verified(signer_inn)) if signer_inn != document.signer_inn:
                 message = f"Документ подписан ИНН {signer_inn}, а должен быть подписан ИНН {document.signer_inn}."
                 reason = Reason(code="other-signer", message=message)
-            case Verified() as verified:
+            case Claimed(verified, form, covers_sha256):
                 return (
                     DocumentSigned(
                         document_id=document.id,
@@ -468,6 +508,8 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
                         certificate_subject=verified.certificate_subject,
                         signed_at=verified.signed_at,
                         signature_sha256=digest,
+                        form=form,
+                        covers_sha256=covers_sha256,
                     ),
                 )
     if digest in document.refused:
@@ -475,6 +517,43 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
     if len(document.refused) >= MAX_SIGNATURES:
         return Unacceptable("too-many-signatures", f"over {MAX_SIGNATURES} signatures refused for {document.id!r}")
     return (SignatureRefused(document_id=document.id, reason=reason, signature_sha256=digest),)
+
+
+def _decline(state: State, decline: DeclineDocument) -> Decision:
+    """The counterparty will not sign. It ends nothing: the two sides talk, and a signature that comes later counts."""
+    sale = _sale(state)
+    document = sale.document(decline.document_id) if sale else None
+    if document is None:
+        return Unacceptable("unknown-document", f"the request has no document {decline.document_id!r}")
+    if decline.decline_id in document.declines or isinstance(state, Closed):
+        return ()
+    if document.signature is not None:
+        return Unacceptable("already-signed", f"{document.id!r} has been signed")
+    if len(document.declines) >= MAX_DECLINES:
+        return Unacceptable("too-many-declines", f"over {MAX_DECLINES} refusals to sign {document.id!r}")
+    return (
+        DocumentDeclined(
+            document_id=document.id,
+            decline_id=decline.decline_id,
+            reason=decline.reason,
+            declined_by=decline.sent_by,
+        ),
+    )
+
+
+def _rendered(state: State, report: ReportRendering) -> Decision:
+    """A document has its rendering, once and for all: what people are shown is what they were sent."""
+    sale = _sale(state)
+    document = sale.document(report.document_id) if sale else None
+    if document is None:
+        return Unacceptable("unknown-document", f"the request has no document {report.document_id!r}")
+    if not SHA256.fullmatch(report.sha256):
+        return Unacceptable("not-a-sha256", f"{report.sha256!r} is no SHA-256 in lower-case hexadecimal")
+    if document.rendered is not None:
+        if document.rendered == (report.form, report.sha256):
+            return ()
+        return Unacceptable("other-rendering", f"{document.id!r} has the rendering {document.rendered[1]}")
+    return (DocumentRendered(document_id=document.id, form=report.form, sha256=report.sha256),)
 
 
 def _dispatched(state: State, report: ReportDispatch) -> Decision:
@@ -499,42 +578,45 @@ def _dispatched(state: State, report: ReportDispatch) -> Decision:
     )
 
 
-def _issue(sale: Sale, kind: DocumentKind, number: str, issued_on: date) -> DocumentIssued:
+def _issue(sale: Sale, kind: DocumentKind, number: str, issued_on: date, now: datetime) -> DocumentIssued:
     """A document for the counterparty: a distributor's goes by EDO (L14), a partner's as agreed with it (L15)."""
     facts = sale.facts
     recipient = facts.distributor or facts.partner
+    paper = _paper(sale, kind, number, issued_on, now.replace(microsecond=0))
+    form = form_of(paper)
     return DocumentIssued(
-        document_id=f"{kind.value}-{number}",
+        document_id=paper.document_id,
         kind=kind,
         number=number,
         issued_on=issued_on,
+        issued_at=None if form == canonical.FORM else paper.issued_at,
         recipient_id=recipient.id,
         signer_inn=recipient.inn,
-        delivery=Delivery.EDO if facts.distributor else facts.partner.delivery,
-        sha256=sha256(content(_paper(sale, kind, number, issued_on))),
+        delivery=Delivery.EDO if facts.distributor else _agreed(facts.partner, kind),
+        form=form,
+        sha256=sha256(make(form, paper)),
     )
 
 
-def _paper(sale: Sale, kind: DocumentKind, number: str, issued_on: date) -> Paper:
+def _agreed(partner: Partner, kind: DocumentKind) -> Delivery:
+    """How a document of this kind travels to the partner."""
+    by_kind = partner.delivery_by_kind
+    match kind:
+        case DocumentKind.ACT:
+            return by_kind.act or partner.delivery
+        case DocumentKind.INVOICE:
+            return by_kind.invoice or partner.delivery
+        case DocumentKind.SHIPPING:
+            return by_kind.shipping or partner.delivery
+
+
+def _paper_of(sale: Sale, document: Document) -> Paper:
+    return _paper(sale, document.kind, document.number, document.issued_on, document.issued_at)
+
+
+def _paper(sale: Sale, kind: DocumentKind, number: str, issued_on: date, issued_at: datetime | None) -> Paper:
     facts, invoice = sale.facts, sale.invoice
-    priced = invoice if kind is DocumentKind.INVOICE else None
-    return Paper(
-        kind=kind,
-        number=number,
-        issued_on=issued_on,
-        procedure=facts.procedure,
-        channel=facts.channel,
-        permission_number=facts.permission_number,
-        vendor=facts.vendor,
-        recipient=facts.distributor or facts.partner,
-        partner=facts.partner,
-        client=facts.client,
-        base_delivery=facts.base_delivery,
-        registration_number=facts.registration_number,
-        product=facts.product,
-        amount=priced.amount if priced else facts.product.price,
-        vat_rate=priced.vat_rate if priced else facts.product.vat_rate,
-    )
+    return paper_of(facts, kind, number, issued_on, issued_at, (invoice.amount, invoice.vat_rate) if invoice else None)
 
 
 def _der(signature: str) -> bytes | None:
@@ -549,7 +631,15 @@ def _sale(state: State) -> Sale | None:
     return None if isinstance(state, Unseen) else state.sale
 
 
-def _with_document(state: State, event: DocumentDispatched | DocumentSigned | SignatureRefused) -> State:
+def _documents(state: State) -> tuple[Document, ...]:
+    sale = _sale(state)
+    return sale.documents if sale else ()
+
+
+OfDocument = DocumentRendered | DocumentDispatched | DocumentSigned | SignatureRefused | DocumentDeclined
+
+
+def _with_document(state: State, event: OfDocument) -> State:
     """The state with one document changed by what has happened to it."""
     if isinstance(state, Unseen) or state.sale is None:
         raise ValueError(f"{event.TYPE} before any document")
@@ -559,8 +649,12 @@ def _with_document(state: State, event: DocumentDispatched | DocumentSigned | Si
     return replace(state, sale=replace(state.sale, documents=documents))
 
 
-def _after(document: Document, event: DocumentDispatched | DocumentSigned | SignatureRefused) -> Document:
+def _after(document: Document, event: OfDocument) -> Document:
     match event:
+        case DocumentRendered():
+            return replace(document, rendered=(event.form, event.sha256))
+        case DocumentDeclined():
+            return replace(document, declines=document.declines | {event.decline_id})
         case DocumentDispatched():
             return replace(document, dispatch_id=event.dispatch_id)
         case DocumentSigned():
@@ -577,6 +671,8 @@ def _document(event: DocumentIssued) -> Document:
         issued_on=event.issued_on,
         signer_inn=event.signer_inn,
         delivery=event.delivery,
+        form=event.form,
+        issued_at=event.issued_at,
         sha256=event.sha256,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from events.shipping import Vendor
+from events.shipping import Signatory, Vendor
 
 
 class ShippingSettings(BaseSettings):
@@ -27,9 +27,11 @@ class ShippingSettings(BaseSettings):
         bank=None,
         bik=None,
         correspondent_account=None,
+        signatory=Signatory(family_name="Образцов", given_name="Иван", patronymic="Петрович"),
+        accountant="Примерова А. С.",
     )
-    """To whom signed documents are sent (L16). The numbers are placeholders that no tax office gives out: an
-    installation that works sets its own."""
+    """To whom signed documents are sent (L16). Names and numbers are placeholders, and no tax office gives out such
+    numbers: an installation that works sets its own (`POSTAVKA_VENDOR__SIGNATORY__FAMILY_NAME` …)."""
 
     signature_roots: Path | None = None
     """PEM file with the root certificates that are trusted; None: no signature can be verified."""

@@ -307,8 +307,11 @@ def _untrusted() -> Refused:
     return Refused("untrusted", "Сертификат подписи выдан удостоверяющим центром, которому мы не доверяем.")
 
 
+WRONG_BYTES = "wrong-bytes"
+
+
 def _wrong_bytes() -> Refused:
-    return Refused("wrong-bytes", "Подпись не от этого документа: подписаны другие данные.")
+    return Refused(WRONG_BYTES, "Подпись не от этого документа: подписаны другие данные.")
 
 
 def _parse(signature: bytes) -> SignedData:

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from events.approval import Approved
 from events.billing import DistributorConfirmed, DistributorDeclined, InvoiceIssued, PaymentReceived
-from events.commands import KitManufactured, ReportDispatch, SignDocument
+from events.commands import DeclineDocument, KitManufactured, ReportDispatch, ReportRendering, SignDocument
 from events.model import Event
 from events.request import RequestWithdrawn
-from events.shipping import ManufacturingOrdered, PermissionIssued
+from events.shipping import DocumentSigned, ManufacturingOrdered, PermissionIssued
 from events.topics import (
     APPROVAL_EVENTS,
     BILLING_EVENTS,
@@ -22,16 +22,20 @@ from events.topics import (
     MANUFACTURING_ORDERS,
     REQUEST_EVENTS,
 )
+from postavka.blobs import Blobs, open_blobs
+from postavka.settings import settings
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
 from services.moscow import today
 from services.shipping import decider
+from services.shipping.checking import check
 from services.shipping.permission import new_permission_number
 from services.shipping.settings import shipping_settings
 from services.shipping.signatures import make_verifier
-from services.shipping.verification import Verification, Verifier
+from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verifier
 
 PERMISSION = "permission"
+SIGNATURE = "signature"
 
 
 def inputs() -> list[Input]:
@@ -45,7 +49,7 @@ def inputs() -> list[Input]:
         ),
         Input(REQUEST_EVENTS.name, (RequestWithdrawn,), from_stage=True),
         Input(MANUFACTURING_KITS.name, (KitManufactured,), KitManufactured.TYPE),
-        Input(DOCUMENT_COMMANDS.name, (SignDocument, ReportDispatch)),
+        Input(DOCUMENT_COMMANDS.name, (SignDocument, DeclineDocument, ReportRendering, ReportDispatch)),
     ]
 
 
@@ -55,31 +59,48 @@ def verifier() -> Verifier:
     return make_verifier(shipping_settings())
 
 
+@cache
+def blobs() -> Blobs:
+    """Where the renderings are that a signature may cover."""
+    return open_blobs(settings())
+
+
 class Gathered:
     """Facts for one batch. A fresh permission number is drawn only for an approval."""
 
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
         self._today = today()
+        self._now = datetime.now(UTC)
         self._vendor = shipping_settings().vendor
+        signatures = {digest for each in batch if (digest := _digest(each.message)) is not None}
+        self._taken = recorder.find_claims(SIGNATURE, signatures) if signatures else {}
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
         message = incoming.message
         number = new_permission_number() if isinstance(message, Approved) else ""
         checked = self._verify(state, message) if isinstance(message, SignDocument) else None
-        return decider.Facts(self._today, number, self._vendor, checked)
+        taken = self._taken.get(_digest(message) or "", incoming.subject) != incoming.subject
+        return decider.Facts(self._today, number, self._vendor, self._now, checked, taken)
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
     @staticmethod
-    def _verify(state: decider.State, message: SignDocument) -> Verification | None:
-        asked = decider.to_verify(state, message)
-        return verifier().verify(*asked, datetime.now(UTC)) if asked is not None else None
+    def _verify(state: decider.State, message: SignDocument) -> Claimed | NotVerified | Unverifiable | None:
+        question = decider.to_verify(state, message)
+        return check(question, verifier(), blobs(), datetime.now(UTC)) if question is not None else None
+
+
+def _digest(message: object) -> str | None:
+    return decider.signature_digest(message) if isinstance(message, SignDocument) else None
 
 
 def claims(subject: UUID, event: Event) -> Iterable[tuple[str, str]]:
-    """A permission number exists once."""
-    if isinstance(event, PermissionIssued):
-        yield PERMISSION, event.number
+    """A permission number exists once, and a signature counts once."""
+    match event:
+        case PermissionIssued():
+            yield PERMISSION, event.number
+        case DocumentSigned():
+            yield SIGNATURE, event.signature_sha256
 
 
 STAGE = Stage(

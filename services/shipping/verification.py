@@ -37,6 +37,33 @@ class Unverifiable:
     cause: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A signature that covers bytes of the document asked about: which, and who signed."""
+
+    verified: Verified
+    form: str
+    """Of the bytes covered: as issued, the rendering, or the buyer's title."""
+    covers_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Does this signature cover the bytes issued? `checking.check` finds out."""
+
+    signature: bytes
+    """DER"""
+    title: bytes | None
+    """The buyer's title, if the sender gave one: then it is what has to be signed."""
+    form: str
+    issued: bytes
+    """The exact bytes issued, in `form`."""
+    rendered: tuple[str, str] | None
+    """Form and sha256 of the rendering, whose bytes are in the store of blobs; a signature may cover them instead."""
+    file_id: str | None
+    """What a buyer's title has to name; None: the document has none."""
+
+
 Verification = Verified | NotVerified | Unverifiable
 
 

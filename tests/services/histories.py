@@ -18,7 +18,7 @@ from events.approval import Approved
 from events.model import Channel, Delivery, Event, Unacceptable
 from events.reference import BaseDelivery, Client, Contact, Distributor, Partner, Product, Service
 from events.request import PROCEDURE
-from events.shipping import Vendor
+from events.shipping import Signatory, Vendor
 
 TODAY = date(2026, 3, 1)
 PERMISSION = "482-019-337-561-908-274-651"
@@ -27,7 +27,14 @@ PRICE = Decimal("1000.00")
 
 PARTNER = Partner(id="p-1", name="ООО «Первый»", inn="7707083893", kpp="773601001", delivery=Delivery.POST)
 DISTRIBUTOR = Distributor(id="d-1", name="ООО «Союз»", inn="7736050003", kpp="773601001")
-VENDOR = Vendor(id="softehno", name="ООО «Софтехно»", inn="7707083893", account="40702810000000000001")
+VENDOR = Vendor(
+    id="softehno",
+    name="ООО «Софтехно»",
+    inn="7707083893",
+    kpp="773601001",
+    account="40702810000000000001",
+    signatory=Signatory(family_name="Сидоров", given_name="Сидор", patronymic="Сидорович"),
+)
 PRODUCT = Product(
     id="its-12", service=Service.ITS_INDUSTRY, name="1С:ИТС Отраслевой", months=12, price=PRICE, vat_rate=Decimal("20")
 )

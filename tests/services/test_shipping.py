@@ -15,16 +15,18 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events.billing import DistributorConfirmed, DistributorDeclined, InvoiceIssued, PaymentReceived
-from events.commands import KitManufactured, ReportDispatch, SignDocument
+from events.commands import DeclineDocument, KitManufactured, ReportDispatch, ReportRendering, SignDocument
 from events.model import Channel, Delivery, Event, Reason
-from events.reference import Distributor
+from events.reference import DeliveryByKind, Distributor
 from events.request import PROCEDURE, RequestWithdrawn
 from events.shipping import (
     Basis,
     BasisHeld,
+    DocumentDeclined,
     DocumentDispatched,
     DocumentIssued,
     DocumentKind,
+    DocumentRendered,
     DocumentSigned,
     InvoiceNoted,
     Kit,
@@ -37,10 +39,12 @@ from events.shipping import (
     SignatureRefused,
     WithdrawalRefused,
 )
+from services.documents import canonical, upd
+from services.documents.forms import form_of, make
+from services.documents.paper import paper_of, sha256
 from services.shipping import decider
-from services.shipping.decider import MAX_BASES, MAX_SIGNATURES, Confirmed, Facts, FullyPaid, Sale, gate
-from services.shipping.documents import Paper, content, sha256
-from services.shipping.verification import NotVerified, Unverifiable, Verified
+from services.shipping.decider import MAX_BASES, MAX_DECLINES, MAX_SIGNATURES, Confirmed, Facts, FullyPaid, Sale, gate
+from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified
 from tests.given import Specification
 from tests.services.histories import (
     CLIENT,
@@ -60,7 +64,8 @@ from tests.services.histories import (
 )
 
 REQUEST = UUID("0190f3a0-0000-7000-8000-000000000001")
-FACTS = Facts(TODAY, PERMISSION, VENDOR)
+NOW = datetime(2026, 3, 1, 9, 30, 15, tzinfo=UTC)
+FACTS = Facts(TODAY, PERMISSION, VENDOR, NOW)
 LATER = date(2026, 3, 9)
 
 given = Specification(decider).given
@@ -95,13 +100,17 @@ SIGNATURE = base64.b64encode(b"a signature in DER").decode()
 SIGNATURE_SHA256 = sha256(b"a signature in DER")
 
 
-def sign(document_id: str, signature: str = SIGNATURE) -> SignDocument:
-    return SignDocument(request_id=REQUEST, document_id=document_id, signature=signature, sent_by="edo")
+COVERED = sha256(b"the bytes that it covers")
 
 
-def verified(inn: str) -> Facts:
+def sign(document_id: str, signature: str = SIGNATURE, title: str | None = None) -> SignDocument:
+    return SignDocument(request_id=REQUEST, document_id=document_id, signature=signature, title=title, sent_by="edo")
+
+
+def verified(inn: str, form: str = upd.FORM) -> Facts:
     """The verifier says: a good signature of this INN."""
-    return replace(FACTS, verification=Verified(inn, "01AB", "CN=Петров", datetime(2026, 3, 2, tzinfo=UTC)))
+    signer = Verified(inn, "01AB", "CN=Петров", datetime(2026, 3, 2, tzinfo=UTC))
+    return replace(FACTS, verification=Claimed(signer, form, COVERED))
 
 
 # What has happened
@@ -124,32 +133,19 @@ def opened(distributor: Distributor | None, delivery: Delivery = Delivery.POST) 
 
 def document(of: ShippingOpened, kind: DocumentKind, number: str, delivery: Delivery) -> DocumentIssued:
     recipient = of.distributor or of.partner
-    paper = Paper(
-        kind=kind,
-        number=number,
-        issued_on=TODAY,
-        procedure=of.procedure,
-        channel=of.channel,
-        permission_number=PERMISSION,
-        vendor=VENDOR,
-        recipient=recipient,
-        partner=of.partner,
-        client=CLIENT,
-        base_delivery=of.base_delivery,
-        registration_number="12345678",
-        product=PRODUCT,
-        amount=PRICE,
-        vat_rate=PRODUCT.vat_rate,
-    )
+    paper = paper_of(of, kind, number, TODAY, NOW, (PRICE, PRODUCT.vat_rate))
+    form = form_of(paper)
     return DocumentIssued(
         document_id=f"{kind.value}-{number}",
         kind=kind,
         number=number,
         issued_on=TODAY,
+        issued_at=NOW if form == upd.FORM else None,
         recipient_id=recipient.id,
         signer_inn=recipient.inn,
         delivery=delivery,
-        sha256=sha256(content(paper)),
+        form=form,
+        sha256=sha256(make(form, paper)),
     )
 
 
@@ -432,6 +428,8 @@ def signed(of: DocumentIssued) -> DocumentSigned:
         certificate_subject="CN=Петров",
         signed_at=datetime(2026, 3, 2, tzinfo=UTC),
         signature_sha256=SIGNATURE_SHA256,
+        form=upd.FORM,
+        covers_sha256=COVERED,
     )
 
 
@@ -529,9 +527,111 @@ def state_after(*events: Event) -> decider.State:
 def test_the_verifier_is_given_the_exact_bytes_issued(before: tuple[Event, ...], of: DocumentIssued):
     asked = decider.to_verify(state_after(*before), sign(of.document_id))
     assert asked is not None
-    data, signature = asked
-    assert sha256(data) == of.sha256
-    assert signature == b"a signature in DER"
+    assert (asked.form, sha256(asked.issued)) == (of.form, of.sha256)
+    assert asked.signature == b"a signature in DER"
+    assert asked.rendered is None
+    assert (asked.file_id is not None) == (of.form == upd.FORM)
+
+
+def test_the_verifier_is_told_of_the_rendering_and_of_the_title():
+    title = base64.b64encode(b"<title/>").decode()
+    asked = decider.to_verify(state_after(*SALE, RENDERED), sign(ACT.document_id, title=title))
+    assert asked is not None
+    assert (asked.rendered, asked.title) == (("pdf/1", "a" * 64), b"<title/>")
+    assert asked.file_id is not None
+    assert asked.file_id.encode("cp1251") in asked.issued
+
+
+def test_a_title_that_is_no_base64_is_refused():
+    message = sign(ACT.document_id, title="Титул")
+    assert decider.to_verify(state_after(*SALE), message) is None
+    refusal = not_signed(ACT, "not-base64", "Подпись не удалось прочитать: это не Base64.")
+    given(*SALE).when(message, FACTS).then(refusal)
+
+
+def test_a_signature_counts_once():
+    """The same signature under another request (the store knows), or another document of this one."""
+    refusal = not_signed(ACT, "reused", "Эта подпись уже принята под другим документом.")
+    elsewhere = replace(verified(DISTRIBUTOR.inn), signature_taken=True)
+    given(*SALE).when(sign(ACT.document_id), elsewhere).then(refusal)
+    again_here = refusal.model_copy(update={"document_id": TO_SIGN.document_id})
+    given(*DIRECT, NOTED, BILL, signed(BILL)).when(sign(TO_SIGN.document_id), verified(PARTNER.inn)).then(again_here)
+
+
+# Forms, channels, renderings, refusals to sign (L14-L16)
+
+
+def test_a_vendor_that_has_not_named_who_signs_issues_the_first_form():
+    """And so are documents of before, whose sales say nothing of a signatory."""
+    facts = replace(FACTS, vendor=VENDOR.model_copy(update={"signatory": None}))
+    happened, _ = run(decider, [approved()], facts)
+    (act,) = (event for event in happened if isinstance(event, DocumentIssued))
+    assert (act.form, act.issued_at) == (canonical.FORM, None)
+    assert decider.to_verify(state_after(*happened), sign(act.document_id)) is not None
+
+
+@pytest.mark.parametrize(
+    ("agreed", "by_kind", "shipping", "invoice"),
+    [
+        (Delivery.POST, {}, Delivery.POST, Delivery.POST),
+        (Delivery.EDO, {}, Delivery.EDO, Delivery.EDO),
+        (Delivery.EDO, {"invoice": Delivery.POST}, Delivery.EDO, Delivery.POST),
+        (Delivery.POST, {"shipping": Delivery.EDO}, Delivery.EDO, Delivery.POST),
+    ],
+)
+def test_an_agreement_can_differ_by_kind_of_document(agreed, by_kind, shipping, invoice):
+    approval = approved(distributor=None)
+    partner = approval.partner.model_copy(
+        update={"delivery": agreed, "delivery_by_kind": DeliveryByKind.model_validate(by_kind)}
+    )
+    happened, _ = run(decider, [approval.model_copy(update={"partner": partner}), INVOICED], FACTS)
+    found = {event.kind: event.delivery for event in happened if isinstance(event, DocumentIssued)}
+    assert found == {DocumentKind.SHIPPING: shipping, DocumentKind.INVOICE: invoice}
+
+
+def test_a_distributors_act_is_electronic_whatever_the_partner_has_agreed():
+    approval = approved()
+    partner = approval.partner.model_copy(update={"delivery_by_kind": DeliveryByKind(act=Delivery.POST)})
+    happened, _ = run(decider, [approval.model_copy(update={"partner": partner})], FACTS)
+    assert [event.delivery for event in happened if isinstance(event, DocumentIssued)] == [Delivery.EDO]
+
+
+RENDERED = DocumentRendered(document_id=ACT.document_id, form="pdf/1", sha256="a" * 64)
+
+
+def rendering(sha: str = "a" * 64) -> ReportRendering:
+    return ReportRendering(request_id=REQUEST, document_id=ACT.document_id, form="pdf/1", sha256=sha)
+
+
+def test_a_document_has_one_rendering():
+    given(*SALE).when(rendering(), FACTS).then(RENDERED)
+    given(*SALE, RENDERED).when(rendering(), FACTS).then_nothing()
+    given(*SALE, RENDERED).when(rendering("b" * 64), FACTS).then_unacceptable("other-rendering")
+    given(*SALE).when(rendering("../etc/passwd"), FACTS).then_unacceptable("not-a-sha256")
+    given(*DIRECT).when(rendering(), FACTS).then_unacceptable("unknown-document")
+
+
+def decline(decline_id: str = "no-1") -> DeclineDocument:
+    return DeclineDocument(
+        request_id=REQUEST, document_id=ACT.document_id, decline_id=decline_id, reason="Неверный КПП", sent_by="d-1"
+    )
+
+
+def declined(decline_id: str = "no-1") -> DocumentDeclined:
+    return DocumentDeclined(
+        document_id=ACT.document_id, decline_id=decline_id, reason="Неверный КПП", declined_by="d-1"
+    )
+
+
+def test_the_counterparty_declines_and_may_sign_later():
+    given(*SALE).when(decline(), FACTS).then(declined())
+    given(*SALE, declined()).when(decline(), FACTS).then_nothing()
+    given(*SALE, declined()).when(sign(ACT.document_id), verified(DISTRIBUTOR.inn)).then(signed(ACT))
+    given(*SALE, signed(ACT)).when(decline(), FACTS).then_unacceptable("already-signed")
+    given(*SALE, CLOSED).when(decline(), FACTS).then_nothing()
+    given(*DIRECT).when(decline(), FACTS).then_unacceptable("unknown-document")
+    many = [declined(f"no-{n}") for n in range(MAX_DECLINES)]
+    given(*SALE, *many).when(decline("more"), FACTS).then_unacceptable("too-many-declines")
 
 
 @pytest.mark.parametrize(

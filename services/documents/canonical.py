@@ -1,57 +1,20 @@
-"""The exact bytes of every document: act, invoice, shipping documents (L14, L15).
+"""The form `postavka.document/1`: canonical JSON in UTF-8, keys in order, no spaces.
 
-`content` is what is hashed into `DocumentIssued.sha256` and what a signature must cover (L16): canonical JSON in UTF-8
-with keys in order and no spaces, the same on every machine and in every release. People read renderings of the same
-`Paper` (PDF for the post, XML for the exchange operator); they are made from it beside `content` and are not signed.
-
-A later form of a document is added beside `content/1`, never in its place: bytes that were issued must be made again
-for as long as a signature on them may come, and their sha256 tells which form they have.
+Invoices have it (the tax service asks for no form of them), and everything that has no tax form (`upd.py` says what).
+Never to be changed: signatures lie over such bytes, and they are made again for as long as one may come.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
-from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
-from events.model import Channel
-from events.reference import BaseDelivery, Client, Company, Distributor, Partner, Product
-from events.shipping import DocumentKind, Vendor
+from events.reference import Company
+from events.shipping import DocumentKind
+from services.documents.paper import TITLES, Paper, vat_included
 
 FORM = "postavka.document/1"
-KOPECK = Decimal("0.01")
-
-TITLES = {
-    DocumentKind.ACT: "Акт приема-передачи",
-    DocumentKind.INVOICE: "Счет на оплату",
-    DocumentKind.SHIPPING: "Документы на отгрузку",
-}
-"""As the letter names them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """Everything a document says. `recipient` is the counterparty that signs: the distributor, or in a direct sale the
-    partner (L16). Sums are in roubles, with `vat_rate` per cent of VAT included."""
-
-    kind: DocumentKind
-    number: str
-    issued_on: date
-    procedure: str
-    channel: Channel
-    permission_number: str
-    vendor: Vendor
-    recipient: Distributor | Partner
-    partner: Partner
-    client: Client
-    base_delivery: BaseDelivery
-    registration_number: str
-    product: Product
-    amount: Decimal
-    vat_rate: Decimal
 
 
 def content(paper: Paper) -> bytes:
@@ -94,16 +57,6 @@ def content(paper: Paper) -> bytes:
             "correspondent_account": paper.vendor.correspondent_account,
         }
     return json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def sha256(data: bytes) -> str:
-    """In lower-case hexadecimal, as events write it."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def vat_included(amount: Decimal, vat_rate: Decimal) -> Decimal:
-    """The VAT inside `amount` (roubles) at `vat_rate` per cent, to the kopeck, half a kopeck up."""
-    return (amount * vat_rate / (100 + vat_rate)).quantize(KOPECK, ROUND_HALF_UP)
 
 
 def _company(company: Company) -> dict[str, str | None]:
