@@ -12,7 +12,7 @@ import orjson
 from cyclopts import App
 
 from events.envelope import Envelope, EnvelopeError
-from events.topics import STAGE_TOPICS
+from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.cli.connection import connected
 from postavka.cli.output import console, print_line
 from postavka.log.follow import Follower
@@ -21,6 +21,7 @@ from postavka.log.record import Record
 log = App(name="log", help="Look at the event log.")
 
 COLOURS = {"request": "cyan", "approval": "green", "billing": "yellow", "shipping": "magenta", "activation": "blue"}
+TAILED = (*STAGE_TOPICS, OPS_EVENTS)
 MOSCOW = ZoneInfo("Europe/Moscow")
 TOLD = ("number", "invoice_number", "confirmation_id", "amount", "due", "kind", "basis", "distributor_id")
 """Fields worth a word beside the type, in this order."""
@@ -47,7 +48,7 @@ def tail(
     Parameters
     ----------
     stage
-        Only of this stage: request, approval, billing, shipping or activation.
+        Only of this stage: request, approval, billing, shipping or activation; `ops` shows what was done by hand.
     request
         Only of this request; the beginning of its id is enough.
     type
@@ -59,9 +60,9 @@ def tail(
     json
         One JSON object a line: envelope, coordinates, body.
     """
-    names = [topic.name for topic in STAGE_TOPICS if stage in (None, topic.writer)]
+    names = [topic.name for topic in TAILED if stage == topic.writer or (stage is None and topic is not OPS_EVENTS)]
     if not names:
-        raise SystemExit(f"no stage {stage!r}; there are {', '.join(topic.writer for topic in STAGE_TOPICS)}")
+        raise SystemExit(f"no stage {stage!r}; there are {', '.join(topic.writer for topic in TAILED)}")
     begin = None if since is None and follow else parse_since(since or "0")
     with Follower(connected(), names, begin) as follower:
         try:

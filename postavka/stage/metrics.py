@@ -22,7 +22,7 @@ CAUSE_SECONDS = Histogram(
 )
 REDONE = Counter("postavka_batches_redone_total", "Batches decided again because another worker was faster", ["stage"])
 LAG = Gauge("postavka_lag_records", "Records of the assigned partitions that are not handled yet", ["stage"])
-OLDEST_BATCH = Gauge("postavka_seconds_since_batch", "Seconds since the last batch was committed", ["stage"])
+OLDEST_BATCH = Gauge("postavka_last_batch_age_seconds", "Seconds since the last batch was committed", ["stage"])
 RELAYED = Counter("postavka_relayed_events_total", "Events published by this process's relay", ["stage"])
 RELAY_DELAY = Gauge("postavka_relay_delay_events", "Events in the store that are not on the topic yet", ["stage"])
 """Measured by the active relay; a standby shows 0."""

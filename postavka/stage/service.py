@@ -89,6 +89,7 @@ class StageService:
             stage.copies,
             metrics.RELAYED.labels(stage.name).inc,
         )
+        metrics.REDONE.labels(stage.name)  # shown as 0 from the start
         self.worker = FaustWorker(config, stage.name, self.topics, self._take_partitions)
         self.progress = Progress(config.stall_seconds)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="decide")

@@ -1,0 +1,172 @@
+"""Operations on the running whole: dead letters retried in bulk and put right, and a real Prometheus that looks on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+import yaml
+
+from tests.system.conftest import System, wait_until
+from tests.system.traffic import Traffic
+
+FOLDER = Path(__file__).parent.parent.parent / "deploy" / "observability"
+MANY = 1_000
+
+
+def poison(system: System, count: int) -> None:
+    """So many payments that no release can read."""
+    traffic = Traffic(system.bootstrap)
+    for number in range(count):
+        traffic.send("bank.payments", f"poison-{number}", "BankPayment.v1", {"payment_id": f"poison-{number}"})
+    traffic.flush()
+
+
+def open_letters(system: System) -> int:
+    with psycopg.connect(system.database_url) as connection:
+        row = connection.execute("SELECT count(*) FROM billing.dead_letters WHERE status = 'open'").fetchone()
+    return row[0] if row else 0
+
+
+def acts(system: System, type_name: str) -> int:
+    """Events of this type that are on the topic of operations."""
+    lines = system.cli("log", "tail", "--stage", "ops", "--since", "0", "--no-follow", "--json").splitlines()
+    return sum(json.loads(line)["type"] == type_name for line in lines)
+
+
+def test_many_dead_letters_are_retried_at_once_and_every_act_is_on_the_log(system: System) -> None:
+    before = open_letters(system)
+    poison(system, MANY)
+    wait_until(lambda: open_letters(system) == before + MANY, "all poison is put aside")
+    told = json.loads(system.cli("dead-letters", "retry", "billing/all", "--reason", "a new release", "--json"))
+    assert told["marked"] == before + MANY
+    assert told["waiting"] == 0
+    assert open_letters(system) == before + MANY, "what can't be read is refused again and stays"
+    wait_until(lambda: acts(system, "DeadLetterRetried.v1") >= MANY, "the acts are published")
+
+
+def test_a_corrected_record_is_taken_and_the_letter_is_settled(system: System, tmp_path: Path) -> None:
+    traffic = Traffic(system.bootstrap)
+    request_id = str(uuid4())
+    traffic.send("commands.requests", request_id, "SubmitRequest.v1", {"request_id": request_id})
+    traffic.flush()
+    found: list[dict[str, Any]] = []
+
+    def put_aside() -> bool:
+        found[:] = [
+            row
+            for row in json.loads(system.cli("dead-letters", "list", "--stage", "request", "--json"))
+            if row["key"] == request_id
+        ]
+        return bool(found)
+
+    wait_until(put_aside, "the request is put aside")
+    mended = tmp_path / "mended.json"
+    mended.write_text(json.dumps({"request_id": request_id, "partner_id": "lukomor", "submitted_by": "anna"}))
+    system.cli("dead-letters", "correct", found[0]["id"], str(mended), "--reason", "the partner was missing")
+    wait_until(
+        lambda: (
+            "RequestSubmitted" in system.cli("log", "tail", "--request", request_id, "--since", "1h", "--no-follow")
+        ),
+        "the corrected request is taken",
+    )
+    again = system.run_cli("dead-letters", "discard", found[0]["id"], "--reason", "too late")
+    assert again.returncode != 0
+    shown = json.loads(system.cli("dead-letters", "show", found[0]["id"], "--json"))
+    assert shown["status"] == "corrected"
+
+
+def test_the_live_view_shows_every_reader_and_service(system: System) -> None:
+    shown = system.cli("top", "--rounds", "1")
+    for name in ("approval", "cabinet", "confirmation", "commands.requests"):
+        assert name in shown
+
+
+# A real Prometheus
+
+
+@pytest.fixture
+def prometheus(system: System, tmp_path: Path) -> Iterator[str]:
+    """Its URL, while it scrapes this system by the rules that ship."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not on this machine")
+    targets = [
+        {"targets": [f"127.0.0.1:{port}"], "labels": {"service": name.removesuffix(".http")}}
+        for name, port in system.launch.ports.items()
+    ]
+    config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(FOLDER / "alerts.yml")]
+    config["scrape_configs"][0]["static_configs"] = targets
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (tmp_path / "prometheus.log").open("w")
+    process = subprocess.Popen(
+        [
+            "prometheus",
+            f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+def ask(prometheus: str, query: str) -> list[dict[str, Any]]:
+    """What a query gives; [] while Prometheus is starting."""
+    url = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+            return found
+    except OSError:
+        return []
+
+
+def dashboards() -> list[tuple[str, str]]:
+    """(panel, query) of all dashboards."""
+    return [
+        (panel["title"], target["expr"])
+        for file in sorted((FOLDER / "grafana").glob("*.json"))
+        for panel in json.loads(file.read_text())["panels"]
+        for target in panel["targets"]
+    ]
+
+
+def test_every_panel_shows_something_on_a_running_system(system: System, prometheus: str) -> None:
+    names = {name.removesuffix(".http") for name in system.launch.ports}
+
+    def all_up() -> bool:
+        return {each["metric"]["service"] for each in ask(prometheus, "up == 1")} == names
+
+    wait_until(all_up, f"Prometheus reaches {sorted(names)}")
+    system.traffic().run(12, 50)
+    poison(system, 1)
+    empty = ["not asked yet"]
+    deadline = time.monotonic() + 60
+    while empty and time.monotonic() < deadline:
+        time.sleep(1)
+        empty = [f"{title}: {query}" for title, query in dashboards() if not ask(prometheus, query)]
+    assert empty == [], "panels without data"
+    alerts = {each["metric"]["alertname"] for each in ask(prometheus, 'ALERTS{alertstate="firing"}')}
+    assert not alerts - {"PostavkaDeadLetters", "PostavkaDeciderFails"}, "a system that is well raises no other alarm"
