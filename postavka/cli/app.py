@@ -137,7 +137,20 @@ def _say_what_runs(ports: dict[str, int]) -> None:
         base = f"http://127.0.0.1:{port}"
         shown.add_row(name.removesuffix(".http"), f"{base}/healthz", f"{base}/metrics")
     console.print(shown)
+    if "web.http" in ports:
+        _say_where_the_pages_are(ports["web.http"])
     console.print("Ctrl-C stops everything. `postavka log tail` in another terminal shows what happens.")
+
+
+def _say_where_the_pages_are(port: int) -> None:
+    from services.accounts.sample import PASSWORD
+
+    console.print(f"The cabinet: [bold]http://127.0.0.1:{port}/[/]", highlight=False)
+    console.print(
+        "Sign in as lukomor or romashka-it (partners), dist-north (distributor), ops or auditor; the password of "
+        f"these sample users is [bold]{PASSWORD}[/]",
+        highlight=False,
+    )
 
 
 def _wait_for_interrupt() -> None:

@@ -49,7 +49,12 @@ PATIENCE_SECONDS = 3
 STILL_SECONDS = 3.0
 """Lag that doesn't get smaller for so long is not load but a standstill."""
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
-SCHEMAS = {**dict.fromkeys(STAGES, "postavka.store"), "cabinet": "services.cabinet", "reference": "services.reference"}
+SCHEMAS = {
+    **dict.fromkeys(STAGES, "postavka.store"),
+    "accounts": "services.accounts",
+    "cabinet": "services.cabinet",
+    "reference": "services.reference",
+}
 """Schema → the package whose SQL files make it."""
 START = "start it with `postavka up` in another terminal, or set KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL"
 SIGNS = {"ok": "[green]✓[/]", "wrong": "[red]✗[/]", "unknown": "[dim]–[/]"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import urllib.error
@@ -23,7 +24,9 @@ from postavka.trouble import Trouble
 from services.reference.file import read_file
 from services.reference.store import distributor_ids, load
 
-SERVICES = ("request", "approval", "billing", "shipping", "activation", "cabinet", "desk", "ops")
+SERVICES = ("request", "approval", "billing", "shipping", "activation", "cabinet", "desk", "ops", "web")
+MODULES = {"web": "services.cabinet.web"}
+"""Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
 WELL_SECONDS = 90
 
@@ -104,11 +107,21 @@ class Launch:
         return [
             Program(
                 name,
-                [sys.executable, "-m", f"services.{name}"],
-                env={"POSTAVKA_HTTP_PORT": str(self.ports[f"{name}.http"]), "POSTAVKA_HOME": str(self.home.resolve())},
+                [sys.executable, "-m", MODULES.get(name, f"services.{name}")],
+                env={
+                    "POSTAVKA_HTTP_PORT": str(self.ports[f"{name}.http"]),
+                    "POSTAVKA_HOME": str(self.home.resolve()),
+                    **self._env_of(name),
+                },
             )
             for name in self.services
         ]
+
+    def _env_of(self, name: str) -> dict[str, str]:
+        """Sample users only where everything is a sample: on servers that are started here, unless it is said."""
+        if name == "web" and not self.config.kafka_bootstrap_servers:
+            return {"POSTAVKA_WEB_SAMPLE_ACCOUNTS": os.environ.get("POSTAVKA_WEB_SAMPLE_ACCOUNTS", "true")}
+        return {}
 
     def _pointed_at(self, endpoints: Endpoints) -> Settings:
         given = self.config.model_dump(exclude_unset=True)

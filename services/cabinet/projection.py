@@ -20,9 +20,18 @@ from postavka.logs import logger
 from postavka.settings import Settings, database_url
 from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
-from postavka.store.migration import migrate
 from services.cabinet.fold import UNSHOWN, Row, fold
-from services.cabinet.table import SCHEMA, STAGE_OF, TOPICS, load_rows, move_marks, read_marks, write_groups
+from services.cabinet.table import (
+    SCHEMA,
+    STAGE_OF,
+    TOPICS,
+    load_rows,
+    move_marks,
+    prepare,
+    read_marks,
+    tell_changed,
+    write_groups,
+)
 
 log = logger(__name__)
 
@@ -39,7 +48,7 @@ class Cabinet:
 
     def __init__(self, config: Settings) -> None:
         self._conninfo = database_url(config)
-        migrate(self._conninfo, SCHEMA, "services.cabinet")
+        prepare(self._conninfo)
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[str, Mark] = {}
         self._rows: OrderedDict[UUID, Row] = OrderedDict()
@@ -100,6 +109,7 @@ class Cabinet:
                         (record.topic, record.partition, record.offset, type_name, reason),
                     )
                 move_marks(connection, moved)
+                tell_changed(connection, changed)
         except (psycopg.Error, MarksMoved):
             # Rows were folded in memory and are not in the table; and after a swap old plans point at the old table.
             self._rows.clear()

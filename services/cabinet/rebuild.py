@@ -24,19 +24,28 @@ from postavka.log.record import partition_name
 from postavka.log.tail import end_offsets, read_messages_to_end
 from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.store.mark import Mark
-from postavka.store.migration import migrate
 from services.cabinet.share import NEXT, Answer, Folded, Share, connect, places
-from services.cabinet.table import SCHEMA, load_rows, write_groups
+from services.cabinet.table import load_rows, prepare, write_groups
 
 TELL_SECONDS = 0.2
 CLOSE_ENOUGH = 500
 """Records behind the log at which the swap begins: the live projection stands still while these are folded in."""
 LARGEST_SHARE = 400_000
 """Events that one process folds in memory before it writes: about a gigabyte of rows at most."""
+_COVERED = "approved, status, search"
 INDEXES = (
-    ("requests_of_partner", "(partner_id, submitted_at DESC, request_id)"),
-    ("requests_of_distributor", "(distributor_id, submitted_at DESC, request_id)"),
+    (
+        "requests_of_partner",
+        f"(partner_id, submitted_at DESC, request_id) INCLUDE (distributor_id, {_COVERED})",
+    ),
+    (
+        "requests_of_distributor",
+        f"(distributor_id, submitted_at DESC, request_id) INCLUDE (partner_id, {_COVERED})",
+    ),
+    ("requests_by_time", f"(submitted_at DESC, request_id) INCLUDE (partner_id, distributor_id, {_COVERED})"),
+    ("requests_by_sold_registration", "(sold_registration) WHERE sold_registration IS NOT NULL"),
 )
+"""As in sql/002_search.sql."""
 
 Told = Callable[[int, int], None]
 """Called with events folded so far and events to fold."""
@@ -55,7 +64,7 @@ class Report:
 def rebuild(config: Settings, told: Told = lambda done, total: None, processes: int | None = None) -> Report:
     """Build anew and swap. Safe to run while everything works; two at once wait for each other."""
     started = time.monotonic()
-    migrate(database_url(config), SCHEMA, "services.cabinet")
+    prepare(database_url(config))
     with connect(config) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtext('rebuild of cabinet'))")
         _make_next(connection)
@@ -164,7 +173,10 @@ def _index(connection: psycopg.Connection[Any]) -> None:
     connection.execute("ALTER TABLE requests_next ADD PRIMARY KEY (request_id)")
     for name, columns in INDEXES:
         connection.execute(SQL("CREATE INDEX {} ON requests_next " + columns).format(Identifier(f"{name}_next")))
-    connection.execute("ANALYZE requests_next")
+    connection.execute("SELECT protect_requests('requests_next')")
+    connection.execute(
+        "VACUUM ANALYZE requests_next"
+    )  # lists are answered from indexes alone once pages are all visible
 
 
 __all__ = ["Report", "rebuild"]

@@ -13,12 +13,31 @@ from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS
 from postavka.store.mark import Mark, MarksMoved
+from postavka.store.migration import migrate
 from services.cabinet.fold import STAGES, Row
 
 SCHEMA = "cabinet"
 TOPICS = tuple(topic.name for topic in STAGE_TOPICS)
 STAGE_OF = {topic.name: topic.writer for topic in STAGE_TOPICS}
+CHANGES_CHANNEL = "cabinet_changes"
+"""NOTIFY: which requests have just changed, ids with blanks between them."""
+IDS_IN_A_NOTICE = 200
+"""A notification takes less than 8,000 bytes."""
 COLUMNS = SQL(", ").join(Identifier(stage) for stage in STAGES)
+
+
+def prepare(conninfo: str) -> None:
+    """Bring the schema up to date, and that of the accounts before it: row-level security is defined there."""
+    migrate(conninfo, "accounts", "services.accounts")
+    migrate(conninfo, SCHEMA, "services.cabinet")
+
+
+def tell_changed(connection: psycopg.Connection[Any], changed: Iterable[UUID]) -> None:
+    """Tell who listens (open pages) when this transaction commits."""
+    ids = [str(each) for each in changed]
+    for start in range(0, len(ids), IDS_IN_A_NOTICE):
+        notice = " ".join(ids[start : start + IDS_IN_A_NOTICE])
+        connection.execute("SELECT pg_notify(%s, %s)", (CHANGES_CHANNEL, notice))
 
 
 def load_rows(

@@ -1,0 +1,4 @@
+"""Who may sign in and as what: users, sessions, known devices, tokens of programs. PostgreSQL schema `accounts`.
+
+Everything here takes an `AsyncConnection`; which one, and when, is the web application's and the command line's matter.
+"""

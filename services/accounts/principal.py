@@ -1,0 +1,66 @@
+"""On whose behalf something is done: a signed-in person, or a program with a token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What somebody may do at all. Whose rows it sees comes from `Principal.partner_id` and `distributor_id`."""
+
+    PARTNER = "partner"
+    """Sends requests and sees its own (L3)."""
+    DISTRIBUTOR = "distributor"
+    """Confirms the approved requests that name it (L17)."""
+    OPS = "ops"
+    """Runs the system; sees all."""
+    AUDITOR = "auditor"
+    """Sees all, changes nothing."""
+
+
+class Scope(StrEnum):
+    """What a token may be used for. A signed-in person has all scopes of its role."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    """Send, withdraw and activate (partner)."""
+    CONFIRM = "confirm"
+    """Answer requests (distributor)."""
+    SIGN = "sign"
+    """Return signed documents."""
+
+
+SCOPES = {
+    Role.PARTNER: (Scope.READ, Scope.SUBMIT, Scope.SIGN),
+    Role.DISTRIBUTOR: (Scope.READ, Scope.CONFIRM, Scope.SIGN),
+    Role.OPS: (Scope.READ,),
+    Role.AUDITOR: (Scope.READ,),
+}
+"""The scopes that make sense for each role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts. `id` is the user's or the token's; `actor` is what events record."""
+
+    id: str
+    name: str
+    role: Role
+    partner_id: str | None = None
+    distributor_id: str | None = None
+    scopes: frozenset[Scope] = frozenset()
+    actor: str = ""
+    """The login, or `token:‹name›`."""
+    session_id: str | None = None
+    """Of a signed-in person; None for a token."""
+
+    @property
+    def sees_all(self) -> bool:
+        """No tenant: operations and auditors."""
+        return self.role in (Role.OPS, Role.AUDITOR)
+
+    @property
+    def owner(self) -> str:
+        """Names the tenant, for what exists once a tenant: `partner:lukomor`; of a role without tenant the user."""
+        return f"{self.role}:{self.partner_id or self.distributor_id or self.id}"

@@ -1,0 +1,195 @@
+"""Sessions of signed-in people, and the browsers they are known in.
+
+A cookie holds 256 random bits; the database their SHA-256. The id changes at sign-in and every `rotate` after that;
+the former one stays good for some seconds, so that requests under way are not thrown out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row, dict_row
+
+from services.accounts.users import User
+
+Connection = psycopg.AsyncConnection[Any]
+FORMER_SECONDS = 60
+"""How long the id before the last rotation is still taken."""
+DEVICE_DAYS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long a session lasts."""
+
+    idle: timedelta
+    """Without a request."""
+    absolute: timedelta
+    """From the sign-in."""
+    rotate: timedelta
+    """Between changes of the id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that is good now."""
+
+    user: User
+    session_id: str
+    csrf_key: bytes
+    fresh_secret: str | None
+    """The id has just been changed: set this in the cookie."""
+
+    def csrf_token(self) -> str:
+        """What forms of this session carry."""
+        return csrf_token(self.csrf_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A session as its user sees it."""
+
+    session_id: UUID
+    method: str
+    address: str | None
+    agent: str | None
+    created_at: datetime
+    seen_at: datetime
+
+
+def csrf_token(key: bytes) -> str:
+    """Of a session's key, or of an anonymous visitor's cookie."""
+    return hmac.new(key, b"csrf", hashlib.sha256).hexdigest()
+
+
+def digest(secret: str) -> bytes:
+    """How ids of cookies and tokens are stored: they are random, so that a plain hash is enough."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def start(connection: Connection, user: User, *, method: str, address: str | None, agent: str | None) -> str:
+    """A new session; returns the secret for the cookie."""
+    secret = secrets.token_urlsafe(32)
+    await connection.execute(
+        "INSERT INTO accounts.sessions (id_sha256, user_id, csrf_key, method, address, agent) "
+        "VALUES (%s, %s, %s, %s, %s, %s)",
+        (digest(secret), user.user_id, secrets.token_bytes(32), method, address, (agent or "")[:300] or None),
+    )
+    return secret
+
+
+async def resume(connection: Connection, secret: str, lifetimes: Lifetimes) -> Session | None:
+    """The session of a cookie; None when there is none, it has expired, or its user is disabled."""
+    hashed = digest(secret)
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(
+            "SELECT s.session_id, s.csrf_key, s.id_sha256 = %(id)s AS current, "
+            "now() - s.rotated_at > %(rotate)s AS due, now() - s.seen_at > interval '1 minute' AS seen_long_ago, "
+            "u.user_id, u.login, u.name, u.role, u.partner_id, u.distributor_id, u.password_hash, u.disabled_at, "
+            "u.created_at "
+            "FROM accounts.sessions s JOIN accounts.users u USING (user_id) "
+            "WHERE (s.id_sha256 = %(id)s OR (s.former_sha256 = %(id)s AND now() - s.rotated_at < %(former)s)) "
+            "AND u.disabled_at IS NULL AND now() - s.seen_at < %(idle)s AND now() - s.created_at < %(absolute)s",
+            {
+                "id": hashed,
+                "idle": lifetimes.idle,
+                "absolute": lifetimes.absolute,
+                "rotate": lifetimes.rotate,
+                "former": timedelta(seconds=FORMER_SECONDS),
+            },
+        )
+        row = await cursor.fetchone()
+    if row is None:
+        return None
+    session_id, csrf_key = row.pop("session_id"), row.pop("csrf_key")
+    current, due, seen_long_ago = row.pop("current"), row.pop("due"), row.pop("seen_long_ago")
+    fresh: str | None = None
+    if current and due:
+        fresh = await _rotate(connection, hashed)
+    elif seen_long_ago:
+        await connection.execute("UPDATE accounts.sessions SET seen_at = now() WHERE session_id = %s", (session_id,))
+    return Session(User(**row), str(session_id), csrf_key, fresh)
+
+
+async def end(connection: Connection, secret: str) -> None:
+    """Sign out."""
+    hashed = digest(secret)
+    await connection.execute(
+        "DELETE FROM accounts.sessions WHERE id_sha256 = %s OR former_sha256 = %s", (hashed, hashed)
+    )
+
+
+async def of_user(connection: Connection, user_id: str, lifetimes: Lifetimes) -> list[Listed]:
+    """Where the user is signed in, the last seen first."""
+    async with connection.cursor(row_factory=class_row(Listed)) as cursor:
+        await cursor.execute(
+            "SELECT session_id, method, address, agent, created_at, seen_at FROM accounts.sessions "
+            "WHERE user_id = %s AND now() - seen_at < %s AND now() - created_at < %s ORDER BY seen_at DESC",
+            (user_id, lifetimes.idle, lifetimes.absolute),
+        )
+        return await cursor.fetchall()
+
+
+async def revoke(connection: Connection, user_id: str, session_id: str) -> bool:
+    """End one session of this user; False when it has no such session."""
+    done = await connection.execute(
+        "DELETE FROM accounts.sessions WHERE user_id = %s AND session_id::text = %s", (user_id, session_id)
+    )
+    return done.rowcount > 0
+
+
+async def revoke_others(connection: Connection, user_id: str, session_id: str) -> int:
+    """End all sessions of this user but one; returns how many ended."""
+    done = await connection.execute(
+        "DELETE FROM accounts.sessions WHERE user_id = %s AND session_id::text <> %s", (user_id, session_id)
+    )
+    return done.rowcount
+
+
+async def remember_device(connection: Connection, user: User) -> str:
+    """This browser has signed in as this user: returns the secret for its cookie."""
+    secret = secrets.token_urlsafe(32)
+    await connection.execute(
+        "INSERT INTO accounts.devices (id_sha256, user_id) VALUES (%s, %s)", (digest(secret), user.user_id)
+    )
+    return secret
+
+
+async def knows_device(connection: Connection, login: str, secret: str | None) -> bool:
+    """Has this browser signed in with this login before?"""
+    if not secret:
+        return False
+    found = await connection.execute(
+        "SELECT 1 FROM accounts.devices JOIN accounts.users USING (user_id) "
+        "WHERE id_sha256 = %s AND login = %s AND now() - seen_at < %s",
+        (digest(secret), login, timedelta(days=DEVICE_DAYS)),
+    )
+    return await found.fetchone() is not None
+
+
+async def sweep(connection: Connection, lifetimes: Lifetimes) -> int:
+    """Remove what has expired; returns how many sessions went."""
+    await connection.execute("DELETE FROM accounts.devices WHERE now() - seen_at > %s", (timedelta(days=DEVICE_DAYS),))
+    done = await connection.execute(
+        "DELETE FROM accounts.sessions WHERE now() - seen_at > %s OR now() - created_at > %s",
+        (lifetimes.idle, lifetimes.absolute),
+    )
+    return done.rowcount
+
+
+async def _rotate(connection: Connection, hashed: bytes) -> str | None:
+    """Two requests at once rotate once: the slower one finds the id changed and goes on with the former."""
+    secret = secrets.token_urlsafe(32)
+    done = await connection.execute(
+        "UPDATE accounts.sessions SET id_sha256 = %s, former_sha256 = id_sha256, rotated_at = now(), seen_at = now() "
+        "WHERE id_sha256 = %s",
+        (digest(secret), hashed),
+    )
+    return secret if done.rowcount else None

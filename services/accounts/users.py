@@ -1,0 +1,180 @@
+"""Users: who may sign in, and as what."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.sql import SQL, Composed
+
+from postavka.trouble import Trouble
+from services.accounts import passwords
+from services.accounts.principal import SCOPES, Principal, Role
+
+Connection = psycopg.AsyncConnection[Any]
+LOGIN = re.compile(r"[a-z0-9._@+-]{1,100}")
+COLUMNS = SQL("user_id, login, name, role, partner_id, distributor_id, password_hash, disabled_at, created_at")
+
+
+class NoUser(Trouble):
+    """No user has this login."""
+
+
+class BadUser(Trouble):
+    """A user can't be like this; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A row of `accounts.users`."""
+
+    user_id: UUID
+    login: str
+    name: str
+    role: str
+    partner_id: str | None
+    distributor_id: str | None
+    password_hash: str | None
+    disabled_at: datetime | None
+    created_at: datetime
+
+    def principal(self, session_id: str | None = None) -> Principal:
+        """Acts with all scopes of the role."""
+        role = Role(self.role)
+        return Principal(
+            str(self.user_id),
+            self.name,
+            role,
+            self.partner_id,
+            self.distributor_id,
+            frozenset(SCOPES[role]),
+            self.login,
+            session_id,
+        )
+
+
+def login_of(typed: str) -> str:
+    """As it is stored: small letters without blanks around."""
+    return unicodedata.normalize("NFKC", typed).strip().lower()
+
+
+async def find(connection: Connection, typed: str) -> User | None:
+    """The user with this login, disabled or not."""
+    login = login_of(typed)
+    if not LOGIN.fullmatch(login):
+        return None
+    return await _one(connection, SQL("SELECT {} FROM accounts.users WHERE login = %s").format(COLUMNS), (login,))
+
+
+async def find_by_claim(connection: Connection, issuer: str, subject: str) -> User | None:
+    """The user that an OpenID provider knows as `subject`."""
+    return await _one(
+        connection,
+        SQL("SELECT {} FROM accounts.users WHERE oidc_issuer = %s AND oidc_subject = %s").format(COLUMNS),
+        (issuer, subject),
+    )
+
+
+async def link(connection: Connection, user: User, issuer: str, subject: str) -> bool:
+    """Remember who the user is at a provider, once; False when it is somebody else there already."""
+    done = await connection.execute(
+        "UPDATE accounts.users SET oidc_issuer = %s, oidc_subject = %s WHERE user_id = %s AND oidc_subject IS NULL",
+        (issuer, subject, user.user_id),
+    )
+    return done.rowcount == 1
+
+
+async def add(
+    connection: Connection,
+    *,
+    login: str,
+    name: str,
+    role: Role,
+    partner_id: str | None = None,
+    distributor_id: str | None = None,
+    password: str | None = None,
+    checked: bool = True,
+) -> User:
+    """A new user. Without a password it can sign in through OpenID Connect only. Raises `BadUser`."""
+    login = login_of(login)
+    if not LOGIN.fullmatch(login):
+        raise BadUser("a login is 1 to 100 small Latin letters, digits and . _ @ + -")
+    if (role is Role.PARTNER) != (partner_id is not None):
+        raise BadUser("a partner's user needs --partner, others must not have it")
+    if (role is Role.DISTRIBUTOR) != (distributor_id is not None):
+        raise BadUser("a distributor's user needs --distributor, others must not have it")
+    if password is not None and checked:
+        passwords.check(password, login, name)
+    hashed = None if password is None else await passwords.make_hash(password)
+    try:
+        row = await _one(
+            connection,
+            SQL(
+                "INSERT INTO accounts.users (login, name, role, partner_id, distributor_id, password_hash) "
+                "VALUES (%s, %s, %s, %s, %s, %s) RETURNING {}"
+            ).format(COLUMNS),
+            (login, name, role.value, partner_id, distributor_id, hashed),
+        )
+    except psycopg.errors.UniqueViolation:
+        raise BadUser(f"the login {login!r} is taken") from None
+    assert row is not None  # noqa: S101
+    return row
+
+
+async def set_password(connection: Connection, user: User, password: str, *, keep_session: str | None = None) -> None:
+    """A new password; all sessions end but the one that asked. Raises `passwords.WeakPassword`."""
+    passwords.check(password, user.login, user.name)
+    hashed = await passwords.make_hash(password)
+    await connection.execute(
+        "UPDATE accounts.users SET password_hash = %s, password_changed_at = now() WHERE user_id = %s",
+        (hashed, user.user_id),
+    )
+    await connection.execute(
+        "DELETE FROM accounts.sessions WHERE user_id = %s AND session_id::text IS DISTINCT FROM %s",
+        (user.user_id, keep_session),
+    )
+    await connection.execute("DELETE FROM accounts.devices WHERE user_id = %s", (user.user_id,))
+
+
+async def store_hash(connection: Connection, user: User, hashed: str) -> None:
+    """The same password with today's parameters."""
+    await connection.execute(
+        "UPDATE accounts.users SET password_hash = %s WHERE user_id = %s AND password_hash = %s",
+        (hashed, user.user_id, user.password_hash),
+    )
+
+
+async def disable(connection: Connection, login: str, *, disabled: bool = True) -> User:
+    """Close or reopen an account; closing ends its sessions at once. Raises `NoUser`."""
+    row = await _one(
+        connection,
+        SQL("UPDATE accounts.users SET disabled_at = CASE WHEN %s THEN now() END WHERE login = %s RETURNING {}").format(
+            COLUMNS
+        ),
+        (disabled, login_of(login)),
+    )
+    if row is None:
+        raise NoUser(f"there is no user {login!r}")
+    if disabled:
+        await connection.execute("DELETE FROM accounts.sessions WHERE user_id = %s", (row.user_id,))
+        await connection.execute("DELETE FROM accounts.devices WHERE user_id = %s", (row.user_id,))
+    return row
+
+
+async def all_users(connection: Connection) -> list[User]:
+    """Everybody, by login."""
+    async with connection.cursor(row_factory=class_row(User)) as cursor:
+        await cursor.execute(SQL("SELECT {} FROM accounts.users ORDER BY login").format(COLUMNS))
+        return await cursor.fetchall()
+
+
+async def _one(connection: Connection, query: Composed, values: tuple[Any, ...]) -> User | None:
+    async with connection.cursor(row_factory=class_row(User)) as cursor:
+        await cursor.execute(query, values)
+        return await cursor.fetchone()

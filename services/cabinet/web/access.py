@@ -1,0 +1,114 @@
+"""Who may do what: each route says it with `allowed(…)` or `everybody`, and nothing else decides it.
+
+Not signed in: the sign-in page, or 401 for a program. Signed in with another role, or with a token that lacks the
+scope: 404, the same as where there is nothing. A changing request of a person must carry the CSRF token.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+
+from postavka.logs import logger
+from services.accounts.principal import Principal, Role, Scope
+from services.cabinet.web.problem import not_found, problem
+from services.cabinet.web.visitor import Visitor, visitor_of
+
+log = logger(__name__)
+SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+CSRF_FIELD = "csrf"
+CSRF_HEADER = "x-csrf-token"
+
+
+class NotSignedIn(Exception):
+    """Nobody is signed in, or the session is over."""
+
+
+class Gate:
+    """The dependency behind `allowed` and `everybody`."""
+
+    def __init__(self, roles: frozenset[Role], scope: Scope | None, *, anybody: bool) -> None:
+        self.roles, self.scope, self.anybody = roles, scope, anybody
+
+    async def __call__(self, request: Request) -> Principal | None:
+        visitor = visitor_of(request)
+        if visitor.bad_token:
+            raise NotSignedIn
+        principal = visitor.principal
+        if principal is None and not self.anybody:
+            raise NotSignedIn
+        if request.method not in SAFE and not visitor.by_token:
+            await check_csrf(request, visitor)
+        if self.anybody or principal is None:
+            return principal
+        if principal.role not in self.roles or (self.scope is not None and self.scope not in principal.scopes):
+            log.warning(
+                "not allowed",
+                actor=principal.actor,
+                role=principal.role.value,
+                path=request.url.path,
+                scope=self.scope.value if self.scope else None,
+            )
+            raise not_found()
+        return principal
+
+
+def allowed(*roles: Role, scope: Scope | None = None) -> Any:
+    """`principal: Annotated[Principal, allowed(Role.PARTNER)]`. `scope`: what a token must be good for."""
+    return Depends(Gate(frozenset(roles), scope, anybody=False))
+
+
+ANYBODY: Any = Depends(Gate(frozenset(), None, anybody=True))
+"""`visitor: Annotated[Principal | None, ANYBODY]`: public pages."""
+
+SIGNED_IN: Any = allowed(*Role)
+"""`principal: Annotated[Principal, SIGNED_IN]`: all roles."""
+
+
+async def check_csrf(request: Request, visitor: Visitor) -> None:
+    """Raises `Problem` when a form or script isn't ours. A token comes in the header, or in the form's field."""
+    given = request.headers.get(CSRF_HEADER)
+    if given is None:
+        field: Any = (await request.form()).get(CSRF_FIELD)
+        given = field if isinstance(field, str) else ""
+    if not hmac.compare_digest(given.encode(), visitor.csrf_token().encode()):
+        raise problem(403, "forged", "Откройте страницу заново и повторите: её защитный знак устарел.")
+
+
+def same_origin(method: str, headers: Any, host: str) -> bool:
+    """Does the browser say that a changing request comes from our own page? Old browsers say nothing."""
+    if method in SAFE:
+        return True
+    site = headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin")
+    return origin is None or (origin != "null" and urlsplit(origin).netloc == host)
+
+
+def gate_of(route: RouteContext) -> Gate | None:
+    """Who may use this route; None when it doesn't say."""
+    if not isinstance(route.original_route, APIRoute):
+        return None
+    waiting = [route.dependant]
+    while waiting:
+        dependant = waiting.pop()
+        if isinstance(dependant.call, Gate):
+            return dependant.call
+        waiting.extend(dependant.dependencies)
+    return None
+
+
+def check_routes(app: FastAPI, without: frozenset[str]) -> None:
+    """Every route says who may use it. Raises `AssertionError` naming those that don't; but for `without`."""
+    silent = sorted(
+        f"{route.path}"
+        for route in iter_route_contexts(app.routes)
+        if route.path not in without and gate_of(route) is None
+    )
+    if silent:
+        raise AssertionError(f"routes that don't say who may use them: {', '.join(silent)}")

@@ -1,0 +1,1 @@
+"""The REST API, for programs and for our own pages."""

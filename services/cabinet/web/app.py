@@ -1,0 +1,218 @@
+"""Puts the web application together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from postavka.logs import logger
+from postavka.settings import Settings, database_url
+from services.cabinet.tax import open_register
+from services.cabinet.web import access
+from services.cabinet.web.access import NotSignedIn
+from services.cabinet.web.app_state import Web, web
+from services.cabinet.web.assets import Assets
+from services.cabinet.web.commands import Commands, NotSent
+from services.cabinet.web.cursor import BadCursor
+from services.cabinet.web.database import Database
+from services.cabinet.web.guard import Guard
+from services.cabinet.web.live import Live
+from services.cabinet.web.navigation import Entry
+from services.cabinet.web.pages.return_to import sign_in_again
+from services.cabinet.web.problem import Problem, of_status, of_validation, problem
+from services.cabinet.web.rendering import Rendering, page
+from services.cabinet.web.settings import WebSettings
+from services.cabinet.web.throttle import Throttle, TooMany
+from services.cabinet.web.visitor import Visitors
+
+log = logger(__name__)
+
+ROUTERS = (
+    "services.cabinet.web.pages.sign_in",
+    "services.cabinet.web.pages.account",
+    "services.cabinet.web.pages.partner",
+    "services.cabinet.web.pages.distributor",
+    "services.cabinet.web.pages.public",
+    "services.cabinet.web.pages.live",
+    "services.cabinet.web.api.router",
+    "services.audit.pages",
+    "services.payments.pages",
+    "services.papers.pages",
+    "services.notices.pages",
+    "services.operations.pages",
+)
+"""Modules with a `router`, and perhaps `NAVIGATION`; one that isn't there is left out. Templates and static files lie
+in the module's package."""
+
+OWN = frozenset(("/healthz", "/livez", "/readyz", "/metrics", "/static/{name:path}"))
+"""Routes that need no word about who may use them."""
+
+
+def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
+    """The application; it connects when it starts. Raises when a route doesn't say who may use it."""
+    config = config or WebSettings()
+    modules = [import_module(name) for name in ROUTERS if _is_there(name)]
+    packages = list(dict.fromkeys(("services.cabinet.web", *(_package(module) for module in modules))))
+    assets = Assets(packages)
+    entries: list[Entry] = [entry for module in modules for entry in getattr(module, "NAVIGATION", ())]
+    conninfo = database_url(kernel)
+    parts = Web(
+        config,
+        kernel,
+        Database(conninfo, config.database_connections),
+        Commands(kernel, config.send_seconds),
+        Live(conninfo, config.live_streams, config.live_streams_each),
+        Throttle(config),
+        open_register(),
+        Rendering(packages, assets, entries),
+        conninfo,
+    )
+    app = FastAPI(
+        title="Postavka",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.web = parts
+    for module in modules:
+        app.include_router(module.router)
+    _add_own_routes(app, assets)
+    _add_error_pages(app)
+    access.check_routes(app, OWN)
+    app.add_middleware(Visitors, database=parts.database, config=config)
+    app.add_middleware(Guard, config=config, broken=_broken)  # the last one added is the outermost
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Web = app.state.web
+    await parts.database.open()
+    await parts.commands.start()
+    await parts.live.start()
+    try:
+        yield
+    finally:
+        await parts.live.close()
+        await parts.commands.close()
+        await parts.register.close()
+        await parts.database.close()
+
+
+def _add_own_routes(app: FastAPI, assets: Assets) -> None:
+    async def livez(_: Request) -> Response:
+        return _json({"status": "ok", "service": "web"})
+
+    async def readyz(request: Request) -> Response:
+        parts = web(request)
+        troubles = []
+        try:
+            async with parts.database.nobody() as rows:
+                await rows.execute("SELECT 1 FROM cabinet.requests LIMIT 1")
+        except Exception as away:  # whatever it is, the answer is: not ready
+            troubles.append(f"PostgreSQL: {type(away).__name__}")
+        if not parts.commands.ready:
+            troubles.append("Kafka: not reached yet")
+        if not parts.live.connected:
+            troubles.append("notifications: not listening")
+        trouble = "; ".join(troubles) or None
+        status = "unwell" if troubles else "ok"
+        return _json({"status": status, "service": "web", "trouble": trouble}, 503 if troubles else 200)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app.add_route("/livez", livez)
+    app.add_route("/readyz", readyz)
+    app.add_route("/healthz", readyz)
+    app.add_route("/metrics", metrics)
+    app.add_route("/static/{name:path}", assets.serve)
+
+
+def _add_error_pages(app: FastAPI) -> None:
+    async def known(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)  # noqa: S101
+        return answer(request, error)
+
+    async def by_number(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        return answer(request, of_status(error.status_code, error.headers))
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        if not _by_program(request) and any(each["loc"][:1] == ("path",) for each in error.errors()):
+            return answer(request, of_status(404))
+        return answer(request, of_validation(error))
+
+    async def nobody(request: Request, _: Exception) -> Response:
+        if _by_program(request):
+            return answer(request, of_status(401))
+        return await sign_in_again(request)
+
+    async def too_many(request: Request, error: Exception) -> Response:
+        assert isinstance(error, TooMany)  # noqa: S101
+        detail = f"Повторите через {error.seconds} с."
+        return answer(request, problem(429, "too-many", detail, headers={"Retry-After": str(error.seconds)}))
+
+    async def not_sent(request: Request, _: Exception) -> Response:
+        detail = "Ничего не потеряно: повторите отправку через минуту, второй заявки не будет."
+        return answer(request, problem(503, "not-sent", detail, headers={"Retry-After": "5"}))
+
+    async def bad_cursor(request: Request, _: Exception) -> Response:
+        return answer(request, problem(400, "bad-request", "Неверное место в списке: начните его сначала."))
+
+    app.add_exception_handler(Problem, known)
+    app.add_exception_handler(HTTPException, by_number)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(NotSignedIn, nobody)
+    app.add_exception_handler(TooMany, too_many)
+    app.add_exception_handler(NotSent, not_sent)
+    app.add_exception_handler(BadCursor, bad_cursor)
+
+
+def _broken(request: Request) -> Response:
+    return answer(request, of_status(500))
+
+
+def answer(request: Request, error: Problem) -> Response:
+    """An error as a page for people, as `application/problem+json` for programs."""
+    if _by_program(request) or not hasattr(request.state, "visitor"):
+        return error.response(request.url.path)
+    return page(request, "error.html", error.status, error.headers, error=error)
+
+
+def _by_program(request: Request) -> bool:
+    return request.url.path.startswith("/api/") or "text/event-stream" in request.headers.get("accept", "")
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _package(module: ModuleType) -> str:
+    package = (module.__package__ or "").removesuffix(".pages")
+    return package.removesuffix(".api")
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")
+
+
+__all__ = ["ROUTERS", "create_app"]

@@ -1,0 +1,39 @@
+"""The parts of the application, as routes reach them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from postavka.settings import Settings
+from services.cabinet.tax import Register
+from services.cabinet.web.commands import Commands
+from services.cabinet.web.database import Database
+from services.cabinet.web.live import Live
+from services.cabinet.web.rendering import Rendering
+from services.cabinet.web.settings import WebSettings
+from services.cabinet.web.throttle import Throttle
+
+
+@dataclass(slots=True)
+class Web:
+    """Made by `create_app`; routes get it by `web(request)`."""
+
+    config: WebSettings
+    kernel: Settings
+    database: Database
+    commands: Commands
+    live: Live
+    throttle: Throttle
+    register: Register
+    """Of companies by tax number (L10)."""
+    rendering: Rendering
+    conninfo: str
+    """For `services.reference.store`, which keeps connections of its own."""
+
+
+def web(request: Request) -> Web:
+    """The parts of the application."""
+    found: Web = request.app.state.web
+    return found

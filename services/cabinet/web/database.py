@@ -1,0 +1,85 @@
+"""The one way to PostgreSQL: a pool, and transactions that say for whom they read.
+
+In `Database.rows(principal)` the connection acts as the role `postavka_web` (where it exists) with the tenant set, and
+row-level security shows it that tenant's rows only. `Database.accounts()` is for signing in alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from services.accounts.principal import Principal
+
+WEB_ROLE = "postavka_web"
+Connection = psycopg.AsyncConnection[Any]
+
+
+class Database:
+    """A pool. `open` before use, `close` at the end."""
+
+    def __init__(self, conninfo: str, connections: int) -> None:
+        self.pool = AsyncConnectionPool(
+            conninfo,
+            min_size=min(2, connections),
+            max_size=connections,
+            open=False,
+            timeout=10,
+            max_idle=300,
+            kwargs={"application_name": "postavka-web", "options": "-c jit=off -c statement_timeout=15000"},
+        )
+        self._role: str | None = None
+
+    async def open(self) -> None:
+        """Connect, and see whether the role for reading exists."""
+        await self.pool.open()
+        async with self.pool.connection() as connection:
+            found = await connection.execute(
+                "SELECT r.rolname, (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) "
+                "FROM (SELECT 1) one LEFT JOIN pg_roles r ON r.rolname = %s AND pg_has_role(r.rolname, 'SET')",
+                (WEB_ROLE,),
+            )
+            role, above_policies = await found.fetchone() or (None, True)
+        if role is None and above_policies:
+            raise RuntimeError(
+                f"the database's login is above row-level security and there is no role {WEB_ROLE} to act as: "
+                f"CREATE ROLE {WEB_ROLE} NOLOGIN, and GRANT it to the login"
+            )
+        self._role = role
+
+    async def close(self) -> None:
+        """Give up the connections."""
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def rows(self, principal: Principal) -> AsyncIterator[Connection]:
+        """A transaction that sees what this principal may see."""
+        scope = "all" if principal.sees_all else "tenant"
+        async with self._as(scope, principal.partner_id or "", principal.distributor_id or "") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def nobody(self) -> AsyncIterator[Connection]:
+        """A transaction that sees no row of any tenant: for visitors who are not signed in."""
+        async with self._as("nobody", "", "") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def accounts(self) -> AsyncIterator[Connection]:
+        """A transaction of the tables' owner: for signing in, sessions and tokens, before it is known who asks."""
+        async with self.pool.connection() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _as(self, scope: str, partner: str, distributor: str) -> AsyncIterator[Connection]:
+        async with self.pool.connection() as connection:
+            await connection.execute(
+                "SELECT set_config('app.scope', %s, true), set_config('app.partner', %s, true), "
+                "set_config('app.distributor', %s, true), set_config('role', %s, true)",
+                (scope, partner, distributor, self._role or "none"),
+            )
+            yield connection

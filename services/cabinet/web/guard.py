@@ -1,0 +1,141 @@
+"""What holds for every answer: security headers, a bound on bodies, the origin of changing requests, a line in the log.
+
+Plain ASGI, so that live streams pass through unbuffered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from postavka.logs import logger
+from services.cabinet.web.access import same_origin
+from services.cabinet.web.problem import Problem, problem
+from services.cabinet.web.settings import WebSettings
+
+log = logger(__name__)
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+
+REQUESTS = Counter("postavka_http_requests_total", "Requests answered", ["method", "status"])
+SECONDS = Histogram(
+    "postavka_http_request_seconds",
+    "Time to the first byte of the answer",
+    ["kind"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+class TooLarge(Exception):
+    """The body went over the bound while it was read."""
+
+
+class Guard:
+    """The outermost layer."""
+
+    def __init__(self, app: ASGIApp, config: WebSettings, broken: Callable[[Request], Response]) -> None:
+        self._app, self._config, self._broken = app, config, broken
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = Headers(scope=scope)
+        status = 0
+        request_id = uuid4().hex[:16]
+
+        async def guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._set_headers(MutableHeaders(scope=message), request_id)
+                SECONDS.labels(_kind(scope["path"])).observe(time.perf_counter() - started)
+            await send(message)
+
+        refusal = self._refusal(scope, headers)
+        with structlog.contextvars.bound_contextvars(request=request_id):
+            try:
+                if refusal is not None:
+                    await refusal.response(scope["path"])(scope, receive, guarded)
+                    return
+                await self._app(scope, self._bounded(receive), guarded)
+            except TooLarge:
+                if not status:
+                    await problem(413, "too-large").response(scope["path"])(scope, receive, guarded)
+            except Exception as error:
+                if status:
+                    raise
+                log.exception("a route failed", path=scope["path"][:200], error=type(error).__name__)
+                await self._broken(Request(scope))(scope, receive, guarded)
+            finally:
+                method = scope["method"] if scope["method"] in METHODS else "OTHER"
+                REQUESTS.labels(method, str(status)).inc()
+                if not scope["path"].startswith(("/static/", "/healthz", "/livez", "/readyz", "/metrics")):
+                    log.info(
+                        "answered",
+                        method=method,
+                        path=scope["path"][:200],
+                        status=status,
+                        ms=round((time.perf_counter() - started) * 1000, 1),
+                    )
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit():
+            return problem(400, "bad-request")
+        if int(length) > self._config.body_bytes:
+            return problem(413, "too-large", f"Можно не больше {self._config.body_bytes} байт.")
+        host = self._config.url.partition("://")[2].rstrip("/") if self._config.url else headers.get("host", "")
+        if "authorization" not in headers and not same_origin(scope["method"], headers, host):
+            log.warning("another site's form", path=scope["path"][:200], origin=headers.get("origin", "")[:200])
+            return problem(403, "forged", "Запрос пришёл с другого сайта.")
+        return None
+
+    def _bounded(self, receive: Receive) -> Receive:
+        left = self._config.body_bytes
+
+        async def bounded() -> Message:
+            nonlocal left
+            message = await receive()
+            if message["type"] == "http.request":
+                left -= len(message.get("body", b""))
+                if left < 0:
+                    raise TooLarge
+            return message
+
+        return bounded
+
+    def _set_headers(self, headers: MutableHeaders, request_id: str) -> None:
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
+        headers["X-Request-Id"] = request_id
+        if self._config.secure:
+            headers.setdefault("Strict-Transport-Security", HSTS)
+        headers.setdefault("Cache-Control", "no-store")
+
+
+def _kind(path: str) -> str:
+    return "static" if path.startswith("/static/") else "api" if path.startswith("/api/") else "page"

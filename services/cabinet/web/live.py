@@ -1,0 +1,102 @@
+"""Changes of requests as they happen: one connection listens to the cabinet's notifications, pages wait for theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from prometheus_client import Gauge
+
+from postavka.logs import logger
+from services.cabinet.table import CHANGES_CHANNEL
+from services.cabinet.web.throttle import TooMany
+
+log = logger(__name__)
+STREAMS = Gauge("postavka_live_streams", "Live pages that are open")
+AGAIN_SECONDS = 1.0
+LOOK_SECONDS = 15.0
+"""A stream looks at its request so often even without a notification, and says that it is alive."""
+
+
+class Live:
+    """Who waits for which request. Bounded in all and for each user."""
+
+    def __init__(self, conninfo: str, most: int, most_each: int) -> None:
+        self._conninfo, self._most, self._most_each = conninfo, most, most_each
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._open: Counter[str] = Counter()
+        self._task: asyncio.Task[None] | None = None
+        self.closing = asyncio.Event()
+        self.connected = False
+
+    async def start(self) -> None:
+        """Listen in the background."""
+        self._task = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """End all streams, so that the server can stop."""
+        self.closing.set()
+        self._wake_all()
+        if self._task is not None:
+            self._task.cancel()
+
+    @contextmanager
+    def subscription(self, request_id: str, owner: str) -> Any:
+        """An event that is set whenever the request has changed. Raises `TooMany`."""
+        if self._open.total() >= self._most or self._open[owner] >= self._most_each:
+            raise TooMany(30)
+        changed = asyncio.Event()
+        self._open[owner] += 1
+        self._waiting[request_id].add(changed)
+        STREAMS.set(self._open.total())
+        try:
+            yield changed
+        finally:
+            self._waiting[request_id].discard(changed)
+            if not self._waiting[request_id]:
+                del self._waiting[request_id]
+            self._open[owner] -= 1
+            if not self._open[owner]:
+                del self._open[owner]
+            STREAMS.set(self._open.total())
+
+    async def wait(self, changed: asyncio.Event, seconds: float = LOOK_SECONDS) -> bool:
+        """Until the request has changed; False when nothing came in this time."""
+        try:
+            await asyncio.wait_for(changed.wait(), seconds)
+        except TimeoutError:
+            return False
+        changed.clear()
+        return True
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for ids in self._notices():
+                    for request_id in ids.split():
+                        for changed in self._waiting.get(request_id, ()):
+                            changed.set()
+            except psycopg.Error as away:
+                log.warning("notifications are away", error=str(away)[:200])
+            self.connected = False
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _notices(self) -> AsyncIterator[str]:
+        connection = await psycopg.AsyncConnection.connect(
+            self._conninfo, autocommit=True, application_name="postavka-web-live"
+        )
+        async with connection:
+            await connection.execute(f"LISTEN {CHANGES_CHANNEL}")
+            self.connected = True
+            self._wake_all()  # what was told while nobody listened is lost: everybody looks again
+            async for notice in connection.notifies():
+                yield notice.payload
+
+    def _wake_all(self) -> None:
+        for waiting in self._waiting.values():
+            for changed in waiting:
+                changed.set()

@@ -1,0 +1,75 @@
+"""Live pages: server-sent events that say when a request has changed (L13)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Header, Request
+from starlette.responses import StreamingResponse
+
+from services.accounts.principal import Principal
+from services.cabinet.web.access import SIGNED_IN
+from services.cabinet.web.app_state import Web, web
+from services.cabinet.web.problem import not_found
+from services.cabinet.web.requests import Requests, Row
+
+router = APIRouter(include_in_schema=False)
+RETRY_MS = 2_000
+LONGEST_SECONDS = 3_600
+"""Then the browser connects anew: rights are looked at again, and no stream outlives its session by much."""
+
+
+@router.get("/requests/{request_id}/events")
+async def events(
+    request: Request,
+    request_id: UUID,
+    principal: Annotated[Principal, SIGNED_IN],
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """`changed` with `{"status": …, "title": …, "version": …}` now (unless the browser has it) and at each change. The
+    id is the row's version, so that `Last-Event-ID` tells what the browser has seen."""
+    return await stream(request, request_id, principal, last_event_id)
+
+
+async def stream(request: Request, request_id: UUID, principal: Principal, seen: str | None) -> StreamingResponse:
+    """The same for the API. Raises 404 where there is no such request, `TooMany`."""
+    parts = web(request)
+    if await _look(parts, principal, request_id) is None:
+        raise not_found()
+    # Taken now, so that a refusal is an answer with a status and not a broken stream.
+    subscription = parts.live.subscription(str(request_id), principal.owner + ":" + principal.id)
+    changed = subscription.__enter__()
+
+    async def body() -> AsyncIterator[bytes]:
+        told = seen
+        try:
+            yield f"retry: {RETRY_MS}\n\n".encode()
+            for _ in range(LONGEST_SECONDS):
+                if parts.live.closing.is_set():
+                    return
+                row = await _look(parts, principal, request_id)
+                if row is None:
+                    return
+                if row.version != told:
+                    told = row.version
+                    yield _event(row)
+                elif not await parts.live.wait(changed):
+                    yield b": alive\n\n"
+        finally:
+            subscription.__exit__(None, None, None)
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
+
+
+def _event(row: Row) -> bytes:
+    said = {"status": row.status, "title": row.status_title, "version": row.version}
+    return b"id: " + row.version.encode() + b"\nevent: changed\ndata: " + orjson.dumps(said) + b"\n\n"
+
+
+async def _look(parts: Web, principal: Principal, request_id: UUID) -> Row | None:
+    async with parts.database.rows(principal) as rows:
+        return await Requests(rows, principal).one(request_id)

@@ -1,0 +1,184 @@
+"""Errors of the API: RFC 9457, in Russian, each field's mistake by JSON pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+TYPES = "/api/problems#"
+"""Where each type is explained; a reference relative to the API's own address."""
+
+
+class FieldError(BaseModel):
+    """What is wrong with one part of what was sent."""
+
+    pointer: str = Field(description="JSON Pointer (RFC 6901) into the body; `#/query/…`, `#/header/…` for the others")
+    code: str = Field(description="Stable, for programs")
+    detail: str = Field(description="In Russian, for people")
+
+
+class ProblemBody(BaseModel):
+    """An error as it is answered (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str | None = None
+    errors: list[FieldError] = []
+
+
+class Problem(Exception):
+    """Raise it anywhere; pages show it as a page, the API as `application/problem+json`."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str | None = None,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.status, self.code, self.title, self.detail = status, code, title, detail
+        self.errors, self.headers = list(errors), dict(headers or {})
+
+    def body(self, instance: str | None = None) -> ProblemBody:
+        """As it is answered."""
+        return ProblemBody(
+            type=TYPES + self.code,
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            instance=instance,
+            errors=self.errors,
+        )
+
+    def response(self, instance: str | None = None) -> Response:
+        """As the API answers it."""
+        content = self.body(instance).model_dump(mode="json", exclude_none=True)
+        if not self.errors:
+            content.pop("errors")
+        return Response(orjson.dumps(content), self.status, self.headers, MEDIA_TYPE)
+
+
+CODES: Mapping[str, str] = {
+    "bad-request": "Запрос не разобран",
+    "invalid": "Проверьте данные",
+    "not-signed-in": "Нужен вход или токен",
+    "not-found": "Не найдено",
+    "method-not-allowed": "Так обращаться сюда нельзя",
+    "forged": "Запрос пришёл не с наших страниц",
+    "conflict": "Сейчас это невозможно",
+    "too-large": "Слишком много данных",
+    "wrong-type": "Такой вид данных не принимается",
+    "too-many": "Слишком много запросов",
+    "idempotency-key-missing": "Нужен заголовок Idempotency-Key",
+    "idempotency-key-in-use": "Первый запрос с этим ключом ещё выполняется",
+    "idempotency-key-reused": "Этот ключ уже был у другого запроса",
+    "not-sent": "Сейчас отправить не удалось",
+    "unavailable": "Сервис временно недоступен",
+    "internal": "Ошибка на нашей стороне",
+}
+"""Every code with its title: also the page that explains them."""
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str | None = None,
+    *,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Problem:
+    """With the title of `CODES`."""
+    return Problem(status, code, CODES[code], detail, errors=errors, headers=headers)
+
+
+def not_found() -> Problem:
+    """There is no such thing, or it is not yours: one answer for both."""
+    return problem(404, "not-found", "Такого адреса или объекта нет, либо он вам не доступен.")
+
+
+def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """For errors that the framework raises by number alone."""
+    match status:
+        case 404 | 403:
+            return not_found()
+        case 401:
+            return problem(401, "not-signed-in", headers={"WWW-Authenticate": "Bearer", **(headers or {})})
+        case 405:
+            return problem(405, "method-not-allowed", headers=headers)
+        case 413:
+            return problem(413, "too-large", headers=headers)
+        case 415:
+            return problem(415, "wrong-type", headers=headers)
+        case 429:
+            return problem(429, "too-many", headers=headers)
+        case 503:
+            return problem(503, "unavailable", "Повторите через минуту.", headers=headers)
+        case _ if status >= 500:
+            return problem(status, "internal", headers=headers)
+        case _:
+            return Problem(status, "bad-request", CODES["bad-request"], HTTPStatus(status).phrase, headers=headers)
+
+
+def of_validation(error: RequestValidationError) -> Problem:
+    """Every mistake that the models found. What was typed is not repeated: it may be a secret."""
+    found = [_field_error(each) for each in error.errors()]
+    if any(each["type"] == "json_invalid" for each in error.errors()):
+        return problem(400, "bad-request", "Тело запроса — не JSON.", errors=found)
+    return problem(422, "invalid", "Исправьте указанное и отправьте снова.", errors=found)
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    place, *rest = error["loc"] or ("body",)
+    steps = rest if place == "body" else [place, *rest]
+    pointer = "#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    return FieldError(pointer=pointer, code=error["type"], detail=_in_russian(error))
+
+
+def _in_russian(error: Mapping[str, Any]) -> str:
+    context: Mapping[str, Any] = error.get("ctx") or {}
+    match error["type"]:
+        case "missing":
+            return "Обязательное поле."
+        case "extra_forbidden":
+            return "Такого поля нет."
+        case "string_too_long" | "too_long" | "bytes_too_long":
+            return f"Слишком длинно: можно не больше {context.get('max_length')}."
+        case "string_too_short" | "too_short":
+            return f"Слишком коротко: нужно не меньше {context.get('min_length')}."
+        case "string_pattern_mismatch":
+            return "Неверный формат."
+        case "string_type" | "string_unicode":
+            return "Нужна строка."
+        case "bool_parsing" | "bool_type":
+            return "Нужно true или false."
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "Нужно целое число."
+        case "greater_than_equal":
+            return f"Нужно не меньше {context.get('ge')}."
+        case "less_than_equal":
+            return f"Нужно не больше {context.get('le')}."
+        case "uuid_parsing" | "uuid_type":
+            return "Нужен UUID."
+        case "date_from_datetime_parsing" | "date_parsing" | "date_type":
+            return "Нужна дата вида 2026-03-16."
+        case "enum" | "literal_error":
+            return f"Можно одно из: {context.get('expected')}."
+        case "json_invalid":
+            return "Это не JSON."
+        case "list_type" | "model_attributes_type" | "model_type" | "dict_type":
+            return "Нужна другая структура: смотрите описание API."
+        case _:
+            return "Неверное значение."

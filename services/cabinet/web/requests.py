@@ -1,0 +1,281 @@
+"""Reading the cabinet for one tenant: the only place with queries on requests.
+
+Every query names the tenant, and PostgreSQL's row-level security holds it to that once more. What a row tells depends
+on who reads: the code of a kit is the partner's alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg.rows import tuple_row
+from psycopg.sql import SQL, Composable, Composed
+
+from events.envelope import rfc3339
+from services.accounts.principal import Principal, Role
+from services.cabinet.fold import STAGES
+from services.cabinet.web import cursor
+from services.cabinet.web.database import Connection
+from services.cabinet.web.timeline import Group, Moment, timeline
+from services.moscow import MOSCOW
+
+STATUSES: Mapping[str, str] = {
+    "submitted": "отправлена",
+    "rejected": "отклонена",
+    "awaiting-confirmation": "ждёт дистрибьютора",
+    "awaiting-payment": "ждёт оплаты",
+    "declined": "дистрибьютор отказался",
+    "withdrawn": "отозвана",
+    "manufacturing": "изготавливается",
+    "shipped": "поставлена",
+    "activated": "активирована",
+}
+"""Where a request stands, as people are told."""
+SOLD = ("shipped", "activated")
+WITHDRAWABLE = ("submitted", "awaiting-confirmation", "awaiting-payment")
+MOST_WORDS = 6
+PAGE = 50
+LARGEST_PAGE = 200
+
+Status = Literal[
+    "submitted",
+    "rejected",
+    "awaiting-confirmation",
+    "awaiting-payment",
+    "declined",
+    "withdrawn",
+    "manufacturing",
+    "shipped",
+    "activated",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list shows. Days are Moscow's, both included."""
+
+    search: str = ""
+    statuses: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A request as the reader may see it. `groups` are the cabinet's, one a stage."""
+
+    request_id: UUID
+    status: str
+    submitted_at: datetime | None
+    partner_id: str | None
+    distributor_id: str | None
+    groups: Mapping[str, Group]
+
+    @property
+    def status_title(self) -> str:
+        """In Russian."""
+        return STATUSES.get(self.status, self.status)
+
+    @property
+    def asked(self) -> Group:
+        """As it was typed."""
+        return self.groups.get("request") or {}
+
+    @property
+    def approval(self) -> Group:
+        """With it the facts as of the approval."""
+        return self.groups.get("approval") or {}
+
+    @property
+    def billing(self) -> Group:
+        """Confirmation or invoice and payments."""
+        return self.groups.get("billing") or {}
+
+    @property
+    def shipping(self) -> Group:
+        """Permission, documents, kit."""
+        return self.groups.get("shipping") or {}
+
+    @property
+    def activation(self) -> Group:
+        """Contract and period, or refusals."""
+        return self.groups.get("activation") or {}
+
+    @property
+    def buyer(self) -> str | None:
+        """Покупатель (L10)."""
+        return (self.approval.get("client") or {}).get("name") or self.asked.get("buyer")
+
+    @property
+    def inn(self) -> str | None:
+        """Of the buyer."""
+        return (self.approval.get("client") or {}).get("inn") or self.asked.get("inn")
+
+    @property
+    def product(self) -> str | None:
+        """Name, or the id where nothing is approved."""
+        return (self.approval.get("product") or {}).get("name") or self.asked.get("product_id")
+
+    @property
+    def distributor(self) -> str | None:
+        """Name, or the id where nothing is approved; None in a direct sale."""
+        return (self.approval.get("distributor") or {}).get("name") or self.asked.get("distributor_id")
+
+    @property
+    def partner(self) -> str | None:
+        """Name, or the id where nothing is approved."""
+        return (self.approval.get("partner") or {}).get("name") or self.partner_id
+
+    @property
+    def amount(self) -> str | None:
+        """Roubles, as in events; None until it is approved."""
+        return (self.approval.get("product") or {}).get("price")
+
+    @property
+    def documents(self) -> Mapping[str, Group]:
+        """By id."""
+        return self.shipping.get("documents") or {}
+
+    @property
+    def can_withdraw(self) -> bool:
+        """As far as is known here; shipping has the last word."""
+        return self.status in WITHDRAWABLE
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the row does; grows in each of its five parts."""
+        return "-".join(str((self.groups.get(stage) or {}).get("position", 0)) for stage in STAGES)
+
+    def moments(self) -> list[Moment]:
+        """The timeline, the earliest first."""
+        return timeline(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list; `next` goes on after it, None at the end."""
+
+    rows: Sequence[Row]
+    next: str | None
+
+
+class Requests:
+    """The requests of one tenant, in the transaction of `Database.rows`."""
+
+    def __init__(self, connection: Connection, principal: Principal) -> None:
+        self._connection = connection
+        self._principal = principal
+
+    async def page(self, wanted: Filter = Filter(), after: str | None = None, size: int = PAGE) -> Page:
+        """The newest first. Raises `cursor.BadCursor`."""
+        size = max(1, min(size, LARGEST_PAGE))
+        conditions, values = self._conditions(wanted)
+        if after is not None:
+            submitted_at, request_id = cursor.decode(after)
+            conditions.append(SQL("submitted_at <= %(at)s AND (submitted_at < %(at)s OR request_id > %(id)s)"))
+            values |= {"at": submitted_at, "id": request_id}
+        query = SQL(
+            "WITH places AS MATERIALIZED (SELECT request_id FROM cabinet.requests WHERE {} "
+            "ORDER BY submitted_at DESC, request_id LIMIT %(size)s) "
+            "SELECT r.request_id, r.status, r.submitted_at, r.partner_id, r.distributor_id, r.request, r.approval, "
+            "r.billing, r.shipping, r.activation FROM cabinet.requests r "
+            "WHERE r.request_id = ANY (ARRAY(SELECT request_id FROM places)) AND {} "
+            "ORDER BY r.submitted_at DESC, r.request_id"
+        ).format(SQL(" AND ").join(conditions), self._own("r."))
+        rows = await self._rows(query, {**values, "size": size + 1})
+        more = len(rows) > size
+        rows = rows[:size]
+        last = rows[-1] if rows else None
+        following = None
+        if more and last is not None and last.submitted_at is not None:
+            following = cursor.encode(rfc3339(last.submitted_at), last.request_id)
+        return Page(rows, following)
+
+    async def one(self, request_id: UUID) -> Row | None:
+        """None where there is none, and where it is another tenant's: nobody can tell the two apart."""
+        query = SQL(
+            "SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, "
+            "shipping, activation FROM cabinet.requests WHERE request_id = %(id)s AND {}"
+        ).format(self._own())
+        rows = await self._rows(query, {**self._tenant(), "id": request_id})
+        return rows[0] if rows else None
+
+    async def waiting(self, after: str | None = None, size: int = PAGE) -> Page:
+        """What waits for this distributor's word (L17)."""
+        return await self.page(Filter(statuses=("awaiting-confirmation",)), after, size)
+
+    async def sold(self, search: str = "", after: str | None = None, size: int = PAGE) -> Page:
+        """Sold deliveries, activated or not (L18)."""
+        return await self.page(Filter(search=search, statuses=SOLD), after, size)
+
+    async def counts(self) -> dict[str, int]:
+        """How many requests stand where; a status without any is left out."""
+        query = SQL("SELECT status, count(*) FROM cabinet.requests WHERE {} GROUP BY status").format(self._own())
+        found = await self._connection.execute(query, self._tenant())
+        return dict(await found.fetchall())
+
+    def _own(self, prefix: str = "") -> Composable:
+        """The tenant's own rows: the one condition of all queries."""
+        match self._principal.role:
+            case Role.PARTNER:
+                return SQL(prefix + "partner_id = %(partner)s")
+            case Role.DISTRIBUTOR:
+                return SQL(prefix + "distributor_id = %(distributor)s AND " + prefix + "approved")
+            case Role.OPS | Role.AUDITOR:
+                return SQL("true")
+
+    def _tenant(self) -> dict[str, Any]:
+        return {"partner": self._principal.partner_id, "distributor": self._principal.distributor_id}
+
+    def _conditions(self, wanted: Filter) -> tuple[list[Composable], dict[str, Any]]:
+        conditions, values = [self._own(), SQL("submitted_at IS NOT NULL")], self._tenant()
+        if wanted.statuses:
+            conditions.append(SQL("status = ANY(%(statuses)s)"))
+            values["statuses"] = list(wanted.statuses)
+        if wanted.since is not None:
+            conditions.append(SQL("submitted_at >= %(since)s"))
+            values["since"] = _midnight(wanted.since)
+        if wanted.until is not None:
+            conditions.append(SQL("submitted_at < %(until)s"))
+            values["until"] = _midnight(min(wanted.until, date.max - timedelta(days=2)) + timedelta(days=1))
+        for number, word in enumerate(words(wanted.search)):
+            conditions.append(SQL(f"search LIKE %(word{number})s"))
+            values[f"word{number}"] = "%" + word + "%"
+        return conditions, values
+
+    async def _rows(self, query: SQL | Composed, values: Mapping[str, Any]) -> list[Row]:
+        async with self._connection.cursor(row_factory=tuple_row) as reading:
+            await reading.execute(query, values)
+            return [self._row(*each) for each in await reading.fetchall()]
+
+    def _row(
+        self,
+        request_id: UUID,
+        status: str,
+        submitted_at: str | None,
+        partner_id: str | None,
+        distributor_id: str | None,
+        *groups: dict[str, Any] | None,
+    ) -> Row:
+        found = {stage: group for stage, group in zip(STAGES, groups, strict=True) if group is not None}
+        kit = found.get("shipping", {}).get("kit")
+        if kit is not None and self._principal.role is not Role.PARTNER:
+            kit.pop("code", None)
+        at = datetime.fromisoformat(submitted_at) if submitted_at else None
+        return Row(request_id, status, at, partner_id, distributor_id, found)
+
+
+def words(search: str) -> list[str]:
+    """What to look for: small letters, «е» for «ё», LIKE's own characters made harmless."""
+    folded = search.replace("\x00", "").lower().replace("ё", "е")
+    found = folded.split()[:MOST_WORDS]
+    return [each[:100].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for each in found]
+
+
+def _midnight(day: date) -> str:
+    """The beginning of a Moscow day, as events write times."""
+    return rfc3339(datetime.combine(max(day, date(1970, 1, 2)), time(), MOSCOW))

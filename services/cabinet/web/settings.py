@@ -1,0 +1,81 @@
+"""Settings of the web application, all `POSTAVKA_WEB_…`; where it listens is the kernel's `POSTAVKA_HTTP_…`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.accounts.sessions import Lifetimes
+
+
+class WebSettings(BaseSettings):
+    """Read once at start; frozen."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTAVKA_WEB_", env_file=".env", extra="ignore", frozen=True)
+
+    url: str | None = Field(
+        None, description="the address that people type: https://cabinet.example.ru; None: by each request's Host, http"
+    )
+    trusted_proxies: str = Field(
+        "", description="addresses whose X-Forwarded-For and -Proto are believed, with commas between them"
+    )
+    sample_accounts: bool = Field(False, description="make the sample users of the demo, with known passwords")
+
+    # Sessions
+    idle_minutes: int = Field(120, ge=1, description="a session without a request ends after this")
+    absolute_hours: int = Field(12, ge=1, description="a session ends after this, whatever happens")
+    rotate_minutes: int = Field(15, ge=1, description="the session's id changes so often")
+
+    # Sign-in
+    failures_per_account: int = Field(10, ge=1, description="failed sign-ins of unknown browsers to one account")
+    failures_per_device: int = Field(10, ge=1, description="failed sign-ins of a browser that the account is known in")
+    failures_per_address: int = Field(50, ge=1, description="failed sign-ins from one address, to whatever accounts")
+    failures_minutes: int = Field(15, ge=1, description="over which the three are counted")
+    activations_per_address: int = Field(20, ge=1, description="public activations from one address in 15 minutes")
+    calls_per_minute: int = Field(1200, ge=1, description="calls of the API by one tenant")
+    limits_storage: str = Field(
+        "memory://", description="where failures are counted: memory:// for one process; see the library `limits`"
+    )
+
+    # OpenID Connect: on when an issuer is named
+    oidc_issuer: str | None = Field(None, description="https://login.example.ru/realms/firm")
+    oidc_client_id: str = "postavka"
+    oidc_client_secret: SecretStr | None = None
+    oidc_claim: str = Field(
+        "email", description="which claim is the login: email (must be verified) or preferred_username"
+    )
+    oidc_name: str = Field("Единый вход", description="the button's text on the sign-in page")
+
+    # Bounds
+    body_bytes: int = Field(1_048_576, ge=1024, description="the largest body of a request")
+    live_streams: int = Field(2_000, ge=1, description="live pages at a time in this process")
+    live_streams_each: int = Field(20, ge=1, description="of one user or token")
+    database_connections: int = Field(8, ge=2)
+    send_seconds: float = Field(10.0, gt=0, description="how long a command may take until Kafka has it")
+
+    @property
+    def secure(self) -> bool:
+        """Cookies for https only, with `__Host-`."""
+        return self.url is not None and self.url.startswith("https://")
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """Of sessions."""
+        return Lifetimes(
+            timedelta(minutes=self.idle_minutes),
+            timedelta(hours=self.absolute_hours),
+            timedelta(minutes=self.rotate_minutes),
+        )
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise ValueError("POSTAVKA_WEB_URL begins with http:// or https://")
+        if self.oidc_issuer is not None and self.url is None:
+            raise ValueError(
+                "POSTAVKA_WEB_URL is required with POSTAVKA_WEB_OIDC_ISSUER: the provider sends people there"
+            )
+        return self

@@ -1,0 +1,207 @@
+"""What has happened to a request, in order, in words: from a row of the cabinet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Group = Mapping[str, Any]
+
+DOCUMENTS = {"act": "Акт приема-передачи", "invoice": "Счет на оплату", "shipping": "Документы на отгрузку"}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of a timeline. `kind` is stable, for programs and styles; words are for people."""
+
+    at: datetime
+    kind: str
+    title: str
+    who: str | None = None
+    detail: str | None = None
+    reasons: tuple[str, ...] = ()
+    document_id: str | None = None
+    clause: str | None = field(default=None)
+    """Of the letter."""
+
+
+def timeline(groups: Mapping[str, Group]) -> list[Moment]:
+    """All moments, the earliest first. Those of one instant keep the order of the procedure."""
+    parts = (
+        _of_request(groups.get("request") or {}),
+        _of_approval(groups.get("approval") or {}),
+        _of_shipping(groups.get("shipping") or {}),
+        _of_billing(groups.get("billing") or {}),
+        _of_activation(groups.get("activation") or {}),
+    )
+    return sorted((moment for part in parts for moment in part), key=lambda moment: moment.at)
+
+
+def _of_request(group: Group) -> Iterator[Moment]:
+    if "submitted_at" in group:
+        yield Moment(
+            _at(group["submitted_at"]), "submitted", "Заявка отправлена", group.get("submitted_by"), clause="L11"
+        )
+    if "withdrawn_at" in group:
+        yield Moment(
+            _at(group["withdrawn_at"]),
+            "withdrawn",
+            "Партнёр отозвал заявку",
+            group.get("withdrawn_by"),
+            group.get("withdrawal_reason"),
+        )
+
+
+def _of_approval(group: Group) -> Iterator[Moment]:
+    if "approved_at" in group:
+        distributor = (group.get("distributor") or {}).get("name")
+        detail = f"Покупка через дистрибьютора: {distributor}" if distributor else "Прямая покупка у фирмы «1С»"
+        yield Moment(_at(group["approved_at"]), "approved", "Заявка согласована", "автоматически", detail, clause="L13")
+    if "rejected_at" in group:
+        reasons = tuple(each["message"] for each in group.get("reasons", ()))
+        yield Moment(
+            _at(group["rejected_at"]), "rejected", "Заявка отклонена", "автоматически", reasons=reasons, clause="L13"
+        )
+
+
+def _of_billing(group: Group) -> Iterator[Moment]:
+    if "invoice" in group:
+        invoice = group["invoice"]
+        yield Moment(
+            _at(invoice["issued_at"]), "invoiced", f"Выставлен счет № {invoice['number']}", "фирма «1С»", clause="L15"
+        )
+    for payment in group.get("payments", ()):
+        due = payment.get("due", "0.00")
+        yield Moment(
+            _at(payment["at"]),
+            "paid",
+            f"Поступила оплата {_roubles(payment['amount'])}",
+            "банк",
+            "Оплачено полностью" if due == "0.00" else f"Осталось {_roubles(due)}",
+            clause="L17",
+        )
+    answer = group.get("confirmation") or {}
+    if "confirmed_at" in group:
+        yield Moment(
+            _at(group["confirmed_at"]),
+            "confirmed",
+            "Дистрибьютор подтвердил готовность оплатить",
+            answer.get("distributor_id"),
+            answer.get("note"),
+            clause="L17",
+        )
+    if "declined_at" in group:
+        yield Moment(
+            _at(group["declined_at"]),
+            "declined",
+            "Дистрибьютор отказался",
+            answer.get("distributor_id"),
+            answer.get("note"),
+            clause="L17",
+        )
+    for refusal in group.get("refusals", ()):
+        yield Moment(
+            _at(refusal["at"]),
+            "confirmation-refused",
+            "Ответ дистрибьютора не принят",
+            refusal.get("distributor_id"),
+            refusal["reason"]["message"],
+        )
+
+
+def _of_shipping(group: Group) -> Iterator[Moment]:
+    if "permission_at" in group:
+        yield Moment(
+            _at(group["permission_at"]), "permitted", f"Номер разрешения {group['permission_number']}", clause="L14"
+        )
+    for document_id, document in (group.get("documents") or {}).items():
+        yield from _of_document(document_id, document)
+    if "ordered_at" in group:
+        why = "после подтверждения дистрибьютора" if group.get("basis") == "confirmation" else "после оплаты"
+        yield Moment(_at(group["ordered_at"]), "ordered", "Передана в изготовление", detail=why, clause="L17")
+    if "withdrawal_refused_at" in group:
+        yield Moment(
+            _at(group["withdrawal_refused_at"]),
+            "withdrawal-refused",
+            "Отозвать уже нельзя",
+            detail=(group.get("withdrawal_refusal") or {}).get("message"),
+        )
+    if "shipped_at" in group:
+        number = (group.get("kit") or {}).get("number")
+        yield Moment(
+            _at(group["shipped_at"]),
+            "shipped",
+            "Электронная поставка продана",
+            detail=f"Комплект {number}",
+            clause="L18",
+        )
+
+
+def _of_document(document_id: str, document: Group) -> Iterator[Moment]:
+    name = f"{DOCUMENTS.get(document.get('kind', ''), 'Документ')} № {document.get('number', '')}".removesuffix(" № ")
+    if "issued_at" in document:
+        yield Moment(_at(document["issued_at"]), "document-issued", f"{name}: составлен", document_id=document_id)
+    if "dispatched_at" in document:
+        tracking = document.get("tracking")
+        yield Moment(
+            _at(document["dispatched_at"]),
+            "document-dispatched",
+            f"{name}: отправлен",
+            detail=f"Отслеживание: {tracking}" if tracking else None,
+            document_id=document_id,
+            clause="L15",
+        )
+    if "signed_at" in document:
+        yield Moment(
+            _at(document["signed_at"]),
+            "document-signed",
+            f"{name}: подписан",
+            f"ИНН {document.get('signed_by')}",
+            document_id=document_id,
+            clause="L16",
+        )
+    for refusal in document.get("refusals", ()):
+        yield Moment(
+            _at(refusal["at"]),
+            "signature-refused",
+            f"{name}: подпись не принята",
+            detail=refusal["reason"]["message"],
+            document_id=document_id,
+            clause="L16",
+        )
+
+
+def _of_activation(group: Group) -> Iterator[Moment]:
+    for refusal in group.get("refusals", ()):
+        yield Moment(
+            _at(refusal["at"]),
+            "activation-refused",
+            "Активация не удалась",
+            refusal.get("actor"),
+            refusal["reason"]["message"],
+            clause="L19",
+        )
+    if "activated_at" in group:
+        yield Moment(
+            _at(group["activated_at"]),
+            "activated",
+            "Сервис активирован",
+            group.get("actor"),
+            f"Работает с {_day(group['service_from'])} по {_day(group['service_until'])}",
+            clause="L19",
+        )
+
+
+def _at(time: str) -> datetime:
+    return datetime.fromisoformat(time)
+
+
+def _day(day: str) -> str:
+    return ".".join(reversed(day.split("-")))
+
+
+def _roubles(amount: str) -> str:
+    whole, _, kopecks = amount.partition(".")
+    return f"{int(whole):,}".replace(",", "\N{NO-BREAK SPACE}") + f",{kopecks or '00'}\N{NO-BREAK SPACE}₽"
