@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     kafka_ssl_keyfile: Path | None = Field(None, validation_alias=AliasChoices("KAFKA_SSL_KEYFILE"))
     kafka_replication: int = Field(1, ge=1, description="replicas of a topic we create; 3 on a cluster")
 
+    # The embedded broker's door for clients outside, such as distributors
+    outside_host: str = Field("127.0.0.1", description="the name they know it by; not loopback: open to the network")
+    outside_certificate: Path | None = Field(None, description="PEM, with its chain; needed for a network")
+    outside_key: Path | None = Field(None, description="PEM, without a password")
+
     # PostgreSQL (sslmode and the like go into the URL's query)
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "POSTAVKA_DATABASE_URL"))
 
@@ -92,3 +97,27 @@ def database_url(config: Settings) -> str:
     if config.database_url is None:
         raise NoDatabase("DATABASE_URL is not set; start the whole with `postavka up`, or point it at a server")
     return config.database_url.get_secret_value()
+
+
+SERVERS = {
+    "kafka_bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS",
+    "kafka_security_protocol": "KAFKA_SECURITY_PROTOCOL",
+    "kafka_sasl_mechanism": "KAFKA_SASL_MECHANISM",
+    "kafka_sasl_username": "KAFKA_SASL_USERNAME",
+    "kafka_sasl_password": "KAFKA_SASL_PASSWORD",
+    "kafka_ssl_cafile": "KAFKA_SSL_CAFILE",
+    "kafka_ssl_certfile": "KAFKA_SSL_CERTFILE",
+    "kafka_ssl_keyfile": "KAFKA_SSL_KEYFILE",
+    "database_url": "DATABASE_URL",
+}
+"""Settings that say where the servers are and who we are there → the variable of each."""
+
+
+def environment(config: Settings) -> dict[str, str]:
+    """The variables that tell another process of the same servers. Holds passwords: never print it."""
+    values = ((variable, getattr(config, name)) for name, variable in SERVERS.items())
+    return {
+        variable: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for variable, value in values
+        if value is not None
+    }

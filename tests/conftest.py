@@ -43,7 +43,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Endpoints]:
+def servers(request: pytest.FixtureRequest) -> Iterator[Endpoints]:
     """Kafka and PostgreSQL for the whole run. Tests make topics and databases of their own in them."""
     kafka, database = os.environ.get("KAFKA_BOOTSTRAP_SERVERS"), os.environ.get("DATABASE_URL")
     if kafka and database:
@@ -51,6 +51,7 @@ def servers() -> Iterator[Endpoints]:
         return
     home = Path(tempfile.mkdtemp(prefix="postavka-tests-"))
     home.chmod(0o755)
+    request.config.postavka_home = home  # type: ignore[attr-defined]  # for tests that look at the servers themselves
     try:
         with EmbeddedServers(home, JARS) as embedded:
             yield embedded.start(Spoken())

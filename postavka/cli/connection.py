@@ -22,7 +22,4 @@ def connected() -> Settings:
             "nothing runs here: start it with `postavka up` in another terminal, "
             "or set KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL"
         )
-    return Settings(
-        kafka_bootstrap_servers=endpoints.kafka_bootstrap,
-        database_url=endpoints.database_url,
-    )
+    return Settings(**endpoints.settings())

@@ -15,6 +15,7 @@ import orjson
 
 from events.topics import topic_names
 from postavka.log.topics import ensure_topics
+from postavka.runtime.broker import OutsideDoor
 from postavka.runtime.embedded import EmbeddedServers, Endpoints
 from postavka.runtime.ports import choose_ports
 from postavka.runtime.processes import Processes, Program
@@ -39,6 +40,11 @@ class HalfNamed(Trouble):
     """One server is named, the other is not."""
 
 
+def outside_door(config: Settings) -> OutsideDoor:
+    """How clients outside reach the embedded broker."""
+    return OutsideDoor(config.outside_host, config.outside_certificate, config.outside_key)
+
+
 @dataclass
 class Launch:
     """Everything that runs. A context manager: leaving it stops what was started here."""
@@ -59,7 +65,7 @@ class Launch:
                 "or neither to have both started here"
             )
         if not self.config.kafka_bootstrap_servers:
-            self._embedded = EmbeddedServers(self.home)
+            self._embedded = EmbeddedServers(self.home, outside=outside_door(self.config))
             endpoints = self._embedded.start(self.progress, lambda _: self._programs())
             self.config = self._pointed_at(endpoints)
             self.processes = self._embedded.processes
@@ -124,9 +130,7 @@ class Launch:
         return {}
 
     def _pointed_at(self, endpoints: Endpoints) -> Settings:
-        given = self.config.model_dump(exclude_unset=True)
-        given.update(kafka_bootstrap_servers=endpoints.kafka_bootstrap, database_url=endpoints.database_url)
-        return Settings(**given)
+        return Settings(**self.config.model_dump(exclude_unset=True) | endpoints.settings())
 
     def _prepare(self) -> None:
         assert self.config.database_url is not None  # noqa: S101

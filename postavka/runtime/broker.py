@@ -1,20 +1,30 @@
-"""One Kafka broker (KRaft: broker and controller in one process) on loopback.
+"""One Kafka broker (KRaft: broker and controller in one process).
 
-Two doors: a plain one for our own services, and one with SASL/SCRAM for outside clients such as distributors. Behind
-both stands the authorizer: who has no permission is refused. Only the plain door's nameless user and `admin` may do
-everything.
+Three doors, and nobody comes in through any of them without a password: INSIDE for our own services, OUTSIDE for
+clients such as distributors (both SASL/SCRAM), CONTROLLER for the broker itself (SASL/PLAIN, since SCRAM needs what the
+controller alone knows). A door without a password on loopback would let every user of the machine write any topic.
+Behind all doors stands the authorizer: who has no permission is refused. Only `admin` and the broker may do everything.
+
+Passwords are made at the first start and lie in files that only their owner may read.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from postavka.runtime.java import find_java
 from postavka.trouble import Trouble
@@ -22,10 +32,46 @@ from postavka.trouble import Trouble
 HEAP = "512m"
 START_SECONDS = 90
 ADMIN = "admin"
+BROKER = "broker"
+"""The user under which the broker talks to itself."""
+LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class NoBroker(Trouble):
     """The broker does not answer; the message ends with the last lines of its log."""
+
+
+class OpenDoor(Trouble):
+    """The outside door is to be opened to a network without encryption."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideDoor:
+    """How clients outside are to reach the broker. By default only from this machine.
+
+    `host` is the name they know it by. For any other than loopback the door listens on all interfaces and needs a
+    certificate (`certificate`: PEM with its chain; `key`: PEM without a password)."""
+
+    host: str = "127.0.0.1"
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK and (self.certificate is None or self.key is None):
+            raise OpenDoor(
+                f"POSTAVKA_OUTSIDE_HOST is {self.host}: clients would send personal data in the clear; set "
+                "POSTAVKA_OUTSIDE_CERTIFICATE and POSTAVKA_OUTSIDE_KEY as well"
+            )
+
+    @property
+    def bind(self) -> str:
+        """What it listens on."""
+        return "127.0.0.1" if self.host in LOOPBACK else "0.0.0.0"  # noqa: S104
+
+    @property
+    def protocol(self) -> str:
+        """As Kafka names it."""
+        return "SASL_SSL" if self.certificate is not None else "SASL_PLAINTEXT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +83,7 @@ class Broker:
     port: int
     outside_port: int
     controller_port: int
+    outside: OutsideDoor = field(default_factory=OutsideDoor)
 
     @property
     def bootstrap(self) -> str:
@@ -45,18 +92,20 @@ class Broker:
 
     @property
     def outside_bootstrap(self) -> str:
-        """For clients that sign in (SASL_PLAINTEXT, SCRAM-SHA-512)."""
-        return f"127.0.0.1:{self.outside_port}"
+        """For clients outside."""
+        return f"{self.outside.host}:{self.outside_port}"
 
     @property
     def admin_password(self) -> str:
         """Made at the first start; in a file that only its owner may read."""
-        return (self.folder / "admin.password").read_text()
+        return self._password(ADMIN)
 
     def prepare(self) -> None:
         """Write the configuration; format the storage once."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "server.properties").write_text(self._properties())
+        self._write_secret("server.properties", self._properties())
+        if self.outside.certificate is not None and self.outside.key is not None:
+            self._write_secret("outside.pem", _pem(self.outside.certificate, self.outside.key))
         (self.folder / "log4j2.properties").write_text(LOG4J)
         if not (self.folder / "data" / "meta.properties").exists():
             self._format()
@@ -86,7 +135,17 @@ class Broker:
     def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
         """Until it answers. Raises `NoBroker`."""
         deadline = time.monotonic() + seconds
-        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        client = AdminClient(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "security.protocol": "SASL_PLAINTEXT",
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": ADMIN,
+                "sasl.password": self.admin_password,
+                "reconnect.backoff.max.ms": 500,
+                "log_level": 0,
+            }
+        )
         while time.monotonic() < deadline:
             try:
                 if client.list_topics(timeout=2).brokers:
@@ -98,9 +157,7 @@ class Broker:
         raise NoBroker(f"Kafka did not answer on {self.bootstrap} within {seconds:.0f} s\n{tail}")
 
     def _format(self) -> None:
-        password = secrets.token_urlsafe(24)
-        (self.folder / "admin.password").touch(mode=0o600)
-        (self.folder / "admin.password").write_text(password)
+        password = self.admin_password
         java = [str(find_java()), "-XX:TieredStopAtLevel=1", "-cp", self.class_path, "kafka.tools.StorageTool"]
         cluster = secrets.token_urlsafe(16)
         done = subprocess.run(  # noqa: S603
@@ -121,24 +178,49 @@ class Broker:
         if done.returncode != 0:
             raise NoBroker(f"Kafka's storage could not be formatted: {(done.stderr or done.stdout)[-2000:]}")
 
+    def _password(self, user: str) -> str:
+        """Of the broker's own users; made when it is first asked for. Letters, digits, `-` and `_` only."""
+        file = self.folder / f"{user}.password"
+        if not file.exists():
+            self._write_secret(file.name, secrets.token_urlsafe(24))
+        return file.read_text()
+
+    def _write_secret(self, name: str, text: str) -> None:
+        file = self.folder / name
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            os.fchmod(out.fileno(), 0o600)  # a file from before may be open to others
+            out.write(text)
+
     def _properties(self) -> str:
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        password = self._password(BROKER)
+        plain = (
+            f'org.apache.kafka.common.security.plain.PlainLoginModule required username="{BROKER}" '
+            f'password="{password}" user_{BROKER}="{password}";'
+        )
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},OUTSIDE://127.0.0.1:{self.outside_port},"
+            "listeners": f"INSIDE://127.0.0.1:{self.port},OUTSIDE://{self.outside.bind}:{self.outside_port},"
             f"CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port},OUTSIDE://127.0.0.1:{self.outside_port}",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,OUTSIDE:SASL_PLAINTEXT",
+            "advertised.listeners": f"INSIDE://127.0.0.1:{self.port},OUTSIDE://{self.outside.host}:{self.outside_port}",
+            "listener.security.protocol.map": f"CONTROLLER:SASL_PLAINTEXT,INSIDE:SASL_PLAINTEXT,"
+            f"OUTSIDE:{self.outside.protocol}",
             "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAINTEXT",
-            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-            "listener.name.outside.scram-sha-512.sasl.jaas.config": (
-                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-            ),
+            "inter.broker.listener.name": "INSIDE",
+            "sasl.mechanism.controller.protocol": "PLAIN",
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+            "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.controller.plain.sasl.jaas.config": plain,
+            "listener.name.inside.sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
+            "listener.name.inside.scram-sha-512.sasl.jaas.config": scram,
+            "listener.name.inside.plain.sasl.jaas.config": plain,
+            "listener.name.outside.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.outside.scram-sha-512.sasl.jaas.config": scram,
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "allow.everyone.if.no.acl.found": "false",
-            "super.users": f"User:ANONYMOUS;User:{ADMIN}",
+            "super.users": f"User:{BROKER};User:{ADMIN}",
             "log.dirs": str(self.folder / "data"),
             "auto.create.topics.enable": "false",
             "num.partitions": "12",
@@ -160,7 +242,17 @@ class Broker:
             "log.segment.bytes": str(256 * 1024 * 1024),
             "controlled.shutdown.enable": "true",
         }
+        if self.outside.certificate is not None:
+            settings["listener.name.outside.ssl.keystore.type"] = "PEM"
+            settings["listener.name.outside.ssl.keystore.location"] = str(self.folder / "outside.pem")
         return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _pem(certificate: Path, key: Path) -> str:
+    """Key and certificates in one text, the key in the one form that Kafka reads (PKCS#8)."""
+    private = load_pem_private_key(key.read_bytes(), None)
+    text = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return text.decode() + certificate.read_text()
 
 
 LOG4J = """status = error

@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from postavka.runtime import kafka_jars
-from postavka.runtime.broker import ADMIN, Broker
+from postavka.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.runtime.database import Database
 from postavka.runtime.ports import choose_ports, remembered_ports
 from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress, Silent
+from postavka.settings import Settings, environment
 from postavka.trouble import Trouble
 
 
@@ -24,27 +26,38 @@ class HomeInUse(Trouble):
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the servers are. `database_url` holds a password: never print it."""
+    """Where the servers are, and as whom to sign in there. Holds passwords: never print it."""
 
     kafka_bootstrap: str
     database_url: str
     kafka_outside_bootstrap: str | None = None
     admin_username: str | None = None
+    """None: the broker asks for no password (servers of one's own)."""
     admin_password: str | None = None
 
-    def environment(self) -> dict[str, str]:
-        """What services are told."""
-        return {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "DATABASE_URL": self.database_url}
+    def settings(self, **others: Any) -> dict[str, Any]:
+        """Arguments of `Settings`, with others beside them or in their place."""
+        named: dict[str, Any] = {"kafka_bootstrap_servers": self.kafka_bootstrap, "database_url": self.database_url}
+        if self.admin_username is not None:
+            named |= {
+                "kafka_security_protocol": "SASL_PLAINTEXT",
+                "kafka_sasl_mechanism": "SCRAM-SHA-512",
+                "kafka_sasl_username": self.admin_username,
+                "kafka_sasl_password": self.admin_password,
+            }
+        return named | others
 
 
 class EmbeddedServers:
     """Both servers, and the programs that shall run beside them. A context manager: `start` inside `with`."""
 
-    def __init__(self, home: Path, jars: Path | None = None) -> None:
-        """`home`: data, logs, passwords. `jars`: where Kafka's jars are kept (default: under home)."""
+    def __init__(self, home: Path, jars: Path | None = None, outside: OutsideDoor | None = None) -> None:
+        """`home`: data, logs, passwords. `jars`: where Kafka's jars are kept (default: under home). `outside`: how
+        clients outside reach the broker (default: from this machine only)."""
         home.mkdir(parents=True, exist_ok=True)
         self.home = home.resolve()
         self._jars = (jars or home / "jars").resolve()
+        self._outside = outside or OutsideDoor()
         self._lock = _lock(self.home)
         self.broker: Broker
         self.database: Database
@@ -60,7 +73,9 @@ class EmbeddedServers:
         progress = progress or Silent()
         class_path = kafka_jars.class_path(self._jars, progress)
         ports = choose_ports(self.home / "ports.json", ("kafka", "outside", "controller", "postgres"))
-        self.broker = Broker(self.home / "kafka", class_path, ports["kafka"], ports["outside"], ports["controller"])
+        self.broker = Broker(
+            self.home / "kafka", class_path, ports["kafka"], ports["outside"], ports["controller"], self._outside
+        )
         self.database = Database(self.home / "postgres", ports["postgres"])
         with progress.step("Kafka and PostgreSQL: preparing"), ThreadPoolExecutor(2) as pool:
             for prepared in [pool.submit(self.broker.prepare), pool.submit(self.database.prepare)]:
@@ -72,7 +87,8 @@ class EmbeddedServers:
             Program("kafka", self.broker.argv(), "servers", stop_seconds=15),
             Program("postgres", self.database.argv(), "servers", stop_signal="INT", user=self.database.user),
         ]
-        self.processes = Processes(self.home, [*servers, *services(endpoints)], endpoints.environment())
+        told = environment(Settings(**endpoints.settings()))
+        self.processes = Processes(self.home, [*servers, *services(endpoints)], told)
         try:
             with progress.step("Kafka and PostgreSQL: starting"):
                 for server in servers:
@@ -103,7 +119,7 @@ class EmbeddedServers:
         self.close()
 
 
-def running(home: Path) -> Endpoints | None:
+def running(home: Path, outside: OutsideDoor | None = None) -> Endpoints | None:
     """Endpoints of the servers that another process runs in this folder; None when nothing runs there."""
     try:
         os.close(_lock(home.resolve()))
@@ -113,7 +129,9 @@ def running(home: Path) -> Endpoints | None:
         ports = remembered_ports(home / "ports.json")
         if not ports or not (home / "postgres" / "password").exists():
             return None
-        broker = Broker(home / "kafka", "", ports["kafka"], ports["outside"], ports["controller"])
+        broker = Broker(
+            home / "kafka", "", ports["kafka"], ports["outside"], ports["controller"], outside or OutsideDoor()
+        )
         url = Database(home / "postgres", ports["postgres"]).url
         return Endpoints(broker.bootstrap, url, broker.outside_bootstrap, ADMIN, broker.admin_password)
     return None

@@ -23,7 +23,7 @@ from events.envelope import header_map
 from events.registry import BadBody, UnknownType, read_fields
 from postavka.log.record import partition_name
 from postavka.log.tail import read_messages_to_end
-from postavka.settings import Settings, database_url, settings
+from postavka.settings import Settings, database_url, environment, settings
 from postavka.store.mark import Mark
 from postavka.trouble import Trouble
 from services.cabinet.fold import UNSHOWN, Row, fold
@@ -92,11 +92,7 @@ class Share:
     def __init__(self, config: Settings, partitions: Sequence[int]) -> None:
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "services.cabinet.share", ",".join(map(str, partitions))],
-            env={
-                **os.environ,
-                "KAFKA_BOOTSTRAP_SERVERS": config.kafka_bootstrap_servers or "",
-                "DATABASE_URL": database_url(config),
-            },
+            env={**os.environ, **environment(config)},
             stdout=subprocess.PIPE,
         )
         assert self._process.stdout is not None  # noqa: S101

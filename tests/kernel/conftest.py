@@ -18,7 +18,7 @@ from postavka.settings import Settings
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import migrate
 from postavka.store.recorder import EventRecorder
-from tests.kernel.toys import SCHEMA, config
+from tests.kernel.toys import SCHEMA
 
 OpenRecorder = Callable[..., EventRecorder]
 MakeTopics = Callable[..., None]
@@ -47,7 +47,7 @@ def store(servers: Endpoints) -> Iterator[str]:
 @pytest.fixture
 def settings(servers: Endpoints, store: str) -> Settings:
     """Of one service of the toy."""
-    return config(servers.kafka_bootstrap, store)
+    return Settings(**servers.settings(database_url=store))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from events.registry import encode
 from events.request import PROCEDURE, RequestSubmitted, RequestWithdrawn
 from postavka.log.partitioner import partition_of
 from postavka.log.record import RawHeaders, Record
-from postavka.settings import PARTITIONS, Settings
+from postavka.settings import PARTITIONS
 from postavka.stage.definition import Input, Stage
 from postavka.store.recorder import RecordedEvent
 
@@ -71,11 +71,6 @@ def toy(**changes: Any) -> Stage:
 def unique_name() -> str:
     """For a stage whose topic must be its own."""
     return f"toy{uuid4().hex[:12]}"
-
-
-def config(kafka: str, database: str) -> Settings:
-    """The settings of a process."""
-    return Settings(kafka_bootstrap_servers=kafka, database_url=database)
 
 
 # Records

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postavka.cli.launch import Launch
+from postavka.log.connection import for_librdkafka
 from postavka.log.tail import latest_offsets
 from postavka.runtime.progress import Spoken
 from postavka.settings import Settings
@@ -34,11 +35,11 @@ class System:
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
         self.config = launch.config
-        assert self.config.kafka_bootstrap_servers is not None
         assert self.config.database_url is not None
-        self.bootstrap = self.config.kafka_bootstrap_servers
+        self.kafka = for_librdkafka(self.config)
+        """How a client signs in."""
         self.database_url = self.config.database_url.get_secret_value()
-        self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        self._admin = AdminClient(self.kafka | {"log_level": 0})
         self.gaps: set[str] = set()
         """Stages whose store was restored from an earlier copy: a position that was not on the topic yet is lost."""
         self.forged = 0
@@ -46,7 +47,7 @@ class System:
 
     def traffic(self) -> Traffic:
         """A sender of requests."""
-        return Traffic(self.bootstrap)
+        return Traffic(self.kafka)
 
     def kill(self, program: str) -> int:
         """kill -9; returns the pid that is gone."""
@@ -71,7 +72,7 @@ class System:
     def check(self, plans: Mapping[str, str]) -> None:
         """Wait until the cabinet has the whole log; then ask the oracle."""
         self.settle()
-        Oracle(self.bootstrap, self.gaps, self.forged).check(plans, self.database_url)
+        Oracle(self.kafka, self.gaps, self.forged).check(plans, self.database_url)
 
     def settle(self) -> None:
         """Until every service has handled everything, and all is published."""

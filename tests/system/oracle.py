@@ -70,9 +70,9 @@ class Told:
         return self.headers["ce_type"]
 
 
-def read(bootstrap: str, topics: Iterable[str]) -> list[Told]:
+def read(kafka: Mapping[str, Any], topics: Iterable[str]) -> list[Told]:
     """Every record that lies on these topics now."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"oracle-{uuid4()}", "enable.auto.commit": False})
+    consumer = Consumer({**kafka, "group.id": f"oracle-{uuid4()}", "enable.auto.commit": False})
     places, left = [], {}
     for topic in topics:
         for number in range(PARTITIONS):
@@ -101,9 +101,9 @@ def read(bootstrap: str, topics: Iterable[str]) -> list[Told]:
 class Oracle:
     """The log as it is now, and the judgements on it."""
 
-    def __init__(self, bootstrap: str, gaps_allowed_in: Iterable[str] = (), forged: int = 0) -> None:
+    def __init__(self, kafka: Mapping[str, Any], gaps_allowed_in: Iterable[str] = (), forged: int = 0) -> None:
         """`forged`: how many records the tests put on stage topics themselves."""
-        everything = read(bootstrap, [f"{stage}.events" for stage in STAGES])
+        everything = read(kafka, [f"{stage}.events" for stage in STAGES])
         self.log = [told for told in everything if "ce_position" in told.headers]
         assert len(everything) - len(self.log) == forged, "records on a stage topic that no relay wrote"
         self._gaps = set(gaps_allowed_in)

@@ -26,9 +26,7 @@ PARTITION = 5
 
 def produce(system: System, topic: str, key: bytes | None, value: bytes | None, headers: Any = ()) -> None:
     """One record, as an outside client may write it: anything at all."""
-    producer = Producer(
-        {"bootstrap.servers": system.bootstrap, "message.max.bytes": 20_000_000, "compression.type": "zstd"}
-    )
+    producer = Producer({**system.kafka, "message.max.bytes": 20_000_000, "compression.type": "zstd"})
     failed: list[object] = []
     producer.produce(
         topic,
@@ -144,7 +142,7 @@ def test_the_letters_are_on_their_topic_with_the_reason(system: System):
 def raw_dead_letters(system: System) -> list[tuple[bytes | None, dict[str, str]]]:
     from confluent_kafka import Consumer, TopicPartition
 
-    consumer = Consumer({"bootstrap.servers": system.bootstrap, "group.id": f"letters-{uuid4()}"})
+    consumer = Consumer({**system.kafka, "group.id": f"letters-{uuid4()}"})
     places = [TopicPartition("dead-letters", number, 0) for number in range(12)]
     consumer.assign(places)
     found = []
@@ -194,7 +192,7 @@ def confirm(sent: Traffic, topic: str, request_id: str, number: str = "c-1", acc
 
 def types_of(system: System, request_id: str) -> list[str]:
     """Types of the events of a request, stage by stage."""
-    told = read(system.bootstrap, [f"{stage}.events" for stage in ("approval", "billing", "shipping")])
+    told = read(system.kafka, [f"{stage}.events" for stage in ("approval", "billing", "shipping")])
     return [each.type for each in told if each.key == request_id]
 
 
@@ -269,7 +267,7 @@ def test_money_that_fits_nothing_is_on_record(system: System):
     sent.flush()
 
     def recorded() -> bool:
-        told = read(system.bootstrap, ["billing.events"])
+        told = read(system.kafka, ["billing.events"])
         return any(
             each.type == "PaymentUnmatched.v1" and each.body["payment_id"] == payment["payment_id"] for each in told
         )

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -87,7 +86,7 @@ def test_group_offsets_are_reset_while_requests_flow(system: System, to: str):
     sent = system.traffic()
     running = sent.in_background(REQUESTS, RATE)
     running.wait_for(REQUESTS // 4)
-    admin = AdminClient({"bootstrap.servers": system.bootstrap})
+    admin = AdminClient(system.kafka)
     for service in (*STAGES, "cabinet"):
         system.stop(service)
         reset_offsets(admin, f"postavka-{service}", to)
@@ -206,7 +205,7 @@ def without_the_broker(system: System, outage: float) -> float:
     time.sleep(outage)
     before = {stage: head_of(system.database_url, stage) for stage in STAGES}
     system.start("kafka")
-    wait_until_answering(urlsplit(f"//{system.bootstrap}").port or 0)
+    wait_until_answering(system)
     again = fresh.in_background(50, RATE)
     seconds = wait_until(
         lambda: all(head_of(system.database_url, stage) > before[stage] for stage in STAGES), "all stages move", 120
@@ -224,8 +223,8 @@ def head_of(url: str, stage: str) -> int:
     return int(row[0])
 
 
-def wait_until_answering(port: int) -> None:
-    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
+def wait_until_answering(system: System) -> None:
+    admin = AdminClient(system.kafka | {"log_level": 0})
 
     def answers() -> bool:
         try:

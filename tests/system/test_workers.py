@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from postavka.settings import environment
 from tests.system.conftest import System, wait_until
 
 STAGES = ("approval", "billing", "shipping")
@@ -30,8 +31,7 @@ def second_workers(system: System, alone: dict[str, int]) -> Iterator[list[subpr
             [sys.executable, "-m", f"services.{stage}"],
             env={
                 **os.environ,
-                "KAFKA_BOOTSTRAP_SERVERS": system.bootstrap,
-                "DATABASE_URL": system.database_url,
+                **environment(system.config),
                 "POSTAVKA_WORKER": "second",
                 "POSTAVKA_HOME": str(system.launch.home),
             },

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import cycle, islice
@@ -70,7 +70,8 @@ class Unfinished(AssertionError):
 class Traffic:
     """Sends requests at a steady rate and answers what follows; `ended` says which have come to their end."""
 
-    bootstrap: str
+    kafka: Mapping[str, Any]
+    """How a client signs in."""
     plans: dict[str, str] = field(default_factory=dict)
     """request id → plan"""
     ended: set[str] = field(default_factory=set)
@@ -79,7 +80,7 @@ class Traffic:
     def __post_init__(self) -> None:
         self._producer = Producer(
             {
-                "bootstrap.servers": self.bootstrap,
+                **self.kafka,
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",
                 "message.timeout.ms": 180_000,
@@ -89,7 +90,7 @@ class Traffic:
         )
         self._consumer = Consumer(
             {
-                "bootstrap.servers": self.bootstrap,
+                **self.kafka,
                 "group.id": f"traffic-{uuid4()}",
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": 50,

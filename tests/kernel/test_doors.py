@@ -1,0 +1,89 @@
+"""The broker's doors: nobody comes in without a password, and who has come in may only do what is allowed."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from postavka.runtime.broker import Broker, OpenDoor, OutsideDoor
+from postavka.runtime.embedded import Endpoints
+from tests.kernel.polling import PATIENCE_SECONDS
+
+
+@pytest.fixture
+def home(servers: Endpoints, request: pytest.FixtureRequest) -> Path:
+    """The folder of the run's own servers."""
+    folder = getattr(request.config, "postavka_home", None)
+    if folder is None:
+        pytest.skip("the servers of this run are not ours")
+    assert isinstance(folder, Path)
+    return folder
+
+
+def port(home: Path, door: str) -> int:
+    return int(json.loads((home / "ports.json").read_text())[door])
+
+
+def answers(conf: dict[str, object]) -> bool:
+    """Does the broker tell such a client anything? Asks until it has been answered or turned away."""
+    turned_away: list[KafkaError] = []
+    admin = AdminClient(conf | {"log_level": 0, "error_cb": turned_away.append})
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not turned_away:
+        assert time.monotonic() < deadline, "neither let in nor turned away"
+        try:
+            return bool(admin.list_topics(timeout=0.2).brokers)
+        except KafkaException:
+            admin.poll(0)
+    return False
+
+
+@pytest.mark.parametrize("door", ["kafka", "outside", "controller"])
+def test_without_a_password_nobody_is_told_anything(home: Path, door: str):
+    assert not answers({"bootstrap.servers": f"127.0.0.1:{port(home, door)}"})
+
+
+@pytest.mark.parametrize("door", ["kafka", "outside"])
+@pytest.mark.parametrize("user", ["admin", "broker", "stranger"])
+def test_a_wrong_password_is_refused(home: Path, door: str, user: str):
+    stranger: dict[str, object] = {
+        "bootstrap.servers": f"127.0.0.1:{port(home, door)}",
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": user,
+        "sasl.password": "wrong",
+    }
+    assert not answers(stranger)
+
+
+def test_with_the_password_both_doors_open(servers: Endpoints, home: Path):
+    for door in ("kafka", "outside"):
+        assert answers(
+            {
+                "bootstrap.servers": f"127.0.0.1:{port(home, door)}",
+                "security.protocol": "SASL_PLAINTEXT",
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": servers.admin_username,
+                "sasl.password": servers.admin_password,
+            }
+        )
+
+
+def test_passwords_lie_in_files_for_their_owner_only(home: Path):
+    files = [*(home / "kafka").glob("*.password"), home / "kafka" / "server.properties"]
+    assert len(files) == 3
+    assert [file.name for file in files if file.stat().st_mode & 0o077] == []
+
+
+def test_a_door_to_the_network_needs_a_certificate():
+    with pytest.raises(OpenDoor, match="POSTAVKA_OUTSIDE_CERTIFICATE"):
+        OutsideDoor("kafka.example.org")
+    assert OutsideDoor().bind == "127.0.0.1"
+    opened = OutsideDoor("kafka.example.org", Path("c.pem"), Path("k.pem"))
+    assert (opened.bind, opened.protocol) == ("0.0.0.0", "SASL_SSL")
+    assert Broker(Path(), "", 1, 2, 3, opened).outside_bootstrap == "kafka.example.org:2"
