@@ -34,19 +34,19 @@ OF_NO_REQUEST = {
 }
 """Money, and orders about money, that may belong to no request: the cabinet shows none of it."""
 
-OPENED = ["RequestSubmitted.v1", "Approved.v1", "BillingOpened.v1", "ShippingOpened.v1", "PermissionIssued.v1"]
-ACT = ["DocumentIssued.v1"]
+OPENED = ["RequestSubmitted.v1", "Approved.v2", "BillingOpened.v1", "ShippingOpened.v2", "PermissionIssued.v1"]
+ACT = ["DocumentIssued.v2"]
 MADE = ["ManufacturingOrdered.v1", "ShipmentIssued.v1", "DeliveryRegistered.v1"]
 SOLD = [*OPENED, *ACT, "DistributorConfirmed.v1", *MADE]
-INVOICED = [*OPENED, *ACT, "InvoiceIssued.v1", "InvoiceNoted.v1", "DocumentIssued.v1"]
-DECLINED = ["RequestSubmitted.v1", "Approved.v1", "BillingOpened.v1", "DistributorDeclined.v1", "ShippingClosed.v1"]
+INVOICED = [*OPENED, *ACT, "InvoiceIssued.v1", "InvoiceNoted.v1", "DocumentIssued.v2"]
+DECLINED = ["RequestSubmitted.v1", "Approved.v2", "BillingOpened.v1", "DistributorDeclined.v1", "ShippingClosed.v1"]
 EXPECTED = {
     "through-distributor": [*SOLD, "Activated.v1"],
     "confirmed-before-approval": [*SOLD, "Activated.v1"],
     "everything-told-twice": [*SOLD, "Activated.v1"],
     "direct-in-two-parts": [*INVOICED, "PaymentReceived.v1", "PaymentReceived.v1", *MADE, "Activated.v1"],
     "direct-overpaid": [*INVOICED, "PaymentReceived.v1", *MADE, "Activated.v1"],
-    "declined": [*DECLINED, "ShippingOpened.v1", "PermissionIssued.v1", *ACT],
+    "declined": [*DECLINED, "ShippingOpened.v2", "PermissionIssued.v1", *ACT],
     "incomplete": ["RequestSubmitted.v1", "Rejected.v1", "BillingClosed.v1"],
     "no-contract": [*SOLD, "ActivationRefused.v1"],
 }
@@ -171,7 +171,7 @@ class Oracle:
         # record, it is closed, nothing is manufactured.
         assert types.count("RequestWithdrawn.v1") == 1, f"{request_id} {types}"
         assert types.count("BillingClosed.v1") == 1, f"{request_id} {types}"
-        assert types.count("Approved.v1") + types.count("Rejected.v1") <= 1, f"{request_id} {types}"
+        assert types.count("Approved.v2") + types.count("Rejected.v1") <= 1, f"{request_id} {types}"
         assert not {"ManufacturingOrdered.v1", "ShipmentIssued.v1", "Activated.v1"} & set(types), f"{request_id}"
         assert max(Counter(types).values()) == 1, f"{request_id} {types}"
 

@@ -118,7 +118,7 @@ def assert_goes_on(system: System) -> None:
 def test_a_forged_event_on_a_stage_topic_stops_nothing(system: System):
     """Only a stage writes on its topic (the broker's ACL); if somebody could, the readers would go on all the same."""
     before = {stage: len(letters_of(system, stage)) for stage in ("billing", "shipping")}
-    produce(system, "approval.events", b"x", b"{}", (("ce_type", b"Approved.v1"),))
+    produce(system, "approval.events", b"x", b"{}", (("ce_type", b"Approved.v2"),))
     system.forged += 1
     wait_until(
         lambda: all(len(letters_of(system, stage)) > count for stage, count in before.items()), "both have put it aside"
@@ -213,7 +213,7 @@ def test_an_answer_for_a_request_that_nobody_knows_waits(system: System):
 def test_an_answer_on_another_distributors_topic_is_refused(system: System):
     sent = system.traffic()
     request_id = submitted(system, sent)
-    wait_for(system, request_id, "ShippingOpened.v1")
+    wait_for(system, request_id, "ShippingOpened.v2")
     confirm(sent, URAL, request_id)
     types = wait_for(system, request_id, "ConfirmationRefused.v1")
     assert "DistributorConfirmed.v1" not in types
@@ -225,7 +225,7 @@ def test_an_answer_on_another_distributors_topic_is_refused(system: System):
 def test_an_answer_told_twice_counts_once_and_another_is_refused(system: System):
     sent = system.traffic()
     request_id = submitted(system, sent)
-    wait_for(system, request_id, "ShippingOpened.v1")
+    wait_for(system, request_id, "ShippingOpened.v2")
     for _ in range(3):
         confirm(sent, NORTH, request_id, "c-1")
     confirm(sent, NORTH, request_id, "c-2", accepted=False)
