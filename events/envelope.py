@@ -114,6 +114,11 @@ def header_map(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
     return {name: value for name, value in headers if value is not None}
 
 
+def trace_of(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
+    """The W3C trace context of a record; None without one, or with a malformed one."""
+    return _trace(header_map(headers).get("traceparent"))
+
+
 def rfc3339(moment: datetime) -> str:
     """UTC with microseconds and `Z`, the one form of a time in events."""
     if moment.tzinfo is None:

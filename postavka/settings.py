@@ -77,6 +77,10 @@ class Settings(BaseSettings):
         {}, description="where operations ask services how they are, as JSON: name → http://host:port; default: here"
     )
 
+    # Traces
+    tracing_otlp: str | None = Field(None, description="OTLP collector over HTTP: http://host:4318; unset: no traces")
+    tracing_ratio: float = Field(1.0, ge=0, le=1, description="part of the traces that is kept")
+
     # Logs
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

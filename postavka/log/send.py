@@ -12,6 +12,7 @@ from confluent_kafka import Message as KafkaMessage
 from events.envelope import Envelope
 from events.model import Message
 from events.registry import encode
+from postavka import tracing
 from postavka.log.connection import for_librdkafka
 from postavka.settings import Settings
 from postavka.trouble import Trouble
@@ -45,8 +46,13 @@ class Sender:
             }
         )
 
-    def send(self, topic: str, subject: str, message: Message) -> Envelope:
-        """Hand over one command; `flush` to be sure of it. `subject` is the key: the request id. Raises `NoTopic`."""
+    def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> Envelope:
+        """Hand over one command; `flush` to be sure of it. `subject` is the key: the request id; `trace` the
+        `traceparent` of what it comes from. Raises `NoTopic`."""
+        with tracing.span(f"send {message.TYPE}", "PRODUCER", trace) as sent:
+            return self._send(topic, subject, message, sent)
+
+    def _send(self, topic: str, subject: str, message: Message, trace: str | None) -> Envelope:
         envelope = Envelope(
             id=str(uuid4()),
             source=self._source,
@@ -54,6 +60,7 @@ class Sender:
             subject=subject,
             time=datetime.now(UTC),
             correlation=subject,
+            trace=trace,
         )
         self.send_raw(topic, subject.encode(), encode(message), envelope.headers())
         return envelope

@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from postavka import tracing
 from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.pace import keep_pace
 from postavka.log.record import Record, partition_name
@@ -70,6 +71,7 @@ def main(make: Callable[[Settings], Projection]) -> None:
     config = settings()
     projection = make(config)
     configure_logs(config, projection.name)
+    tracing.start(config, projection.name)
     try:
         uvloop.install()
         asyncio.run(LiveProjection(projection, config).run())

@@ -21,6 +21,7 @@ from events.envelope import Envelope, EnvelopeError, header_map
 from events.model import Decision, Event, Message, Unacceptable
 from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
 from events.upcasting import newest_version
+from postavka import tracing
 from postavka.clock import Clock
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
@@ -205,6 +206,7 @@ class _Work:
         self.batch = Batch()
         self.outcome = Outcome()
         self.marks: dict[str, Mark] = {}
+        self.steps = tracing.Steps()
         self.unsure: set[UUID] = set()
         """Requests whose state came from the cache: another worker may have written since."""
 
@@ -224,6 +226,7 @@ class _Work:
             if self.retried is not None:
                 self.batch.dead_letters = []
             self.outcome.first_position = self.runner.recorder.append(self.batch) + 1
+        self.steps.end()
         self.runner.marks.update(self.marks)
         self.runner.remember(states)
         self.outcome.events = self.batch.events
@@ -351,6 +354,10 @@ class _Work:
         envelope = incoming.envelope
         recorded: list[RecordedEvent] = []
         claims: list[Claim] = []
+        record = incoming.record
+        trace = self.steps.take(
+            self.stage.name, record.topic, record.partition, record.offset, envelope.type, envelope.trace
+        )
         state, version, clock = current.state, current.version, current.clock
         for event in events:
             clock = self.runner.clock.tick(envelope.clock, clock)
@@ -365,8 +372,8 @@ class _Work:
                     clock,
                     envelope.reference,
                     envelope.correlation or str(incoming.subject),
-                    incoming.record.coordinates,
-                    envelope.trace,
+                    record.coordinates,
+                    trace,
                 )
             )
             for kind, value in self.stage.claims(incoming.subject, event):

@@ -20,6 +20,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from eventsourcing.persistence import InterfaceError, OperationalError
 
+from events.envelope import trace_of
+from postavka import tracing
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record, partition_name
 from postavka.log.relay import Relay
@@ -56,6 +58,7 @@ def main(stage: Stage) -> None:
     """Run a worker of this stage until SIGTERM or SIGINT; exits non-zero when it can't go on."""
     config = settings()
     configure_logs(config, stage.name)
+    tracing.start(config, stage.name)
     try:
         uvloop.install()
         asyncio.run(StageService(stage, config).run())
@@ -258,7 +261,13 @@ class StageService:
                 metrics.RECORDS.labels(stage, name).inc(count)
         for letter in outcome.dead_letters:
             metrics.DEAD_LETTERS.labels(stage, letter.code).inc()
-            log.warning("dead letter", code=letter.code, reason=letter.reason, record=letter.record.coordinates)
+            log.warning(
+                "dead letter",
+                kind=letter.code,
+                reason=letter.reason,
+                record=letter.record.coordinates,
+                trace_id=tracing.trace_id(trace_of(letter.record.headers)),
+            )
         if outcome.redone:
             metrics.REDONE.labels(stage).inc(outcome.redone)
         metrics.BATCH_RECORDS.labels(stage).observe(records)

@@ -12,9 +12,10 @@ import psycopg
 
 from events.activation import Activated
 from events.approval import Approved
-from events.envelope import header_map
+from events.envelope import header_map, trace_of
 from events.registry import BadBody, UnknownType, read_fields
 from events.shipping import ManufacturingOrdered, ShipmentIssued
+from postavka import tracing
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
@@ -94,6 +95,11 @@ class Cabinet:
         }
         if not moved:
             return 0
+        steps = tracing.Steps()
+        if tracing.is_on():
+            for record, _, type_name, *_ in events:
+                parent = trace_of(record.headers)
+                steps.take(self.name, record.topic, record.partition, record.offset, type_name, parent)
         rows = self._load(connection, {subject for _, subject, *_ in events})
         changed: dict[UUID, dict[str, Any]] = {}
         for record, subject, type_name, fields, headers, position in events:
@@ -116,6 +122,7 @@ class Cabinet:
             self._connection = None
             connection.close()
             raise
+        steps.end()
         self._marks = marks
         self._remember(rows)
         for _, subject, type_name, _, headers, _ in events:
