@@ -1,0 +1,47 @@
+"""The ids of payments and returns, made from a document's own fields: the same document has the same id in every
+statement that shows it, whatever the file is called and whichever days it covers.
+
+Texts are no part of it (banks shorten them as they like), nor is the line. The day on which the money moved is: of an
+order that is carried out in instalments each has the same number, date, and perhaps sum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from services.payments.statement import Document
+
+PAYMENT_ID = re.compile(r"(?<![0-9a-z])bp-\d{8}-[0-9a-f]{16}(?![0-9a-f])", re.IGNORECASE)
+
+
+def payment_id(document: Document) -> str:
+    """Of money that came: `bp-20260305-` and 16 hexadecimal digits."""
+    return _id("bp", document)
+
+
+def return_id(document: Document) -> str:
+    """Of money that went back: `br-…`."""
+    return _id("br", document)
+
+
+def payment_in(purpose: str) -> str | None:
+    """The one payment that a purpose names by its id; None if there is none, or more than one."""
+    found = {each.lower() for each in PAYMENT_ID.findall(purpose)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _id(prefix: str, document: Document) -> str:
+    moved_on = document.moved_on
+    if moved_on is None:
+        raise ValueError(f"document {document.number} has not been carried out")
+    parts = (
+        moved_on.isoformat(),
+        document.issued_on.isoformat(),
+        document.number,
+        f"{document.amount:.2f}",
+        document.payer.account,
+        document.payee.account,
+    )
+    digest = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+    return f"{prefix}-{moved_on:%Y%m%d}-{digest[:16]}"
