@@ -22,6 +22,7 @@ from postavka.cli.events import log
 from postavka.cli.letters import letters
 from postavka.cli.ops import ops, top
 from postavka.cli.output import console, errors, table
+from postavka.cli.payments import payments, statement
 from postavka.cli.reference import reference
 from postavka.cli.send import activate, confirm, pay, request, sign
 from postavka.runtime.progress import Spoken
@@ -42,7 +43,7 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-for part in (request, cabinet, log, letters, ops, reference, audit):
+for part in (request, cabinet, log, letters, ops, payments, statement, reference, audit):
     app.command(part)
 for command in (confirm, pay, activate, sign, doctor, top):
     app.command(command)

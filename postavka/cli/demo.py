@@ -13,14 +13,15 @@ from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
+from rich.markup import escape
+
 from events.activation import Activator
-from events.commands import ActivateDelivery, BankPayment, DistributorConfirmation, SubmitRequest
+from events.commands import ActivateDelivery, DistributorConfirmation, SubmitRequest
 from events.reference import Contract
 from events.registry import decode
 from events.request import REQUEST_TYPE
 from events.topics import (
     ACTIVATION_COMMANDS,
-    BANK_PAYMENTS,
     REQUEST_COMMANDS,
     STAGE_TOPICS,
     confirmations_of,
@@ -33,6 +34,8 @@ from postavka.log.send import Sender
 from postavka.settings import Settings, database_url
 from postavka.trouble import Trouble
 from services.moscow import today
+from services.payments.loading import Loader
+from services.payments.sample import Order, sample_statement
 from services.reference.contracts import record_contract
 
 PATIENCE_SECONDS = 60
@@ -108,17 +111,23 @@ class Walk:
         self._send(confirmations_of(distributor), str(request_id), answer)
 
     def pay(self, invoice: Any) -> None:
-        """The bank reports the payment in two parts."""
+        """The partner pays in two parts; the bank's statement says so, and is loaded as a file."""
+        day, short = today(), f"{invoice.number[:4]}-{int(invoice.number[5:])}"
         first = (invoice.amount / 2).quantize(invoice.amount)
-        for part, amount in enumerate((first, invoice.amount - first), 1):
-            payment = BankPayment(
-                payment_id=f"demo-{invoice.number}-{part}",
-                amount=amount,
-                received_on=today(),
-                payer_inn=invoice.payer_inn,
-                purpose=f"Оплата по счету {invoice.number}, часть {part}",
-            )
-            self._send(BANK_PAYMENTS.name, payment.payment_id, payment)
+        said = (f"Оплата по счету № {invoice.number} от {day:%d.%m.%Y}, аванс", f"сч.{short} окончательный расчет")
+        orders = [
+            Order(f"{int(invoice.number[5:])}{part}", amount, "ООО «Ромашковое поле ИТ»", invoice.payer_inn, purpose)
+            for part, (amount, purpose) in enumerate(zip((first, invoice.amount - first), said, strict=True), 1)
+        ]
+        text = sample_statement(day, orders)
+        file = self._config.home / "demo-statement.txt"
+        file.write_bytes(text.encode("cp1251"))
+        console.print(f"[dim]             (the bank's statement, {file}, Windows-1251)[/]")
+        for line in text.splitlines()[15:26]:
+            console.print(f"             [dim]{escape(line)}[/]", highlight=False)
+        report = Loader(self._config).load(file.read_bytes(), file.name, "demo", "demo")
+        for line in report.lines():
+            console.print(f"             {escape(line)}", highlight=False)
 
     def activate(self, request_id: UUID, partner: str) -> None:
         """The partner activates for the user."""

@@ -22,10 +22,11 @@ from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress
 from postavka.settings import Settings
 from postavka.trouble import Trouble
+from services.payments.settings import payments_settings
 from services.reference.file import read_file
 from services.reference.store import distributor_ids, load
 
-SERVICES = ("request", "approval", "billing", "shipping", "activation", "cabinet", "desk", "ops", "web")
+SERVICES = ("request", "approval", "billing", "shipping", "activation", "cabinet", "payments", "desk", "ops", "web")
 MODULES = {"web": "services.cabinet.web"}
 """Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
@@ -110,13 +111,17 @@ class Launch:
             return None
 
     def _programs(self) -> list[Program]:
+        home = self.home.resolve()
+        shared = {"POSTAVKA_HOME": str(home)}
+        if payments_settings().statements_folder is None:
+            shared["POSTAVKA_STATEMENTS_FOLDER"] = str(home / "statements")
         return [
             Program(
                 name,
                 [sys.executable, "-m", MODULES.get(name, f"services.{name}")],
                 env={
                     "POSTAVKA_HTTP_PORT": str(self.ports[f"{name}.http"]),
-                    "POSTAVKA_HOME": str(self.home.resolve()),
+                    **shared,
                     **self._env_of(name),
                 },
             )

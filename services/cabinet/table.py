@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +12,11 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS
-from postavka.store.mark import Mark, MarksMoved
+from postavka.projection.marks import move_marks, read_marks
 from postavka.store.migration import migrate
 from services.cabinet.fold import STAGES, Row
+
+__all__ = ["copy_rows", "load_rows", "move_marks", "read_marks", "write_groups"]
 
 SCHEMA = "cabinet"
 TOPICS = tuple(topic.name for topic in STAGE_TOPICS)
@@ -92,34 +94,3 @@ def copy_rows(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], tab
 
 def _json(group: Any) -> str | None:
     return None if group is None else orjson.dumps(group).decode()
-
-
-def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Mark]:
-    """Marks by `topic/partition`; a partition without one is at -1."""
-    rows = connection.cursor(row_factory=tuple_row).execute(
-        'SELECT name, "offset", position FROM marks WHERE name = ANY(%s)', (list(names),)
-    )
-    found = {name: Mark(offset, position) for name, offset, position in rows}
-    return {name: found.get(name, Mark()) for name in names}
-
-
-def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Mark, Mark]]) -> None:
-    """Move marks from where they are thought to be. Raises `MarksMoved` when one is elsewhere."""
-    names = list(moved)
-    rows = connection.execute(
-        'INSERT INTO marks AS m (name, "offset", position) SELECT name, reached, position '
-        "FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS u(name, before, reached, position) "
-        'ON CONFLICT (name) DO UPDATE SET "offset" = excluded."offset", position = excluded.position '
-        'WHERE m."offset" = ANY (SELECT before FROM unnest(%s::text[], %s::bigint[]) AS w(name, before) '
-        "WHERE w.name = m.name) RETURNING 1",
-        (
-            names,
-            [before.offset for before, _ in moved.values()],
-            [after.offset for _, after in moved.values()],
-            [after.position for _, after in moved.values()],
-            names,
-            [before.offset for before, _ in moved.values()],
-        ),
-    ).fetchall()
-    if len(rows) != len(names):
-        raise MarksMoved(f"{len(names) - len(rows)} of {len(names)} marks are elsewhere")

@@ -1,0 +1,381 @@
+"""`postavka statement` and `postavka payments`: bank statements in, and what operations do with money by hand."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+from cyclopts import App, Parameter
+from rich.markup import escape
+
+from events.commands import MatchPayment, MatchReturn, ReturnMoney
+from events.topics import PAYMENT_COMMANDS
+from postavka.cli.connection import connected
+from postavka.cli.output import console, print_json, table
+from postavka.cli.send import SOURCE
+from postavka.log.send import Sender
+from postavka.settings import Settings, database_url
+from postavka.trouble import Trouble
+from services import invoice_numbers
+from services.payments import queue
+from services.payments.loading import Loader, Report, money
+from services.payments.settings import payments_settings
+from services.payments.statement import BrokenStatement, parse
+from services.payments.taking import take
+
+statement = App(name="statement", help="Bank statements in the form 1CClientBankExchange (L17, direct sales).")
+payments = App(name="payments", help="Money that the bank has reported: what is unmatched, owed, or in debt.")
+
+PATIENCE_SECONDS = 20
+Why = Annotated[str, Parameter(help="For the record: why.")]
+
+
+class NotLoaded(Trouble):
+    """A statement that can't be taken; the message has every mistake with its line."""
+
+
+@statement.command
+def load(*files: Path, by: str | None = None, again: bool = False, dry_run: bool = False, json: bool = False) -> None:
+    """Take statements: payments that came, and money that went back. The same statement twice changes nothing.
+
+    A broken file is refused as a whole, with every mistake and its line; files before it stay loaded.
+
+    Parameters
+    ----------
+    files
+        Files in Windows-1251, DOS or UTF-8; the form's version 1.02 or 1.03.
+    by
+        Who loads them; the user of this machine if left out.
+    again
+        Send what was sent before as well: after Kafka has lost records.
+    dry_run
+        Only read the files and say what is in them.
+    json
+        Print the reports as one JSON array.
+    """
+    if not files:
+        raise NotLoaded("name at least one file")
+    config = None if dry_run else connected()
+    ours = payments_settings().bank_accounts
+    reports = []
+    loader = Loader(config, ours) if config else None
+    for file in files:
+        try:
+            data = file.read_bytes()
+            if loader is None:
+                _say_what_is_in(file, data, ours)
+                continue
+            report = loader.load(data, file.name, "cli", by or _user(), again)
+        except OSError as away:
+            raise NotLoaded(f"{file}: {away.strerror}") from None
+        except BrokenStatement as broken:
+            raise NotLoaded(f"{file.name}: выписка не принята, ничего из неё не загружено.\n{broken}") from None
+        reports.append(report)
+        if not json:
+            _print(report)
+    if json:
+        print_json([report.as_json() for report in reports])
+
+
+@statement.command(name="list")
+def list_(*, limit: int = 50, json: bool = False) -> None:
+    """Statements that were taken, newest first.
+
+    Parameters
+    ----------
+    limit
+        At most so many.
+    json
+        As one JSON array.
+    """
+    with queue.connect(database_url(connected())) as connection:
+        rows = queue.statements(connection, limit)
+    if json:
+        print_json(rows)
+        return
+    shown = table("Statements", "loaded", "by", "way", "file", "days", "payments", "sum")
+    for row in rows:
+        days = f"{row['first_day']:%d.%m.%Y}–{row['last_day']:%d.%m.%Y}"
+        came = row["report"]["came"]
+        when = f"{row['loaded_at']:%d.%m.%Y %H:%M}"
+        shown.add_row(when, row["loaded_by"], row["way"], row["name"], days, str(came["count"]), came["amount"])
+    console.print(shown)
+
+
+@payments.command
+def unmatched(*, limit: int = 200, json: bool = False) -> None:
+    """The queue: payments that count for no invoice, with those they may be for; and returns nobody has explained.
+
+    Parameters
+    ----------
+    limit
+        At most so many of each.
+    json
+        As one JSON document.
+    """
+    with queue.connect(database_url(connected())) as connection:
+        came, gone = queue.unmatched_payments(connection, limit), queue.unmatched_returns(connection, limit)
+    if json:
+        print_json({"payments": came, "returns": gone})
+        return
+    if not came and not gone:
+        console.print("nothing waits")
+    for row in came:
+        console.print(
+            f"[bold]{row['payment_id']}[/]  {row['received_on']:%d.%m.%Y}  [bold]{money(row['left_over'])}[/]"
+            + (f" из {money(row['amount'])}" if row["left_over"] != row["amount"] else "")
+            + f"  {escape(row['payer_name'])} ИНН {row['payer_inn']}",
+            highlight=False,
+        )
+        console.print(f"    {escape(row['purpose'])}\n    [yellow]{escape(row['reason'])}[/]", highlight=False)
+        for each in row["candidates"]:
+            fits = ", ".join(
+                said for said, holds in (("тот же ИНН", each["same_payer"]), ("та же сумма", each["same_sum"])) if holds
+            )
+            console.print(f"    ? счёт {each['number']}: к оплате {money(each['due'])}, {fits}", highlight=False)
+    if came:
+        console.print('[dim]postavka payments match PAYMENT INVOICE --why "…", or payments return PAYMENT --why "…"[/]')
+    for row in gone:
+        console.print(
+            f"[bold]{row['return_id']}[/]  {row['paid_on']:%d.%m.%Y}  списано {money(row['amount'])}  "
+            f"{escape(row['payee_name'])} ИНН {row['payee_inn']}\n    {escape(row['purpose'])}\n    "
+            f"[yellow]{escape(row['reason'])}[/]",
+            highlight=False,
+        )
+    if gone:
+        console.print('[dim]postavka payments match-return RETURN --invoice INVOICE --why "…"[/]')
+
+
+@payments.command
+def show(payment: str) -> None:
+    """Everything about one payment or return, as JSON.
+
+    Parameters
+    ----------
+    payment
+        Its id, like bp-20260305-1f3a9c0b7d2e4f61.
+    """
+    with queue.connect(database_url(connected())) as connection:
+        row = queue.payment(connection, payment)
+    if row is None:
+        raise Trouble(f"no payment or return {payment!r} is known")
+    print_json(row)
+
+
+@payments.command
+def refunds(*, json: bool = False) -> None:
+    """What has to go back to payers, with the purpose to write in the payment order; and debts.
+
+    Parameters
+    ----------
+    json
+        As one JSON document.
+    """
+    with queue.connect(database_url(connected())) as connection:
+        owed, debts = queue.to_return(connection), queue.debts(connection)
+    if json:
+        print_json({"to_return": owed, "debts": debts})
+        return
+    if owed:
+        shown = table("К возврату", "кому", "ИНН", "сумма", "назначение платежа")
+        for row in owed:
+            shown.add_row(row["payee_name"], row["payee_inn"], money(row["amount"]), row["purpose"])
+        console.print(shown)
+    if debts:
+        shown = table("Долг: оплата ушла назад после изготовления", "счёт", "плательщик", "ИНН", "долг")
+        for row in debts:
+            shown.add_row(row["number"], row["partner_name"], row["payer_inn"], money(row["due"]))
+        console.print(shown)
+    if not owed and not debts:
+        console.print("nothing is owed")
+
+
+@payments.command
+def match(
+    payment: str,
+    invoice: str,
+    *,
+    why: Why,
+    amount: Decimal | None = None,
+    by: str | None = None,
+    order_id: str | None = None,
+    wait: bool = True,
+    json: bool = False,
+) -> None:
+    """Put an unmatched payment, or a part of it, to an invoice. Billing decides; the gate opens only if nothing is due.
+
+    Parameters
+    ----------
+    payment
+        Id of the payment, as `postavka payments unmatched` shows it.
+    invoice
+        Number of the invoice; 2026-1 will do for 2026-0000001.
+    amount
+        Of the part; left out: what is due, or all that is left of the payment if that is less.
+    by
+        Who decides; the user of this machine if left out.
+    order_id
+        Made here if left out. The same one twice is one order.
+    wait
+        Until billing has decided.
+    json
+        Print what it decided as JSON.
+    """
+    order = MatchPayment(
+        order_id=order_id or _new_order(),
+        payment_id=payment,
+        invoice_number=_invoice(invoice),
+        amount=amount,
+        ordered_by=by or _user(),
+        note=why,
+    )
+    _send(order, payment, wait, json)
+
+
+@payments.command(name="return")
+def return_(
+    payment: str | None = None,
+    *,
+    why: Why,
+    invoice: str | None = None,
+    amount: Decimal | None = None,
+    by: str | None = None,
+    order_id: str | None = None,
+    wait: bool = True,
+    json: bool = False,
+) -> None:
+    """Send an unmatched payment back to its payer, or with --invoice what came above an invoice.
+
+    The payment order is made by the accountant: `postavka payments refunds` tells the purpose to write. The bank's
+    statement then says that it was carried out.
+
+    Parameters
+    ----------
+    payment
+        Id of the payment.
+    invoice
+        The invoice that was overpaid.
+    amount
+        Left out: all that can go back.
+    by
+        Who decides; the user of this machine if left out.
+    order_id
+        Made here if left out. The same one twice is one order.
+    wait
+        Until billing has decided.
+    json
+        Print what it decided as JSON.
+    """
+    order = ReturnMoney(
+        order_id=order_id or _new_order(),
+        payment_id=payment,
+        invoice_number=None if invoice is None else _invoice(invoice),
+        amount=amount,
+        ordered_by=by or _user(),
+        note=why,
+    )
+    _send(order, payment or order.invoice_number or order.order_id, wait, json)
+
+
+@payments.command
+def match_return(
+    gone: Annotated[str, Parameter(name="return", help="Id of the return, like br-20260305-….")],
+    *,
+    why: Why,
+    invoice: str | None = None,
+    payment: str | None = None,
+    by: str | None = None,
+    order_id: str | None = None,
+    wait: bool = True,
+    json: bool = False,
+) -> None:
+    """Say what money that went back was for: an invoice, or an unmatched payment.
+
+    Parameters
+    ----------
+    invoice
+        Number of the invoice.
+    payment
+        Id of the unmatched payment.
+    by
+        Who decides; the user of this machine if left out.
+    order_id
+        Made here if left out. The same one twice is one order.
+    wait
+        Until billing has decided.
+    json
+        Print what it decided as JSON.
+    """
+    order = MatchReturn(
+        order_id=order_id or _new_order(),
+        return_id=gone,
+        invoice_number=None if invoice is None else _invoice(invoice),
+        payment_id=payment,
+        ordered_by=by or _user(),
+        note=why,
+    )
+    _send(order, gone, wait, json)
+
+
+def _send(order: MatchPayment | ReturnMoney | MatchReturn, subject: str, wait: bool, json: bool) -> None:
+    config = connected()
+    sender = Sender(config, SOURCE)
+    sender.send(PAYMENT_COMMANDS.name, subject, order)
+    sender.flush()
+    decided = _await(config, order.order_id) if wait else None
+    if json:
+        print_json(decided or {"order_id": order.order_id})
+        return
+    if not wait:
+        console.print(f"{order.TYPE} sent as [bold]{order.order_id}[/]")
+        return
+    if decided is None:
+        raise Trouble(f"{order.order_id} was sent, but billing has not decided within {PATIENCE_SECONDS} s")
+    if decided["code"]:
+        raise Trouble(f"refused: {decided['reason']}")
+    sum_ = f": {money(decided['amount'])}" if decided["amount"] is not None else ""
+    console.print(f"done{sum_}", highlight=False)
+
+
+def _await(config: Settings, order_id: str) -> dict[str, Any] | None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with queue.connect(database_url(config)) as connection:
+        while (found := queue.outcome_of(connection, order_id)) is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+    return found
+
+
+def _print(report: Report) -> None:
+    for line in report.lines():
+        console.print(line, highlight=False, markup=False)
+
+
+def _say_what_is_in(file: Path, data: bytes, ours: frozenset[str]) -> None:
+    read = parse(data, ours)
+    taken = take(read, "")
+    console.print(
+        f"{file.name}: {read.version}, {read.encoding}, {read.first:%d.%m.%Y} – {read.last:%d.%m.%Y}; "
+        f"{len(read.documents)} documents, {taken.came.count} payments on {taken.came.amount}, "
+        f"{taken.went_back.count} returns on {taken.went_back.amount}",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _invoice(text: str) -> str:
+    return invoice_numbers.canonical(text) or text
+
+
+def _new_order() -> str:
+    return f"cli-{uuid4().hex[:16]}"
+
+
+def _user() -> str:
+    with suppress(KeyError, OSError):
+        return getpass.getuser()
+    return "cli"

@@ -1,0 +1,46 @@
+"""The marks of a projection: how far each input partition is folded in, moved in the transaction of the rows.
+
+The table `marks (name, "offset", position)` lies in the projection's own schema, which the connection's search path
+names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from postavka.store.mark import Mark, MarksMoved
+
+
+def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Mark]:
+    """Marks by `topic/partition`; a partition without one is at -1."""
+    rows = connection.cursor(row_factory=tuple_row).execute(
+        'SELECT name, "offset", position FROM marks WHERE name = ANY(%s)', (list(names),)
+    )
+    found = {name: Mark(offset, position) for name, offset, position in rows}
+    return {name: found.get(name, Mark()) for name in names}
+
+
+def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Mark, Mark]]) -> None:
+    """Move marks from where they are thought to be. Raises `MarksMoved` when one is elsewhere."""
+    names = list(moved)
+    rows = connection.execute(
+        'INSERT INTO marks AS m (name, "offset", position) SELECT name, reached, position '
+        "FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS u(name, before, reached, position) "
+        'ON CONFLICT (name) DO UPDATE SET "offset" = excluded."offset", position = excluded.position '
+        'WHERE m."offset" = ANY (SELECT before FROM unnest(%s::text[], %s::bigint[]) AS w(name, before) '
+        "WHERE w.name = m.name) RETURNING 1",
+        (
+            names,
+            [before.offset for before, _ in moved.values()],
+            [after.offset for _, after in moved.values()],
+            [after.position for _, after in moved.values()],
+            names,
+            [before.offset for before, _ in moved.values()],
+        ),
+    ).fetchall()
+    if len(rows) != len(names):
+        raise MarksMoved(f"{len(names) - len(rows)} of {len(names)} marks are elsewhere")

@@ -1,0 +1,88 @@
+"""What waits for operations: money that counts for nothing, with the invoices it may be for; and refunds to be paid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from services.payments.projection import SCHEMA
+
+Row = dict[str, Any]
+
+MOST_CANDIDATES = 5
+
+
+def connect(conninfo: str) -> psycopg.Connection[Row]:
+    """A connection that reads the books."""
+    options = f"-c search_path={SCHEMA},public"
+    return psycopg.connect(conninfo, autocommit=True, row_factory=dict_row, options=options)
+
+
+def unmatched_payments(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+    """Oldest first, each with `candidates`: open invoices of the same payer, and those with exactly that sum due."""
+    rows = connection.execute(
+        "SELECT * FROM unmatched_payments ORDER BY received_on, payment_id LIMIT %s", (limit,)
+    ).fetchall()
+    for row in rows:
+        row["candidates"] = candidates(connection, row)
+    return rows
+
+
+def candidates(connection: psycopg.Connection[Row], payment: Row) -> list[Row]:
+    """Open invoices that an unmatched payment may be for, the likeliest first. A suggestion: a person decides."""
+    return connection.execute(
+        "SELECT i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name, "
+        "i.payer_inn = %(inn)s AS same_payer, i.due = %(left)s AS same_sum "
+        "FROM invoices i LEFT JOIN sales s USING (request_id) "
+        "WHERE i.due > 0 AND s.closed IS NULL AND (i.payer_inn = %(inn)s OR i.due = %(left)s) "
+        "ORDER BY (i.payer_inn = %(inn)s) DESC, (i.due = %(left)s) DESC, i.issued_on, i.number LIMIT %(limit)s",
+        {"inn": payment["payer_inn"], "left": payment["left_over"], "limit": MOST_CANDIDATES},
+    ).fetchall()
+
+
+def unmatched_returns(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+    """Money that went back, nobody has said for what; oldest first."""
+    return connection.execute(
+        "SELECT * FROM unmatched_returns ORDER BY paid_on, return_id LIMIT %s", (limit,)
+    ).fetchall()
+
+
+def to_return(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+    """Refunds that are owed, each with the purpose to write in the payment order."""
+    return connection.execute(
+        "SELECT * FROM to_return ORDER BY invoice NULLS LAST, payment_id LIMIT %s", (limit,)
+    ).fetchall()
+
+
+def debts(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+    """Invoices that were paid, opened the gate, and are not paid any more."""
+    return connection.execute(
+        "SELECT i.*, s.partner_name FROM invoices i LEFT JOIN sales s USING (request_id) "
+        "WHERE i.is_debt AND i.due > 0 AND s.closed IS NULL ORDER BY i.number LIMIT %s",
+        (limit,),
+    ).fetchall()
+
+
+def outcome_of(connection: psycopg.Connection[Row], order_id: str) -> Row | None:
+    """What billing made of an order; None: nothing yet. `code` and `reason` say why it was refused."""
+    return connection.execute("SELECT * FROM orders WHERE order_id = %s", (order_id,)).fetchone()
+
+
+def statements(connection: psycopg.Connection[Row], limit: int = 50) -> list[Row]:
+    """Files that were taken, newest first."""
+    return connection.execute("SELECT * FROM statements ORDER BY loaded_at DESC LIMIT %s", (limit,)).fetchall()
+
+
+def payment(connection: psycopg.Connection[Row], payment_id: str) -> Row | None:
+    """Everything about one payment or return: as reported, as booked, and its parts."""
+    row = connection.execute(
+        "SELECT r.*, b.effect, b.invoice, b.reason, b.place FROM reported r LEFT JOIN booked b USING (id) "
+        "WHERE r.id = %s",
+        (payment_id,),
+    ).fetchone()
+    if row is not None:
+        parts = "SELECT * FROM parts WHERE payment_id = %s ORDER BY part"
+        row["parts"] = connection.execute(parts, (payment_id,)).fetchall()
+    return row
