@@ -124,10 +124,10 @@ class Walk:
         file.write_bytes(text.encode("cp1251"))
         console.print(f"[dim]             (the bank's statement, {file}, Windows-1251)[/]")
         for line in text.splitlines()[15:26]:
-            console.print(f"             [dim]{escape(line)}[/]", highlight=False)
+            console.print(f"             [dim]{escape(line)}[/]", highlight=False, soft_wrap=True)
         report = Loader(self._config).load(file.read_bytes(), file.name, "demo", "demo")
         for line in report.lines():
-            console.print(f"             {escape(line)}", highlight=False)
+            console.print(f"             {escape(line)}", highlight=False, soft_wrap=True)
 
     def activate(self, request_id: UUID, partner: str) -> None:
         """The partner activates for the user."""
