@@ -15,7 +15,7 @@ from itertools import cycle, islice
 from typing import Any
 from uuid import uuid4
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 STAGES = ("request", "approval", "billing", "shipping", "activation")
 PARTITIONS = 12
@@ -75,6 +75,7 @@ class Traffic:
     plans: dict[str, str] = field(default_factory=dict)
     """request id → plan"""
     ended: set[str] = field(default_factory=set)
+    _not_sent: list[str] = field(default_factory=list)
     seen: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,12 +127,18 @@ class Traffic:
     def send(self, topic: str, key: str, type_name: str, body: dict[str, Any]) -> None:
         """One command."""
         value = json.dumps(body, ensure_ascii=False).encode()
-        self._producer.produce(topic, value, key.encode(), headers=[("ce_type", type_name.encode())])
+        self._producer.produce(
+            topic, value, key.encode(), headers=[("ce_type", type_name.encode())], on_delivery=self._delivered
+        )
         self._producer.poll(0)
 
     def flush(self) -> None:
         """Until the broker has all that was sent."""
         assert self._producer.flush(60) == 0
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._not_sent.append(f"{message.key()!r} to {message.topic()}: {error.str()}")
 
     def _submit(self, plan: str) -> None:
         request_id = str(uuid4())
@@ -185,6 +192,7 @@ class Traffic:
         self.send("commands.activations", request_id, "ActivateDelivery.v1", body)
 
     def _answer(self) -> None:
+        self._producer.poll(0)
         for message in self._consumer.consume(500, timeout=0.02):
             if message.error() is not None:
                 continue
@@ -213,7 +221,7 @@ class Traffic:
 
     def _what_is_missing(self) -> str:
         left = [(request_id, plan) for request_id, plan in self.plans.items() if request_id not in self.ended]
-        named = "\n".join(f"{request_id} {plan}: {self.seen.get(request_id, [])}" for request_id, plan in left[:5])
+        named = "\n".join(self._not_sent[:5]) + "\n".join(f"{request_id} {plan}: {self.seen.get(request_id, [])}" for request_id, plan in left[:5])
         return f"{len(left)} of {len(self.plans)} requests have not ended\n{named}"
 
 
