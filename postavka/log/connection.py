@@ -71,3 +71,20 @@ def for_librdkafka(settings: Settings) -> dict[str, Any]:
         if path is not None:
             conf[name] = str(path)
     return conf
+
+
+def for_producer(settings: Settings) -> dict[str, Any]:
+    """Configuration of every librdkafka producer of ours: it loses nothing, repeats nothing and keeps order. A key has
+    the partition that Java's clients give it.
+
+    One request in flight, for idempotence alone loses records: while a broker comes back, it can refuse the first of
+    two requests ("not leader") and take the second. A partition that does not know the producer yet takes any first
+    sequence number, and librdkafka then believes that the first was taken as well (`implicitly acked`).
+    `tests/kernel/test_library_defects.py` shows it.
+    """
+    return for_librdkafka(settings) | {
+        "enable.idempotence": True,
+        "acks": "all",
+        "max.in.flight.requests.per.connection": 1,
+        "partitioner": "murmur2_random",
+    }

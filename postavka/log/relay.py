@@ -24,7 +24,7 @@ from confluent_kafka import KafkaError, Producer
 from confluent_kafka import Message as KafkaMessage
 
 from events.envelope import Envelope, header_map
-from postavka.log.connection import for_librdkafka
+from postavka.log.connection import for_producer
 from postavka.log.partitioner import partition_of
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import end_offsets, read_to_end
@@ -187,16 +187,13 @@ class _Publisher:
         self.offsets = offsets
         self._error: KafkaError | None = None
         self._producer = Producer(
-            for_librdkafka(settings)
+            for_producer(settings)
             | {
-                "enable.idempotence": True,
-                "acks": "all",
                 "linger.ms": 1,
                 "compression.type": "lz4",
                 "message.timeout.ms": 0,
                 "queue.buffering.max.messages": 500_000,
                 "message.max.bytes": 10_000_000,
-                "partitioner": "murmur2_random",
                 "error_cb": self._on_error,
             }
         )

@@ -13,7 +13,7 @@ from events.envelope import Envelope
 from events.model import Message
 from events.registry import encode
 from postavka import tracing
-from postavka.log.connection import for_librdkafka
+from postavka.log.connection import for_producer
 from postavka.settings import Settings
 from postavka.trouble import Trouble
 
@@ -36,12 +36,9 @@ class Sender:
         self._failed: KafkaError | None = None
         self._known: set[str] = set()
         self._producer = Producer(
-            for_librdkafka(settings)
+            for_producer(settings)
             | {
-                "enable.idempotence": True,
-                "acks": "all",
                 "linger.ms": 2,
-                "partitioner": "murmur2_random",
                 "message.timeout.ms": TIMEOUT_SECONDS * 1000,
             }
         )

@@ -1,5 +1,6 @@
 """Why the recorder is ours: three defects of `eventsourcing` 9.5.6 on PostgreSQL, each shown on the library's own
-recorder beside ours in the same situation. When a new release mends one, its test here fails and says so.
+recorder beside ours in the same situation. And why producers are told to have one request in flight: librdkafka's
+idempotence loses records without it. When a new release mends one, its test here fails and says so.
 """
 
 from __future__ import annotations
@@ -10,12 +11,21 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import Producer
 from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent, Tracking
 from eventsourcing.postgres import PostgresDatastore, PostgresProcessRecorder
 from psycopg.conninfo import conninfo_to_dict
 
+from postavka.log.connection import bootstrap, for_librdkafka
+from postavka.log.partitioner import partition_of
+from postavka.log.relay import _Publisher
+from postavka.log.send import Sender
+from postavka.settings import PARTITIONS, Settings
 from postavka.store.recorder import EventRecorder
-from tests.kernel.conftest import OpenRecorder
+from tests.kernel.conftest import MakeTopics, OpenRecorder
+from tests.kernel.polling import PATIENCE_SECONDS, on_topic
+from tests.kernel.stumbling_broker import StumblingBroker
+from tests.kernel.toys import unique_name
 
 WRITER = """
 import faulthandler, os, socket, sys
@@ -153,3 +163,60 @@ def test_ours_lets_no_later_position_be_seen_before_an_earlier_one(
         assert recorder.select_notifications(None, 10) == []
     assert impatient.insert_events(one_event()) == [2]
     assert [each.id for each in recorder.select_notifications(None, 10)] == [1, 2]
+
+
+# The idempotent producer, while a broker comes back
+
+KEY = b"a-request"
+
+
+@pytest.fixture
+def stumbling(settings: Settings, make_topics: MakeTopics) -> Iterator[StumblingBroker]:
+    """A topic of its own behind a door that refuses the first request to produce."""
+    topic = unique_name()
+    make_topics(topic)
+    port = int(bootstrap(settings).rpartition(":")[2])
+    with StumblingBroker(port, topic, partition_of(KEY, PARTITIONS)) as broker:
+        yield broker
+
+
+def values(settings: Settings, topic: str) -> list[bytes | None]:
+    return [record.value for record in on_topic(settings, topic)]
+
+
+def through(settings: Settings, broker: StumblingBroker) -> Settings:
+    return settings.model_copy(update={"kafka_bootstrap_servers": broker.address})
+
+
+def test_librdkafka_loses_a_record_that_it_reports_as_delivered(settings: Settings, stumbling: StumblingBroker) -> None:
+    told: list[tuple[object, bytes | None]] = []
+    producer = Producer(
+        for_librdkafka(through(settings, stumbling))
+        | {"enable.idempotence": True, "acks": "all", "partitioner": "murmur2_random"}
+    )
+    for value in (b"first", b"second"):
+        producer.produce(
+            stumbling.topic, value, KEY, on_delivery=lambda error, sent: told.append((error, sent.value()))
+        )
+        assert stumbling.refused.wait(PATIENCE_SECONDS)
+    assert producer.flush(PATIENCE_SECONDS) == 0
+    assert told == [(None, b"first"), (None, b"second")]
+    assert values(settings, stumbling.topic) == [b"second"]
+
+
+def test_the_relay_does_not(settings: Settings, stumbling: StumblingBroker) -> None:
+    publisher = _Publisher(through(settings, stumbling), {})
+    for value in (b"first", b"second"):
+        publisher.send(stumbling.topic, KEY, value, [])
+        assert stumbling.refused.wait(PATIENCE_SECONDS)
+    publisher.wait()
+    assert values(settings, stumbling.topic) == [b"first", b"second"]
+
+
+def test_nor_does_a_sender_of_commands(settings: Settings, stumbling: StumblingBroker) -> None:
+    sender = Sender(through(settings, stumbling), "/test")
+    for value in (b"first", b"second"):
+        sender.send_raw(stumbling.topic, KEY, value)
+        assert stumbling.refused.wait(PATIENCE_SECONDS)
+    sender.flush()
+    assert values(settings, stumbling.topic) == [b"first", b"second"]

@@ -83,6 +83,8 @@ class Traffic:
             {
                 **self.kafka,
                 "enable.idempotence": True,
+                # With more a broker that is just coming back can lose one: see `docs/events.md`.
+                "max.in.flight.requests.per.connection": 1,
                 "partitioner": "murmur2_random",
                 "message.timeout.ms": 180_000,
                 "linger.ms": 2,
@@ -221,7 +223,9 @@ class Traffic:
 
     def _what_is_missing(self) -> str:
         left = [(request_id, plan) for request_id, plan in self.plans.items() if request_id not in self.ended]
-        named = "\n".join(self._not_sent[:5]) + "\n".join(f"{request_id} {plan}: {self.seen.get(request_id, [])}" for request_id, plan in left[:5])
+        named = "\n".join(self._not_sent[:5]) + "\n".join(
+            f"{request_id} {plan}: {self.seen.get(request_id, [])}" for request_id, plan in left[:5]
+        )
         return f"{len(left)} of {len(self.plans)} requests have not ended\n{named}"
 
 
