@@ -26,7 +26,19 @@ from services.payments.settings import payments_settings
 from services.reference.file import read_file
 from services.reference.store import distributor_ids, load
 
-SERVICES = ("request", "approval", "billing", "shipping", "activation", "cabinet", "payments", "desk", "ops", "web")
+SERVICES = (
+    "request",
+    "approval",
+    "billing",
+    "shipping",
+    "activation",
+    "cabinet",
+    "payments",
+    "desk",
+    "ops",
+    "web",
+    "audit",
+)
 MODULES = {"web": "services.cabinet.web"}
 """Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"

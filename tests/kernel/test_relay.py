@@ -346,6 +346,7 @@ def test_positions_that_the_store_does_not_have_do_not_hold_the_relay(
     """After recovery there may be some: decided, published in one partition, lost in another, decided anew."""
     fill(recorder, 6)
     with recorder.datastore.get_connection() as connection:
+        connection.execute("SET session_replication_role = replica")
         connection.execute("DELETE FROM stored_events WHERE notification_id IN (2, 3)")
     run_once(open_relay(), recorder)
     assert positions(on_topic(settings, topic)) == [1, 4, 5, 6]

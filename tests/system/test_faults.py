@@ -156,6 +156,7 @@ def copy_schema(url: str, schema: str) -> str:
 def restore_schema(url: str, schema: str, backup: str) -> None:
     """The tables are again as they were."""
     with psycopg.connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")  # events are guarded against this
         for name in tables_of(connection, backup):
             table = Identifier(schema, name)
             connection.execute(SQL("TRUNCATE {} CASCADE").format(table))

@@ -1,0 +1,51 @@
+"""`python -m services.audit`: grows the trees of the stages' logs and signs checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from postavka.logs import configure_logs, logger
+from postavka.settings import Settings, settings
+from postavka.stage.http import serve_health
+from services.audit.follow import Follower
+
+log = logger("services.audit")
+
+STANDBY_SECONDS = 1.0
+
+
+async def run(config: Settings) -> None:
+    """Until SIGTERM or SIGINT; raises when it can't go on, and its supervisor starts it anew."""
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    follower = await asyncio.to_thread(Follower, config)
+    http, port = await serve_health(config.http_host, config.http_port, follower.health)
+    started = False
+    while not stop.is_set() and not started:
+        started = await asyncio.to_thread(follower.try_to_start)
+        if not started:
+            await asyncio.sleep(STANDBY_SECONDS)
+    log.info("at work", port=port, key=str(follower.key.verifier))
+    while not stop.is_set():
+        await asyncio.to_thread(follower.step)
+    await asyncio.to_thread(follower.close)
+    await http.cleanup()
+
+
+def main() -> None:
+    """Run the service; exits non-zero when it can't go on."""
+    config = settings()
+    configure_logs(config, "audit")
+    try:
+        asyncio.run(run(config))
+    except Exception as error:
+        log.exception("the service ends", error=str(error)[:500])
+        os._exit(1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,336 @@
+"""Follows the stages' topics, grows the tree of each, and signs checkpoints: `python -m services.audit`.
+
+An event enters its tree when all before it have: positions have no gaps, so the tree is the log in its own order, from
+whichever partition its events come. What the relay of the stage can't have written is noted as an oddity and left out.
+
+A checkpoint is signed only if the tree still begins with what was signed last, in the database and in the evidence
+folder: a log that was changed or cut is never signed over. Then the service says so and signs that log no more.
+
+Only one such service is at work (a PostgreSQL advisory lock); another one waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from psycopg.sql import SQL, Identifier
+
+from events.audit import CheckpointSigned
+from events.envelope import rfc3339
+from events.topics import CHECKPOINTS
+from postavka.log.connection import for_librdkafka
+from postavka.log.record import partition_name
+from postavka.log.send import Sender
+from postavka.log.topics import check_topics
+from postavka.logs import logger
+from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.store.migration import migrate
+from services.audit import keys
+from services.audit.evidence import EvidenceFiles
+from services.audit.logs import LOGS, Foreign, leaf_hash, leaf_of_message, position_of, stage_of
+from services.audit.merkle import Tree
+from services.audit.settings import AuditSettings
+from services.audit.store import (
+    SCHEMA,
+    SignedCheckpoint,
+    connect,
+    newest_checkpoint,
+    open_tree,
+    read_followed,
+    save,
+    untold,
+)
+from services.audit.verifier import GAP, NEXT_KEY, Refused
+
+log = logger(__name__)
+
+SOURCE = "/postavka/audit"
+MOST_RECORDS = 5_000
+SAVE_SECONDS = 2.0
+GAP_SECONDS = 30.0
+"""How long a position must be missing, with events behind it, to be taken for a gap."""
+CHANNEL = "postavka_audit_sign"
+"""PostgreSQL's NOTIFY on this channel asks for checkpoints now."""
+
+Place = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Followed:
+    """One log: its tree, and events that wait for one before them."""
+
+    tree: Tree
+    waiting: dict[int, bytes] = field(default_factory=dict)
+    """Position → leaf hash."""
+    broken: str | None = None
+    """Why it is signed no more."""
+    signed: int = 0
+    stuck_at: int = 0
+    stuck_since: float = 0.0
+
+
+class Follower:
+    """Everything the service holds; one thread. `step` again and again."""
+
+    def __init__(self, config: Settings, audit: AuditSettings | None = None, names: Sequence[str] = LOGS) -> None:
+        self.config = config
+        self.names = names
+        self.audit = audit or AuditSettings()
+        migrate(database_url(config), SCHEMA, "services.audit")
+        check_topics(config, [*names, CHECKPOINTS.name])
+        self.key = keys.ensure_key(self.audit.key_file(config), make=self.audit.key is None)
+        self.logs: dict[str, Followed] = {}
+        self.oddities = 0
+        self.last_signed = time.monotonic()
+        self.gap_seconds = GAP_SECONDS
+        self._saved = time.monotonic()
+        self._next: dict[Place, int] = {}
+        self._read: dict[Place, deque[tuple[int, int]]] = {}
+        """Offsets and positions of what was read and may still be waiting."""
+        self._session: psycopg.Connection[Any]
+        self._consumer: Consumer
+        self._sender: Sender
+
+    def try_to_start(self) -> bool:
+        """Take the lock and open everything; False while another service has it."""
+        session = connect(self.config)
+        row = session.execute("SELECT pg_try_advisory_lock(hashtext('postavka.audit'))").fetchone()
+        if row is None or not row[0]:
+            session.close()
+            return False
+        self._session = session
+        session.execute(f"LISTEN {CHANNEL}")
+        self.logs = {name: Followed(open_tree(session, name)) for name in self.names}
+        for name, followed in self.logs.items():
+            self._look_back(name, followed)
+        self._open_consumer(read_followed(session))
+        self._sender = Sender(self.config, SOURCE)
+        self._tell()
+        return True
+
+    def _open_consumer(self, followed: Mapping[str, int]) -> None:
+        self._consumer = Consumer(
+            for_librdkafka(self.config)
+            | {
+                "group.id": "postavka-audit",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_uncommitted",
+                "fetch.wait.max.ms": 500,
+            }
+        )
+        places = [(name, partition) for name in self.names for partition in range(PARTITIONS)]
+        self._next = {place: followed.get(partition_name(*place), 0) for place in places}
+        self._read = {place: deque() for place in places}
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in self._next.items()])
+
+    def close(self) -> None:
+        """Save and leave."""
+        if self.logs:
+            self._save()
+            self._consumer.close()
+            self._session.close()
+
+    # Reading
+
+    def step(self, seconds: float = 1.0) -> int:
+        """Read what has come within so many seconds, sign if it is time; returns how many records were read."""
+        messages = self._consumer.consume(MOST_RECORDS, timeout=seconds)
+        for message in messages:
+            error = message.error()
+            if error is None:
+                self._take(message)
+            elif error.code() != KafkaError._ALL_BROKERS_DOWN:
+                log.warning("reading", error=error.str())
+        for name, followed in self.logs.items():
+            self._grow(followed)
+            if followed.waiting and self._is_gap(name, followed):
+                followed.tree.extend([GAP])
+                self._grow(followed)
+        asked = any(True for _ in self._session.notifies(timeout=0))
+        if asked or time.monotonic() - self.last_signed > self.audit.checkpoint_seconds:
+            self.sign()
+        elif messages and time.monotonic() - self._saved > SAVE_SECONDS:
+            self._save()
+        return len(messages)
+
+    def _take(self, message: Message) -> None:
+        name, partition, offset = message.topic(), message.partition(), message.offset()
+        followed = self.logs[name]
+        self._next[name, partition] = offset + 1
+        try:
+            position = position_of(name, message.key(), message.headers() or (), message.value())
+        except Foreign as why:
+            self._note(message, f"foreign: {why}", None)
+            return
+        leaf = leaf_hash(leaf_of_message(message))
+        if position <= followed.tree.size:
+            known = followed.tree.leaf(position - 1)
+        else:
+            known = followed.waiting.setdefault(position, leaf)
+            self._read[name, partition].append((offset, position))
+        if known != leaf:
+            self._note(message, "another event was under this position before", position)
+
+    def _grow(self, followed: Followed) -> None:
+        position = followed.tree.size + 1
+        ready = []
+        while (leaf := followed.waiting.pop(position, None)) is not None:
+            ready.append(leaf)
+            position += 1
+        followed.tree.extend(ready)
+
+    def _is_gap(self, name: str, followed: Followed) -> bool:
+        """Does everything wait for an event that there is not? After a store was restored from an older copy a position
+        may stay without one. It counts only once the store itself, with events behind, has not had it for a while."""
+        position, now = followed.tree.size + 1, time.monotonic()
+        if followed.stuck_at != position:
+            followed.stuck_at, followed.stuck_since = position, now
+        if now - followed.stuck_since < self.gap_seconds:
+            return False
+        found = self._session.execute(
+            SQL(
+                "SELECT EXISTS (SELECT FROM {0} WHERE notification_id > %s), "
+                "EXISTS (SELECT FROM {0} WHERE notification_id = %s)"
+            ).format(Identifier(stage_of(name), "stored_events")),
+            (position, position),
+        ).fetchone()
+        if found is None or not found[0] or found[1]:
+            followed.stuck_since = now
+            return False
+        log.warning("a position without an event", log=name, position=position)
+        followed.stuck_at = position + 1
+        return True
+
+    def _note(self, message: Message, kind: str, position: int | None) -> None:
+        log.error("oddity", topic=message.topic(), partition=message.partition(), offset=message.offset(), kind=kind)
+        self._session.execute(
+            'INSERT INTO oddities (topic, partition, "offset", kind, position) VALUES (%s, %s, %s, %s, %s) '
+            "ON CONFLICT DO NOTHING",
+            (message.topic(), message.partition(), message.offset(), kind, position),
+        )
+        self.oddities += 1
+
+    # Saving and signing
+
+    def _save(self) -> None:
+        with self._session.transaction():
+            save(self._session, {name: each.tree for name, each in self.logs.items()}, self._safe())
+        self._saved = time.monotonic()
+
+    def _safe(self) -> dict[Place, int]:
+        """Of each partition the offset below which everything is in the tree."""
+        safe = {}
+        for place, following in self._next.items():
+            read, size = self._read[place], self.logs[place[0]].tree.size
+            while read and read[0][1] <= size:
+                read.popleft()
+            safe[place] = read[0][0] if read else following
+        return safe
+
+    def sign(self) -> list[SignedCheckpoint]:
+        """Sign every log that has grown (with a new key at hand: every log), and tell it."""
+        self._save()
+        key_file = self.audit.key_file(self.config)
+        rotating = keys.next_file(key_file).exists()
+        announced = [f"{NEXT_KEY}{keys.read_key(keys.next_file(key_file)).verifier}"] if rotating else []
+        for name, followed in self.logs.items():
+            if followed.tree.size > followed.signed or rotating:
+                self._sign_one(name, followed, announced)
+        self.last_signed = time.monotonic()
+        told = self._tell()
+        if rotating and all(each.broken or each.tree.size >= each.signed for each in self.logs.values()):
+            self.key = keys.take_next(key_file)
+            log.info("a new key signs from now on", key=str(self.key.verifier))
+        return told
+
+    def _sign_one(self, name: str, followed: Followed, announced: list[str]) -> None:
+        self._look_back(name, followed)
+        if followed.broken is not None or followed.tree.size < followed.signed:
+            return
+        now, size, root = datetime.now(UTC), followed.tree.size, followed.tree.root()
+        note = self.key.sign_checkpoint(self.audit.origin_of(name), size, root, f"time {rfc3339(now)}", *announced)
+        self._session.execute(
+            "INSERT INTO checkpoints (log, size, root, signed_at, note) VALUES (%s, %s, %s, %s, %s)",
+            (name, size, root, now, note),
+        )
+        followed.signed = size
+
+    def _look_back(self, name: str, followed: Followed) -> None:
+        """Does the tree still begin with what was signed last? While it is shorter (the database was restored, and the
+        tree grows anew) that can't be said yet, and nothing is signed."""
+        signed: list[tuple[int, bytes, str]] = []
+        newest = newest_checkpoint(self._session, name)
+        if newest is not None:
+            signed.append((newest.size, newest.root, "the database"))
+        try:
+            filed = self._files(name).newest(keys.published_keys(self.audit.key_file(self.config)))
+        except Refused as wrong:
+            self._break(followed, f"{name}: the last checkpoint in the evidence folder does not hold: {wrong}")
+            return
+        if filed is not None:
+            signed.append((filed.size, filed.root, "the evidence folder"))
+        followed.signed = max((size for size, _, _ in signed), default=0)
+        for size, root, place in signed:
+            if size <= followed.tree.size and followed.tree.root(size) != root:
+                self._break(followed, f"{name}: the first {size} events are not those of the checkpoint in {place}")
+                return
+        followed.broken = None
+
+    @staticmethod
+    def _break(followed: Followed, why: str) -> None:
+        if followed.broken != why:
+            log.error("signed no more", why=why)
+        followed.broken = why
+
+    def _tell(self) -> list[SignedCheckpoint]:
+        """Into the file, then onto the topic, then remembered: each at least once."""
+        told = untold(self._session)
+        for checkpoint in told:
+            files = self._files(checkpoint.log)
+            files.add_leaves(self.logs[checkpoint.log].tree, checkpoint.size)
+            files.add_checkpoint(checkpoint.note)
+            statement = CheckpointSigned(
+                log=checkpoint.log,
+                size=checkpoint.size,
+                root=checkpoint.root.hex(),
+                signed_at=checkpoint.signed_at,
+                note=checkpoint.note,
+            )
+            self._sender.send(CHECKPOINTS.name, checkpoint.log, statement)
+        if told:
+            self._sender.flush()
+            self._session.execute(
+                "UPDATE checkpoints SET told = true WHERE id = ANY(%s)", ([each.id for each in told],)
+            )
+        return told
+
+    def _files(self, name: str) -> EvidenceFiles:
+        return EvidenceFiles(self._folder, name)
+
+    @property
+    def _folder(self) -> Path:
+        return self.audit.evidence_folder(self.config)
+
+    # Health
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """For `/healthz`: unwell when a log is not what was signed."""
+        broken = [each.broken for each in self.logs.values() if each.broken]
+        return not broken, {
+            "service": "audit",
+            "state": "at work" if self.logs else "standby",
+            "trouble": broken[0] if broken else None,
+            "events": {name: each.tree.size for name, each in self.logs.items()},
+            "signed": {name: each.signed for name, each in self.logs.items()},
+            "waiting": sum(len(each.waiting) for each in self.logs.values()),
+            "oddities": self.oddities,
+        }

@@ -1,0 +1,143 @@
+"""Tiles, sizes and checkpoints in the schema `audit`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from postavka.log.record import partition_name
+from postavka.settings import Settings, database_url
+from services.audit.logs import LOGS, stage_of
+from services.audit.merkle import Tree
+
+SCHEMA = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """A row of the table `checkpoints`."""
+
+    id: int
+    log: str
+    size: int
+    root: bytes
+    signed_at: datetime
+    note: str
+
+
+def connect(config: Settings) -> psycopg.Connection[Any]:
+    """To the auditor's schema."""
+    return psycopg.connect(
+        database_url(config),
+        autocommit=True,
+        options=f"-c search_path={SCHEMA},public -c jit=off",
+        application_name="postavka-audit",
+    )
+
+
+def open_tree(connection: psycopg.Connection[Any], log: str) -> Tree:
+    """The tree of a log as it was saved last."""
+    row = connection.execute("SELECT size FROM logs WHERE name = %s", (log,)).fetchone()
+
+    @lru_cache(maxsize=64)
+    def read(level: int, index: int) -> bytes:
+        found = connection.execute(
+            "SELECT hashes FROM tiles WHERE log = %s AND level = %s AND index = %s", (log, level, index)
+        ).fetchone()
+        return bytes(found[0]) if found else b""
+
+    return Tree(int(row[0]) if row else 0, _Forgetful(read))
+
+
+class _Forgetful:
+    """Reads tiles; full ones never change and are remembered for a while."""
+
+    def __init__(self, read: Any) -> None:
+        self._read = read
+
+    def __call__(self, level: int, index: int) -> bytes:
+        hashes: bytes = self._read(level, index)
+        if len(hashes) < 32 * 256:
+            self._read.cache_clear()
+        return hashes
+
+
+def save(
+    connection: psycopg.Connection[Any], trees: Mapping[str, Tree], followed: Mapping[tuple[str, int], int]
+) -> None:
+    """Keep what has changed, and how far each partition has been followed. In the caller's transaction."""
+    rows = [
+        (log, level, index, hashes)
+        for log, tree in trees.items()
+        for (level, index), hashes in tree.take_changed().items()
+    ]
+    with connection.cursor() as cursor:
+        if rows:
+            cursor.executemany(
+                "INSERT INTO tiles (log, level, index, hashes) VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT (log, level, index) DO UPDATE SET hashes = excluded.hashes",
+                rows,
+            )
+        cursor.execute(
+            "INSERT INTO logs (name, size) SELECT * FROM unnest(%s::text[], %s::bigint[]) "
+            "ON CONFLICT (name) DO UPDATE SET size = excluded.size",
+            (list(trees), [tree.size for tree in trees.values()]),
+        )
+        cursor.execute(
+            'INSERT INTO followed (name, "offset") SELECT * FROM unnest(%s::text[], %s::bigint[]) '
+            'ON CONFLICT (name) DO UPDATE SET "offset" = excluded."offset"',
+            ([partition_name(*place) for place in followed], list(followed.values())),
+        )
+
+
+def read_followed(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """Next offset to read, by `topic/partition`."""
+    return dict(connection.execute('SELECT name, "offset" FROM followed').fetchall())
+
+
+CHECKPOINT = "SELECT id, log, size, root, signed_at, note FROM checkpoints"
+
+
+def checkpoints(connection: psycopg.Connection[Any], log: str) -> list[SignedCheckpoint]:
+    """All of a log, the oldest first."""
+    return _rows(connection, CHECKPOINT + " WHERE log = %s ORDER BY id", (log,))
+
+
+def newest_checkpoint(connection: psycopg.Connection[Any], log: str) -> SignedCheckpoint | None:
+    """The last one signed; None before the first."""
+    return next(iter(_rows(connection, CHECKPOINT + " WHERE log = %s ORDER BY id DESC LIMIT 1", (log,))), None)
+
+
+def untold(connection: psycopg.Connection[Any]) -> list[SignedCheckpoint]:
+    """Those that may not be in the file and on the topic yet."""
+    return _rows(connection, CHECKPOINT + " WHERE NOT told ORDER BY id", ())
+
+
+def unsigned(
+    connection: psycopg.Connection[Any], heads: dict[str, int] | None = None
+) -> tuple[dict[str, int], list[str]]:
+    """Logs whose newest checkpoint does not reach `heads` (left out: what their stores have now); and these heads."""
+    if heads is None:
+        heads = {}
+        for log in LOGS:
+            there = connection.execute("SELECT to_regclass(%s)", (f"{stage_of(log)}.head",)).fetchone()
+            if there is not None and there[0] is not None:
+                row = connection.execute(
+                    SQL("SELECT position FROM {}.head").format(Identifier(stage_of(log)))
+                ).fetchone()
+                heads[log] = int(row[0]) if row else 0
+    signed = {log: newest_checkpoint(connection, log) for log in heads}
+    return heads, [log for log, head in heads.items() if (each := signed[log]) is None or each.size < head if head]
+
+
+def _rows(connection: psycopg.Connection[Any], query: Any, parameters: Sequence[Any]) -> list[SignedCheckpoint]:
+    return [
+        SignedCheckpoint(number, log, size, bytes(root), at, note)
+        for number, log, size, root, at, note in connection.execute(query, parameters)
+    ]

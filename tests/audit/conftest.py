@@ -1,0 +1,147 @@
+"""A log of its own for each test: a store with events, its topic, and a service that follows and signs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from events.request import RequestWithdrawn
+from postavka.log.connection import for_librdkafka
+from postavka.log.relay import envelope_of, read_events
+from postavka.log.topics import ensure_topics
+from postavka.runtime.embedded import Endpoints
+from postavka.settings import Settings
+from postavka.store.datastore import SchemaDatastore
+from postavka.store.migration import migrate
+from postavka.store.recorder import Batch, EventRecorder, RecordedEvent
+from services.audit.follow import Follower
+from services.audit.settings import AuditSettings
+from services.audit.tampering import Finding, verify_checkpoints
+from tests.kernel.toys import NOON
+
+
+@dataclass
+class Log:
+    """A stage's log under examination."""
+
+    name: str
+    config: Settings
+    audit: AuditSettings
+    recorder: EventRecorder
+
+    @property
+    def stage(self) -> str:
+        return self.name.removesuffix(".events")
+
+    def add(self, count: int) -> None:
+        """Decide events and publish them, as stage and relay do."""
+        head = self.recorder.head()
+        events = [
+            RecordedEvent(
+                UUID(int=(head + number) % 7),
+                head + number + 1,
+                RequestWithdrawn.TYPE,
+                b'{"withdrawn_by":"anna","reason":"%d"}' % (head + number + 1),
+                NOON,
+                head + number + 1,
+                "/cli#c-1",
+                "act-1",
+                f"commands.requests/0/{head + number}",
+            )
+            for number in range(count)
+        ]
+        self.recorder.append(Batch(events=events))
+        self.publish(head)
+
+    def publish(self, after: int = 0, topic: str | None = None) -> None:
+        """Put the store's events behind a position on a topic."""
+        producer = Producer(for_librdkafka(self.config) | {"partitioner": "murmur2_random", "linger.ms": 1})
+        with self.sql() as connection:
+            connection.execute(SQL("SET search_path TO {}").format(Identifier(self.stage)))
+            for event in read_events(connection, after):
+                self.produce(producer, event, topic)
+        producer.flush(30)
+
+    def produce(self, producer: Producer, event: RecordedEvent, topic: str | None = None, **changes: Any) -> None:
+        """One event as its relay writes it."""
+        record = {
+            "key": str(event.originator_id).encode(),
+            "value": event.body,
+            "headers": envelope_of(event, f"/postavka/{self.stage}").headers(),
+        } | changes
+        producer.produce(topic or self.name, **record)
+
+    def sign(self) -> None:
+        """Follow to the end of the topic and sign."""
+        with self.follower() as follower:
+            while follower.logs[self.name].tree.size < self.recorder.head():
+                assert follower.step(0.2) >= 0
+            follower.sign()
+
+    def follower(self) -> _Running:
+        """The service on this log, closed at the end."""
+        return _Running(Follower(self.config, self.audit, [self.name]))
+
+    def findings(self, **options: Any) -> list[Finding]:
+        """What the comparison finds."""
+        return verify_checkpoints(self.config, self.audit, logs=[self.name], **options)
+
+    def sql(self) -> psycopg.Connection[Any]:
+        """As the superuser that a tamperer may be."""
+        assert self.config.database_url is not None
+        return psycopg.connect(self.config.database_url.get_secret_value(), autocommit=True)
+
+    def tamper(self, statement: str, *parameters: object) -> None:
+        """Change the store past its guard."""
+        with self.sql() as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(SQL("SET search_path TO {}").format(Identifier(self.stage)))
+            connection.execute(statement, parameters)
+
+
+class _Running:
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+
+    def __enter__(self) -> Follower:
+        assert self._follower.try_to_start()
+        return self._follower
+
+    def __exit__(self, *exc: object) -> None:
+        self._follower.close()
+
+
+@pytest.fixture(scope="session")
+def audited(servers: Endpoints) -> Iterator[str]:
+    """URL of a database for the logs of these tests."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    yield make_conninfo(servers.database_url, dbname=name)
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture
+def log(servers: Endpoints, audited: str, tmp_path: Path) -> Iterator[Log]:
+    """An empty log with its topic, its schema and a key."""
+    stage = f"toy{uuid4().hex[:10]}"
+    config = Settings(kafka_bootstrap_servers=servers.kafka_bootstrap, database_url=audited, home=tmp_path)
+    migrate(audited, stage, "postavka.store")
+    ensure_topics(config, [f"{stage}.events", "audit.checkpoints"])
+    datastore = SchemaDatastore(audited, stage)
+    yield Log(f"{stage}.events", config, AuditSettings(), EventRecorder(datastore))
+    datastore.close()
+    admin = AdminClient(for_librdkafka(config))
+    for future in admin.delete_topics([f"{stage}.events"]).values():
+        future.exception(60)
