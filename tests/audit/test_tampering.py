@@ -9,13 +9,14 @@ from uuid import UUID
 
 import pytest
 from aiokafka.record.util import calc_crc32c
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 from psycopg import DatabaseError
 from psycopg.sql import SQL, Identifier
 
 from postavka.log.connection import for_librdkafka
-from postavka.log.topics import ensure_topics
+from postavka.log.tail import end_offsets
+from postavka.settings import PARTITIONS
 from postavka.store.recorder import RecordedEvent
 from services.audit import keys
 from services.audit.store import connect
@@ -135,7 +136,7 @@ def test_random_changes_of_a_bit_are_found_where_they_are(signed: Log):
     assert signed.findings() == []
 
 
-# Kafka: the topic is made anew with other records, as one who owns the broker can
+# Kafka: other records take the place of those on the topic, as one who owns the broker can arrange
 
 
 def events_of(log: Log) -> list[RecordedEvent]:
@@ -143,11 +144,12 @@ def events_of(log: Log) -> list[RecordedEvent]:
 
 
 def remake(log: Log, events: list[RecordedEvent]) -> None:
-    """The same topic with these records."""
+    """The topic emptied, and filled with these records."""
     admin = AdminClient(for_librdkafka(log.config))
-    for future in admin.delete_topics([log.name], operation_timeout=30).values():
+    ends = end_offsets(log.config, [(log.name, partition) for partition in range(PARTITIONS)])
+    emptied = admin.delete_records([TopicPartition(*place, offset) for place, offset in ends.items() if offset])
+    for future in emptied.values():
         future.result(60)
-    ensure_topics(log.config, [log.name])
     producer = Producer(for_librdkafka(log.config) | {"partitioner": "murmur2_random"})
     for event in events:
         log.produce(producer, event)

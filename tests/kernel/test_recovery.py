@@ -62,6 +62,7 @@ class Backup:
 
     def put_back(self) -> None:
         with self.recorder.datastore.get_connection() as connection, connection.transaction():
+            connection.execute("SET LOCAL session_replication_role = replica")  # events are guarded against this
             for table in (*TABLES, "dead_letters"):
                 name = Identifier(table)
                 connection.execute(SQL("DELETE FROM {}").format(name))
