@@ -136,7 +136,7 @@ def audited(servers: Endpoints) -> Iterator[str]:
 def log(servers: Endpoints, audited: str, tmp_path: Path) -> Iterator[Log]:
     """An empty log with its topic, its schema and a key."""
     stage = f"toy{uuid4().hex[:10]}"
-    config = Settings(kafka_bootstrap_servers=servers.kafka_bootstrap, database_url=audited, home=tmp_path)
+    config = Settings(**servers.settings(database_url=audited, home=tmp_path))
     migrate(audited, stage, "postavka.store")
     ensure_topics(config, [f"{stage}.events", "audit.checkpoints"])
     datastore = SchemaDatastore(audited, stage)
