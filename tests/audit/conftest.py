@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,9 +85,15 @@ class Log:
     def sign(self) -> None:
         """Follow to the end of the topic and sign."""
         with self.follower() as follower:
-            while follower.logs[self.name].tree.size < self.recorder.head():
-                assert follower.step(0.2) >= 0
+            self.grow(follower, self.recorder.head())
             follower.sign()
+
+    def grow(self, follower: Follower, size: int) -> None:
+        """Let the service follow until the tree has so many events."""
+        deadline = time.monotonic() + 60
+        while follower.logs[self.name].tree.size < size:
+            assert time.monotonic() < deadline, f"{follower.logs[self.name].tree.size} of {size} events"
+            follower.step(0.2)
 
     def follower(self) -> _Running:
         """The service on this log, closed at the end."""
