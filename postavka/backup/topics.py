@@ -1,0 +1,292 @@
+"""Topics as files, one Parquet file a partition: offset, timestamp, key, value and headers of every record; and back,
+so that every record has the offset that it had. What is kept about the log elsewhere (marks, inputs of events) names
+offsets.
+
+A copy is closed under causes: where an event names the record it was made from (`ce_input`), that record is in the copy
+too, however the topics grew while they were read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from postavka.log.connection import for_librdkafka
+from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, read_messages_to_end
+from postavka.log.topics import ensure_topics
+from postavka.settings import Settings
+from postavka.trouble import Trouble
+
+Place = tuple[str, int]
+Told = Callable[[int, int], None]
+"""Called with records done and records to do."""
+
+ROWS = 10_000
+"""Records of a partition that are held before they are written."""
+FILLER_HEADER = "postavka-filler"
+"""On a record that stands for an offset without one (a transaction's marker, a compacted record): it says nothing."""
+
+SCHEMA = pa.schema(
+    [
+        ("offset", pa.int64()),
+        ("timestamp", pa.int64()),
+        ("key", pa.binary()),
+        ("value", pa.binary()),
+        ("headers", pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))),
+    ]
+)
+
+
+class NotEmpty(Trouble):
+    """A topic that shall be filled has records."""
+
+
+class OffsetsMoved(Trouble):
+    """A record came to lie at another offset than it had: somebody else writes to the topic."""
+
+
+@dataclass(slots=True)
+class Saved:
+    """What there is of one partition: records from offset `first` to below `end`. `records` may be fewer."""
+
+    first: int
+    end: int
+    records: int = 0
+
+
+def topic_partitions(config: Settings) -> dict[str, int]:
+    """All topics but Kafka's own, with their number of partitions."""
+    metadata = AdminClient(for_librdkafka(config)).list_topics(timeout=TIMEOUT_SECONDS)
+    return {name: len(topic.partitions) for name, topic in sorted(metadata.topics.items()) if not name.startswith("__")}
+
+
+def save_topics(
+    config: Settings,
+    folder: Path,
+    first: Sequence[str] = (),
+    topics: Iterable[str] | None = None,
+    told: Told = lambda done, total: None,
+) -> dict[str, dict[int, Saved]]:
+    """Write every record of these topics (default: all) to files under `folder`. Topics in `first` are read before the
+    others: what they say of the others must be in the copy. Returns what there is of each partition."""
+    counts = topic_partitions(config)
+    wanted = [name for name in counts if topics is None or name in set(topics)]
+    places = [(name, number) for name in wanted for number in range(counts[name])]
+    copy = _Copy(config, folder, {place: Saved(begin, begin) for place, begin in _beginnings(config, places).items()})
+    early = [place for place in places if place[0] in first]
+    copy.read(early, told)
+    copy.read([place for place in places if place[0] not in first], told)
+    while behind := copy.named_but_missing():
+        copy.read(behind, told)
+    copy.close()
+    found: dict[str, dict[int, Saved]] = {}
+    for (name, number), saved in copy.saved.items():
+        found.setdefault(name, {})[number] = saved
+    return found
+
+
+@dataclass(slots=True)
+class _Copy:
+    config: Settings
+    folder: Path
+    saved: dict[Place, Saved]
+    rows: dict[Place, list[dict[str, Any]]] = field(default_factory=dict)
+    writers: dict[Place, pq.ParquetWriter] = field(default_factory=dict)
+    named: dict[Place, int] = field(default_factory=dict)
+    """The highest offset that an event names as its input."""
+    done: int = 0
+
+    def read(self, places: Iterable[Place], told: Told) -> None:
+        start = {place: self.saved[place].end for place in places}
+        ends = end_offsets(self.config, start)
+        total = self.done + sum(ends[place] - start[place] for place in start)
+        for batch in read_messages_to_end(self.config, start):
+            for message in batch:
+                self._take(message)
+            self.done += len(batch)
+            told(self.done, max(total, self.done))
+        for place, end in ends.items():
+            self.saved[place].end = max(self.saved[place].end, end)
+
+    def named_but_missing(self) -> list[Place]:
+        return [
+            place for place, offset in self.named.items() if place in self.saved and self.saved[place].end <= offset
+        ]
+
+    def _take(self, message: Message) -> None:
+        place = (message.topic(), message.partition())
+        saved = self.saved[place]
+        headers = message.headers() or ()
+        self._note_input(headers)
+        rows = self.rows.setdefault(place, [])
+        rows.append(
+            {
+                "offset": message.offset(),
+                "timestamp": message.timestamp()[1],
+                "key": message.key(),
+                "value": message.value(),
+                "headers": [{"name": name, "value": value} for name, value in headers],
+            }
+        )
+        saved.end = message.offset() + 1
+        saved.records += 1
+        if len(rows) >= ROWS:
+            self._write(place)
+
+    def _note_input(self, headers: Iterable[tuple[str, bytes | None]]) -> None:
+        for name, value in headers:
+            if name == "ce_input" and value is not None:
+                topic, _, rest = value.decode("utf-8", "replace").partition("/")
+                partition, _, offset = rest.partition("/")
+                if partition.isdigit() and offset.isdigit():
+                    place = (topic, int(partition))
+                    self.named[place] = max(self.named.get(place, -1), int(offset))
+
+    def _write(self, place: Place) -> None:
+        writer = self.writers.get(place)
+        if writer is None:
+            file = file_of(self.folder, *place)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            writer = self.writers[place] = pq.ParquetWriter(file, SCHEMA, compression="zstd")
+        writer.write_table(pa.Table.from_pylist(self.rows.pop(place), schema=SCHEMA))
+
+    def close(self) -> None:
+        for place in list(self.rows):
+            self._write(place)
+        for writer in self.writers.values():
+            writer.close()
+
+
+def file_of(folder: Path, topic: str, partition: int) -> Path:
+    """Where a partition's records are."""
+    return folder / topic / f"{partition:02}.parquet"
+
+
+def _beginnings(config: Settings, places: Sequence[Place]) -> dict[Place, int]:
+    admin = AdminClient(for_librdkafka(config))
+    asked = admin.list_offsets({TopicPartition(*place): OffsetSpec.earliest() for place in places}) if places else {}
+    return {
+        (place.topic, place.partition): int(future.result(TIMEOUT_SECONDS).offset) for place, future in asked.items()
+    }
+
+
+# Back
+
+
+def put_topics_back(
+    config: Settings,
+    folder: Path,
+    saved: Mapping[str, Mapping[int, Saved]],
+    told: Told = lambda done, total: None,
+) -> None:
+    """Make the topics and fill them, every record at its offset. They must not exist or be empty. Raises `NotEmpty`,
+    `OffsetsMoved`."""
+    ensure_topics(config, saved)
+    places = [(name, number) for name, partitions in saved.items() for number in partitions]
+    full = sorted({place[0] for place, end in end_offsets(config, places).items() if end})
+    if full:
+        raise NotEmpty(f"{', '.join(full)}: there are records already; put a copy back into an empty broker")
+    total = sum(each.end - each.first for partitions in saved.values() for each in partitions.values())
+    writer = OffsetWriter(config, lambda done: told(done, total))
+    for name, partitions in saved.items():
+        for number, each in partitions.items():
+            writer.start_at(name, number, each.first)
+            for row in _rows(folder, name, number):
+                writer.write(name, number, row)
+            writer.fill(name, number, each.end)
+    writer.close()
+
+
+def _rows(folder: Path, topic: str, partition: int) -> Iterator[dict[str, Any]]:
+    file = file_of(folder, topic, partition)
+    if file.exists():
+        for batch in pq.ParquetFile(file).iter_batches(ROWS):
+            yield from batch.to_pylist()
+
+
+class OffsetWriter:
+    """Writes records so that each comes to lie at a given offset of an empty partition."""
+
+    def __init__(self, config: Settings, told: Callable[[int], None] = lambda done: None) -> None:
+        self._config = config
+        self._told = told
+        self._next: dict[Place, int] = {}
+        self._first: dict[Place, int] = {}
+        self._done = 0
+        self._failed: str | None = None
+        self._producer = Producer(
+            for_librdkafka(config)
+            | {
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 20,
+                "compression.type": "zstd",
+                "message.max.bytes": 10_000_000,
+                "queue.buffering.max.messages": 200_000,
+            }
+        )
+
+    def start_at(self, topic: str, partition: int, offset: int) -> None:
+        """The partition shall begin at this offset: what is below is filled and then deleted."""
+        self._next[topic, partition] = 0
+        self._first[topic, partition] = offset
+        self.fill(topic, partition, offset)
+
+    def write(self, topic: str, partition: int, row: Mapping[str, Any]) -> None:
+        """A record as `save_topics` keeps it."""
+        self.fill(topic, partition, row["offset"])
+        headers = [(each["name"], each["value"]) for each in row["headers"] or ()]
+        self._produce(topic, partition, row["key"], row["value"], headers, row["timestamp"])
+
+    def fill(self, topic: str, partition: int, offset: int) -> None:
+        """Records that say nothing, up to below this offset."""
+        while self._next[topic, partition] < offset:
+            self._produce(topic, partition, None, None, [(FILLER_HEADER, b"1")], 0)
+
+    def _produce(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Any, timestamp: int
+    ) -> None:
+        expected = self._next[topic, partition]
+        self._next[topic, partition] = expected + 1
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                self._failed = f"{topic}/{partition}/{expected}: {error.str()}"
+            elif message.offset() != expected:
+                self._failed = f"{topic}/{partition}/{expected} came to lie at {message.offset()}"
+            self._done += 1
+
+        while True:
+            try:
+                self._producer.produce(
+                    topic, value, key, partition, headers=headers, timestamp=max(timestamp, 0), on_delivery=delivered
+                )
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        if expected % 1_000 == 0:
+            self._producer.poll(0)
+            self._check()
+            self._told(self._done)
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise OffsetsMoved(self._failed)
+
+    def close(self) -> None:
+        """Wait for the broker; take away what stands for deleted beginnings."""
+        while self._producer.flush(1.0) and self._failed is None:
+            self._told(self._done)
+        self._check()
+        self._told(self._done)
+        begin = [TopicPartition(*place, offset) for place, offset in self._first.items() if offset]
+        if begin:
+            for future in AdminClient(for_librdkafka(self._config)).delete_records(begin).values():
+                future.result(60)
