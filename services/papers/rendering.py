@@ -1,0 +1,163 @@
+"""The rendering `pdf/1`: a document as people read, print and file it.
+
+PDF/A-2a with tags, made from the facts alone: the same document gives the same bytes wherever this release runs. A
+release that renders differently changes nothing that was rendered before: the first rendering is on record.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import segno
+
+from events.reference import Company
+from events.shipping import DocumentKind, Signatory, Vendor
+from services.documents.forms import PDF
+from services.documents.paper import Paper
+from services.typesetting import day_in_words, initials, roubles, sum_in_words, typeset
+
+FORM = PDF
+TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATE_OF = {DocumentKind.ACT: "act.typ", DocumentKind.INVOICE: "invoice.typ", DocumentKind.SHIPPING: "transfer.typ"}
+NAMES = {
+    DocumentKind.ACT: "Акт приема-передачи",
+    DocumentKind.INVOICE: "Счет на оплату",
+    DocumentKind.SHIPPING: "Передаточный документ",
+}
+NO_BREAK = "\u00a0"
+DASH = "—"
+
+
+def render(paper: Paper) -> bytes:
+    """The PDF of a document. Raises `Untypeset`."""
+    return typeset(TEMPLATES / TEMPLATE_OF[paper.kind], data_of(paper), paper.issued_on)
+
+
+def data_of(paper: Paper) -> dict[str, Any]:
+    """What the templates show, every text ready."""
+    amount, vat = roubles(paper.amount), roubles(paper.vat)
+    net = roubles(paper.amount - paper.vat)
+    title = f"{NAMES[paper.kind]} № {paper.number} от {day_in_words(paper.issued_on)}"
+    return {
+        "title": title.replace("№ ", f"№{NO_BREAK}"),
+        "footer": f"{NAMES[paper.kind]} № {paper.number}. Порядок {paper.procedure}.",
+        "day": day_in_words(paper.issued_on),
+        "vendor": _company(paper.vendor) | _signers(paper.vendor),
+        "recipient": _company(paper.recipient),
+        "partner": _line(paper.partner),
+        "client": f"{paper.client.name}, ИНН {paper.client.inn}"
+        + (f", КПП {paper.client.kpp}" if paper.client.kpp else ""),
+        "basis": f"Заявка на электронную поставку, номер разрешения {paper.permission_number}",
+        "permission_number": paper.permission_number,
+        "base_delivery": paper.base_delivery.name,
+        "registration_number": paper.registration_number,
+        "lines": [["1", paper.product.name, "1", "шт", amount, amount]],
+        "transfer_lines": [
+            [paper.product.id, "1", paper.product.name, "796", "шт", "1", net, net, _rate(paper.vat_rate), vat, amount]
+        ],
+        "net": net,
+        "vat": vat if paper.vat_rate else "без НДС",
+        "amount": amount,
+        "totals": [
+            {"name": "Итого", "value": amount, "strong": False},
+            {"name": f"В том числе НДС {_rate(paper.vat_rate)}", "value": vat, "strong": False}
+            if paper.vat_rate
+            else {"name": "Без налога (НДС)", "value": DASH, "strong": False},
+            {"name": "Всего к оплате", "value": amount, "strong": True},
+        ],
+        "count_line": f"Всего наименований 1, на сумму {amount} руб.",
+        "in_words": sum_in_words(paper.amount),
+        "purpose": purpose(paper),
+        "pay_to": {
+            "bank": paper.vendor.bank or DASH,
+            "bik": paper.vendor.bik or DASH,
+            "account": paper.vendor.account or DASH,
+            "correspondent_account": paper.vendor.correspondent_account or DASH,
+        },
+        "qr": payment_code(paper) if paper.kind is DocumentKind.INVOICE else None,
+    }
+
+
+def purpose(paper: Paper) -> str:
+    """What the payer writes, so that the payment finds its invoice."""
+    tax = f"В т. ч. НДС {_rate(paper.vat_rate)} {paper.vat:.2f} руб." if paper.vat_rate else "НДС не облагается."
+    return f"Оплата по счету № {paper.number} от {paper.issued_on:%d.%m.%Y}. {tax}"
+
+
+def payment_string(paper: Paper) -> str | None:
+    """The contents of the payment code, GOST R 56042-2014 (`ST0001`, `2`: UTF-8); None without an account to pay to."""
+    vendor = paper.vendor
+    if not (vendor.account and vendor.bank and vendor.bik):
+        return None
+    fields = {
+        "Name": vendor.name,
+        "PersonalAcc": vendor.account,
+        "BankName": vendor.bank,
+        "BIC": vendor.bik,
+        "CorrespAcc": vendor.correspondent_account or "0",
+        "Sum": str(int(paper.amount * 100)),
+        "Purpose": purpose(paper),
+        "PayeeINN": vendor.inn,
+        "KPP": vendor.kpp,
+    }
+    limits = {"Name": 160, "BankName": 45, "Purpose": 210}
+    said = {
+        name: " ".join(value.replace("|", "/").split())[: limits.get(name, 100)]
+        for name, value in fields.items()
+        if value
+    }
+    return "|".join(["ST00012", *(f"{name}={value}" for name, value in said.items())])
+
+
+def payment_code(paper: Paper) -> str | None:
+    """The payment code as SVG; error correction M, as the standard recommends."""
+    contents = payment_string(paper)
+    if contents is None:
+        return None
+    code = segno.make_qr(contents, error="m", encoding="utf-8", boost_error=False)
+    return code.svg_inline(scale=4, border=4)
+
+
+def _company(company: Company) -> dict[str, str]:
+    return {
+        "name": company.name,
+        "line": _line(company),
+        "inn": company.inn,
+        "kpp": company.kpp or DASH,
+        "ids": "/".join(filter(None, (company.inn, company.kpp))),
+        "address": _address(company) or DASH,
+        "subject": f"{company.name}, ИНН/КПП {company.inn}/{company.kpp or DASH}",
+    }
+
+
+def _line(company: Company) -> str:
+    ids = f"ИНН{NO_BREAK}{company.inn}" + (f", КПП{NO_BREAK}{company.kpp}" if company.kpp else "")
+    return ", ".join(part for part in (company.name, ids, _address(company)) if part)
+
+
+def _address(company: Company) -> str:
+    """Without a break between «г.» and the town."""
+    return re.sub(r"\b(г|ул|д|стр|корп|кв|наб|пр-т|пр-д|ш|пер|оф)\. ", rf"\1.{NO_BREAK}", company.address or "")
+
+
+def _signers(vendor: Vendor) -> dict[str, str]:
+    signatory = vendor.signatory
+    return {
+        "director": _initials(signatory) if signatory else "",
+        "post": signatory.post if signatory else "Руководитель",
+        "accountant": vendor.accountant or "",
+        "line": _line(vendor) + (f", тел. {vendor.phone}" if vendor.phone else ""),
+    }
+
+
+def _initials(signatory: Signatory) -> str:
+    return initials(signatory.family_name, signatory.given_name, signatory.patronymic)
+
+
+def _rate(rate: Decimal) -> str:
+    if not rate:
+        return "без НДС"
+    return re.sub(r"\.?0+$", "", f"{rate:.2f}") + "%"

@@ -1,0 +1,9 @@
+"""Paper for people: PDFs from Typst templates, and sums, days and names as Russian papers write them.
+
+The same template and data give the same bytes on every machine: fonts are the project's own, the clock is not asked.
+"""
+
+from services.typesetting.russian import day_in_words, initials, roubles, sum_in_words
+from services.typesetting.typeset import Untypeset, typeset
+
+__all__ = ["Untypeset", "day_in_words", "initials", "roubles", "sum_in_words", "typeset"]
