@@ -6,9 +6,10 @@ signature covers exactly the bytes; the certificate names an INN. Whose INN it h
 RSA and ECDSA are checked in process: the structure is read as strict DER with `cryptography.hazmat.asn1`, the chain is
 built by `cryptography.x509.verification`. GOST R 34.10-2012 is not in `cryptography`; it goes through the `openssl`
 command and its engine `gost` (Debian: `libengine-gost-openssl`). Without them a GOST signature is `Unverifiable`, not
-refused: the record waits in the dead letters until the machine has them.
+refused: the record waits in the dead letters until the machine has them. So it does while an authority's revocation
+list is missing or out of date, where lists are configured (`services.shipping.revocation`).
 
-Not here: revocation lists, time stamps, powers of attorney (МЧД) of a person who signs for an organisation.
+Not here: time stamps, powers of attorney (МЧД) of a person who signs for an organisation.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -32,6 +33,7 @@ from cryptography.x509 import ObjectIdentifier
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
 from events.model import Reason
+from services.shipping.revocation import NoCurrentList, RevocationLists, Revoked
 from services.shipping.verification import NotVerified, Unverifiable, Verification, Verified, Verifier
 
 MAX_SUBJECT = 2_000
@@ -148,6 +150,8 @@ class CmsVerifier:
     intermediates: tuple[x509.Certificate, ...] = ()
     openssl: str | None = field(default_factory=lambda: shutil.which("openssl"))
     """The command for GOST; None: no GOST here."""
+    revocation: RevocationLists | None = None
+    """None: whether a certificate was taken back is not looked at."""
 
     @classmethod
     def trusting(cls, roots: bytes, intermediates: bytes = b"") -> CmsVerifier:
@@ -183,6 +187,10 @@ class CmsVerifier:
             )
         except Refused as refused:
             return NotVerified(refused.reason)
+        except Revoked as revoked:
+            return NotVerified(_revoked(revoked.since))
+        except NoCurrentList as unknown:
+            return Unverifiable(str(unknown))
         except (OSError, subprocess.SubprocessError) as failed:
             return Unverifiable(f"the command openssl failed: {failed}")
         except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
@@ -201,9 +209,11 @@ class CmsVerifier:
             .build_client_verifier()
         )
         try:
-            verifier.verify(certificate, [*enclosed, *self.intermediates])
+            found = verifier.verify(certificate, [*enclosed, *self.intermediates])
         except VerificationError:
             raise _untrusted() from None
+        if self.revocation is not None:
+            self.revocation.check(found.chain, at)
 
     def _missing_for_gost(self) -> str | None:
         """What this machine lacks to check GOST signatures; None: nothing."""
@@ -220,7 +230,11 @@ class CmsVerifier:
             there = Path(directory)
             (there / "content").write_bytes(content)
             (there / "signature").write_bytes(signature)
-            (there / "roots").write_bytes(b"".join(root.public_bytes(Encoding.PEM) for root in self.roots))
+            trusted = b"".join(root.public_bytes(Encoding.PEM) for root in self.roots)
+            # The command takes revocation lists from the same file, and has no other way to be given several.
+            lists = self.revocation.pem() if self.revocation is not None else b""
+            (there / "roots").write_bytes(trusted + lists)
+            checks = ["-crl_check_all"] if self.revocation is not None else []
             more = []
             if self.intermediates:
                 pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.intermediates)
@@ -229,10 +243,14 @@ class CmsVerifier:
             ran = self._run(
                 *("cms", "-engine", "gost", "-verify", "-binary", "-inform", "DER", "-purpose", "any"),
                 *("-in", str(there / "signature"), "-content", str(there / "content"), "-out", str(there / "out")),
-                *("-CAfile", str(there / "roots"), "-no-CApath", "-no-CAstore", *more),
+                *("-CAfile", str(there / "roots"), "-no-CApath", "-no-CAstore", *more, *checks),
                 *("-attime", str(int(at.timestamp())), "-signer", str(there / "signer")),
             )
             if ran.returncode:
+                if b"Verify error:certificate revoked" in ran.stderr:
+                    raise Refused(_revoked(None).code, _revoked(None).message)
+                if any(said in ran.stderr for said in _NO_LIST):
+                    raise NoCurrentList(f"no current revocation list for a chain of GOST certificates: {_last(ran)}")
                 if b"content verify error" in ran.stderr or b"verification failure" in ran.stderr:
                     raise _wrong_bytes()
                 if b"certificate verify error" in ran.stderr:
@@ -247,6 +265,19 @@ class CmsVerifier:
         return subprocess.run(command, capture_output=True, timeout=OPENSSL_SECONDS, check=False)  # noqa: S603
 
 
+_NO_LIST = (b"CRL has expired", b"unable to get certificate CRL", b"CRL is not yet valid", b"CRL signature failure")
+
+
+def _last(ran: subprocess.CompletedProcess[bytes]) -> str:
+    lines = [line for line in ran.stderr.decode("utf-8", "replace").splitlines() if "Verify error" in line]
+    return lines[-1][-200:] if lines else "no reason was given"
+
+
+def _revoked(since: datetime | None) -> Reason:
+    when = f" {since:%d.%m.%Y}" if since else ""
+    return Reason(code="revoked", message=f"Сертификат подписи отозван{when}: подпишите действующим сертификатом.")
+
+
 class Trust(Protocol):
     """The settings that say whom to trust: PEM files; None: nobody, and every signature is `Unverifiable`."""
 
@@ -256,13 +287,17 @@ class Trust(Protocol):
     @property
     def signature_intermediates(self) -> Path | None: ...
 
+    @property
+    def signature_revocation_lists(self) -> Path | None: ...
+
 
 def make_verifier(trust: Trust) -> Verifier:
     """The verifier these settings describe. Raises `OSError` or `ValueError` for a file that can't be read."""
     if trust.signature_roots is None:
         return CmsVerifier(())
-    more = trust.signature_intermediates
-    return CmsVerifier.trusting(trust.signature_roots.read_bytes(), more.read_bytes() if more else b"")
+    more, lists = trust.signature_intermediates, trust.signature_revocation_lists
+    verifier = CmsVerifier.trusting(trust.signature_roots.read_bytes(), more.read_bytes() if more else b"")
+    return replace(verifier, revocation=RevocationLists(lists)) if lists is not None else verifier
 
 
 def inn_of(subject: x509.Name) -> str:

@@ -19,6 +19,7 @@ from cryptography.x509.name import _ASN1Type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION, INN_PERSON, CmsVerifier, make_verifier
 from services.shipping.verification import NotVerified, Unverifiable, Verified
 
@@ -286,6 +287,7 @@ class Files:
 
     signature_roots: Path | None = None
     signature_intermediates: Path | None = None
+    signature_revocation_lists: Path | None = None
 
 
 def test_trust_is_a_setting(tmp_path: Path):
@@ -297,6 +299,85 @@ def test_trust_is_a_setting(tmp_path: Path):
     assert isinstance(make_verifier(Files()).verify(CONTENT, signature, NOW), Unverifiable)
     assert isinstance(make_verifier(Files(roots)).verify(CONTENT, signature, NOW), NotVerified)
     assert isinstance(make_verifier(Files(roots, more)).verify(CONTENT, signature, NOW), Verified)
+
+
+# Revocation
+
+
+def revocation_list(
+    issuer: Holder,
+    *revoked: Holder,
+    on: datetime = NOW - timedelta(days=1),
+    ends: datetime = NOW + timedelta(days=7),
+    signed_by: Holder | None = None,
+) -> bytes:
+    builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
+    builder = builder.last_update(NOW - timedelta(days=2)).next_update(ends)
+    for holder in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(holder.certificate.serial_number).revocation_date(on)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign((signed_by or issuer).key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> tuple[Path, CmsVerifier]:
+    """An empty folder of revocation lists, and a verifier that looks there."""
+    return tmp_path, replace(VERIFIER, revocation=RevocationLists(tmp_path))
+
+
+def test_a_revoked_certificate_is_refused_and_others_are_not(lists: tuple[Path, CmsVerifier]):
+    folder, verifier = lists
+    other = Holder("ООО «Лес»", ROOT, inns={INN_ORGANISATION: "7707083893"})
+    (folder / "root.crl").write_bytes(revocation_list(ROOT, other))
+    assert verify(ORGANISATION.sign(), verifier=verifier) == "7736050003"
+    assert verify(other.sign(), verifier=verifier) == "revoked"
+    assert verify(other.sign(), at=NOW - timedelta(days=1, hours=1), verifier=verifier) == "7707083893"
+
+
+def test_a_list_that_comes_later_counts_from_then_on(lists: tuple[Path, CmsVerifier]):
+    folder, verifier = lists
+    (folder / "root.crl").write_bytes(revocation_list(ROOT))
+    assert verify(ORGANISATION.sign(), verifier=verifier) == "7736050003"
+    (folder / "root.crl").write_bytes(revocation_list(ROOT, ORGANISATION))
+    assert verify(ORGANISATION.sign(), verifier=verifier) == "revoked"
+
+
+def test_without_a_current_list_of_the_issuer_nothing_can_be_told(lists: tuple[Path, CmsVerifier]):
+    folder, verifier = lists
+    stranger = Holder("Удостоверяющий центр", ca=True)  # the same name, another key
+    for content in (
+        revocation_list(stranger, ORGANISATION),
+        revocation_list(ROOT, ORGANISATION, signed_by=stranger),
+        revocation_list(ROOT, ends=NOW - timedelta(hours=1)),
+    ):
+        (folder / "root.crl").write_bytes(content)
+        found = verify(ORGANISATION.sign(), verifier=verifier)
+        assert isinstance(found, Unverifiable), found
+        assert "revocation list" in found.cause
+    (folder / "root.crl").unlink()
+    assert isinstance(verify(ORGANISATION.sign(), verifier=verifier), Unverifiable)
+
+
+def test_a_revoked_authority_takes_its_certificates_along(lists: tuple[Path, CmsVerifier]):
+    folder, verifier = lists
+    middle = Holder("Промежуточный УЦ", ROOT, ca=True)
+    signature = Holder("ООО «Союз»", middle, inns={INN_ORGANISATION: "7736050003"}).sign(CONTENT, middle.certificate)
+    (folder / "both.pem").write_bytes(revocation_list(ROOT) + revocation_list(middle))
+    assert verify(signature, verifier=verifier) == "7736050003"
+    (folder / "both.pem").write_bytes(revocation_list(ROOT, middle) + revocation_list(middle))
+    assert verify(signature, verifier=verifier) == "revoked"
+    (folder / "both.pem").write_bytes(revocation_list(ROOT))
+    assert isinstance(verify(signature, verifier=verifier), Unverifiable)
+
+
+def test_lists_are_a_setting_and_may_be_one_file_in_der(tmp_path: Path):
+    roots, crl = tmp_path / "roots.pem", tmp_path / "list"
+    roots.write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
+    crl.write_bytes(x509.load_pem_x509_crl(revocation_list(ROOT, ORGANISATION)).public_bytes(Encoding.DER))
+    files = Files(roots, signature_revocation_lists=crl)
+    assert verify(ORGANISATION.sign(), verifier=make_verifier(files)) == "revoked"
+    crl.write_bytes(b"noise")
+    assert isinstance(verify(ORGANISATION.sign(), verifier=make_verifier(files)), Unverifiable)
 
 
 # GOST R 34.10-2012, through the command `openssl` with its engine
@@ -322,10 +403,21 @@ distinguished_name = holder
 x509_extensions = authority
 [authority]
 basicConstraints = critical, CA:TRUE
-keyUsage = keyCertSign
+keyUsage = keyCertSign, cRLSign
 [holder]
 CN = OOO Soyuz
 INNLE = 7736050003
+"""
+
+
+AUTHORITY = """
+[ca]
+default_ca = ours
+[ours]
+database = index
+certificate = ca.pem
+private_key = ca.key
+default_md = md_gost12_256
 """
 
 
@@ -342,6 +434,7 @@ def gost(tmp_path_factory: pytest.TempPathFactory) -> Path:
         openssl(folder, "req", *new, "-config", "configuration", "-keyout", "key", "-out", "csr")
         issuing = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-days", "5", "-md_gost12_256")
         openssl(folder, "x509", "-req", "-engine", "gost", "-in", "csr", *issuing, "-out", "pem")
+        (folder / f"{ca}.holder.pem").write_bytes((folder / "pem").read_bytes())
         how = ("-md", "md_gost12_256", "-signer", "pem", "-inkey", "key", "-outform", "DER")
         openssl(folder, "cms", "-engine", "gost", "-sign", "-binary", "-in", "content", *how, "-out", f"{ca}.signature")
     return folder
@@ -359,6 +452,29 @@ def test_a_gost_signature(gost: Path):
     assert verify(signature, at=now) == "untrusted"
     assert verify((gost / "impostor.signature").read_bytes(), at=now, verifier=verifier) == "untrusted"
     assert verify(ORGANISATION.sign(), verifier=verifier) == "7736050003"
+
+
+@needs_gost
+def test_a_revoked_gost_certificate(gost: Path, tmp_path: Path):
+    trusted = CmsVerifier.trusting((gost / "ca.pem").read_bytes())
+    verifier = replace(trusted, revocation=RevocationLists(tmp_path))
+    signature = (gost / "ca.signature").read_bytes()
+    assert isinstance(verify(signature, at=datetime.now(UTC), verifier=verifier), Unverifiable)
+    (gost / "index").write_text("")
+    (gost / "ca.cnf").write_text(AUTHORITY)
+
+    def issue(*days: str) -> None:
+        openssl(gost, "ca", "-engine", "gost", "-config", "ca.cnf", "-gencrl", *days, "-out", "list.pem")
+        (tmp_path / "list.pem").write_bytes((gost / "list.pem").read_bytes())
+
+    issue("-crldays", "3")
+    assert verify(signature, at=datetime.now(UTC), verifier=verifier) == "7736050003"
+    later = verify(signature, at=datetime.now(UTC) + timedelta(days=4), verifier=verifier)
+    assert isinstance(later, Unverifiable)
+    assert "revocation list" in later.cause
+    openssl(gost, "ca", "-engine", "gost", "-config", "ca.cnf", "-revoke", "ca.holder.pem")
+    issue("-crldays", "3")
+    assert verify(signature, at=datetime.now(UTC) + timedelta(seconds=2), verifier=verifier) == "revoked"
 
 
 @needs_gost
