@@ -247,7 +247,7 @@ class CmsVerifier:
                 *("-attime", str(int(at.timestamp())), "-signer", str(there / "signer")),
             )
             if ran.returncode:
-                if b"Verify error:certificate revoked" in ran.stderr:
+                if b"certificate revoked" in ran.stderr:
                     raise Refused(_revoked(None).code, _revoked(None).message)
                 if any(said in ran.stderr for said in _NO_LIST):
                     raise NoCurrentList(f"no current revocation list for a chain of GOST certificates: {_last(ran)}")
