@@ -23,6 +23,10 @@ class OpsSettings(BaseSettings):
     limit_signature: float = Field(10 * DAY, gt=0, description="from a document to its signature (L16)")
     limit_activation: float = Field(30 * DAY, gt=0, description="from the delivery to its activation (L19)")
 
+    trace_url: str | None = Field(
+        None, description="where a trace can be looked at: https://tempo.example/trace/{trace_id}"
+    )
+
     def limit(self, waits_for: str) -> float:
         """The limit of one kind of waiting, by its name in `services.ops.waiting.KINDS`."""
         seconds: float = getattr(self, f"limit_{waits_for}")

@@ -50,7 +50,7 @@ ROUTERS = (
     "services.payments.pages",
     "services.papers.pages",
     "services.notices.pages",
-    "services.operations.pages",
+    "services.ops.pages",
 )
 """Modules with a `router`, and perhaps `NAVIGATION`; one that isn't there is left out. Templates and static files lie
 in the module's package."""

@@ -1,0 +1,268 @@
+"""The live stream of events over all stages, for pages: one reader in the process, as many viewers as there are.
+
+The reader starts with the first viewer and ends after the last. It keeps the newest events in memory, so that a viewer
+that was away for a moment goes on where it stopped. A viewer is told at most `SHOWN` events a beat; the others it is
+told as counts: thousands a second must not drown a browser.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from confluent_kafka import KafkaException
+
+from events.envelope import header_map
+from events.topics import OPS_EVENTS, STAGE_TOPICS
+from postavka.log.follow import Follower
+from postavka.log.record import Record
+from postavka.logs import logger
+from postavka.settings import Settings, database_url
+
+log = logger(__name__)
+
+TOPICS = (*STAGE_TOPICS, OPS_EVENTS)
+KEPT = 20_000
+"""Events kept in memory: ten seconds of two thousand a second."""
+SHOWN = 40
+"""Events told to a viewer in one beat; more can't be read anyway."""
+PARTIES_KEPT = 50_000
+LINGER_SECONDS = 30.0
+"""The reader stays so long after its last viewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event as viewers see it. `number` counts what this process has read."""
+
+    number: int
+    stage: str
+    type: str
+    request: str
+    time: str
+    position: int
+    topic: str
+    partition: int
+    offset: int
+    value: bytes = field(repr=False)
+
+    def shown(self) -> dict[str, Any]:
+        """For the browser."""
+        return {
+            "n": self.number,
+            "stage": self.stage,
+            "type": self.type,
+            "request": self.request,
+            "time": self.time,
+            "position": self.position,
+            "place": f"{self.topic}/{self.partition}/{self.offset}",
+            "words": words(self.value),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events a viewer wants; empty: all."""
+
+    stage: str = ""
+    type: str = ""
+    request: str = ""
+    partner: str = ""
+    distributor: str = ""
+    text: str = ""
+
+    @property
+    def needs_parties(self) -> bool:
+        """Does it ask whose the request is?"""
+        return bool(self.partner or self.distributor)
+
+    def fits(self, told: Told, parties: Mapping[str, tuple[str, str]]) -> bool:
+        """Is this event wanted? `parties`: request → (partner, distributor)."""
+        if self.stage and told.stage != self.stage:
+            return False
+        if self.type and self.type.lower() not in told.type.lower():
+            return False
+        if self.request and not told.request.startswith(self.request):
+            return False
+        if self.needs_parties:
+            partner, distributor = parties.get(told.request, ("", ""))
+            if (self.partner and partner != self.partner) or (self.distributor and distributor != self.distributor):
+                return False
+        return not self.text or self.text.lower() in told.value.decode("utf-8", "replace").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a viewer is told at once: some events, how many more fitted, how many of each type there were in all."""
+
+    last: int
+    events: list[Told]
+    more: int
+    counts: Mapping[str, int]
+    missed: int
+    """Events that were gone from memory before this viewer could be told."""
+
+
+class Feed:
+    """The one reader. `view` hands over what came since; it is safe from any thread."""
+
+    def __init__(self, config: Settings) -> None:
+        self._config = config
+        self._lock = threading.Lock()
+        self._kept: deque[Told] = deque(maxlen=KEPT)
+        self._last = 0
+        self._parties: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._thread: threading.Thread | None = None
+        self._wanted_until = 0.0
+        self.trouble: str | None = None
+
+    def now(self) -> int:
+        """Number of the newest event: where a viewer that wants only what comes begins."""
+        self._want()
+        return self._last
+
+    def view(self, after: int, wanted: Filter) -> Beat:
+        """What came behind `after` and fits."""
+        self._want()
+        with self._lock:
+            first = self._kept[0].number if self._kept else self._last + 1
+            fresh = self._behind(after)
+            last = self._last
+        if wanted.needs_parties:
+            self._look_up({told.request for told in fresh})
+        fitting = [told for told in fresh if wanted.fits(told, self._parties)]
+        # The newest are shown, in order; what is left out is counted.
+        return Beat(
+            last,
+            fitting[-SHOWN:],
+            max(0, len(fitting) - SHOWN),
+            Counter(told.type for told in fitting),
+            max(0, first - 1 - after),
+        )
+
+    def _behind(self, after: int) -> list[Told]:
+        """The newest are at the end: only they are walked over."""
+        found: list[Told] = []
+        for told in reversed(self._kept):
+            if told.number <= after:
+                break
+            found.append(told)
+        found.reverse()
+        return found
+
+    # The reader
+
+    def _want(self) -> None:
+        with self._lock:
+            self._wanted_until = time.monotonic() + LINGER_SECONDS
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
+                self._thread.start()
+
+    def _read(self) -> None:
+        while time.monotonic() < self._wanted_until:
+            try:
+                with Follower(self._config, [topic.name for topic in TOPICS]) as follower:
+                    self.trouble = None
+                    for batch in follower.records(float("inf")):
+                        self.take(batch)
+                        if time.monotonic() > self._wanted_until:
+                            return
+            except KafkaException as away:
+                self.trouble = f"Kafka: {away}"[:200]
+                log.warning("the feed waits for Kafka", error=str(away)[:200])
+                time.sleep(1.0)
+
+    def take(self, batch: Iterable[Record]) -> None:
+        """Keep these records."""
+        with self._lock:
+            for record in batch:
+                headers = header_map(record.headers)
+                try:
+                    kind, subject = headers["ce_type"].decode(), headers["ce_subject"].decode()
+                    when, position = headers["ce_time"].decode(), int(headers["ce_position"])
+                except (KeyError, ValueError):
+                    continue
+                self._last += 1
+                value = record.value or b"{}"
+                stage = record.topic.removesuffix(".events")
+                place = (record.topic, record.partition, record.offset)
+                self._kept.append(Told(self._last, stage, kind, subject, when, position, *place, value))
+                if kind.startswith("RequestSubmitted."):
+                    self._remember(subject, *_parties(value))
+
+    # Whose a request is
+
+    def _remember(self, request: str, partner: str, distributor: str) -> None:
+        self._parties[request] = (partner, distributor)
+        while len(self._parties) > PARTIES_KEPT:
+            self._parties.popitem(last=False)
+
+    def _look_up(self, requests: set[str]) -> None:
+        missing = [request for request in requests if request not in self._parties and _is_uuid(request)]
+        if not missing:
+            return
+        try:
+            with psycopg.connect(database_url(self._config), options="-c app.scope=all") as connection:
+                rows = connection.execute(
+                    "SELECT request_id::text, coalesce(partner_id, ''), coalesce(distributor_id, '') "
+                    "FROM cabinet.requests WHERE request_id = ANY(%s::uuid[])",
+                    (missing,),
+                ).fetchall()
+        except psycopg.Error as away:
+            log.warning("the feed can't see whose requests are", error=str(away)[:200])
+            return
+        with self._lock:
+            for request, partner, distributor in rows:
+                self._remember(request, partner, distributor)
+
+
+TELLING: tuple[tuple[str, Callable[[Any], str]], ...] = (
+    ("number", str),
+    ("invoice_number", lambda value: f"счет {value}"),
+    ("amount", lambda value: f"{value} ₽"),
+    ("due", lambda value: f"осталось {value} ₽"),
+    ("kind", str),
+    ("basis", str),
+    ("buyer", str),
+    ("distributor_id", str),
+    ("document_id", str),
+    ("reason", lambda value: value["message"] if isinstance(value, dict) else str(value)),
+    ("reasons", lambda value: "; ".join(each["message"] for each in value)),
+    ("kit", lambda value: f"комплект {value['number']}"),
+    ("product", lambda value: value["name"]),
+)
+"""Fields worth a word, in order."""
+
+
+def words(value: bytes) -> str:
+    """What an event is about, on one line."""
+    try:
+        body = orjson.loads(value)
+        told = [say(body[name]) for name, say in TELLING if isinstance(body, dict) and body.get(name)]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return " · ".join(told)[:160]
+
+
+def _parties(value: bytes) -> tuple[str, str]:
+    try:
+        body = orjson.loads(value)
+        return body.get("partner_id") or "", body.get("distributor_id") or ""
+    except (ValueError, AttributeError):
+        return "", ""
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

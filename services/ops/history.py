@@ -1,0 +1,199 @@
+"""Events from the stores: pages of the past, one event with its cause and effects, all of a request with its waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from events.topics import STAGE_TOPICS
+from services.ops.feed import Filter, words
+
+STAGES = (*(topic.writer for topic in STAGE_TOPICS), "ops")
+SCANNED = 50_000
+"""Events of each stage that one page looks through at most, for a filter that fits little."""
+
+
+FITTING = SQL(
+    "notification_id < %(top)s AND notification_id >= %(bottom)s "
+    "AND (%(type)s = '' OR topic ILIKE '%%' || %(type)s || '%%') "
+    "AND (%(request)s = '' OR originator_id::text LIKE %(request)s || '%%') "
+    "AND (%(text)s = '' OR convert_from(state, 'UTF8') ILIKE '%%' || %(text)s || '%%') "
+    "AND (%(partner)s || %(distributor)s = '' OR EXISTS (SELECT 1 FROM cabinet.requests AS r "
+    "WHERE r.request_id = originator_id AND (%(partner)s = '' OR r.partner_id = %(partner)s) "
+    "AND (%(distributor)s = '' OR r.distributor_id = %(distributor)s))) "
+    "ORDER BY notification_id DESC LIMIT %(limit)s"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as its stage's store has it. `input`: topic/partition/offset of the record that led to it."""
+
+    stage: str
+    position: int
+    request: UUID
+    version: int
+    type: str
+    time: datetime
+    clock: int
+    causation: str | None
+    correlation: str | None
+    input: str | None
+    trace: str | None
+    body: bytes = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """Its `source#id`, as effects name their cause."""
+        return f"/postavka/{self.stage}#{self.request}/{self.version}"
+
+    @property
+    def words(self) -> str:
+        """What it is about."""
+        return words(self.body)
+
+    @property
+    def pretty(self) -> str:
+        """The body for people."""
+        return orjson.dumps(orjson.loads(self.body), option=orjson.OPT_INDENT_2).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the past, the newest first; `before` is the cursor of the next one, empty at the beginning of time."""
+
+    events: Sequence[Stored]
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage's turn at a request: it waited for its cause and then worked, in seconds."""
+
+    event: Stored
+    waited: float
+    since_start: float
+
+
+def page_of(
+    connection: psycopg.Connection[Any],
+    wanted: Filter,
+    before: str = "",
+    until: datetime | None = None,
+    limit: int = 100,
+) -> Page:
+    """Events that fit, behind the cursor or up to a moment, all stages merged by their clocks."""
+    cursor = _read_cursor(before)
+    found: list[Stored] = []
+    reached: dict[str, int] = {}
+    for stage in _there(connection):
+        if wanted.stage and stage != wanted.stage:
+            continue
+        top = cursor.get(stage)
+        if top is None:
+            top = _head(connection, stage) + 1 if until is None else _position_at(connection, stage, until)
+        bounds = {"top": top, "bottom": top - SCANNED, "limit": limit}
+        rows = _select(connection, stage, FITTING, {**asdict(wanted), **bounds})
+        found += rows
+        reached[stage] = rows[-1].position if len(rows) == limit else max(1, top - SCANNED)
+    found.sort(key=lambda event: event.clock, reverse=True)
+    shown = found[:limit]
+    lowest = dict(reached)
+    for stage in reached:
+        # What was read of a stage and is not shown on this page comes with the next one.
+        left = [event.position for event in found[limit:] if event.stage == stage]
+        if left:
+            lowest[stage] = max(left) + 1
+    done = all(position <= 1 for position in lowest.values())
+    return Page(shown, "" if done else _write_cursor(lowest))
+
+
+def one(connection: psycopg.Connection[Any], stage: str, position: int) -> Stored | None:
+    """The event at this place; None when there is none."""
+    if stage not in _there(connection):
+        return None
+    found = _select(connection, stage, SQL("notification_id = %s"), (position,))
+    return found[0] if found else None
+
+
+def of_request(connection: psycopg.Connection[Any], request: UUID) -> list[Stored]:
+    """Everything that happened to a request, causes before effects."""
+    found: list[Stored] = []
+    for stage in _there(connection):
+        found += _select(connection, stage, SQL("originator_id = %s"), (request,))
+    return sorted(found, key=lambda event: event.clock)
+
+
+def cause_and_effects(history: Sequence[Stored], event: Stored) -> tuple[Stored | None, list[Stored]]:
+    """Of an event among those of its request: what caused it, and what it led to."""
+    cause = next((each for each in history if each.id == event.causation), None)
+    return cause, [each for each in history if each.causation == event.id]
+
+
+def steps(history: Sequence[Stored]) -> list[Step]:
+    """How long each event waited for since its cause, and when it came, counted from the first."""
+    by_id: Mapping[str, Stored] = {event.id: event for event in history}
+    first = min((event.time for event in history), default=None)
+    made = []
+    for event in history:
+        assert first is not None  # noqa: S101
+        cause = by_id.get(event.causation or "")
+        waited = (event.time - cause.time).total_seconds() if cause is not None else 0.0
+        made.append(Step(event, max(0.0, waited), (event.time - first).total_seconds()))
+    return made
+
+
+def _select(
+    connection: psycopg.Connection[Any], stage: str, where: SQL, parameters: Sequence[Any] | Mapping[str, Any]
+) -> list[Stored]:
+    statement = SQL(
+        "SELECT notification_id, originator_id, originator_version, topic, recorded_at, clock, causation, correlation, "
+        "input, trace, state FROM {}.stored_events WHERE {}"
+    ).format(Identifier(stage), where)
+    return [Stored(stage, *row) for row in connection.execute(statement, parameters, binary=True)]
+
+
+def _there(connection: psycopg.Connection[Any]) -> list[str]:
+    rows = connection.execute(
+        "SELECT s FROM unnest(%s::text[]) AS s WHERE to_regclass(s || '.stored_events') IS NOT NULL", (list(STAGES),)
+    )
+    return [stage for (stage,) in rows]
+
+
+def _head(connection: psycopg.Connection[Any], stage: str) -> int:
+    row = connection.execute(SQL("SELECT position FROM {}.head").format(Identifier(stage))).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _position_at(connection: psycopg.Connection[Any], stage: str, moment: datetime) -> int:
+    """The first position recorded after a moment: positions follow the order of commit, so times nearly do as well."""
+    low, high = 1, _head(connection, stage) + 1
+    statement = SQL("SELECT recorded_at FROM {}.stored_events WHERE notification_id = %s").format(Identifier(stage))
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(statement, (middle,)).fetchone()
+        if row is not None and row[0] <= moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _read_cursor(text: str) -> dict[str, int]:
+    found = {}
+    for part in text.split(",") if text else ():
+        stage, _, position = part.partition(":")
+        if stage in STAGES and position.isdigit():
+            found[stage] = int(position)
+    return found
+
+
+def _write_cursor(positions: Mapping[str, int]) -> str:
+    return ",".join(f"{stage}:{position}" for stage, position in positions.items())

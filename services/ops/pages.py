@@ -1,0 +1,475 @@
+"""Pages of operations: what waits, the live stream, a request's way, streams, dead letters. Acts are forms."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+import psycopg
+from fastapi import APIRouter, Form, Header, Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from postavka.settings import database_url
+from services.accounts.principal import Principal, Role
+from services.cabinet.web.access import allowed
+from services.cabinet.web.app_state import web
+from services.cabinet.web.navigation import Entry
+from services.cabinet.web.problem import not_found
+from services.cabinet.web.rendering import page
+from services.cabinet.web.requests import Filter as ListFilter
+from services.cabinet.web.requests import Requests
+from services.moscow import MOSCOW
+from services.ops import history, letters, reminders, waiting
+from services.ops.feed import TOPICS, Feed, Filter
+from services.ops.settings import ops_settings
+from services.ops.store import prepare
+from services.ops.streams import Probe
+
+router = APIRouter(prefix="/ops", include_in_schema=False)
+OPS = frozenset((Role.OPS,))
+NAVIGATION = (
+    Entry("Что ждёт", "/ops/waiting", OPS, 10),
+    Entry("Поток событий", "/ops/stream", OPS, 20),
+    Entry("Непринятое", "/ops/letters", OPS, 30),
+    Entry("Потоки и службы", "/ops/streams", OPS, 40),
+)
+Ops = Annotated[Principal, allowed(Role.OPS)]
+
+BEAT_SECONDS = 0.25
+QUIET_BEATS = 60
+"""After so many beats without news the stream says that it is alive."""
+LONGEST_BEATS = 14_400
+"""An hour; then the browser connects anew, and rights are looked at again."""
+PAGE = 100
+TREND_DAYS = 14
+T = TypeVar("T")
+
+
+async def looked_up(request: Request, ask: Callable[[psycopg.Connection[Any]], T]) -> T:
+    """What `ask` finds, in a thread: the stores are not the cabinet's, and these queries are few."""
+    url = database_url(web(request).kernel)
+
+    def run() -> T:
+        options = "-c app.scope=all -c jit=off -c statement_timeout=15000"
+        with psycopg.connect(url, autocommit=True, options=options, application_name="postavka-ops") as connection:
+            return ask(connection)
+
+    return await asyncio.to_thread(run)
+
+
+async def done(request: Request, act: Callable[[str], T]) -> T:
+    """An act by hand, in a thread; given the database's address."""
+    url = database_url(web(request).kernel)
+
+    def run() -> T:
+        prepare(url)
+        return act(url)
+
+    return await asyncio.to_thread(run)
+
+
+# What waits
+
+
+@router.get("/waiting")
+async def waiting_page(request: Request, principal: Ops, what: str = "", overdue: bool = False) -> Response:
+    """Queues with their limits, the trend, and the requests of one queue."""
+    limits = ops_settings()
+    chosen = what if what in waiting.KINDS else None
+
+    def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
+        queues = waiting.queues(connection, limits)
+        items = waiting.waiting(connection, limits, chosen, overdue or chosen is None, PAGE)
+        try:
+            days = waiting.trend(connection, TREND_DAYS)
+        except psycopg.errors.UndefinedTable:
+            days = []
+        return queues, items, days
+
+    queues, items, days = await looked_up(request, ask)
+    return page(
+        request,
+        "ops_waiting.html",
+        queues=queues,
+        items=items,
+        trend=_bars(days),
+        what=chosen,
+        overdue=overdue,
+        kinds=waiting.KINDS,
+        duration=duration,
+        short=PAGE,
+    )
+
+
+@router.post("/waiting/{request_id}/reminder")
+async def remind(
+    request: Request,
+    request_id: UUID,
+    principal: Ops,
+    what: Annotated[str, Form()],
+    note: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Remind whoever must act."""
+    limits = ops_settings()
+    items = await looked_up(request, lambda rows: waiting.waiting(rows, limits, what, limit=100_000))
+    item = next((each for each in items if each.request_id == request_id), None)
+    if item is None:
+        raise not_found()
+    try:
+        await done(request, lambda url: reminders.remind(url, item, principal.actor, note or None))
+        told = "reminded"
+    except reminders.JustReminded:
+        told = "just-reminded"
+    except reminders.NobodyToRemind:
+        told = "nobody"
+    return RedirectResponse(f"/ops/requests/{request_id}?{urlencode({'told': told})}", 303)
+
+
+# The stream
+
+
+@router.get("/stream")
+async def stream_page(
+    request: Request,
+    principal: Ops,
+    stage: str = "",
+    type: str = "",
+    request_id: str = "",
+    partner: str = "",
+    distributor: str = "",
+    text: str = "",
+    until: str = "",
+    before: str = "",
+) -> Response:
+    """The past, newest first, and above it what comes."""
+    wanted = Filter(stage, type.strip(), request_id.strip().lower(), partner.strip(), distributor.strip(), text.strip())
+    moment = _moment(until)
+    found = await looked_up(request, lambda rows: history.page_of(rows, wanted, before, moment, PAGE))
+    query = {name: value for name, value in _as_query(wanted).items() if value}
+    older = urlencode({**query, "before": found.before}) if found.before else ""
+    template = "ops_stream_rows.html" if request.headers.get("x-part") == "rows" else "ops_stream.html"
+    return page(
+        request,
+        template,
+        found=found,
+        wanted=wanted,
+        until=until,
+        older=older,
+        live=not before and moment is None,
+        live_query=urlencode(query),
+        stages=[topic.writer for topic in TOPICS],
+        types=sorted({message.TYPE.partition(".")[0] for topic in TOPICS for message in topic.carries}),
+    )
+
+
+@router.get("/stream/events")
+async def stream_events(
+    request: Request,
+    principal: Ops,
+    stage: str = "",
+    type: str = "",
+    request_id: str = "",
+    partner: str = "",
+    distributor: str = "",
+    text: str = "",
+    after: int | None = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """Beats of the live stream as server-sent events: at most `feed.SHOWN` events in each, the others counted."""
+    parts = web(request)
+    feed = feed_of(request)
+    wanted = Filter(stage, type, request_id, partner, distributor, text)
+    seen = last_event_id if last_event_id is not None and last_event_id.isdigit() else None
+    start = int(seen) if seen is not None else after if after is not None else feed.now()
+    subscription = parts.live.subscription("ops-stream", f"{principal.owner}:{principal.id}")
+    subscription.__enter__()
+
+    async def body() -> AsyncIterator[bytes]:
+        last, quiet = start, 0
+        try:
+            yield b"retry: 1000\n\n"
+            for _ in range(LONGEST_BEATS):
+                if parts.live.closing.is_set():
+                    return
+                beat = await asyncio.to_thread(feed.view, last, wanted)
+                quiet = 0 if beat.counts else quiet + 1
+                if beat.counts or beat.missed or feed.trouble:
+                    said = {
+                        "events": [told.shown() for told in beat.events],
+                        "more": beat.more,
+                        "counts": beat.counts,
+                        "missed": beat.missed,
+                        "trouble": feed.trouble,
+                    }
+                    yield b"id: %d\nevent: beat\ndata: " % beat.last + orjson.dumps(said) + b"\n\n"
+                elif quiet % QUIET_BEATS == 0:
+                    yield b"id: %d\n: alive\n\n" % beat.last
+                last = beat.last
+                await asyncio.sleep(BEAT_SECONDS)
+        finally:
+            subscription.__exit__(None, None, None)
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
+
+
+def feed_of(request: Request) -> Feed:
+    """The one feed of this process."""
+    state = request.app.state
+    if not hasattr(state, "ops_feed"):
+        state.ops_feed = Feed(web(request).kernel)
+    feed: Feed = state.ops_feed
+    return feed
+
+
+@router.get("/events/{stage}/{position}")
+async def event_page(request: Request, principal: Ops, stage: str, position: int) -> Response:
+    """One event: body, where it lies, its cause and what it led to."""
+
+    def ask(connection: psycopg.Connection[Any]) -> Any:
+        event = history.one(connection, stage, position)
+        return event and (event, history.of_request(connection, event.request))
+
+    found = await looked_up(request, ask)
+    if found is None:
+        raise not_found()
+    event, whole = found
+    cause, effects = history.cause_and_effects(whole, event)
+    return page(request, "ops_event.html", event=event, cause=cause, effects=effects, trace_url=_trace_url(event.trace))
+
+
+@router.get("/requests/{request_id}")
+async def request_page(request: Request, request_id: UUID, principal: Ops, told: str = "") -> Response:
+    """A request's way through the stages as a picture: when each event came, how long it had waited, what waits now."""
+    limits = ops_settings()
+
+    def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
+        found = history.of_request(connection, request_id)
+        items = [each for each in waiting.waiting(connection, limits, limit=100_000) if each.request_id == request_id]
+        return found, items, letters.letters(web(request).conninfo, request_id=request_id)
+
+    events, items, put_aside = await looked_up(request, ask)
+    if not events and not put_aside:
+        raise not_found()
+    async with web(request).database.rows(principal) as rows:
+        row = await Requests(rows, principal).one(request_id)
+    return page(
+        request,
+        "ops_request.html",
+        request_id=request_id,
+        row=row,
+        steps=history.steps(events),
+        lanes=_lanes(events),
+        items=items,
+        letters=put_aside,
+        told=told,
+        kinds=waiting.KINDS,
+        duration=duration,
+        trace_url=next((url for event in events if (url := _trace_url(event.trace))), None),
+    )
+
+
+@router.get("/search")
+async def search(request: Request, principal: Ops, q: str = "") -> Response:
+    """One box: a request's id or its beginning, INN, permission number, registration number, kit, invoice, client."""
+    async with web(request).database.rows(principal) as rows:
+        found = (await Requests(rows, principal).page(ListFilter(search=q), None, 30)).rows if q.strip() else []
+    if len(found) == 1:
+        return RedirectResponse(f"/ops/requests/{found[0].request_id}", 303)
+    return page(request, "ops_search.html", q=q, found=found)
+
+
+# Streams
+
+
+@router.get("/streams")
+async def streams_page(request: Request, principal: Ops) -> Response:
+    """Topics, readers, services."""
+    state = request.app.state
+    if not hasattr(state, "ops_probe"):
+        state.ops_probe = Probe(web(request).kernel)
+        await asyncio.to_thread(state.ops_probe.look)
+        await asyncio.sleep(0.5)
+    found = await asyncio.to_thread(state.ops_probe.look)
+    return page(request, "ops_streams.html", found=found, duration=duration)
+
+
+# Dead letters
+
+
+@router.get("/letters")
+async def letters_page(
+    request: Request, principal: Ops, stage: str = "", code: str = "", settled: bool = False, told: str = ""
+) -> Response:
+    """Groups by stage and reason; of a group its letters."""
+    url = web(request).conninfo
+    groups = await asyncio.to_thread(letters.groups, url)
+    statuses = ("done", "corrected", "discarded") if settled else letters.OPEN
+    found = []
+    if stage in letters.STAGES:
+        found = await asyncio.to_thread(letters.letters, url, stage, code or None, statuses)
+    return page(
+        request, "ops_letters.html", groups=groups, found=found, stage=stage, code=code, settled=settled, told=told
+    )
+
+
+@router.get("/letters/{stage}/{number}")
+async def letter_page(request: Request, principal: Ops, stage: str, number: int, told: str = "") -> Response:
+    """One letter as it came, with a diagnosis and what can be done."""
+    found = await _letter(request, stage, number)
+    return page(
+        request,
+        "ops_letter.html",
+        letter=found,
+        key=_readable(found.key),
+        value=_readable(found.value),
+        record_headers=[(name, _readable(value)) for name, value in found.headers],
+        told=told,
+    )
+
+
+@router.post("/letters/{stage}/retry")
+async def retry_group(
+    request: Request, principal: Ops, stage: str, code: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = ""
+) -> Response:
+    """Try all of a group again."""
+    count = await done(request, lambda url: letters.retry(url, stage, None, principal.actor, code or None, reason))
+    return RedirectResponse("/ops/letters?" + urlencode({"stage": stage, "code": code, "told": f"retry-{count}"}), 303)
+
+
+@router.post("/letters/{stage}/{number}/retry")
+async def retry_one(
+    request: Request, principal: Ops, stage: str, number: int, reason: Annotated[str, Form()] = ""
+) -> Response:
+    """Try one again."""
+    await _letter(request, stage, number)
+    count = await done(request, lambda url: letters.retry(url, stage, [number], principal.actor, reason=reason))
+    return _back(stage, number, "retry" if count else "settled")
+
+
+@router.post("/letters/{stage}/{number}/discard")
+async def discard(
+    request: Request,
+    principal: Ops,
+    stage: str,
+    number: int,
+    reason: Annotated[str, Form(min_length=3, max_length=2_000)],
+) -> Response:
+    """Give one up, with a written reason."""
+    await _letter(request, stage, number)
+    count = await done(request, lambda url: letters.discard(url, stage, [number], principal.actor, reason))
+    return _back(stage, number, "discarded" if count else "settled")
+
+
+@router.post("/letters/{stage}/{number}/correct")
+async def correct(
+    request: Request,
+    principal: Ops,
+    stage: str,
+    number: int,
+    reason: Annotated[str, Form(min_length=3, max_length=2_000)],
+    value: Annotated[str, Form(max_length=1_000_000)],
+    key: Annotated[str, Form(max_length=1_000)] = "",
+) -> Response:
+    """Put one right: the corrected body goes to its topic as a new record."""
+    found = await _letter(request, stage, number)
+    mended = key.encode() if key else found.key
+    try:
+        await done(
+            request,
+            lambda url: letters.correct(url, stage, number, principal.actor, reason, mended, value.encode()),
+        )
+    except letters.NoSuchLetter:
+        return _back(stage, number, "settled")
+    return _back(stage, number, "corrected")
+
+
+async def _letter(request: Request, stage: str, number: int) -> letters.Letter:
+    try:
+        return await asyncio.to_thread(letters.letter, web(request).conninfo, stage, number)
+    except letters.NoSuchLetter:
+        raise not_found() from None
+
+
+def _back(stage: str, number: int, told: str) -> Response:
+    return RedirectResponse(f"/ops/letters/{stage}/{number}?told={told}", 303)
+
+
+# Showing
+
+
+def duration(seconds: float) -> str:
+    """45 с, 12 мин, 3,5 ч, 2,1 дн."""
+    for unit, size in (("дн.", 86_400), ("ч", 3_600), ("мин", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f}".replace(".", ",").removesuffix(",0") + f"\N{NO-BREAK SPACE}{unit}"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}\N{NO-BREAK SPACE}мс"
+    return f"{seconds:.1f}".replace(".", ",").removesuffix(",0") + "\N{NO-BREAK SPACE}с"
+
+
+def _lanes(events: list[history.Stored]) -> list[dict[str, Any]]:
+    """The picture: for each stage that took part its events in columns, one column for each event in order. Time is
+    not to scale, waits are written: a way of milliseconds and days can't be drawn to one."""
+    stages = list(dict.fromkeys(event.stage for event in events))
+    return [
+        {"stage": stage, "dots": [(index, event) for index, event in enumerate(events) if event.stage == stage]}
+        for stage in stages
+    ]
+
+
+def _bars(days: list[tuple[Any, ...]]) -> dict[str, list[dict[str, Any]]]:
+    """The trend of each kind, as bars: height in per cent of the highest."""
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for each, kind, count, late, _ in days:
+        by_kind.setdefault(kind, []).append({"day": each, "waiting": count, "overdue": late})
+    for bars in by_kind.values():
+        top = max(1, *(bar["waiting"] for bar in bars))
+        for bar in bars:
+            bar["height"] = round(100 * bar["waiting"] / top)
+    return by_kind
+
+
+def _moment(text: str) -> datetime | None:
+    """A local time of a form's field, Moscow; None for none, or for nonsense."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=MOSCOW) if text else None
+    except ValueError:
+        return None
+
+
+def _as_query(wanted: Filter) -> dict[str, str]:
+    return {
+        "stage": wanted.stage,
+        "type": wanted.type,
+        "request_id": wanted.request,
+        "partner": wanted.partner,
+        "distributor": wanted.distributor,
+        "text": wanted.text,
+    }
+
+
+def _readable(data: bytes | None) -> str:
+    """Text as it is, JSON indented, other bytes in base64."""
+    if data is None:
+        return ""
+    try:
+        return orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2).decode()
+    except ValueError:
+        pass
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(data).decode()
+
+
+def _trace_url(trace: str | None) -> str | None:
+    """A link to the trace, where a viewer is named."""
+    template = ops_settings().trace_url
+    return template.format(trace_id=trace.split("-")[1]) if trace and template else None
