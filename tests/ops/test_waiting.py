@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from postavka.store.migration import migrate
+from services.cabinet import table
 from services.cabinet.table import SCHEMA, write_groups
 from services.ops import waiting
 from services.ops.reminders import JustReminded, NobodyToRemind, awaited, remind
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[Groups, str | None, bool]] = {
 @pytest.fixture
 def url(database: str) -> str:
     """A database with the cabinet and operations, empty."""
-    migrate(database, SCHEMA, "services.cabinet")
+    table.prepare(database)
     prepare(database)
     return database
 
