@@ -21,7 +21,7 @@ from postavka.settings import database_url
 from services.ops import waiting as waits
 from services.ops.reminders import remind as send_reminder
 from services.ops.settings import ops_settings
-from services.ops.store import prepare
+from services.ops.store import SEES_ALL, prepare
 from services.ops.streams import Probe, Streams
 from services.ops.waiting import KINDS, Queue
 
@@ -180,7 +180,7 @@ def duration(seconds: float) -> str:
 
 
 def _database() -> psycopg.Connection[Any]:
-    return psycopg.connect(database_url(connected()), autocommit=True, options="-c jit=off")
+    return psycopg.connect(database_url(connected()), autocommit=True, options=SEES_ALL)
 
 
 def _queues(found: list[Queue]) -> Any:

@@ -28,7 +28,7 @@ from postavka.store.datastore import SchemaDatastore
 from postavka.store.recorder import EventRecorder
 from services.ops.letters import corrections_sent, headers_of, open_by_stage, unsent_corrections
 from services.ops.settings import OpsSettings, ops_settings
-from services.ops.store import SCHEMA, SOURCE, prepare
+from services.ops.store import SCHEMA, SEES_ALL, SOURCE, prepare
 from services.ops.waiting import Queue, note_day, queues
 
 log = logger(__name__)
@@ -103,7 +103,7 @@ class OpsService:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _count(self) -> None:
-        with psycopg.connect(self._url, autocommit=True, options="-c jit=off") as connection:
+        with psycopg.connect(self._url, autocommit=True, options=SEES_ALL) as connection:
             self.queues = queues(connection, self._limits)
             note_day(connection, self.queues)
             for queue in self.queues:

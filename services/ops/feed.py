@@ -25,6 +25,7 @@ from postavka.log.follow import Follower
 from postavka.log.record import Record
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
+from services.ops.store import SEES_ALL
 
 log = logger(__name__)
 
@@ -210,7 +211,7 @@ class Feed:
         if not missing:
             return
         try:
-            with psycopg.connect(database_url(self._config), options="-c app.scope=all") as connection:
+            with psycopg.connect(database_url(self._config), options=SEES_ALL) as connection:
                 rows = connection.execute(
                     "SELECT request_id::text, coalesce(partner_id, ''), coalesce(distributor_id, '') "
                     "FROM cabinet.requests WHERE request_id = ANY(%s::uuid[])",

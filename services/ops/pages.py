@@ -28,7 +28,7 @@ from services.moscow import MOSCOW
 from services.ops import history, letters, reminders, waiting
 from services.ops.feed import TOPICS, Feed, Filter
 from services.ops.settings import ops_settings
-from services.ops.store import prepare
+from services.ops.store import SEES_ALL, prepare
 from services.ops.streams import Probe
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
@@ -56,7 +56,7 @@ async def looked_up(request: Request, ask: Callable[[psycopg.Connection[Any]], T
     url = database_url(web(request).kernel)
 
     def run() -> T:
-        options = "-c app.scope=all -c jit=off -c statement_timeout=15000"
+        options = f"{SEES_ALL} -c statement_timeout=15000"
         with psycopg.connect(url, autocommit=True, options=options, application_name="postavka-ops") as connection:
             return ask(connection)
 

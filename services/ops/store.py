@@ -19,6 +19,8 @@ from postavka.store.recorder import APPEND
 
 SCHEMA = "ops"
 SOURCE = "/postavka/ops"
+SEES_ALL = "-c app.scope=all -c jit=off"
+"""Options of a connection that reads the cabinet of all tenants, past row-level security."""
 
 _clock = Clock()
 
