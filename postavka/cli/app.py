@@ -23,6 +23,7 @@ from postavka.cli.letters import letters
 from postavka.cli.ops import ops, top
 from postavka.cli.output import console, errors, table
 from postavka.cli.payments import payments, statement
+from postavka.cli.reconcile import reconcile
 from postavka.cli.reference import reference
 from postavka.cli.send import activate, confirm, pay, request, sign
 from postavka.runtime.progress import Spoken
@@ -45,7 +46,7 @@ The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS a
 )
 for part in (request, cabinet, log, letters, ops, payments, statement, reference, audit):
     app.command(part)
-for command in (confirm, pay, activate, sign, doctor, top):
+for command in (confirm, pay, activate, sign, reconcile, doctor, top):
     app.command(command)
 
 

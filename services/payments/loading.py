@@ -161,6 +161,6 @@ def _said(total: Total) -> str:
     return f"{total.count} на {money(total.amount)}"
 
 
-def money(amount: Decimal) -> str:
+def money(amount: Decimal | int) -> str:
     """A sum as it is written in Russian: 1 234 567,89 ₽."""
     return f"{amount:,.2f} ₽".replace(",", "\u00a0").replace(".", ",")

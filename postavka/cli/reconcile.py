@@ -1,0 +1,121 @@
+"""`postavka reconcile`: what is open at the end of a month, per partner and distributor; акт сверки."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from events.shipping import Vendor
+from postavka.cli.connection import connected
+from postavka.cli.output import console, print_json, table
+from postavka.settings import database_url
+from postavka.trouble import Trouble
+from services.moscow import today
+from services.payments import queue
+from services.payments.loading import money
+from services.payments.projection import prepare
+from services.payments.reconcile import (
+    TITLES,
+    PartyKind,
+    Reconciliation,
+    UnknownParty,
+    month_of,
+    summary,
+)
+from services.payments.reconcile import reconcile as reconciled
+from services.shipping.settings import shipping_settings
+
+
+def reconcile(
+    *,
+    month: str | None = None,
+    partner: str | None = None,
+    distributor: str | None = None,
+    json: bool = False,
+    xlsx: Path | None = None,
+    pdf: Path | None = None,
+) -> None:
+    """Compare invoices, payments, confirmations and signed documents of a month; print what is open, per partner (its
+    direct sales) and distributor.
+
+    Parameters
+    ----------
+    month
+        YYYY-MM; the present month if left out. Everything is as of its last day.
+    partner
+        Only this partner.
+    distributor
+        Only this distributor.
+    json
+        Print everything as one JSON document.
+    xlsx
+        Write a workbook there: balances, movements, what is open.
+    pdf
+        Write акт сверки there, one for each account.
+    """
+    first, last = _month(month)
+    conninfo = database_url(connected())
+    prepare(conninfo)
+    with queue.connect(conninfo) as connection:
+        try:
+            result = reconciled(connection, first, last, partner, distributor)
+        except UnknownParty as unknown:
+            raise Trouble(str(unknown)) from None
+    for file, make in ((xlsx, _xlsx), (pdf, _pdf)):
+        if file is not None:
+            file.write_bytes(make(result))
+    if json:
+        print_json(result.as_json())
+        return
+    _print(result)
+    for file in filter(None, (xlsx, pdf)):
+        console.print(f"written: {file}", highlight=False)
+
+
+def _month(text: str | None) -> tuple[date, date]:
+    try:
+        return month_of(text or f"{today():%Y-%m}")
+    except ValueError:
+        raise Trouble(f"{text!r} is no month: write it like 2026-11") from None
+
+
+def _xlsx(result: Reconciliation) -> bytes:
+    from services.payments.exports import xlsx
+
+    return xlsx(result)
+
+
+def _pdf(result: Reconciliation) -> bytes:
+    from services.payments.exports import Ours, pdf
+
+    vendor: Vendor = shipping_settings().vendor
+    if not result.accounts:
+        raise Trouble("there is no account to write an act about")
+    return pdf(result, Ours(vendor.name, vendor.inn, vendor.kpp))
+
+
+def _print(result: Reconciliation) -> None:
+    span = f"{result.first:%d.%m.%Y} – {result.last:%d.%m.%Y}"
+    shown = table(
+        f"Сверка {span}", "контрагент", "", "сальдо на начало", "дебет", "кредит", "сальдо на конец", "открыто"
+    )
+    for column in shown.columns[2:]:
+        column.justify = "right"
+    for account in result.accounts:
+        kind = "партнёр" if account.party.kind is PartyKind.PARTNER else "дистрибьютор"
+        sums = (account.opening, account.debit, account.credit, account.closing)
+        shown.add_row(account.party.name, kind, *map(money, sums), str(len(account.open)))
+    console.print(shown)
+    for account in result.accounts:
+        if account.open:
+            console.print(f"\n[bold]{account.party.name}[/]", highlight=False)
+            for one in account.open:
+                amount = "" if one.amount is None else f"  {money(one.amount)}"
+                console.print(f"  {one.day:%d.%m.%Y}  {TITLES[one.kind]}: {one.text}{amount}", highlight=False)
+    if result.unknown:
+        console.print("\n[bold]Плательщик не найден среди партнёров и дистрибьюторов[/]")
+        for one in result.unknown:
+            console.print(f"  {one.day:%d.%m.%Y}  {one.text}  {money(one.amount or 0)}", highlight=False)
+    console.print()
+    for kind_, (count, total) in summary(result.accounts).items():
+        console.print(f"{TITLES[kind_]}: {count}" + (f" на {money(total)}" if total else ""), highlight=False)

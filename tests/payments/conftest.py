@@ -1,0 +1,69 @@
+"""Databases with the schemas of billing and of the books, made once for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from postavka.runtime.embedded import Endpoints
+from postavka.settings import Settings
+from postavka.store.datastore import SchemaDatastore
+from postavka.store.migration import migrate
+from postavka.store.recorder import EventRecorder
+from services.payments.projection import SCHEMA as BOOKS
+from services.payments.projection import prepare
+
+BILLING = "billing"
+EMPTY_STORE = """
+DELETE FROM billing.stored_events; DELETE FROM billing.notification_tracking; DELETE FROM billing.claims;
+DELETE FROM billing.imported_inputs; DELETE FROM billing.dead_letters; UPDATE billing.head SET position = 0;
+UPDATE billing.relay SET position = 0, offsets = '{}';
+"""
+TABLES = ("statements", "sent", "reported", "booked", "parts", "invoices", "refunds", "sales", "documents", "orders")
+
+
+@pytest.fixture(scope="session")
+def money_database(servers: Endpoints) -> Iterator[str]:
+    """URL of a database with both schemas."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    url = make_conninfo(servers.database_url, dbname=name)
+    migrate(url, BILLING, "postavka.store")
+    prepare(url)
+    yield url
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture
+def settings(servers: Endpoints, money_database: str, tmp_path: Path) -> Settings:
+    """Of a service on that database, emptied."""
+    with psycopg.connect(money_database, autocommit=True) as connection:
+        connection.execute(EMPTY_STORE)
+        for table in (*TABLES, "marks", "unread"):
+            connection.execute(SQL("TRUNCATE {}").format(Identifier(BOOKS, table)))
+    return Settings(**{**servers.settings(database_url=money_database), "home": tmp_path})
+
+
+OpenRecorder = Callable[[], EventRecorder]
+
+
+@pytest.fixture
+def open_recorder(settings: Settings, money_database: str) -> Iterator[OpenRecorder]:
+    """Opens recorders on billing's empty store, each with a pool of its own, as two processes have."""
+    opened: list[SchemaDatastore] = []
+
+    def open_one() -> EventRecorder:
+        opened.append(SchemaDatastore(money_database, BILLING))
+        return EventRecorder(opened[-1])
+
+    yield open_one
+    for datastore in opened:
+        datastore.close()
