@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+RELEASE = version("postavka")
 Health = Callable[[], tuple[bool, dict[str, Any]]]
 
 
@@ -16,7 +18,7 @@ async def serve_health(host: str, port: int, health: Health) -> tuple[web.AppRun
 
     async def healthz(_: web.Request) -> web.Response:
         well, details = health()
-        return web.json_response({"status": "ok" if well else "unwell", **details}, status=200 if well else 503)
+        return web.json_response({"status": "ok" if well else "unwell", "version": RELEASE, **details}, status=200 if well else 503)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

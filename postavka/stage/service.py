@@ -243,6 +243,7 @@ class StageService:
             "worker": self.config.worker,
             "trouble": self.trouble,
             "lag_records": self.lag,
+            "standstill_seconds": round(self.progress.standstill(time.monotonic()), 1),
             "waiting_fetches": self.worker.waiting(),
             "assigned_partitions": len(self.worker.assigned()),
             "seconds_since_batch": round(time.monotonic() - self.last_batch, 1),
