@@ -18,7 +18,8 @@ async def serve_health(host: str, port: int, health: Health) -> tuple[web.AppRun
 
     async def healthz(_: web.Request) -> web.Response:
         well, details = health()
-        return web.json_response({"status": "ok" if well else "unwell", "version": RELEASE, **details}, status=200 if well else 503)
+        said = {"status": "ok" if well else "unwell", "version": RELEASE, **details}
+        return web.json_response(said, status=200 if well else 503)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
