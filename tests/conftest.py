@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
@@ -18,8 +18,13 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from postavka.cli.launch import Launch
 from postavka.runtime.embedded import EmbeddedServers, Endpoints
 from postavka.runtime.progress import Spoken
+from postavka.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.system.conftest import System
 
 JARS = Path(__file__).parent.parent / ".postavka" / "jars"
 """Shared with the product itself, so that they are fetched once."""
@@ -70,3 +75,22 @@ def database(servers: Endpoints) -> Iterator[str]:
     yield make_conninfo(servers.database_url, dbname=name)
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """Everything, started once for all tests that need the whole: servers and services of its own."""
+    from tests.system.conftest import System  # itself needs this module
+
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        pytest.skip("faults are made in servers of our own, not in yours")
+    home = Path(tempfile.mkdtemp(prefix="postavka-system-"))
+    home.chmod(0o755)
+    (home / "jars").symlink_to(JARS)
+    try:
+        with Launch(Settings(home=home), Spoken()) as launch:
+            yield System(launch)
+            launch.close()
+            launch.remove_data()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psycopg
-import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postavka.cli.launch import Launch
 from postavka.log.connection import for_librdkafka
 from postavka.log.tail import latest_offsets
-from postavka.runtime.progress import Spoken
-from postavka.settings import Settings
-from tests.conftest import JARS
 from tests.system.oracle import STAGES, Oracle
 from tests.system.traffic import Traffic
 
@@ -130,20 +124,3 @@ def wait_until(holds: Until, what: str, patience: float = 60) -> float:
         assert time.monotonic() - started < patience, f"not within {patience:.0f} s: {what}"
         time.sleep(0.05)
     return time.monotonic() - started
-
-
-@pytest.fixture(scope="session")
-def system() -> Iterator[System]:
-    """Everything, started once for all tests of this folder."""
-    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        pytest.skip("faults are made in servers of our own, not in yours")
-    home = Path(tempfile.mkdtemp(prefix="postavka-system-"))
-    home.chmod(0o755)
-    (home / "jars").symlink_to(JARS)
-    try:
-        with Launch(Settings(home=home), Spoken()) as launch:
-            yield System(launch)
-            launch.close()
-            launch.remove_data()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)

@@ -41,10 +41,13 @@ log = logger(__name__)
 ROUTERS = (
     "services.cabinet.web.pages.sign_in",
     "services.cabinet.web.pages.account",
+    "services.cabinet.web.pages.new_request",
+    "services.cabinet.web.pages.export",
     "services.cabinet.web.pages.partner",
     "services.cabinet.web.pages.distributor",
     "services.cabinet.web.pages.public",
     "services.cabinet.web.pages.live",
+    "services.cabinet.web.pages.request",
     "services.cabinet.web.api.router",
     "services.audit.pages",
     "services.payments.pages",
@@ -75,7 +78,7 @@ def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
         Live(conninfo, config.live_streams, config.live_streams_each),
         Throttle(config),
         open_register(),
-        Rendering(packages, assets, entries),
+        Rendering(packages, assets, entries, config.support_email),
         conninfo,
     )
     app = FastAPI(

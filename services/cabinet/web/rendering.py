@@ -17,20 +17,26 @@ from starlette.responses import HTMLResponse
 from services.cabinet.web.access import CSRF_FIELD
 from services.cabinet.web.assets import Assets
 from services.cabinet.web.navigation import Entry, entries_for
+from services.cabinet.web.view import formats
 from services.cabinet.web.visitor import visitor_of
 from services.moscow import MOSCOW
 
 NBSP = "\N{NO-BREAK SPACE}"
+THEMES = ("light", "dark")
+"""Chosen by the switch and kept in a cookie; without one the system decides."""
 
 
 class Rendering:
     """The Jinja environment with everything templates may use.
 
     In every template: `principal` (or None), `navigation`, `csrf()` (a hidden field), `csrf_token` (for scripts),
-    `static(name)`, `path`, `now`; filters `moscow`, `day`, `iso`, `roubles`, `number`, `plural`.
+    `static(name)`, `path`, `now`, `theme`, `support_email`; functions `money`, `day`, `moment`, `exact`, `plural` of
+    `view.formats`; filters `moscow`, `day`, `iso`, `roubles`, `number`, `plural`.
     """
 
-    def __init__(self, packages: Iterable[str], assets: Assets, navigation: Iterable[Entry]) -> None:
+    def __init__(
+        self, packages: Iterable[str], assets: Assets, navigation: Iterable[Entry], support_email: str = ""
+    ) -> None:
         with_templates = [each for each in packages if (files(each) / "templates").is_dir()]
         self._navigation = tuple(navigation)
         self.environment = Environment(
@@ -42,7 +48,15 @@ class Rendering:
             auto_reload=False,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
         )
-        self.environment.globals["static"] = assets.url
+        self.environment.globals.update(
+            static=assets.url,
+            money=formats.money,
+            day=formats.day,
+            moment=formats.moment,
+            exact=formats.exact,
+            plural=formats.plural,
+            support_email=support_email,
+        )
         self.environment.filters.update(moscow=moscow, day=day, iso=iso, roubles=roubles, number=number, plural=plural)
 
     def html(self, request: Request, template: str, **values: Any) -> str:
@@ -56,6 +70,7 @@ class Rendering:
             csrf=lambda: field,
             csrf_token=token,
             path=request.url.path,
+            theme=theme if (theme := request.cookies.get("theme")) in THEMES else "",
             now=datetime.now(UTC),
             **values,
         )

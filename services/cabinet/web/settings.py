@@ -22,6 +22,7 @@ class WebSettings(BaseSettings):
     trusted_proxies: str = Field(
         "", description="addresses whose X-Forwarded-For and -Proto are believed, with commas between them"
     )
+    support_email: str = Field("itsotr@1c.ru", description="where questions go; named on every page")
     sample_accounts: bool = Field(False, description="make the sample users of the demo, with known passwords")
 
     # Sessions

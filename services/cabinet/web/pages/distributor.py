@@ -1,21 +1,46 @@
-"""Pages for the distributor."""
+"""The distributor's portal: what waits for its word (L17), its answers, and the acts (L14, L16).
+
+An answer is the very record that the distributor's own Kafka client would write, on the same topic.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
+from uuid import UUID
 
+from babel.dates import format_timedelta
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from events.commands import DistributorConfirmation
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
-from services.cabinet.web.rendering import page
-from services.cabinet.web.requests import Requests
+from services.cabinet.web.pages.frame import reference, show
+from services.cabinet.web.pages.partner import places
+from services.cabinet.web.pages.return_to import own_path
+from services.cabinet.web.requests import Filter, Requests, Row
+from services.cabinet.web.view.lines import line
+from services.cabinet.web.view.lists import Filters, Tab
+from services.cabinet.web.view.now import Reader
+from services.cabinet.web.view.papers import papers
 
 router = APIRouter(include_in_schema=False)
-NAVIGATION = (Entry("Ждут подтверждения", "/waiting", frozenset((Role.DISTRIBUTOR,)), 10),)
+NAVIGATION = (
+    Entry("Ждут ответа", "/waiting", frozenset((Role.DISTRIBUTOR,)), 10),
+    Entry("Отвеченные", "/answered", frozenset((Role.DISTRIBUTOR,)), 20),
+)
+WAITING = ("awaiting-confirmation",)
+ANSWERED = ("manufacturing", "shipped", "activated", "declined", "withdrawn")
+MOST_AT_ONCE = 200
+LONGEST_NOTE = 500
+SETTLED_SECONDS = 2.0
+"""The page after an answer waits so long for the answer to be in the cabinet, so that the list is true."""
 
 
 @router.get("/waiting")
@@ -23,6 +48,103 @@ async def waiting_page(
     request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)], after: str | None = None
 ) -> Response:
     """What waits for this distributor's word (L17)."""
+    return await _list(request, principal, "/waiting", WAITING, after)
+
+
+@router.get("/answered")
+async def answered_page(
+    request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)], after: str | None = None
+) -> Response:
+    """What it has answered, with the acts."""
+    return await _list(request, principal, "/answered", ANSWERED, after)
+
+
+@router.post("/waiting/answer")
+async def answer(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
+    """Confirm or decline one or many. The same answer twice is one."""
+    form = await request.form()
+    back = own_path(str(form.get("back", "/waiting")))
+    accepted = form.get("answer") == "confirm"
+    note = str(form.get("note", "")).strip()[:LONGEST_NOTE] or None
+    wanted = list(dict.fromkeys(filter(None, map(_uuid, form.getlist("request_id")[:MOST_AT_ONCE]))))
+    parts = web(request)
+    waiting = [each.request_id for each in await _rows(request, principal, wanted) if each.status in WAITING]
+    for request_id in waiting:
+        await parts.commands.answer(
+            principal.distributor_id or "",
+            DistributorConfirmation(
+                request_id=request_id,
+                confirmation_id=f"web-{request_id}-{'yes' if accepted else 'no'}",
+                accepted=accepted,
+                note=note,
+            ),
+        )
+    await _settle(request, principal, waiting)
+    done = "nothing-chosen" if not wanted else "confirmed" if accepted else "declined"
+    return RedirectResponse(f"{back}{'&' if '?' in back else '?'}done={done}", 303)
+
+
+async def _list(
+    request: Request, principal: Principal, path: str, statuses: tuple[str, ...], after: str | None
+) -> Response:
+    filters = Filters.of(request.query_params)
     async with web(request).database.rows(principal) as rows:
-        found = await Requests(rows, principal).waiting(after)
-    return page(request, "requests.html", found=found, title="Ждут подтверждения")
+        requests = Requests(rows, principal)
+        found = await requests.page(Filter(filters.q, statuses), after)
+        counts = await requests.counts()
+    known = await reference(request)
+    waiting = counts.get("awaiting-confirmation", 0)
+    return await show(
+        request,
+        principal,
+        "distributor.html",
+        known=known,
+        rows=[line(each, known) for each in found.rows],
+        more={str(each.request_id): _more(each, principal) for each in found.rows},
+        waiting=path == "/waiting",
+        filters=filters,
+        tabs=[
+            Tab("Ждут ответа", "/waiting", path == "/waiting", str(waiting)),
+            Tab("Отвеченные", "/answered", path == "/answered", str(sum(counts.get(each, 0) for each in ANSWERED))),
+        ],
+        badges={"/waiting": waiting},
+        list_path=path,
+        self_href=path + filters.query(),
+        **places(path, filters, found, after),
+    )
+
+
+def _more(row: Row, principal: Principal) -> dict[str, str]:
+    since = row.approval.get("approved_at")
+    waits = datetime.now(UTC) - datetime.fromisoformat(since) if since else None
+    act = next((each for each in papers(row, principal.distributor_id, Reader.DISTRIBUTOR) if each.kind == "act"), None)
+    return {
+        "waits": "" if waits is None else _ago(waits),
+        "answered_at": row.billing.get("confirmed_at") or row.billing.get("declined_at") or "",
+        "act": "" if act is None else "подписан" if not act.signable else "ждёт вашей подписи",
+    }
+
+
+def _ago(waits: timedelta) -> str:
+    return "меньше минуты" if waits < timedelta(minutes=1) else format_timedelta(waits, locale="ru")
+
+
+async def _rows(request: Request, principal: Principal, ids: Sequence[UUID]) -> list[Row]:
+    async with web(request).database.rows(principal) as rows:
+        requests = Requests(rows, principal)
+        return [row for each in ids if (row := await requests.one(each)) is not None]
+
+
+async def _settle(request: Request, principal: Principal, ids: Sequence[UUID]) -> None:
+    until = time.monotonic() + SETTLED_SECONDS
+    while ids and time.monotonic() < until:
+        ids = [each.request_id for each in await _rows(request, principal, ids) if each.status in WAITING]
+        if ids:
+            await asyncio.sleep(0.05)
+
+
+def _uuid(text: object) -> UUID | None:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None

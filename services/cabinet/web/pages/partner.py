@@ -1,21 +1,33 @@
-"""Pages for the partner."""
+"""The partner's lists: «Заявки на приобретение» (L4) and «Проданные поставки» (L18), and what is done from them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from events.activation import Activator
+from events.commands import ActivateDelivery, WithdrawRequest
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
-from services.cabinet.web.rendering import page
-from services.cabinet.web.requests import Requests
+from services.cabinet.web.pages.frame import reference, show
+from services.cabinet.web.problem import not_found
+from services.cabinet.web.requests import Filter, Page, Requests
+from services.cabinet.web.view.form import is_request_id
+from services.cabinet.web.view.lines import line
+from services.cabinet.web.view.lists import GROUPS, SOLD_GROUPS, Filters, stages_of, tabs
 
 router = APIRouter(include_in_schema=False)
-NAVIGATION = (Entry("Заявки на приобретение", "/requests", frozenset((Role.PARTNER,)), 10),)
+NAVIGATION = (
+    Entry("Заявки на приобретение", "/requests", frozenset((Role.PARTNER,)), 10),
+    Entry("Проданные поставки", "/sold", frozenset((Role.PARTNER,)), 20),
+)
+LONGEST_REASON = 300
 
 
 @router.get("/requests")
@@ -23,6 +35,111 @@ async def requests_page(
     request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)], after: str | None = None
 ) -> Response:
     """Section «Заявки на приобретение» (L4)."""
+    filters = Filters.of(request.query_params)
     async with web(request).database.rows(principal) as rows:
-        found = await Requests(rows, principal).page(after=after)
-    return page(request, "requests.html", found=found, title="Заявки на приобретение")
+        requests = Requests(rows, principal)
+        found = await requests.page(wanted(filters, GROUPS), after)
+        counts = await requests.counts()
+    known = await reference(request)
+    return await show(
+        request,
+        principal,
+        "requests.html",
+        known=known,
+        rows=[line(each, known) for each in found.rows],
+        filters=filters,
+        tabs=tabs("/requests", filters, GROUPS, counts),
+        stages=stages_of(),
+        badges={"/sold": counts.get("shipped", 0)},
+        export_xlsx="/requests/export.xlsx" + filters.query(),
+        export_csv="/requests/export.csv" + filters.query(),
+        **places("/requests", filters, found, after),
+    )
+
+
+@router.get("/sold")
+async def sold_page(
+    request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)], after: str | None = None
+) -> Response:
+    """Section «Проданные поставки» (L18)."""
+    filters = Filters.of(request.query_params, SOLD_GROUPS)
+    async with web(request).database.rows(principal) as rows:
+        requests = Requests(rows, principal)
+        found = await requests.page(wanted(filters, SOLD_GROUPS), after)
+        counts = await requests.counts()
+    known = await reference(request)
+    return await show(
+        request,
+        principal,
+        "sold.html",
+        known=known,
+        rows=[line(each, known) for each in found.rows],
+        try_id=lambda: str(uuid4()),
+        filters=filters,
+        tabs=tabs("/sold", filters, SOLD_GROUPS, {each: counts.get(each, 0) for each in ("shipped", "activated")}),
+        badges={"/sold": counts.get("shipped", 0)},
+        export_xlsx="/sold/export.xlsx" + filters.query(),
+        **places("/sold", filters, found, after),
+    )
+
+
+@router.post("/requests/{request_id}/withdraw")
+async def withdraw(
+    request: Request, request_id: UUID, principal: Annotated[Principal, allowed(Role.PARTNER)]
+) -> Response:
+    """Take it back, while that is still possible: shipping has the last word."""
+    parts = web(request)
+    async with parts.database.rows(principal) as rows:
+        row = await Requests(rows, principal).one(request_id)
+    if row is None or principal.partner_id is None:
+        raise not_found()
+    if row.can_withdraw:
+        reason = str((await request.form()).get("reason", "")).strip()[:LONGEST_REASON]
+        await parts.commands.withdraw(
+            WithdrawRequest(
+                request_id=request_id,
+                partner_id=principal.partner_id,
+                withdrawn_by=principal.actor,
+                reason=reason or None,
+            )
+        )
+    return RedirectResponse(f"/requests/{request_id}?done=withdrawn", 303)
+
+
+@router.post("/sold/{request_id}/activate")
+async def activate(
+    request: Request, request_id: UUID, principal: Annotated[Principal, allowed(Role.PARTNER)]
+) -> Response:
+    """The partner activates for the user (L19). The same try twice is one."""
+    parts = web(request)
+    async with parts.database.rows(principal) as rows:
+        row = await Requests(rows, principal).one(request_id)
+    if row is None or principal.partner_id is None:
+        raise not_found()
+    if row.status == "shipped":
+        given = str((await request.form()).get("activation_id", ""))
+        await parts.commands.activate(
+            ActivateDelivery(
+                request_id=request_id,
+                activation_id=given if is_request_id(given) else str(uuid4()),
+                activated_by=Activator.PARTNER,
+                actor=principal.actor,
+                partner_id=principal.partner_id,
+            )
+        )
+    return RedirectResponse(f"/requests/{request_id}?done=activating", 303)
+
+
+def wanted(filters: Filters, groups: Mapping[str, tuple[str, tuple[str, ...]]]) -> Filter:
+    """The filter of the query."""
+    since, until = filters.days
+    return Filter(filters.q, filters.statuses(groups), since, until)
+
+
+def places(path: str, filters: Filters, found: Page, after: str | None) -> dict[str, Any]:
+    """Where the list goes on."""
+    return {
+        "next_href": path + filters.query(after=found.next) if found.next else None,
+        "first_href": path + filters.query() if after else None,
+        "shown": f"На странице: {len(found.rows)}",
+    }

@@ -1,0 +1,65 @@
+"""What every page of the cabinet shows beside its own content: the organisation, what waits for the reader, a word on
+what was just done."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import HTMLResponse
+
+from services.accounts.principal import Principal, Role
+from services.cabinet.web.app_state import web
+from services.cabinet.web.rendering import page
+from services.reference.store import Snapshot, current
+
+DONE = {
+    "withdrawn": "Отзываем заявку. Ответ появится на этой странице.",
+    "activating": "Проверяем номер поставки и договор 1С:ИТС. Ответ появится на этой странице.",
+    "already": "Эта заявка уже отправлена: вторая не понадобилась. Для новой нажмите «Скопировать в новую».",
+    "confirmed": "Ответ отправлен: вы готовы оплатить счёт.",
+    "declined": "Отказ отправлен.",
+    "nothing-chosen": "Сначала отметьте заявки, на которые отвечаете.",
+    "signature": "Подпись отправлена на проверку. Ответ появится на этой странице.",
+    "session-ended": "Сеанс завершён.",
+    "token-revoked": "Токен отозван: программы с ним больше не войдут.",
+}
+"""By the code in the address, so that no text comes from there."""
+ROLES = {
+    Role.PARTNER: "Партнёр",
+    Role.DISTRIBUTOR: "Дистрибьютор",
+    Role.OPS: "Операции",
+    Role.AUDITOR: "Аудитор",
+}
+
+
+async def reference(request: Request) -> Snapshot:
+    """The newest reference data."""
+    return await asyncio.to_thread(current, web(request).conninfo)
+
+
+def organisation(known: Snapshot, principal: Principal) -> str:
+    """For whom the reader works."""
+    partner = known.partners.get(principal.partner_id or "")
+    distributor = known.distributors.get(principal.distributor_id or "")
+    return partner.partner.name if partner else distributor.name if distributor else ROLES[principal.role]
+
+
+async def show(
+    request: Request,
+    principal: Principal,
+    template: str,
+    status: int = 200,
+    *,
+    known: Snapshot | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """A page for somebody who is signed in."""
+    known = known or await reference(request)
+    return page(
+        request, template, status,
+        organisation=organisation(known, principal),
+        toast=DONE.get(request.query_params.get("done", ""), ""),
+        **values,
+    )  # fmt: skip

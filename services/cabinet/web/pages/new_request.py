@@ -1,0 +1,171 @@
+"""A new request: its type (L4), the form (L5-L12), «Заполнить из ФНС» (L10) and «Отправить» (L11).
+
+The form's buttons all send it here; which one says what happens. Whatever happens, nothing typed is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from events.commands import SubmitRequest
+from postavka.logs import logger
+from services.accounts.principal import Principal, Role
+from services.cabinet.tax import NotAnswering
+from services.cabinet.web.access import allowed
+from services.cabinet.web.app_state import web
+from services.cabinet.web.pages.frame import reference, show
+from services.cabinet.web.pages.sent import sent_mark
+from services.cabinet.web.problem import not_found
+from services.cabinet.web.requests import Requests, Row
+from services.cabinet.web.view.form import LABELS, Choices, Typed, choices, inn_problem, is_request_id, mistakes
+from services.cabinet.web.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
+from services.cabinet.web.view.words import REQUEST_TYPES
+from services.reference.store import Snapshot
+
+log = logger(__name__)
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/requests/new")
+async def types_page(request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)]) -> Response:
+    """Button «Новая»: the choice of type (L4)."""
+    return await show(request, principal, "request_type.html", types=REQUEST_TYPES)
+
+
+@router.get("/requests/new/{request_type}")
+async def form_page(
+    request: Request,
+    request_type: str,
+    principal: Annotated[Principal, allowed(Role.PARTNER)],
+    copy: UUID | None = None,
+) -> Response:
+    """The form, empty or with the content of an earlier request."""
+    if request_type not in REQUEST_TYPES:
+        raise not_found()
+    known = await reference(request)
+    lists = choices(known, principal.partner_id or "")
+    if copy is None:
+        typed = Typed(request_id=str(uuid4()), request_type=request_type, contact_id=_own_contact(lists, principal))
+        return await _form(request, principal, known, lists, typed, fresh=True)
+    row = await _row(request, principal, copy)
+    if row is None:
+        raise not_found()
+    typed = replace(Typed.of(row.asked).renewed(), request_type=request_type)
+    errors = mistakes(typed, lists) if row.status == "rejected" else {}
+    return await _form(
+        request, principal, known, lists, typed, errors=errors, lead="Что не так было в отклонённой заявке:"
+    )
+
+
+@router.post("/requests/new/{request_type}")
+async def form_sent(
+    request: Request, request_type: str, principal: Annotated[Principal, allowed(Role.PARTNER)]
+) -> Response:
+    """One of the form's buttons was pressed."""
+    if request_type not in REQUEST_TYPES:
+        raise not_found()
+    given = await request.form()
+    pressed = str(given.get("do", "send"))
+    typed = replace(Typed.of(given), request_type=request_type)
+    if not is_request_id(typed.request_id):
+        typed = typed.renewed()
+    known = await reference(request)
+    lists = choices(known, principal.partner_id or "")
+    if pressed == "send":
+        return await _send(request, principal, known, lists, typed)
+    found: Found | None = None
+    errors: dict[str, str] = {}
+    match pressed:
+        case "lookup":
+            typed, found, errors = await _look_up(request, typed)
+        case "branch":
+            typed, found, errors = await _look_up(request, replace(typed, kpp=str(given.get("branch", typed.kpp))))
+        case "all-bases":
+            typed = replace(typed, product_id="")
+        case "all-products":
+            typed = replace(typed, base_delivery_id="")
+    return await _form(request, principal, known, lists, typed, errors=errors, found=found)
+
+
+async def _send(request: Request, principal: Principal, known: Snapshot, lists: Choices, typed: Typed) -> Response:
+    """«Отправить»: once, however often it is pressed (L11)."""
+    if await _row(request, principal, UUID(typed.request_id)) is not None:
+        return RedirectResponse(f"/requests/{typed.request_id}?done=already", 303)
+    errors = mistakes(typed, lists)
+    if errors:
+        return await _form(request, principal, known, lists, typed, errors=errors, status=422)
+    command = SubmitRequest(
+        request_id=UUID(typed.request_id),
+        partner_id=principal.partner_id or "",
+        submitted_by=principal.actor,
+        **typed.command(),
+    )
+    await web(request).commands.submit(command)
+    return RedirectResponse(f"/requests/{typed.request_id}?sent={sent_mark(request, typed.request_id)}", 303)
+
+
+async def _look_up(request: Request, typed: Typed) -> tuple[Typed, Found | None, dict[str, str]]:
+    """«Заполнить из ФНС» (L10)."""
+    typed = replace(typed, inn="".join(typed.inn.replace("-", "").split()))
+    if problem := inn_problem(typed.inn):
+        return typed, None, {"inn": problem}
+    try:
+        company = await web(request).register.find(typed.inn)
+    except NotAnswering:
+        return typed, NOT_ANSWERING, {}
+    if company is None:
+        return typed, NOBODY, {}
+    return fill(typed, company), note(company), {}
+
+
+async def _row(request: Request, principal: Principal, request_id: UUID) -> Row | None:
+    async with web(request).database.rows(principal) as rows:
+        return await Requests(rows, principal).one(request_id)
+
+
+async def _form(
+    request: Request,
+    principal: Principal,
+    known: Snapshot,
+    lists: Choices,
+    typed: Typed,
+    *,
+    errors: dict[str, str] | None = None,
+    found: Found | None = None,
+    fresh: bool = False,
+    status: int = 200,
+    lead: str = "Заявка не отправлена.",
+) -> Response:
+    products = lists.products_for(typed.base_delivery_id)
+    fits = not typed.product_id or typed.product_id in {each.value for each in products}
+    return await show(
+        request,
+        principal,
+        "request_form.html",
+        status,
+        known=known,
+        typed=typed,
+        errors=errors or {},
+        labels=LABELS,
+        lists=lists,
+        bases=lists.bases_for(typed.product_id if fits else ""),
+        products=products,
+        chosen=next((each for each in lists.products if each.value == typed.product_id), None),
+        found=found,
+        fresh=fresh,
+        lead=lead,
+        form_path=f"/requests/new/{typed.request_type}",
+        type_word=REQUEST_TYPES[typed.request_type],
+    )
+
+
+def _own_contact(lists: Choices, principal: Principal) -> str:
+    """The contact person that the reader is, or the only one."""
+    if len(lists.contacts) == 1:
+        return lists.contacts[0].value
+    return next((each.value for each in lists.contacts if each.text == principal.name), "")

@@ -1,0 +1,166 @@
+"""The page of one request, for everybody who may see it: partner, distributor, operations, auditor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import UploadFile
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import NoMatchFound
+
+from events.commands import SignDocument
+from services.accounts.principal import Principal, Role
+from services.cabinet.web.access import SIGNED_IN, allowed
+from services.cabinet.web.app_state import web
+from services.cabinet.web.pages.frame import reference, show
+from services.cabinet.web.pages.sent import is_just_sent
+from services.cabinet.web.problem import not_found, problem
+from services.cabinet.web.requests import Requests, Row
+from services.cabinet.web.view.formats import short
+from services.cabinet.web.view.lines import facts
+from services.cabinet.web.view.now import Reader, now
+from services.cabinet.web.view.papers import Paper, papers
+from services.cabinet.web.view.story import story
+from services.cabinet.web.view.way import way
+from services.cabinet.web.view.words import stage_of
+
+router = APIRouter(include_in_schema=False)
+READERS = {Role.PARTNER: Reader.PARTNER, Role.DISTRIBUTOR: Reader.DISTRIBUTOR}
+LONGEST_SIGNATURE = 150_000
+"""Bytes; in base64 it stays below what the command takes."""
+
+
+@router.get("/requests/{request_id}")
+async def request_page(request: Request, request_id: UUID, principal: Annotated[Principal, SIGNED_IN]) -> Response:
+    """What we wait for, the way, the timeline, facts and documents."""
+    async with web(request).database.rows(principal) as rows:
+        row = await Requests(rows, principal).one(request_id)
+    if row is None:
+        if principal.role is Role.PARTNER and is_just_sent(request, str(request_id)):
+            return await _just_sent(request, principal, request_id)
+        raise not_found()
+    known = await reference(request)
+    reader = READERS.get(principal.role, Reader.OFFICE)
+    groups = {stage: dict(group) for stage, group in row.groups.items()}
+    documents = papers(row, principal.partner_id or principal.distributor_id, reader)
+    links = {each.id: _download(request, request_id, each) for each in documents}
+    list_href, list_word = _list(principal)
+    return await show(
+        request,
+        principal,
+        "request.html",
+        known=known,
+        id=str(request_id),
+        short=short(request_id),
+        version=row.version,
+        turn=now(groups, reader),
+        way=way(groups),
+        story=story(row.moments(), await _names(request, principal, row)),
+        facts=facts(row, known, with_partner=reader is not Reader.PARTNER),
+        reasons=row.approval.get("reasons", ()) if row.status == "rejected" else (),
+        permission=row.shipping.get("permission_number"),
+        kit=row.shipping.get("kit"),
+        documents=documents,
+        links=links,
+        invoice_href=next((links[each.id] for each in documents if each.kind == "invoice"), None),
+        mine=reader is Reader.PARTNER,
+        answerable=reader is Reader.DISTRIBUTOR and row.status == "awaiting-confirmation",
+        withdrawable=reader is Reader.PARTNER and row.can_withdraw,
+        activation_id=str(uuid4()),
+        waiting=request.query_params.get("done") in ("activating", "withdrawn"),
+        copy_href=f"/requests/new/{row.asked.get('request_type')}?copy={request_id}",
+        live_href=f"/requests/{request_id}/events",
+        self_href=f"/requests/{request_id}",
+        list_href=list_href,
+        list_word=list_word,
+    )
+
+
+@router.post("/requests/{request_id}/documents/{document_id}/signature")
+async def signature(
+    request: Request,
+    request_id: UUID,
+    document_id: str,
+    principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR)],
+) -> Response:
+    """A signed document comes back (L16): a detached CMS signature, DER, PEM or base64."""
+    parts = web(request)
+    async with parts.database.rows(principal) as rows:
+        row = await Requests(rows, principal).one(request_id)
+    document = row.documents.get(document_id) if row else None
+    if document is None or document.get("recipient_id") != (principal.partner_id or principal.distributor_id):
+        raise not_found()
+    given = (await request.form()).get("signature")
+    content = await given.read(LONGEST_SIGNATURE + 1) if isinstance(given, UploadFile) else b""
+    await parts.commands.sign(
+        SignDocument(request_id=request_id, document_id=document_id, signature=_der(content), sent_by=principal.actor)
+    )
+    return RedirectResponse(f"/requests/{request_id}?done=signature", 303)
+
+
+def _der(content: bytes) -> str:
+    """The signature in base64, whichever way the file holds it. Raises `Problem` when it can't be one."""
+    if content and len(content) <= LONGEST_SIGNATURE:
+        if content[:1] == b"\x30":
+            return base64.b64encode(content).decode()
+        lines = [each for each in content.split() if not each.startswith(b"-----")]
+        text = b"".join(each for each in lines if each not in (b"BEGIN", b"END", b"PKCS7-----", b"CMS-----"))
+        try:
+            return base64.b64encode(base64.b64decode(text, validate=True)).decode() if text else _not_one()
+        except binascii.Error:
+            return _not_one()
+    return _not_one()
+
+
+def _not_one() -> str:
+    raise problem(422, "invalid", "Это не файл подписи. Нужна отсоединённая подпись CMS: .sig или .p7s, до 150 КБ.")
+
+
+async def _just_sent(request: Request, principal: Principal, request_id: UUID) -> Response:
+    return await show(
+        request, principal, "pending.html",
+        id=str(request_id), short=short(request_id), stage=stage_of("submitted"), self_href=str(request.url),
+    )  # fmt: skip
+
+
+async def _names(request: Request, principal: Principal, row: Row) -> Mapping[str, str]:
+    """Names for the ids that events bear. A distributor learns the partner's, not its people's."""
+    names = {"token": "Программа", "user": "Пользователь"}
+    for named in (row.approval.get("distributor"), row.approval.get("partner")):
+        if named:
+            names[named["id"]] = named["name"]
+    actors = [each.who for each in row.moments() if each.who]
+    people = {}
+    if actors and row.partner_id is not None:
+        async with web(request).database.accounts() as rows:
+            found = await rows.execute(
+                "SELECT login, name FROM accounts.users WHERE login = ANY(%s) AND partner_id = %s",
+                (actors, row.partner_id),
+            )
+            people = dict(await found.fetchall())
+    if principal.role is Role.DISTRIBUTOR:
+        people = dict.fromkeys(people, row.partner or "Партнёр")
+    return names | people
+
+
+def _download(request: Request, request_id: UUID, paper: Paper) -> str | None:
+    """Where the document can be had; None where this installation keeps none."""
+    try:
+        return str(request.app.url_path_for("document", request_id=str(request_id), document_id=paper.id))
+    except NoMatchFound:
+        return None
+
+
+def _list(principal: Principal) -> tuple[str, str]:
+    match principal.role:
+        case Role.PARTNER:
+            return "/requests", "Заявки на приобретение"
+        case Role.DISTRIBUTOR:
+            return "/waiting", "Заявки партнёров"
+        case _:
+            return "/", "На главную"

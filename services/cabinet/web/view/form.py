@@ -1,0 +1,200 @@
+"""The form of a request (L5-L12): its fields, what can be chosen, and what is wrong with it, all at once.
+
+The same questions as approval's, asked before sending, so that a partner sees the answers beside the fields. Approval
+decides for itself; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Self
+from uuid import UUID, uuid4
+
+from events.checks import ORGANISATION_INN, PERSON_INN, is_inn, is_kpp, is_registration_number
+from events.request import REQUEST_TYPE
+from services.cabinet.web.view.words import product_name
+from services.reference.store import Snapshot
+
+LABELS = {
+    "contact_id": "Контакт. лицо",
+    "distributor_id": "Дистрибьютор",
+    "base_delivery_id": "Баз. поставка",
+    "registration_number": "Рег. номер поставки",
+    "product_id": "Товар",
+    "inn": "ИНН",
+    "buyer": "Покупатель",
+    "kpp": "КПП",
+    "comment": "Комментарий",
+    "client_email": "Почта пользователя",
+    "client_phone": "Телефон пользователя",
+}
+"""As the letter names them."""
+LONGEST = 300
+LONGEST_COMMENT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What the form holds, as typed; an empty field is an empty text."""
+
+    request_id: str = ""
+    request_type: str = REQUEST_TYPE
+    contact_id: str = ""
+    distributor_id: str = ""
+    base_delivery_id: str = ""
+    registration_number: str = ""
+    product_id: str = ""
+    inn: str = ""
+    buyer: str = ""
+    kpp: str = ""
+    comment: str = ""
+    client_email: str = ""
+    client_phone: str = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, object]) -> Self:
+        """The fields of a form that was sent; others are left aside."""
+        return cls(**{each.name: str(given[each.name]).strip() for each in fields(cls) if given.get(each.name)})
+
+    def renewed(self) -> Self:
+        """The same content as another request."""
+        return replace(self, request_id=str(uuid4()))
+
+    def command(self) -> dict[str, str | None]:
+        """The fields of `SubmitRequest`; empty ones are None."""
+        return {name: value or None for name, value in asdict(self).items() if name != "request_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One entry of a list."""
+
+    value: str
+    text: str
+    fits: frozenset[str] = frozenset()
+    """Of a base delivery: the products that can be bought for it; of a product: the base deliveries it is for."""
+    price: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The lists of a partner's form."""
+
+    contacts: Sequence[Option]
+    distributors: Sequence[Option]
+    base_deliveries: Sequence[Option]
+    products: Sequence[Option]
+
+    def bases_for(self, product_id: str) -> list[Option]:
+        """Base deliveries that a product can be bought for; all when none is chosen."""
+        return [each for each in self.base_deliveries if not product_id or product_id in each.fits]
+
+    def products_for(self, base_id: str) -> list[Option]:
+        """Products that can be bought for a base delivery; all when none is chosen."""
+        return [each for each in self.products if not base_id or base_id in each.fits]
+
+
+def choices(reference: Snapshot, partner_id: str) -> Choices:
+    """The partner's own contact persons, and what can be bought. A delivery for which there is nothing is left out."""
+    entry = reference.partners.get(partner_id)
+    bought: dict[str, set[str]] = {}
+    for product_id, product in reference.products.items():
+        for base in product.fits:
+            bought.setdefault(base, set()).add(product_id)
+    ordered = sorted(reference.products.values(), key=lambda each: (each.product.service, each.product.months))
+    return Choices(
+        contacts=[Option(each.id, each.name) for each in (entry.contacts.values() if entry else ())],
+        distributors=_by_name(Option(each.id, each.name) for each in reference.distributors.values()),
+        base_deliveries=_by_name(
+            Option(each.id, each.name, frozenset(bought[each.id]))
+            for each in reference.base_deliveries.values()
+            if each.id in bought
+        ),
+        products=[
+            Option(
+                each.product.id,
+                product_name(each.product.service, each.product.months, each.product.name),
+                each.fits,
+                str(each.product.price),
+            )
+            for each in ordered
+        ],
+    )
+
+
+def _by_name(options: object) -> list[Option]:
+    return sorted(options, key=lambda each: each.text.casefold().replace("ё", "е"))  # type: ignore[call-overload,no-any-return]
+
+
+def mistakes(typed: Typed, lists: Choices) -> dict[str, str]:
+    """What is wrong, by field in the order of the form; empty when it can be sent."""
+    found: dict[str, str] = {}
+    _choose(found, "contact_id", typed.contact_id, lists.contacts, "Выберите контактное лицо.")
+    if typed.distributor_id:
+        _choose(found, "distributor_id", typed.distributor_id, lists.distributors, "")
+    _choose(
+        found, "base_delivery_id", typed.base_delivery_id, lists.base_deliveries,
+        "Выберите основную поставку пользователя.",
+    )  # fmt: skip
+    if not typed.registration_number:
+        found["registration_number"] = "Укажите регистрационный номер основной поставки."
+    elif not is_registration_number(typed.registration_number):
+        found["registration_number"] = "Регистрационный номер должен состоять из 7–10 цифр."
+    _choose(found, "product_id", typed.product_id, lists.products, "Выберите товар: сервис и его период.")
+    if not found.keys() & {"product_id", "base_delivery_id"}:
+        fitting = {each.value for each in lists.products_for(typed.base_delivery_id)}
+        if typed.product_id not in fitting:
+            found["product_id"] = "Этот товар не подходит к выбранной базовой поставке. Выберите другой."
+    found |= _of_client(typed)
+    for name, limit in (("comment", LONGEST_COMMENT), ("client_email", LONGEST), ("client_phone", LONGEST)):
+        if len(getattr(typed, name)) > limit:
+            found[name] = f"Слишком длинно: не больше {limit} знаков."
+    if typed.client_email and "@" not in typed.client_email:
+        found["client_email"] = "В адресе почты нет знака «@». Исправьте его или оставьте поле пустым."
+    return found
+
+
+def _of_client(typed: Typed) -> dict[str, str]:
+    found = {}
+    if problem := inn_problem(typed.inn):
+        found["inn"] = problem
+    if not typed.buyer:
+        found["buyer"] = "Укажите покупателя или заполните его по ИНН."
+    elif len(typed.buyer) > LONGEST:
+        found["buyer"] = f"Слишком длинно: не больше {LONGEST} знаков."
+    if len(typed.inn) == PERSON_INN and typed.kpp:
+        found["kpp"] = "У индивидуального предпринимателя нет КПП: оставьте поле пустым."
+    elif len(typed.inn) != PERSON_INN and typed.kpp and not is_kpp(typed.kpp):
+        found["kpp"] = "КПП — это 9 знаков, например 773601001. Проверьте, нет ли опечатки."
+    elif len(typed.inn) == ORGANISATION_INN and not typed.kpp:
+        found["kpp"] = "Укажите КПП организации."
+    return found
+
+
+def inn_problem(inn: str) -> str:
+    """What is wrong with an INN; empty when nothing is (L10)."""
+    if not inn:
+        return "Укажите ИНН клиента."
+    if not (inn.isascii() and inn.isdigit()):
+        return "ИНН состоит только из цифр."
+    if len(inn) not in (ORGANISATION_INN, PERSON_INN):
+        return f"В ИНН 10 цифр (организация) или 12 (предприниматель), а здесь {len(inn)}."
+    if not is_inn(inn):
+        return "Контрольные цифры ИНН не сходятся. Проверьте, нет ли опечатки."
+    return ""
+
+
+def is_request_id(text: str) -> bool:
+    """An id as the form makes it."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _choose(found: dict[str, str], field: str, value: str, options: Sequence[Option], missing: str) -> None:
+    if not value:
+        found[field] = missing
+    elif value not in {each.value for each in options}:
+        found[field] = "Такого варианта нет в вашем списке. Выберите из списка."

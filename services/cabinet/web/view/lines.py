@@ -1,0 +1,132 @@
+"""One request as a line of a list, and as the facts of its page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.cabinet.web.requests import Row
+from services.cabinet.web.view.formats import money, short
+from services.cabinet.web.view.words import REQUEST_TYPES, Stage, product_name, stage_of
+from services.reference.store import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What lists show; texts are ready for the page."""
+
+    id: str
+    short: str
+    submitted_at: Any
+    stage: Stage
+    partner: str
+    buyer: str
+    inn: str
+    product: str
+    registration: str
+    distributor: str
+    amount: str
+    permission: str = ""
+    kit: str = ""
+    shipped_on: str = ""
+    service_until: str = ""
+    refusal: str = ""
+
+
+def line(row: Row, known: Snapshot) -> Line:
+    """A line of a list. Where nothing is approved yet, names come from today's reference data."""
+    product, _ = _product(row, known)
+    asked = row.asked
+    refusals = row.activation.get("refusals", ())
+    return Line(
+        id=str(row.request_id),
+        short=short(row.request_id),
+        submitted_at=row.submitted_at,
+        stage=stage_of(row.status),
+        partner=row.partner or "",
+        buyer=row.buyer or "",
+        inn=row.inn or "",
+        product=product,
+        registration=row.approval.get("registration_number") or asked.get("registration_number") or "",
+        distributor=_distributor(row, known),
+        amount=money(row.amount),
+        permission=row.shipping.get("permission_number", ""),
+        kit=(row.shipping.get("kit") or {}).get("number", ""),
+        shipped_on=row.shipping.get("shipped_on", ""),
+        service_until=row.activation.get("service_until", ""),
+        refusal=refusals[-1]["reason"]["message"] if refusals and row.status == "shipped" else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of a request's page: terms and values, empty ones left out by the template."""
+
+    buyer: str
+    product: str
+    request: tuple[tuple[str, str], ...]
+    client: tuple[tuple[str, str], ...]
+
+
+def facts(row: Row, known: Snapshot, *, with_partner: bool) -> Facts:
+    """What was asked for, as of the approval where there is one."""
+    asked, approved = row.asked, row.approval
+    short_name, full_name = _product(row, known)
+    partner = approved.get("partner") or {}
+    contact = approved.get("contact") or _contact(row, known)
+    base = approved.get("base_delivery") or {}
+    base_id = asked.get("base_delivery_id") or ""
+    base_name = base.get("name") or (
+        known.base_deliveries[base_id].name if base_id in known.base_deliveries else base_id
+    )
+    client = approved.get("client") or asked
+    price = (approved.get("product") or {}).get("price")
+    vat = str((approved.get("product") or {}).get("vat_rate", "")).removesuffix(".00").removesuffix(".0")
+    return Facts(
+        buyer=row.buyer or "",
+        product=short_name,
+        request=(
+            ("Партнёр", partner.get("name") or row.partner_id or "" if with_partner else ""),
+            ("Тип заявки", REQUEST_TYPES.get(asked.get("request_type") or "", asked.get("request_type") or "")),
+            ("Контакт. лицо", contact.get("name", "") or asked.get("contact_id") or ""),
+            ("Дистрибьютор", _distributor(row, known) or "Без дистрибьютора, напрямую"),
+            ("Баз. поставка", base_name),
+            ("Рег. номер поставки", approved.get("registration_number") or asked.get("registration_number") or ""),
+            ("Товар", full_name),
+            ("Сумма", f"{money(price)}, НДС {vat}\u00a0% включён" if price else ""),
+            ("Комментарий", asked.get("comment") or ""),
+        ),
+        client=(
+            ("Покупатель", row.buyer or ""),
+            ("ИНН", client.get("inn") or ""),
+            ("КПП", client.get("kpp") or ""),
+            ("Почта пользователя", asked.get("client_email") or ""),
+            ("Телефон пользователя", asked.get("client_phone") or ""),
+        ),
+    )
+
+
+def _product(row: Row, known: Snapshot) -> tuple[str, str]:
+    """Short and full name."""
+    approved = row.approval.get("product")
+    if approved:
+        return product_name(approved.get("service"), approved.get("months"), approved["name"]), approved["name"]
+    identity = row.asked.get("product_id") or ""
+    entry = known.products.get(identity)
+    if entry is None:
+        return identity, identity
+    return product_name(entry.product.service, entry.product.months, entry.product.name), entry.product.name
+
+
+def _distributor(row: Row, known: Snapshot) -> str:
+    named = row.approval.get("distributor")
+    if named:
+        return str(named["name"])
+    identity = row.distributor_id or ""
+    return known.distributors[identity].name if identity in known.distributors else identity
+
+
+def _contact(row: Row, known: Snapshot) -> dict[str, str]:
+    entry = known.partners.get(row.partner_id or "")
+    contact = entry.contacts.get(row.asked.get("contact_id") or "") if entry else None
+    return {"name": contact.name} if contact else {}

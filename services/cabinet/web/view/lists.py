@@ -1,0 +1,119 @@
+"""Lists of requests: what is filtered by, kept in the address, and what a line says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Self
+from urllib.parse import urlencode
+
+from services.cabinet.web.view.words import SOLD, STAGES, Stage
+
+LONGEST_SEARCH = 200
+GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "": ("Все", ()),
+    "turn": ("Ждут вас", ("awaiting-payment", "shipped")),
+    "open": ("В работе", tuple(each.status for each in STAGES.values() if each.is_open)),
+    "closed": ("Завершённые", tuple(each.status for each in STAGES.values() if not each.is_open)),
+}
+"""Tabs over the partner's list: a word and the statuses that belong to it."""
+SOLD_GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "": ("Все", tuple(sorted(SOLD))),
+    "shipped": ("Ждут активации", ("shipped",)),
+    "activated": ("Активированные", ("activated",)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """As the address says; what makes no sense there counts as nothing."""
+
+    q: str = ""
+    group: str = ""
+    stage: str = ""
+    since: str = ""
+    until: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str], groups: Mapping[str, object] = GROUPS) -> Self:
+        """From the address."""
+        group, stage = query.get("group", ""), query.get("stage", "")
+        return cls(
+            q=query.get("q", "").strip()[:LONGEST_SEARCH],
+            group=group if group in groups else "",
+            stage=stage if stage in STAGES else "",
+            since=_day(query.get("since", "")),
+            until=_day(query.get("until", "")),
+        )
+
+    @property
+    def any(self) -> bool:
+        """Is anything filtered beside the tab?"""
+        return bool(self.q or self.stage or self.since or self.until)
+
+    @property
+    def days(self) -> tuple[date | None, date | None]:
+        """From and until, both included."""
+        return (
+            date.fromisoformat(self.since) if self.since else None,
+            date.fromisoformat(self.until) if self.until else None,
+        )
+
+    def statuses(self, groups: Mapping[str, tuple[str, tuple[str, ...]]] = GROUPS) -> tuple[str, ...]:
+        """What the tab and the chosen stage leave; empty is all."""
+        return (self.stage,) if self.stage else groups[self.group][1]
+
+    def query(self, **others: str | None) -> str:
+        """For an address: `?q=…&stage=…`, with other parameters; empty ones are left out."""
+        pairs = {
+            "q": self.q,
+            "group": self.group,
+            "stage": self.stage,
+            "since": self.since,
+            "until": self.until,
+            **others,
+        }
+        kept = {name: value for name, value in pairs.items() if value}
+        return f"?{urlencode(kept)}" if kept else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One tab; `count` is None where it isn't told."""
+
+    word: str
+    href: str
+    here: bool
+    count: str | None = None
+
+
+def tabs(
+    path: str, filters: Filters, groups: Mapping[str, tuple[str, tuple[str, ...]]], counts: Mapping[str, int]
+) -> list[Tab]:
+    """The tabs of a list; a tab keeps the search and the period."""
+    return [
+        Tab(
+            word,
+            path + replace(filters, group=name, stage="").query(),
+            filters.group == name and not filters.stage,
+            _brief(sum(counts.get(status, 0) for status in statuses or STAGES)),
+        )
+        for name, (word, statuses) in groups.items()
+    ]
+
+
+def stages_of(statuses: Iterable[str] | None = None) -> list[Stage]:
+    """For the list of stages to filter by."""
+    return [each for each in STAGES.values() if statuses is None or each.status in statuses]
+
+
+def _brief(count: int) -> str:
+    return str(count) if count < 10_000 else f"{count // 1_000}\u00a0тыс."
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError:
+        return ""

@@ -1,0 +1,67 @@
+"""The documents of a request as its readers see them (L14-L16)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.cabinet.web.requests import Row
+from services.cabinet.web.timeline import DOCUMENTS
+from services.cabinet.web.view.formats import moment
+from services.cabinet.web.view.now import Reader
+
+SIGNED = ("act", "shipping")
+"""Kinds that the counterparty signs and returns (L16); an invoice is paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One document. `signable`: the reader is who has to sign it, and has not yet."""
+
+    id: str
+    kind: str
+    name: str
+    number: str
+    issued_on: str
+    state: str
+    icon: str
+    signable: bool
+    refusals: Sequence[Any]
+
+
+def papers(row: Row, own: str | None, reader: Reader) -> list[Paper]:
+    """Those that this reader may see: a distributor those addressed to it."""
+    found = []
+    for identity, document in row.documents.items():
+        to_reader = document.get("recipient_id") == own
+        if "issued_at" not in document or (reader is Reader.DISTRIBUTOR and not to_reader):
+            continue
+        signed = "signed_at" in document
+        found.append(
+            Paper(
+                id=identity,
+                kind=document["kind"],
+                name=DOCUMENTS.get(document["kind"], "Документ"),
+                number=document["number"],
+                issued_on=document["issued_on"],
+                state=_state(document, to_reader),
+                icon="file-check" if signed else "file-text",
+                signable=to_reader and not signed and reader is not Reader.OFFICE and document["kind"] in SIGNED,
+                refusals=() if signed else document.get("refusals", ()),
+            )
+        )
+    return found
+
+
+def _state(document: Mapping[str, Any], to_reader: bool) -> str:
+    if at := document.get("signed_at"):
+        return f"Подписан {moment(at)}, ИНН {document.get('signed_by')}"
+    waits = "; ждёт вашей подписи" if to_reader else "; ждёт подписи"
+    if document["kind"] not in SIGNED:
+        waits = ""
+    if at := document.get("dispatched_at"):
+        how = "почтой" if document.get("delivery") == "post" else "по ЭДО"
+        track = f", трек-номер {document['tracking']}" if document.get("tracking") else ""
+        return f"Отправлен {how} {moment(at)}{track}{waits}"
+    return f"Составлен{waits}"

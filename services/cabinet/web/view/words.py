@@ -1,0 +1,85 @@
+"""The words of the procedure for people: stages, services, documents. Each stage has a word, a shape and a tone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from events.request import REQUEST_TYPE
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a request stands, for a reader. `icon` is a shape of `icons.svg`, `tone` a colour of `parts.css`."""
+
+    status: str
+    word: str
+    icon: str
+    tone: str
+    is_open: bool
+    """Something still happens, or is awaited."""
+
+
+STAGES = {
+    stage.status: stage
+    for stage in (
+        Stage("submitted", "На согласовании", "circle-dashed", "info", True),
+        Stage("awaiting-confirmation", "Ждёт дистрибьютора", "hourglass", "wait", True),
+        Stage("awaiting-payment", "Ждёт оплаты", "russian-ruble", "wait", True),
+        Stage("manufacturing", "Изготавливается", "factory", "busy", True),
+        Stage("shipped", "Ждёт активации", "package", "info", True),
+        Stage("activated", "Активирована", "circle-check", "good", False),
+        Stage("rejected", "Не согласована", "triangle-alert", "bad", False),
+        Stage("declined", "Дистрибьютор отказал", "ban", "bad", False),
+        Stage("withdrawn", "Отозвана", "undo-2", "idle", False),
+    )
+}
+UNKNOWN = Stage("", "Неизвестно", "circle-help", "idle", False)
+
+WITHDRAWABLE = frozenset({"submitted", "awaiting-confirmation", "awaiting-payment"})
+"""Afterwards manufacturing is ordered, and shipping refuses a withdrawal."""
+
+SOLD = frozenset({"shipped", "activated"})
+
+REQUEST_TYPES = {REQUEST_TYPE: "1С:Предприятие 8. Обновления и дополнения"}
+"""The one type of the letter (L4)."""
+
+SERVICES = {
+    "its-industry": "1С:ИТС Отраслевой",
+    "upp-extension": "Продление поддержки УПП",
+}
+"""Short names, for lists; documents bear the full ones."""
+
+DOCUMENTS = {
+    "act": "Акт приёма-передачи",
+    "invoice": "Счёт на оплату",
+    "shipping": "Документы на отгрузку",
+}
+
+STANDINGS = {
+    "active": "действует",
+    "liquidating": "в процессе ликвидации",
+    "liquidated": "ликвидирована",
+    "bankrupt": "банкрот",
+    "reorganizing": "реорганизуется",
+    "unknown": "состояние неизвестно",
+}
+
+
+def stage_of(status: str | None) -> Stage:
+    """The stage of a status of the cabinet."""
+    return STAGES.get(status or "", UNKNOWN)
+
+
+def period(months: int) -> str:
+    """`1 месяц`, `3 месяца`, `12 месяцев`."""
+    if months % 10 == 1 and months % 100 != 11:
+        return f"{months}\u00a0месяц"
+    if months % 10 in (2, 3, 4) and months % 100 not in (12, 13, 14):
+        return f"{months}\u00a0месяца"
+    return f"{months}\u00a0месяцев"
+
+
+def product_name(service: str | None, months: int | None, name: str) -> str:
+    """`1С:ИТС Отраслевой, 12 месяцев`; the full name where the service isn't known here."""
+    known = SERVICES.get(service or "")
+    return f"{known}, {period(months)}" if known and months else name

@@ -1,0 +1,210 @@
+"""A real browser against the whole that runs for this test run: pages as people use them.
+
+`POSTAVKA_SCREENSHOTS=docs/screenshots` makes the pictures of the documentation by the way.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from postavka.settings import environment
+from services.accounts.sample import PASSWORD
+from tests.pages.person import Person
+from tests.system.conftest import System
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_MS = 20_000
+SCREENSHOTS = os.environ.get("POSTAVKA_SCREENSHOTS")
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="session")
+def address(system: System) -> str:
+    """Where the cabinet is."""
+    return f"http://127.0.0.1:{system.launch.ports['web.http']}"
+
+
+@pytest.fixture(autouse=True)
+def nothing_fails(system: System) -> Iterator[None]:
+    """No page fails on our side, whatever a test does."""
+    log = system.launch.processes.log("web")
+    before = log.stat().st_size
+    yield
+    with log.open("rb") as lines:
+        lines.seek(before)
+        said = lines.read().decode(errors="replace")
+    assert "a route failed" not in said, said[said.index("a route failed") - 100 :][:6_000]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests; each has contexts of its own."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: deploy/debian-packages.sh installs it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+Opened = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Opened]:
+    """A new browser of somebody: `opened()`, `opened(java_script_enabled=False)`. A script's error fails the test."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_one(**options: Any) -> Page:
+        settings = {"locale": "ru-RU", "timezone_id": "Europe/Moscow", "viewport": {"width": 1280, "height": 800}}
+        context = browser.new_context(**{**settings, **options})
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: errors.append(message.text) if "Content Security Policy" in message.text else None,
+        )
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def person(opened: Opened, address: str) -> Callable[..., Person]:
+    """Somebody who is signed in: `person("lukomor")`."""
+
+    def signed_in(login: str, at: str = address, **options: Any) -> Person:
+        somebody = Person(opened(**options), at)
+        somebody.sign_in(login, PASSWORD)
+        return somebody
+
+    return signed_in
+
+
+Shoot = Callable[[Page, str], None]
+
+
+@pytest.fixture
+def shoot() -> Shoot:
+    """A picture for the documentation, if such are asked for: `name` for the desktop, `name-phone` for the phone."""
+
+    def take(page: Page, name: str) -> None:
+        if SCREENSHOTS is None:
+            return
+        size = page.viewport_size
+        folder = Path(SCREENSHOTS)
+        folder.mkdir(parents=True, exist_ok=True)
+        page.mouse.move(0, 0)
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_timeout(150)
+        page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")
+        page.emulate_media(color_scheme="dark")
+        page.screenshot(path=folder / f"{name}-dark.png", full_page=True, animations="disabled")
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.screenshot(path=folder / f"{name}-phone-dark.png", full_page=True, animations="disabled")
+        page.emulate_media(color_scheme="light")
+        page.screenshot(path=folder / f"{name}-phone.png", full_page=True, animations="disabled")
+        if size is not None:
+            page.set_viewport_size(size)
+
+    return take
+
+
+class TaxService:
+    """In the place of the online service: answers with a status, after a while."""
+
+    def __init__(self) -> None:
+        self.status, self.seconds, self.asked = 503, 0.0, 0
+        the = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                the.asked += 1
+                time.sleep(the.seconds)
+                with suppress(OSError):
+                    self.send_error(the.status)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="session")
+def tax_service() -> Iterator[TaxService]:
+    """A tax service that is down."""
+    service = TaxService()
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="session")
+def address_with_tax_service(system: System, tax_service: TaxService) -> Iterator[str]:
+    """A second web process on the same servers, which asks that service."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    env = {
+        **os.environ,
+        **environment(system.config),
+        "POSTAVKA_HTTP_PORT": str(port),
+        "POSTAVKA_TAX_SOURCE": "online",
+        "POSTAVKA_TAX_URL": tax_service.url,
+        "POSTAVKA_TAX_TOKEN": "a-token-of-the-test",
+        "POSTAVKA_TAX_ATTEMPT_SECONDS": "0.5",
+        "POSTAVKA_TAX_ANSWER_SECONDS": "1.5",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "services.cabinet.web"], env=env, stdout=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(f"{address}/readyz"):
+            assert process.poll() is None, "the second web process has ended"
+            assert time.monotonic() < deadline, "the second web process does not answer"
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

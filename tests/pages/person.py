@@ -1,0 +1,89 @@
+"""Somebody at a browser: what people do on the pages, by the words that they see."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+STAGE = "h1 + *, .head .status"
+
+
+class Person:
+    """Acts on one page. Fields and buttons are found by their labels, as people and screen readers find them."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+
+    def go(self, path: str) -> None:
+        """Open an address of the cabinet."""
+        self.page.goto(self.address + path)
+
+    def sign_in(self, login: str, password: str) -> None:
+        """At the sign-in page, to where this role begins."""
+        self.go("/sign-in")
+        self.page.get_by_label("Логин").fill(login)
+        self.page.get_by_label("Пароль").fill(password)
+        self.press("Войти")
+        expect(self.page).not_to_have_url(re.compile("/sign-in"))
+
+    def press(self, name: str) -> None:
+        """A button, by its words."""
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def follow(self, name: str) -> None:
+        """A link, by its words."""
+        self.page.get_by_role("link", name=name, exact=True).first.click()
+
+    def field(self, label: str) -> Locator:
+        """A field, by its label; the sign of a required one doesn't count."""
+        return self.page.get_by_label(re.compile(rf"^{re.escape(label)}(\s*\*)?$"))
+
+    def choose(self, label: str, text: str) -> None:
+        """From a list, by what is read there."""
+        self.field(label).select_option(label=text)
+
+    def fill_request(
+        self,
+        *,
+        distributor: str | None = "ООО «Северный Склад Программ»",
+        base: str = "1С:Предприятие 8. Молокозавод",
+        registration: str = "10000012",
+        product: str = "1С:ИТС Отраслевой, 12\u00a0месяцев",
+        inn: str = "7707083893",
+        contact: str = "Ветрова Алина Сергеевна",
+    ) -> None:
+        """The form's required fields, client by «Заполнить из ФНС»."""
+        self.choose("Контакт. лицо", contact)
+        if distributor is not None:
+            self.choose("Дистрибьютор", distributor)
+        self.choose("Баз. поставка", base)
+        self.field("Рег. номер поставки").fill(registration)
+        self.choose("Товар", product)
+        self.field("ИНН").fill(inn)
+        self.press("Заполнить из ФНС")
+        expect(self.field("Покупатель")).not_to_have_value("")
+
+    def new_request(self) -> None:
+        """From the list to the empty form (L4)."""
+        self.go("/requests")
+        self.follow("Новая")
+        self.page.get_by_role("link", name="1С:Предприятие 8. Обновления и дополнения").click()
+        expect(self.page.get_by_role("heading", name="Новая заявка")).to_be_visible()
+
+    def send(self) -> str:
+        """«Отправить»; returns the request's id."""
+        self.press("Отправить")
+        expect(self.page).to_have_url(re.compile(r"/requests/[0-9a-f-]{36}"))
+        return self.request_id
+
+    @property
+    def request_id(self) -> str:
+        """Of the request whose page this is."""
+        found = re.search(r"/requests/([0-9a-f-]{36})", self.page.url)
+        assert found, self.page.url
+        return found[1]
+
+    def expect_stage(self, word: str) -> None:
+        """The stage beside the heading; it comes by itself."""
+        expect(self.page.locator(".head .status")).to_have_text(word)
