@@ -22,7 +22,8 @@ def rows_of(system: System, request_id: str) -> int:
     """How many requests the request stage knows under this id: 0 or 1, whatever was clicked."""
     with psycopg.connect(system.database_url) as connection:
         found = connection.execute(
-            "SELECT count(*) FROM request.stored_events WHERE originator_id = %s AND originator_version = 1", (request_id,)
+            "SELECT count(*) FROM request.stored_events WHERE originator_id = %s AND originator_version = 1",
+            (request_id,),
         ).fetchone()
     return found[0] if found else 0
 
@@ -228,7 +229,7 @@ class TestOnce:
         token = next(value for name, value in fields if name == "csrf")
         answer = partner.page.request.post(
             partner.address + "/requests/new/1c8-updates-and-addons",
-            form={name: value for name, value in fields} | {"csrf": token},
+            form=dict(fields) | {"csrf": token},
             headers={"Origin": partner.address},
         )
         assert request_id in answer.url
