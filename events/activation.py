@@ -60,11 +60,17 @@ class Activated(Event):
 
 
 class ActivationRefused(Event):
-    """Not now, and why. It can be tried again."""
+    """Not now, and why. It can be tried again. Since version 2 it says what was looked up, so that an auditor decides
+    it again on the same facts."""
 
-    TYPE: ClassVar[str] = "ActivationRefused.v1"
+    TYPE: ClassVar[str] = "ActivationRefused.v2"
 
     activation_id: Id
     activated_by: Activator
     actor: Id
     reason: Reason
+    looked_up_on: date | None = None
+    """The day in Moscow on which registration number and contract were looked up; None where they were not, or where
+    version 1 did not say."""
+    contract: Contract | None = None
+    """The 1C:ITS contract that was found, valid or not."""

@@ -29,6 +29,11 @@ def _signature_over_what_was_issued(fields: Fields) -> Fields:
     return {**fields, "form": "postavka.document/1", "covers_sha256": None}
 
 
+def _refusal_with_facts(fields: Fields) -> Fields:
+    """Version 1 named contract and day only in its sentence."""
+    return {**fields, "looked_up_on": None, "contract": None}
+
+
 UPCASTERS: dict[str, Upcaster] = {
     "Approved.v1": ("Approved.v2", _same),
     "ShippingOpened.v1": ("ShippingOpened.v2", _same),
@@ -36,6 +41,7 @@ UPCASTERS: dict[str, Upcaster] = {
     "DocumentSigned.v1": ("DocumentSigned.v2", _signature_over_what_was_issued),
     "SignDocument.v1": ("SignDocument.v2", _same),
     "BankPayment.v1": ("BankPayment.v2", _with_document),
+    "ActivationRefused.v1": ("ActivationRefused.v2", _refusal_with_facts),
 }
 """Old type name → (next type name, how its fields become the next one's)."""
 

@@ -220,7 +220,7 @@ def _contract_comes(journey: Walk, config: Settings) -> None:
     journey.confirm(request_id, CONTRACT_COMES["distributor_id"])
     journey.wait_for(request_id, "ShipmentIssued.v1")
     journey.activate(request_id, CONTRACT_COMES["partner_id"])
-    journey.wait_for(request_id, "ActivationRefused.v1")
+    journey.wait_for(request_id, "ActivationRefused.v2")
     console.print("[dim]             (the user concludes a 1C:ITS contract)[/]")
     contract = Contract(number=f"ITS-{registration}", valid_from=today(), valid_until=date(2030, 12, 31))
     record_contract(url, registration, contract, "demo")

@@ -141,6 +141,8 @@ TOO_MANY_CODES = Reason(
     message="Слишком много неверных кодов. Попросите активировать сервис партнёра, у которого вы его купили.",
 )
 ALREADY_ACTIVE = Reason(code="already-activated", message="Сервис уже активирован.")
+LOOKED_UP = frozenset(("unknown-registration", "no-contract", "contract-not-active"))
+"""Codes of refusals that follow from registration number or contract: the event carries what was found."""
 
 
 def _take_up_held(state: Unknown, shipped: ShipmentIssued, facts: Facts) -> Decision:
@@ -157,7 +159,7 @@ def _take_up_held(state: Unknown, shipped: ShipmentIssued, facts: Facts) -> Deci
 def _verdict(state: Ready | Active, wish: Wish, facts: Facts) -> Activated | ActivationRefused:
     reason = _obstacle(state, wish, facts)
     if reason is not None or facts.contract is None:
-        return _refused(wish, reason or ALREADY_ACTIVE)
+        return _refused(wish, reason or ALREADY_ACTIVE, facts if reason and reason.code in LOOKED_UP else None)
     return _activated(state.delivery, wish, facts.today, facts.contract)
 
 
@@ -221,9 +223,14 @@ def _activated(delivery: Delivery, wish: Wish, today: date, contract: Contract) 
     )
 
 
-def _refused(wish: Wish, reason: Reason) -> ActivationRefused:
+def _refused(wish: Wish, reason: Reason, facts: Facts | None = None) -> ActivationRefused:
     return ActivationRefused(
-        activation_id=wish.activation_id, activated_by=wish.activated_by, actor=wish.actor, reason=reason
+        activation_id=wish.activation_id,
+        activated_by=wish.activated_by,
+        actor=wish.actor,
+        reason=reason,
+        looked_up_on=facts.today if facts else None,
+        contract=facts.contract if facts else None,
     )
 
 

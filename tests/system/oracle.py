@@ -48,7 +48,7 @@ EXPECTED = {
     "direct-overpaid": [*INVOICED, "PaymentReceived.v1", *MADE, "Activated.v1"],
     "declined": [*DECLINED, "ShippingOpened.v2", "PermissionIssued.v1", *ACT],
     "incomplete": ["RequestSubmitted.v1", "Rejected.v1", "BillingClosed.v1"],
-    "no-contract": [*SOLD, "ActivationRefused.v1"],
+    "no-contract": [*SOLD, "ActivationRefused.v2"],
 }
 OR_ELSE = {"declined": DECLINED}
 """Shipping may read the refusal before the approval, from another topic: then it closes without permission and act."""

@@ -38,7 +38,7 @@ def test_the_demo_runs_on_them_and_starts_none_of_its_own(own_servers: dict[str,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert done.stdout.count("Activated.v1") == 3
-    assert "ActivationRefused.v1" in done.stdout
+    assert "ActivationRefused.v2" in done.stdout
     assert "Rejected.v1" in done.stdout
     assert not (tmp_path / "kafka").exists()
     assert not (tmp_path / "postgres").exists()

@@ -53,7 +53,7 @@ LAST_OF = {
     DECLINED: "DistributorDeclined.v1",
     WITHDRAWN: "BillingClosed.v1",
     INCOMPLETE: "BillingClosed.v1",
-    NO_CONTRACT: "ActivationRefused.v1",
+    NO_CONTRACT: "ActivationRefused.v2",
 }
 """The event that ends a plan as far as the sender of the traffic is concerned."""
 
