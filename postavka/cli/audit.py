@@ -2,9 +2,189 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
 from cyclopts import App
 
-from postavka.cli import proofs
+from postavka.cli.cabinet import STATUSES
+from postavka.cli.connection import connected
+from postavka.cli.events import COLOURS, MOSCOW, parse_since
+from postavka.cli.output import console, print_json, print_line, table
 
 audit = App(name="audit", help="For auditors: history, as-of, replay, verify, export. Changes nothing.")
-proofs.add_to(audit)
+
+
+@audit.command
+def history(request: UUID, *, json: bool = False, html: Path | None = None) -> None:
+    """Everything that happened to a request, in causal order, each with who, why and where it lies.
+
+    ```
+    postavka audit history 6f9c8a1e-… --html history.html
+    ```
+
+    Parameters
+    ----------
+    request
+        Its id.
+    json
+        One JSON object an entry, with all fields.
+    html
+        Write a page of its own with the timeline drawn; it needs nothing else to be shown.
+    """
+    from services.audit.history import as_json
+    from services.audit.history import history as read_history
+    from services.audit.page import render_history
+
+    found = read_history(connected(), request)
+    if not found.entries:
+        raise SystemExit(f"nothing is known of {request}")
+    if html is not None:
+        html.write_text(render_history(found), "utf-8")
+        console.print(f"{len(found.entries)} entries: {html}", highlight=False)
+    elif json:
+        for entry in found.entries:
+            print_line(as_json(entry))
+    else:
+        _print_history(found)
+
+
+@audit.command(name="as-of")
+def as_of(
+    time: str, *, partner: str | None = None, request: UUID | None = None, limit: int = 50, json: bool = False
+) -> None:
+    """The cabinet as it stood at a moment, folded from the log.
+
+    ```
+    postavka audit as-of '2026-03-31 18:00' --partner lukomor
+    ```
+
+    Parameters
+    ----------
+    time
+        A date or a time (Moscow, unless it names a zone), or 15m, 2h, 3d ago.
+    partner
+        Only of this partner.
+    request
+        Only this request.
+    limit
+        At most so many in the table, newest first; all are counted. With --json all are written.
+    json
+        One JSON object a request, in the columns of the cabinet's table.
+    """
+    from services.audit.as_of import as_of as stood
+    from services.audit.as_of import standing_as_json
+
+    moment = _moment(time)
+    found = stood(connected(), moment, partner, None if request is None else [request])
+    if json:
+        for standing in found:
+            print_line(standing_as_json(standing))
+        return
+    counts: Counter[str] = Counter()
+    newest: list[Any] = []
+    for standing in found:
+        counts[standing.status] += 1
+        newest.append(standing)
+        if len(newest) > 10 * limit:
+            newest = sorted(newest, key=lambda each: each.submitted_at, reverse=True)[:limit]
+    shown = table(
+        f"As it stood on {_local(moment)} (Moscow)", "заявка", "партнёр", "статус", "отправлена", "разрешение"
+    )
+    for standing in sorted(newest, key=lambda each: each.submitted_at, reverse=True)[:limit]:
+        shown.add_row(
+            str(standing.request),
+            standing.partner or "—",
+            STATUSES[standing.status],
+            _local(datetime.fromisoformat(standing.submitted_at)) if standing.submitted_at else "—",
+            standing.row.get("shipping", {}).get("permission_number", "—"),
+        )
+    console.print(shown)
+    told = ", ".join(f"{STATUSES[name]} {count}" for name, count in counts.most_common())
+    console.print(f"{counts.total()} requests" + (f": {told}" if told else ""), highlight=False)
+
+
+@audit.command
+def diff(
+    earlier: str, later: str, *, partner: str | None = None, request: UUID | None = None, json: bool = False
+) -> None:
+    """What changed in the cabinet between two moments, request by request.
+
+    Parameters
+    ----------
+    earlier
+        A date or a time (Moscow, unless it names a zone), or 15m, 2h, 3d ago.
+    later
+        Likewise; `now` for now.
+    partner
+        Only of this partner.
+    request
+        Only this request.
+    json
+        One JSON object a request.
+    """
+    from services.audit.as_of import diff as compare
+    from services.audit.as_of import standing_as_json
+
+    first, last = _moment(earlier), _moment(later)
+    if first > last:
+        raise SystemExit("the earlier moment comes first")
+    changes = compare(connected(), first, last, partner, None if request is None else [request])
+    shown = table(f"{_local(first)} → {_local(last)} (Moscow)", "заявка", "партнёр", "было", "стало", "changed")
+    count = 0
+    for change in changes:
+        count += 1
+        if json:
+            before = standing_as_json(change.before) if change.before else None
+            after = standing_as_json(change.after)
+            print_line({"request_id": change.request, "changed": change.fields, "before": before, "after": after})
+            continue
+        shown.add_row(
+            str(change.request),
+            change.after.partner or "—",
+            STATUSES[change.before.status] if change.before else "—",
+            STATUSES[change.after.status],
+            _some(change.fields),
+        )
+    if not json:
+        console.print(shown)
+        console.print(f"{count} requests changed")
+
+
+def _print_history(found: Any) -> None:
+    shown = table(None, "#", "time (Moscow)", "what", "who", "why", "position", "where it lies")
+    for entry in found.entries:
+        colour = COLOURS.get(entry.stage or "", "white")
+        name = entry.type if entry.kind != "dead-letter" else f"dead letter: {entry.type}"
+        note = f"\n[yellow]{entry.note}[/]" if entry.note else ""
+        reason = f"\n[red]{entry.fields['reason']}[/]" if entry.kind == "dead-letter" else ""
+        shown.add_row(
+            str(entry.number),
+            entry.time.astimezone(MOSCOW).strftime("%d.%m.%Y %H:%M:%S.%f")[:-3],
+            f"[{colour}]{name}[/]{reason}{note}",
+            entry.who + (f" ← {entry.asked_by}" if entry.asked_by else ""),
+            f"#{entry.cause}" if entry.cause else (entry.causation or "—"),
+            "—" if entry.position is None else f"{entry.stage}/{entry.position}",
+            entry.coordinates,
+        )
+    console.print(shown)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.now(UTC) if text == "now" else parse_since(text)
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone(MOSCOW).strftime("%d.%m.%Y %H:%M:%S")
+
+
+def _some(names: Iterable[str], most: int = 4) -> str:
+    every = list(names)
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
+
+
+__all__ = ["audit", "print_json"]

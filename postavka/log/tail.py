@@ -47,8 +47,12 @@ def read_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Record
         yield [to_record(message) for message in batch]
 
 
-def read_messages_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Message]]:
-    """The same as librdkafka's own messages, for who reads millions."""
+def read_messages_to_end(
+    settings: Settings, start: TopicOffsets, ends: TopicOffsets | None = None, batch: int = BATCH
+) -> Iterator[list[Message]]:
+    """The same as librdkafka's own messages, for who reads millions. `ends`: stop before these offsets instead; each
+    must be there (an end that was asked for earlier is).
+    """
     consumer = Consumer(
         for_librdkafka(settings)
         | {
@@ -63,7 +67,8 @@ def read_messages_to_end(settings: Settings, start: TopicOffsets) -> Iterator[li
     try:
         left: set[tuple[str, int]] = set()
         assignment = []
-        ends = end_offsets(settings, start)
+        bounded = ends is not None
+        ends = ends if ends is not None else end_offsets(settings, start)
         for (topic, partition), offset in start.items():
             if ends[topic, partition] > max(offset, 0):
                 left.add((topic, partition))
@@ -75,22 +80,30 @@ def read_messages_to_end(settings: Settings, start: TopicOffsets) -> Iterator[li
         consumer.assign(assignment)
         heard = time.monotonic()
         while left:
-            messages = consumer.consume(BATCH, timeout=WAIT_SECONDS)
+            messages = consumer.consume(batch, timeout=WAIT_SECONDS)
             if messages:
                 heard = time.monotonic()
             elif time.monotonic() - heard > TIMEOUT_SECONDS:
                 raise TailUnread(f"no answer from the broker within {TIMEOUT_SECONDS:.0f} s for {sorted(left)[:3]}")
-            batch: list[Message] = []
+            found: list[Message] = []
             for message in messages:
                 error = message.error()
                 if error is None:
-                    batch.append(message)
+                    if bounded:
+                        place = (message.topic(), message.partition())
+                        if message.offset() >= ends[place] - 1:
+                            if place in left:
+                                left.remove(place)
+                                consumer.incremental_unassign([TopicPartition(*place)])
+                            if message.offset() >= ends[place]:
+                                continue
+                    found.append(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     left.discard((message.topic(), message.partition()))
                 else:
                     raise KafkaException(error)
-            if batch:
-                yield batch
+            if found:
+                yield found
     finally:
         consumer.close()
 
@@ -98,6 +111,22 @@ def read_messages_to_end(settings: Settings, start: TopicOffsets) -> Iterator[li
 def end_offsets(settings: Settings, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
     """The offset after the last record of each partition, asked in one go."""
     return latest_offsets(AdminClient(for_librdkafka(settings)), partitions)
+
+
+def offsets_at(
+    settings: Settings, partitions: Iterable[tuple[str, int]], timestamp_ms: int
+) -> dict[tuple[str, int], int]:
+    """The first offset of each partition whose record's time is not before this one; of a partition without such a
+    record its end."""
+    wanted = list(partitions)
+    admin = AdminClient(for_librdkafka(settings))
+    ends = latest_offsets(admin, wanted)
+    spec = {TopicPartition(*place): OffsetSpec.for_timestamp(timestamp_ms) for place in wanted}
+    found = dict(ends)
+    for place, future in admin.list_offsets(spec, request_timeout=TIMEOUT_SECONDS).items():
+        if (offset := future.result().offset) >= 0:
+            found[place.topic, place.partition] = offset
+    return found
 
 
 def latest_offsets(admin: AdminClient, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:

@@ -14,7 +14,7 @@ from postavka.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
 from services.approval import decider
-from services.reference.store import current
+from services.reference.store import Snapshot, current
 
 
 def inputs() -> list[Input]:
@@ -30,20 +30,25 @@ class Gathered:
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
         assert isinstance(incoming.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
-        known, asked = self._known, decider.Asked.of(incoming.message)
-        partner = known.partners.get(incoming.message.partner_id)
-        product = known.products.get(asked.product or "")
-        return decider.Facts(
-            version=known.version,
-            partner=partner.partner if partner else None,
-            contacts=partner.contacts if partner else MappingProxyType({}),
-            distributor=known.distributors.get(asked.distributor or ""),
-            base_delivery=known.base_deliveries.get(asked.base_delivery or ""),
-            product=product.product if product else None,
-            fits=product.fits if product else frozenset(),
-        )
+        return facts_from(self._known, incoming.message)
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
+
+
+def facts_from(known: Snapshot, submitted: RequestSubmitted) -> decider.Facts:
+    """What a version of the reference data says about a request."""
+    asked = decider.Asked.of(submitted)
+    partner = known.partners.get(submitted.partner_id)
+    product = known.products.get(asked.product or "")
+    return decider.Facts(
+        version=known.version,
+        partner=partner.partner if partner else None,
+        contacts=partner.contacts if partner else MappingProxyType({}),
+        distributor=known.distributors.get(asked.distributor or ""),
+        base_delivery=known.base_deliveries.get(asked.base_delivery or ""),
+        product=product.product if product else None,
+        fits=product.fits if product else frozenset(),
+    )
 
 
 STAGE = Stage("approval", inputs, decider.INITIAL, decider.decide, decider.evolve, gather=Gathered)

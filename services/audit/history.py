@@ -1,0 +1,333 @@
+"""Everything that happened to one request, in causal order: commands, events, dead letters, acts of operations; each
+with who, why, and where it lies.
+
+Events come from the stages' stores, what was asked for from the input topics, and the coordinates of both from the
+topics. The order is that of the events' hybrid logical clocks; an input has none and stands before the first event
+that it led to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from events.envelope import Envelope, EnvelopeError, header_map
+from events.registry import BadBody, UnknownType, read_fields
+from events.topics import BANK_PAYMENTS, distributor_of
+from postavka.clock import COUNTER_BITS
+from postavka.log.partitioner import partition_of
+from postavka.log.record import Record
+from postavka.settings import PARTITIONS, Settings
+from services.audit.reading import (
+    STAGE_OF,
+    TOPIC_OF,
+    Letter,
+    Place,
+    Stored,
+    dead_letters,
+    place_of,
+    reading,
+    records_of,
+    stored_events,
+    topics_there,
+)
+
+SLACK_MS = 60_000
+"""How far before the first event of a request its topics are searched for what led to nothing."""
+
+
+class Kind(StrEnum):
+    """What an entry of a history is."""
+
+    INPUT = "input"
+    """A command, confirmation, payment, kit: asked for or told from outside, or done by operations."""
+    EVENT = "event"
+    DEAD_LETTER = "dead-letter"
+    """A stage could not take an input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened. `number` counts from 1 in causal order; `cause` is the number of the entry it follows
+    from, where that is one of this history."""
+
+    kind: Kind
+    type: str
+    stage: str | None
+    """Which wrote the event, or could not take the input; None of an input."""
+    who: str
+    """Who did it: the person or outside system of an input, the stage of an event."""
+    asked_by: str | None
+    """Of an event: the one whose input led to it, through whatever events between."""
+    time: datetime
+    clock: int
+    position: int | None
+    topic: str
+    partition: int
+    offset: int | None
+    """None: in the store, not on the topic (yet)."""
+    id: str
+    causation: str | None
+    input: str | None
+    fields: dict[str, Any]
+    note: str | None = None
+    """What is odd about it, or what came of it."""
+    number: int = 0
+    cause: int | None = None
+    order: tuple[int, int, int] = field(default=(0, 0, 0), compare=False)
+
+    @property
+    def coordinates(self) -> str:
+        """`topic/partition/offset`; the offset is `?` while the event is not on its topic."""
+        return f"{self.topic}/{self.partition}/{'?' if self.offset is None else self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Of one request."""
+
+    request: UUID
+    entries: tuple[Entry, ...]
+
+
+def history(config: Settings, request: UUID) -> History:
+    """Read it. A request nobody knows has no entries."""
+    with reading(config) as connection:
+        stored = stored_events(connection, [request])
+        letters = dead_letters(connection, request)
+    return History(request, _linked(_entries(config, request, stored, letters)))
+
+
+def _entries(config: Settings, request: UUID, stored: Sequence[Stored], letters: Sequence[Letter]) -> list[Entry]:
+    records = _records(config, request, stored, letters)
+    key = str(request).encode()
+    entries: list[Entry] = []
+    at: dict[tuple[str, int], Record] = {}
+    repeated: list[Record] = []
+    inputs: dict[str, Record] = {}
+    for record in records:
+        stage = STAGE_OF.get(record.topic)
+        if stage is None:
+            inputs[record.coordinates] = record
+        elif (position := _position(record)) is None or (stage, position) in at:
+            repeated.append(record)
+        else:
+            at[stage, position] = record
+    for event in stored:
+        entries.append(_of_stored(event, at.pop((event.stage, event.position), None), partition_of(key, PARTITIONS)))
+    for record in at.values():
+        entries.append(replace(_of_input(record), kind=Kind.EVENT, note="on the topic, not in the store"))
+    for record in repeated:
+        entries.append(replace(_of_input(record), kind=Kind.EVENT, note="a late duplicate, skipped by every reader"))
+    first_effect: dict[str, int] = {}
+    for event in stored:
+        if event.input is not None:
+            first_effect[event.input] = min(event.clock, first_effect.get(event.input, event.clock))
+    refused = {letter.record.coordinates for letter in letters}
+    for letter in letters:
+        inputs.setdefault(letter.record.coordinates, letter.record)
+        entries.append(_of_letter(letter))
+    for coordinates, record in inputs.items():
+        if record.topic in STAGE_OF:
+            continue  # an event that another stage could not take: it is an entry already
+        made = _of_input(record)
+        clock = record.timestamp_ms << COUNTER_BITS
+        effect = first_effect.get(coordinates)
+        note = None
+        if effect is None and coordinates not in refused and made.topic != "ops.events":
+            note = "led to no event: told before, or nothing to do"
+        clock = min(clock, effect) if effect is not None else clock
+        entries.append(replace(made, note=note, clock=clock, order=(clock, 0, record.offset)))
+    return entries
+
+
+def _records(config: Settings, request: UUID, stored: Sequence[Stored], letters: Sequence[Letter]) -> list[Record]:
+    """All records of the request on all topics, and those of other keys that its events were made from."""
+    at_latest: dict[Place, int] = {}
+    payments: set[bytes] = set()
+    for coordinates in [event.input for event in stored if event.input] + [each.record.coordinates for each in letters]:
+        topic, partition, offset = place_of(coordinates)
+        at_latest[topic, partition] = min(offset, at_latest.get((topic, partition), offset))
+    for event in stored:
+        if event.stage == "billing" and b'"payment_id"' in event.body:
+            payments.add(str(orjson.loads(event.body)["payment_id"]).partition("#")[0].encode())
+    times = [int(event.time.timestamp() * 1000) for event in stored] + [each.record.timestamp_ms for each in letters]
+    keys: dict[str, set[bytes]] = {topic: {str(request).encode()} for topic in topics_there(config)}
+    keys.setdefault(BANK_PAYMENTS.name, set()).update(payments)
+    return list(records_of(config, keys, min(times, default=SLACK_MS) - SLACK_MS, at_latest))
+
+
+def _of_stored(event: Stored, record: Record | None, partition: int) -> Entry:
+    _, fields = _fields(event.type, event.body)
+    return Entry(
+        kind=Kind.EVENT,
+        type=event.type,
+        stage=event.stage,
+        who=event.stage,
+        asked_by=None,
+        time=event.time,
+        clock=event.clock,
+        position=event.position,
+        topic=TOPIC_OF[event.stage],
+        partition=record.partition if record else partition,
+        offset=record.offset if record else None,
+        id=f"/postavka/{event.stage}#{event.request_id}/{event.version}",
+        causation=event.causation,
+        input=event.input,
+        fields=fields,
+        note=None if record else "not on its topic (yet)",
+        order=(event.clock, 1, event.position),
+    )
+
+
+def _of_input(record: Record) -> Entry:
+    headers = header_map(record.headers)
+    try:
+        envelope = Envelope.read(record.headers)
+    except EnvelopeError:
+        envelope = None
+    type_name = envelope.type if envelope else headers.get("ce_type", b"").decode("utf-8", "replace")
+    _, fields = _fields(type_name, record.value)
+    time = datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC)
+    clock = (envelope.clock if envelope else 0) or record.timestamp_ms << COUNTER_BITS
+    return Entry(
+        kind=Kind.INPUT,
+        type=type_name or _untyped(record.topic),
+        stage=STAGE_OF.get(record.topic),
+        who=who(record, envelope, fields),
+        asked_by=None,
+        time=envelope.time if envelope else time,
+        clock=clock,
+        position=envelope.position if envelope else None,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        id=envelope.reference if envelope else f"kafka:{record.coordinates}",
+        causation=envelope.causation if envelope else None,
+        input=envelope.input if envelope else None,
+        fields=fields,
+        order=(clock, 0, record.offset),
+    )
+
+
+def _of_letter(letter: Letter) -> Entry:
+    record = letter.record
+    clock = int(letter.received_at.timestamp() * 1000) << COUNTER_BITS
+    return Entry(
+        kind=Kind.DEAD_LETTER,
+        type=letter.code,
+        stage=letter.stage,
+        who=letter.stage,
+        asked_by=None,
+        time=letter.received_at.astimezone(UTC),
+        clock=clock,
+        position=None,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        id=f"{letter.stage}/{letter.number}",
+        causation=None,
+        input=record.coordinates,
+        fields={"code": letter.code, "reason": letter.reason},
+        note={"open": None, "retry": "is being tried again", "done": "taken at a later try"}.get(letter.status),
+        order=(clock, 2, letter.number),
+    )
+
+
+def who(record: Record, envelope: Envelope | None, fields: Mapping[str, Any]) -> str:
+    """Who wrote an input: the person it names, the distributor whose topic it is, else the sending system."""
+    distributor = distributor_of(record.topic)
+    if distributor is not None:
+        return distributor
+    person = next(
+        (
+            str(value)
+            for name, value in fields.items()
+            if value and (name in ("actor", "sent_by") or (name.endswith("_by") and name != "activated_by"))
+        ),
+        None,
+    )
+    partner = fields.get("partner_id")
+    if person is not None:
+        return f"{person} ({partner})" if partner and partner != person else person
+    if record.topic == BANK_PAYMENTS.name:
+        return "bank"
+    return envelope.source if envelope else record.topic
+
+
+def _linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """In order, numbered, with causes."""
+    ordered = [
+        replace(entry, number=number) for number, entry in enumerate(sorted(entries, key=lambda each: each.order), 1)
+    ]
+    by_place = {
+        entry.coordinates: entry for entry in ordered if entry.kind is not Kind.DEAD_LETTER and entry.offset is not None
+    }
+    by_id = {entry.id: entry for entry in ordered}
+    linked: dict[int, Entry] = {}
+    for entry in ordered:
+        found = by_place.get(entry.input or "") or by_id.get(entry.causation or "")
+        cause = found.number if found is not None and found.number != entry.number else None
+        asked_by = None
+        if entry.kind is not Kind.INPUT and found is not None:
+            known = linked.get(found.number, found)
+            asked_by = known.who if known.kind is Kind.INPUT else known.asked_by
+        linked[entry.number] = replace(entry, cause=cause, asked_by=asked_by)
+    return tuple(linked.values())
+
+
+def _fields(type_name: str, body: bytes | None) -> tuple[str, dict[str, Any]]:
+    """Read as the newest version; what can't be read as it is."""
+    try:
+        return read_fields(type_name, body)
+    except (UnknownType, BadBody):
+        pass
+    try:
+        read = orjson.loads(body or b"null")
+    except orjson.JSONDecodeError:
+        read = None
+    return type_name, read if isinstance(read, dict) else {"unreadable": (body or b"").decode("utf-8", "replace")}
+
+
+def _position(record: Record) -> int | None:
+    try:
+        return int(header_map(record.headers)["ce_position"])
+    except (KeyError, ValueError):
+        return None
+
+
+def _untyped(topic: str) -> str:
+    """What a record without a type is taken for, where a topic takes one type only."""
+    if distributor_of(topic) is not None:
+        return "DistributorConfirmation"
+    return {BANK_PAYMENTS.name: "BankPayment", "manufacturing.kits": "KitManufactured"}.get(topic, "?")
+
+
+def as_json(entry: Entry) -> dict[str, Any]:
+    """One entry for scripts."""
+    return {
+        "number": entry.number,
+        "kind": entry.kind.value,
+        "type": entry.type,
+        "stage": entry.stage,
+        "who": entry.who,
+        "asked_by": entry.asked_by,
+        "cause": entry.cause,
+        "causation": entry.causation,
+        "input": entry.input,
+        "time": entry.time,
+        "clock": f"{entry.clock:016x}",
+        "position": entry.position,
+        "topic": entry.topic,
+        "partition": entry.partition,
+        "offset": entry.offset,
+        "id": entry.id,
+        "note": entry.note,
+        "fields": entry.fields,
+    }

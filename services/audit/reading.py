@@ -1,0 +1,170 @@
+"""Where the auditor reads: the stages' stores by request (indexed), the topics by key (a request's records lie in one
+partition number of every topic). Reads only: the sessions are read-only, and no producer is made.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from confluent_kafka.admin import AdminClient
+from psycopg.sql import SQL, Identifier
+
+from events.topics import (
+    ALL_TOPICS,
+    CONFIRMATIONS,
+    DEAD_LETTERS,
+    MANUFACTURING_ORDERS,
+    STAGE_TOPICS,
+    distributor_of,
+)
+from postavka.log.connection import for_librdkafka
+from postavka.log.partitioner import partition_of
+from postavka.log.record import Record
+from postavka.log.tail import TIMEOUT_SECONDS, offsets_at, read_messages_to_end, to_record
+from postavka.settings import PARTITIONS, Settings, database_url
+
+STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
+TOPIC_OF = {topic.writer: topic.name for topic in STAGE_TOPICS}
+STAGE_OF = {topic.name: topic.writer for topic in STAGE_TOPICS}
+
+Place = tuple[str, int]
+"""(topic, partition)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as it lies in its stage's store."""
+
+    stage: str
+    position: int
+    request_id: UUID
+    version: int
+    type: str
+    body: bytes
+    time: datetime
+    clock: int
+    causation: str | None
+    correlation: str | None
+    input: str | None
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as it lies in the store of the stage that could not take it."""
+
+    stage: str
+    number: int
+    record: Record
+    code: str
+    reason: str
+    received_at: datetime
+    status: str
+    subject: UUID | None
+
+
+@contextmanager
+def reading(config: Settings) -> Iterator[psycopg.Connection[Any]]:
+    """A session that PostgreSQL itself keeps from writing; one snapshot for all that is read in it."""
+    with psycopg.connect(
+        database_url(config),
+        options="-c default_transaction_read_only=on -c jit=off -c default_transaction_isolation=repeatable\\ read",
+        application_name="postavka-audit",
+    ) as connection:
+        yield connection
+
+
+def stages_there(connection: psycopg.Connection[Any]) -> list[str]:
+    """Stages that have a store: on a new installation some may never have started."""
+    rows = connection.execute(
+        "SELECT stage FROM unnest(%s::text[]) WITH ORDINALITY AS s(stage, place) "
+        "WHERE to_regclass(stage || '.stored_events') IS NOT NULL ORDER BY place",
+        (list(STAGES),),
+    )
+    return [row[0] for row in rows]
+
+
+def stored_events(
+    connection: psycopg.Connection[Any], requests: Iterable[UUID], until: int | None = None
+) -> list[Stored]:
+    """Events of these requests from all stores, in causal order; `until`: with a clock up to this."""
+    wanted = list(requests)
+    found: list[Stored] = []
+    for stage in stages_there(connection):
+        query = SQL(
+            "SELECT notification_id, originator_id, originator_version, topic, state, recorded_at, clock, causation, "
+            "correlation, input, trace FROM {}.stored_events WHERE originator_id = ANY(%s) "
+            "AND (%s::bigint IS NULL OR clock <= %s)"
+        ).format(Identifier(stage))
+        rows = connection.execute(query, (wanted, until, until), binary=True)
+        found.extend(Stored(stage, *row) for row in rows)
+    found.sort(key=lambda event: (event.clock, event.stage, event.position))
+    return found
+
+
+def dead_letters(connection: psycopg.Connection[Any], request: UUID) -> list[Letter]:
+    """Dead letters of a request: known by its stage to be about it, or written under its key."""
+    found: list[Letter] = []
+    for stage in stages_there(connection):
+        query = SQL(
+            'SELECT id, topic, partition, "offset", timestamp_ms, key, value, headers, code, reason, received_at, '
+            "status, subject FROM {}.dead_letters WHERE subject = %s OR key = %s ORDER BY id"
+        ).format(Identifier(stage))
+        rows = connection.execute(query, (request, str(request).encode()))
+        found.extend(letter_of(stage, row) for row in rows)
+    return found
+
+
+def letter_of(stage: str, row: tuple[Any, ...]) -> Letter:
+    """From the columns that `dead_letters` selects."""
+    number, topic, partition, offset, timestamp_ms, key, value, headers, code, reason, received_at, status, subject = (
+        row
+    )
+    raw = tuple((name, None if text is None else base64.b64decode(text)) for name, text in headers)
+    record = Record(topic, partition, offset, timestamp_ms, key, value, raw)
+    return Letter(stage, number, record, code, reason, received_at, status, subject)
+
+
+# Topics
+
+
+def topics_there(config: Settings) -> list[str]:
+    """All topics of the contract that exist, with every distributor's answers; without the copies (orders to
+    manufacturing, dead letters)."""
+    metadata = AdminClient(for_librdkafka(config)).list_topics(timeout=TIMEOUT_SECONDS)
+    left_out = {MANUFACTURING_ORDERS.name, DEAD_LETTERS.name, CONFIRMATIONS.name}
+    fixed = [topic.name for topic in ALL_TOPICS if topic.name in metadata.topics and topic.name not in left_out]
+    return fixed + sorted(name for name in metadata.topics if distributor_of(name) is not None)
+
+
+def inputs_there(config: Settings) -> list[str]:
+    """The topics on which commands come, with every distributor's."""
+    return [name for name in topics_there(config) if name not in STAGE_OF]
+
+
+def records_of(
+    config: Settings, keys: Mapping[str, Iterable[bytes]], since_ms: int, at_latest: Mapping[Place, int]
+) -> Iterator[Record]:
+    """Records with these keys (by topic), from this time on to the end as it is now. `at_latest`: offsets at which
+    reading a partition begins at the latest, whatever the times say.
+    """
+    wanted = {(topic, partition_of(key, PARTITIONS), key) for topic, these in keys.items() for key in these}
+    starts = offsets_at(config, {(topic, partition) for topic, partition, _ in wanted}, since_ms)
+    starts = {place: min(offset, at_latest.get(place, offset)) for place, offset in starts.items()}
+    for batch in read_messages_to_end(config, starts):
+        for message in batch:
+            if (message.topic(), message.partition(), message.key()) in wanted:
+                yield to_record(message)
+
+
+def place_of(coordinates: str) -> tuple[str, int, int]:
+    """`topic/partition/offset` taken apart."""
+    topic, partition, offset = coordinates.rsplit("/", 2)
+    return topic, int(partition), int(offset)

@@ -1,0 +1,166 @@
+"""What a decider had looked up, taken from the record of what it decided: a replay asks nothing and nobody.
+
+Events carry the facts they were decided on (`Approved` the version of the reference data, `PermissionIssued` its
+number, `Activated` the contract …). Where nothing was decided, the facts don't matter to a decider that decides as it
+did; one that would decide otherwise gets those of the day.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+from uuid import UUID, uuid5
+
+from events.activation import Activated, ActivationRefused
+from events.approval import Approved, Rejected
+from events.billing import InvoiceIssued
+from events.commands import BankPayment, SignDocument
+from events.model import Event, Reason
+from events.reference import Contract
+from events.request import RequestSubmitted
+from events.shipping import (
+    DocumentIssued,
+    DocumentSigned,
+    PermissionIssued,
+    ShipmentIssued,
+    ShippingOpened,
+    SignatureRefused,
+)
+from services.activation import decider as activation
+from services.approval.stage import facts_from
+from services.billing import decider as billing
+from services.billing.stage import PAYMENTS
+from services.moscow import MOSCOW
+from services.reference.store import Snapshot, UnknownVersion, snapshot
+from services.shipping import decider as shipping
+from services.shipping.settings import shipping_settings
+from services.shipping.verification import NotVerified, Unverifiable, Verification, Verified
+
+E = TypeVar("E", bound=Event)
+
+NOT_ISSUED = "—"
+"""A number that was never given: stands in what a replay decides and the record does not have."""
+_REFUSED_CONTRACT = re.compile(r"Договор 1С:ИТС (?P<number>.+) не действует: его срок до (?P<until>[\d.]{10})\.")
+_OTHER_SIGNER = re.compile(r"Документ подписан ИНН (?P<inn>\S+), а должен")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One decision as it is on record."""
+
+    subject: UUID
+    message: Any
+    """The input, read as the newest version."""
+    events: Sequence[Event]
+    """What was decided; none: nothing."""
+    at: datetime
+    """When."""
+    refused: tuple[str, str] | None
+    """Code and reason of the dead letter that the input became."""
+
+    @property
+    def day(self) -> date:
+        """In Moscow."""
+        return self.at.astimezone(MOSCOW).date()
+
+    def first(self, kind: type[E]) -> E | None:
+        """The first event of this kind."""
+        return next((event for event in self.events if isinstance(event, kind)), None)
+
+
+Oracle = Callable[[Recorded, Any], Any]
+"""From a recorded decision and the decider's state before it to the decider's facts."""
+
+
+class RecordedFacts:
+    """The facts of all stages. `conninfo` is where versions of the reference data are kept."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._snapshot = lru_cache(maxsize=64)(lambda version: _snapshot(conninfo, version))
+        self.of: Mapping[str, Oracle] = {
+            "request": lambda recorded, state: None,
+            "approval": self._approval,
+            "billing": self._billing,
+            "shipping": self._shipping,
+            "activation": self._activation,
+        }
+
+    def _approval(self, recorded: Recorded, state: Any) -> Any:
+        assert isinstance(recorded.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
+        decided = recorded.first(Approved) or recorded.first(Rejected)
+        return facts_from(self._snapshot(decided.reference_version if decided else None), recorded.message)
+
+    def _billing(self, recorded: Recorded, state: Any) -> Any:
+        message, invoice = recorded.message, recorded.first(InvoiceIssued)
+        own = isinstance(message, BankPayment) and recorded.subject == uuid5(PAYMENTS, message.payment_id)
+        return billing.Facts(
+            today=invoice.issued_on if invoice else recorded.day,
+            next_invoice_number=invoice.number if invoice else NOT_ISSUED,
+            invoice_found=not own,
+        )
+
+    def _shipping(self, recorded: Recorded, state: Any) -> Any:
+        document, shipment = recorded.first(DocumentIssued), recorded.first(ShipmentIssued)
+        permission, opened = recorded.first(PermissionIssued), recorded.first(ShippingOpened)
+        today = document.issued_on if document else shipment.shipped_on if shipment else recorded.day
+        return shipping.Facts(
+            today=today,
+            permission_number=permission.number if permission else NOT_ISSUED,
+            vendor=opened.vendor if opened else shipping_settings().vendor,
+            verification=_verdict(recorded) if isinstance(recorded.message, SignDocument) else None,
+        )
+
+    def _activation(self, recorded: Recorded, state: Any) -> Any:
+        today, known, contract = recorded.day, True, None
+        for event in recorded.events:
+            match event:
+                case Activated():
+                    return activation.Facts(event.service_from, True, event.contract)
+                case ActivationRefused(looked_up_on=date() as looked_up_on):
+                    known = event.reason.code != "unknown-registration"
+                    today, contract = looked_up_on, event.contract
+                case ActivationRefused():
+                    known, contract = _right(event)
+        return activation.Facts(today, known, contract)
+
+
+def _verdict(recorded: Recorded) -> Verification:
+    """What the verifier said of a signature."""
+    signed, refused = recorded.first(DocumentSigned), recorded.first(SignatureRefused)
+    if signed is not None:
+        return Verified(
+            signed.signer_inn, signed.certificate_serial, signed.certificate_subject, signed.signed_at
+        )
+    if refused is not None:
+        other = _OTHER_SIGNER.match(refused.reason.message)
+        if refused.reason.code == "other-signer" and other is not None:
+            return Verified(other["inn"], "", "", recorded.at)
+        return NotVerified(refused.reason)
+    if recorded.refused is not None and recorded.refused[0] == "not-verified":
+        return Unverifiable(recorded.refused[1])
+    return NotVerified(Reason(code="told-before", message=""))
+
+
+def _right(refused: ActivationRefused) -> tuple[bool, Contract | None]:
+    """Registration and contract as they were when an activation was refused: version 1 says it in words only."""
+    match refused.reason.code:
+        case "unknown-registration":
+            return False, None
+        case "contract-not-active":
+            found = _REFUSED_CONTRACT.match(refused.reason.message)
+            if found is not None:
+                until = datetime.strptime(found["until"], "%d.%m.%Y").date()  # noqa: DTZ007  (a day has no zone)
+                return True, Contract(number=found["number"], valid_from=until, valid_until=until)
+    return True, None
+
+
+def _snapshot(conninfo: str, version: int | None) -> Snapshot:
+    """Raises `UnknownVersion` where the reference data of that time is gone."""
+    return snapshot(conninfo, version)
+
+
+__all__ = ["Oracle", "Recorded", "RecordedFacts", "UnknownVersion"]

@@ -1,0 +1,79 @@
+"""What messages are called in Russian, for an auditor's pages."""
+
+from __future__ import annotations
+
+TITLES = {
+    "SubmitRequest": "Заявка отправлена партнёром",
+    "WithdrawRequest": "Партнёр просит отозвать заявку",
+    "DistributorConfirmation": "Ответ дистрибьютора",
+    "BankPayment": "Платёж из выписки банка",
+    "SignDocument": "Подписанный документ вернулся",
+    "ReportDispatch": "Сообщение об отправке документа",
+    "KitManufactured": "Комплект изготовлен",
+    "ActivateDelivery": "Запрошена активация",
+    "RequestSubmitted": "Заявка принята",
+    "RequestWithdrawn": "Заявка отозвана",
+    "Approved": "Согласована",
+    "Rejected": "Отклонена",
+    "BillingOpened": "Расчёты открыты",
+    "BillingClosed": "Расчёты закрыты",
+    "InvoiceIssued": "Выставлен счёт",
+    "ConfirmationHeld": "Ответ дистрибьютора ждёт согласования",
+    "DistributorConfirmed": "Дистрибьютор готов оплатить",
+    "DistributorDeclined": "Дистрибьютор отказался",
+    "ConfirmationRefused": "Ответ дистрибьютора не принят",
+    "PaymentReceived": "Оплата получена",
+    "PaymentUnmatched": "Платёж не отнесён к счёту",
+    "PaymentMatched": "Платёж отнесён к счёту вручную",
+    "PaymentReturned": "Оплата возвращена банком",
+    "RefundOwed": "К возврату плательщику",
+    "RefundPaid": "Возвращено плательщику",
+    "ShippingOpened": "Отгрузка открыта",
+    "ShippingClosed": "Отгрузка закрыта",
+    "BasisHeld": "Основание ждёт согласования",
+    "InvoiceNoted": "Счёт учтён",
+    "PermissionIssued": "Выдан номер разрешения",
+    "DocumentIssued": "Документ составлен",
+    "DocumentDispatched": "Документ отправлен",
+    "DocumentSigned": "Документ подписан",
+    "SignatureRefused": "Подпись не принята",
+    "ManufacturingOrdered": "Заказано изготовление",
+    "ShipmentIssued": "Поставка оформлена",
+    "WithdrawalRefused": "Отзыв невозможен",
+    "DeliveryRegistered": "Поставка готова к активации",
+    "ActivationHeld": "Активация ждёт поставки",
+    "Activated": "Сервис активирован",
+    "ActivationRefused": "Активация не выполнена",
+    "DeadLetterRetried": "Разбор повторён",
+    "DeadLetterCorrected": "Запись исправлена",
+    "DeadLetterDiscarded": "Запись снята с разбора",
+    "ReminderRequested": "Отправлено напоминание",
+}
+
+LANES = {
+    "input": "Извне",
+    "request": "Заявка",
+    "approval": "Согласование",
+    "billing": "Расчёты",
+    "shipping": "Отгрузка",
+    "activation": "Активация",
+}
+
+NOTES = {
+    "on the topic, not in the store": "есть в топике, но нет в хранилище стадии",
+    "a late duplicate, skipped by every reader": "поздний повтор, его пропускают все читатели",
+    "not on its topic (yet)": "в топике (ещё) нет",
+    "led to no event: told before, or nothing to do": "повтор: событий не вызвал",
+    "is being tried again": "разбирается снова",
+    "taken at a later try": "принято при повторе",
+}
+"""What `services.audit.history` notes."""
+
+TOLD = ("number", "invoice_number", "amount", "due", "kind", "basis", "confirmation_id", "service_until", "accepted")
+"""Fields worth a word beside the title, in this order."""
+
+
+def title_of(type_name: str) -> str:
+    """`Approved.v1` → «Согласована»; a type without a title keeps its name."""
+    name = type_name.partition(".")[0]
+    return TITLES.get(name, name)
