@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from cyclopts import App
+from cyclopts import App, Parameter
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from postavka.cli.cabinet import STATUSES
 from postavka.cli.connection import connected
 from postavka.cli.events import COLOURS, MOSCOW, parse_since
-from postavka.cli.output import console, print_json, print_line, table
+from postavka.cli.output import console, errors, print_json, print_line, table
+
+SHOWN = 50
+"""Rows of a table of findings; --json has all."""
 
 audit = App(name="audit", help="For auditors: history, as-of, replay, verify, export. Changes nothing.")
 
@@ -155,6 +162,145 @@ def diff(
         console.print(f"{count} requests changed")
 
 
+@audit.command
+def replay(
+    *,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    to: str | None = None,
+    request: UUID | None = None,
+    speed: str = "max",
+    rules: str | None = None,
+    into: str | None = None,
+    processes: int | None = None,
+    json: bool = False,
+) -> None:
+    """Decide everything again on recorded inputs and facts, and say which requests would go otherwise now.
+
+    Nothing is sent outward. Exit status: 0 the same, 1 something would go otherwise, 2 it could not be done.
+
+    ```
+    postavka audit replay
+    postavka audit replay --from 2026-03-01 --to 2026-04-01 --into replayed
+    postavka audit replay --rules stricter     # stricter.py: `approval` with a `decide` of its own
+    ```
+
+    Parameters
+    ----------
+    from_
+        Only decisions from this moment on: a date or a time (Moscow, unless it names a zone), or 15m, 2h, 3d ago.
+    to
+        Only decisions up to this moment.
+    request
+        Only this request.
+    speed
+        `max`; or `1x`, `10x` … to watch every decision at the pace at which it was made.
+    rules
+        A Python module with other deciders: named by stage, each with `decide` and, where its state is another one,
+        `evolve` and `INITIAL`.
+    into
+        A schema of PostgreSQL, made for it: the cabinet as it would be now, and the differences.
+    processes
+        How many decide side by side.
+    json
+        The report as one JSON object; with --speed 1x also every decision, one a line.
+    """
+    from dataclasses import asdict
+
+    from services.audit.replay import Asked
+    from services.audit.replay import replay as decide_again
+
+    asked = Asked(
+        since=None if from_ is None else _moment(from_),
+        until=None if to is None else _moment(to),
+        speed=_speed(speed),
+        rules=rules,
+        into=into,
+        requests=() if request is None else (str(request),),
+    )
+
+    def show(verdict: dict[str, Any]) -> None:
+        if asked.speed is None:
+            return
+        if json:
+            print_line(verdict)
+            return
+        mark = "[green]=[/]" if verdict["difference"] is None else "[red]≠[/]"
+        then = ", ".join(verdict["then"]) or "nothing"
+        console.print(
+            f"{mark} [dim]{_local(datetime.fromisoformat(verdict['at']))} {verdict['request'][:8]}[/] "
+            f"{verdict['stage']:<10} {then}" + (f"  [red]{verdict['difference']}[/]" if verdict["difference"] else ""),
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    with _rate("decisions") as told:
+        report = decide_again(connected(), asked, told, show, processes)
+    if json:
+        print_json(asdict(report))
+    else:
+        _print_replay(report, into)
+    if report.different:
+        sys.exit(1)
+
+
+def _print_replay(report: Any, into: str | None) -> None:
+    if report.requests:
+        shown = table("Would go otherwise now", "request", "stage", "then", "now", "first difference", "decided")
+        for request, first in list(report.requests.items())[:SHOWN]:
+            shown.add_row(
+                request,
+                first.stage + (f"/{first.position}" if first.position else ""),
+                ", ".join(first.then) or "nothing",
+                ", ".join(first.now) or "nothing",
+                escape(first.first),
+                _local(datetime.fromisoformat(first.at)),
+            )
+        console.print(shown)
+        if len(report.requests) > SHOWN:
+            console.print(f"and {len(report.requests) - SHOWN} more: see --json, or --into a schema")
+    rate = report.decisions / report.seconds if report.seconds else 0
+    verdict = f"[red]{len(report.requests)} requests go otherwise[/]" if report.requests else "[green]all the same[/]"
+    console.print(
+        f"{report.decisions} decisions with {report.events} events decided again in {report.seconds:.1f} s "
+        f"({rate:,.0f}/s): {verdict}",
+        highlight=False,
+    )
+    if into:
+        console.print(f"see {into}.requests (beside cabinet.requests) and {into}.differences")
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if speed <= 0:
+        raise SystemExit(f"--speed {text}: write 1x, 10x or max")
+    return speed
+
+
+@contextmanager
+def _rate(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A bar with the rate, on stderr, gone when it is done."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[rate]}"),
+    )
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task(what, total=total, rate="")
+
+        def told(done: int, of: int | None = None) -> None:
+            elapsed = bar.tasks[0].elapsed or 0
+            bar.update(task, completed=done, total=of or total, rate=f"{done / elapsed:,.0f}/s" if elapsed > 1 else "")
+
+        yield told
+
+
 def _print_history(found: Any) -> None:
     shown = table(None, "#", "time (Moscow)", "what", "who", "why", "position", "where it lies")
     for entry in found.entries:
@@ -185,6 +331,3 @@ def _local(moment: datetime) -> str:
 def _some(names: Iterable[str], most: int = 4) -> str:
     every = list(names)
     return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
-
-
-__all__ = ["audit", "print_json"]

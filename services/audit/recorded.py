@@ -132,9 +132,7 @@ def _verdict(recorded: Recorded) -> Verification:
     """What the verifier said of a signature."""
     signed, refused = recorded.first(DocumentSigned), recorded.first(SignatureRefused)
     if signed is not None:
-        return Verified(
-            signed.signer_inn, signed.certificate_serial, signed.certificate_subject, signed.signed_at
-        )
+        return Verified(signed.signer_inn, signed.certificate_serial, signed.certificate_subject, signed.signed_at)
     if refused is not None:
         other = _OTHER_SIGNER.match(refused.reason.message)
         if refused.reason.code == "other-signer" and other is not None:

@@ -1,0 +1,188 @@
+"""Decide again what is on record, and compare. Pure but for the facts' oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from events.model import Event, Unacceptable
+from events.registry import decode, encode, read_fields
+from postavka.stage.definition import Input, Stage
+from services.audit.lanes import Lane, Past, Step, incoming_of
+from services.audit.recorded import Oracle, Recorded
+
+NOT_DECIDERS = frozenset(("unknown-type", "no-position", "too-large", "bad-body", "wrong-key", "no-subject"))
+"""Codes of dead letters that no decider has seen."""
+MOST_FIELDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Of a dead letter: what its stage said."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is decided now on one input, beside what was decided then."""
+
+    stage: str
+    subject: UUID
+    coordinates: str
+    at_ms: int
+    then: tuple[str, ...]
+    """Types of the events on record, or the dead letter's code."""
+    now: tuple[str, ...]
+    difference: str | None
+    """None: the same. Otherwise the first event that differs, with its first fields."""
+    position: int | None
+    """Of the first differing event on record; None where nothing is on record there."""
+    events: tuple[tuple[str, bytes], ...] = ()
+    """What is decided now: type and body."""
+    past: tuple[Past, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A stage, with its decider or another in its place."""
+
+    stage: Stage
+    feeds: Mapping[str, Input]
+    decide: Callable[[Any, Any, Any], Any]
+    evolve: Callable[[Any, Any], Any]
+    initial: Any
+
+
+class Again:
+    """Decides lanes again."""
+
+    def __init__(
+        self, rules: Mapping[str, Rules], oracles: Mapping[str, Oracle], letters: Mapping[tuple[str, str], Letter]
+    ) -> None:
+        self._rules = rules
+        self._oracles = oracles
+        self._letters = letters
+
+    def lane(self, lane: Lane, wanted: Callable[[Step], bool]) -> Iterator[tuple[int, Callable[[], Verdict]]]:
+        """What there is to decide in it: when (for pacing: an event's clock or an input's time, in milliseconds) and
+        how. States follow what is on record, so that one difference is not told again by all that comes after it."""
+        rules = self._rules[lane.stage]
+        states = [rules.initial]
+        recorded: list[list[Event]] = []
+        for step in lane.steps:
+            events = [_event(past) for past in step.events]
+            recorded.append(events)
+            state = states[-1]
+            for event in events:
+                state = rules.evolve(state, event)
+            states.append(state)
+        for number, step in enumerate(lane.steps):
+            if wanted(step):
+                yield step.at_ms, lambda n=number, s=step: self._decide(lane, s, recorded[n], [states[n]])  # type: ignore[misc]
+        for step in lane.idle:
+            if wanted(step):
+                yield step.at_ms, lambda s=step: self._decide(lane, s, [], states[s.low : s.high + 1])  # type: ignore[misc]
+
+    def _decide(self, lane: Lane, step: Step, recorded: list[Event], states: Sequence[Any]) -> Verdict:
+        letter = self._letters.get((lane.stage, step.coordinates)) if not recorded else None
+        then = (f"dead letter {letter.code}",) if letter else tuple(past.type for past in step.events)
+
+        def verdict(now: tuple[str, ...], difference: str | None, decided: Sequence[Event] = ()) -> Verdict:
+            position = step.events[0].position if step.events else None
+            bodies = tuple((event.TYPE, encode(event)) for event in decided)
+            return Verdict(
+                lane.stage, lane.subject, step.coordinates, step.at_ms, then, now, difference, position, bodies,
+                tuple(step.events),
+            )  # fmt: skip
+
+        if step.input is None:
+            return verdict((), "the input is not on its topic")
+        rules = self._rules[lane.stage]
+        feed = rules.feeds.get(step.input.topic())
+        if feed is None:
+            return verdict((), f"{step.input.topic()} is no input of the stage now")
+        incoming = incoming_of(step.input, feed, lane.subject)
+        if incoming is None:
+            same = letter is not None and letter.code in NOT_DECIDERS
+            return verdict(("unread",), None if same else "the input can't be read now")
+        if letter is not None and letter.code in NOT_DECIDERS:
+            return verdict(then, None)
+        at = datetime.fromtimestamp(step.at_ms / 1000, UTC)
+        past = Recorded(lane.subject, incoming.message, recorded, at, (letter.code, letter.reason) if letter else None)
+        best: Verdict | None = None
+        for state in states:
+            try:
+                decision = rules.decide(state, rules.stage.translate(incoming), self._oracles[lane.stage](past, state))
+            except Exception as bug:
+                found = verdict(("decider failed",), f"the decider fails: {type(bug).__name__}: {bug}"[:300])
+                if letter is not None and letter.code == "decider-failed":
+                    return verdict(then, None)
+            else:
+                if isinstance(decision, Unacceptable):
+                    same = letter is not None and letter.code == decision.code
+                    what = f"unacceptable now: {decision.code}: {decision.reason}"
+                    found = verdict((f"dead letter {decision.code}",), None if same else what)
+                else:
+                    now = tuple(event.TYPE for event in decision)
+                    found = verdict(now, _difference(step.events, letter, decision), decision)
+            if found.difference is None:
+                return found
+            best = best or found
+        assert best is not None  # noqa: S101  (there is always a state)
+        return best
+
+
+def _difference(past: Sequence[Past], letter: Letter | None, decided: Sequence[Event]) -> str | None:
+    """The first event that differs; None when all are the same."""
+    if letter is not None:
+        return None if not decided else f"taken now: {decided[0].TYPE}; then: dead letter {letter.code}"
+    for then, now in zip(past, decided, strict=False):
+        newest, fields = read_fields(then.type, then.body)
+        if newest != now.TYPE:
+            return f"{then.type} then, {now.TYPE} now"
+        unsaid = fields.keys() - orjson.loads(then.body).keys() if newest != then.type else set()
+        fresh = orjson.loads(encode(now))
+        paths = [
+            path
+            for path in _paths(_filled(fields, fresh), fresh)
+            if path.partition(".")[0].partition(":")[0] not in unsaid
+        ]
+        if paths:
+            more = f" and {len(paths) - MOST_FIELDS} more" if len(paths) > MOST_FIELDS else ""
+            return f"{now.TYPE}: {'; '.join(paths[:MOST_FIELDS])}{more}"
+    if len(past) > len(decided):
+        return f"{past[len(decided)].type} then, nothing now"
+    if len(decided) > len(past):
+        return f"{decided[len(past)].TYPE} now, nothing then"
+    return None
+
+
+def _filled(recorded: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
+    """Fields with a default that an old body leaves out count as None."""
+    return {**{name: None for name in fresh if name not in recorded}, **recorded}
+
+
+def _paths(then: Any, now: Any, path: str = "") -> Iterator[str]:
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in sorted(then.keys() | now.keys()):
+            yield from _paths(then.get(name), now.get(name), f"{path}.{name}" if path else name)
+    elif then != now:
+        yield f"{path}: {_short(then)} → {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _event(past: Past) -> Event:
+    event = decode(past.type, past.body)
+    assert isinstance(event, Event)  # noqa: S101  (a stage's topic carries events)
+    return event
