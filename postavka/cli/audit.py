@@ -243,6 +243,59 @@ def replay(
         sys.exit(1)
 
 
+@audit.command
+def verify(*, resume: bool = False, processes: int | None = None, json: bool = False) -> None:
+    """Is it all as it was written? Every event is in its store and on its topic, once, in order, byte for byte; the
+    cabinet is the fold of the log; the gate (L17) was never passed without its confirmation or payment.
+
+    Runs while everything works: what comes meanwhile is left for the next time. Exit status: 0 all is well, 1 problems
+    were found, 2 it could not be done.
+
+    Parameters
+    ----------
+    resume
+        Go on with a verification that was interrupted.
+    processes
+        How many check side by side.
+    json
+        The report as one JSON object.
+    """
+    from services.audit.verify import as_json
+    from services.audit.verify import verify as check
+
+    with _rate("events, as records and in the fold") as told:
+        report = check(connected(), told, processes, resume)
+    if json:
+        print_json(as_json(report))
+    else:
+        _print_findings(report)
+    if not report.well:
+        sys.exit(1)
+
+
+def _print_findings(report: Any) -> None:
+    for title, colour, found in (
+        ("Problems", "red", report.findings.problems),
+        ("Notes: odd, and harmless", "yellow", report.findings.notes),
+    ):
+        if found:
+            shown = table(title, "what", "where", "in words")
+            for each in found[:SHOWN]:
+                shown.add_row(f"[{colour}]{each.code}[/]", each.place, escape(each.words))
+            console.print(shown)
+            if len(found) > SHOWN:
+                console.print(f"and {len(found) - SHOWN} more: see --json")
+    rate = report.events / report.seconds if report.seconds else 0
+    counts = ", ".join(f"{stage} {head}" for stage, head in report.heads.items())
+    verdict = "[green]all is well[/]" if report.well else "[red]it is NOT all as it was written[/]"
+    console.print(
+        f"{report.events} events ({counts}), {report.requests} requests, {report.documents} documents in "
+        f"{report.seconds:.1f} s ({rate:,.0f} events/s): {verdict}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 def _print_replay(report: Any, into: str | None) -> None:
     if report.requests:
         shown = table("Would go otherwise now", "request", "stage", "then", "now", "first difference", "decided")

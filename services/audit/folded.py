@@ -1,0 +1,191 @@
+"""Is the cabinet the fold of the log, and did everything go by the procedure? Some partition numbers at a time.
+
+The cabinet's rows and marks are read in one snapshot, and the log is folded up to exactly those marks, so that a live
+cabinet is compared with what it must be at that very moment. The procedure is checked up to the cut, which holds the
+causes of all it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from confluent_kafka import Message
+from psycopg.sql import SQL, Identifier
+
+from events.envelope import header_map
+from events.registry import BadBody, UnknownType, read_fields
+from events.topics import BANK_PAYMENTS, distributor_of
+from postavka.log.record import partition_name
+from postavka.log.tail import read_messages_to_end
+from postavka.settings import Settings
+from services.audit.cut import Cut
+from services.audit.findings import Findings
+from services.audit.procedure import MATTERS, Case, Input, Told, check_case
+from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
+from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, status
+from services.cabinet.table import SCHEMA, read_marks
+
+BATCH = 5_000
+ROWS = 2_000
+
+
+@dataclass(slots=True)
+class Share:
+    """What came of some partitions. `permissions`: (number, where) of all permission numbers; `documents`: (sha256,
+    where) of all documents issued; `requests`: ids of all rows that must be there."""
+
+    events: int = 0
+    findings: Findings = field(default_factory=Findings)
+    permissions: list[tuple[str, str]] = field(default_factory=list)
+    documents: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+def check_share(
+    config: Settings, cut: Cut, partitions: Sequence[int], told: Callable[[int], None] = lambda events: None
+) -> Share:
+    """Read these partition numbers and compare."""
+    share = Share()
+    inputs = dict(_inputs(config, cut, partitions))
+    with reading(config) as connection:
+        there = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.marks",)).fetchone()
+        marks: dict[Place, int] = {}
+        if there is not None and there[0] is not None:
+            connection.execute(SQL("SET LOCAL search_path TO {}, public").format(Identifier(SCHEMA)))
+            names = {
+                partition_name(topic, number): (topic, number) for topic in TOPIC_OF.values() for number in partitions
+            }
+            marks = {names[name]: mark.offset for name, mark in read_marks(connection, list(names)).items()}
+        log = _Log(share, cut, marks)
+        log.read(config, partitions, told)
+        for request, case in log.cases.items():
+            check_case(request, case, inputs, share.findings)
+        if marks:
+            _compare(connection, log.rows, share.findings)
+    share.requests = [str(request) for request in log.rows]
+    return share
+
+
+class _Log:
+    def __init__(self, share: Share, cut: Cut, marks: Mapping[Place, int]) -> None:
+        self._share = share
+        self._cut = cut
+        self._marks = marks
+        self._highest: dict[Place, int] = {}
+        self.rows: dict[UUID, Row] = {}
+        self.cases: dict[UUID, Case] = {}
+
+    def read(self, config: Settings, partitions: Iterable[int], told: Callable[[int], None]) -> None:
+        places = [(topic, number) for topic in TOPIC_OF.values() for number in partitions]
+        ends = {place: max(self._cut.ends.get(place, 0), self._marks.get(place, -1) + 1) for place in places}
+        ends = {place: end for place, end in ends.items() if end > 0}
+        for batch in read_messages_to_end(config, dict.fromkeys(ends, 0), ends, BATCH):
+            for message in batch:
+                self._take(message)
+            told(self._share.events)
+
+    def _take(self, message: Message) -> None:
+        topic, partition = message.topic(), message.partition()
+        stage, headers = STAGE_OF[topic], header_map(message.headers() or ())
+        try:
+            position = int(headers["ce_position"])
+            if position <= self._highest.get((topic, partition), 0):
+                return
+            type_name, fields = read_fields(headers["ce_type"].decode(), message.value())
+            subject = UUID(headers["ce_subject"].decode())
+        except (KeyError, ValueError, UnknownType, BadBody) as wrong:
+            place = f"{topic}/{partition}/{message.offset()}"
+            self._share.findings.note("unread", place, f"this release can't read it: {wrong}")
+            return
+        self._highest[topic, partition] = position
+        self._share.events += 1
+        if message.offset() <= self._marks.get((topic, partition), -1) and type_name not in UNSHOWN:
+            row = self.rows.get(subject)
+            if row is None:
+                row = self.rows[subject] = {}
+            fold(row, stage, type_name, fields, headers["ce_time"].decode(), position)
+        name = type_name.partition(".")[0]
+        if position > self._cut.heads.get(stage, 0):
+            return
+        place = f"{stage}/{position}"
+        if name in MATTERS:
+            clock = int(headers.get("ce_clock", b"0"), 16)
+            event = Told(name, fields, clock, place, headers.get("ce_input", b"").decode())
+            self.cases.setdefault(subject, Case()).events.setdefault(name, []).append(event)
+            if name == "PermissionIssued":
+                self._share.permissions.append((fields["number"], place))
+        elif name == "DocumentIssued":
+            self._share.documents.append((fields["sha256"], place))
+
+
+def _inputs(config: Settings, cut: Cut, partitions: Sequence[int]) -> Iterator[tuple[str, Input]]:
+    """Confirmations of these partitions and all payments: what may open the gate."""
+    wanted = {
+        place: end
+        for place, end in cut.ends.items()
+        if end > 0
+        and ((distributor_of(place[0]) is not None and place[1] in partitions) or place[0] == BANK_PAYMENTS.name)
+    }
+    for batch in read_messages_to_end(config, dict.fromkeys(wanted, 0), wanted, BATCH):
+        for message in batch:
+            try:
+                fields = orjson.loads(message.value() or b"null")
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(fields, dict):
+                yield f"{message.topic()}/{message.partition()}/{message.offset()}", (message.topic(), fields)
+
+
+def _compare(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], findings: Findings) -> None:
+    query = SQL(
+        "SELECT request_id, status, request::text, approval::text, billing::text, shipping::text, activation::text "
+        "FROM {}.requests WHERE request_id = ANY(%s)"
+    ).format(Identifier(SCHEMA))
+    ids = iter(rows)
+    while chosen := list(islice(ids, ROWS)):
+        found = {row[0]: row for row in connection.execute(query, (chosen,), binary=True)}
+        for request in chosen:
+            expected, row = rows[request], found.get(request)
+            if row is None:
+                findings.problem("cabinet-row-missing", str(request), "the log has it, the cabinet does not")
+                continue
+            shown = {stage: orjson.loads(text) for stage, text in zip(STAGES, row[2:], strict=True) if text is not None}
+            if shown != expected and (which := _different(shown, expected)):
+                words = f"the cabinet's row is not the fold of the log: {', '.join(which)}"
+                findings.problem("cabinet-differs", str(request), words)
+            elif row[1] != status(expected):
+                findings.problem("cabinet-status", str(request), f"{row[1]} is shown, {status(expected)} is the fold")
+
+
+def _different(shown: Row, expected: Row) -> list[str]:
+    """Stages whose groups differ. A field that is None and one that is not there are the same: an earlier release may
+    have folded a record that did not have the field yet."""
+    return [stage for stage in STAGES if _said(shown.get(stage)) != _said(expected.get(stage))]
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _said(each) for name, each in value.items() if each is not None}
+    return [_said(each) for each in value] if isinstance(value, list) else value
+
+
+def surplus_rows(connection: psycopg.Connection[Any], expected: Iterable[str]) -> list[str]:
+    """Requests that the cabinet shows and the log does not have. One that has come since has events in a store."""
+    known = set(expected)
+    query = SQL("SELECT request_id::text FROM {}.requests").format(Identifier(SCHEMA))
+    extra = [row[0] for row in connection.execute(query) if row[0] not in known]
+    newer: set[str] = set()
+    for stage in STAGES:
+        there = connection.execute("SELECT to_regclass(%s)", (f"{stage}.stored_events",)).fetchone()
+        if extra and there is not None and there[0] is not None:
+            events = SQL(
+                "SELECT DISTINCT originator_id::text FROM {}.stored_events WHERE originator_id = ANY(%s::uuid[])"
+            )
+            newer.update(row[0] for row in connection.execute(events.format(Identifier(stage)), (extra,)))
+    return [each for each in extra if each not in newer]

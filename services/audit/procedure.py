@@ -1,0 +1,168 @@
+"""The procedure as the letter has it, checked on what happened: its own state machine, without a decider's code.
+
+Told of every event of some requests in any order, it says at the end what must never be: a gate passed without its
+confirmation or payment (L17), a permission number given twice (L14), a step without the one it stands on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from events.topics import confirmations_of
+from services.audit.findings import Findings
+
+Fields = Mapping[str, Any]
+Input = tuple[str, Fields]
+"""Topic and fields of an input record."""
+
+
+@dataclass(slots=True)
+class Told:
+    """One event as it matters here."""
+
+    type: str
+    fields: Fields
+    clock: int
+    place: str
+    """`stage/position`"""
+    input: str
+
+
+@dataclass(slots=True)
+class Case:
+    """One request: its events of the types in `MATTERS`."""
+
+    events: dict[str, list[Told]] = field(default_factory=dict)
+
+    def all(self, name: str) -> list[Told]:
+        return self.events.get(name, [])
+
+    def first(self, name: str) -> Told | None:
+        found = self.events.get(name)
+        return min(found, key=lambda told: told.clock) if found else None
+
+
+MATTERS = frozenset(
+    (
+        "RequestSubmitted",
+        "Approved",
+        "Rejected",
+        "InvoiceIssued",
+        "DistributorConfirmed",
+        "PaymentReceived",
+        "PermissionIssued",
+        "ShippingOpened",
+        "ManufacturingOrdered",
+        "ShipmentIssued",
+        "Activated",
+    )
+)
+STANDS_ON = {
+    "Approved": "RequestSubmitted",
+    "Rejected": "RequestSubmitted",
+    "InvoiceIssued": "Approved",
+    "DistributorConfirmed": "Approved",
+    "PermissionIssued": "Approved",
+    "ManufacturingOrdered": "PermissionIssued",
+    "ShipmentIssued": "ManufacturingOrdered",
+    "Activated": "ShipmentIssued",
+}
+"""A step → the one that must have come before it, by the clock."""
+ONCE = (
+    "RequestSubmitted",
+    "Approved",
+    "Rejected",
+    "InvoiceIssued",
+    "DistributorConfirmed",
+    "PermissionIssued",
+    "ManufacturingOrdered",
+    "ShipmentIssued",
+    "Activated",
+)
+
+
+def check_case(request: UUID, case: Case, inputs: Mapping[str, Input], findings: Findings) -> None:
+    """One request. `inputs`: confirmations and payments by `topic/partition/offset`."""
+    for name in ONCE:
+        for told in case.all(name)[1:]:
+            findings.problem("twice-in-procedure", told.place, f"{name} of {request} a second time")
+    if case.first("Approved") and case.first("Rejected"):
+        findings.problem("approved-and-rejected", str(request), "both Approved and Rejected")
+    for name, before in STANDS_ON.items():
+        step, ground = case.first(name), case.first(before)
+        if step is not None and (ground is None or ground.clock >= step.clock):
+            what = "without" if ground is None else "before its"
+            findings.problem("out-of-procedure", step.place, f"{name} of {request} {what} {before}")
+    for order in case.all("ManufacturingOrdered"):
+        _check_gate(request, case, order, inputs, findings)
+
+
+def _check_gate(request: UUID, case: Case, order: Told, inputs: Mapping[str, Input], findings: Findings) -> None:
+    """L17: confirmed by the distributor of this request, or paid in full by the partner."""
+    approved = case.first("Approved")
+    if approved is None:
+        return  # said already
+    permission = case.first("PermissionIssued")
+    if permission is not None and order.fields["permission_number"] != permission.fields["number"]:
+        findings.problem("gate", order.place, f"the order of {request} names another permission number")
+    distributor = (approved.fields.get("distributor") or {}).get("id")
+    basis, basis_id = order.fields["basis"], order.fields["basis_id"]
+    if (distributor is None) != (basis == "payment"):
+        findings.problem("gate", order.place, f"manufacturing of {request} was ordered on a {basis}: not its channel")
+        return
+    why = (
+        _why_not_paid(case, order, basis_id, inputs)
+        if distributor is None
+        else _why_not_confirmed(request, case, order, distributor, basis_id, inputs)
+    )
+    if why is not None:
+        findings.problem("gate", order.place, f"manufacturing of {request} was ordered, {why} (L17)")
+
+
+def _why_not_confirmed(
+    request: UUID, case: Case, order: Told, distributor: str, basis_id: str, inputs: Mapping[str, Input]
+) -> str | None:
+    confirmed = next(
+        (
+            told
+            for told in case.all("DistributorConfirmed")
+            if told.fields["confirmation_id"] == basis_id and told.fields["distributor_id"] == distributor
+        ),
+        None,
+    )
+    if confirmed is None or confirmed.clock >= order.clock:
+        return f"and {distributor} had not confirmed it under {basis_id!r}"
+    topic = confirmations_of(distributor)
+    for where, fields in inputs.values():
+        if (
+            where == topic
+            and fields.get("confirmation_id") == basis_id
+            and fields.get("request_id") == str(request)
+            and fields.get("accepted") is True
+        ):
+            return None
+    return f"and there is no such answer on {topic}"
+
+
+def _why_not_paid(case: Case, order: Told, basis_id: str, inputs: Mapping[str, Input]) -> str | None:
+    invoice = case.first("InvoiceIssued")
+    if invoice is None:
+        return "and no invoice was issued"
+    number = invoice.fields["number"]
+    before = [
+        told
+        for told in case.all("PaymentReceived")
+        if told.clock < order.clock and told.fields["invoice_number"] == number
+    ]
+    paid = sum((Decimal(told.fields["amount"]) for told in before), Decimal(0))
+    if paid < Decimal(invoice.fields["amount"]) or basis_id not in {told.fields["payment_id"] for told in before}:
+        return f"and invoice {number} was not paid: {paid} of {invoice.fields['amount']}"
+    known = {str(fields.get("payment_id")) for _, fields in inputs.values()}
+    unknown = [told for told in before if str(told.fields["payment_id"]).partition("#")[0] not in known]
+    if unknown:
+        return f"and there is no payment {unknown[0].fields['payment_id']!r} from the bank"
+    return None

@@ -1,0 +1,275 @@
+"""Is every event of a store on its topic, once, in order, byte for byte, and nothing else there?
+
+PostgreSQL makes a digest of every event as its record must look (`queries/digests.sql`); here the same is made of what
+does lie on the topic. Neither goes through the code that publishes. Digests are kept by position in two files, so that
+the comparison is one of memory, an interrupted check goes on where it was, and ten million events need no memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+from confluent_kafka import Message
+from psycopg.sql import SQL, Composable, Identifier, Literal
+
+from postavka.log.partitioner import partition_of
+from postavka.log.tail import read_messages_to_end
+from postavka.settings import PARTITIONS, Settings
+from services.audit.findings import Findings
+from services.audit.reading import Place, reading
+
+DIGEST = 32
+WINDOW = 100_000
+"""Events whose digests are asked of PostgreSQL at once."""
+CHECKPOINT = 200_000
+"""Records between two checkpoints."""
+BATCH = 5_000
+_ROW = struct.Struct(">hiqi32s")
+_NOTHING = bytes(DIGEST)
+_COPY_HEADER = 19
+EVERY = SQL("")
+
+
+@dataclass(slots=True)
+class Reached:
+    """How far a check is. `offsets`: next to read, by partition; `highest`: highest position seen there."""
+
+    offsets: dict[int, int] = field(default_factory=dict)
+    highest: dict[int, int] = field(default_factory=dict)
+    stored: int = 0
+    """Positions whose digests are in the file."""
+    records: int = 0
+    findings: Findings = field(default_factory=Findings)
+
+    def save(self, file: Path) -> None:
+        """Whole or not at all."""
+        said = {
+            "offsets": list(self.offsets.items()),
+            "highest": list(self.highest.items()),
+            "stored": self.stored,
+            "records": self.records,
+            "findings": self.findings.as_json(),
+        }
+        fresh = file.with_suffix(".new")
+        fresh.write_bytes(orjson.dumps(said))
+        fresh.replace(file)
+
+    @classmethod
+    def load(cls, file: Path) -> Reached:
+        """From a checkpoint; at the beginning where there is none."""
+        if not file.exists():
+            return cls()
+        said = orjson.loads(file.read_bytes())
+        return cls(
+            dict(said["offsets"]),
+            dict(said["highest"]),
+            said["stored"],
+            said["records"],
+            Findings.from_json(said["findings"]),
+        )
+
+
+class Digests:
+    """A digest by position, in a file."""
+
+    def __init__(self, file: Path, count: int) -> None:
+        self._size = max(1, count * DIGEST)
+        file.touch()
+        self._file = file.open("r+b")
+        self._file.truncate(self._size)
+        self._map = mmap.mmap(self._file.fileno(), self._size)
+
+    def get(self, position: int) -> bytes:
+        return self._map[(position - 1) * DIGEST : position * DIGEST]
+
+    def put(self, position: int, digest: bytes) -> None:
+        self._map[(position - 1) * DIGEST : position * DIGEST] = digest
+
+    def window(self, after: int, until: int) -> bytes:
+        return self._map[after * DIGEST : until * DIGEST]
+
+    def put_window(self, after: int, digests: bytes) -> None:
+        self._map[after * DIGEST : after * DIGEST + len(digests)] = digests
+
+    def flush(self) -> None:
+        self._map.flush()
+
+    def close(self) -> None:
+        self._map.close()
+        self._file.close()
+
+
+class StoredAndPublished:
+    """The check of one stage up to position `head`, on partitions up to `ends`. `folder` keeps its digests."""
+
+    def __init__(
+        self,
+        config: Settings,
+        stage: str,
+        topic: str,
+        source: str,
+        head: int,
+        ends: dict[Place, int],
+        folder: Path,
+    ) -> None:
+        self._config = config
+        self._stage = stage
+        self._topic = topic
+        self._source = source
+        self._head = head
+        self._ends = {place: end for place, end in ends.items() if place[0] == topic and end > 0}
+        self._state = folder / f"{stage}.json"
+        self._found = Digests(folder / f"{stage}.topic", head)
+        self._stored = Digests(folder / f"{stage}.store", head)
+        self.reached = Reached.load(self._state)
+        self._failed: BaseException | None = None
+
+    def run(self, told: Callable[[int], None] = lambda records: None) -> Findings:
+        """Check; `told` hears how many records are read."""
+        asking = threading.Thread(target=self._ask_store, daemon=True)
+        asking.start()
+        try:
+            self._read_topic(told)
+            asking.join()
+            if self._failed is not None:
+                raise self._failed
+            self._compare()
+        finally:
+            asking.join()
+            self._found.close()
+            self._stored.close()
+        return self.reached.findings
+
+    # The topic
+
+    def _read_topic(self, told: Callable[[int], None]) -> None:
+        reached = self.reached
+        start = {place: reached.offsets.get(place[1], 0) for place in self._ends}
+        left = {place: offset for place, offset in start.items() if offset < self._ends[place]}
+        saved = reached.records
+        for batch in read_messages_to_end(self._config, left, self._ends, BATCH):
+            for message in batch:
+                self._take(message)
+            reached.records += len(batch)
+            if reached.records - saved >= CHECKPOINT:
+                saved = reached.records
+                self._checkpoint()
+            told(reached.records)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        self._found.flush()
+        self.reached.save(self._state)
+
+    def _take(self, message: Message) -> None:
+        partition, offset = message.partition(), message.offset()
+        self.reached.offsets[partition] = offset + 1
+        position, digest = digest_of(message)
+        findings = self.reached.findings
+        place = f"{self._topic}/{partition}/{offset}"
+        if position is None:
+            findings.problem("foreign", place, "a record that no relay wrote: it has no position")
+            return
+        if position > self._head:
+            return  # written after the cut
+        if partition_of(message.key() or b"", PARTITIONS) != partition:
+            findings.problem("wrong-partition", place, "it lies in another partition than its key's")
+        highest = self.reached.highest.get(partition, 0)
+        known = self._found.get(position)
+        if position > highest:
+            self.reached.highest[partition] = position
+            if known == _NOTHING:
+                self._found.put(position, digest)
+            else:
+                findings.problem("twice", place, f"position {position} lies in another partition as well")
+        elif known == digest:
+            findings.note("late-duplicate", place, f"position {position} again, the same: readers skip it")
+        elif known == _NOTHING:
+            findings.problem("out-of-order", place, f"position {position} for the first time, behind {highest}")
+            self._found.put(position, digest)
+        else:
+            findings.problem("other-duplicate", place, f"position {position} again, with other contents")
+
+    # The store
+
+    def _ask_store(self) -> None:
+        try:
+            with reading(self._config) as connection:
+                for after in range(self.reached.stored, self._head, WINDOW):
+                    until = min(after + WINDOW, self._head)
+                    rows = dict(stored_digests(connection, self._stage, self._source, after, until))
+                    if len(rows) == until - after:
+                        self._stored.put_window(after, b"".join(rows.values()))
+                    else:
+                        for position, digest in rows.items():
+                            self._stored.put(position, digest)
+                    self._stored.flush()
+                    self.reached.stored = until
+        except BaseException as failed:  # raised by `run`, in the thread that waits
+            self._failed = failed
+
+    def _compare(self) -> None:
+        for after in range(0, self._head, WINDOW):
+            until = min(after + WINDOW, self._head)
+            here, there = self._stored.window(after, until), self._found.window(after, until)
+            if here == there and _NOTHING not in here:
+                continue
+            for position in range(after + 1, until + 1):
+                self._compare_one(position, self._stored.get(position), self._found.get(position))
+
+    def _compare_one(self, position: int, here: bytes, there: bytes) -> None:
+        findings, place = self.reached.findings, f"{self._stage}/{position}"
+        if here == there == _NOTHING:
+            findings.problem("gone", place, "in neither the store nor the topic: a gap in the positions")
+        elif there == _NOTHING:
+            findings.problem("not-on-topic", place, f"in the store, not on {self._topic}")
+        elif here == _NOTHING:
+            findings.problem("not-in-store", place, f"on {self._topic}, not in the store")
+        elif here != there:
+            findings.problem("differs", place, f"store and {self._topic} do not have the same bytes")
+
+
+def digest_of(message: Message) -> tuple[int | None, bytes]:
+    """The position of a record, and the digest of all of it."""
+    position = None
+    parts = []
+    for name, value in message.headers() or ():
+        parts.append(name.encode() + b"\x1f" + (b"" if value is None else value) + b"\x1e")
+        if name == "ce_position":
+            position = _number(value)
+    parts.append(b"\x1d" + (message.key() or b"") + b"\x1d")
+    parts.append(message.value() or b"")
+    return position, hashlib.sha256(b"".join(parts)).digest()
+
+
+def stored_digests(
+    connection: psycopg.Connection[Any], schema: str, source: str, after: int, until: int, only: Composable = EVERY
+) -> Iterator[tuple[int, bytes]]:
+    """(position, digest) of events of a store, in order."""
+    text = files("services.audit").joinpath("queries/digests.sql").read_text("utf-8")
+    query = SQL(text).format(
+        source=Literal(source), schema=Identifier(schema), after=Literal(after), until=Literal(until), only=only
+    )
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        data = b"".join(copy)
+    body = data[_COPY_HEADER:-2]
+    for _, _, position, _, digest in _ROW.iter_unpack(body):
+        yield position, digest
+
+
+def _number(value: bytes | None) -> int | None:
+    try:
+        number = int(value or b"")
+    except ValueError:
+        return None
+    return number if number > 0 else None

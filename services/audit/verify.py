@@ -1,0 +1,241 @@
+"""Is it all as it was written? Stores and topics, the cabinet and its fold, the procedure, the documents, the proofs.
+
+A cut through the running system is fixed first, and everything up to it is checked, by several processes side by side.
+What is done is kept in a folder: an interrupted verification can be resumed under the same cut.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.trouble import Trouble
+from services.audit.cut import Cut, make_cut
+from services.audit.findings import Findings
+from services.audit.folded import surplus_rows
+from services.audit.reading import reading
+
+LARGEST_SHARE = 400_000
+"""Events that one process folds in memory: about a gigabyte of rows at most."""
+Told = Callable[[int, int], None]
+Extra = Callable[[Settings, Cut, Findings], None]
+"""A further check: of proofs, of documents."""
+
+
+class VerifyFailed(Trouble):
+    """A process of the verification ended badly; its error is above."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was checked, and what was found. `events`: in the stores up to the cut."""
+
+    heads: dict[str, int]
+    events: int = 0
+    records: int = 0
+    requests: int = 0
+    documents: int = 0
+    seconds: float = 0.0
+    resumed: bool = False
+    findings: Findings = field(default_factory=Findings)
+
+    @property
+    def well(self) -> bool:
+        """No problems; notes may be there."""
+        return not self.findings.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One process's work: the records of a stage, or the fold of some partition numbers."""
+
+    name: str
+    stage: str | None
+    partitions: tuple[int, ...]
+    size: int
+
+
+def folder_of(config: Settings) -> Path:
+    """Where an unfinished verification is kept."""
+    return config.home / "audit" / "verify"
+
+
+def verify(
+    config: Settings,
+    told: Told = lambda done, total: None,
+    processes: int | None = None,
+    resume: bool = False,
+    extras: Sequence[Extra] = (),
+) -> Report:
+    """Verify. `told` hears events checked and to check; every event is looked at twice, as a record and in the fold."""
+    started = time.monotonic()
+    folder = folder_of(config)
+    cut_file = folder / "cut.json"
+    resumed = resume and cut_file.exists()
+    if resumed:
+        cut = _read_cut(cut_file)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        cut = make_cut(config)
+        _write_cut(cut_file, cut)
+    report = Report(cut.heads, events=sum(cut.heads.values()), resumed=resumed)
+    for stage in cut.unpublished:
+        report.findings.note("unpublished", stage, "its relay had not published everything when the cut was made")
+    count = processes or os.cpu_count() or 1
+    jobs = _jobs(cut, report.events, count)
+    answers = _run(config, folder, jobs, count, told, 2 * report.events)
+    _gather(config, report, answers)
+    for extra in extras:
+        extra(config, cut, report.findings)
+    shutil.rmtree(folder, ignore_errors=True)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _jobs(cut: Cut, events: int, processes: int) -> list[Job]:
+    """The largest first, so that processes end together."""
+    records = [Job(f"records-{stage}", stage, (), head) for stage, head in cut.heads.items()]
+    shares = min(PARTITIONS, max(processes, -(-events // LARGEST_SHARE)))
+    folds = [
+        Job(f"fold-{first}", None, tuple(range(first, PARTITIONS, shares)), events // shares) for first in range(shares)
+    ]
+    return sorted([*records, *folds], key=lambda job: -job.size)
+
+
+def _run(
+    config: Settings, folder: Path, jobs: Sequence[Job], processes: int, told: Told, total: int
+) -> list[dict[str, Any]]:
+    done: dict[str, int] = {}
+    answers: list[dict[str, Any]] = []
+
+    def run(job: Job) -> dict[str, Any]:
+        kept = folder / f"{job.name}.done"
+        if kept.exists():
+            answer: dict[str, Any] = orjson.loads(kept.read_bytes())
+        else:
+            for line in _child(config, folder, job):
+                done[job.name] = line["done"]
+                answer = line
+            kept.write_bytes(orjson.dumps(answer))
+        done[job.name] = answer["done"]
+        return answer
+
+    with ThreadPoolExecutor(processes) as pool:
+        waiting: set[Future[dict[str, Any]]] = {pool.submit(run, job) for job in jobs}
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, 0.2, FIRST_COMPLETED)
+                answers += [each.result() for each in finished]
+                told(min(sum(done.values()), total), total)
+        except BaseException:
+            pool.shutdown(cancel_futures=True, wait=False)
+            raise
+    return answers
+
+
+def _child(config: Settings, folder: Path, job: Job) -> Iterator[dict[str, Any]]:
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "services.audit.verify_share", str(folder), job.stage or "", _list(job.partitions)],
+        env={
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": config.kafka_bootstrap_servers or "",
+            "DATABASE_URL": database_url(config),
+        },
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None  # noqa: S101
+    try:
+        finished = False
+        for line in process.stdout:
+            said = orjson.loads(line)
+            finished = "findings" in said
+            yield said
+        if process.wait() or not finished:
+            raise VerifyFailed(
+                f"the process for {job.name} ended with status {process.returncode}; its error is above. "
+                "Go on with --resume"
+            )
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def _gather(config: Settings, report: Report, answers: Sequence[dict[str, Any]]) -> None:
+    given: dict[str, str] = {}
+    rows: list[str] = []
+    folds = 0
+    for answer in answers:
+        report.findings.merge(Findings.from_json(answer["findings"]))
+        if "requests" not in answer:
+            report.records += answer["done"]
+            continue
+        folds += 1
+        rows += answer["requests"]
+        report.documents += len(answer["documents"])
+        for number, place in answer["permissions"]:
+            if number in given:
+                words = f"permission number {number} was given at {given[number]} already (L14)"
+                report.findings.problem("permission-twice", place, words)
+            given[number] = place
+    report.requests = len(rows)
+    with reading(config) as connection:
+        there = connection.execute("SELECT to_regclass('cabinet.requests')").fetchone()
+        if there is not None and there[0] is not None:
+            for request in surplus_rows(connection, rows):
+                report.findings.problem(
+                    "cabinet-row-surplus", request, "the cabinet shows it, the log does not have it"
+                )
+
+
+def _write_cut(file: Path, cut: Cut) -> None:
+    ends = [[topic, number, end] for (topic, number), end in cut.ends.items()]
+    file.write_bytes(
+        orjson.dumps({"heads": cut.heads, "marks": cut.marks, "ends": ends, "unpublished": cut.unpublished})
+    )
+
+
+def _read_cut(file: Path) -> Cut:
+    said = orjson.loads(file.read_bytes())
+    ends = {(topic, number): end for topic, number, end in said["ends"]}
+    return Cut(said["heads"], said["marks"], ends, tuple(said["unpublished"]))
+
+
+def read_cut(folder: Path) -> Cut:
+    """The cut of the verification that is kept there."""
+    return _read_cut(folder / "cut.json")
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """For scripts."""
+    return {
+        "well": report.well,
+        "heads": report.heads,
+        "events": report.events,
+        "records": report.records,
+        "requests": report.requests,
+        "documents": report.documents,
+        "seconds": round(report.seconds, 2),
+        "resumed": report.resumed,
+        "counts": report.findings.counts,
+        "problems": [
+            {"code": each.code, "place": each.place, "words": each.words} for each in report.findings.problems
+        ],
+        "notes": [{"code": each.code, "place": each.place, "words": each.words} for each in report.findings.notes],
+    }
