@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from postavka.cli import proofs
 from postavka.cli.cabinet import STATUSES
 from postavka.cli.connection import connected
 from postavka.cli.events import COLOURS, MOSCOW, parse_since
@@ -384,3 +385,6 @@ def _local(moment: datetime) -> str:
 def _some(names: Iterable[str], most: int = 4) -> str:
     every = list(names)
     return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
+
+
+proofs.add_to(audit)

@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from events.model import Event, Unacceptable
-from events.registry import decode, encode, read_fields
+from events.registry import decode, encode
 from postavka.stage.definition import Input, Stage
 from services.audit.lanes import Lane, Past, Step, incoming_of
 from services.audit.recorded import Oracle, Recorded
@@ -144,16 +144,13 @@ def _difference(past: Sequence[Past], letter: Letter | None, decided: Sequence[E
     if letter is not None:
         return None if not decided else f"taken now: {decided[0].TYPE}; then: dead letter {letter.code}"
     for then, now in zip(past, decided, strict=False):
-        newest, fields = read_fields(then.type, then.body)
-        if newest != now.TYPE:
+        was = decode(then.type, then.body)
+        if was.TYPE != now.TYPE:
             return f"{then.type} then, {now.TYPE} now"
-        unsaid = fields.keys() - orjson.loads(then.body).keys() if newest != then.type else set()
-        fresh = orjson.loads(encode(now))
-        paths = [
-            path
-            for path in _paths(_filled(fields, fresh), fresh)
-            if path.partition(".")[0].partition(":")[0] not in unsaid
-        ]
+        before, after = orjson.loads(encode(was)), orjson.loads(encode(now))
+        if then.type != now.TYPE:  # an older version is compared in what it says
+            before, after = _as_said(orjson.loads(then.body), before, after)
+        paths = list(_paths(before, after))
         if paths:
             more = f" and {len(paths) - MOST_FIELDS} more" if len(paths) > MOST_FIELDS else ""
             return f"{now.TYPE}: {'; '.join(paths[:MOST_FIELDS])}{more}"
@@ -164,9 +161,12 @@ def _difference(past: Sequence[Past], letter: Letter | None, decided: Sequence[E
     return None
 
 
-def _filled(recorded: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
-    """Fields with a default that an old body leaves out count as None."""
-    return {**{name: None for name in fresh if name not in recorded}, **recorded}
+def _as_said(said: Any, before: Any, after: Any) -> tuple[Any, Any]:
+    """Both without what a record of an older version does not say."""
+    if not (isinstance(said, dict) and isinstance(before, dict) and isinstance(after, dict)):
+        return before, after
+    pairs = {name: _as_said(said[name], before.get(name), after.get(name)) for name in said}
+    return {name: pair[0] for name, pair in pairs.items()}, {name: pair[1] for name, pair in pairs.items()}
 
 
 def _paths(then: Any, now: Any, path: str = "") -> Iterator[str]:

@@ -21,6 +21,7 @@ import orjson
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from postavka.log.partitioner import partition_of
 from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.trouble import Trouble
 from services.audit.cut import make_cut
@@ -109,7 +110,8 @@ def replay(
         }
     )
     count = 1 if asked.speed is not None or asked.requests else processes or min(PARTITIONS, os.cpu_count() or 1)
-    shares = [list(range(first, PARTITIONS, count)) for first in range(count)]
+    numbers = {partition_of(each.encode(), PARTITIONS) for each in asked.requests} or range(PARTITIONS)
+    shares = [sorted(numbers)[first::count] for first in range(count)]
     report = Report()
     done: dict[int, int] = {}
 

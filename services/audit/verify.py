@@ -11,8 +11,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,60 +118,77 @@ def _jobs(cut: Cut, events: int, processes: int) -> list[Job]:
 def _run(
     config: Settings, folder: Path, jobs: Sequence[Job], processes: int, told: Told, total: int
 ) -> list[dict[str, Any]]:
+    """Workers take one job after another."""
+    left = deque(jobs)
     done: dict[str, int] = {}
     answers: list[dict[str, Any]] = []
 
-    def run(job: Job) -> dict[str, Any]:
-        kept = folder / f"{job.name}.done"
-        if kept.exists():
-            answer: dict[str, Any] = orjson.loads(kept.read_bytes())
-        else:
-            for line in _child(config, folder, job):
-                done[job.name] = line["done"]
-                answer = line
-            kept.write_bytes(orjson.dumps(answer))
-        done[job.name] = answer["done"]
-        return answer
+    def run() -> None:
+        with _Worker(config, folder) as worker:
+            while left:
+                job = left.popleft()
+                kept = folder / f"{job.name}.done"
+                if kept.exists():
+                    answer: dict[str, Any] = orjson.loads(kept.read_bytes())
+                else:
+                    for line in worker.work(job):
+                        done[job.name] = line["done"]
+                        answer = line
+                    kept.write_bytes(orjson.dumps(answer))
+                done[job.name] = answer["done"]
+                answers.append(answer)
 
     with ThreadPoolExecutor(processes) as pool:
-        waiting: set[Future[dict[str, Any]]] = {pool.submit(run, job) for job in jobs}
-        try:
-            while waiting:
-                finished, waiting = wait(waiting, 0.2, FIRST_COMPLETED)
-                answers += [each.result() for each in finished]
-                told(min(sum(done.values()), total), total)
-        except BaseException:
-            pool.shutdown(cancel_futures=True, wait=False)
-            raise
+        waiting = {pool.submit(run) for _ in range(min(processes, len(jobs)))}
+        while waiting:
+            finished, waiting = wait(waiting, 0.2, FIRST_COMPLETED)
+            for each in finished:
+                if each.exception() is not None:
+                    left.clear()
+                each.result()
+            told(min(sum(done.values()), total), total)
     return answers
 
 
-def _child(config: Settings, folder: Path, job: Job) -> Iterator[dict[str, Any]]:
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "services.audit.verify_share", str(folder), job.stage or "", _list(job.partitions)],
-        env={
-            **os.environ,
-            "KAFKA_BOOTSTRAP_SERVERS": config.kafka_bootstrap_servers or "",
-            "DATABASE_URL": database_url(config),
-        },
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None  # noqa: S101
-    try:
-        finished = False
+class _Worker:
+    """A process that takes jobs, seen from here. A context manager: leaving it ends the process."""
+
+    def __init__(self, config: Settings, folder: Path) -> None:
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "services.audit.verify_share", str(folder)],
+            env={
+                **os.environ,
+                "KAFKA_BOOTSTRAP_SERVERS": config.kafka_bootstrap_servers or "",
+                "DATABASE_URL": database_url(config),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def work(self, job: Job) -> Iterator[dict[str, Any]]:
+        """Its answers as they come; the last has the findings. Raises `VerifyFailed`."""
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+        process.stdin.write(orjson.dumps({"stage": job.stage, "partitions": job.partitions}) + b"\n")
+        process.stdin.flush()
         for line in process.stdout:
             said = orjson.loads(line)
-            finished = "findings" in said
             yield said
-        if process.wait() or not finished:
-            raise VerifyFailed(
-                f"the process for {job.name} ended with status {process.returncode}; its error is above. "
-                "Go on with --resume"
-            )
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+            if "findings" in said:
+                return
+        raise VerifyFailed(
+            f"the process for {job.name} ended with status {process.wait()}; its error is above. Go on with --resume"
+        )
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for end in (self._process.stdin, self._process.stdout):
+            if end is not None:
+                end.close()
 
 
 def _gather(config: Settings, report: Report, answers: Sequence[dict[str, Any]]) -> None:
@@ -216,10 +234,6 @@ def _read_cut(file: Path) -> Cut:
 def read_cut(folder: Path) -> Cut:
     """The cut of the verification that is kept there."""
     return _read_cut(folder / "cut.json")
-
-
-def _list(numbers: Sequence[int]) -> str:
-    return ",".join(map(str, numbers))
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""One share of a verification, in a process of its own: `python -m services.audit.verify_share FOLDER STAGE ''` for the
-records of a stage, `… FOLDER '' 0,2,4` for the fold of partition numbers. Answers are JSON lines.
+"""A worker of a verification: `python -m services.audit.verify_share FOLDER`. Jobs come as JSON lines on its input (the
+records of a stage, or the fold of partition numbers), answers go as JSON lines to its output.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from postavka.settings import Settings, settings
+from services.audit.cut import Cut
 from services.audit.folded import check_share
 from services.audit.orders import check_orders
 from services.audit.reading import TOPIC_OF
@@ -19,18 +20,29 @@ from services.audit.stored_and_published import StoredAndPublished
 from services.audit.verify import read_cut
 
 
-def main(config: Settings, folder: Path, stage: str, partitions: list[int]) -> None:
-    """Check, tell."""
+def main(config: Settings, folder: Path) -> None:
+    """Check, tell, until no more jobs come."""
     gc.disable()
     cut = read_cut(folder)
-    if stage:
-        head = cut.heads[stage]
-        check = StoredAndPublished(config, stage, TOPIC_OF[stage], f"/postavka/{stage}", head, cut.ends, folder)
-        findings = check.run(lambda records: _say({"done": records}))
-        if stage == "shipping":
-            check_orders(config, head, findings)
-        _say({"done": check.reached.records, "findings": findings.as_json()})
-        return
+    for line in sys.stdin.buffer:
+        job = orjson.loads(line)
+        if job["stage"]:
+            _records(config, folder, cut, job["stage"])
+        else:
+            _fold(config, cut, job["partitions"])
+        gc.collect()
+
+
+def _records(config: Settings, folder: Path, cut: Cut, stage: str) -> None:
+    head = cut.heads[stage]
+    check = StoredAndPublished(config, stage, TOPIC_OF[stage], f"/postavka/{stage}", head, cut.ends, folder)
+    findings = check.run(lambda records: _say({"done": records}))
+    if stage == "shipping":
+        check_orders(config, head, findings)
+    _say({"done": check.reached.records, "findings": findings.as_json()})
+
+
+def _fold(config: Settings, cut: Cut, partitions: list[int]) -> None:
     share = check_share(config, cut, partitions, lambda events: _say({"done": events}))
     _say(
         {
@@ -49,5 +61,4 @@ def _say(said: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(number) for number in sys.argv[3].split(",") if number]
-    main(settings(), Path(sys.argv[1]), sys.argv[2], numbers)
+    main(settings(), Path(sys.argv[1]))

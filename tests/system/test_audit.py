@@ -1,0 +1,260 @@
+"""The auditor's commands on a running system: history, as-of, diff, replay, verify (L20 and all that is on record)."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from services.audit.as_of import Standing, as_of, diff
+from services.audit.history import as_json, history
+from services.audit.verify import verify
+from tests.system.conftest import System
+from tests.system.traffic import DECLINED, DIRECT, INCOMPLETE, NO_CONTRACT, PLANS, TOLD_TWICE, Traffic
+
+PROJECT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def sent(system: System) -> tuple[Traffic, datetime, datetime]:
+    """Two requests of every plan, with the moments before and after."""
+    before = datetime.now(UTC)
+    traffic = system.traffic()
+    traffic.run(2 * len(PLANS), 50)
+    system.settle()
+    return traffic, before, datetime.now(UTC)
+
+
+def of_plan(traffic: Traffic, plan: str) -> str:
+    return next(request for request, of in traffic.plans.items() if of == plan)
+
+
+def lines(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def read(system: System, request: str) -> list[dict[str, object]]:
+    """The history, as `--json` writes it."""
+    return [as_json(entry) for entry in history(system.config, UUID(request)).entries]
+
+
+def stood(system: System, moment: datetime, **chosen: object) -> dict[str, Standing]:
+    """Request → how it stood."""
+    return {str(each.request): each for each in as_of(system.config, moment, **chosen)}
+
+
+# History
+
+
+def test_a_history_has_everything_in_causal_order_with_its_causes(system: System, sent):
+    request = of_plan(sent[0], TOLD_TWICE)
+    entries = lines(system.cli("audit", "history", request, "--json"))
+    at = {str(entry["type"]).partition(".")[0]: entry for entry in reversed(entries)}
+    order = ["SubmitRequest", "RequestSubmitted", "Approved", "DistributorConfirmation", "DistributorConfirmed"]
+    order += ["ManufacturingOrdered", "KitManufactured", "ShipmentIssued", "ActivateDelivery", "Activated"]
+    assert [at[name]["number"] for name in order] == sorted(at[name]["number"] for name in order)
+    causes = {name: entries[at[name]["cause"] - 1]["type"] for name in order if at[name]["cause"]}
+    assert causes["Approved"] == "RequestSubmitted.v1"
+    # Billing may read the answer before the approval: then it is held, and taken up with the approval.
+    answered = "ConfirmationHeld" if "ConfirmationHeld" in at else "DistributorConfirmed"
+    assert entries[int(str(at[answered]["cause"])) - 1]["type"] == "DistributorConfirmation.v1"
+    assert at[answered]["asked_by"] == "dist-north"
+    assert causes["ManufacturingOrdered"] == "DistributorConfirmed.v1"
+    assert at["Approved"]["who"] == "approval"
+    assert "traffic" in str(at["RequestSubmitted"]["asked_by"])
+    for entry in entries:
+        assert (entry["cause"] or 0) < entry["number"]
+        assert entry["offset"] is not None
+        if entry["kind"] == "event":
+            assert entry["position"]
+
+
+def test_what_was_told_twice_is_in_the_history_and_said_to_have_led_to_nothing(system: System, sent):
+    entries = read(system, of_plan(sent[0], TOLD_TWICE))
+    repeated = [entry for entry in entries if entry["kind"] == "input" and entry["note"]]
+    assert {entry["type"] for entry in repeated} >= {"SubmitRequest.v1"}
+    assert all("led to no event" in str(entry["note"]) for entry in repeated)
+
+
+def test_payments_are_found_although_they_lie_under_another_key(system: System, sent):
+    entries = read(system, of_plan(sent[0], DIRECT))
+    payments = [entry for entry in entries if entry["topic"] == "bank.payments"]
+    assert len(payments) == 2
+    received = [entry for entry in entries if entry["type"] == "PaymentReceived.v1"]
+    assert {entry["cause"] for entry in received} == {entry["number"] for entry in payments}
+
+
+def test_the_table_and_the_page_show_the_same(system: System, sent, tmp_path):
+    request = of_plan(sent[0], DIRECT)
+    assert "PaymentReceived.v1" in system.cli("audit", "history", request)
+    page = tmp_path / "history.html"
+    system.cli("audit", "history", request, "--html", str(page))
+    text = page.read_text("utf-8")
+    assert "Оплата получена" in text
+    assert "http" not in text.replace("http://www.w3.org", "")  # nothing is loaded from elsewhere
+    assert text.count('class="arrow') >= 15
+
+
+def test_dead_letters_of_a_request_are_in_its_history(system: System, sent):
+    request = of_plan(sent[0], DECLINED)
+    system.cli("request", "withdraw", request, "--partner", "romashka-it")
+    system.settle()
+    entries = read(system, request)
+    letter = next(entry for entry in entries if entry["kind"] == "dead-letter")
+    assert letter["type"] == "no-such-request"
+    assert entries[int(str(letter["cause"])) - 1]["type"] == "WithdrawRequest.v1"
+
+
+def test_an_unknown_request_is_said_to_be_unknown(system: System):
+    done = system.run_cli("audit", "history", "00000000-0000-4000-8000-000000000000")
+    assert done.returncode != 0
+    assert "nothing is known" in done.stderr
+
+
+# As of, diff
+
+
+def test_as_of_now_is_the_cabinet(system: System, sent):
+    found = stood(system, datetime.now(UTC), partner="lukomor")
+    with psycopg.connect(system.database_url) as connection:
+        rows = connection.execute(
+            "SELECT request_id::text, status, request, approval, billing, shipping, activation FROM cabinet.requests "
+            "WHERE partner_id = 'lukomor'"
+        ).fetchall()
+    assert rows
+    for request, status, *groups in rows:
+        assert found[request].status == status
+        names = ("request", "approval", "billing", "shipping", "activation")
+        assert [found[request].row.get(name) for name in names] == groups
+
+
+def test_as_of_a_moment_shows_what_was_there_then(system: System, sent):
+    traffic, before, after = sent
+    request = of_plan(traffic, DIRECT)
+    assert not stood(system, before, requests=[UUID(request)])
+    entries = read(system, request)
+    billed = next(entry for entry in entries if entry["type"] == "InvoiceIssued.v1")
+    assert isinstance(billed["time"], datetime)
+    assert stood(system, billed["time"], requests=[UUID(request)])[request].status == "awaiting-payment"
+    (row,) = lines(system.cli("audit", "as-of", after.isoformat(), "--request", request, "--json"))
+    assert row["status"] == "activated"
+    assert "активирована" in system.cli("audit", "as-of", after.isoformat(), "--partner", "lukomor", "--limit", "100")
+
+
+def test_a_diff_names_what_changed_between_two_moments(system: System, sent):
+    traffic, before, after = sent
+    changed = {str(change.request): change for change in diff(system.config, before, after)}
+    assert changed.keys() >= traffic.plans.keys()
+    assert changed[of_plan(traffic, INCOMPLETE)].after.status == "rejected"
+    assert "approval.reasons" in changed[of_plan(traffic, INCOMPLETE)].fields
+    assert changed[of_plan(traffic, DIRECT)].before is None
+    assert not list(diff(system.config, after, after))
+    assert "активирована" in system.cli("audit", "diff", before.isoformat(), "now", "--partner", "lukomor")
+
+
+# Replay
+
+
+def test_everything_is_decided_again_as_it_was(system: System, sent):
+    report = json.loads(system.cli("audit", "replay", "--json"))
+    assert report["requests"] == {}, report["differences"][:3]
+    with psycopg.connect(system.database_url) as connection:
+        heads = [
+            connection.execute(f"SELECT position FROM {stage}.head").fetchone()  # noqa: S608
+            for stage in ("request", "approval", "billing", "shipping", "activation")
+        ]
+    assert report["events"] == sum(head[0] for head in heads if head)
+    assert report["decisions"] > len(sent[0].plans) * 5
+
+
+def test_a_change_of_rules_is_a_list_of_requests_that_would_go_otherwise(system: System, sent):
+    traffic, before, _ = sent
+    done = system.run_cli(
+        *("audit", "replay", "--rules", "tests.system.stricter", "--from", before.isoformat(), "--json"),
+        PYTHONPATH=str(PROJECT),
+    )
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    otherwise = {request for request, plan in traffic.plans.items() if plan == NO_CONTRACT}
+    by_approval = {each["request"] for each in report["differences"] if each["stage"] == "approval"}
+    assert by_approval == otherwise
+    first = report["requests"][min(otherwise)]
+    assert first["stage"] == "approval"
+    assert first["first"] == "Approved.v1 then, Rejected.v1 now"
+    assert first["position"]
+
+
+def test_a_decider_that_sends_is_stopped_and_told(system: System, sent):
+    done = system.run_cli(
+        *("audit", "replay", "--rules", "tests.system.stricter", "--request", of_plan(sent[0], DECLINED), "--json"),
+        PYTHONPATH=str(PROJECT),
+    )
+    report = json.loads(done.stdout)
+    assert any("a replay sends nothing" in each["first"] for each in report["differences"]), report
+    assert not any("a producer was made" in each["first"] for each in report["differences"])
+
+
+def test_a_replay_at_a_pace_shows_every_decision(system: System, sent):
+    request = of_plan(sent[0], DIRECT)
+    shown = system.cli("audit", "replay", "--speed", "50x", "--request", request)
+    assert "InvoiceIssued.v1" in shown
+    assert "Activated.v1" in shown
+    assert "all the same" in shown
+
+
+def test_a_replay_into_a_schema_makes_the_same_cabinet(system: System, sent):
+    system.cli("audit", "replay", "--into", "replayed")
+    columns = "request_id, status, partner_id, request, approval, billing, shipping, activation"
+    with psycopg.connect(system.database_url) as connection:
+        differ = connection.execute(
+            f"SELECT count(*) FROM (SELECT {columns} FROM cabinet.requests EXCEPT "  # noqa: S608
+            f"SELECT {columns} FROM replayed.requests) AS d"
+        ).fetchone()
+        assert differ == (0,)
+        refused = system.run_cli("audit", "replay", "--into", "billing")
+        assert refused.returncode == 2
+        assert "was not made by a replay" in refused.stderr
+        connection.execute("DROP SCHEMA replayed CASCADE")
+
+
+# Verify
+
+
+def test_all_is_well(system: System, sent):
+    report = json.loads(system.run_cli("audit", "verify", "--json").stdout)
+    problems = [each for each in report["problems"] if each["code"] != "foreign"]  # other tests forge records
+    assert problems == []
+    assert report["counts"].get("foreign", 0) == system.forged
+    assert report["events"] == sum(report["heads"].values()) > 0
+
+
+def test_what_was_changed_is_found_and_named(system: System, sent):
+    request = UUID(of_plan(sent[0], DIRECT))
+    changes = (
+        ("cabinet.requests", "request_id", "billing", "jsonb", 'billing || \'{"paid": "1.00"}\''),
+        ("approval.stored_events", "originator_id", "causation", "text", "causation || 'x'"),
+    )
+    with psycopg.connect(system.database_url, autocommit=True) as connection:
+        kept = []
+        for table, key, name, kind, changed in changes:
+            row = connection.execute(f"SELECT {name}::text FROM {table} WHERE {key} = %s", (request,)).fetchone()  # noqa: S608
+            assert row is not None
+            kept.append((f"UPDATE {table} SET {name} = %s::{kind} WHERE {key} = %s", row[0]))  # noqa: S608
+            connection.execute(f"UPDATE {table} SET {name} = {changed} WHERE {key} = %s", (request,))  # noqa: S608
+        try:
+            done = system.run_cli("audit", "verify")
+            found = {
+                each.code: each.place for each in verify(system.config).findings.problems if each.code != "foreign"
+            }
+        finally:
+            for back, value in kept:
+                connection.execute(back, (value, request))
+    assert done.returncode == 1, done.stderr
+    assert "it is NOT all as it was written" in done.stdout
+    assert found.keys() == {"cabinet-differs", "differs"}
+    assert found["cabinet-differs"] == str(request)
+    assert found["differs"].startswith("approval/")
