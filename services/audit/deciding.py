@@ -115,7 +115,14 @@ class Again:
         if letter is not None and letter.code in NOT_DECIDERS:
             return verdict(then, None)
         at = datetime.fromtimestamp(step.at_ms / 1000, UTC)
-        past = Recorded(lane.subject, incoming.message, recorded, at, (letter.code, letter.reason) if letter else None)
+        past = Recorded(
+            lane.subject,
+            incoming.message,
+            recorded,
+            at,
+            (letter.code, letter.reason) if letter else None,
+            step.events[0].position if step.events else None,
+        )
         best: Verdict | None = None
         for state in states:
             try:

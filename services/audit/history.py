@@ -28,10 +28,8 @@ from services.audit.reading import (
     STAGE_OF,
     TOPIC_OF,
     Letter,
-    Place,
     Stored,
     dead_letters,
-    place_of,
     reading,
     records_of,
     stored_events,
@@ -148,19 +146,16 @@ def _entries(config: Settings, request: UUID, stored: Sequence[Stored], letters:
 
 
 def _records(config: Settings, request: UUID, stored: Sequence[Stored], letters: Sequence[Letter]) -> list[Record]:
-    """All records of the request on all topics, and those of other keys that its events were made from."""
-    at_latest: dict[Place, int] = {}
+    """All records of the request on all topics, its payments, and whatever else its events were made from."""
     payments: set[bytes] = set()
-    for coordinates in [event.input for event in stored if event.input] + [each.record.coordinates for each in letters]:
-        topic, partition, offset = place_of(coordinates)
-        at_latest[topic, partition] = min(offset, at_latest.get((topic, partition), offset))
+    named = {event.input for event in stored if event.input} | {letter.record.coordinates for letter in letters}
     for event in stored:
         if event.stage == "billing" and b'"payment_id"' in event.body:
             payments.add(str(orjson.loads(event.body)["payment_id"]).partition("#")[0].encode())
     times = [int(event.time.timestamp() * 1000) for event in stored] + [each.record.timestamp_ms for each in letters]
     keys: dict[str, set[bytes]] = {topic: {str(request).encode()} for topic in topics_there(config)}
     keys.setdefault(BANK_PAYMENTS.name, set()).update(payments)
-    return list(records_of(config, keys, min(times, default=SLACK_MS) - SLACK_MS, at_latest))
+    return list(records_of(config, keys, min(times, default=SLACK_MS) - SLACK_MS, named))
 
 
 def _of_stored(event: Stored, record: Record | None, partition: int) -> Entry:

@@ -17,7 +17,7 @@ from confluent_kafka import Message as KafkaMessage
 from events.envelope import Envelope, EnvelopeError, header_map
 from events.model import Message
 from events.registry import BadBody, UnknownType, decode
-from events.topics import BANK_PAYMENTS
+from events.topics import BANK_PAYMENTS, PAYMENT_COMMANDS
 from events.upcasting import newest_version
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import read_messages_to_end, to_record
@@ -26,7 +26,8 @@ from postavka.stage.definition import Incoming, Input, Stage
 from services.audit.cut import Cut
 from services.audit.reading import STAGE_OF, Place
 
-Headers = dict[str, bytes]
+OTHER_KEYS = frozenset((BANK_PAYMENTS.name, PAYMENT_COMMANDS.name))
+"""Topics whose key is not the request: money does not say which one it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,15 @@ class Lane:
 
 
 class Log:
-    """Everything on these partitions up to the cut; payments from all partitions, since their key is another."""
+    """Everything on these partitions up to the cut; money from all partitions, since its key is another."""
 
     def __init__(self, config: Settings, cut: Cut, topics: Iterable[str], partitions: Iterable[int]) -> None:
         self._config = config
         self._cut = cut
-        self._topics = [topic for topic in topics if topic != BANK_PAYMENTS.name]
+        self._topics = [topic for topic in topics if topic not in OTHER_KEYS]
         self.payments = {
             f"{message.topic()}/{message.partition()}/{message.offset()}": message
-            for message in self._read([(BANK_PAYMENTS.name, number) for number in range(PARTITIONS)])
+            for message in self._read([(topic, number) for topic in OTHER_KEYS for number in range(PARTITIONS)])
         }
 
     def partition(self, number: int) -> list[KafkaMessage]:
@@ -157,8 +158,8 @@ def _past_of(messages: Iterable[KafkaMessage], cut: Cut) -> dict[str, dict[UUID,
 
 
 def _of_feed(feed: Input, messages: Sequence[KafkaMessage], log: Log) -> Iterable[KafkaMessage]:
-    if feed.topic == BANK_PAYMENTS.name:
-        return log.payments.values()
+    if feed.topic in OTHER_KEYS:
+        return [each for each in log.payments.values() if each.topic() == feed.topic]
     seen: dict[str, int] = {}
     return [each for each in messages if each.topic() == feed.topic and not (feed.from_stage and _again(each, seen))]
 
@@ -174,9 +175,9 @@ def _again(message: KafkaMessage, seen: dict[str, int]) -> bool:
 
 
 def _subject_of(record: KafkaMessage, feed: Input) -> UUID | None:
-    """Whose lane an input belongs to that led to nothing. A payment that was told again has no lane of its own: its
-    first telling is what counts."""
-    if feed.topic == BANK_PAYMENTS.name:
+    """Whose lane an input belongs to that led to nothing. Money that was told again has no lane of its own: its first
+    telling is what counts."""
+    if feed.topic in OTHER_KEYS:
         return None
     try:
         return UUID((record.key() or b"").decode())

@@ -150,17 +150,20 @@ def inputs_there(config: Settings) -> list[str]:
 
 
 def records_of(
-    config: Settings, keys: Mapping[str, Iterable[bytes]], since_ms: int, at_latest: Mapping[Place, int]
+    config: Settings, keys: Mapping[str, Iterable[bytes]], since_ms: int, named: Iterable[str]
 ) -> Iterator[Record]:
-    """Records with these keys (by topic), from this time on to the end as it is now. `at_latest`: offsets at which
-    reading a partition begins at the latest, whatever the times say.
+    """Records with these keys (by topic), from this time on to the end as it is now; and those `named` by their
+    coordinates, whatever their key and time.
     """
     wanted = {(topic, partition_of(key, PARTITIONS), key) for topic, these in keys.items() for key in these}
     starts = offsets_at(config, {(topic, partition) for topic, partition, _ in wanted}, since_ms)
-    starts = {place: min(offset, at_latest.get(place, offset)) for place, offset in starts.items()}
+    exactly = {place_of(coordinates) for coordinates in named}
+    for topic, partition, offset in exactly:
+        starts[topic, partition] = min(offset, starts.get((topic, partition), offset))
     for batch in read_messages_to_end(config, starts):
         for message in batch:
-            if (message.topic(), message.partition(), message.key()) in wanted:
+            topic, partition = message.topic(), message.partition()
+            if (topic, partition, message.key()) in wanted or (topic, partition, message.offset()) in exactly:
                 yield to_record(message)
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, TypeVar
-from uuid import UUID, uuid5
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from events.activation import Activated, ActivationRefused
 from events.approval import Approved, Rejected
 from events.billing import InvoiceIssued
-from events.commands import BankPayment, SignDocument
+from events.commands import MatchReturn, SignDocument
 from events.model import Event, Reason
 from events.reference import Contract
 from events.request import RequestSubmitted
@@ -30,15 +30,19 @@ from events.shipping import (
     ShippingOpened,
     SignatureRefused,
 )
+from postavka.store.recorder import EventRecorder
 from services.activation import decider as activation
 from services.approval.stage import facts_from
-from services.billing import decider as billing
-from services.billing.stage import PAYMENTS
+from services.audit.store_before import StoreBefore
+from services.billing import state as billing
+from services.billing.parked import Register, payment_named
+from services.billing.stage import OfMoney, own_place
+from services.billing.stage import claims as billing_claims
 from services.moscow import MOSCOW
 from services.reference.store import Snapshot, UnknownVersion, snapshot
 from services.shipping import decider as shipping
 from services.shipping.settings import shipping_settings
-from services.shipping.verification import NotVerified, Unverifiable, Verification, Verified
+from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified
 
 E = TypeVar("E", bound=Event)
 
@@ -61,6 +65,8 @@ class Recorded:
     """When."""
     refused: tuple[str, str] | None
     """Code and reason of the dead letter that the input became."""
+    position: int | None
+    """Of the first event."""
 
     @property
     def day(self) -> date:
@@ -80,6 +86,7 @@ class RecordedFacts:
     """The facts of all stages. `conninfo` is where versions of the reference data are kept."""
 
     def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
         self._snapshot = lru_cache(maxsize=64)(lambda version: _snapshot(conninfo, version))
         self.of: Mapping[str, Oracle] = {
             "request": lambda recorded, state: None,
@@ -96,22 +103,33 @@ class RecordedFacts:
 
     def _billing(self, recorded: Recorded, state: Any) -> Any:
         message, invoice = recorded.message, recorded.first(InvoiceIssued)
-        own = isinstance(message, BankPayment) and recorded.subject == uuid5(PAYMENTS, message.payment_id)
+        today = invoice.issued_on if invoice else recorded.day
+        if not isinstance(message, OfMoney):
+            return billing.Facts(today, invoice.number if invoice else NOT_ISSUED)
+        named = payment_named(message)
+        register = Register([message], self._store_before(recorded))
         return billing.Facts(
-            today=invoice.issued_on if invoice else recorded.day,
-            next_invoice_number=invoice.number if invoice else NOT_ISSUED,
-            invoice_found=not own,
+            today,
+            invoice_found=recorded.subject != own_place(message),
+            payment=register.payment(named),
+            sent_back=register.sent_back(message.return_id) if isinstance(message, MatchReturn) else None,
         )
+
+    def _store_before(self, recorded: Recorded) -> EventRecorder:
+        return cast(EventRecorder, StoreBefore(self._conninfo, "billing", recorded.position, billing_claims))
 
     def _shipping(self, recorded: Recorded, state: Any) -> Any:
         document, shipment = recorded.first(DocumentIssued), recorded.first(ShipmentIssued)
         permission, opened = recorded.first(PermissionIssued), recorded.first(ShippingOpened)
+        refused = recorded.first(SignatureRefused)
         today = document.issued_on if document else shipment.shipped_on if shipment else recorded.day
         return shipping.Facts(
             today=today,
             permission_number=permission.number if permission else NOT_ISSUED,
             vendor=opened.vendor if opened else shipping_settings().vendor,
+            now=document.issued_at if document and document.issued_at else recorded.at,
             verification=_verdict(recorded) if isinstance(recorded.message, SignDocument) else None,
+            signature_taken=refused is not None and refused.reason.code == "reused",
         )
 
     def _activation(self, recorded: Recorded, state: Any) -> Any:
@@ -128,15 +146,16 @@ class RecordedFacts:
         return activation.Facts(today, known, contract)
 
 
-def _verdict(recorded: Recorded) -> Verification:
-    """What the verifier said of a signature."""
+def _verdict(recorded: Recorded) -> Claimed | NotVerified | Unverifiable:
+    """What was found out about a signature."""
     signed, refused = recorded.first(DocumentSigned), recorded.first(SignatureRefused)
     if signed is not None:
-        return Verified(signed.signer_inn, signed.certificate_serial, signed.certificate_subject, signed.signed_at)
+        verified = Verified(signed.signer_inn, signed.certificate_serial, signed.certificate_subject, signed.signed_at)
+        return Claimed(verified, signed.form, signed.covers_sha256 or "")
     if refused is not None:
         other = _OTHER_SIGNER.match(refused.reason.message)
         if refused.reason.code == "other-signer" and other is not None:
-            return Verified(other["inn"], "", "", recorded.at)
+            return Claimed(Verified(other["inn"], "", "", recorded.at), "", "")
         return NotVerified(refused.reason)
     if recorded.refused is not None and recorded.refused[0] == "not-verified":
         return Unverifiable(recorded.refused[1])

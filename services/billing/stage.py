@@ -94,7 +94,7 @@ def find_subject(read: Sequence[tuple[Record, Message]], recorder: EventRecorder
     invoiced = recorder.find_claims(INVOICE, {number for each in of_money if (number := _invoice_number(each))})
 
     def of_invoice(message: OfMoney) -> UUID:
-        return invoiced.get(_invoice_number(message) or "") or _own_place(message)
+        return invoiced.get(_invoice_number(message) or "") or own_place(message)
 
     # The same id again within the batch lies where the first one does, whatever else it says.
     for each in of_money:
@@ -136,7 +136,7 @@ class Gathered:
             return Facts(self._today)
         return Facts(
             self._today,
-            invoice_found=incoming.subject != _own_place(message),
+            invoice_found=incoming.subject != own_place(message),
             payment=self._register.payment(payment_named(message)),
             sent_back=self._register.sent_back(message.return_id) if isinstance(message, MatchReturn) else None,
         )
@@ -173,7 +173,7 @@ def _invoice_number(message: OfMoney) -> str | None:
     return message.invoice_number
 
 
-def _own_place(message: OfMoney) -> UUID:
+def own_place(message: OfMoney) -> UUID:
     """Where it lies if its invoice, or its payment, is not known."""
     match message:
         case BankPayment():
