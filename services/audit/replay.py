@@ -22,7 +22,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from postavka.log.partitioner import partition_of
-from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.settings import PARTITIONS, Settings, database_url, environment
 from postavka.trouble import Trouble
 from services.audit.cut import make_cut
 
@@ -171,11 +171,7 @@ def _take(report: Report, line: dict[str, Any]) -> None:
 def _share(config: Settings, partitions: Sequence[int], given: bytes) -> Iterator[dict[str, Any]]:
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "services.audit.replay_share", ",".join(map(str, partitions))],
-        env={
-            **os.environ,
-            "KAFKA_BOOTSTRAP_SERVERS": config.kafka_bootstrap_servers or "",
-            "DATABASE_URL": database_url(config),
-        },
+        env={**os.environ, **environment(config)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

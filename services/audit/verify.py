@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.settings import PARTITIONS, Settings, environment
 from postavka.trouble import Trouble
 from services.audit.cut import Cut, make_cut
 from services.audit.findings import Findings
@@ -156,11 +156,7 @@ class _Worker:
     def __init__(self, config: Settings, folder: Path) -> None:
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "services.audit.verify_share", str(folder)],
-            env={
-                **os.environ,
-                "KAFKA_BOOTSTRAP_SERVERS": config.kafka_bootstrap_servers or "",
-                "DATABASE_URL": database_url(config),
-            },
+            env={**os.environ, **environment(config)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
