@@ -30,6 +30,7 @@ from events.topics import (
     ERASURES,
     MANUFACTURING_KITS,
     MANUFACTURING_ORDERS,
+    NOTICES,
     OPS_EVENTS,
     PAYMENT_COMMANDS,
     REQUEST_COMMANDS,
@@ -55,7 +56,8 @@ READERS: Mapping[str, tuple[str, ...]] = {
     REQUEST_COMMANDS.name: ("request",),
     DOCUMENT_COMMANDS.name: ("shipping",),
     ACTIVATION_COMMANDS.name: ("activation",),
-    CONFIRMATIONS.name: ("billing",),
+    CONFIRMATIONS.name: ("billing", "notices"),
+    NOTICES.name: ("that distributor",),
     BANK_PAYMENTS.name: ("billing", "payments"),
     PAYMENT_COMMANDS.name: ("billing",),
     MANUFACTURING_ORDERS.name: ("the manufacturing department",),
@@ -63,12 +65,12 @@ READERS: Mapping[str, tuple[str, ...]] = {
     OPS_EVENTS.name: ("audit",),
     CHECKPOINTS.name: ("auditors",),
     ERASURES.name: ("auditors",),
-    DEAD_LETTERS.name: ("operators",),
+    DEAD_LETTERS.name: ("notices", "operators"),
 }
 """Who reads a topic to act on it. The topics of stages are read by the cabinet and the auditor as well."""
 
-KEEPERS = ("cabinet", "audit")
-"""Readers of every stage's topic: the projection and the replay."""
+KEEPERS = ("cabinet", "notices", "audit")
+"""Readers of every stage's topic: the projection, who tells people, and the replay."""
 
 
 def document() -> Json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from events import activation, approval, audit, billing, commands, ops, request, shipping
+from events import activation, approval, audit, billing, commands, notices, ops, request, shipping
 from events.model import Message
 
 
@@ -104,6 +104,12 @@ CONFIRMATIONS = Topic(
     "that distributor alone",
     (commands.DistributorConfirmation,),
 )
+NOTICES = Topic(
+    "distributors.{distributor}.notices",
+    "What one distributor is told, with a receipt for each of its answers",
+    "notices",
+    (notices.Notice,),
+)
 BANK_PAYMENTS = Topic(
     "bank.payments",
     "Money that came and went, from the bank's statements",
@@ -145,12 +151,27 @@ INPUT_TOPICS = (
     MANUFACTURING_KITS,
     CONFIRMATIONS,
 )
-ALL_TOPICS = (*STAGE_TOPICS, *INPUT_TOPICS, MANUFACTURING_ORDERS, OPS_EVENTS, CHECKPOINTS, ERASURES, DEAD_LETTERS)
+ALL_TOPICS = (
+    *STAGE_TOPICS,
+    *INPUT_TOPICS,
+    NOTICES,
+    MANUFACTURING_ORDERS,
+    OPS_EVENTS,
+    CHECKPOINTS,
+    ERASURES,
+    DEAD_LETTERS,
+)
+PER_DISTRIBUTOR = (CONFIRMATIONS, NOTICES)
 
 
 def confirmations_of(distributor_id: str) -> str:
     """Name of the topic on which this distributor answers."""
     return CONFIRMATIONS.name.replace("{distributor}", distributor_id)
+
+
+def notices_of(distributor_id: str) -> str:
+    """Name of the topic on which this distributor is told."""
+    return NOTICES.name.replace("{distributor}", distributor_id)
 
 
 def distributor_of(topic: str) -> str | None:
@@ -162,6 +183,8 @@ def distributor_of(topic: str) -> str | None:
 
 
 def topic_names(distributor_ids: Iterable[str]) -> list[str]:
-    """Names of all topics that must exist, with one confirmations topic for each distributor."""
-    fixed = [topic.name for topic in ALL_TOPICS if topic is not CONFIRMATIONS]
-    return fixed + [confirmations_of(distributor) for distributor in distributor_ids]
+    """Names of all topics that must exist, with those of each distributor."""
+    fixed = [topic.name for topic in ALL_TOPICS if topic not in PER_DISTRIBUTOR]
+    return fixed + [
+        topic.name.replace("{distributor}", distributor) for distributor in distributor_ids for topic in PER_DISTRIBUTOR
+    ]
