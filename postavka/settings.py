@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     kafka_ssl_keyfile: Path | None = Field(None, validation_alias=AliasChoices("KAFKA_SSL_KEYFILE"))
     kafka_replication: int = Field(1, ge=1, description="replicas of a topic we create; 3 on a cluster")
 
+    kafka_outside: str | None = Field(
+        None, description="a cluster of one's own, as clients outside reach it: host:port"
+    )
+
     # The embedded broker's door for clients outside, such as distributors
     outside_host: str = Field("127.0.0.1", description="the name they know it by; not loopback: open to the network")
     outside_certificate: Path | None = Field(None, description="PEM, with its chain; needed for a network")

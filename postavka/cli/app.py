@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from events.registry import explain
+from postavka.cli.acls import acls
 from postavka.cli.audit import audit
 from postavka.cli.cabinet import cabinet
 from postavka.cli.connection import connected
+from postavka.cli.distributor import distributor
 from postavka.cli.doctor import doctor
 from postavka.cli.events import log
 from postavka.cli.letters import letters
@@ -44,7 +46,7 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-for part in (request, cabinet, log, letters, ops, payments, statement, reference, audit):
+for part in (request, cabinet, log, letters, ops, payments, statement, reference, distributor, acls, audit):
     app.command(part)
 for command in (confirm, pay, activate, sign, reconcile, doctor, top):
     app.command(command)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from postavka.runtime.embedded import running
+from postavka.log.connection import bootstrap
+from postavka.runtime.embedded import outside_door, running
 from postavka.settings import Settings, settings
 from postavka.trouble import Trouble
 
@@ -23,3 +24,13 @@ def connected() -> Settings:
             "or set KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL"
         )
     return Settings(**endpoints.settings())
+
+
+def outside(config: Settings) -> tuple[str, str]:
+    """Where clients outside reach the broker, and by which protocol: the embedded broker's outer door; of servers of
+    one's own what `POSTAVKA_KAFKA_OUTSIDE` says, else where we reach it ourselves."""
+    endpoints = running(config.home, outside_door(config)) if not settings().kafka_bootstrap_servers else None
+    if endpoints is not None and endpoints.kafka_outside_bootstrap is not None:
+        return endpoints.kafka_outside_bootstrap, outside_door(config).protocol
+    protocol = config.kafka_security_protocol
+    return config.kafka_outside or bootstrap(config), "SASL_SSL" if protocol == "SSL" else protocol

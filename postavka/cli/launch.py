@@ -15,8 +15,7 @@ import orjson
 
 from events.topics import topic_names
 from postavka.log.topics import ensure_topics
-from postavka.runtime.broker import OutsideDoor
-from postavka.runtime.embedded import EmbeddedServers, Endpoints
+from postavka.runtime.embedded import EmbeddedServers, Endpoints, outside_door
 from postavka.runtime.ports import choose_ports
 from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress
@@ -51,11 +50,6 @@ class Unwell(Trouble):
 
 class HalfNamed(Trouble):
     """One server is named, the other is not."""
-
-
-def outside_door(config: Settings) -> OutsideDoor:
-    """How clients outside reach the embedded broker."""
-    return OutsideDoor(config.outside_host, config.outside_certificate, config.outside_key)
 
 
 @dataclass

@@ -119,6 +119,11 @@ class EmbeddedServers:
         self.close()
 
 
+def outside_door(config: Settings) -> OutsideDoor:
+    """How clients outside reach the embedded broker."""
+    return OutsideDoor(config.outside_host, config.outside_certificate, config.outside_key)
+
+
 def running(home: Path, outside: OutsideDoor | None = None) -> Endpoints | None:
     """Endpoints of the servers that another process runs in this folder; None when nothing runs there."""
     try:

@@ -1,0 +1,88 @@
+"""`postavka acls`: what each of our services may do on a cluster of one's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cyclopts import App
+
+from postavka.cli.connection import connected
+from postavka.cli.launch import SERVICES
+from postavka.cli.output import console, print_json, table
+from postavka.log.connection import bootstrap
+from postavka.settings import Settings, database_url
+
+acls = App(name="acls", help="Permissions of our own services on Kafka: each stage's topic has one writer.")
+
+
+@acls.command(name="list")
+def list_(*, prefix: str = "postavka-", kafka_acls: bool = False, json: bool = False) -> None:
+    """What each service needs, and no more.
+
+    Parameters
+    ----------
+    prefix
+        The users are called so, with the service's name behind it.
+    kafka_acls
+        As commands for Kafka's own `kafka-acls.sh`.
+    json
+        As one JSON array.
+    """
+    from services.access.services import command_lines, grants
+
+    config = connected()
+    wanted = grants(SERVICES, _distributors(config), prefix)
+    if kafka_acls:
+        print("\n".join(command_lines(wanted, bootstrap(config))))
+        return
+    if json:
+        rows = [
+            {"user": grant.user, "resource": p.resource, "name": p.name, "operation": p.operation, "prefix": p.prefix}
+            for grant in wanted
+            for p in grant.permissions
+        ]
+        print_json(rows)
+        return
+    shown = table(None, "user", "may", "resource", "name")
+    for grant in wanted:
+        for permission in grant.permissions:
+            name = permission.name + ("…" if permission.prefix else "")
+            shown.add_row(grant.user, permission.operation, permission.resource, name)
+    console.print(shown)
+
+
+@acls.command
+def apply(*, prefix: str = "postavka-", to: Path = Path("service-users")) -> None:
+    """Make users that are missing, and give each exactly these permissions. Needs a user that may alter the cluster.
+
+    Run it again after a new distributor or a new release.
+
+    Parameters
+    ----------
+    prefix
+        The users are called so, with the service's name behind it.
+    to
+        Folder for the passwords of users that were made: `<service>.env`, to be read by the service alone.
+    """
+    from services.access.services import apply as apply_grants
+    from services.access.services import grants
+
+    config = connected()
+    wanted = grants(SERVICES, _distributors(config), prefix)
+    to.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = apply_grants(config, wanted)
+    for user, password in made.items():
+        file = to / f"{user.removeprefix(prefix)}.env"
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            out.write(f"KAFKA_SASL_USERNAME={user}\nKAFKA_SASL_PASSWORD={password}\n")
+    count = sum(len(grant.permissions) for grant in wanted)
+    console.print(f"{count} permissions of {len(wanted)} users", highlight=False)
+    if made:
+        console.print(f"users made, with their passwords in {to}: {', '.join(made)}", highlight=False)
+
+
+def _distributors(config: Settings) -> list[str]:
+    from services.reference.store import distributor_ids
+
+    return distributor_ids(database_url(config))

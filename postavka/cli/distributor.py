@@ -1,0 +1,163 @@
+"""`postavka distributor`: distributors as clients of the broker: users, passwords, permissions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from postavka.cli.connection import connected, outside
+from postavka.cli.output import console, print_json, table
+from postavka.trouble import Trouble
+
+if TYPE_CHECKING:
+    from services.access.distributors import Credentials, Distributors
+
+distributor = App(
+    name="distributor",
+    help="Distributors as clients of Kafka: each writes its answers and reads what it is told, and nothing else.",
+)
+
+
+class FileThere(Trouble):
+    """A file that would be overwritten."""
+
+
+@distributor.command
+def add(
+    id: str, *, to: Path | None = None, password_stdin: bool = False, force: bool = False, json: bool = False
+) -> None:
+    """Make a distributor's topics, user and permissions, and show its password: this once.
+
+    For one that has a user already its newest user gets a new password at once; `rotate` lets the old one work on.
+
+    Parameters
+    ----------
+    id
+        As in the reference data.
+    to
+        Folder for `client.properties` (Java) and `kcat.conf` (kcat, Python): the password is written there instead of
+        being shown.
+    password_stdin
+        Read the password from standard input instead of making one.
+    force
+        Overwrite files that are there.
+    json
+        Print as JSON.
+    """
+    folder = _folder(to, force)
+    _say(_distributors().add(id, _password(password_stdin)), folder, json)
+
+
+@distributor.command
+def rotate(
+    id: str, *, to: Path | None = None, password_stdin: bool = False, force: bool = False, json: bool = False
+) -> None:
+    """Make a further user beside the old one, for a change without a standstill; then `revoke` the old one.
+
+    Parameters
+    ----------
+    id
+        The distributor.
+    to
+        Folder for `client.properties` and `kcat.conf`.
+    password_stdin
+        Read the password from standard input instead of making one.
+    force
+        Overwrite files that are there.
+    json
+        Print as JSON.
+    """
+    folder = _folder(to, force)
+    _say(_distributors().rotate(id, _password(password_stdin)), folder, json)
+
+
+@distributor.command
+def revoke(id: str, *, user: str | None = None, json: bool = False) -> None:
+    """Take users and their permissions away, at once. Topics stay, with all that lies on them.
+
+    Parameters
+    ----------
+    id
+        The distributor.
+    user
+        Only this one: `dist-north.1`.
+    json
+        Print as JSON.
+    """
+    gone = _distributors().revoke(id, user)
+    if json:
+        print_json({"distributor": id, "revoked": gone})
+    else:
+        console.print(f"revoked: {', '.join(gone)}", highlight=False)
+
+
+@distributor.command(name="list")
+def list_(*, json: bool = False) -> None:
+    """Distributors and their users.
+
+    Parameters
+    ----------
+    json
+        As one JSON array.
+    """
+    standings = _distributors().standings()
+    if json:
+        print_json([asdict(each) for each in standings])
+        return
+    shown = table(None, "distributor", "name", "users", "")
+    for each in standings:
+        trouble = f"[red]permissions missing: {', '.join(each.missing)}; add again[/]" if each.missing else ""
+        gone = "" if each.name else "[red]not in the reference data: revoke[/]"
+        shown.add_row(each.distributor_id, each.name or "—", ", ".join(each.users) or "—", trouble or gone)
+    console.print(shown)
+
+
+def _distributors() -> Distributors:
+    from services.access.distributors import Distributors
+
+    config = connected()
+    return Distributors(config, *outside(config))
+
+
+def _password(from_stdin: bool) -> str | None:
+    return sys.stdin.readline().rstrip("\n") if from_stdin else None
+
+
+def _folder(to: Path | None, force: bool) -> Path | None:
+    """Looked at before anything is changed: a password that can't be written down would be lost."""
+    if to is not None:
+        to.mkdir(parents=True, exist_ok=True)
+        there = [to / name for name in ("client.properties", "kcat.conf") if (to / name).exists()]
+        if there and not force:
+            raise FileThere(f"{there[0]} is there already; another folder, or --force")
+    return to
+
+
+def _say(made: Credentials, folder: Path | None, json: bool) -> None:
+    if folder is not None:
+        for name, text in (("client.properties", made.properties()), ("kcat.conf", made.kcat())):
+            with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+                out.write(text)
+    if json:
+        password = {} if folder is not None else {"password": made.password}
+        print_json(
+            {
+                "distributor": made.distributor_id,
+                "user": made.user,
+                "bootstrap": made.bootstrap,
+                "security_protocol": made.security_protocol,
+                **password,
+            }
+        )
+        return
+    console.print(f"user [bold]{made.user}[/] at {made.bootstrap} ({made.security_protocol})", highlight=False)
+    if folder is not None:
+        console.print(f"password in {folder}/client.properties and {folder}/kcat.conf", highlight=False)
+    else:
+        console.print(f"password [bold]{made.password}[/]", highlight=False, soft_wrap=True)
+        console.print("Shown this once: the broker keeps no copy of it.")

@@ -1,0 +1,179 @@
+"""Distributors as clients of the broker (L17): each has users of its own, writes its answers to one topic, reads what
+it is told from another, and may do nothing else. The broker itself refuses what is not allowed.
+
+A user is called `dist-north.1`. A distributor may have several at a time (`dist-north.2` …), so that credentials can be
+changed without a standstill: the new one works beside the old until that is revoked.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from events.topics import confirmations_of, notices_of
+from postavka.log.access import Access, Permission, Quota
+from postavka.log.topics import ensure_topics
+from postavka.settings import Settings, database_url
+from postavka.trouble import Trouble
+from services.reference.store import current
+
+USER = re.compile(r"(?P<distributor>[a-z0-9-]{1,50})\.(?P<number>[1-9][0-9]{0,5})")
+"""Ids of distributors have no dots, so that a user belongs to exactly one."""
+QUOTA = Quota(written_bytes=1_000_000, read_bytes=5_000_000, request_percent=50)
+"""A megabyte a second are some two thousand answers; a distributor that floods its topic is slowed down for itself."""
+PASSWORD_BYTES = 24
+SHORTEST_PASSWORD = 16
+
+
+class NoSuchDistributor(Trouble):
+    """The reference data knows no distributor of that id, or it has no such user."""
+
+
+class WeakPassword(Trouble):
+    """A password that was brought along is too short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a distributor's client signs in with. The password is known only now: the broker keeps no copy of it."""
+
+    distributor_id: str
+    user: str
+    password: str
+    bootstrap: str
+    security_protocol: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.user})"
+
+    def properties(self) -> str:
+        """`client.properties`, as Java's clients and kcat (`-F`) read it."""
+        jaas = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+        lines = {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": self.security_protocol,
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.jaas.config": f'{jaas} username="{self.user}" password="{self.password}";',
+        }
+        return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+    def kcat(self) -> str:
+        """`kcat.conf`: the same for librdkafka (kcat, Python, Go, .NET)."""
+        lines = {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": self.security_protocol,
+            "sasl.mechanisms": "SCRAM-SHA-512",
+            "sasl.username": self.user,
+            "sasl.password": self.password,
+        }
+        return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A distributor of the reference data and its users; `missing`: permissions that a user ought to have."""
+
+    distributor_id: str
+    name: str
+    users: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+
+
+def permissions(distributor_id: str) -> list[Permission]:
+    """All that a distributor's user may do."""
+    return [
+        Permission("topic", confirmations_of(distributor_id), "write"),
+        Permission("topic", confirmations_of(distributor_id), "describe"),
+        Permission("topic", notices_of(distributor_id), "read"),
+        Permission("topic", notices_of(distributor_id), "describe"),
+        Permission("group", group_prefix(distributor_id), "read", prefix=True),
+    ]
+
+
+def group_prefix(distributor_id: str) -> str:
+    """Its consumer groups begin so. The dot at the end keeps `dist` out of the groups of `dist-north`."""
+    return f"distributors.{distributor_id}."
+
+
+class Distributors:
+    """What the commands `postavka distributor …` do."""
+
+    def __init__(self, settings: Settings, outside_bootstrap: str, outside_protocol: str) -> None:
+        """`outside_…`: where and how clients outside reach the broker."""
+        self._settings = settings
+        self._outside = (outside_bootstrap, outside_protocol)
+        self._access = Access(settings)
+
+    def add(self, distributor_id: str, password: str | None = None) -> Credentials:
+        """Topics, the first user and its permissions. One that has a user gets a new password for the newest of them.
+
+        Raises `NoSuchDistributor` for one that the reference data does not know, `WeakPassword`.
+        """
+        self._known(distributor_id)
+        ensure_topics(self._settings, [confirmations_of(distributor_id), notices_of(distributor_id)])
+        users = self.users(distributor_id)
+        return self._grant(distributor_id, users[-1] if users else f"{distributor_id}.1", password)
+
+    def rotate(self, distributor_id: str, password: str | None = None) -> Credentials:
+        """A further user beside those there are: revoke the old one when the distributor has gone over."""
+        self._known(distributor_id)
+        users = self.users(distributor_id)
+        if not users:
+            raise NoSuchDistributor(f"{distributor_id} has no user yet: postavka distributor add {distributor_id}")
+        number = int(users[-1].rpartition(".")[2]) + 1
+        return self._grant(distributor_id, f"{distributor_id}.{number}", password)
+
+    def revoke(self, distributor_id: str, user: str | None = None) -> list[str]:
+        """Remove one user, or all of a distributor's; returns who went. Topics and what lies on them stay. Works for a
+        distributor that has left the reference data as well."""
+        users = self.users(distributor_id)
+        gone = users if user is None else [each for each in users if each == user]
+        if not gone:
+            raise NoSuchDistributor(f"{distributor_id} has no user" + (f" {user}" if user else ""))
+        for each in gone:
+            self._access.remove_user(each)
+        return gone
+
+    def users(self, distributor_id: str) -> list[str]:
+        """Its users, the newest last."""
+        return _users_of(distributor_id, self._access.users())
+
+    def standings(self) -> list[Standing]:
+        """All distributors of the reference data, and those without it that still have users."""
+        known = {each.id: each.name for each in current(database_url(self._settings)).distributors.values()}
+        users = self._access.users()
+        found = {match["distributor"] for user in users if (match := USER.fullmatch(user))}
+        return [self._standing(each, known.get(each, ""), users) for each in sorted(known.keys() | found)]
+
+    def _standing(self, distributor_id: str, name: str, all_users: Sequence[str]) -> Standing:
+        users = _users_of(distributor_id, all_users)
+        wanted = set(permissions(distributor_id))
+        missing = [each for each in users if wanted - set(self._access.permissions(each))]
+        return Standing(distributor_id, name, tuple(users), tuple(missing))
+
+    def _grant(self, distributor_id: str, user: str, password: str | None) -> Credentials:
+        chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
+        if len(chosen) < SHORTEST_PASSWORD or not re.fullmatch(r"[\x21-\x7e]+", chosen) or set(chosen) & set('"\\'):
+            raise WeakPassword(
+                f"a password has {SHORTEST_PASSWORD} characters or more: latin letters, digits and signs, "
+                "without spaces, quotes and backslashes"
+            )
+        # Limits and permissions first: a user that can sign in is never without them.
+        self._access.set_quota(user, QUOTA)
+        self._access.allow(user, permissions(distributor_id))
+        self._access.set_password(user, chosen)
+        return Credentials(distributor_id, user, chosen, *self._outside)
+
+    def _known(self, distributor_id: str) -> None:
+        if distributor_id not in current(database_url(self._settings)).distributors:
+            raise NoSuchDistributor(
+                f"the reference data has no distributor {distributor_id!r}: "
+                "add it to the file and `postavka reference load` it first"
+            )
+
+
+def _users_of(distributor_id: str, users: Sequence[str]) -> list[str]:
+    mine = [match for user in users if (match := USER.fullmatch(user)) and match["distributor"] == distributor_id]
+    return [match.group() for match in sorted(mine, key=lambda match: int(match["number"]))]

@@ -1,0 +1,110 @@
+"""What each of our services may do on the broker: read what it reads, write what it writes, and nothing else.
+
+It is worked out from the contract (`events/topics.py`, `events/asyncapi.py`): who writes a topic and who reads it stands
+there already. So a stage's topic has one writer by force, not by custom.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from events.asyncapi import readers_of
+from events.topics import ALL_TOPICS, DEAD_LETTERS, PER_DISTRIBUTOR, STAGE_TOPICS, Topic
+from postavka.log.access import Access, Permission
+from postavka.settings import Settings
+
+PREFIX = "postavka-"
+"""Of the services' users: `postavka-billing`."""
+
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "web": ("partners", "users and partners", "counterparties", "operations", "that distributor alone"),
+    "desk": ("the manufacturing department",),
+    "papers": ("exchange operator", "postal clerk"),
+    "payments": ("the statement reader",),
+    "ops": ("operators",),
+    "audit": ("auditors",),
+}
+"""Parties of the contract that a service stands for, beside its own name."""
+
+GROUPS: Mapping[str, str] = {"desk": "manufacturing-desk"}
+"""Consumer groups that are not called `postavka-<service>`."""
+
+READING_GROUPS = ("postavka-tail", "postavka-follow")
+"""Of readers without marks on Kafka: librdkafka asks for the group all the same."""
+
+SEES_ALL = ("ops",)
+"""Services that show all topics, their ends and their settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A service's user and its permissions, sorted."""
+
+    service: str
+    user: str
+    permissions: tuple[Permission, ...]
+
+
+def grants(services: Iterable[str], distributor_ids: Sequence[str], prefix: str = PREFIX) -> list[Grant]:
+    """Of each service, with the topics of these distributors."""
+    return [Grant(each, prefix + each, tuple(sorted(_permissions(each, distributor_ids)))) for each in services]
+
+
+def apply(settings: Settings, wanted: Iterable[Grant]) -> dict[str, str]:
+    """Make users that are missing and give every one its permissions, no fewer and no more. Returns the passwords of
+    users that were made: known only now."""
+    access = Access(settings)
+    existing = set(access.users())
+    made: dict[str, str] = {}
+    for grant in wanted:
+        allowed = set(access.permissions(grant.user))
+        access.allow(grant.user, set(grant.permissions) - allowed)
+        access.forbid(grant.user, allowed - set(grant.permissions))
+        if grant.user not in existing:
+            made[grant.user] = secrets.token_urlsafe(24)
+            access.set_password(grant.user, made[grant.user])
+    return made
+
+
+def command_lines(wanted: Iterable[Grant], bootstrap: str) -> list[str]:
+    """The same for `kafka-acls.sh`, where somebody else looks after the cluster."""
+    return [
+        f"kafka-acls.sh --bootstrap-server {bootstrap} --add --allow-principal User:{grant.user} "
+        f"--operation {_operation(each)} --{each.resource} '{each.name}'"
+        + (" --resource-pattern-type prefixed" if each.prefix else "")
+        for grant in wanted
+        for each in grant.permissions
+    ]
+
+
+def _operation(permission: Permission) -> str:
+    return "".join(word.capitalize() for word in permission.operation.split("-"))
+
+
+def _permissions(service: str, distributor_ids: Sequence[str]) -> set[Permission]:
+    parties = {service, *PARTS.get(service, ())}
+    found = {Permission("group", GROUPS.get(service, PREFIX + service), "read")}
+    found |= {Permission("group", each, "read") for each in READING_GROUPS}
+    for topic in ALL_TOPICS:
+        writes = bool(parties & {writer.strip() for writer in topic.writer.split(",")})
+        reads = bool(parties & set(readers_of(topic)))
+        for name in _names(topic, distributor_ids):
+            if writes:
+                # Who writes looks at the end of what is there first: that is reading.
+                found |= {Permission("topic", name, "write"), Permission("topic", name, "read")}
+            if reads:
+                found.add(Permission("topic", name, "read"))
+    if any(service == topic.writer for topic in STAGE_TOPICS):
+        found.add(Permission("topic", DEAD_LETTERS.name, "write"))
+    found.add(Permission("topic", DEAD_LETTERS.name, "describe"))
+    if service in SEES_ALL:
+        found |= {Permission("topic", "*", "describe"), Permission("topic", "*", "describe-configs")}
+    return found
+
+
+def _names(topic: Topic, distributor_ids: Sequence[str]) -> list[str]:
+    if topic not in PER_DISTRIBUTOR:
+        return [topic.name]
+    return [topic.name.replace("{distributor}", each) for each in distributor_ids]
