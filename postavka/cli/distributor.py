@@ -50,7 +50,8 @@ def add(
         Print as JSON.
     """
     folder = _folder(to, force)
-    _say(_distributors().add(id, _password(password_stdin)), folder, json)
+    with _distributors() as known:
+        _say(known.add(id, _password(password_stdin)), folder, json)
 
 
 @distributor.command
@@ -73,7 +74,8 @@ def rotate(
         Print as JSON.
     """
     folder = _folder(to, force)
-    _say(_distributors().rotate(id, _password(password_stdin)), folder, json)
+    with _distributors() as known:
+        _say(known.rotate(id, _password(password_stdin)), folder, json)
 
 
 @distributor.command
@@ -89,7 +91,8 @@ def revoke(id: str, *, user: str | None = None, json: bool = False) -> None:
     json
         Print as JSON.
     """
-    gone = _distributors().revoke(id, user)
+    with _distributors() as known:
+        gone = known.revoke(id, user)
     if json:
         print_json({"distributor": id, "revoked": gone})
     else:
@@ -105,7 +108,8 @@ def list_(*, json: bool = False) -> None:
     json
         As one JSON array.
     """
-    standings = _distributors().standings()
+    with _distributors() as known:
+        standings = known.standings()
     if json:
         print_json([asdict(each) for each in standings])
         return

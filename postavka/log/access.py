@@ -1,30 +1,36 @@
 """Users, permissions and quotas of the broker: SCRAM credentials, ACLs, limits. The broker keeps them, we keep none.
 
 Everything can be said again: a user that exists gets the password anew, a permission that exists stays as it is.
+
+Through kafka-python: confluent_kafka 2.16 ends the whole process (`munmap_chunk(): invalid pointer`) when the broker
+refuses to describe users, and it knows no quotas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
+from confluent_kafka.admin import AclOperation, AdminClient
+from kafka import KafkaAdminClient
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    ResourcePattern,
+    ResourcePatternFilter,
     ResourceType,
-    ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
-from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 from kafka.protocol.admin import AlterClientQuotasRequest
 
 from postavka.log.connection import bootstrap, for_librdkafka, ssl_context
@@ -41,14 +47,14 @@ Operation = Literal["read", "write", "describe", "describe-configs", "idempotent
 _RESOURCES: Mapping[Resource, ResourceType] = {
     "topic": ResourceType.TOPIC,
     "group": ResourceType.GROUP,
-    "cluster": ResourceType.BROKER,
+    "cluster": ResourceType.CLUSTER,
 }
-_OPERATIONS: Mapping[Operation, AclOperation] = {
-    "read": AclOperation.READ,
-    "write": AclOperation.WRITE,
-    "describe": AclOperation.DESCRIBE,
-    "describe-configs": AclOperation.DESCRIBE_CONFIGS,
-    "idempotent-write": AclOperation.IDEMPOTENT_WRITE,
+_OPERATIONS: Mapping[Operation, ACLOperation] = {
+    "read": ACLOperation.READ,
+    "write": ACLOperation.WRITE,
+    "describe": ACLOperation.DESCRIBE,
+    "describe-configs": ACLOperation.DESCRIBE_CONFIGS,
+    "idempotent-write": ACLOperation.IDEMPOTENT_WRITE,
 }
 
 
@@ -79,55 +85,100 @@ class Quota:
 
 
 class Access:
-    """An administrator's view of the broker. Needs a user that may alter the cluster."""
+    """An administrator's view of the broker. Needs a user that may alter the cluster. A context manager."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises `NoAccess` when the broker can't be reached, or its user may not alter the cluster: asked first, since
+        a request to describe users that is refused is never answered."""
         self._settings = settings
-        self._admin = AdminClient(for_librdkafka(settings))
+        self._check_rights()
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it warns of every sign-in without TLS
+        self._admin = _asked(lambda: KafkaAdminClient(**_for_kafka_python(settings)))
+
+    def __enter__(self) -> Access:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._admin.close()
+
+    def _check_rights(self) -> None:
+        admin = AdminClient(for_librdkafka(self._settings))
+        try:
+            future = admin.describe_cluster(include_authorized_operations=True, request_timeout=SECONDS)
+            operations = future.result(SECONDS).authorized_operations or ()
+        except KafkaException as away:
+            raise NoAccess(f"Kafka: {away.args[0].str()}") from away
+        if AclOperation.ALTER not in operations:
+            raise NoAccess(f"the user {self._settings.kafka_sasl_username} may not alter the cluster")
 
     # Users
 
     def users(self) -> list[str]:
         """All that have a SCRAM-SHA-512 password, sorted."""
-        described = _result(self._admin.describe_user_scram_credentials(request_timeout=SECONDS))
+        described = _asked(self._admin.describe_user_scram_credentials)
         return sorted(
             user
             for user, found in described.items()
-            if any(each.mechanism == ScramMechanism.SCRAM_SHA_512 for each in found.scram_credential_infos)
+            if any(each["mechanism"] == ScramMechanism.SCRAM_SHA_512 for each in found["credential_infos"])
         )
 
     def set_password(self, user: str, password: str) -> None:
-        """Make the user, or give it a new password; the old one opens no new connection then."""
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
-        upsertion = UserScramCredentialUpsertion(user, info, password.encode())
-        _all(self._admin.alter_user_scram_credentials([upsertion], request_timeout=SECONDS))
+        """Make the user, or give it a new password; the old one opens no new connection then. Returns when it works."""
+        self._alter(UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password, ITERATIONS))
+        if self._settings.kafka_security_protocol.startswith("SASL"):
+            _until(lambda: self._opens(user, password), f"the new password of {user} does not open the door")
 
     def remove_user(self, user: str) -> None:
-        """Its password, its permissions and its limits go. A connection that is open stays, and may do nothing."""
+        """Its permissions, its limits and its password go. A connection that is open stays, and may do nothing."""
         self.forbid(user, self.permissions(user))
         self.set_quota(user, None)
         if user in self.users():
-            deletion = UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_512)
-            _all(self._admin.alter_user_scram_credentials([deletion], request_timeout=SECONDS))
+            self._alter(UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_512))
+            _until(lambda: user not in self.users(), f"{user} is still there")
+
+    def _alter(self, alteration: UserScramCredentialUpsertion | UserScramCredentialDeletion) -> None:
+        said = _asked(lambda: self._admin.alter_user_scram_credentials([alteration]))
+        if refusal := said.get(alteration.user):
+            raise NoAccess(f"user {alteration.user}: {refusal}")
+
+    def _opens(self, user: str, password: str) -> bool:
+        """A broker takes a password a moment after the controller has."""
+        signed_in = for_librdkafka(self._settings) | {
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": user,
+            "sasl.password": password,
+            "log_level": 0,
+        }
+        try:
+            AdminClient(signed_in).list_topics(timeout=1)
+        except KafkaException:
+            return False
+        return True
 
     # Permissions
 
     def permissions(self, user: str) -> list[Permission]:
         """What the user may do, as far as it can be said in `Permission`; sorted."""
-        found = _result(self._admin.describe_acls(_filter(user), request_timeout=SECONDS))
+        found, _ = _asked(lambda: self._admin.describe_acls(_filter(user)))
         return sorted(_permissions(found))
 
     def allow(self, user: str, permissions: Iterable[Permission]) -> None:
-        """Add what is missing."""
-        bindings = [_binding(user, permission) for permission in permissions]
-        if bindings:
-            _all(self._admin.create_acls(bindings, request_timeout=SECONDS))
+        """Add what is missing. Returns when the broker has it."""
+        wanted = set(permissions)
+        if wanted:
+            done = _asked(lambda: self._admin.create_acls([_acl(user, each) for each in sorted(wanted)]))
+            if done["failed"]:
+                raise NoAccess(f"permissions of {user}: {done['failed'][0].__name__}")
+            _until(lambda: wanted <= set(self.permissions(user)), f"permissions of {user} are not there")
 
     def forbid(self, user: str, permissions: Iterable[Permission]) -> None:
-        """Take these away."""
-        filters = [_filter(user, permission) for permission in permissions]
-        if filters:
-            _all(self._admin.delete_acls(filters, request_timeout=SECONDS))
+        """Take these away. Returns when the broker has done it."""
+        unwanted = set(permissions)
+        if unwanted:
+            done = _asked(lambda: self._admin.delete_acls([_filter(user, each) for each in sorted(unwanted)]))
+            if failed := [error for _, _, error in done if error.errno]:
+                raise NoAccess(f"permissions of {user}: {failed[0].__name__}")
+            _until(lambda: not unwanted & set(self.permissions(user)), f"permissions of {user} are still there")
 
     # Quotas
 
@@ -138,20 +189,14 @@ class Access:
             "consumer_byte_rate": quota and quota.read_bytes,
             "request_percentage": quota and quota.request_percent,
         }
-        entry = AlterClientQuotasRequest.EntryData(
-            entity=[AlterClientQuotasRequest.EntryData.EntityData(entity_type="user", entity_name=user)],
-            ops=[
-                AlterClientQuotasRequest.EntryData.OpData(key=key, value=float(limit or 0), remove=limit is None)
-                for key, limit in limits.items()
-            ],
+        data = AlterClientQuotasRequest.EntryData
+        entry = data(
+            entity=[data.EntityData(entity_type="user", entity_name=user)],
+            ops=[data.OpData(key=key, value=float(limit or 0), remove=limit is None) for key, limit in limits.items()],
         )
-        # librdkafka knows no such request; kafka-python knows its form and has no method for it.
-        client = KafkaAdminClient(**_for_kafka_python(self._settings))
-        try:
-            request = AlterClientQuotasRequest(entries=[entry], validate_only=False)
-            answer = client._manager.run(client._manager.send, request)
-        finally:
-            client.close()
+        request = AlterClientQuotasRequest(entries=[entry], validate_only=False)
+        # kafka-python knows the form of this request and has no method for it.
+        answer = _asked(lambda: self._admin._manager.run(self._admin._manager.send, request))
         for each in answer.entries:
             if each.error_code:
                 raise NoAccess(f"limits of {user}: {each.error_message or each.error_code}")
@@ -177,58 +222,45 @@ def _principal(user: str) -> str:
     return f"User:{user}"
 
 
-def _binding(user: str, permission: Permission) -> AclBinding:
-    pattern = ResourcePatternType.PREFIXED if permission.prefix else ResourcePatternType.LITERAL
-    return AclBinding(
-        _RESOURCES[permission.resource],
-        permission.name,
-        pattern,
-        _principal(user),
-        "*",
-        _OPERATIONS[permission.operation],
-        AclPermissionType.ALLOW,
-    )
+def _pattern(permission: Permission) -> ResourcePattern:
+    kind = ACLResourcePatternType.PREFIXED if permission.prefix else ACLResourcePatternType.LITERAL
+    return ResourcePattern(_RESOURCES[permission.resource], permission.name, kind)
 
 
-def _filter(user: str, permission: Permission | None = None) -> AclBindingFilter:
+def _acl(user: str, permission: Permission) -> ACL:
+    operation = _OPERATIONS[permission.operation]
+    return ACL(_principal(user), "*", operation, ACLPermissionType.ALLOW, _pattern(permission))
+
+
+def _filter(user: str, permission: Permission | None = None) -> ACLFilter:
+    """Of one permission, whatever the host; None: of everything about the user."""
     if permission is None:
-        return AclBindingFilter(
-            ResourceType.ANY,
-            None,
-            ResourcePatternType.ANY,
-            _principal(user),
-            None,
-            AclOperation.ANY,
-            AclPermissionType.ANY,
-        )
-    exact = _binding(user, permission)
-    return AclBindingFilter(
-        exact.restype,
-        exact.name,
-        exact.resource_pattern_type,
-        exact.principal,
-        None,
-        exact.operation,
-        AclPermissionType.ANY,
-    )
+        pattern = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+        return ACLFilter(_principal(user), None, ACLOperation.ANY, ACLPermissionType.ANY, pattern)
+    operation = _OPERATIONS[permission.operation]
+    return ACLFilter(_principal(user), None, operation, ACLPermissionType.ANY, _pattern(permission))
 
 
-def _permissions(bindings: Iterable[AclBinding]) -> Iterator[Permission]:
+def _permissions(found: Iterable[ACL]) -> Iterator[Permission]:
     resources = {value: name for name, value in _RESOURCES.items()}
     operations = {value: name for name, value in _OPERATIONS.items()}
-    for binding in bindings:
-        if binding.restype in resources and binding.operation in operations:
-            prefix = binding.resource_pattern_type == ResourcePatternType.PREFIXED
-            yield Permission(resources[binding.restype], binding.name, operations[binding.operation], prefix)
+    for acl in found:
+        pattern = acl.resource_pattern
+        if pattern.resource_type in resources and acl.operation in operations:
+            prefix = pattern.pattern_type == ACLResourcePatternType.PREFIXED
+            yield Permission(resources[pattern.resource_type], pattern.resource_name, operations[acl.operation], prefix)
 
 
-def _all(futures: Mapping[Any, Future[Any]]) -> None:
-    for future in futures.values():
-        _result(future)
+def _until(holds: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise NoAccess(otherwise)
+        time.sleep(0.05)
 
 
-def _result(future: Future[Any]) -> Any:
+def _asked(ask: Callable[[], Any]) -> Any:
     try:
-        return future.result(SECONDS)
-    except KafkaException as refused:
-        raise NoAccess(f"the broker refused: {refused.args[0].str()}") from refused
+        return ask()
+    except KafkaError as refused:
+        raise NoAccess(f"Kafka: {type(refused).__name__}: {refused}") from refused

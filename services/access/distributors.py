@@ -98,13 +98,19 @@ def group_prefix(distributor_id: str) -> str:
 
 
 class Distributors:
-    """What the commands `postavka distributor …` do."""
+    """What the commands `postavka distributor …` do. A context manager."""
 
     def __init__(self, settings: Settings, outside_bootstrap: str, outside_protocol: str) -> None:
         """`outside_…`: where and how clients outside reach the broker."""
         self._settings = settings
         self._outside = (outside_bootstrap, outside_protocol)
         self._access = Access(settings)
+
+    def __enter__(self) -> Distributors:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._access.__exit__(*exc)
 
     def add(self, distributor_id: str, password: str | None = None) -> Credentials:
         """Topics, the first user and its permissions. One that has a user gets a new password for the newest of them.

@@ -1,7 +1,7 @@
 """What each of our services may do on the broker: read what it reads, write what it writes, and nothing else.
 
-It is worked out from the contract (`events/topics.py`, `events/asyncapi.py`): who writes a topic and who reads it stands
-there already. So a stage's topic has one writer by force, not by custom.
+It is worked out from the contract (`events/topics.py`, `events/asyncapi.py`), which says of every topic who writes and
+who reads it. So a stage's topic has one writer by force, not by custom.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ def grants(services: Iterable[str], distributor_ids: Sequence[str], prefix: str 
 def apply(settings: Settings, wanted: Iterable[Grant]) -> dict[str, str]:
     """Make users that are missing and give every one its permissions, no fewer and no more. Returns the passwords of
     users that were made: known only now."""
-    access = Access(settings)
-    existing = set(access.users())
     made: dict[str, str] = {}
-    for grant in wanted:
-        allowed = set(access.permissions(grant.user))
-        access.allow(grant.user, set(grant.permissions) - allowed)
-        access.forbid(grant.user, allowed - set(grant.permissions))
-        if grant.user not in existing:
-            made[grant.user] = secrets.token_urlsafe(24)
-            access.set_password(grant.user, made[grant.user])
+    with Access(settings) as access:
+        existing = set(access.users())
+        for grant in wanted:
+            allowed = set(access.permissions(grant.user))
+            access.allow(grant.user, set(grant.permissions) - allowed)
+            access.forbid(grant.user, allowed - set(grant.permissions))
+            if grant.user not in existing:
+                made[grant.user] = secrets.token_urlsafe(24)
+                access.set_password(grant.user, made[grant.user])
     return made
 
 
