@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, Result
+from bench.pages import ROWS, Pages, measure_pages
 from bench.raw import Raw, measure
 from postavka.cli.launch import Launch
 from postavka.runtime.progress import Spoken
@@ -47,6 +48,12 @@ class Figures:
     raw_postgres_rows_per_second: float
     raw_postgres_commit_p50_ms: float
     raw_postgres_commit_p99_ms: float
+    page_first_ms: float
+    page_filtered_ms: float
+    page_searched_ms: float
+    page_not_found_ms: float
+    page_deep_ms: float
+    page_api_ms: float
 
 
 @app.default
@@ -79,11 +86,13 @@ def bench(*, requests: int = 5_000, seconds: float = 20.0, json: bool = False) -
                 rebuilt = rebuild(config)
             with progress.step("Kafka and PostgreSQL alone"):
                 raw = measure(config, whole.events, RATE, seconds / 2)
+            with progress.step(f"pages of a list of {ROWS} requests"):
+                pages = measure_pages(config, launch.ports["web.http"])
             launch.close()
             launch.remove_data()
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    figures = _figures(requests, took, whole, steady, rebuilt, raw)
+    figures = _figures(requests, took, whole, steady, rebuilt, raw, pages)
     if json:
         print(orjson.dumps(asdict(figures), option=orjson.OPT_INDENT_2).decode())
     else:
@@ -98,7 +107,9 @@ def _load(launch: Launch, requests: int, rate: float | None) -> Result:
         load.close()
 
 
-def _figures(requests: int, took: float, whole: Result, steady: Result, rebuilt: Report, raw: Raw) -> Figures:
+def _figures(
+    requests: int, took: float, whole: Result, steady: Result, rebuilt: Report, raw: Raw, pages: Pages
+) -> Figures:
     return Figures(
         requests=requests,
         completed_requests_per_second=requests / took,
@@ -113,6 +124,12 @@ def _figures(requests: int, took: float, whole: Result, steady: Result, rebuilt:
         raw_postgres_rows_per_second=raw.postgres_rows,
         raw_postgres_commit_p50_ms=_percentile(raw.postgres_commits, 50),
         raw_postgres_commit_p99_ms=_percentile(raw.postgres_commits, 99),
+        page_first_ms=pages.first,
+        page_filtered_ms=pages.filtered,
+        page_searched_ms=pages.searched,
+        page_not_found_ms=pages.not_found,
+        page_deep_ms=pages.deep,
+        page_api_ms=pages.api,
     )
 
 
@@ -139,6 +156,12 @@ def _show(found: Figures) -> None:
             found.raw_kafka_records_per_second,
             "",
         ),
+        (f"page of {ROWS:,} requests: the first, p50", found.page_first_ms, None, " ms"),
+        ("… after 4,000 others, p50", found.page_deep_ms, None, " ms"),
+        ("… a search that finds few, p50", found.page_searched_ms, None, " ms"),
+        ("… a search that finds nothing, p50", found.page_not_found_ms, None, " ms"),
+        ("… of the API, p50", found.page_api_ms, None, " ms"),
+        ("… of the API, one status, p50", found.page_filtered_ms, None, " ms"),
     ):
         shown.add_row(
             what,

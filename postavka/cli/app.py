@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from events.registry import explain
 from postavka.cli.acls import acls
+from postavka.cli.accounts import token, user
 from postavka.cli.audit import audit
 from postavka.cli.cabinet import cabinet
 from postavka.cli.connection import connected
@@ -46,7 +47,7 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-for part in (request, cabinet, log, letters, ops, payments, statement, reference, distributor, acls, audit):
+for part in (request, cabinet, log, letters, ops, payments, statement, reference, distributor, acls, audit, user, token):
     app.command(part)
 for command in (confirm, pay, activate, sign, reconcile, doctor, top):
     app.command(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.resources import files
 
@@ -16,8 +17,8 @@ LONGEST = 256
 
 HASH = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19_456, parallelism=1),))
 """OWASP's parameters for argon2id: 19 MiB, two passes."""
-AT_ONCE = asyncio.Semaphore(4)
-"""Hashings at a time in this process: 19 MiB each, and the machine has other work."""
+HASHING = ThreadPoolExecutor(4, thread_name_prefix="argon2")
+"""So many at a time in this process: 19 MiB each, and the machine has other work."""
 
 
 class WeakPassword(ValueError):
@@ -46,18 +47,18 @@ def check(password: str, login: str, name: str = "") -> None:
 
 async def make_hash(password: str) -> str:
     """argon2id with its parameters, to be stored."""
-    async with AT_ONCE:
-        return await asyncio.to_thread(HASH.hash, normal(password))
+    return await asyncio.get_running_loop().run_in_executor(HASHING, HASH.hash, normal(password))
 
 
 async def verify(password: str, stored: str | None) -> tuple[bool, str | None]:
     """Does it fit? And a hash with today's parameters to store instead, if the old one has others. Without a stored
     hash the same work is done in vain, so that the time tells nothing about who exists."""
-    async with AT_ONCE:
-        if stored is None:
-            await asyncio.to_thread(HASH.verify, normal(password)[:LONGEST], _nobodys())
-            return False, None
-        return await asyncio.to_thread(HASH.verify_and_update, normal(password)[:LONGEST], stored)
+    loop = asyncio.get_running_loop()
+    typed = normal(password)[:LONGEST]
+    if stored is None:
+        await loop.run_in_executor(HASHING, lambda: HASH.verify(typed, _nobodys()))
+        return False, None
+    return await loop.run_in_executor(HASHING, HASH.verify_and_update, typed, stored)
 
 
 @cache

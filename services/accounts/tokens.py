@@ -11,7 +11,7 @@ import secrets
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -73,7 +73,8 @@ async def make(
         raise BadToken("Выберите, что токену можно делать.")
     if not set(scopes) <= principal.scopes:
         raise BadToken("Токен не может больше, чем тот, кто его создаёт.")
-    good = [each for each in await of_tenant(connection) if each.revoked_at is None]
+    now = datetime.now(UTC)
+    good = [each for each in await of_tenant(connection) if each.revoked_at is None and each.expires_at > now]
     if len(good) >= MOST_TOKENS:
         raise BadToken(f"Действующих токенов уже {MOST_TOKENS}: отзовите ненужные.")
     body = secrets.token_urlsafe(32)

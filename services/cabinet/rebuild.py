@@ -173,10 +173,15 @@ def _index(connection: psycopg.Connection[Any]) -> None:
     connection.execute("ALTER TABLE requests_next ADD PRIMARY KEY (request_id)")
     for name, columns in INDEXES:
         connection.execute(SQL("CREATE INDEX {} ON requests_next " + columns).format(Identifier(f"{name}_next")))
-    connection.execute("SELECT protect_requests('requests_next')")
+    protect_next(connection)
     connection.execute(
         "VACUUM ANALYZE requests_next"
     )  # lists are answered from indexes alone once pages are all visible
 
 
-__all__ = ["Report", "rebuild"]
+def protect_next(connection: psycopg.Connection[Any]) -> None:
+    """Row-level security and rights as the table in use has them: tenants are confined from the swap on."""
+    connection.execute("SELECT protect_requests('requests_next')")
+
+
+__all__ = ["Report", "protect_next", "rebuild"]

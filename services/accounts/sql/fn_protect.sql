@@ -27,7 +27,9 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO postavka_web', (
             SELECT nspname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE pg_class.oid = protected
         ));
-        EXECUTE format('GRANT %s ON %s TO postavka_web', may, protected);
+        IF may <> '' THEN
+            EXECUTE format('GRANT %s ON %s TO postavka_web', may, protected);
+        END IF;
     END IF;
 END
 $$;

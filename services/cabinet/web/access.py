@@ -39,6 +39,8 @@ class Gate:
         if visitor.bad_token:
             raise NotSignedIn
         principal = visitor.principal
+        if principal is not None and visitor.by_token:
+            await request.app.state.web.throttle.call(principal.owner)
         if principal is None and not self.anybody:
             raise NotSignedIn
         if request.method not in SAFE and not visitor.by_token:

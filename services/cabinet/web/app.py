@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -12,10 +13,13 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
+from postavka.blobs import open_blobs
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
 from services.cabinet.tax import open_register
@@ -27,10 +31,13 @@ from services.cabinet.web.commands import Commands, NotSent
 from services.cabinet.web.cursor import BadCursor
 from services.cabinet.web.database import Database
 from services.cabinet.web.guard import Guard
+from services.cabinet.web.housekeeping import keep_house
 from services.cabinet.web.live import Live
 from services.cabinet.web.navigation import Entry
+from services.cabinet.web.openid import Provider
 from services.cabinet.web.pages.return_to import sign_in_again
 from services.cabinet.web.problem import Problem, of_status, of_validation, problem
+from services.cabinet.web.recently import Recently
 from services.cabinet.web.rendering import Rendering, page
 from services.cabinet.web.settings import WebSettings
 from services.cabinet.web.throttle import Throttle, TooMany
@@ -40,6 +47,7 @@ log = logger(__name__)
 
 ROUTERS = (
     "services.cabinet.web.pages.sign_in",
+    "services.cabinet.web.pages.openid",
     "services.cabinet.web.pages.account",
     "services.cabinet.web.pages.new_request",
     "services.cabinet.web.pages.export",
@@ -47,7 +55,9 @@ ROUTERS = (
     "services.cabinet.web.pages.distributor",
     "services.cabinet.web.pages.public",
     "services.cabinet.web.pages.live",
+    "services.cabinet.web.pages.problems",
     "services.cabinet.web.pages.request",
+    "services.cabinet.web.pages.documents",
     "services.cabinet.web.api.router",
     "services.audit.pages",
     "services.payments.pages",
@@ -79,6 +89,9 @@ def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
         Throttle(config),
         open_register(),
         Rendering(packages, assets, entries, config.support_email),
+        Recently(),
+        Provider(config) if config.oidc_issuer else None,
+        open_blobs(kernel),
         conninfo,
     )
     app = FastAPI(
@@ -107,12 +120,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await parts.database.open()
     await parts.commands.start()
     await parts.live.start()
+    house = asyncio.create_task(keep_house(parts.database, parts.config.lifetimes))
     try:
         yield
     finally:
+        house.cancel()
         await parts.live.close()
         await parts.commands.close()
         await parts.register.close()
+        if parts.provider is not None:
+            await parts.provider.close()
         await parts.database.close()
 
 
@@ -153,6 +170,8 @@ def _add_error_pages(app: FastAPI) -> None:
 
     async def by_number(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
+        if error.status_code == 405:
+            return answer(request, of_status(405, {"Allow": _methods_at(request)}))
         return answer(request, of_status(error.status_code, error.headers))
 
     async def invalid(request: Request, error: Exception) -> Response:
@@ -185,6 +204,16 @@ def _add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(TooMany, too_many)
     app.add_exception_handler(NotSent, not_sent)
     app.add_exception_handler(BadCursor, bad_cursor)
+
+
+def _methods_at(request: Request) -> str:
+    """All methods of this path: the framework names those of one route only."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        pattern, *_ = compile_path(route.path or "")
+        if pattern.fullmatch(request.url.path):
+            found |= set(route.methods or ())
+    return ", ".join(sorted(found))
 
 
 def _broken(request: Request) -> Response:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from postavka.blobs import Blobs
 from postavka.settings import Settings
 from services.cabinet.tax import Register
 from services.cabinet.web.commands import Commands
 from services.cabinet.web.database import Database
 from services.cabinet.web.live import Live
+from services.cabinet.web.openid import Provider
+from services.cabinet.web.recently import Recently
 from services.cabinet.web.rendering import Rendering
 from services.cabinet.web.settings import WebSettings
 from services.cabinet.web.throttle import Throttle
@@ -29,6 +32,11 @@ class Web:
     register: Register
     """Of companies by tax number (L10)."""
     rendering: Rendering
+    recently: Recently
+    provider: Provider | None
+    """Of OpenID Connect, if one is set."""
+    blobs: Blobs
+    """The bytes of documents (L14-L16)."""
     conninfo: str
     """For `services.reference.store`, which keeps connections of its own."""
 

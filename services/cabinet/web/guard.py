@@ -12,6 +12,7 @@ from uuid import uuid4
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,8 +49,11 @@ SECONDS = Histogram(
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
-class TooLarge(Exception):
-    """The body went over the bound while it was read."""
+class TooLarge(HTTPException):
+    """The body went over the bound while it was read. FastAPI would make any other error while reading a 400."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 class Guard:

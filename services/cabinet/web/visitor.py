@@ -112,7 +112,7 @@ class Visitors:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme:
             visitor.by_token = True
-            if scheme.lower() == "bearer":
+            if scheme.lower() == "bearer" and connection.url.path.startswith("/api/"):  # pages are for people
                 async with self._database.accounts() as rows:
                     visitor.principal = await tokens.principal_of(rows, token.strip())
             visitor.bad_token = visitor.principal is None

@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from services.accounts.principal import Principal
 from services.cabinet.web.access import SIGNED_IN
 from services.cabinet.web.app_state import Web, web
+from services.cabinet.web.live import LOOK_SECONDS
 from services.cabinet.web.problem import not_found
 from services.cabinet.web.requests import Requests, Row
 
@@ -37,7 +38,8 @@ async def events(
 async def stream(request: Request, request_id: UUID, principal: Principal, seen: str | None) -> StreamingResponse:
     """The same for the API. Raises 404 where there is no such request, `TooMany`."""
     parts = web(request)
-    if await _look(parts, principal, request_id) is None:
+    known = parts.recently.knows(principal.owner, request_id)
+    if not known and await _look(parts, principal, request_id) is None:
         raise not_found()
     # Taken now, so that a refusal is an answer with a status and not a broken stream.
     subscription = parts.live.subscription(str(request_id), principal.owner + ":" + principal.id)
@@ -51,12 +53,12 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
                 if parts.live.closing.is_set():
                     return
                 row = await _look(parts, principal, request_id)
-                if row is None:
+                if row is None and not parts.recently.knows(principal.owner, request_id):
                     return
-                if row.version != told:
+                if row is not None and row.version != told:
                     told = row.version
                     yield _event(row)
-                elif not await parts.live.wait(changed):
+                elif not await parts.live.wait(changed, LOOK_SECONDS if row else 1.0):
                     yield b": alive\n\n"
         finally:
             subscription.__exit__(None, None, None)

@@ -65,7 +65,7 @@ async def activate(request: Request, _: Annotated[Principal | None, ANYBODY]) ->
                 code=code,
             )
         )
-        sold = await _answered(parts, sold["request_id"], number, code, activation_id)
+        sold = await _answered(parts, sold["request_id"], number, code, activation_id, visitor_of(request).address)
         if sold is None:
             return _page(
                 request, 503, activation_id=activation_id, **typed,
@@ -88,11 +88,11 @@ def _page(request: Request, status: int = 200, **values: Any) -> Response:
 
 
 async def _answered(
-    parts: Web, request_id: UUID, number: str, code: str, activation_id: str
+    parts: Web, request_id: UUID, number: str, code: str, activation_id: str, address: str
 ) -> Mapping[str, Any] | None:
     """The delivery once this try has been decided on; None when that takes too long."""
     until = time.monotonic() + ANSWER_SECONDS
-    with parts.live.subscription(str(request_id), "activation") as changed:
+    with parts.live.subscription(str(request_id), f"visitor:{address}") as changed:
         while (left := until - time.monotonic()) > 0:
             sold = await _find(parts, number, code)
             if sold is not None and (_is_active(sold) or _refusal(sold, activation_id)):

@@ -43,7 +43,7 @@ async def sign_in_page(request: Request, principal: Annotated[Principal | None, 
     """The form. Who is signed in already goes on."""
     if principal is not None:
         return RedirectResponse(own_path(next), 303)
-    return _form(request, next=own_path(next))
+    return sign_in_form(request, next=own_path(next))
 
 
 @router.post("/sign-in")
@@ -57,7 +57,7 @@ async def sign_in(request: Request, _: Annotated[Principal | None, ANYBODY]) -> 
 
     def again(trouble: str, status: int, seconds: int | None = None) -> Response:
         headers = {"Retry-After": str(seconds)} if seconds else None
-        return _form(
+        return sign_in_form(
             request, status, headers, login=login, trouble=trouble, next=target, carried_to=carried_to, carried=carried
         )
 
@@ -67,7 +67,7 @@ async def sign_in(request: Request, _: Annotated[Principal | None, ANYBODY]) -> 
     try:
         await parts.throttle.sign_in(login, visitor.address, device)
     except TooMany as wait:
-        log.warning("too many failed sign-ins", login=login, address=visitor.address, known_browser=known)
+        log.warning("too many failed sign-ins", address=visitor.address, known_browser=known)
         minutes = plural(-(-wait.seconds // 60), "минуту", "минуты", "минут")
         return again(f"Слишком много неудачных попыток. Повторите через {minutes}.", 429, wait.seconds)
     async with parts.database.accounts() as rows:
@@ -76,7 +76,8 @@ async def sign_in(request: Request, _: Annotated[Principal | None, ANYBODY]) -> 
     fits, fresh_hash = await passwords.verify(password, open_user.password_hash if open_user else None)
     if not fits or open_user is None:
         await parts.throttle.sign_in_failed(visitor.address)
-        log.warning("sign-in failed", login=login, address=visitor.address)
+        # A login that nobody has may be a password, typed into the wrong field.
+        log.warning("sign-in failed", login=user.login if user else None, address=visitor.address)
         return again(WRONG, 401)
     await parts.throttle.signed_in(login, device)
     if fresh_hash is not None:
@@ -128,7 +129,7 @@ async def begin(
     log.info("signed in", login=user.login, role=user.role, method=method, address=visitor.address)
 
 
-def _form(
+def sign_in_form(
     request: Request,
     status: int = 200,
     headers: dict[str, str] | None = None,
@@ -139,6 +140,7 @@ def _form(
     carried_to: str = "",
     carried: Fields | None = None,
 ) -> Response:
+    """The sign-in page."""
     return page(
         request,
         "sign_in.html",

@@ -1,0 +1,226 @@
+"""What people and programs may do to a request, once for pages and API alike: looked at, then sent to Kafka.
+
+Each act looks the request up as its caller may see it, so that another tenant's is simply not there. Whether it is
+still possible the stages decide; what can be known here already is answered at once.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from events.activation import Activator
+from events.checks import is_inn
+from events.commands import (
+    ActivateDelivery,
+    DistributorConfirmation,
+    SignDocument,
+    SubmitRequest,
+    WithdrawRequest,
+)
+from events.request import REQUEST_TYPE
+from services.accounts.principal import Principal, Role
+from services.cabinet.web.app_state import Web
+from services.cabinet.web.problem import FieldError, not_found, problem
+from services.cabinet.web.requests import Requests, Row
+
+SOON_SECONDS = 3.0
+"""How long a reader waits for a request that it has just sent."""
+OUTCOME_SECONDS = 5.0
+"""How long a visitor waits for what comes of an activation."""
+
+Result = Literal["accepted", "not-found", "not-waiting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of an activation; None in `activated` while it is not decided."""
+
+    activated: bool | None
+    message: str
+    product: str | None
+    service_from: str | None = None
+    service_until: str | None = None
+
+
+async def find(parts: Web, principal: Principal, request_id: UUID) -> Row:
+    """The request, waited for a moment if its sender asks right after sending. Raises 404."""
+    async with parts.database.rows(principal) as rows:
+        row = await Requests(rows, principal).one(request_id)
+    if row is not None:
+        return row
+    if not parts.recently.knows(principal.owner, request_id):
+        raise not_found()
+    with parts.live.subscription(str(request_id), principal.owner) as changed:
+        for patience in (SOON_SECONDS / 2, SOON_SECONDS / 2):
+            async with parts.database.rows(principal) as rows:
+                row = await Requests(rows, principal).one(request_id)
+            if row is not None:
+                return row
+            await parts.live.wait(changed, patience)
+    async with parts.database.rows(principal) as rows:
+        row = await Requests(rows, principal).one(request_id)
+    if row is None:
+        raise problem(503, "unavailable", "Заявка отправлена, но ещё не видна. Повторите через минуту.")
+    return row
+
+
+async def submit(parts: Web, principal: Principal, request_id: UUID, fields: dict[str, Any]) -> None:
+    """Send a request (L11). `fields` as typed; approval says what is wrong with them (L13). Raises `NotSent`."""
+    assert principal.partner_id is not None  # noqa: S101  (`allowed(Role.PARTNER)`)
+    command = SubmitRequest(
+        request_id=request_id,
+        partner_id=principal.partner_id,
+        submitted_by=principal.actor,
+        request_type=REQUEST_TYPE,
+        **fields,
+    )
+    await parts.commands.submit(command)
+    parts.recently.note(principal.owner, request_id)
+
+
+def check_new_request(inn: str, kpp: str | None) -> None:
+    """What a format alone doesn't tell. Raises 422."""
+    errors = []
+    if not is_inn(inn):
+        errors.append(
+            FieldError(pointer="#/inn", code="check-digits", detail="Проверьте ИНН: контрольные цифры неверны.")
+        )
+    if len(inn) == 12 and kpp is not None:
+        errors.append(FieldError(pointer="#/kpp", code="not-allowed", detail="У предпринимателя КПП не бывает."))
+    if len(inn) == 10 and kpp is None:
+        errors.append(FieldError(pointer="#/kpp", code="missing", detail="Укажите КПП организации."))
+    if errors:
+        raise problem(422, "invalid", "Исправьте указанное и отправьте снова.", errors=errors)
+
+
+async def withdraw(parts: Web, principal: Principal, request_id: UUID, reason: str | None) -> None:
+    """Take a request back. Raises 404, 409, `NotSent`."""
+    row = await find(parts, principal, request_id)
+    if not row.can_withdraw:
+        raise problem(409, "conflict", f"Отозвать нельзя: заявка уже {row.status_title}.")
+    assert principal.partner_id is not None  # noqa: S101
+    command = WithdrawRequest(
+        request_id=request_id, partner_id=principal.partner_id, withdrawn_by=principal.actor, reason=reason or None
+    )
+    await parts.commands.withdraw(command)
+
+
+async def answer(
+    parts: Web, principal: Principal, request_id: UUID, confirmation_id: str, accepted: bool, note: str | None
+) -> Result:
+    """A distributor's word (L17): the record that its own Kafka client would write. Raises `NotSent`."""
+    assert principal.distributor_id is not None  # noqa: S101
+    async with parts.database.rows(principal) as rows:
+        row = await Requests(rows, principal).one(request_id)
+    if row is None:
+        return "not-found"
+    if row.status != "awaiting-confirmation" or "confirmed_at" in row.billing:
+        return "not-waiting"
+    command = DistributorConfirmation(
+        request_id=request_id, confirmation_id=confirmation_id, accepted=accepted, note=note or None
+    )
+    await parts.commands.answer(principal.distributor_id, command)
+    return "accepted"
+
+
+async def activate(parts: Web, principal: Principal, request_id: UUID, activation_id: str) -> Row:
+    """The partner activates for the user (L19). Raises 404, 409, `NotSent`."""
+    row = await find(parts, principal, request_id)
+    if row.status == "activated":
+        raise problem(409, "conflict", "Сервис уже активирован.")
+    if row.status != "shipped":
+        raise problem(409, "conflict", "Поставка ещё не оформлена. Активировать можно после отгрузки.")
+    command = ActivateDelivery(
+        request_id=request_id,
+        activation_id=activation_id,
+        activated_by=Activator.PARTNER,
+        actor=principal.actor,
+        partner_id=principal.partner_id,
+    )
+    await parts.commands.activate(command)
+    return row
+
+
+async def activate_by_code(parts: Web, registration: str, code: str, activation_id: str, address: str) -> Outcome:
+    """A visitor activates (L19). An unknown number and a wrong code are one answer, in the same time. Raises 404,
+    `NotSent`. The caller counts tries."""
+    found = await _sold(parts, registration, code)
+    if found is None:
+        raise problem(
+            404, "not-found", "Поставки с таким регистрационным номером и кодом нет. Проверьте оба и повторите."
+        )
+    request_id, product, status, activation = found
+    before = _outcome(product, activation, activation_id)
+    if before is not None:
+        return before
+    if status == "activated":
+        return _activated(product, activation)
+    command = ActivateDelivery(
+        request_id=request_id,
+        activation_id=activation_id,
+        activated_by=Activator.USER,
+        actor="user",
+        code=code,
+    )
+    with parts.live.subscription(str(request_id), f"visitor:{address}") as changed:
+        await parts.commands.activate(command)
+        for _ in range(int(OUTCOME_SECONDS)):
+            await parts.live.wait(changed, 1.0)
+            found = await _sold(parts, registration, code)
+            outcome = _outcome(product, found[3], activation_id) if found else None
+            if outcome is not None:
+                return outcome
+    return Outcome(None, "Принято, проверяем. Повторите через минуту: второй раз ничего не случится.", product)
+
+
+async def sign(
+    parts: Web, principal: Principal, request_id: UUID, document_id: str, signature: str, title: str | None
+) -> None:
+    """A signed document comes back (L16). Raises 404 (also where another party signs), 409, `NotSent`."""
+    row = await find(parts, principal, request_id)
+    document = row.documents.get(document_id) or {}
+    tenant = principal.partner_id if principal.role is Role.PARTNER else principal.distributor_id
+    if document.get("recipient_id") != tenant:
+        raise not_found()
+    if "signed_at" in document:
+        raise problem(409, "conflict", "Этот документ уже подписан.")
+    command = SignDocument(
+        request_id=request_id, document_id=document_id, signature=signature, title=title, sent_by=principal.actor
+    )
+    await parts.commands.sign(command)
+
+
+async def _sold(parts: Web, registration: str, code: str) -> tuple[UUID, str | None, str, dict[str, Any]] | None:
+    async with parts.database.nobody() as rows:
+        found = await rows.execute(
+            "SELECT request_id, code, product, status, activation FROM cabinet.sold_under(%s)", (registration,)
+        )
+        deliveries = await found.fetchall()
+    fitting = None
+    for request_id, right, product, status, activation in deliveries:
+        if hmac.compare_digest(_plain(code).encode(), _plain(right or "\x00").encode()):
+            fitting = (request_id, product, status, activation or {})
+    return fitting
+
+
+def _plain(code: str) -> str:
+    """As a person may type it: without regard to case and hyphens."""
+    return "".join(each for each in code.upper() if each.isalnum()) or "\x00"
+
+
+def _outcome(product: str | None, activation: dict[str, Any], activation_id: str) -> Outcome | None:
+    if activation.get("activation_id") == activation_id and "activated_at" in activation:
+        return _activated(product, activation)
+    for refusal in activation.get("refusals") or ():
+        if refusal["activation_id"] == activation_id:
+            return Outcome(False, refusal["reason"]["message"], product)
+    return None
+
+
+def _activated(product: str | None, activation: dict[str, Any]) -> Outcome:
+    return Outcome(
+        True, "Сервис активирован.", product, activation.get("service_from"), activation.get("service_until")
+    )

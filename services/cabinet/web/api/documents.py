@@ -1,0 +1,102 @@
+"""Documents of a request: list, download, return signed (L14-L16)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from postavka.blobs import BlobMissing, BlobsAway
+from services.accounts.principal import Principal, Role, Scope
+from services.cabinet.web import acts
+from services.cabinet.web.access import allowed
+from services.cabinet.web.api.models import Accepted, DocumentList, Signature, documents_of
+from services.cabinet.web.api.requests import READER, tenant_of
+from services.cabinet.web.app_state import Web, web
+from services.cabinet.web.idempotency import IdempotencyKey, once
+from services.cabinet.web.problem import not_found, problem
+from services.cabinet.web.requests import Row
+from services.cabinet.web.timeline import DOCUMENTS
+
+router = APIRouter(tags=["documents"])
+MEDIA_TYPES = {"pdf": "application/pdf", "xml": "application/xml", "json": "application/json"}
+DocumentId = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+@router.get("/requests/{request_id}/documents", operation_id="listDocuments", summary="Documents of a request")
+async def list_documents(request: Request, request_id: UUID, principal: Annotated[Principal, READER]) -> DocumentList:
+    """`yours_to_sign`: you must sign it and send it back."""
+    row = await acts.find(web(request), principal, request_id)
+    return DocumentList(items=documents_of(row, tenant_of(principal)))
+
+
+@router.get(
+    "/requests/{request_id}/documents/{document_id}/files/{form}",
+    operation_id="downloadDocument",
+    summary="The bytes of a document",
+    response_class=Response,
+    responses={200: {"content": {each: {} for each in MEDIA_TYPES.values()}, "description": "The document"}},
+)
+async def download_document(
+    request: Request,
+    request_id: UUID,
+    document_id: DocumentId,
+    form: Literal["original", "pdf"],
+    principal: Annotated[Principal, READER],
+) -> Response:
+    """`original`: the exact bytes issued, which a signature must cover; `pdf`: to read and print."""
+    parts = web(request)
+    return await download(parts, await acts.find(parts, principal, request_id), document_id, form)
+
+
+@router.post(
+    "/requests/{request_id}/documents/{document_id}/signature",
+    operation_id="signDocument",
+    status_code=202,
+    response_model=Accepted,
+    summary="Return a signed document (L16)",
+)
+async def sign_document(
+    request: Request,
+    request_id: UUID,
+    document_id: DocumentId,
+    principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR, scope=Scope.SIGN)],
+    body: Signature,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """The signature is verified against the exact bytes issued; a refusal, with its reason, is on the timeline."""
+
+    async def act(_: str) -> tuple[int, Accepted]:
+        await acts.sign(web(request), principal, request_id, document_id, body.signature, body.title)
+        return 202, Accepted(request_id=request_id, message="Подпись отправлена на проверку.")
+
+    return await once(request, principal, idempotency_key, act)
+
+
+async def download(parts: Web, row: Row, document_id: str, form: Literal["original", "pdf"]) -> Response:
+    """The bytes of a document of this row, as an attachment. Raises 404, 503."""
+    document = row.documents.get(document_id) or {}
+    sha256 = document.get("sha256" if form == "original" else "rendered_sha256")
+    if not sha256:
+        raise not_found()
+    try:
+        data = await asyncio.to_thread(parts.blobs.get, sha256)
+    except BlobMissing:
+        raise problem(503, "unavailable", "Документ ещё готовится. Повторите через минуту.") from None
+    except BlobsAway:
+        raise problem(503, "unavailable", "Хранилище документов не отвечает. Повторите через минуту.") from None
+    xml = str(document.get("form", "")).startswith("fns.")
+    extension = "pdf" if form == "pdf" else "xml" if xml else "json"
+    name = f"{DOCUMENTS.get(document['kind'], 'Документ')} {document['number']}.{extension}"
+    return Response(
+        data,
+        media_type=MEDIA_TYPES[extension],
+        headers={
+            "Content-Disposition": f"attachment; filename=\"document.{extension}\"; filename*=UTF-8''{quote(name)}",
+            "ETag": f'"{sha256}"',
+        },
+    )

@@ -1,0 +1,37 @@
+"""The API about itself: who am I, its description, and what its errors mean."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from services.accounts.principal import Principal
+from services.cabinet.web.access import ANYBODY
+from services.cabinet.web.api.models import Me
+from services.cabinet.web.api.requests import READER
+
+router = APIRouter(tags=["meta"])
+
+
+@router.get("/me", operation_id="whoAmI", summary="Whom the token stands for")
+async def who_am_i(principal: Annotated[Principal, READER]) -> Me:
+    """Name, role, tenant and scopes."""
+    return Me(
+        name=principal.name,
+        role=principal.role.value,
+        partner_id=principal.partner_id,
+        distributor_id=principal.distributor_id,
+        scopes=sorted(scope.value for scope in principal.scopes),
+    )
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request, visitor: Annotated[Principal | None, ANYBODY]) -> Response:
+    """This API as OpenAPI 3.1."""
+    from services.cabinet.web.api.openapi import document
+
+    headers = {"Cache-Control": "public, max-age=300"}
+    return Response(orjson.dumps(document()), media_type="application/json", headers=headers)

@@ -1,0 +1,111 @@
+"""The description of the API, OpenAPI 3.1: made from the routes, committed as a file, served as it is.
+
+`python -m services.cabinet.web.api.openapi` writes the file anew; a test compares.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from services.cabinet.web.access import gate_of
+from services.cabinet.web.api.router import router
+from services.cabinet.web.problem import CODES, MEDIA_TYPE, ProblemBody
+
+FILE = Path(__file__).parent / "openapi.json"
+ALWAYS = (400, 401, 404, 413, 422, 429, 500, 503)
+DESCRIPTIONS = {
+    400: "Not understood: no JSON, a bad cursor, no Idempotency-Key",
+    401: "No token, or one that opens nothing",
+    403: "A signed-in browser's request without the CSRF token",
+    404: "There is no such thing, or it is not yours",
+    409: "Not in this state, or a call with the same Idempotency-Key is under way",
+    413: "The body is too large",
+    422: "Fields are wrong (`errors`), or the Idempotency-Key belonged to another request",
+    429: "Too many; see Retry-After",
+    500: "Our mistake",
+    503: "Kafka, PostgreSQL or a register can't be reached; see Retry-After. The same call can be made again",
+}
+INTRODUCTION = """Заявки на приобретение электронных поставок сервисов поддержки.
+
+- Sign in with a token from the cabinet: `Authorization: Bearer pst_…`. A token belongs to one partner or distributor;
+  it sees and does only what is its own. Everything else is 404.
+- Calls that change something need an `Idempotency-Key`; make the call again with the same key when its answer was lost.
+- They are answered with 202 as soon as the log has the command. What comes of it: the request's `timeline`, its
+  `events` (server-sent), or its `status`.
+- Errors are `application/problem+json` (RFC 9457): `type` is stable, `title`, `detail` and each `errors[].detail` are
+  for people, in Russian; `errors[].pointer` is a JSON Pointer into the body.
+- Lists give `next`; send it as `after`. No totals: a list may have a million entries.
+"""
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole description."""
+    made = get_openapi(
+        title="Postavka API",
+        version="1.0.0",
+        openapi_version="3.1.0",
+        description=INTRODUCTION,
+        routes=router.routes,
+    )
+    schemas = made["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    problem_schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem_schema.pop("$defs")
+    problem_schema["properties"]["type"]["description"] = "One of: " + ", ".join(
+        f"`/api/problems#{each}`" for each in CODES
+    )
+    schemas["Problem"] = problem_schema
+    made["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "A token from the cabinet"}
+    }
+    for context in iter_route_contexts(router.routes):
+        if not isinstance(context.original_route, APIRoute) or not context.include_in_schema:
+            continue
+        gate = gate_of(context)
+        assert gate is not None and context.path is not None  # noqa: S101, PT018
+        for method in context.methods or ():
+            _complete(made["paths"][context.path_format][method.lower()], method, anybody=gate.anybody)
+    made["tags"] = [
+        {"name": "requests", "description": "Заявки и проданные поставки"},
+        {"name": "confirmations", "description": "Ответы дистрибьютора"},
+        {"name": "documents", "description": "Документы и подписи"},
+        {"name": "lists", "description": "Справочники для заявки"},
+        {"name": "public", "description": "Активация пользователем, без входа"},
+        {"name": "meta", "description": "О самом API"},
+    ]
+    return made
+
+
+def _complete(operation: dict[str, Any], method: str, *, anybody: bool) -> None:
+    operation["security"] = [] if anybody else [{"token": []}]
+    statuses = set(ALWAYS)
+    if method != "GET":
+        statuses |= {403, 409}
+    if anybody:
+        statuses.discard(401) if method == "GET" else None
+    for status in sorted(statuses):
+        operation["responses"][str(status)] = {
+            "description": DESCRIPTIONS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "Idempotency-Key" and not anybody:
+            parameter["required"] = True
+            parameter["schema"] = {"type": "string", "pattern": '^"[A-Za-z0-9._:-]{1,100}"$'}
+
+
+def text() -> str:
+    """As it is committed."""
+    return orjson.dumps(document(), option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), "utf-8")

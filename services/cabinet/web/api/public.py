@@ -1,0 +1,45 @@
+"""What needs no account: a user activates with the registration number and the code of the delivery (L19)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import uuid4, uuid5
+
+from fastapi import APIRouter, Request
+
+from services.accounts.principal import Principal
+from services.cabinet.web import acts
+from services.cabinet.web.access import ANYBODY
+from services.cabinet.web.api.models import ActivationResult, PublicActivation
+from services.cabinet.web.app_state import web
+from services.cabinet.web.idempotency import NAMESPACE, IdempotencyKey, key_of
+from services.cabinet.web.visitor import visitor_of
+
+router = APIRouter(prefix="/public", tags=["public"])
+
+
+@router.post("/activations", operation_id="activateByCode", summary="Activate with registration number and code")
+async def activate_by_code(
+    request: Request,
+    visitor: Annotated[Principal | None, ANYBODY],
+    body: PublicActivation,
+    idempotency_key: IdempotencyKey = None,
+) -> ActivationResult:
+    """Waits for the outcome, 5 s at most. Whether the number or the code is unknown is not told. With an
+    `Idempotency-Key` a repetition is the same try; a new try needs a new key, or none."""
+    parts = web(request)
+    await parts.throttle.activation(visitor_of(request).address)
+    if idempotency_key is None:
+        activation_id = str(uuid4())
+    else:
+        activation_id = str(uuid5(NAMESPACE, f"user|{body.registration_number}|{key_of(idempotency_key)}"))
+    outcome = await acts.activate_by_code(
+        parts, body.registration_number, body.code, activation_id, visitor_of(request).address
+    )
+    return ActivationResult(
+        state="accepted" if outcome.activated is None else "activated" if outcome.activated else "refused",
+        message=outcome.message,
+        product=outcome.product,
+        service_from=outcome.service_from,
+        service_until=outcome.service_until,
+    )

@@ -1,0 +1,16 @@
+"""`/api/v1`: everything that partners, distributors and users can do, for programs (and for our own pages).
+
+Errors are `application/problem+json`. Calls that change something take an `Idempotency-Key`. Lists are paged by cursor.
+What is sent goes to Kafka and is answered with 202 as soon as the broker has it; what comes of it is told by the
+request's timeline, or at once by its event stream.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.cabinet.web.api import confirmations, documents, lists, meta, public, requests
+
+router = APIRouter(prefix="/api/v1")
+for part in (meta, requests, confirmations, documents, lists, public):
+    router.include_router(part.router)

@@ -1,0 +1,36 @@
+"""Removes what has expired: sessions, known browsers, answers kept for `Idempotency-Key`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from postavka.logs import logger
+from services.accounts import sessions
+from services.accounts.sessions import Lifetimes
+from services.cabinet.web.database import Database
+from services.cabinet.web.idempotency import KEEP
+
+log = logger(__name__)
+EVERY_SECONDS = 3_600.0
+
+
+async def keep_house(database: Database, lifetimes: Lifetimes) -> None:
+    """For ever, once an hour. Several processes do it side by side without harm."""
+    while True:
+        try:
+            await sweep(database, lifetimes)
+        except (psycopg.Error, PoolTimeout) as away:
+            log.warning("not swept", error=str(away)[:200])
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def sweep(database: Database, lifetimes: Lifetimes) -> None:
+    """Once."""
+    async with database.accounts() as rows:
+        ended = await sessions.sweep(rows, lifetimes)
+        answers = await rows.execute("DELETE FROM accounts.answers WHERE now() - started_at > %s", (KEEP,))
+    if ended or answers.rowcount:
+        log.info("swept", sessions=ended, answers=answers.rowcount)

@@ -1,0 +1,21 @@
+"""What the API's errors mean: where the `type` of a problem leads."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from services.accounts.principal import Principal
+from services.cabinet.web.access import ANYBODY
+from services.cabinet.web.problem import CODES, EXPLANATIONS
+from services.cabinet.web.rendering import page
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/api/problems")
+async def problems(request: Request, _: Annotated[Principal | None, ANYBODY]) -> Response:
+    """One paragraph for each code."""
+    return page(request, "problems.html", problems=[(code, CODES[code], EXPLANATIONS[code]) for code in CODES])

@@ -1,0 +1,203 @@
+"""What can be said of accounts and lists without a server: passwords, timelines, cursors, words, addresses."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.accounts import passwords
+from services.accounts.principal import SCOPES, Principal, Role
+from services.cabinet.web import cursor
+from services.cabinet.web.access import same_origin
+from services.cabinet.web.navigation import Entry, entries_for
+from services.cabinet.web.openid import Started
+from services.cabinet.web.pages.account import browser
+from services.cabinet.web.pages.return_to import bounded, carried_in, own_path
+from services.cabinet.web.rendering import day, moscow, number, plural, roubles
+from services.cabinet.web.requests import words
+from services.cabinet.web.timeline import timeline
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "a-phrase-of-words",
+        "пароль из слов",
+        "п" * 7 + "Яж",
+        "x9$kQ2!z",
+        "😀 emoji too",
+        "a" * 3 + "bc" * 100,
+        "        яx",
+    ],
+)
+def test_long_or_odd_passwords_are_welcome(password: str):
+    passwords.check(password, "lukomor")
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("1234567", "короткий"),
+        ("", "короткий"),
+        ("password1", "известен"),
+        ("PASSWORD1", "известен"),
+        ("йцукенгшщз", "известен"),
+        ("aaaaaaaaaaaa", "известен"),
+        ("abababababab", "известен"),
+        ("vetrova-alina", "логином"),
+        ("x" * 150 + "yz" * 60, "длинный"),
+    ],
+)
+def test_bad_passwords_are_refused_with_the_reason(password: str, why: str):
+    with pytest.raises(passwords.WeakPassword, match=why):
+        passwords.check(password, "vetrova-alina")
+
+
+async def test_a_password_fits_its_hash_only_and_however_it_is_composed():
+    stored = await passwords.make_hash("парольй")
+    assert stored.startswith("$argon2id$")
+    assert await passwords.verify("парольи\u0306", stored) == (True, None)
+    assert (await passwords.verify("парольи", stored))[0] is False
+    assert await passwords.verify("парольй", None) == (False, None)
+
+
+async def test_a_hash_with_old_parameters_is_made_anew():
+    from pwdlib import PasswordHash
+    from pwdlib.hashers.argon2 import Argon2Hasher
+
+    old = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8_192),)).hash("a phrase of words")
+    fits, fresh = await passwords.verify("a phrase of words", old)
+    assert fits
+    assert fresh is not None
+    assert "m=19456" in fresh
+
+
+@pytest.mark.parametrize("path", ["/requests", "/requests?q=%D0%B0&status=shipped", "/"])
+def test_own_paths_are_returned_to(path: str):
+    assert own_path(path) == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", None, "//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "/\n/x", "requests",
+     "/sign-in", "/sign-out", "/api/v1/me", "/" + "x" * 2000],
+)  # fmt: skip
+def test_others_are_not(path: str | None):
+    assert own_path(path) == "/"
+
+
+def test_passwords_and_tokens_are_never_carried():
+    fields = [
+        ("csrf", "x"),
+        ("new-password", "x"),
+        ("password", "x"),
+        ("comment", "да"),
+        ("scope", "a"),
+        ("scope", "b"),
+    ]
+    assert bounded(fields) == [("comment", "да"), ("scope", "a"), ("scope", "b")]
+    assert bounded([("comment", "x" * 70_000)]) == []
+    assert carried_in([("carried.comment", "да"), ("login", "x"), ("carried.password", "x")]) == [("comment", "да")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "ours"),
+    [
+        ({}, True),
+        ({"origin": "https://cabinet.example"}, True),
+        ({"origin": "https://cabinet.example:8443"}, False),
+        ({"origin": "https://cabinet.example.evil.example"}, False),
+        ({"origin": "null"}, False),
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "same-site", "origin": "https://cabinet.example"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+    ],
+)
+def test_only_our_own_pages_change_things(headers: dict[str, str], ours: bool):
+    assert same_origin("POST", headers, "cabinet.example") is ours
+    assert same_origin("GET", headers, "cabinet.example")
+
+
+def test_a_cursor_comes_back_as_it_went():
+    request_id = uuid4()
+    place = ("2026-03-16T09:30:00.000000Z", request_id)
+    assert cursor.decode(cursor.encode(*place)) == place
+
+
+@pytest.mark.parametrize("text", ["", "x", "%%%", "W10", "WyJhIl0", "x" * 400, "bnVsbA", "WyJhIiwiYiJd", "ё"])
+def test_what_is_no_cursor_is_said_to_be_none(text: str):
+    with pytest.raises(cursor.BadCursor):
+        cursor.decode(text)
+
+
+def test_words_to_look_for():
+    assert words("  Ёлка  100%_\\ ") == ["елка", "100\\%\\_\\\\"]
+    assert words("\x00") == []
+    assert len(words("a " * 50)) == 6
+
+
+def test_times_money_and_numbers_in_russian():
+    assert moscow("2026-03-16T09:30:00.000000Z") == f"16{NBSP}марта 2026, 12:30"
+    assert moscow(None) == "—"
+    assert day("2026-03-16") == "16 марта 2026"
+    assert day("2026-03-16", short=True) == "16.03.2026"
+    assert roubles("20160.00") == f"20{NBSP}160,00{NBSP}₽"
+    assert roubles("20160.00", kopecks=False) == f"20{NBSP}160{NBSP}₽"
+    assert number(1_000_000) == f"1{NBSP}000{NBSP}000"
+    forms = ("заявка", "заявки", "заявок")
+    assert [plural(each, *forms, with_number=False) for each in (1, 2, 5, 11, 12, 21, 22, 25, 111, 0)] == [
+        "заявка", "заявки", "заявок", "заявок", "заявок", "заявка", "заявки", "заявок", "заявок", "заявок",
+    ]  # fmt: skip
+
+
+def test_a_timeline_is_in_order_and_names_every_reason():
+    groups = {
+        "request": {
+            "submitted_at": "2026-03-16T09:30:00Z",
+            "submitted_by": "anna",
+            "withdrawn_at": "2026-03-16T09:32:00Z",
+        },
+        "approval": {
+            "rejected_at": "2026-03-16T09:31:00Z",
+            "reasons": [{"code": "a", "message": "Раз."}, {"code": "b", "message": "Два."}],
+        },
+    }
+    moments = timeline(groups)
+    assert [each.kind for each in moments] == ["submitted", "rejected", "withdrawn"]
+    assert moments[1].reasons == ("Раз.", "Два.")
+    assert timeline({}) == []
+
+
+def test_the_navigation_is_the_roles_own_and_knows_where_one_is():
+    entries = (
+        Entry("Заявки", "/requests", frozenset((Role.PARTNER,)), 10),
+        Entry("Проданные", "/sold", frozenset((Role.PARTNER,)), 20),
+        Entry("Ждут", "/waiting", frozenset((Role.DISTRIBUTOR,)), 10),
+    )
+    partner = Principal("1", "А", Role.PARTNER, "lukomor", None, frozenset(SCOPES[Role.PARTNER]))
+    shown = entries_for(entries, partner, f"/requests/{UUID(int=1)}")
+    assert [(each.title, each.current) for each in shown] == [("Заявки", True), ("Проданные", False)]
+    assert entries_for(entries, None, "/requests") == []
+
+
+def test_a_sign_in_under_way_is_read_back_or_is_none():
+    started = Started("s", "n", "v", "/requests?q=ё")
+    assert Started.unpack(started.pack()) == started
+    for wrong in ("", "x", "W10=", "bnVsbA==", "WzEsMiwzLDRd", "ё"):
+        assert Started.unpack(wrong) is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0", "Firefox, Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/150 YaBrowser/26 Safari/537.36", "Яндекс Браузер, Windows"),
+        ("curl/8", "Программа"),
+        (None, "Программа"),
+    ],
+)  # fmt: skip
+def test_browsers_are_named(agent: str | None, name: str):
+    assert browser(agent) == name

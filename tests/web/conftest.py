@@ -1,0 +1,182 @@
+"""The web application, served for real on a port of its own, with a database of its own in the run's servers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import psycopg
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from events.topics import topic_names
+from postavka.cli.launch import SAMPLE
+from postavka.log.topics import ensure_topics
+from postavka.runtime.embedded import Endpoints
+from postavka.settings import Settings
+from services.accounts import tokens
+from services.accounts.principal import SCOPES, Principal, Role
+from services.accounts.sample import PASSWORD, make_sample_users
+from services.cabinet.table import prepare
+from services.cabinet.web.app import create_app
+from services.cabinet.web.database import WEB_ROLE
+from services.cabinet.web.settings import WebSettings
+from services.reference.file import read_file
+from services.reference.store import distributor_ids, load
+from tests.web.stories import Story, write
+
+CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
+PATIENCE_SECONDS = 30
+
+
+class Person(httpx2.Client):
+    """A browser: keeps cookies, finds the CSRF token on pages."""
+
+    def csrf(self, path: str = "/sign-in") -> str:
+        """Of the form on this page."""
+        found = CSRF.search(self.get(path, follow_redirects=True).text)
+        assert found, f"no form on {path}"
+        return found[1]
+
+    def sign_in(self, login: str, password: str = PASSWORD, **fields: str) -> httpx2.Response:
+        """Fill in the form."""
+        return self.post("/sign-in", data={"csrf": self.csrf(), "login": login, "password": password, **fields})
+
+    def submit(self, path: str, data: dict[str, Any] | None = None, page: str = "/account") -> httpx2.Response:
+        """Send a form with the token of a page."""
+        return self.post(path, data={"csrf": self.csrf(page), **(data or {})})
+
+
+@dataclass
+class Site:
+    """The running application."""
+
+    url: str
+    app: FastAPI
+    database: str
+    kernel: Settings
+    opened: list[httpx2.Client] = field(default_factory=list)
+
+    def person(self, login: str | None = None, **headers: str) -> Person:
+        """A new browser, signed in if a login is given."""
+        browser = Person(base_url=self.url, headers=headers, timeout=PATIENCE_SECONDS)
+        self.opened.append(browser)
+        if login is not None:
+            assert browser.sign_in(login).status_code == 303
+        return browser
+
+    def program(self, token: str | None, **headers: str) -> httpx2.Client:
+        """A client of the API."""
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        client = httpx2.Client(base_url=self.url, headers=headers, timeout=PATIENCE_SECONDS)
+        self.opened.append(client)
+        return client
+
+    def token(self, tenant: str, **changes: Any) -> str:
+        """A fresh token of a partner or distributor of the sample data."""
+        distributor = tenant.startswith("dist-")
+        role = Role.DISTRIBUTOR if distributor else Role.PARTNER
+        principal = Principal(
+            "test", "test", role, None if distributor else tenant, tenant if distributor else None,
+            frozenset(SCOPES[role]), "test",
+        )  # fmt: skip
+
+        async def make() -> str:
+            async with await psycopg.AsyncConnection.connect(self.database) as rows:
+                await rows.execute(
+                    "SELECT set_config('app.scope', 'tenant', true), set_config('app.partner', %s, true), "
+                    "set_config('app.distributor', %s, true), set_config('role', %s, true)",
+                    (principal.partner_id or "", principal.distributor_id or "", WEB_ROLE),
+                )
+                wanted = {"name": f"t{uuid4().hex[:6]}", "scopes": SCOPES[role], "days": 30, **changes}
+                return (await tokens.make(rows, principal, **wanted)).secret
+
+        return asyncio.run(make())
+
+    def write(self, *stories: Story) -> None:
+        """Into the cabinet."""
+        write(self.database, stories)
+
+    def sql(self, query: str, *values: Any) -> list[Any]:
+        """As the owner."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            done = connection.execute(query.encode(), values)
+            return done.fetchall() if done.description else []
+
+
+Serve = Callable[..., Any]
+
+
+@contextmanager
+def served(app: FastAPI, database: str, kernel: Settings, port: int = 0) -> Iterator[Site]:
+    """Run it in a thread until the block ends."""
+    listening = socket.create_server(("127.0.0.1", port))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    site = Site(f"http://127.0.0.1:{listening.getsockname()[1]}", app, database, kernel)
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _ready(site.url):
+            assert time.monotonic() < deadline, "the application did not come up"
+            time.sleep(0.05)
+        yield site
+    finally:
+        for client in site.opened:
+            client.close()
+        server.should_exit = True
+        thread.join(PATIENCE_SECONDS)
+        listening.close()
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx2.get(url + "/readyz", timeout=2).status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def web_database(servers: Endpoints) -> Iterator[str]:
+    """With sample reference data and the sample users; shared by the tests of the web application."""
+    name = f"web_{uuid4().hex[:12]}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    url = make_conninfo(servers.database_url, dbname=name)
+    load(url, read_file(SAMPLE), "test")
+    prepare(url)
+    asyncio.run(make_sample_users(url))
+    yield url
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def kernel(servers: Endpoints, web_database: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Of the services, with the topics that commands go to."""
+    made = Settings(**servers.settings(database_url=web_database, home=tmp_path_factory.mktemp("home")))
+    ensure_topics(made, topic_names(distributor_ids(web_database)))
+    return made
+
+
+@pytest.fixture(scope="session")
+def site(web_database: str, kernel: Settings) -> Iterator[Site]:
+    """With limits so high that tests don't meet them."""
+    config = WebSettings(
+        failures_per_address=100_000, calls_per_minute=1_000_000, activations_per_address=100_000, _env_file=None
+    )
+    with served(create_app(kernel, config), web_database, kernel) as running:
+        yield running

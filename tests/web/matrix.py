@@ -1,0 +1,131 @@
+"""Who may use which route, said once more and apart from the application: a new route needs an entry here.
+
+`roles` are those that get an answer other than 404. With `{request_id}` in the path it must also be theirs: the request
+of the tests belongs to the partner `lukomor` and is approved for the distributor `dist-north`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+P, D, O, A = "partner", "distributor", "ops", "auditor"  # noqa: E741
+ALL = frozenset((P, D, O, A))
+EVERYBODY = ALL | {"visitor"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """`json` or `form`: a body with which the owner is not refused for its content."""
+
+    roles: frozenset[str]
+    json: Any = None
+    form: Any = None
+    only: str | None = None
+    """Whose things of its own (session, token) the path names: this user's alone."""
+    key: bool = False
+    """Takes an Idempotency-Key."""
+    stream: bool = False
+    whole: bool = False
+    """Needs the stages: what its own role gets is tested where they run; here, that nobody else gets anything."""
+    told: frozenset[int] = frozenset()
+    """Refusals that are about the content, and told to everybody."""
+
+
+def case(*roles: str, **values: Any) -> Case:
+    return Case(frozenset(roles), **values)
+
+
+NEW = {
+    "contact_id": "lukomor-1",
+    "distributor_id": "dist-north",
+    "base_delivery_id": "upp-13",
+    "registration_number": "1000001",
+    "product_id": "upp-extension-12",
+    "inn": "7707083893",
+    "kpp": "773601001",
+    "buyer": "АО «Завод точных весов»",
+}
+ANSWER = {"accepted": True}
+SIGNATURE = {"signature": "AAAA"}
+ACTIVATION = {"registration_number": "7777777", "code": "NONE"}
+
+MATRIX: dict[str, Case] = {
+    # Signing in
+    "GET /": Case(EVERYBODY),
+    "GET /sign-in": Case(EVERYBODY),
+    "POST /sign-in": Case(EVERYBODY, form={"login": "nobody", "password": "x"}, told=frozenset((401,))),
+    "POST /sign-out": Case(EVERYBODY, form={}),
+    "GET /sign-in/oidc": Case(frozenset()),  # off in these tests
+    "GET /sign-in/oidc/back": Case(frozenset()),
+    # One's own account
+    "GET /account": Case(ALL),
+    "POST /account/sessions/{session_id}/end": Case(frozenset((P,)), form={}, only="lukomor"),
+    "POST /account/sessions/end-others": Case(ALL, form={}),
+    "POST /account/password": Case(ALL, form={"password": "x"}),
+    "POST /account/tokens": case(P, D, form={"name": "x"}),
+    "POST /account/tokens/{token_id}/revoke": Case(frozenset((P,)), form={}, only="lukomor"),
+    # Pages
+    "GET /requests": case(P),
+    "GET /requests/export.xlsx": case(P),
+    "GET /requests/export.csv": case(P),
+    "GET /requests/new": case(P),
+    "GET /requests/new/{request_type}": case(P),
+    "POST /requests/new/{request_type}": case(P, form={"do": "send"}),
+    "GET /requests/{request_id}": Case(ALL),
+    "GET /requests/{request_id}/documents/{document_id}": Case(ALL),
+    "POST /requests/{request_id}/documents/{document_id}/signature": case(D, form={}),
+    "POST /requests/{request_id}/withdraw": case(P, form={}),
+    "GET /sold": case(P),
+    "GET /sold/export.xlsx": case(P),
+    "POST /sold/{request_id}/activate": case(P, form={}),
+    "GET /waiting": case(D),
+    "GET /answered": case(D),
+    "POST /waiting/answer": case(D, form={"answer": "confirm"}),
+    "GET /activate": Case(EVERYBODY),
+    "POST /activate": Case(EVERYBODY, form={"registration_number": "7777777", "code": "NONE"}),
+    "GET /help": Case(EVERYBODY),
+    "GET /api/problems": Case(EVERYBODY),
+    "GET /requests/{request_id}/events": Case(ALL, stream=True),
+    # Operations
+    "GET /ops/waiting": case(O, whole=True),
+    "POST /ops/waiting/{request_id}/reminder": case(O, form={"what": "x"}, whole=True),
+    "GET /ops/stream": case(O, whole=True),
+    "GET /ops/stream/events": case(O, whole=True),
+    "GET /ops/events/{stage}/{position}": case(O, whole=True),
+    "GET /ops/requests/{request_id}": case(O, whole=True),
+    "GET /ops/search": case(O, whole=True),
+    "GET /ops/streams": case(O, whole=True),
+    "GET /ops/letters": case(O, whole=True),
+    "GET /ops/letters/{stage}/{number}": case(O, whole=True),
+    "POST /ops/letters/{stage}/retry": case(O, form={"reason": "xxx"}, whole=True),
+    "POST /ops/letters/{stage}/{number}/retry": case(O, form={"reason": "xxx"}, whole=True),
+    "POST /ops/letters/{stage}/{number}/discard": case(O, form={"reason": "xxx"}, whole=True),
+    "POST /ops/letters/{stage}/{number}/correct": case(O, form={"reason": "xxx", "value": "{}"}, whole=True),
+    # API
+    "GET /api/v1/openapi.json": Case(EVERYBODY),
+    "GET /api/v1/me": Case(ALL),
+    "GET /api/v1/requests": Case(ALL),
+    "POST /api/v1/requests": case(P, json=NEW, key=True),
+    "GET /api/v1/requests/{request_id}": Case(ALL),
+    "GET /api/v1/requests/{request_id}/timeline": Case(ALL),
+    "GET /api/v1/requests/{request_id}/events": Case(ALL, stream=True),
+    "GET /api/v1/requests/{request_id}/copy": case(P),
+    "POST /api/v1/requests/{request_id}/withdrawal": case(P, json={}, key=True),
+    "POST /api/v1/requests/{request_id}/activation": case(P, key=True),
+    "GET /api/v1/deliveries": Case(ALL),
+    "GET /api/v1/confirmations/waiting": case(D),
+    "POST /api/v1/requests/{request_id}/confirmation": case(D, json=ANSWER, key=True),
+    "POST /api/v1/confirmations": case(
+        D, json={"answers": [{"request_id": "00000000-0000-4000-8000-000000000000", "accepted": True}]}, key=True
+    ),
+    "GET /api/v1/requests/{request_id}/documents": Case(ALL),
+    "GET /api/v1/requests/{request_id}/documents/{document_id}/files/{form}": Case(ALL),
+    "POST /api/v1/requests/{request_id}/documents/{document_id}/signature": case(D, json=SIGNATURE, key=True),
+    "GET /api/v1/contacts": case(P),
+    "GET /api/v1/distributors": Case(ALL),
+    "GET /api/v1/base-deliveries": Case(ALL),
+    "GET /api/v1/products": Case(ALL),
+    "POST /api/v1/company-lookups": case(P, json={"inn": "7707083893"}),
+    "POST /api/v1/public/activations": Case(EVERYBODY, json=ACTIVATION, told=frozenset((404,))),
+}
