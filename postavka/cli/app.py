@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from events.registry import explain
-from postavka.cli.acls import acls
 from postavka.cli.accounts import token, user
+from postavka.cli.acls import acls
 from postavka.cli.audit import audit
 from postavka.cli.cabinet import cabinet
 from postavka.cli.connection import connected
