@@ -47,7 +47,8 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-for part in (request, cabinet, log, letters, ops, payments, statement, reference, distributor, acls, audit, user, token):
+PARTS = (request, cabinet, log, letters, ops, payments, statement, reference, distributor, acls, audit, user, token)
+for part in PARTS:
     app.command(part)
 for command in (confirm, pay, activate, sign, reconcile, doctor, top):
     app.command(command)
