@@ -247,7 +247,8 @@ def replay(
 @audit.command
 def verify(*, resume: bool = False, processes: int | None = None, json: bool = False) -> None:
     """Is it all as it was written? Every event is in its store and on its topic, once, in order, byte for byte; the
-    cabinet is the fold of the log; the gate (L17) was never passed without its confirmation or payment.
+    cabinet is the fold of the log; signed checkpoints hold; the bytes of documents match their hashes; the gate (L17)
+    was never passed without its confirmation or payment.
 
     Runs while everything works: what comes meanwhile is left for the next time. Exit status: 0 all is well, 1 problems
     were found, 2 it could not be done.
@@ -290,7 +291,8 @@ def _print_findings(report: Any) -> None:
     counts = ", ".join(f"{stage} {head}" for stage, head in report.heads.items())
     verdict = "[green]all is well[/]" if report.well else "[red]it is NOT all as it was written[/]"
     console.print(
-        f"{report.events} events ({counts}), {report.requests} requests, {report.documents} documents in "
+        f"{report.events} events ({counts}), {report.requests} requests, {report.documents} documents, "
+        f"{report.checkpoints} signed checkpoints in "
         f"{report.seconds:.1f} s ({rate:,.0f} events/s): {verdict}",
         highlight=False,
         soft_wrap=True,

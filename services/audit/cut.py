@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 
 from postavka.log.tail import end_offsets
 from postavka.settings import PARTITIONS, Settings
-from services.audit.reading import Place, reading, stages_there, topics_there
+from services.audit.reading import Place, logs_there, reading, topics_there
 
 PATIENCE_SECONDS = 20.0
 """How long relays are waited for. What is unpublished after that is told as missing."""
@@ -35,7 +35,7 @@ def make_cut(config: Settings, patience: float = PATIENCE_SECONDS) -> Cut:
     heads: dict[str, int] = {}
     marks: dict[str, dict[str, int]] = {}
     with reading(config) as connection:
-        for stage in stages_there(connection):
+        for stage in logs_there(connection):
             row = connection.execute(SQL("SELECT position FROM {}.head").format(Identifier(stage))).fetchone()
             heads[stage] = int(row[0]) if row else 0
             query = SQL("SELECT application_name, notification_id FROM {}.notification_tracking")

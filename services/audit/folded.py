@@ -26,6 +26,7 @@ from postavka.log.tail import read_messages_to_end
 from postavka.settings import Settings
 from services.audit.cut import Cut
 from services.audit.findings import Findings
+from services.audit.papers import Paper
 from services.audit.procedure import MATTERS, Case, Input, Told, check_case
 from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, status
@@ -37,13 +38,13 @@ ROWS = 2_000
 
 @dataclass(slots=True)
 class Share:
-    """What came of some partitions. `permissions`: (number, where) of all permission numbers; `documents`: (sha256,
-    where) of all documents issued; `requests`: ids of all rows that must be there."""
+    """What came of some partitions. `permissions`: (number, where) of all permission numbers; `papers`: all
+    documents issued and rendered; `requests`: ids of all rows that must be there."""
 
     events: int = 0
     findings: Findings = field(default_factory=Findings)
     permissions: list[tuple[str, str]] = field(default_factory=list)
-    documents: list[tuple[str, str]] = field(default_factory=list)
+    papers: list[Paper] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
 
@@ -78,6 +79,8 @@ class _Log:
         self._cut = cut
         self._marks = marks
         self._highest: dict[Place, int] = {}
+        self._issued: dict[str, tuple[str, str]] = {}
+        self._rendered: set[str] = set()
         self.rows: dict[UUID, Row] = {}
         self.cases: dict[UUID, Case] = {}
 
@@ -89,6 +92,8 @@ class _Log:
             for message in batch:
                 self._take(message)
             told(self._share.events)
+        for document, (sha256, place) in self._issued.items():
+            self._share.papers.append((document, sha256, place, document in self._rendered))
 
     def _take(self, message: Message) -> None:
         topic, partition = message.topic(), message.partition()
@@ -121,7 +126,10 @@ class _Log:
             if name == "PermissionIssued":
                 self._share.permissions.append((fields["number"], place))
         elif name == "DocumentIssued":
-            self._share.documents.append((fields["sha256"], place))
+            self._issued[fields["document_id"]] = (fields["sha256"], place)
+        elif name == "DocumentRendered":
+            self._share.papers.append((fields["document_id"], fields["sha256"], place, True))
+            self._rendered.add(fields["document_id"])
 
 
 def _inputs(config: Settings, cut: Cut, partitions: Sequence[int]) -> Iterator[tuple[str, Input]]:

@@ -24,6 +24,9 @@ def stage_of(log: str) -> str:
     return log.removesuffix(".events")
 
 
+NULL = b"\xff(null)"
+"""Stands for a header without a value: none of ours has such."""
+
 RawHeaders = Iterable[tuple[str, bytes | None]]
 
 
@@ -46,7 +49,7 @@ def position_of(log: str, key: bytes | None, headers: RawHeaders, value: bytes |
 
 def leaf_of_record(key: bytes | None, headers: RawHeaders, value: bytes | None) -> bytes:
     """Canonical form of a record. A header without a value has none in ours, so it counts as one that was added."""
-    pairs = ((name, b"\xff(null)" if content is None else content) for name, content in headers)
+    pairs = ((name, NULL if content is None else content) for name, content in headers)
     return leaf_data(key or b"", pairs, value or b"")
 
 

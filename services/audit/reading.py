@@ -21,6 +21,7 @@ from events.topics import (
     CONFIRMATIONS,
     DEAD_LETTERS,
     MANUFACTURING_ORDERS,
+    OPS_EVENTS,
     STAGE_TOPICS,
     distributor_of,
 )
@@ -33,6 +34,14 @@ from postavka.settings import PARTITIONS, Settings, database_url
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
 TOPIC_OF = {topic.writer: topic.name for topic in STAGE_TOPICS}
 STAGE_OF = {topic.name: topic.writer for topic in STAGE_TOPICS}
+
+LOG_OF = {**TOPIC_OF, OPS_EVENTS.writer: OPS_EVENTS.name}
+"""Every store's topic."""
+
+READ_ONLY = (
+    "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read -c app.scope=all -c jit=off"
+)
+"""Of a session: nothing is written, one snapshot a transaction, the cabinets of all partners."""
 
 Place = tuple[str, int]
 """(topic, partition)"""
@@ -75,7 +84,7 @@ def reading(config: Settings) -> Iterator[psycopg.Connection[Any]]:
     """A session that PostgreSQL itself keeps from writing; one snapshot for all that is read in it."""
     with psycopg.connect(
         database_url(config),
-        options="-c default_transaction_read_only=on -c jit=off -c default_transaction_isolation=repeatable\\ read",
+        options=READ_ONLY,
         application_name="postavka-audit",
     ) as connection:
         yield connection
@@ -89,6 +98,12 @@ def stages_there(connection: psycopg.Connection[Any]) -> list[str]:
         (list(STAGES),),
     )
     return [row[0] for row in rows]
+
+
+def logs_there(connection: psycopg.Connection[Any]) -> list[str]:
+    """The same with the store of what operations do by hand."""
+    row = connection.execute("SELECT to_regclass(%s)", (f"{OPS_EVENTS.writer}.stored_events",)).fetchone()
+    return stages_there(connection) + ([OPS_EVENTS.writer] if row is not None and row[0] is not None else [])
 
 
 def stored_events(

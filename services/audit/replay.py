@@ -171,7 +171,7 @@ def _take(report: Report, line: dict[str, Any]) -> None:
 def _share(config: Settings, partitions: Sequence[int], given: bytes) -> Iterator[dict[str, Any]]:
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "services.audit.replay_share", ",".join(map(str, partitions))],
-        env={**os.environ, **environment(config)},
+        env={**os.environ, **environment(config), "POSTAVKA_HOME": str(config.home.resolve())},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

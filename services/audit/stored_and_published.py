@@ -1,8 +1,9 @@
 """Is every event of a store on its topic, once, in order, byte for byte, and nothing else there?
 
-PostgreSQL makes a digest of every event as its record must look (`queries/digests.sql`); here the same is made of what
-does lie on the topic. Neither goes through the code that publishes. Digests are kept by position in two files, so that
-the comparison is one of memory, an interrupted check goes on where it was, and ten million events need no memory.
+PostgreSQL makes the leaf hash of every event as its record must look (`stored_digests`); here the same is made of
+what does lie on the topic. Neither goes through the code that publishes. Hashes are kept by position in two files, so
+that the comparison is one of memory, an interrupted check goes on where it was, and ten million events need no memory.
+They are the leaves of the log's Merkle tree: what was signed of it is checked on them as well.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.resources import files
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 import psycopg
@@ -26,7 +27,9 @@ from postavka.log.partitioner import partition_of
 from postavka.log.tail import read_messages_to_end
 from postavka.settings import PARTITIONS, Settings
 from services.audit.findings import Findings
+from services.audit.logs import NULL
 from services.audit.reading import Place, reading
+from services.audit.verifier import GAP, LEAF_PREFIX
 
 DIGEST = 32
 WINDOW = 100_000
@@ -37,6 +40,7 @@ BATCH = 5_000
 _ROW = struct.Struct(">hiqi32s")
 _NOTHING = bytes(DIGEST)
 _COPY_HEADER = 19
+_BEGIN = b"\x00" + LEAF_PREFIX
 EVERY = SQL("")
 
 
@@ -121,7 +125,9 @@ class StoredAndPublished:
         head: int,
         ends: dict[Place, int],
         folder: Path,
+        is_known_gap: Callable[[int], bool] = lambda position: False,
     ) -> None:
+        self._is_known_gap = is_known_gap
         self._config = config
         self._stage = stage
         self._topic = topic
@@ -134,8 +140,12 @@ class StoredAndPublished:
         self.reached = Reached.load(self._state)
         self._failed: BaseException | None = None
 
-    def run(self, told: Callable[[int], None] = lambda records: None) -> Findings:
-        """Check; `told` hears how many records are read."""
+    def run(
+        self,
+        told: Callable[[int], None] = lambda records: None,
+        leaves: Callable[[bytes], None] = lambda leaves: None,
+    ) -> Findings:
+        """Check; `told` hears how many records are read, `leaves` gets the leaf hashes of the topic in the end."""
         asking = threading.Thread(target=self._ask_store, daemon=True)
         asking.start()
         try:
@@ -144,6 +154,7 @@ class StoredAndPublished:
             if self._failed is not None:
                 raise self._failed
             self._compare()
+            leaves(self._found.window(0, self._head))
         finally:
             asking.join()
             self._found.close()
@@ -229,7 +240,10 @@ class StoredAndPublished:
 
     def _compare_one(self, position: int, here: bytes, there: bytes) -> None:
         findings, place = self.reached.findings, f"{self._stage}/{position}"
-        if here == there == _NOTHING:
+        if here == there == _NOTHING and self._is_known_gap(position):
+            self._found.put(position, GAP)
+            findings.note("gap", place, "no event, and known as such: the store was restored from an older copy")
+        elif here == there == _NOTHING:
             findings.problem("gone", place, "in neither the store nor the topic: a gap in the positions")
         elif there == _NOTHING:
             findings.problem("not-on-topic", place, f"in the store, not on {self._topic}")
@@ -240,31 +254,77 @@ class StoredAndPublished:
 
 
 def digest_of(message: Message) -> tuple[int | None, bytes]:
-    """The position of a record, and the digest of all of it."""
+    """The position of a record, and its leaf hash: `leaf_hash(leaf_of_message(message))`, made for millions."""
     position = None
-    parts = []
-    for name, value in message.headers() or ():
-        parts.append(name.encode() + b"\x1f" + (b"" if value is None else value) + b"\x1e")
-        if name == "ce_position":
-            position = _number(value)
-    parts.append(b"\x1d" + (message.key() or b"") + b"\x1d")
-    parts.append(message.value() or b"")
+    key, value, headers = message.key() or b"", message.value() or b"", message.headers() or ()
+    parts = [_BEGIN, len(key).to_bytes(4, "big"), key, len(headers).to_bytes(4, "big")]
+    for name, content in headers:
+        if content is None:
+            content = NULL
+        elif name == "ce_position":
+            position = _number(content)
+        parts += (_named(name), len(content).to_bytes(4, "big"), content)
+    parts += (len(value).to_bytes(4, "big"), value)
     return position, hashlib.sha256(b"".join(parts)).digest()
+
+
+@lru_cache(maxsize=200)
+def _named(name: str) -> bytes:
+    raw = name.encode()
+    return len(raw).to_bytes(4, "big") + raw
 
 
 def stored_digests(
     connection: psycopg.Connection[Any], schema: str, source: str, after: int, until: int, only: Composable = EVERY
 ) -> Iterator[tuple[int, bytes]]:
-    """(position, digest) of events of a store, in order."""
-    text = files("services.audit").joinpath("queries/digests.sql").read_text("utf-8")
-    query = SQL(text).format(
-        source=Literal(source), schema=Identifier(schema), after=Literal(after), until=Literal(until), only=only
-    )
+    """(position, leaf hash) of events of a store, in order, made by PostgreSQL."""
+    query = SQL(
+        "COPY (SELECT notification_id, sha256({leaf}) "
+        "FROM (SELECT *, originator_id::text AS id FROM {schema}.stored_events) AS e "
+        "WHERE notification_id > {after} AND notification_id <= {until} {only} ORDER BY notification_id) "
+        "TO STDOUT (FORMAT BINARY)"
+    ).format(leaf=_leaf(source), schema=Identifier(schema), after=Literal(after), until=Literal(until), only=only)
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         data = b"".join(copy)
-    body = data[_COPY_HEADER:-2]
-    for _, _, position, _, digest in _ROW.iter_unpack(body):
+    for _, _, position, _, digest in _ROW.iter_unpack(data[_COPY_HEADER:-2]):
         yield position, digest
+
+
+HEADERS: tuple[tuple[str, LiteralString, LiteralString | None], ...] = (
+    ("content-type", "'application/json'", None),
+    ("ce_specversion", "'1.0'", None),
+    ("ce_id", "id || '/' || originator_version", None),
+    ("ce_source", "{source}", None),
+    ("ce_type", "topic", None),
+    ("ce_time", """to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""", None),
+    ("ce_subject", "id", None),
+    ("ce_clock", "lpad(to_hex(clock), 16, '0')", "clock <> 0"),
+    ("ce_causationid", "causation", "causation IS NOT NULL"),
+    ("ce_correlationid", "correlation", "correlation IS NOT NULL"),
+    ("ce_position", "notification_id::text", None),
+    ("ce_input", "input", "input IS NOT NULL"),
+    ("traceparent", "trace", "trace IS NOT NULL"),
+)
+"""The headers of an event in their order: name, value from the store's columns, and when it is there."""
+
+
+def _leaf(source: str) -> Composable:
+    """The canonical form of an event (`services.audit.verifier.leaf_data`) as an expression of SQL."""
+    always = sum(1 for *_, condition in HEADERS if condition is None)
+    counted = SQL(" + ").join([Literal(always), *(SQL(f"({when})::int") for *_, when in HEADERS if when is not None)])
+    parts: list[Composable] = [Literal(_BEGIN), _text(SQL("id")), SQL("int4send({})").format(counted)]
+    for name, value, condition in HEADERS:
+        expression = SQL(value).format(source=Literal(source)) if "{source}" in value else SQL(value)
+        header = SQL("{} || {}").format(Literal(_named(name)), _text(expression))
+        when = None if condition is None else SQL(condition)
+        parts.append(header if when is None else SQL("CASE WHEN {} THEN {} ELSE '' END").format(when, header))
+    parts.append(SQL("int4send(octet_length(state)) || state"))
+    return SQL(" || ").join(parts)
+
+
+def _text(expression: Composable) -> Composable:
+    """A text with its length before it."""
+    return SQL("int4send(octet_length({0})) || convert_to({0}, 'UTF8')").format(expression)
 
 
 def _number(value: bytes | None) -> int | None:

@@ -138,7 +138,7 @@ def _verify_log(
     told: Told,
 ) -> list[Finding]:
     findings: list[Finding] = []
-    signed = _signed(config, connection, origin, log, known, folder, findings)
+    signed = signed_checkpoints(config, connection, origin, log, known, folder, findings)
     topic, odd = read_topic(config, log, told)
     findings += odd
     copies = [topic, read_store(connection, log, told), read_tree(connection, log)]
@@ -168,7 +168,7 @@ def _verify_log(
 # Checkpoints from everywhere
 
 
-def _signed(
+def signed_checkpoints(
     config: Settings,
     connection: psycopg.Connection[Any],
     origin: str,

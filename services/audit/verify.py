@@ -30,8 +30,6 @@ from services.audit.reading import reading
 LARGEST_SHARE = 400_000
 """Events that one process folds in memory: about a gigabyte of rows at most."""
 Told = Callable[[int, int], None]
-Extra = Callable[[Settings, Cut, Findings], None]
-"""A further check: of proofs, of documents."""
 
 
 class VerifyFailed(Trouble):
@@ -47,6 +45,9 @@ class Report:
     records: int = 0
     requests: int = 0
     documents: int = 0
+    """Whose bytes are in the store of blobs and match."""
+    checkpoints: int = 0
+    """Signed ones that hold."""
     seconds: float = 0.0
     resumed: bool = False
     findings: Findings = field(default_factory=Findings)
@@ -77,7 +78,6 @@ def verify(
     told: Told = lambda done, total: None,
     processes: int | None = None,
     resume: bool = False,
-    extras: Sequence[Extra] = (),
 ) -> Report:
     """Verify. `told` hears events checked and to check; every event is looked at twice, as a record and in the fold."""
     started = time.monotonic()
@@ -98,8 +98,6 @@ def verify(
     jobs = _jobs(cut, report.events, count)
     answers = _run(config, folder, jobs, count, told, 2 * report.events)
     _gather(config, report, answers)
-    for extra in extras:
-        extra(config, cut, report.findings)
     shutil.rmtree(folder, ignore_errors=True)
     report.seconds = time.monotonic() - started
     return report
@@ -156,7 +154,7 @@ class _Worker:
     def __init__(self, config: Settings, folder: Path) -> None:
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "services.audit.verify_share", str(folder)],
-            env={**os.environ, **environment(config)},
+            env={**os.environ, **environment(config), "POSTAVKA_HOME": str(config.home.resolve())},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -195,10 +193,11 @@ def _gather(config: Settings, report: Report, answers: Sequence[dict[str, Any]])
         report.findings.merge(Findings.from_json(answer["findings"]))
         if "requests" not in answer:
             report.records += answer["done"]
+            report.checkpoints += answer["checkpoints"]
             continue
         folds += 1
         rows += answer["requests"]
-        report.documents += len(answer["documents"])
+        report.documents += answer["documents"]
         for number, place in answer["permissions"]:
             if number in given:
                 words = f"permission number {number} was given at {given[number]} already (L14)"
@@ -241,6 +240,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "records": report.records,
         "requests": report.requests,
         "documents": report.documents,
+        "checkpoints": report.checkpoints,
         "seconds": round(report.seconds, 2),
         "resumed": report.resumed,
         "counts": report.findings.counts,

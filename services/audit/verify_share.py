@@ -15,7 +15,9 @@ from postavka.settings import Settings, settings
 from services.audit.cut import Cut
 from services.audit.folded import check_share
 from services.audit.orders import check_orders
-from services.audit.reading import TOPIC_OF
+from services.audit.papers import check_papers
+from services.audit.reading import LOG_OF
+from services.audit.signed import check_checkpoints, known_gaps
 from services.audit.stored_and_published import StoredAndPublished
 from services.audit.verify import read_cut
 
@@ -34,22 +36,26 @@ def main(config: Settings, folder: Path) -> None:
 
 
 def _records(config: Settings, folder: Path, cut: Cut, stage: str) -> None:
-    head = cut.heads[stage]
-    check = StoredAndPublished(config, stage, TOPIC_OF[stage], f"/postavka/{stage}", head, cut.ends, folder)
-    findings = check.run(lambda records: _say({"done": records}))
+    head, log = cut.heads[stage], LOG_OF[stage]
+    gaps = known_gaps(config, log)
+    check = StoredAndPublished(config, stage, log, f"/postavka/{stage}", head, cut.ends, folder, gaps)
+    kept: list[bytes] = []
+    findings = check.run(lambda records: _say({"done": records}), kept.append)
+    holding = check_checkpoints(config, log, kept[0], head, findings)
     if stage == "shipping":
         check_orders(config, head, findings)
-    _say({"done": check.reached.records, "findings": findings.as_json()})
+    _say({"done": check.reached.records, "findings": findings.as_json(), "checkpoints": holding})
 
 
 def _fold(config: Settings, cut: Cut, partitions: list[int]) -> None:
     share = check_share(config, cut, partitions, lambda events: _say({"done": events}))
+    documents = check_papers(config, share.papers, share.findings)
     _say(
         {
             "done": share.events,
             "findings": share.findings.as_json(),
             "permissions": share.permissions,
-            "documents": share.documents,
+            "documents": documents,
             "requests": share.requests,
         }
     )
