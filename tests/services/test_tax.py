@@ -100,7 +100,7 @@ def stub() -> Iterator[Stub]:
 def settings(url: str, **changes: Any) -> TaxSettings:
     given: dict[str, Any] = {
         "source": "online", "url": url, "token": SecretStr("a-secret-token"),
-        "attempt_seconds": 0.4, "answer_seconds": 1.5, "failures_until_open": 100,
+        "connect_seconds": 10, "attempt_seconds": 10, "answer_seconds": 30, "failures_until_open": 100,
     }  # fmt: skip
     return TaxSettings(**(given | changes))
 
@@ -219,12 +219,18 @@ class TestOnline:
 
 
 class TestOnlineInTrouble:
-    async def test_hangs(self, stub: Stub, register: OnlineRegister) -> None:
+    async def test_hangs(self, stub: Stub) -> None:
         stub.behave = lambda _: time.sleep(3)
-        assert "no answer within" in await refused(register)
+        async with OnlineRegister(settings(stub.url, attempt_seconds=0.4)) as register:
+            assert "no answer within" in await refused(register)
         assert len(stub.asked) == 2
 
-    async def test_drips_a_byte_at_a_time(self, stub: Stub, register: OnlineRegister) -> None:
+    async def test_all_attempts_together_have_an_end(self, stub: Stub) -> None:
+        stub.behave = lambda _: time.sleep(3)
+        async with OnlineRegister(settings(stub.url, answer_seconds=0.3)) as register:
+            assert await refused(register) == "no answer within 0.3 s"
+
+    async def test_drips_a_byte_at_a_time(self, stub: Stub) -> None:
         body = answer(party())
 
         def drip(call: BaseHTTPRequestHandler) -> None:
@@ -237,7 +243,8 @@ class TestOnlineInTrouble:
                 time.sleep(0.1)
 
         stub.behave = drip
-        assert "no answer within" in await refused(register)
+        async with OnlineRegister(settings(stub.url, attempt_seconds=0.4, attempts=1)) as register:
+            assert "no answer within" in await refused(register)
 
     async def test_a_second_attempt_helps(self, stub: Stub, register: OnlineRegister) -> None:
         def first_503(call: BaseHTTPRequestHandler) -> None:
@@ -308,7 +315,7 @@ class TestOnlineInTrouble:
         assert await refused(register)
 
     async def test_is_left_alone_after_failures_in_a_row_and_asked_again_later(self, stub: Stub) -> None:
-        config = settings(stub.url, failures_until_open=2, open_seconds=0.3, attempts=1)
+        config = settings(stub.url, failures_until_open=2, open_seconds=1.5, attempts=1)
         async with OnlineRegister(config) as register:
             stub.says(b"", 500)
             await refused(register)
@@ -316,7 +323,7 @@ class TestOnlineInTrouble:
             stub.says(answer(party()))
             assert "left alone" in await refused(register)
             assert len(stub.asked) == 2
-            await asyncio.sleep(0.35)
+            await asyncio.sleep(1.6)
             assert await register.find(INN) is not None
             assert await register.find(INN) is not None
 
