@@ -95,13 +95,25 @@ def opened(browser: Browser) -> Iterator[Opened]:
     assert errors == []
 
 
-@pytest.fixture
-def person(opened: Opened, address: str) -> Callable[..., Person]:
-    """Somebody who is signed in: `person("lukomor")`."""
+@pytest.fixture(scope="session")
+def sessions() -> dict[str, Any]:
+    """Cookies of those who have signed in before, by login."""
+    return {}
 
-    def signed_in(login: str, at: str = address, **options: Any) -> Person:
-        somebody = Person(opened(**options), at)
-        somebody.sign_in(login, PASSWORD)
+
+@pytest.fixture
+def person(opened: Opened, address: str, sessions: dict[str, Any]) -> Callable[..., Person]:
+    """Somebody who is signed in, at its start page: `person("lukomor")`. `anew`: in a session of its own."""
+
+    def signed_in(login: str, at: str = address, anew: bool = False, **options: Any) -> Person:
+        if anew or login not in sessions:
+            somebody = Person(opened(**options), at)
+            somebody.sign_in(login, PASSWORD)
+            if not anew:
+                sessions[login] = somebody.page.context.storage_state()
+        else:
+            somebody = Person(opened(storage_state=sessions[login], **options), at)
+            somebody.go("/")
         return somebody
 
     return signed_in

@@ -77,6 +77,15 @@ class Person:
         expect(self.page).to_have_url(re.compile(r"/requests/[0-9a-f-]{36}"))
         return self.request_id
 
+    def wait_for_request(self, request_id: str) -> None:
+        """Until its page is there for this reader: what was sent by other ways takes a moment."""
+        for _ in range(200):
+            answer = self.page.goto(f"{self.address}/requests/{request_id}")
+            if answer is not None and answer.ok:
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"no page for {request_id}")
+
     @property
     def request_id(self) -> str:
         """Of the request whose page this is."""

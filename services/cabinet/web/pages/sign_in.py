@@ -13,6 +13,7 @@ from services.accounts import passwords, sessions, users
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import ANYBODY
 from services.cabinet.web.app_state import Web, web
+from services.cabinet.web.pages.frame import show
 from services.cabinet.web.pages.return_to import CARRIED_TO, Fields, carried_in, oidc_name, own_path
 from services.cabinet.web.rendering import page, plural
 from services.cabinet.web.throttle import TooMany
@@ -23,19 +24,18 @@ router = APIRouter(include_in_schema=False)
 
 WRONG = "Неверный логин или пароль."
 """Also where there is no such user, or it is disabled."""
-HOMES = {
-    Role.PARTNER: "/requests",
-    Role.DISTRIBUTOR: "/waiting",
-    Role.OPS: "/account",
-    Role.AUDITOR: "/account",
-}
-"""Where each role begins; `HOMES[Role.OPS] = "/operations"` in the part that has those pages."""
+HOMES = {Role.PARTNER: "/requests", Role.DISTRIBUTOR: "/waiting"}
+"""Where these roles begin; the others at a page that lists their sections, as the parts' `NAVIGATION` names them."""
 
 
 @router.get("/")
 async def home(request: Request, principal: Annotated[Principal | None, ANYBODY]) -> Response:
     """Where this role begins; strangers sign in first."""
-    return RedirectResponse(HOMES[principal.role] if principal else "/sign-in", 303)
+    if principal is None:
+        return RedirectResponse("/sign-in", 303)
+    if principal.role in HOMES:
+        return RedirectResponse(HOMES[principal.role], 303)
+    return await show(request, principal, "home.html")
 
 
 @router.get("/sign-in")

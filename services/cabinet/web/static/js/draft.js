@@ -14,7 +14,10 @@ function read(user) {
   }
 }
 
+let given = true; // until the draft is given up: leaving the page must not write it again
+
 function write() {
+  if (!given) return;
   const fields = Object.fromEntries([...new FormData(form)].filter(([name]) => name !== "csrf_token"));
   try {
     localStorage.setItem(key(form.dataset.draft), JSON.stringify({ at: Date.now(), fields }));
@@ -64,8 +67,12 @@ if (sent) {
 
 document.addEventListener("click", (event) => {
   const again = event.target.closest("[data-forget-draft]");
-  if (again && form) localStorage.removeItem(key(form.dataset.draft));
+  if (!again || !form) return;
+  given = false;
+  localStorage.removeItem(key(form.dataset.draft));
 });
 document.addEventListener("submit", (event) => {
-  if (event.target.dataset.forget) localStorage.removeItem(key(event.target.dataset.forget));
+  if (!event.target.dataset.forget) return;
+  given = false;
+  localStorage.removeItem(key(event.target.dataset.forget));
 });

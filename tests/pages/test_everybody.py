@@ -1,0 +1,229 @@
+"""Pages for everybody: by keyboard alone, without JavaScript, on the smallest phone, and nothing that axe finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.pages.conftest import Opened, Shoot
+from tests.pages.person import Person
+from tests.system.conftest import System
+
+SignedIn = Callable[..., Person]
+
+
+def look(page: Page, what: str) -> None:
+    """axe finds nothing of any weight in light and dark, and nothing is wider than the smallest phone."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        found = Axe().run(page).response["violations"]
+        said = [
+            f"{each['impact']} {each['id']}: {[node['html'][:120] for node in each['nodes'][:3]]}" for each in found
+        ]
+        assert said == [], f"{what}, {scheme}"
+    page.emulate_media(color_scheme="light")
+    size = page.viewport_size
+    page.set_viewport_size({"width": 320, "height": 640})
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0, f"{what} is {wider} px too wide at 320 px"
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary, textarea")]
+            .filter((each) => each.checkVisibility() && !each.closest("p, li, dd, .hint, .foot, .note, .usual"))
+            .map((each) => [each, (each.closest("label") ?? each).getBoundingClientRect()])
+            .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
+            .map(([each, box]) => `${each.outerHTML.slice(0, 90)} ${box.width}x${box.height}`)"""
+    )
+    assert small == [], f"{what}: targets smaller than 24 px"
+    if size is not None:
+        page.set_viewport_size(size)
+
+
+def test_pages_of_a_visitor(opened: Opened, address: str, shoot: Shoot) -> None:
+    page = opened()
+    page.goto(f"{address}/sign-in")
+    look(page, "sign-in")
+    shoot(page, "sign-in")
+    page.get_by_label("Логин").fill("lukomor")
+    page.get_by_label("Пароль").fill("неверный пароль")
+    page.get_by_role("button", name="Войти").click()
+    expect(page.get_by_role("alert")).to_have_text("Неверный логин или пароль.")
+    look(page, "sign-in with a wrong password")
+    for path in ("/activate", "/help", "/nowhere"):
+        page.goto(address + path)
+        look(page, path)
+    page.goto(f"{address}/activate")
+    page.get_by_role("button", name="Активировать").click()
+    expect(page.locator("[aria-invalid=true]")).to_have_count(2)
+    look(page, "activation with mistakes")
+
+
+def test_pages_of_a_partner(person: SignedIn, shoot: Shoot) -> None:
+    partner = person("tihaya-gavan")
+    for path in ("/requests", "/requests?q=такого+нет", "/sold", "/requests/new", "/help", "/nowhere"):
+        partner.go(path)
+        look(partner.page, path)
+    partner.new_request()
+    look(partner.page, "the form")
+    partner.press("Отправить")
+    expect(partner.page.get_by_role("alert")).to_be_visible()
+    look(partner.page, "the form with mistakes")
+    partner.fill_request(contact="Чайкина Вера Дмитриевна", inn="0012004313")
+    look(partner.page, "the form with branches")
+    for inn in ("0034006272", "0099002702"):
+        partner.field("ИНН").fill(inn)
+        partner.press("Заполнить из ФНС")
+        expect(partner.page.locator("#found")).to_be_visible()
+        look(partner.page, f"the form with {inn}")
+    partner.field("Покупатель").fill("ООО «Вчерашний день»")
+    partner.field("КПП").fill("003401001")
+    partner.send()
+    partner.expect_stage("Не согласована")  # not authorised (L3)
+    look(partner.page, "a rejected request")
+    shoot(partner.page, "request-rejected")
+    partner.page.locator("details.menu > summary").click()
+    look(partner.page, "the menu")
+
+
+def test_pages_of_a_request_on_its_way(person: SignedIn, shoot: Shoot) -> None:
+    partner, distributor = person("lukomor"), person("dist-center")
+    partner.new_request()
+    partner.fill_request(distributor="АО «Центральная Полка Поставок»", registration="2000001")
+    request_id = partner.send()
+    partner.expect_stage("Ждёт дистрибьютора")
+    look(partner.page, "a request that waits")
+    distributor.go("/waiting")
+    look(distributor.page, "the portal")
+    distributor.go(f"/requests/{request_id}")
+    look(distributor.page, "the distributor's page of a request")
+    shoot(distributor.page, "distributor-request")
+    distributor.press("Готовы оплатить счёт")
+    distributor.expect_stage("Ждёт активации")
+    distributor.go("/answered")
+    look(distributor.page, "what was answered")
+    shoot(distributor.page, "distributor-answered")
+    partner.expect_stage("Ждёт активации")
+    partner.press("Активировать")
+    expect(partner.page.locator("#now")).to_contain_text("Активация не прошла")  # no contract since 2023 (L2, L19)
+    look(partner.page, "an activation that was refused")
+    shoot(partner.page, "request-refused")
+    expect(partner.page.get_by_role("button", name="Повторить активацию")).to_be_visible()
+    partner.go("/sold")
+    look(partner.page, "sold deliveries")
+    partner.go("/requests")
+    look(partner.page, "the list")
+    shoot(partner.page, "requests")
+
+
+def test_pages_of_operations_and_auditors_begin_somewhere(person: SignedIn) -> None:
+    for login in ("ops", "auditor"):
+        somebody = person(login)
+        expect(somebody.page.locator("h1")).to_be_visible()
+        expect(somebody.page.locator(".big-code")).to_have_count(0)
+        look(somebody.page, f"the start page of {login}")
+
+
+def test_by_keyboard_alone(person: SignedIn) -> None:
+    """The whole request in a minute without touching a mouse."""
+    partner = person("lukomor")
+    page, keys = partner.page, partner.page.keyboard
+
+    def tab_to(target: Locator) -> None:
+        expect(target).to_be_visible()
+        for _ in range(60):
+            if target.evaluate("each => each === document.activeElement"):
+                return
+            keys.press("Tab")
+        raise AssertionError(f"not reached by Tab: {target}")
+
+    keys.press("Tab")
+    expect(page.get_by_role("link", name="К содержанию")).to_be_focused()
+    keys.press("Enter")
+    tab_to(page.get_by_role("link", name="Новая", exact=True))
+    keys.press("Enter")
+    tab_to(page.get_by_role("link", name="1С:Предприятие 8. Обновления и дополнения"))
+    keys.press("Enter")
+    tab_to(partner.field("Контакт. лицо"))
+    keys.press("ArrowDown")
+    tab_to(partner.field("Дистрибьютор"))
+    keys.press("ArrowDown")
+    tab_to(partner.field("Баз. поставка"))
+    keys.press("ArrowDown")
+    tab_to(partner.field("Рег. номер поставки"))
+    keys.type("10000012")
+    tab_to(partner.field("Товар"))
+    keys.press("ArrowDown")
+    tab_to(partner.field("ИНН"))
+    keys.type("7707083893")
+    keys.press("Enter")
+    expect(partner.field("Покупатель")).to_have_value("АО «Завод точных весов»")
+    tab_to(page.get_by_role("button", name="Отправить", exact=True))
+    keys.press("Enter")
+    partner.expect_stage("Ждёт дистрибьютора")
+    expect(page.get_by_text("Дубов Игорь Павлович").first).to_be_visible()
+
+
+def test_without_javascript(person: SignedIn, system: System) -> None:
+    """The main path: form with look-up and filters, mistakes, send, confirm, activate."""
+    partner = person("lukomor", java_script_enabled=False)
+    distributor = person("dist-north", java_script_enabled=False)
+    partner.new_request()
+    partner.choose("Контакт. лицо", "Яснова Мария Олеговна")
+    partner.choose("Дистрибьютор", "ООО «Северный Склад Программ»")
+    partner.choose("Баз. поставка", "1С:Предприятие 8. Управление производственным предприятием")
+    partner.press("Подобрать подходящее")
+    expect(partner.field("Товар").locator("option")).to_have_count(5)
+    partner.choose("Товар", "Продление поддержки УПП, 12\u00a0месяцев")
+    partner.field("ИНН").fill("0012004313")
+    partner.press("Заполнить из ФНС")
+    expect(partner.field("Покупатель")).to_have_value("АО «Молочные реки»")
+    partner.page.get_by_label("Нижегородский филиал").check()
+    partner.press("Выбрать")
+    expect(partner.field("КПП")).to_have_value("005202001")
+    partner.press("Отправить")
+    expect(partner.page.get_by_role("alert")).to_contain_text("Рег. номер поставки")
+    expect(partner.field("Рег. номер поставки")).to_be_focused()
+    partner.field("Рег. номер поставки").fill("1000001")
+    request_id = partner.send()
+    partner.expect_stage("Ждёт дистрибьютора")  # the page looks again by itself until it is decided
+
+    distributor.go("/waiting")
+    distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}").check()
+    distributor.press("Подтвердить выбранные")
+    expect(distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}")).to_have_count(0)
+
+    system.settle()
+    partner.go("/sold")
+    partner.page.get_by_role("row").filter(has_text=request_id[:8]).get_by_role("button").click()
+    partner.expect_stage("Активирована")
+
+
+def test_the_theme_is_switched_and_kept(person: SignedIn) -> None:
+    partner = person("lukomor", color_scheme="light")
+    partner.press("Светлая или тёмная тема")
+    expect(partner.page.locator("html")).to_have_attribute("data-theme", "dark")
+    partner.page.reload()
+    expect(partner.page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_page_fits_on_paper(person: SignedIn) -> None:
+    partner = person("lukomor")
+    partner.page.emulate_media(media="print")
+    expect(partner.page.locator(".bar")).to_be_hidden()
+    expect(partner.page.locator("h1")).to_be_visible()
+    assert len(partner.page.pdf()) > 1_000
+
+
+@pytest.mark.parametrize("path", ["/requests/00000000-0000-4000-8000-000000000000", "/requests/new/envelope"])
+def test_what_is_not_there_is_said_in_russian(person: SignedIn, path: str) -> None:
+    partner = person("lukomor")
+    answer = partner.page.goto(partner.address + path)
+    assert answer is not None
+    assert answer.status == 404
+    expect(partner.page.get_by_role("heading", name="Не найдено")).to_be_visible()
+    partner.follow("На главную")
+    expect(partner.page).to_have_url(re.compile("/requests$"))
