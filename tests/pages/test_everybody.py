@@ -21,7 +21,8 @@ def look(page: Page, what: str) -> None:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
-        found = Axe().run(page).response["violations"]
+        only = {"runOnly": ["color-contrast"]} if scheme == "dark" else None
+        found = Axe().run(page, options=only).response["violations"]
         said = [
             f"{each['impact']} {each['id']}: {[node['html'][:120] for node in each['nodes'][:3]]}" for each in found
         ]
@@ -33,7 +34,7 @@ def look(page: Page, what: str) -> None:
     assert wider <= 0, f"{what} is {wider} px too wide at 320 px"
     small = page.evaluate(
         """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary, textarea")]
-            .filter((each) => each.checkVisibility() && !each.closest("p, li, dd, .hint, .foot, .note, .usual"))
+            .filter((each) => each.checkVisibility() && !each.closest("p, li, dd, .hint, .foot, .note, .row-link"))
             .map((each) => [each, (each.closest("label") ?? each).getBoundingClientRect()])
             .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
             .map(([each, box]) => `${each.outerHTML.slice(0, 90)} ${box.width}x${box.height}`)"""

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from services.accounts.sample import PASSWORD
 from tests.pages.conftest import Shoot, TaxService
 from tests.pages.person import Person
+from tests.pages.sending import submit
 from tests.system.conftest import System
 
 SignedIn = Callable[..., Person]
@@ -334,15 +335,9 @@ class TestAgain:
         expect(partner.page.get_by_text("Отозвать заявку")).to_have_count(0)
 
     def test_a_rejected_one_is_corrected_and_sent_anew(self, person: SignedIn, system: System) -> None:
-        made = system.cli(
-            "request", "submit", "--partner", "lukomor", "--contact", "nobody", "--base-delivery", "industry-dairy",
-            "--registration", "10000012", "--product", "its-industry-12", "--inn", "7707083893", "--kpp", "773601001",
-            "--buyer", "АО «Завод точных весов»", "--json",
-        )  # fmt: skip
-        found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", made)
-        assert found
+        request_id = submit(system, "lukomor", "nobody", "АО «Завод точных весов»")
         partner = person("lukomor")
-        partner.wait_for_request(found[0])
+        partner.wait_for_request(request_id)
         partner.expect_stage("Не согласована")
         partner.page.get_by_role("link", name="Исправить и отправить заново").click()
         expect(partner.field("Контакт. лицо")).to_have_attribute("aria-invalid", "true")

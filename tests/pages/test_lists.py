@@ -11,21 +11,10 @@ import openpyxl
 from playwright.sync_api import Page, expect
 
 from tests.pages.person import Person
+from tests.pages.sending import submit
 from tests.system.conftest import System
 
 SignedIn = Callable[..., Person]
-
-
-def submit(system: System, partner: str, contact: str, buyer: str, *more: str) -> str:
-    """A request by the command line; returns its id."""
-    said = system.cli(
-        "request", "submit", "--partner", partner, "--contact", contact, "--base-delivery", "industry-motor",
-        "--registration", "9305011", "--product", "its-industry-03", "--inn", "0078001666", "--kpp", "007801001",
-        "--buyer", buyer, "--json", *more,
-    )  # fmt: skip
-    found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", said)
-    assert found, said
-    return found[0]
 
 
 def downloaded(page: Page, name: str) -> bytes:
@@ -74,10 +63,7 @@ def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: 
 
 
 def test_a_distributor_declines_many_with_a_note(person: SignedIn, system: System) -> None:
-    ids = [
-        submit(system, "ip-berezin", "berezin-2", "ООО «Невские шестерни»", "--distributor", "dist-ural")
-        for _ in range(3)
-    ]
+    ids = [submit(system, "ip-berezin", "berezin-2", "ООО «Невские шестерни»", "dist-ural") for _ in range(3)]
     distributor = person("dist-ural")
     page = distributor.page
     for request_id in ids:
@@ -102,7 +88,7 @@ def test_a_distributor_declines_many_with_a_note(person: SignedIn, system: Syste
 
 
 def test_a_signature_is_sent_and_what_is_none_is_not(person: SignedIn, system: System) -> None:
-    request_id = submit(system, "lukomor", "lukomor-1", "ООО «Невские шестерни»", "--distributor", "dist-north")
+    request_id = submit(system, "lukomor", "lukomor-1", "ООО «Невские шестерни»", "dist-north")
     distributor = person("dist-north")
     distributor.wait_for_request(request_id)
     for content, said in ((b"\x30\x03\x02\x01\x05", "Подпись отправлена"), ("нет".encode(), "Это не файл подписи")):
