@@ -80,6 +80,7 @@ def database(servers: Endpoints) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
     """Everything, started once for all tests that need the whole: servers and services of its own."""
+    from tests.system.collector import collector
     from tests.system.conftest import System  # itself needs this module
 
     if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
@@ -88,9 +89,11 @@ def system() -> Iterator[System]:
     home.chmod(0o755)
     (home / "jars").symlink_to(JARS)
     try:
-        with Launch(Settings(home=home), Spoken()) as launch:
-            yield System(launch)
-            launch.close()
-            launch.remove_data()
+        with collector() as traces, pytest.MonkeyPatch.context() as environment:
+            environment.setenv("POSTAVKA_TRACING_OTLP", traces.url)
+            with Launch(Settings(home=home), Spoken()) as launch:
+                yield System(launch, traces)
+                launch.close()
+                launch.remove_data()
     finally:
         shutil.rmtree(home, ignore_errors=True)

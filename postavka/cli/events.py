@@ -119,6 +119,7 @@ def as_json(record: Record, envelope: Envelope) -> dict[str, Any]:
         "causation": envelope.causation,
         "correlation": envelope.correlation,
         "input": envelope.input,
+        "trace": envelope.trace,
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,

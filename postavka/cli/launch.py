@@ -41,7 +41,7 @@ SERVICES = (
 MODULES = {"web": "services.cabinet.web"}
 """Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
-WELL_SECONDS = 90
+WELL_SECONDS = 240
 
 
 class Unwell(Trouble):

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, InterfaceError, OperationalError
 
-from events.envelope import Envelope, EnvelopeError, header_map
+from events.envelope import Envelope, EnvelopeError, header_map, trace_of
 from events.model import Decision, Event, Message, Unacceptable
 from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
 from events.upcasting import newest_version
@@ -422,4 +422,5 @@ def _envelope(record: Record, headers: Mapping[str, bytes], type_name: str, feed
         type=type_name,
         subject=(record.key or b"").decode("utf-8", "replace"),
         time=datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC),
+        trace=trace_of(record.headers),
     )

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 from postavka.cli.launch import Launch
 from postavka.log.connection import for_librdkafka
 from postavka.log.tail import latest_offsets
+from tests.system.collector import Collector
 from tests.system.oracle import STAGES, Oracle
 from tests.system.traffic import Traffic
 
@@ -26,7 +27,8 @@ Until = Callable[[], object]
 class System:
     """What a test does to the running whole."""
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, traces: Collector) -> None:
+        self.collector = traces
         self.launch = launch
         self.config = launch.config
         assert self.config.database_url is not None

@@ -126,11 +126,12 @@ class Traffic:
         """The same in a thread of its own."""
         return Running(self, count, rate, patience)
 
-    def send(self, topic: str, key: str, type_name: str, body: dict[str, Any]) -> None:
-        """One command."""
+    def send(self, topic: str, key: str, type_name: str, body: dict[str, Any], **headers: str) -> None:
+        """One command, with further headers."""
         value = json.dumps(body, ensure_ascii=False).encode()
+        more = [(name, text.encode()) for name, text in headers.items()]
         self._producer.produce(
-            topic, value, key.encode(), headers=[("ce_type", type_name.encode())], on_delivery=self._delivered
+            topic, value, key.encode(), headers=[("ce_type", type_name.encode()), *more], on_delivery=self._delivered
         )
         self._producer.poll(0)
 
