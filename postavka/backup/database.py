@@ -51,6 +51,7 @@ def require_nobody_at_work(connection: psycopg.Connection[Any]) -> None:
     rows = connection.execute(
         "SELECT DISTINCT application_name FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'postavka-%' "
+        "AND application_name <> 'postavka-reference' "
         "ORDER BY 1"
     ).fetchall()
     if rows:
@@ -60,7 +61,7 @@ def require_nobody_at_work(connection: psycopg.Connection[Any]) -> None:
 def dump(conninfo: str, file: Path, without: Sequence[str] = (), only: Sequence[str] = ()) -> None:
     """Write schemas of a database to a file, as they are at one moment."""
     chosen = [f"--exclude-schema={name}" for name in without] + [f"--schema={name}" for name in only]
-    _run("pg_dump", conninfo, "--format=custom", "--compress=zstd:3", "--no-owner", f"--file={file}", *chosen)
+    _run("pg_dump", conninfo, "--format=custom", "--compress=gzip:1", "--no-owner", f"--file={file}", *chosen)
 
 
 def put_back(conninfo: str, file: Path, roles: Sequence[str]) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 from postavka.log.connection import for_librdkafka
-from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, read_messages_to_end
+from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, first_offsets, read_messages_to_end
 from postavka.log.topics import ensure_topics
 from postavka.settings import Settings
 from postavka.trouble import Trouble
@@ -79,7 +79,7 @@ def save_topics(
     counts = topic_partitions(config)
     wanted = [name for name in counts if topics is None or name in set(topics)]
     places = [(name, number) for name in wanted for number in range(counts[name])]
-    copy = _Copy(config, folder, {place: Saved(begin, begin) for place, begin in _beginnings(config, places).items()})
+    copy = _Copy(config, folder, {place: Saved(begin, begin) for place, begin in first_offsets(config, places).items()})
     early = [place for place in places if place[0] in first]
     copy.read(early, told)
     copy.read([place for place in places if place[0] not in first], told)
@@ -167,14 +167,6 @@ class _Copy:
 def file_of(folder: Path, topic: str, partition: int) -> Path:
     """Where a partition's records are."""
     return folder / topic / f"{partition:02}.parquet"
-
-
-def _beginnings(config: Settings, places: Sequence[Place]) -> dict[Place, int]:
-    admin = AdminClient(for_librdkafka(config))
-    asked = admin.list_offsets({TopicPartition(*place): OffsetSpec.earliest() for place in places}) if places else {}
-    return {
-        (place.topic, place.partition): int(future.result(TIMEOUT_SECONDS).offset) for place, future in asked.items()
-    }
 
 
 # Back
@@ -288,5 +280,6 @@ class OffsetWriter:
         self._told(self._done)
         begin = [TopicPartition(*place, offset) for place, offset in self._first.items() if offset]
         if begin:
-            for future in AdminClient(for_librdkafka(self._config)).delete_records(begin).values():
+            admin = AdminClient(for_librdkafka(self._config))  # held: one that is collected never keeps its promises
+            for future in admin.delete_records(begin).values():
                 future.result(60)

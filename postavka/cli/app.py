@@ -17,6 +17,7 @@ from events.registry import explain
 from postavka.cli.accounts import token, user
 from postavka.cli.acls import acls
 from postavka.cli.audit import audit
+from postavka.cli.backup import backup, rebuild, restore
 from postavka.cli.cabinet import cabinet
 from postavka.cli.connection import connected
 from postavka.cli.distributor import distributor
@@ -26,6 +27,7 @@ from postavka.cli.letters import letters
 from postavka.cli.ops import ops, top
 from postavka.cli.output import console, errors, table
 from postavka.cli.payments import payments, statement
+from postavka.cli.privacy import privacy
 from postavka.cli.reconcile import reconcile
 from postavka.cli.reference import reference
 from postavka.cli.send import activate, confirm, pay, request, sign
@@ -47,10 +49,11 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
+for part in (rebuild, privacy, request, cabinet, log, letters, ops, payments, statement, reference, audit):
 PARTS = (request, cabinet, log, letters, ops, payments, statement, reference, distributor, acls, audit, user, token)
 for part in PARTS:
     app.command(part)
-for command in (confirm, pay, activate, sign, reconcile, doctor, top):
+for command in (backup, restore, confirm, pay, activate, sign, reconcile, doctor, top):
     app.command(command)
 
 

@@ -129,14 +129,22 @@ def offsets_at(
     return found
 
 
-def latest_offsets(admin: AdminClient, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """The same with a client that is kept. A partition whose leader is moving, or whose topic has only just been made,
-    is asked about again. Raises `KafkaException` when the broker does not answer in time."""
+def first_offsets(settings: Settings, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The offset of the first record that is left of each partition."""
+    return latest_offsets(AdminClient(for_librdkafka(settings)), partitions, OffsetSpec.earliest())
+
+
+def latest_offsets(
+    admin: AdminClient, partitions: Iterable[tuple[str, int]], which: OffsetSpec | None = None
+) -> dict[tuple[str, int], int]:
+    """The same with a client that is kept (`which`: other offsets than the latest). A partition whose leader is moving,
+    or whose topic has only just been made, is asked about again. Raises `KafkaException` when the broker does not
+    answer in time."""
     left = set(partitions)
     found: dict[tuple[str, int], int] = {}
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while left:
-        wanted = {TopicPartition(*place): OffsetSpec.latest() for place in left}
+        wanted = {TopicPartition(*place): which or OffsetSpec.latest() for place in left}
         for place, future in admin.list_offsets(wanted, request_timeout=TIMEOUT_SECONDS).items():
             try:
                 found[place.topic, place.partition] = future.result().offset

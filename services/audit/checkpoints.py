@@ -1,0 +1,55 @@
+"""Checkpoints after a disaster: back into PostgreSQL from their topic, or onto the topic from PostgreSQL."""
+
+from __future__ import annotations
+
+import orjson
+
+from events.audit import CheckpointSigned
+from events.registry import BadBody, UnknownType, decode
+from events.topics import CHECKPOINTS
+from postavka.log.send import Sender
+from postavka.log.tail import read_messages_to_end
+from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.store.migration import migrate
+from services.audit.store import SCHEMA, connect
+
+
+def bring_back_checkpoints(config: Settings) -> int:
+    """Put what the topic has into an empty table; returns how many. What is forged among them is found by `verify`."""
+    migrate(database_url(config), SCHEMA, "services.audit")
+    places = dict.fromkeys(((CHECKPOINTS.name, number) for number in range(PARTITIONS)), 0)
+    found: dict[str, CheckpointSigned] = {}
+    for batch in read_messages_to_end(config, places):
+        for message in batch:
+            try:
+                statement = decode(CheckpointSigned.TYPE, message.value())
+            except (BadBody, UnknownType, orjson.JSONDecodeError):
+                continue
+            assert isinstance(statement, CheckpointSigned)  # noqa: S101
+            found.setdefault(statement.note, statement)
+    with connect(config) as connection, connection.transaction(), connection.cursor() as cursor:
+        row = cursor.execute("SELECT EXISTS (SELECT FROM checkpoints)").fetchone()
+        if row is not None and row[0]:
+            return 0
+        cursor.executemany(
+            "INSERT INTO checkpoints (log, size, root, signed_at, note, told) VALUES (%s, %s, %s, %s, %s, true)",
+            [
+                (each.log, each.size, bytes.fromhex(each.root), each.signed_at, each.note)
+                for each in sorted(found.values(), key=lambda each: (each.signed_at, each.log))
+            ],
+        )
+    return len(found)
+
+
+def publish_checkpoints(config: Settings) -> int:
+    """Put what the table has onto an empty topic; returns how many."""
+    sender = Sender(config, "/postavka/audit")
+    count = 0
+    with connect(config) as connection:
+        rows = connection.execute("SELECT log, size, root, signed_at, note FROM checkpoints WHERE told ORDER BY id")
+        for log, size, root, signed_at, note in rows:
+            count += 1
+            statement = CheckpointSigned(log=log, size=size, root=bytes(root).hex(), signed_at=signed_at, note=note)
+            sender.send(CHECKPOINTS.name, log, statement)
+    sender.flush()
+    return count
