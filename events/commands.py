@@ -14,6 +14,7 @@ from pydantic import StringConstraints
 
 from events.activation import Activator
 from events.model import Command, Delivery, Id, PositiveMoney, Text, Value
+from events.personal import OF_CLIENT
 from events.shipping import Kit
 
 
@@ -36,8 +37,8 @@ class SubmitRequest(Command):
     buyer: Text | None = None
     kpp: Text | None = None
     comment: Text | None = None
-    client_email: Text | None = None
-    client_phone: Text | None = None
+    client_email: Annotated[Text | None, OF_CLIENT] = None
+    client_phone: Annotated[Text | None, OF_CLIENT] = None
 
 
 class WithdrawRequest(Command):

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from events.model import Delivery, Id, Money, Text, Value
+from events.personal import OF_CONTACT
 
 
 class Service(StrEnum):
@@ -29,9 +30,9 @@ class Contact(Value):
     """A contact person of a partner (L5)."""
 
     id: Id
-    name: Text
-    email: Text | None = None
-    phone: Text | None = None
+    name: Annotated[Text, OF_CONTACT]
+    email: Annotated[Text | None, OF_CONTACT] = None
+    phone: Annotated[Text | None, OF_CONTACT] = None
 
 
 class Company(Value):

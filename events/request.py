@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from events.model import Event, Id, Text
+from events.personal import OF_CLIENT
 
 PROCEDURE = "its-electronic-2020"
 """The order this system runs by: electronic deliveries only, after letter 27411 of 13.07.2020; it replaces the order
@@ -32,8 +33,8 @@ class RequestSubmitted(Event):
     buyer: Text | None
     kpp: Text | None
     comment: Text | None = None
-    client_email: Text | None = None
-    client_phone: Text | None = None
+    client_email: Annotated[Text | None, OF_CLIENT] = None
+    client_phone: Annotated[Text | None, OF_CLIENT] = None
 
 
 class RequestWithdrawn(Event):

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from postavka.cli.connection import connected
 from postavka.cli.output import console, errors, print_json, table
+from postavka.privacy.vault import open_vault
 from postavka.settings import Settings, database_url
 
 cabinet = App(name="cabinet", help="The partners' cabinet.")
@@ -84,11 +85,13 @@ def rebuild(*, processes: int | None = None, json: bool = False) -> None:
 def requests_of(config: Settings, partner: str, limit: int = 50) -> list[dict[str, Any]]:
     """Rows of a partner, newest first."""
     with psycopg.connect(database_url(config), row_factory=dict_row) as connection:
-        return connection.execute(
+        rows = connection.execute(
             "SELECT request_id, status, submitted_at, request, approval, billing, shipping, activation "
             "FROM cabinet.requests WHERE partner_id = %s ORDER BY submitted_at DESC, request_id LIMIT %s",
             (partner, limit),
         ).fetchall()
+    revealed: list[dict[str, Any]] = open_vault(config).reveal(rows)
+    return revealed
 
 
 def print_cabinet(partner: str, rows: list[dict[str, Any]]) -> None:

@@ -17,6 +17,8 @@ from postavka.cli.connection import connected
 from postavka.cli.output import console, print_line
 from postavka.log.follow import Follower
 from postavka.log.record import Record
+from postavka.privacy.vault import open_vault
+from postavka.settings import Settings
 
 log = App(name="log", help="Look at the event log.")
 
@@ -64,12 +66,13 @@ def tail(
     if not names:
         raise SystemExit(f"no stage {stage!r}; there are {', '.join(topic.writer for topic in TAILED)}")
     begin = None if since is None and follow else parse_since(since or "0")
-    with Follower(connected(), names, begin) as follower:
+    config = connected()
+    with Follower(config, names, begin) as follower:
         try:
             for batch in follower.records(math.inf if follow else 1.5):
                 for record, envelope in in_causal_order(batch):
                     if wanted(envelope, request, type):
-                        print_line(as_json(record, envelope)) if json else print_event(record, envelope)
+                        print_line(as_json(record, envelope, config)) if json else print_event(record, envelope)
         except KeyboardInterrupt:
             return
 
@@ -106,8 +109,8 @@ def wanted(envelope: Envelope, request: str | None, type_name: str | None) -> bo
     return type_name is None or type_name in (envelope.type, envelope.type.rpartition(".")[0])
 
 
-def as_json(record: Record, envelope: Envelope) -> dict[str, Any]:
-    """Everything about one event."""
+def as_json(record: Record, envelope: Envelope, config: Settings) -> dict[str, Any]:
+    """Everything about one event, personal data readable as far as there are keys."""
     return {
         "type": envelope.type,
         "subject": envelope.subject,
@@ -123,7 +126,7 @@ def as_json(record: Record, envelope: Envelope) -> dict[str, Any]:
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "body": orjson.loads(record.value or b"null"),
+        "body": open_vault(config).reveal(orjson.loads(record.value or b"null")),
     }
 
 

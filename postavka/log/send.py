@@ -14,6 +14,7 @@ from events.model import Message
 from events.registry import encode
 from postavka import tracing
 from postavka.log.connection import for_producer
+from postavka.privacy.protect import protected
 from postavka.settings import Settings
 from postavka.trouble import Trouble
 
@@ -32,6 +33,7 @@ class Sender:
     """Keeps one idempotent producer. `source` says who sends: `/postavka/cli`."""
 
     def __init__(self, settings: Settings, source: str) -> None:
+        self._settings = settings
         self._source = source
         self._failed: KafkaError | None = None
         self._known: set[str] = set()
@@ -45,7 +47,8 @@ class Sender:
 
     def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> Envelope:
         """Hand over one command; `flush` to be sure of it. `subject` is the key: the request id; `trace` the
-        `traceparent` of what it comes from. Raises `NoTopic`."""
+        `traceparent` of what it comes from. Personal data in it is encrypted first. Raises `NoTopic`."""
+        message = protected(self._settings, message)
         with tracing.span(f"send {message.TYPE}", "PRODUCER", trace) as sent:
             return self._send(topic, subject, message, sent)
 

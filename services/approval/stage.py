@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from events.model import Event
+from events.reference import Contact
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
+from postavka.privacy.protect import protected
 from postavka.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
@@ -22,6 +24,11 @@ def inputs() -> list[Input]:
     return [Input(REQUEST_EVENTS.name, (RequestSubmitted,), from_stage=True)]
 
 
+def contacts_as_recorded(partner_id: str, contacts: Mapping[str, Contact]) -> dict[str, Contact]:
+    """Contact persons with their personal data encrypted: so they go into events."""
+    return {key: protected(settings(), each, f"{partner_id}/{key}") for key, each in contacts.items()}
+
+
 class Gathered:
     """Facts for one batch, all on one version of the reference data."""
 
@@ -30,20 +37,23 @@ class Gathered:
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
         assert isinstance(incoming.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
-        return facts_from(self._known, incoming.message)
+        facts, partner = facts_from(self._known, incoming.message), incoming.message.partner_id
+        return replace(facts, contacts=contacts_as_recorded(partner, facts.contacts))
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
 
 def facts_from(known: Snapshot, submitted: RequestSubmitted) -> decider.Facts:
-    """What a version of the reference data says about a request."""
+    """What a version of the reference data says about a request; of the partner's contact persons the one that it
+    names."""
     asked = decider.Asked.of(submitted)
     partner = known.partners.get(submitted.partner_id)
     product = known.products.get(asked.product or "")
+    contact = partner.contacts.get(asked.contact or "") if partner else None
     return decider.Facts(
         version=known.version,
         partner=partner.partner if partner else None,
-        contacts=partner.contacts if partner else MappingProxyType({}),
+        contacts={asked.contact: contact} if asked.contact and contact else {},
         distributor=known.distributors.get(asked.distributor or ""),
         base_delivery=known.base_deliveries.get(asked.base_delivery or ""),
         product=product.product if product else None,

@@ -23,6 +23,7 @@ from events.topics import BANK_PAYMENTS, distributor_of
 from postavka.clock import COUNTER_BITS
 from postavka.log.partitioner import partition_of
 from postavka.log.record import Record
+from postavka.privacy.vault import open_vault
 from postavka.settings import PARTITIONS, Settings
 from services.audit.reading import (
     STAGE_OF,
@@ -99,7 +100,9 @@ def history(config: Settings, request: UUID) -> History:
     with reading(config) as connection:
         stored = stored_events(connection, [request])
         letters = dead_letters(connection, request)
-    return History(request, _linked(_entries(config, request, stored, letters)))
+    entries = _linked(_entries(config, request, stored, letters))
+    readable = open_vault(config).reveal([entry.fields for entry in entries])
+    return History(request, tuple(replace(each, fields=fields) for each, fields in zip(entries, readable, strict=True)))
 
 
 def _entries(config: Settings, request: UUID, stored: Sequence[Stored], letters: Sequence[Letter]) -> list[Entry]:

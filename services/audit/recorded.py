@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -99,7 +99,11 @@ class RecordedFacts:
     def _approval(self, recorded: Recorded, state: Any) -> Any:
         assert isinstance(recorded.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
         decided = recorded.first(Approved) or recorded.first(Rejected)
-        return facts_from(self._snapshot(decided.reference_version if decided else None), recorded.message)
+        facts = facts_from(self._snapshot(decided.reference_version if decided else None), recorded.message)
+        if isinstance(decided, Approved) and decided.contact.id in facts.contacts:
+            # On record the person's data is encrypted, and for ever, where it was erased.
+            return replace(facts, contacts={decided.contact.id: decided.contact})
+        return facts
 
     def _billing(self, recorded: Recorded, state: Any) -> Any:
         message, invoice = recorded.message, recorded.first(InvoiceIssued)

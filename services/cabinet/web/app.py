@@ -23,7 +23,7 @@ from postavka.blobs import open_blobs
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
 from services.cabinet.tax import open_register
-from services.cabinet.web import access
+from services.cabinet.web import access, personal
 from services.cabinet.web.access import NotSignedIn
 from services.cabinet.web.app_state import Web, web
 from services.cabinet.web.assets import Assets
@@ -80,6 +80,7 @@ def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
     assets = Assets(packages)
     entries: list[Entry] = [entry for module in modules for entry in getattr(module, "NAVIGATION", ())]
     conninfo = database_url(kernel)
+    personal.use(kernel)
     parts = Web(
         config,
         kernel,

@@ -26,6 +26,7 @@ from events.registry import encode
 from events.topics import ACTIVATION_COMMANDS, DOCUMENT_COMMANDS, REQUEST_COMMANDS, confirmations_of
 from postavka.log.connection import for_aiokafka
 from postavka.logs import logger
+from postavka.privacy.protect import protected
 from postavka.settings import Settings
 
 log = logger(__name__)
@@ -86,6 +87,7 @@ class Commands:
         if producer is None:
             raise NotSent("Kafka has not been reached yet")
         subject = str(request_id)
+        message = await asyncio.to_thread(protected, self._config, message)
         envelope = Envelope(
             id=str(uuid4()),
             source=SOURCE,

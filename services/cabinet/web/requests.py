@@ -6,6 +6,7 @@ on who reads: the code of a kit is the partner's alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -20,6 +21,7 @@ from services.accounts.principal import Principal, Role
 from services.cabinet.fold import STAGES
 from services.cabinet.web import cursor
 from services.cabinet.web.database import Connection
+from services.cabinet.web.personal import reveal
 from services.cabinet.web.timeline import Group, Moment, timeline
 from services.moscow import MOSCOW
 
@@ -250,7 +252,8 @@ class Requests:
     async def _rows(self, query: SQL | Composed, values: Mapping[str, Any]) -> list[Row]:
         async with self._connection.cursor(row_factory=tuple_row) as reading:
             await reading.execute(query, values)
-            return [self._row(*each) for each in await reading.fetchall()]
+            rows = await reading.fetchall()
+        return [self._row(*each) for each in await asyncio.to_thread(reveal, rows)]
 
     def _row(
         self,

@@ -1,0 +1,114 @@
+"""`postavka privacy`: forget a person without rewriting the log."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cyclopts import App
+
+from postavka.cli.connection import connected
+from postavka.cli.output import console, print_json, print_line, table
+
+privacy = App(name="privacy", help="Personal data: who can be found, forgetting a person, what lies in the clear.")
+
+
+@privacy.command
+def find(person: str, *, json: bool = False) -> None:
+    """Is anything encrypted for this person?
+
+    Parameters
+    ----------
+    person
+        E-mail address, telephone number, or PARTNER/CONTACT, the ids of a contact person.
+    json
+        Print the ids of the keys as JSON.
+    """
+    from postavka.privacy.vault import open_vault
+
+    found = open_vault(connected()).find(person)
+    if json:
+        print_json(found)
+    else:
+        console.print("\n".join(f"key {each}" for each in found) if found else "nobody is found by this")
+
+
+@privacy.command
+def erase(person: str, *, reason: str, by: str, everybody: bool = False, json: bool = False) -> None:
+    """Forget a person: its key is destroyed, and what the log has of it can't be read any more. This can't be undone.
+
+    Parameters
+    ----------
+    person
+        E-mail address, telephone number, or PARTNER/CONTACT, the ids of a contact person.
+    reason
+        Why, for the record. Do not name the person.
+    by
+        Who decides it.
+    everybody
+        Also when several persons are found (a telephone that is shared).
+    json
+        Print what was erased as JSON.
+    """
+    from postavka.privacy.erasing import tell
+    from postavka.privacy.vault import open_vault
+    from postavka.settings import database_url
+    from services.reference.forget import forget_contact
+
+    config = connected()
+    vault = open_vault(config)
+    erased = vault.erase(person, by, reason, everybody=everybody)
+    forgotten = forget_contact(database_url(config), person)
+    tell(config, vault)
+    if json:
+        print_json({"keys": [each.key_id for each in erased], "reference_rows": forgotten})
+        return
+    console.print(f"destroyed: {', '.join(each.key_id for each in erased)}; said on privacy.erasures", highlight=False)
+    if forgotten:
+        console.print(f"taken out of {forgotten} rows of the reference data; take it out of the file you load, too")
+    console.print("Copies of the keys that were taken before still have it: docs/privacy.md")
+
+
+@privacy.command
+def erased(*, json: bool = False) -> None:
+    """What was erased, when, by whom and why.
+
+    Parameters
+    ----------
+    json
+        One JSON object a line.
+    """
+    from postavka.privacy.erasing import erased_on_topic
+
+    found = sorted(erased_on_topic(connected()).values(), key=lambda each: each.erased_at)
+    if json:
+        for each in found:
+            print_line(each.model_dump(mode="json"))
+        return
+    shown = table("Erased", "key", "at", "by", "reason")
+    for each in found:
+        shown.add_row(each.key_id, f"{each.erased_at:%Y-%m-%d %H:%M:%S} UTC", each.erased_by, each.reason)
+    console.print(shown)
+
+
+@privacy.command
+def check(*, json: bool = False) -> None:
+    """Look for personal data that lies on the log in the clear, written by senders that do not encrypt. Exit status 1
+    if there is any.
+
+    Parameters
+    ----------
+    json
+        One JSON object a record: coordinates and fields, never values.
+    """
+    from postavka.privacy.plain import find_plain
+
+    found = list(find_plain(connected()))
+    if json:
+        for each in found:
+            print_line({"record": each.record, "type": each.type, "source": each.source, "fields": each.fields})
+    else:
+        for (kind, source), count in Counter((each.type, each.source) for each in found).items():
+            console.print(f"{count} × {kind} from {source}", highlight=False)
+        console.print(f"{len(found)} records have personal data in the clear" if found else "none")
+    if found:
+        raise SystemExit(1)

@@ -1,0 +1,344 @@
+"""Persons' keys: made, used, destroyed.
+
+AES-SIV (RFC 5297) with the key's id as associated data: the same text of the same person always gives the same
+ciphertext, so that a command that is sent again is the same command; a ciphertext that was tampered with, or put under
+another key's id, can't be read.
+
+A vault is for several threads. What it has looked up it remembers for seconds, so that an erasure is in force
+everywhere that soon.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import psycopg
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+from pydantic import BaseModel
+
+from events.personal import ENCRYPTED, LONGEST, PREFIX, is_encrypted, personal_fields
+from postavka.privacy.master import master_key
+from postavka.settings import Settings, database_url
+from postavka.store.migration import migrate
+from postavka.trouble import Trouble
+
+SCHEMA = "keys"
+KEY_BYTES = 64
+"""AES-256-SIV."""
+REMEMBERED_SECONDS = 5.0
+"""For reading."""
+REMEMBERED_FOR_WRITING_SECONDS = 300.0
+"""What is written so long after an erasure may still go under the destroyed key: it can't be read, which is safe."""
+MOST_REMEMBERED = 20_000
+
+ERASED = "стёрто"
+"""What stands where a person's data was."""
+UNREADABLE = "нет доступа"
+"""What stands where a key is not here (a copy without its keys), or does not fit."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class TooLong(Trouble):
+    """A text does not fit into its field once it is encrypted."""
+
+
+class NotOnePerson(Trouble):
+    """What was given names several persons."""
+
+
+class NobodyKnown(Trouble):
+    """Nothing is encrypted for the person that was named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A key that was destroyed, with who did it and why."""
+
+    key_id: str
+    erased_at: Any
+    erased_by: str
+    reason: str
+
+
+class Vault:
+    """The keys of one installation."""
+
+    def __init__(self, conninfo: str, master: bytes) -> None:
+        migrate(conninfo, SCHEMA, "postavka.privacy")
+        self._conninfo = conninfo
+        self._master = master
+        self._lock = threading.RLock()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._keys: dict[str, tuple[float, AESSIV | None]] = {}
+        self._writing: dict[tuple[bytes, ...], tuple[float, str, AESSIV]] = {}
+        """By the hashes of a person's names."""
+
+    # Writing
+
+    def protect(self, message: Model, *known_as: str) -> Model:
+        """The message with its personal fields encrypted; `known_as` are further names of the person. What is
+        encrypted stays as it is. Raises `TooLong`."""
+        changed: dict[str, Any] = {}
+        for name, mark in personal_fields(type(message)):
+            value = getattr(message, name)
+            if value and not is_encrypted(value):
+                fields = (
+                    [getattr(message, each) for each in mark.person],
+                    [getattr(message, each) for each in mark.also],
+                )
+                naming, finding = ([text for text in each if text and not is_encrypted(text)] for each in fields)
+                changed[name] = self.encrypt(value, [*naming, *known_as, *finding])
+        return message.model_copy(update=changed) if changed else message
+
+    def encrypt(self, text: str, names: Sequence[str]) -> str:
+        """A text as it may lie on the log, under the key of the person that `names[0]` names; the person is found by
+        the other names as well. Raises `TooLong`."""
+        key_id, key = self._key_of(names)
+        raw = key.encrypt(text.encode(), [key_id.encode()])
+        encrypted = f"{PREFIX}{key_id}:{base64.b64encode(raw).decode()}"
+        if len(encrypted) > LONGEST:
+            raise TooLong(f"{len(text)} characters are too many for a field that is kept encrypted")
+        return encrypted
+
+    def _key_of(self, names: Sequence[str]) -> tuple[str, AESSIV]:
+        hashes = tuple(self._hash(name) for name in names)
+        with self._lock:
+            known = self._writing.get(hashes)
+            if known is None or known[0] < time.monotonic():
+                key_id = self._find_or_make(hashes)
+                key = self._fetch([key_id]).get(key_id)
+                assert key is not None  # noqa: S101  (an erased person's names are gone)
+                known = (time.monotonic() + REMEMBERED_FOR_WRITING_SECONDS, key_id, key)
+                _remember(self._writing, hashes, known)
+            return known[1], known[2]
+
+    def _find_or_make(self, hashes: Sequence[bytes]) -> str:
+        with self._query() as connection:
+            key_id = secrets.token_urlsafe(8)
+            wrapped = aes_key_wrap(self._master, secrets.token_bytes(KEY_BYTES))
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext('postavka.privacy'))")
+            found = connection.execute(
+                "SELECT key_id FROM names WHERE name_hash = %s AND main", (hashes[0],)
+            ).fetchone()
+            if found is not None:
+                key_id = str(found[0])
+            else:
+                connection.execute("INSERT INTO persons (key_id, wrapped) VALUES (%s, %s)", (key_id, wrapped))
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    "INSERT INTO names (name_hash, key_id, main) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                    [(each, key_id, number == 0) for number, each in enumerate(hashes)],
+                )
+            return key_id
+
+    def _hash(self, name: str) -> bytes:
+        return hmac.digest(self._master, normal(name).encode(), "sha256")
+
+    # Reading
+
+    def reveal(self, value: Any) -> Any:
+        """Any JSON value with what is encrypted in it made readable, as far as there are keys; the value itself is not
+        changed."""
+        wanted = {match[1] for text in _texts(value) if (match := ENCRYPTED.fullmatch(text))}
+        if not wanted:
+            return value
+        return _replaced(value, self._fetch(wanted))
+
+    def _fetch(self, key_ids: Iterable[str]) -> dict[str, AESSIV | None]:
+        """Keys by id; None for one that was destroyed. One that is not here is left out."""
+        now = time.monotonic()
+        with self._lock:
+            known = {each: self._keys[each] for each in key_ids if each in self._keys}
+            fresh = {each: key for each, (until, key) in known.items() if until >= now}
+            missing = [each for each in key_ids if each not in fresh]
+            if missing:
+                with self._query() as connection:
+                    rows = connection.execute("SELECT key_id, wrapped FROM persons WHERE key_id = ANY(%s)", (missing,))
+                    for key_id, wrapped in rows:
+                        key = None if wrapped is None else self._unwrap(bytes(wrapped))
+                        _remember(self._keys, key_id, (now + REMEMBERED_SECONDS, key))
+                        fresh[key_id] = key
+            return fresh
+
+    def _unwrap(self, wrapped: bytes) -> AESSIV:
+        try:
+            return AESSIV(aes_key_unwrap(self._master, wrapped))
+        except InvalidUnwrap:
+            raise Trouble("the master key is not the one that persons' keys were wrapped with") from None
+
+    # Erasing
+
+    def find(self, name: str) -> list[str]:
+        """Ids of the keys of whoever is found by this name."""
+        with self._query() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT key_id FROM names WHERE name_hash = %s ORDER BY key_id", (self._hash(name),)
+            )
+            return [row[0] for row in rows]
+
+    def erase(self, name: str, by: str, reason: str, *, everybody: bool = False) -> list[Erasure]:
+        """Destroy the key of the person that this names, and all names with it. Raises `NobodyKnown`; `NotOnePerson`
+        when it names several (a telephone that is shared) and not `everybody` is meant."""
+        found = self.find(name)
+        if not found:
+            raise NobodyKnown("nothing here is encrypted for this person, or it was erased already")
+        if len(found) > 1 and not everybody:
+            raise NotOnePerson(
+                f"{len(found)} persons are found by this: name one by its e-mail address, or say --everybody"
+            )
+        return self.erase_keys(found, by, reason)
+
+    def erase_keys(self, key_ids: Sequence[str], by: str, reason: str) -> list[Erasure]:
+        """Destroy these keys; those that were destroyed before are left as they are."""
+        with self._query() as connection:
+            rows = connection.execute(
+                "UPDATE persons SET wrapped = NULL, erased_at = now(), erased_by = %s, reason = %s "
+                "WHERE key_id = ANY(%s) AND wrapped IS NOT NULL RETURNING key_id, erased_at, erased_by, reason",
+                (by, reason, list(key_ids)),
+            ).fetchall()
+            connection.execute("DELETE FROM names WHERE key_id = ANY(%s)", (list(key_ids),))
+        self._forget()
+        self._vacuum()
+        return [Erasure(*row) for row in rows]
+
+    def untold(self) -> list[Erasure]:
+        """Erasures that may not be on the topic yet."""
+        with self._query() as connection:
+            rows = connection.execute(
+                "SELECT key_id, erased_at, erased_by, reason FROM persons WHERE erased_at IS NOT NULL AND NOT told"
+            )
+            return [Erasure(*row) for row in rows]
+
+    def mark_told(self, erasures: Iterable[Erasure]) -> None:
+        """They are on the topic."""
+        with self._query() as connection:
+            connection.execute(
+                "UPDATE persons SET told = true WHERE key_id = ANY(%s)", ([each.key_id for each in erasures],)
+            )
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._keys.clear()
+            self._writing.clear()
+
+    def _vacuum(self) -> None:
+        """What was overwritten is to be gone from the table's file too, not only out of sight."""
+        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+            connection.execute(f"VACUUM {SCHEMA}.persons, {SCHEMA}.names")
+
+    # PostgreSQL
+
+    def _query(self) -> _Transaction:
+        return _Transaction(self)
+
+
+class _Transaction:
+    """One transaction on the vault's connection, opened anew when it broke."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def __enter__(self) -> psycopg.Connection[Any]:
+        self._vault._lock.acquire()
+        try:
+            connection = self._vault._connection
+            if connection is None or connection.closed or connection.broken:
+                connection = self._vault._connection = psycopg.connect(
+                    self._vault._conninfo,
+                    autocommit=True,
+                    options=f"-c search_path={SCHEMA},public",
+                    application_name="keys of postavka",
+                )
+            self._transaction = connection.transaction()
+            self._transaction.__enter__()
+        except BaseException:
+            self._vault._lock.release()
+            raise
+        return connection
+
+    def __exit__(self, *exc: Any) -> None:
+        try:
+            self._transaction.__exit__(*exc)
+        except psycopg.OperationalError:
+            self._vault._connection = None
+            raise
+        finally:
+            self._vault._lock.release()
+
+
+@cache
+def _vault(conninfo: str, master: bytes) -> Vault:
+    return Vault(conninfo, master)
+
+
+def open_vault(config: Settings) -> Vault:
+    """The vault of this installation, one a process."""
+    return _vault(database_url(config), master_key(config))
+
+
+def normal(name: str) -> str:
+    """A name in the one form by which a person is found: case and blanks don't matter, nor how a telephone number is
+    written (8 and +7 are the same)."""
+    text = re.sub(r"\s+", " ", name).strip().casefold()
+    if re.fullmatch(r"\+?[\d\s().–-]{7,}", text):
+        digits = re.sub(r"\D", "", text)
+        return f"+7{digits[1:]}" if len(digits) == 11 and digits[0] in "78" else f"+{digits}"
+    return text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            if value.startswith(PREFIX):
+                yield value
+        case Mapping():
+            for each in value.values():
+                yield from _texts(each)
+        case list() | tuple():
+            for each in value:
+                yield from _texts(each)
+
+
+def _replaced(value: Any, keys: Mapping[str, AESSIV | None]) -> Any:
+    match value:
+        case str():
+            return _readable(value, keys) if value.startswith(PREFIX) else value
+        case Mapping():
+            return {name: _replaced(each, keys) for name, each in value.items()}
+        case list():
+            return [_replaced(each, keys) for each in value]
+        case tuple():
+            return tuple(_replaced(each, keys) for each in value)
+        case _:
+            return value
+
+
+def _readable(text: str, keys: Mapping[str, AESSIV | None]) -> str:
+    match = ENCRYPTED.fullmatch(text)
+    if match is None:
+        return text
+    key = keys.get(match[1])
+    if key is None:
+        return ERASED if match[1] in keys else UNREADABLE
+    try:
+        return key.decrypt(base64.b64decode(match[2]), [match[1].encode()]).decode()
+    except (InvalidTag, ValueError):
+        return UNREADABLE
+
+
+def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:
+    if len(known) >= MOST_REMEMBERED:
+        known.clear()
+    known[key] = value
