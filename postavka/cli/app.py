@@ -49,8 +49,23 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-for part in (rebuild, privacy, request, cabinet, log, letters, ops, payments, statement, reference, audit):
-PARTS = (request, cabinet, log, letters, ops, payments, statement, reference, distributor, acls, audit, user, token)
+PARTS = (
+    request,
+    cabinet,
+    log,
+    letters,
+    ops,
+    payments,
+    statement,
+    reference,
+    distributor,
+    acls,
+    audit,
+    privacy,
+    rebuild,
+    user,
+    token,
+)
 for part in PARTS:
     app.command(part)
 for command in (backup, restore, confirm, pay, activate, sign, reconcile, doctor, top):
