@@ -21,6 +21,7 @@ from services.payments.projection import prepare
 
 BILLING = "billing"
 EMPTY_STORE = """
+SET session_replication_role = replica; -- events are guarded against this
 DELETE FROM billing.stored_events; DELETE FROM billing.notification_tracking; DELETE FROM billing.claims;
 DELETE FROM billing.imported_inputs; DELETE FROM billing.dead_letters; UPDATE billing.head SET position = 0;
 UPDATE billing.relay SET position = 0, offsets = '{}';
@@ -47,6 +48,7 @@ def settings(servers: Endpoints, money_database: str, tmp_path: Path) -> Setting
     """Of a service on that database, emptied."""
     with psycopg.connect(money_database, autocommit=True) as connection:
         connection.execute(EMPTY_STORE)
+        connection.execute("RESET session_replication_role")
         for table in (*TABLES, "marks", "unread"):
             connection.execute(SQL("TRUNCATE {}").format(Identifier(BOOKS, table)))
     return Settings(**{**servers.settings(database_url=money_database), "home": tmp_path})

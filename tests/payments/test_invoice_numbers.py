@@ -166,6 +166,7 @@ def _publish(settings: Settings, events: Sequence) -> None:
 
 def _restore(recorder: EventRecorder, position: int) -> None:
     with recorder.datastore.get_connection() as connection, connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")  # events are guarded against this
         connection.execute(
             "DELETE FROM claims WHERE originator_id IN (SELECT originator_id FROM stored_events "
             "WHERE notification_id > %s)",

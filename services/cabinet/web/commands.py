@@ -16,6 +16,9 @@ from aiokafka.errors import KafkaError
 from events.commands import (
     ActivateDelivery,
     DistributorConfirmation,
+    MatchPayment,
+    MatchReturn,
+    ReturnMoney,
     SignDocument,
     SubmitRequest,
     WithdrawRequest,
@@ -23,7 +26,13 @@ from events.commands import (
 from events.envelope import Envelope
 from events.model import Message
 from events.registry import encode
-from events.topics import ACTIVATION_COMMANDS, DOCUMENT_COMMANDS, REQUEST_COMMANDS, confirmations_of
+from events.topics import (
+    ACTIVATION_COMMANDS,
+    DOCUMENT_COMMANDS,
+    PAYMENT_COMMANDS,
+    REQUEST_COMMANDS,
+    confirmations_of,
+)
 from postavka.log.connection import for_aiokafka
 from postavka.logs import logger
 from postavka.privacy.protect import protected
@@ -82,7 +91,11 @@ class Commands:
         """L16."""
         await self._send(DOCUMENT_COMMANDS.name, command.request_id, command)
 
-    async def _send(self, topic: str, request_id: UUID, message: Message) -> None:
+    async def settle(self, subject: str, command: MatchPayment | ReturnMoney | MatchReturn) -> None:
+        """What operations decide about money; `subject` is the payment or return it is about."""
+        await self._send(PAYMENT_COMMANDS.name, subject, command)
+
+    async def _send(self, topic: str, request_id: UUID | str, message: Message) -> None:
         producer = self._producer
         if producer is None:
             raise NotSent("Kafka has not been reached yet")

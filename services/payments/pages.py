@@ -1,0 +1,288 @@
+"""Pages of operations about money: the queue, refunds and debts, statements, the month. Orders are forms.
+
+Reading is for operations and auditors; whatever changes something is for operations alone. An order's id is made with
+the form, so that a double click is one order; the page then shows what billing has made of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import psycopg
+from fastapi import APIRouter, Form, Request, UploadFile
+from pydantic import ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from events.commands import MatchPayment, MatchReturn, ReturnMoney
+from services import invoice_numbers
+from services.accounts.principal import Principal, Role
+from services.cabinet.web.access import allowed
+from services.cabinet.web.app_state import web
+from services.cabinet.web.navigation import Entry
+from services.cabinet.web.pages.frame import show
+from services.cabinet.web.problem import not_found
+from services.moscow import today
+from services.payments import queue
+from services.payments.loading import Loader, Report
+from services.payments.projection import prepare
+from services.payments.reconcile import TITLES, PartyKind, Reconciliation, month_of, reconcile
+from services.payments.settings import payments_settings
+from services.payments.statement import BrokenStatement
+from services.shipping.settings import shipping_settings
+
+router = APIRouter(prefix="/ops/money", include_in_schema=False)
+READERS = frozenset((Role.OPS, Role.AUDITOR))
+NAVIGATION = (Entry("Деньги", "/ops/money", READERS, 35),)
+Reader = Annotated[Principal, allowed(Role.OPS, Role.AUDITOR)]
+Ops = Annotated[Principal, allowed(Role.OPS)]
+
+PATIENCE_SECONDS = 5.0
+"""How long a page waits for billing's answer to an order."""
+TABS = (
+    ("/ops/money", "Не разнесено"),
+    ("/ops/money/refunds", "К возврату и долги"),
+    ("/ops/money/statements", "Выписки"),
+    ("/ops/money/month", "Сверка"),
+)
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+T = TypeVar("T")
+
+
+@cache
+def _prepared(conninfo: str) -> str:
+    prepare(conninfo)
+    return conninfo
+
+
+async def asked(request: Request, ask: Callable[[psycopg.Connection[queue.Row]], T]) -> T:
+    """What the books say, in a thread."""
+
+    def run() -> T:
+        with queue.connect(_prepared(web(request).conninfo)) as connection:
+            return ask(connection)
+
+    return await asyncio.to_thread(run)
+
+
+@router.get("")
+async def waiting(request: Request, principal: Reader, order: str | None = None) -> Response:
+    """The queue: what came and counts for nothing, with the invoices it may be for; returns nobody has explained."""
+    outcome = await _outcome(request, order) if order else None
+    came, gone = await asked(request, lambda books: (queue.unmatched_payments(books), queue.unmatched_returns(books)))
+    return await _shown(
+        request, principal, "money_queue.html", payments=came, returns=gone, order=order, outcome=outcome, fresh=_fresh
+    )
+
+
+@router.get("/refunds")
+async def refunds(request: Request, principal: Reader) -> Response:
+    """What has to go back, with the purpose to write, and what is owed to us after the gate."""
+    owed, debts = await asked(request, lambda books: (queue.to_return(books), queue.debts(books)))
+    return await _shown(request, principal, "money_refunds.html", owed=owed, debts=debts)
+
+
+@router.get("/statements")
+async def statements(request: Request, principal: Reader) -> Response:
+    """Files that were taken, and the form for another."""
+    return await _statements(request, principal)
+
+
+@router.post("/statements")
+async def load(request: Request, principal: Ops, file: UploadFile) -> Response:
+    """Take a statement. A broken one changes nothing, and every mistake is shown with its line."""
+    data, name = await file.read(), (file.filename or "выписка")[:200]
+    kernel, ours = web(request).kernel, payments_settings().bank_accounts
+    try:
+        report = await asyncio.to_thread(lambda: _loader(kernel, ours).load(data, name, "web", principal.actor))
+    except BrokenStatement as broken:
+        return await _statements(request, principal, broken=str(broken).split("\n"), name=name, status=422)
+    return await _statements(request, principal, report=report)
+
+
+@router.post("/match")
+async def match(
+    request: Request,
+    principal: Ops,
+    order_id: Annotated[str, Form(max_length=60)],
+    payment_id: Annotated[str, Form(max_length=100)],
+    invoice: Annotated[str, Form(max_length=100)],
+    note: Annotated[str, Form(max_length=500)],
+    amount: Annotated[str, Form(max_length=30)] = "",
+) -> Response:
+    """Put a payment, or a part of it, to an invoice. Billing decides (L17)."""
+    return await _order(
+        request,
+        payment_id,
+        lambda: MatchPayment(
+            order_id=order_id,
+            payment_id=payment_id,
+            invoice_number=invoice_numbers.canonical(invoice) or invoice.strip(),
+            amount=_sum(amount),
+            ordered_by=principal.actor,
+            note=note,
+        ),
+    )
+
+
+@router.post("/return")
+async def give_back(
+    request: Request,
+    principal: Ops,
+    order_id: Annotated[str, Form(max_length=60)],
+    payment_id: Annotated[str, Form(max_length=100)],
+    note: Annotated[str, Form(max_length=500)],
+    amount: Annotated[str, Form(max_length=30)] = "",
+) -> Response:
+    """Send an unmatched payment, or a part of it, back to its payer."""
+    return await _order(
+        request,
+        payment_id,
+        lambda: ReturnMoney(
+            order_id=order_id, payment_id=payment_id, amount=_sum(amount), ordered_by=principal.actor, note=note
+        ),
+    )
+
+
+@router.post("/match-return")
+async def match_return(
+    request: Request,
+    principal: Ops,
+    order_id: Annotated[str, Form(max_length=60)],
+    return_id: Annotated[str, Form(max_length=100)],
+    invoice: Annotated[str, Form(max_length=100)],
+    note: Annotated[str, Form(max_length=500)],
+) -> Response:
+    """Say for which invoice money went back."""
+    return await _order(
+        request,
+        return_id,
+        lambda: MatchReturn(
+            order_id=order_id,
+            return_id=return_id,
+            invoice_number=invoice_numbers.canonical(invoice) or invoice.strip(),
+            ordered_by=principal.actor,
+            note=note,
+        ),
+    )
+
+
+@router.get("/month")
+async def month(request: Request, principal: Reader, month: str | None = None) -> Response:
+    """The reconciliation of a month: balances, and what is open."""
+    result = await _reconciled(request, month)
+    return await _shown(
+        request,
+        principal,
+        "money_month.html",
+        result=result,
+        month=f"{result.first:%Y-%m}",
+        titles=TITLES,
+        is_partner=lambda account: account.party.kind is PartyKind.PARTNER,
+    )
+
+
+@router.get("/month.xlsx")
+async def month_workbook(request: Request, principal: Reader, month: str | None = None) -> Response:
+    """The same as a workbook."""
+    from services.payments.exports import xlsx
+
+    result = await _reconciled(request, month)
+    data = await asyncio.to_thread(xlsx, result)
+    return _file(data, XLSX, f"sverka-{result.first:%Y-%m}.xlsx")
+
+
+@router.get("/month.pdf")
+async def month_act(
+    request: Request,
+    principal: Reader,
+    month: str | None = None,
+    partner: str | None = None,
+    distributor: str | None = None,
+) -> Response:
+    """Акт сверки of one party."""
+    from services.payments.exports import Ours, pdf
+
+    if (partner is None) == (distributor is None):
+        raise not_found()
+    result = await _reconciled(request, month, partner, distributor)
+    ours = shipping_settings().vendor
+    data = await asyncio.to_thread(pdf, result, Ours(ours.name, ours.inn, ours.kpp))
+    return _file(data, "application/pdf", f"akt-sverki-{result.first:%Y-%m}.pdf")
+
+
+async def _reconciled(
+    request: Request, text: str | None, partner: str | None = None, distributor: str | None = None
+) -> Reconciliation:
+    try:
+        first, last = month_of(text or f"{today():%Y-%m}")
+        return await asked(request, lambda books: reconcile(books, first, last, partner, distributor))
+    except ValueError:  # no month, or nobody of that id
+        raise not_found() from None
+
+
+async def _order(
+    request: Request, subject: str, make: Callable[[], MatchPayment | ReturnMoney | MatchReturn]
+) -> Response:
+    try:
+        order = make()
+    except (ValidationError, InvalidOperation):
+        return RedirectResponse(f"/ops/money?{urlencode({'order': 'unclear'})}", 303)
+    await web(request).commands.settle(subject, order)
+    return RedirectResponse(f"/ops/money?{urlencode({'order': order.order_id})}", 303)
+
+
+async def _outcome(request: Request, order: str) -> queue.Row | None:
+    """What billing made of an order; waits a little for it."""
+    if order == "unclear":
+        return {"code": "unclear", "reason": "Проверьте сумму: нужно число вида 12500,00.", "amount": None}
+    for _ in range(int(PATIENCE_SECONDS / 0.25)):
+        found = await asked(request, lambda books: queue.outcome_of(books, order))
+        if found is not None:
+            return found
+        await asyncio.sleep(0.25)
+    return None
+
+
+async def _statements(
+    request: Request,
+    principal: Principal,
+    *,
+    report: Report | None = None,
+    broken: list[str] | None = None,
+    name: str = "",
+    status: int = 200,
+) -> Response:
+    taken = await asked(request, queue.statements)
+    said = list(report.lines()) if report else []
+    return await _shown(
+        request, principal, "money_statements.html", status, taken=taken, said=said, broken=broken or [], name=name
+    )
+
+
+async def _shown(request: Request, principal: Principal, template: str, status: int = 200, **values: Any) -> Response:
+    tabs = [{"href": href, "word": word, "here": request.url.path == href} for href, word in TABS]
+    return await show(request, principal, template, status, tabs=tabs, may_act=principal.role is Role.OPS, **values)
+
+
+@cache
+def _loader(kernel: Any, ours: frozenset[str]) -> Loader:
+    return Loader(kernel, ours)
+
+
+def _fresh() -> str:
+    return f"web-{uuid4().hex}"
+
+
+def _sum(text: str) -> Decimal | None:
+    plain = text.replace(" ", "").replace("\u00a0", "").replace(",", ".")
+    return Decimal(plain) if plain else None
+
+
+def _file(data: bytes, kind: str, name: str) -> Response:
+    return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

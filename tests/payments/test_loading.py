@@ -1,0 +1,151 @@
+"""Loading statements: what is sent, what is not sent again, and how long a large one takes to the books."""
+
+from __future__ import annotations
+
+import os
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from events.topics import BANK_PAYMENTS
+from postavka.blobs import open_blobs
+from postavka.log.record import Record
+from postavka.log.tail import read_to_end
+from postavka.log.topics import ensure_topics
+from postavka.settings import PARTITIONS, Settings
+from postavka.stage.runner import StageRunner
+from services.billing.stage import STAGE
+from services.payments.folder import StatementsFolder
+from services.payments.loading import Loader
+from services.payments.projection import Books
+from services.payments.statement import BrokenStatement
+from tests.payments.conftest import OpenRecorder
+from tests.services.memory import Log, Worker
+from tests.services.statements import OURS, THEIRS, document, outgoing, statement
+from tests.services.test_money_conserved import billing_inputs
+
+
+@pytest.fixture
+def loader(settings: Settings) -> Loader:
+    ensure_topics(settings, [BANK_PAYMENTS.name])
+    return Loader(settings)
+
+
+@pytest.fixture
+def seen(settings: Settings, loader: Loader) -> set[str]:
+    """Places of records that lay on the topic before this test."""
+    return {record.coordinates for record in _on_topic(settings)}
+
+
+def _on_topic(settings: Settings) -> list[Record]:
+    offsets = {(BANK_PAYMENTS.name, number): 0 for number in range(PARTITIONS)}
+    return [record for batch in read_to_end(settings, offsets) for record in batch]
+
+
+def _new(settings: Settings, seen: set[str]) -> list[Record]:
+    return [record for record in _on_topic(settings) if record.coordinates not in seen]
+
+
+def test_overlapping_statements_send_each_document_once(settings: Settings, loader: Loader, seen: set[str]):
+    first = statement([document(Номер="o1"), document(Номер="o2")]).encode("cp1251")
+    second = statement([document(Номер="o2"), document(Номер="o3"), outgoing(Номер="o4")]).encode()
+    reports = [loader.load(data, "s.txt", "test", "t") for data in (first, second, first)]
+    assert [(each.new.count, each.new_returns.count, each.is_known) for each in reports] == [
+        (2, 0, False),
+        (1, 1, False),
+        (0, 0, True),
+    ]
+    assert len(_new(settings, seen)) == 4
+    assert open_blobs(settings).get(reports[1].sha256) == second
+    loader.load(first, "s.txt", "test", "t", again=True)
+    assert len(_new(settings, seen)) == 6
+    assert "Этот файл уже загружался." in list(reports[2].lines())
+
+
+def test_nothing_of_a_broken_or_foreign_file_is_sent(settings: Settings, loader: Loader, seen: set[str]):
+    cut = statement([document(Номер="c1")]).replace("КонецФайла", "").encode()
+    with pytest.raises(BrokenStatement):
+        loader.load(cut, "s.txt", "test", "t")
+    with pytest.raises(BrokenStatement, match="не наш"):
+        Loader(settings, frozenset({THEIRS})).load(statement([document()]).encode(), "s.txt", "test", "t")
+    ours = Loader(settings, frozenset({OURS}))
+    assert ours.load(statement([document()]).encode(), "s.txt", "test", "t").new.count == 1
+    assert len(_new(settings, seen)) == 1
+
+
+def test_a_crash_before_the_note_sends_again_and_changes_nothing(settings: Settings, loader: Loader, seen: set[str]):
+    data = statement([document(Номер="k1")]).encode()
+    report = loader.load(data, "s.txt", "test", "t")
+    with psycopg.connect(_url(settings), autocommit=True) as connection:
+        connection.execute("TRUNCATE payments.sent, payments.statements")
+    assert loader.load(data, "s.txt", "test", "t").new == report.new
+    records = _new(settings, seen)
+    assert len(records) == 2
+    log = Log()
+    billing = Worker(STAGE, billing_inputs(), log)
+    log.topics[BANK_PAYMENTS.name] = [_at(record, number) for number, record in enumerate(records)]
+    billing.read([BANK_PAYMENTS.name], 10)
+    assert len(billing.told()) == 1
+
+
+def test_files_of_a_folder_are_moved_with_a_report(loader: Loader, tmp_path: Path):
+    folder = StatementsFolder(tmp_path / "in", lambda: loader)
+    good, bad = tmp_path / "in" / "a.txt", tmp_path / "in" / "b.txt"
+    for _ in range(2):
+        good.write_bytes(statement([document(Номер="f1")]).encode("cp866", "replace"))
+        bad.write_bytes(b"nonsense")
+        (tmp_path / "in" / "c.part").write_bytes(b"on its way")
+        assert folder.take_all() == 2  # too fresh: they may be still being written
+        past = time.time() - 60
+        for each in (good, bad):
+            os.utime(each, (past, past))
+        assert folder.take_all() == 0
+    left = sorted(str(path.relative_to(tmp_path / "in")) for path in (tmp_path / "in").rglob("*") if path.is_file())
+    assert left == [
+        *("broken/b-2.txt", "broken/b-2.txt.report.txt", "broken/b.txt", "broken/b.txt.report.txt", "c.part"),
+        *("done/a-2.txt", "done/a-2.txt.report.txt", "done/a.txt", "done/a.txt.report.txt"),
+    ]
+    said = (tmp_path / "in" / "broken" / "b.txt.report.txt").read_text("utf-8")
+    assert "строка 1: Это не выписка" in said
+    assert "уже загружался" in (tmp_path / "in" / "done" / "a-2.txt.report.txt").read_text("utf-8")
+
+
+def test_ten_thousand_documents_reach_the_books(
+    settings: Settings, loader: Loader, seen: set[str], open_recorder: OpenRecorder
+):
+    """The times are printed, not judged: the machine is shared."""
+    documents = [document(Номер=f"t{number}", Сумма=f"{number}.00") for number in range(1, 10_001)]
+    data = statement(documents).encode("cp1251")
+    times = [time.perf_counter()]
+    assert loader.load(data, "large.txt", "test", "t").new.count == 10_000
+    times.append(time.perf_counter())
+    records = _new(settings, seen)
+    times.append(time.perf_counter())
+    recorder = open_recorder()
+    runner = StageRunner(STAGE, recorder, billing_inputs(), 1_000)
+    for start in range(0, len(records), 1_000):
+        runner.handle(records[start : start + 1_000])
+    times.append(time.perf_counter())
+    books = Books(settings)
+    books.marks([f"{BANK_PAYMENTS.name}/{number}" for number in range(PARTITIONS)])
+    for start in range(0, len(records), 2_000):
+        books.project(records[start : start + 2_000])
+    times.append(time.perf_counter())
+    assert recorder.head() == 10_000
+    with psycopg.connect(_url(settings)) as connection:
+        found = connection.execute("SELECT count(*), sum(amount) FROM payments.reported").fetchone()
+    assert found == (10_000, 10_000 * 10_001 // 2)
+    load, _, bill, book = (after - before for before, after in pairwise(times))
+    print(f"\n10,000 documents: load {load:.1f} s, billing {bill:.1f} s, books {book:.1f} s")
+
+
+def _at(record: Record, offset: int) -> Record:
+    return Record(record.topic, 0, offset, 0, record.key, record.value, record.headers)
+
+
+def _url(settings: Settings) -> str:
+    assert settings.database_url is not None
+    return settings.database_url.get_secret_value()
