@@ -1,0 +1,95 @@
+"""Operations and the auditor at the pages of money: a statement uploaded, a payment put to its invoice, refunds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from services.payments import queue
+from tests.pages.conftest import Shoot
+from tests.pages.person import Person
+from tests.system.conftest import System, wait_until
+from tests.system.test_statements import invoiced, paid, written
+
+SignedIn = Callable[..., Person]
+
+
+def _accessible(page: Page) -> None:
+    found = Axe().run(page).response["violations"]
+    assert not found, [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found]
+
+
+def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
+    system: System, person: SignedIn, shoot: Shoot, tmp_path: Path
+) -> None:
+    invoice = invoiced(system)
+    order = paid(invoice, f"w-{invoice['number']}", "30000.00", purpose="оплата за ИТС, письмо 12")
+    file = written(tmp_path, "выписка.txt", order)
+    ops = person("ops")
+
+    ops.go("/ops/money/statements")
+    ops.page.get_by_label("Файл выписки").set_input_files(file)
+    ops.press("Загрузить")
+    expect(ops.page.get_by_role("status").filter(has_text="из них новых: 1")).to_be_visible()
+    shoot(ops.page, "money-statements")
+    _accessible(ops.page)
+    broken = tmp_path / "broken.txt"
+    broken.write_bytes(file.read_bytes().replace("КонецФайла".encode("cp1251"), b""))
+    ops.page.get_by_label("Файл выписки").set_input_files(broken)
+    ops.press("Загрузить")
+    expect(ops.page.get_by_role("alert")).to_contain_text("файл оборван")
+
+    def card() -> None:
+        ops.go("/ops/money")
+        expect(ops.page.get_by_role("article").filter(has_text=order["Номер"])).to_be_visible()
+
+    with queue.connect(system.database_url) as books:
+        sql = "SELECT 1 FROM unmatched_payments WHERE number = %s"
+        wait_until(lambda: books.execute(sql.encode(), (order["Номер"],)).fetchone(), "it is in the queue")
+    card()
+    shoot(ops.page, "money-queue")
+    _accessible(ops.page)
+    waiting = ops.page.get_by_role("article").filter(has_text=order["Номер"])
+    waiting.get_by_label("Счёт").fill("2026-9999999")
+    waiting.get_by_label("Основание").fill("опечатка")
+    waiting.get_by_role("button", name="Зачесть по счёту").click()
+    expect(ops.page.get_by_role("alert")).to_contain_text("Счёта 2026-9999999 нет.")
+    waiting.get_by_label("Счёт").fill(invoice["number"])
+    waiting.get_by_label("Основание").fill("письмо 12")
+    waiting.get_by_role("button", name="Зачесть по счёту").click()
+    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
+    waiting.get_by_label("Основание").fill("остаток")
+    waiting.get_by_role("button", name="Вернуть плательщику").click()
+    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
+    expect(waiting).to_have_count(0)
+    ops.go("/ops/money/refunds")
+    expect(ops.page.get_by_role("cell", name=re.compile("Возврат ошибочно перечисленных")).first).to_be_visible()
+    shoot(ops.page, "money-refunds")
+    _accessible(ops.page)
+
+
+def test_the_month_is_shown_and_downloaded(system: System, person: SignedIn, shoot: Shoot) -> None:
+    invoice = invoiced(system)
+    auditor = person("auditor")
+    auditor.go("/ops/money/month")
+    expect(auditor.page.get_by_text(re.compile(f"Счёт № {invoice['number']}"))).to_be_visible()
+    shoot(auditor.page, "money-month")
+    _accessible(auditor.page)
+    with auditor.page.expect_download() as workbook:
+        auditor.follow("Excel")
+    assert workbook.value.suggested_filename.endswith(".xlsx")
+    with auditor.page.expect_download() as act:
+        auditor.page.get_by_role("link", name=re.compile("акт сверки, ООО «Лукоморье-Софт»")).first.click()
+    assert Path(act.value.path()).read_bytes().startswith(b"%PDF")
+    auditor.go("/ops/money")
+    expect(auditor.page.get_by_role("button", name="Зачесть по счёту")).to_have_count(0)
+
+
+def test_partners_do_not_see_it(person: SignedIn) -> None:
+    partner = person("lukomor")
+    partner.go("/ops/money")
+    expect(partner.page.get_by_role("heading", name="Деньги")).to_have_count(0)
