@@ -126,8 +126,7 @@ def evolve(state: State, event: Event) -> State:
         case Activated(), Ready():
             return Active(state.delivery, _with(state.tries, event.activation_id))
         case ActivationRefused(), Ready():
-            wrong = state.wrong_codes + 1 if event.reason.code == WRONG_CODE.code else state.wrong_codes
-            return replace(state, tries=_with(state.tries, event.activation_id), wrong_codes=wrong)
+            return replace(state, tries=_with(state.tries, event.activation_id), wrong_codes=_wrong_codes(state, event))
         case ActivationRefused(), (Unknown() | Active()):
             return replace(state, tries=_with(state.tries, event.activation_id))
         case _:
@@ -219,7 +218,7 @@ def _activated(delivery: Delivery, wish: Wish, today: date, contract: Contract) 
         registration_number=delivery.registration_number,
         contract=contract,
         service_from=today,
-        service_until=months_later(today, delivery.months) - timedelta(days=1),
+        service_until=last_day(today, delivery.months),
     )
 
 
@@ -248,15 +247,28 @@ def _wish(asked: ActivateDelivery | ActivationHeld) -> Wish:
     return Wish(asked.activation_id, asked.activated_by, asked.actor, asked.partner_id, asked.code)
 
 
-def months_later(day: date, months: int) -> date:
-    """The same day so many months on; the last of the month where that month is shorter."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+def _wrong_codes(state: Ready, refused: ActivationRefused) -> int:
+    """How many in a row, after this refusal. A user with the right code may be refused for another reason."""
+    if refused.reason.code == WRONG_CODE.code:
+        return state.wrong_codes + 1
+    knew_the_code = refused.activated_by is Activator.USER and refused.reason.code != TOO_MANY_CODES.code
+    return 0 if knew_the_code else state.wrong_codes
+
+
+def last_day(first: date, months: int) -> date:
+    """The last day of so many months that begin on `first`: the day before the same day of the month; the last of the
+    month where that month has no such day.
+    """
+    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    longest = monthrange(year, month + 1)[1]
+    if first.day > longest:
+        return date(year, month + 1, longest)
+    return date(year, month + 1, first.day) - timedelta(days=1)
 
 
 def _same(given: str | None, right: str) -> bool:
-    """In constant time; case and hyphens don't matter to a person who types."""
-    return hmac.compare_digest(_plain(given or "").encode(), _plain(right).encode())
+    """In constant time; case and hyphens don't matter to a person who types. Nothing is the same as nothing."""
+    return bool(_plain(right)) and hmac.compare_digest(_plain(given or "").encode(), _plain(right).encode())
 
 
 def _plain(code: str) -> str:

@@ -15,6 +15,9 @@ from events.model import Channel, Decision, Event, Reason
 from events.reference import BaseDelivery, Client, Contact, Distributor, Partner, Product
 from events.request import REQUEST_TYPE, RequestSubmitted
 
+LONGEST_QUOTE = 100
+"""Characters of a field that a reason repeats."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -121,17 +124,18 @@ def shortcomings(asked: Asked, facts: Facts) -> Iterator[Reason]:
         yield _reason(
             "request_type",
             "unknown",
-            f"Тип заявки «{asked.request_type}» не подходит: нужен «1С:Предприятие 8. Обновления и дополнения».",
+            f"Тип заявки «{_quoted(asked.request_type)}» не подходит: "
+            "нужен «1С:Предприятие 8. Обновления и дополнения».",
         )
     if asked.contact is None:
         yield _reason("contact_id", "missing", "Выберите контактное лицо.")
     elif asked.contact not in facts.contacts:
-        yield _reason("contact_id", "unknown", f"Контактного лица «{asked.contact}» нет в вашем списке.")
+        yield _reason("contact_id", "unknown", f"Контактного лица «{_quoted(asked.contact)}» нет в вашем списке.")
     if asked.distributor is not None and facts.distributor is None:
         yield _reason(
             "distributor_id",
             "unknown",
-            f"Дистрибьютора «{asked.distributor}» нет в списке. Для прямой покупки оставьте поле пустым.",
+            f"Дистрибьютора «{_quoted(asked.distributor)}» нет в списке. Для прямой покупки оставьте поле пустым.",
         )
     yield from _of_product(asked, facts)
     if asked.registration is None:
@@ -140,7 +144,7 @@ def shortcomings(asked: Asked, facts: Facts) -> Iterator[Reason]:
         yield _reason(
             "registration_number",
             "malformed",
-            f"Регистрационный номер «{asked.registration}» должен состоять из 7–10 цифр.",
+            f"Регистрационный номер «{_quoted(asked.registration)}» должен состоять из 7–10 цифр.",
         )
     yield from _of_client(asked)
 
@@ -160,14 +164,16 @@ def _of_product(asked: Asked, facts: Facts) -> Iterator[Reason]:
     if asked.base_delivery is None:
         yield _reason("base_delivery_id", "missing", "Выберите основную поставку пользователя.")
     elif facts.base_delivery is None:
-        yield _reason("base_delivery_id", "unknown", f"Основной поставки «{asked.base_delivery}» нет в списке.")
+        yield _reason(
+            "base_delivery_id", "unknown", f"Основной поставки «{_quoted(asked.base_delivery)}» нет в списке."
+        )
     if asked.product is None:
         yield _reason("product_id", "missing", "Выберите товар: сервис и его период.")
     elif facts.product is None:
         yield _reason(
             "product_id",
             "unknown",
-            f"Товара «{asked.product}» нет в списке. Сервисы продаются только электронными поставками.",
+            f"Товара «{_quoted(asked.product)}» нет в списке. Сервисы продаются только электронными поставками.",
         )
     elif facts.base_delivery is not None and facts.base_delivery.id not in facts.fits:
         yield _reason(
@@ -185,17 +191,23 @@ def _of_client(asked: Asked) -> Iterator[Reason]:
         yield _reason(
             "inn",
             "malformed",
-            f"ИНН «{asked.inn}» неверен: нужно 10 или 12 цифр с правильными контрольными. Проверьте, нет ли опечатки.",
+            f"ИНН «{_quoted(asked.inn)}» неверен: нужно 10 или 12 цифр с правильными контрольными. "
+            "Проверьте, нет ли опечатки.",
         )
     length = len(asked.inn or "")
     if length == PERSON_INN and asked.kpp is not None:
         yield _reason("kpp", "not-allowed", "У индивидуального предпринимателя нет КПП: оставьте поле пустым.")
     elif length != PERSON_INN and asked.kpp is not None and not is_kpp(asked.kpp):
-        yield _reason("kpp", "malformed", f"КПП «{asked.kpp}» неверен: это 9 знаков, например 773601001.")
+        yield _reason("kpp", "malformed", f"КПП «{_quoted(asked.kpp)}» неверен: это 9 знаков, например 773601001.")
     elif length == ORGANISATION_INN and asked.kpp is None:
         yield _reason("kpp", "missing", "Укажите КПП организации.")
     if asked.buyer is None:
         yield _reason("buyer", "missing", "Укажите покупателя или заполните его по ИНН.")
+
+
+def _quoted(typed: str) -> str:
+    """What was typed, no longer than a reader needs and an event can hold."""
+    return typed if len(typed) <= LONGEST_QUOTE else typed[:LONGEST_QUOTE] + "…"
 
 
 def _trimmed(text: str | None) -> str | None:
