@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -66,15 +67,28 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Endpoints]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture
-def database(servers: Endpoints) -> Iterator[str]:
-    """URL of an empty database of this test's own."""
+@contextmanager
+def empty_database(servers: Endpoints) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
     yield make_conninfo(servers.database_url, dbname=name)
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture
+def database(servers: Endpoints) -> Iterator[str]:
+    """URL of an empty database of this test's own."""
+    with empty_database(servers) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def own_database(servers: Endpoints) -> Iterator[str]:
+    """The same for all tests of a module."""
+    with empty_database(servers) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,20 @@ of them is cheap. Fields are read through `events.registry.read_fields`, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from events import activation, approval, billing, request, shipping
+from events.topics import STAGE_TOPICS
+
+REQUIRED = {
+    topic.writer: {
+        message.TYPE: frozenset(name for name, field in message.model_fields.items() if field.is_required())
+        for message in topic.carries
+    }
+    for topic in STAGE_TOPICS
+}
+"""Stage → its events → the fields that none of them is without."""
 
 Fields = dict[str, Any]
 Group = dict[str, Any]
@@ -31,6 +41,30 @@ def fold(row: Row, stage: str, type_name: str, fields: Fields, time: str, positi
     change = CHANGES.get(type_name)
     if change is not None:
         change(group, fields, time)
+
+
+class NotOfThisStage(ValueError):
+    """No event that this stage has written: another stage's type, or without what the type must have."""
+
+
+def check(stage: str, type_name: str, fields: Fields) -> None:
+    """Raises `NotOfThisStage` for what only a forger can have put on a stage's topic. Cheap: fields are not validated,
+    since the stage did that when it wrote them."""
+    required = REQUIRED[stage].get(type_name)
+    if required is None:
+        raise NotOfThisStage(f"{type_name} is no event of {stage}")
+    if not fields.keys() >= required:
+        raise NotOfThisStage(f"{type_name} without {', '.join(sorted(required - fields.keys()))}")
+
+
+def named(headers: Mapping[str, bytes]) -> str:
+    """The type that a record says it has, whatever stands there."""
+    return readable(headers.get("ce_type", b"").decode("utf-8", "replace"))
+
+
+def readable(text: str) -> str:
+    """A text that PostgreSQL can keep: without NUL."""
+    return text.replace("\x00", "\\0")
 
 
 def status(row: Row) -> str:

@@ -21,7 +21,7 @@ from postavka.logs import logger
 from postavka.settings import Settings, database_url
 from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
-from services.cabinet.fold import UNSHOWN, Row, fold
+from services.cabinet.fold import UNSHOWN, Row, check, fold, named, readable
 from services.cabinet.table import (
     SCHEMA,
     STAGE_OF,
@@ -67,7 +67,7 @@ class Cabinet:
         """Fold the records in. Everything or nothing is written."""
         connection = self._connect()
         marks = dict(self._marks)
-        events: list[tuple[Record, UUID, str, dict[str, Any], dict[str, bytes], int]] = []
+        events: list[tuple[Record, UUID, str, dict[str, Any], str, int]] = []
         unread: list[tuple[Record, str, str]] = []
         for record in records:
             name = partition_name(record.topic, record.partition)
@@ -75,21 +75,20 @@ class Cabinet:
             if record.offset <= mark.offset:
                 continue
             marks[name] = Mark(record.offset, mark.position)
+            headers = header_map(record.headers)
             try:
-                headers = header_map(record.headers)
                 position = int(headers["ce_position"])
                 if position <= mark.position:
                     continue  # a late duplicate of a replaced relay
                 type_name, fields = read_fields(headers["ce_type"].decode(), record.value)
-                subject = UUID(headers["ce_subject"].decode())
+                check(STAGE_OF[record.topic], type_name, fields)
+                subject, time = UUID(headers["ce_subject"].decode()), headers["ce_time"].decode()
             except (KeyError, ValueError, UnknownType, BadBody) as wrong:
-                unread.append(
-                    (record, header_map(record.headers).get("ce_type", b"").decode("utf-8", "replace"), str(wrong))
-                )
+                unread.append((record, named(headers), readable(str(wrong))))
                 continue
             marks[name] = Mark(record.offset, position)
             if type_name not in UNSHOWN:
-                events.append((record, subject, type_name, fields, headers, position))
+                events.append((record, subject, type_name, fields, time, position))
         moved = {
             name: (self._marks.get(name, Mark()), mark) for name, mark in marks.items() if self._marks.get(name) != mark
         }
@@ -102,9 +101,9 @@ class Cabinet:
                 steps.take(self.name, record.topic, record.partition, record.offset, type_name, parent)
         rows = self._load(connection, {subject for _, subject, *_ in events})
         changed: dict[UUID, dict[str, Any]] = {}
-        for record, subject, type_name, fields, headers, position in events:
+        for record, subject, type_name, fields, time, position in events:
             stage = STAGE_OF[record.topic]
-            fold(rows[subject], stage, type_name, fields, headers["ce_time"].decode(), position)
+            fold(rows[subject], stage, type_name, fields, time, position)
             changed.setdefault(subject, {})[stage] = rows[subject][stage]
         try:
             with connection.transaction():
@@ -125,9 +124,9 @@ class Cabinet:
         steps.end()
         self._marks = marks
         self._remember(rows)
-        for _, subject, type_name, _, headers, _ in events:
+        for _, subject, type_name, _, time, _ in events:
             if type_name in MILESTONES:
-                _measure(rows[subject], type_name, headers["ce_time"].decode())
+                _measure(rows[subject], type_name, time)
         return len(events)
 
     def _load(self, connection: psycopg.Connection[Any], subjects: set[UUID]) -> dict[UUID, Row]:

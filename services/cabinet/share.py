@@ -26,7 +26,7 @@ from postavka.log.tail import read_messages_to_end
 from postavka.settings import Settings, database_url, environment, settings
 from postavka.store.mark import Mark
 from postavka.trouble import Trouble
-from services.cabinet.fold import UNSHOWN, Row, fold
+from services.cabinet.fold import UNSHOWN, Row, check, fold, named, readable
 from services.cabinet.table import SCHEMA, STAGE_OF, TOPICS, copy_rows
 
 NEXT = "requests_next"
@@ -60,10 +60,10 @@ class Folded:
             if position <= mark.position:
                 return None
             type_name, fields = read_fields(headers["ce_type"].decode(), message.value())
-            subject = UUID(headers["ce_subject"].decode())
+            check(STAGE_OF[topic], type_name, fields)
+            subject, time = UUID(headers["ce_subject"].decode()), headers["ce_time"].decode()
         except (KeyError, ValueError, UnknownType, BadBody) as wrong:
-            named = headers.get("ce_type", b"").decode("utf-8", "replace")
-            self.unread.append((topic, partition, offset, named, str(wrong)))
+            self.unread.append((topic, partition, offset, named(headers), readable(str(wrong))))
             return None
         self.marks[name] = Mark(offset, position)
         self.events += 1
@@ -73,7 +73,7 @@ class Folded:
         row = self.rows.get(subject)
         if row is None:
             row = self.rows[subject] = {}
-        fold(row, stage, type_name, fields, headers["ce_time"].decode(), position)
+        fold(row, stage, type_name, fields, time, position)
         return subject, stage
 
 
