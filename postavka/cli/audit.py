@@ -20,6 +20,7 @@ from postavka.cli.cabinet import STATUSES
 from postavka.cli.connection import connected
 from postavka.cli.events import COLOURS, MOSCOW, parse_since
 from postavka.cli.output import console, errors, print_json, print_line, table
+from postavka.privacy.vault import open_vault
 
 SHOWN = 50
 """Rows of a table of findings; --json has all."""
@@ -87,11 +88,13 @@ def as_of(
     from services.audit.as_of import as_of as stood
     from services.audit.as_of import standing_as_json
 
+    config = connected()
+    vault = open_vault(config)
     moment = _moment(time)
-    found = stood(connected(), moment, partner, None if request is None else [request])
+    found = stood(config, moment, partner, None if request is None else [request])
     if json:
         for standing in found:
-            print_line(standing_as_json(standing))
+            print_line(vault.reveal(standing_as_json(standing)))
         return
     counts: Counter[str] = Counter()
     newest: list[Any] = []
@@ -141,14 +144,16 @@ def diff(
     first, last = _moment(earlier), _moment(later)
     if first > last:
         raise SystemExit("the earlier moment comes first")
-    changes = compare(connected(), first, last, partner, None if request is None else [request])
+    config = connected()
+    vault = open_vault(config)
+    changes = compare(config, first, last, partner, None if request is None else [request])
     shown = table(f"{_local(first)} → {_local(last)} (Moscow)", "заявка", "партнёр", "было", "стало", "changed")
     count = 0
     for change in changes:
         count += 1
         if json:
-            before = standing_as_json(change.before) if change.before else None
-            after = standing_as_json(change.after)
+            before = vault.reveal(standing_as_json(change.before)) if change.before else None
+            after = vault.reveal(standing_as_json(change.after))
             print_line({"request_id": change.request, "changed": change.fields, "before": before, "after": after})
             continue
         shown.add_row(

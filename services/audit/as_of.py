@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -21,7 +21,6 @@ from psycopg.sql import SQL, Composed, Identifier
 from events.envelope import rfc3339
 from events.registry import BadBody, UnknownType, read_fields
 from postavka.clock import COUNTER_BITS
-from postavka.privacy.vault import open_vault
 from postavka.settings import Settings
 from services.audit.reading import STAGES, reading, stages_there
 from services.cabinet.fold import UNSHOWN, Row, fold, status
@@ -84,13 +83,12 @@ def as_of(
     """Every request that was there then (of a partner; of these), in the order of request ids. Reads as it is asked,
     so that the whole cabinet needs no memory."""
     until = clock_at(moment)
-    vault = open_vault(config)
     with reading(config) as connection:
         chosen = requests_of(connection, partner) if requests is None and partner is not None else requests
         for request, events in _by_request(connection, chosen, until):
             standing = _folded(request, events)
             if standing is not None and partner in (None, standing.partner):
-                yield replace(standing, row=vault.reveal(standing.row))
+                yield standing
 
 
 def diff(

@@ -45,6 +45,7 @@ from services.audit.verifier import (
     Refused,
     VerifierKey,
     open_checkpoint,
+    read_unchecked,
     roots_at,
     split_notes,
 )
@@ -83,6 +84,9 @@ class Copy:
 
     name: str
     leaves: bytes
+    reach: int | None = None
+    """How far it must go, where that is not as far as is signed: trees and evidence of a copy that was put back may be
+    behind until the auditor's service has caught up."""
     ids: dict[int, str] = field(default_factory=dict)
     """Position → type and id, as far as asked for."""
 
@@ -144,12 +148,13 @@ def _verify_log(
     copies = [topic, read_store(connection, log, told), read_tree(connection, log)]
     kept = folder / f"{log}.leaves"
     if kept.exists():
-        copies.append(Copy("evidence", kept.read_bytes()))
+        copies.append(Copy("evidence", kept.read_bytes(), reach=_reach_of_evidence(connection, log, folder)))
     copies = [copy for copy in copies if copy.size or copy.name in ("topic", "store")]
     truth, upto = _truth(copies, signed)
     for copy in copies:
         if copy is not truth:
-            findings += _compare(config, connection, log, copy, truth, upto)
+            bound = upto if copy.reach is None else min(upto, copy.reach)
+            findings += _compare(config, connection, log, copy, truth, bound)
     wrong = _first_wrong(truth, signed)
     if wrong is not None:
         findings.append(
@@ -292,7 +297,25 @@ def read_tree(connection: psycopg.Connection[Any], log: str) -> Copy:
         f"SELECT hashes FROM {SCHEMA}.tiles WHERE log = %s AND level = 0 ORDER BY index",  # noqa: S608
         (log,),
     )
-    return Copy("tree", b"".join(bytes(row[0]) for row in rows))
+    leaves = b"".join(bytes(row[0]) for row in rows)
+    size = connection.execute(f"SELECT size FROM {SCHEMA}.logs WHERE name = %s", (log,)).fetchone()  # noqa: S608
+    return Copy("tree", leaves, reach=int(size[0]) if size else 0)
+
+
+def _reach_of_evidence(connection: psycopg.Connection[Any], log: str, folder: Path) -> int:
+    """As far as its own checkpoints go, and those that PostgreSQL knows to be in it."""
+    told = connection.execute(
+        f"SELECT coalesce(max(size), 0) FROM {SCHEMA}.checkpoints WHERE log = %s AND told",  # noqa: S608
+        (log,),
+    ).fetchone()
+    sizes = [int(told[0]) if told else 0]
+    file = folder / f"{log}.checkpoints"
+    for note in split_notes(file.read_text("utf-8", "replace")) if file.exists() else ():
+        try:
+            sizes.append(read_unchecked(note).size)
+        except Refused:
+            continue  # it is a finding already
+    return max(sizes)
 
 
 # Comparing
