@@ -156,6 +156,16 @@ class Vault:
             return value
         return _replaced(value, self._fetch(wanted))
 
+    def readable(self, message: Model) -> Model:
+        """A message (or a part of one) with its texts made readable. What was erased reads `ERASED`."""
+        return message.model_copy(
+            update={
+                name: self.reveal(value)
+                for name, _ in personal_fields(type(message))
+                if is_encrypted(value := getattr(message, name))
+            }
+        )
+
     def _fetch(self, key_ids: Iterable[str]) -> dict[str, AESSIV | None]:
         """Keys by id; None for one that was destroyed. One that is not here is left out."""
         now = time.monotonic()

@@ -83,6 +83,7 @@ def test_what_is_encrypted_can_be_read_and_looks_like_a_text(vault: Vault):
     assert vault.reveal(orjson.loads(body)) == orjson.loads(encode(command))
     assert Vault(vault._conninfo, MASTER).reveal(kept.client_email) == "ivan@romashka.example"
     assert vault.protect(kept) == kept
+    assert vault.readable(kept) == command
 
 
 def test_the_same_command_again_is_the_same_command(vault: Vault):
