@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from postavka.log.connection import for_librdkafka
+from postavka.log.connection import for_librdkafka, for_producer
 from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, first_offsets, read_messages_to_end
 from postavka.log.topics import ensure_topics
 from postavka.settings import Settings
@@ -214,10 +214,8 @@ class OffsetWriter:
         self._done = 0
         self._failed: str | None = None
         self._producer = Producer(
-            for_librdkafka(config)
+            for_producer(config)
             | {
-                "enable.idempotence": True,
-                "acks": "all",
                 "linger.ms": 20,
                 "compression.type": "zstd",
                 "message.max.bytes": 10_000_000,
