@@ -97,9 +97,8 @@ async def statements(request: Request, principal: Reader) -> Response:
 async def load(request: Request, principal: Ops, file: UploadFile) -> Response:
     """Take a statement. A broken one changes nothing, and every mistake is shown with its line."""
     data, name = await file.read(), (file.filename or "выписка")[:200]
-    kernel, ours = web(request).kernel, payments_settings().bank_accounts
     try:
-        report = await asyncio.to_thread(lambda: _loader(kernel, ours).load(data, name, "web", principal.actor))
+        report = await asyncio.to_thread(lambda: _loader(request).load(data, name, "web", principal.actor))
     except BrokenStatement as broken:
         return await _statements(request, principal, broken=str(broken).split("\n"), name=name, status=422)
     return await _statements(request, principal, report=report)
@@ -270,9 +269,15 @@ async def _shown(request: Request, principal: Principal, template: str, status: 
     return await show(request, principal, template, status, tabs=tabs, may_act=principal.role is Role.OPS, **values)
 
 
-@cache
-def _loader(kernel: Any, ours: frozenset[str]) -> Loader:
-    return Loader(kernel, ours)
+_loaders: dict[str, Loader] = {}
+
+
+def _loader(request: Request) -> Loader:
+    """One for each application: it keeps a producer."""
+    parts = web(request)
+    if parts.conninfo not in _loaders:
+        _loaders[parts.conninfo] = Loader(parts.kernel, payments_settings().bank_accounts)
+    return _loaders[parts.conninfo]
 
 
 def _fresh() -> str:

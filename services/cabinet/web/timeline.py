@@ -82,6 +82,14 @@ def _of_billing(group: Group) -> Iterator[Moment]:
             "Оплачено полностью" if due == "0.00" else f"Осталось {_roubles(due)}",
             clause="L17",
         )
+    for refund in group.get("refunds", ()):
+        why = "Заявка отозвана" if refund.get("cause") == "withdrawn" else "Переплата"
+        yield Moment(_at(refund["at"]), "refund-owed", f"К возврату {_roubles(refund['amount'])}", "фирма «1С»", why)
+    for gone in group.get("returns", ()):
+        is_refund = "paid_on" in gone
+        title = "Возвращена оплата" if is_refund else "Оплата отозвана банком"
+        left = None if is_refund else f"К оплате {_roubles(gone.get('due', '0.00'))}"
+        yield Moment(_at(gone["at"]), "returned", f"{title} {_roubles(gone['amount'])}", "банк", left)
     answer = group.get("confirmation") or {}
     if "confirmed_at" in group:
         yield Moment(

@@ -53,7 +53,7 @@ def now(row: Row, reader: Reader) -> Now:
         case "declined":
             return _declined(stage, row, reader)
         case "withdrawn":
-            return _withdrawn(stage, reader)
+            return _withdrawn(stage, row, reader)
         case "awaiting-confirmation":
             return _awaiting_confirmation(stage, row, reader)
         case "awaiting-payment":
@@ -98,9 +98,12 @@ def _declined(stage: Stage, row: Row, reader: Reader) -> Now:
     return Now(stage, f"Вы отказались оплатить счёт.{said}" if reader is Reader.DISTRIBUTOR else f"Отказ.{said}")
 
 
-def _withdrawn(stage: Stage, reader: Reader) -> Now:
+def _withdrawn(stage: Stage, row: Row, reader: Reader) -> Now:
     if reader is Reader.PARTNER:
-        return Now(stage, "Вы отозвали эту заявку.", "Её можно отправить заново.", Act.COPY, "Скопировать в новую")
+        owed = (row.get("billing") or {}).get("refund_owed", "0.00")
+        back = "" if owed == "0.00" else f" Вернём вам {money(owed)}."
+        said = f"Вы отозвали эту заявку.{back}"
+        return Now(stage, said, "Её можно отправить заново.", Act.COPY, "Скопировать в новую")
     return Now(stage, "Партнёр отозвал эту заявку.")
 
 
