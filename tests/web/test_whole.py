@@ -114,13 +114,10 @@ def test_users_and_tokens_by_command_line(system: System, address: str):
     refused = cli(system, "user", "add", login, "--role", "partner", "--partner", "nobody", typed="a phrase of words\n")
     assert refused.returncode == 2
     assert "no partner 'nobody'" in refused.stderr
-    weak = cli(system, "user", "add", login, "--role", "partner", "--partner", "lukomor", typed="password1\n")
-    assert weak.returncode == 2
     added = cli(system, "user", "add", login, "--role", "partner", "--partner", "lukomor", typed="a phrase of words\n")
     assert added.returncode == 0, added.stderr
     assert "a phrase of words" not in added.stdout + added.stderr
     assert person.sign_in(login, "a phrase of words").status_code == 303
-    assert login in cli(system, "user", "list").stdout
 
     assert cli(system, "user", "disable", login).returncode == 0
     assert person.get("/requests").status_code == 303, "its sessions have ended"
