@@ -50,6 +50,8 @@ ANSWER = {"accepted": True}
 SIGNATURE = {"signature": "AAAA"}
 ACTIVATION = {"registration_number": "7777777", "code": "NONE"}
 
+MONEY = {"order_id": "o-1", "payment_id": "p-1", "return_id": "r-1", "invoice": "2026-0000001", "note": "why"}
+
 MATRIX: dict[str, Case] = {
     # Signing in
     "GET /": Case(EVERYBODY),
@@ -102,6 +104,17 @@ MATRIX: dict[str, Case] = {
     "POST /ops/letters/{stage}/{number}/retry": case(O, form={"reason": "xxx"}, whole=True),
     "POST /ops/letters/{stage}/{number}/discard": case(O, form={"reason": "xxx"}, whole=True),
     "POST /ops/letters/{stage}/{number}/correct": case(O, form={"reason": "xxx", "value": "{}"}, whole=True),
+    # Money
+    "GET /ops/money": case(O, A, whole=True),
+    "GET /ops/money/refunds": case(O, A, whole=True),
+    "GET /ops/money/statements": case(O, A, whole=True),
+    "POST /ops/money/statements": case(O, form={}, whole=True),
+    "POST /ops/money/match": case(O, form=MONEY, whole=True),
+    "POST /ops/money/return": case(O, form=MONEY, whole=True),
+    "POST /ops/money/match-return": case(O, form=MONEY, whole=True),
+    "GET /ops/money/month": case(O, A, whole=True),
+    "GET /ops/money/month.xlsx": case(O, A, whole=True),
+    "GET /ops/money/month.pdf": case(O, A, whole=True),
     # API
     "GET /api/v1/openapi.json": Case(EVERYBODY),
     "GET /api/v1/me": Case(ALL),
