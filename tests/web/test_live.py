@@ -102,6 +102,42 @@ def test_notifications_that_were_missed_are_made_up_for(site: Site):
         assert '"status":"awaiting-confirmation"' in live.event()["data"]
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        "DELETE FROM accounts.sessions",
+        "UPDATE accounts.users SET disabled_at = now() WHERE login = 'tihaya-gavan'",
+    ],
+    ids=["session ended", "user disabled"],
+)
+def test_who_is_let_in_no_more_is_told_no_more(site: Site, end: str):
+    story = Story("tihaya-gavan").submitted()
+    site.write(story)
+    try:
+        with stream(site.person("tihaya-gavan"), story.request_id) as live:
+            live.event()
+            site.sql(end)
+            site.write(story.approved())
+            with pytest.raises(AssertionError, match="has ended"):
+                live.event()
+    finally:
+        site.sql("UPDATE accounts.users SET disabled_at = NULL WHERE login = 'tihaya-gavan'")
+
+
+def test_a_programs_stream_ends_with_its_token(site: Site):
+    story = Story().submitted()
+    site.write(story)
+    token = site.token("lukomor")
+    path = f"/api/v1/requests/{story.request_id}/events"
+    with site.program(token).stream("GET", path, timeout=30) as answer:
+        live = Stream(answer)
+        live.event()
+        site.sql("UPDATE accounts.tokens SET revoked_at = now() WHERE hint = %s", token[-4:])
+        site.write(story.approved())
+        with pytest.raises(AssertionError, match="has ended"):
+            live.event()
+
+
 def test_streams_are_bounded_for_each_user_and_given_back(web_database: str, kernel: Settings):
     config = WebSettings(live_streams_each=2, _env_file=None)
     with served(create_app(kernel, config), web_database, kernel) as running:

@@ -44,11 +44,15 @@ class Live:
         if self._task is not None:
             self._task.cancel()
 
+    def check_room(self, owner: str) -> None:
+        """Raises `TooMany` when no further stream may be opened, in all or by this user."""
+        if self._open.total() >= self._most or self._open[owner] >= self._most_each:
+            raise TooMany(30)
+
     @contextmanager
     def subscription(self, request_id: str, owner: str) -> Any:
         """An event that is set whenever the request has changed. Raises `TooMany`."""
-        if self._open.total() >= self._most or self._open[owner] >= self._most_each:
-            raise TooMany(30)
+        self.check_room(owner)
         changed = asyncio.Event()
         self._open[owner] += 1
         self._waiting[request_id].add(changed)

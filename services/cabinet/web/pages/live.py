@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import StreamingResponse
 
 from services.accounts.principal import Principal
+from services.accounts.standing import still_good
 from services.cabinet.web.access import SIGNED_IN
 from services.cabinet.web.app_state import Web, web
 from services.cabinet.web.live import LOOK_SECONDS
@@ -41,16 +43,15 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
     known = parts.recently.knows(principal.owner, request_id)
     if not known and await _look(parts, principal, request_id) is None:
         raise not_found()
-    # Taken now, so that a refusal is an answer with a status and not a broken stream.
-    subscription = parts.live.subscription(str(request_id), principal.owner + ":" + principal.id)
-    changed = subscription.__enter__()
+    owner = f"{principal.owner}:{principal.id}"
+    parts.live.check_room(owner)  # now, so that a refusal is an answer with a status and not a broken stream
 
     async def body() -> AsyncIterator[bytes]:
-        told = seen
-        try:
-            yield f"retry: {RETRY_MS}\n\n".encode()
-            for _ in range(LONGEST_SECONDS):
-                if parts.live.closing.is_set():
+        told, until = seen, time.monotonic() + LONGEST_SECONDS
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        with parts.live.subscription(str(request_id), owner) as changed:
+            while not parts.live.closing.is_set() and time.monotonic() < until:
+                if not await _is_let_in(parts, principal):
                     return
                 row = await _look(parts, principal, request_id)
                 if row is None and not parts.recently.knows(principal.owner, request_id):
@@ -60,8 +61,6 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
                     yield _event(row)
                 elif not await parts.live.wait(changed, LOOK_SECONDS if row else 1.0):
                     yield b": alive\n\n"
-        finally:
-            subscription.__exit__(None, None, None)
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
@@ -70,6 +69,12 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
 def _event(row: Row) -> bytes:
     said = {"status": row.status, "title": row.status_title, "version": row.version}
     return b"id: " + row.version.encode() + b"\nevent: changed\ndata: " + orjson.dumps(said) + b"\n\n"
+
+
+async def _is_let_in(parts: Web, principal: Principal) -> bool:
+    """Signing out, a disabled user or a revoked token end the stream with the next thing it would tell."""
+    async with parts.database.accounts() as rows:
+        return await still_good(rows, principal, parts.config.lifetimes)
 
 
 async def _look(parts: Web, principal: Principal, request_id: UUID) -> Row | None:
