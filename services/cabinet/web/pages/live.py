@@ -18,6 +18,7 @@ from services.cabinet.web.app_state import Web, web
 from services.cabinet.web.live import LOOK_SECONDS
 from services.cabinet.web.problem import not_found
 from services.cabinet.web.requests import Requests, Row
+from services.cabinet.web.throttle import TooMany
 
 router = APIRouter(include_in_schema=False)
 RETRY_MS = 2_000
@@ -49,7 +50,12 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
     async def body() -> AsyncIterator[bytes]:
         told, until = seen, time.monotonic() + LONGEST_SECONDS
         yield f"retry: {RETRY_MS}\n\n".encode()
-        with parts.live.subscription(str(request_id), owner) as changed:
+        try:
+            subscription = parts.live.subscription(str(request_id), owner)
+            changed = subscription.__enter__()
+        except TooMany:  # others came in between: the browser tries again
+            return
+        try:
             while not parts.live.closing.is_set() and time.monotonic() < until:
                 if not await _is_let_in(parts, principal):
                     return
@@ -61,6 +67,8 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
                     yield _event(row)
                 elif not await parts.live.wait(changed, LOOK_SECONDS if row else 1.0):
                     yield b": alive\n\n"
+        finally:
+            subscription.__exit__(None, None, None)
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
