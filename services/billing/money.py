@@ -90,7 +90,8 @@ def paid(state: State, payment: BankPayment, facts: Facts) -> Decision:
 
 def _why_not_counted(state: State, payment: BankPayment, facts: Facts) -> Reason | None:
     if not facts.invoice_found:
-        return Reason(code="invoice-not-found", message="Счёт с таким номером не найден.")
+        said = "Счёт с таким номером не найден." if payment.invoice_number else "Номер счёта в назначении не разобран."
+        return Reason(code="invoice-not-found", message=said)
     match state:
         case Closed():
             return Reason(code=state.reason.value, message="Заявка закрыта. Деньги нужно вернуть плательщику.")

@@ -334,6 +334,7 @@ BACK = "Заявка закрыта. Деньги нужно вернуть пл
     ("before", "of", "facts", "code", "message"),
     [
         ((), payment(), NOT_FOUND, "invoice-not-found", "Счёт с таким номером не найден."),
+        ((), payment(invoice=None), NOT_FOUND, "invoice-not-found", "Номер счёта в назначении не разобран."),
         ((), payment(), FACTS, "invoice-not-found", "По этой заявке счёт не выставлен."),
         ((DIRECT,), payment(), FACTS, "invoice-not-found", "По этой заявке счёт не выставлен."),
         ((OPENED,), payment(), FACTS, "distributor-sale", "Продажа через дистрибьютора: счёт по ней не выставлялся."),
