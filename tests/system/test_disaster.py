@@ -110,6 +110,7 @@ def topic_of(config: Settings, topic: str) -> list[Record]:
 
 
 def verify(config: Settings) -> list[str]:
+    """What is not as it was signed. (Other tests of this folder forge records on the system's topics.)"""
     trusted = published_keys(AuditSettings().key_file(config))
     assert trusted
     return [str(each) for each in verify_checkpoints(config, AuditSettings(), logs=LOGS, trusted=trusted)]
@@ -124,10 +125,10 @@ def test_a_copy_taken_under_load_is_whole(system: System, another_machine: Setti
         places = {(record.partition, record.offset) for record in copied_records}
         everything = topic_of(system.config, topic.name)
         assert copied_records == [each for each in everything if (each.partition, each.offset) in places]
-    assert verify(another_machine) == []
+    assert set(verify(another_machine)) <= set(verify(system.config))
 
 
-def test_all_stores_are_built_from_the_topics_alone(another_machine: Settings, copied: Parts):
+def test_all_stores_are_built_from_the_topics_alone(system: System, another_machine: Settings, copied: Parts):
     rebuild_cabinet(another_machine)
     before = {stage.name: events_of(another_machine, stage.name) for stage in stages()}
     marks = {stage.name: marks_of(another_machine, stage.name) for stage in stages()}
@@ -150,10 +151,12 @@ def test_all_stores_are_built_from_the_topics_alone(another_machine: Settings, c
             if name in now and now[name][0] == offset:
                 assert now[name][1] == position
             assert now.get(name, (-1, 0))[0] <= offset or (stage, name) in ahead
-    assert verify(another_machine) == []
+    assert set(verify(another_machine)) <= set(verify(system.config))
 
 
-def test_the_topics_of_stages_are_filled_from_their_stores(another_machine: Settings, copied: Parts, tmp_path: Path):
+def test_the_topics_of_stages_are_filled_from_their_stores(
+    system: System, another_machine: Settings, copied: Parts, tmp_path: Path
+):
     names = topic_names(distributor_ids(database_url(another_machine)))
     stage_topics = [stage.topic for stage in stages()]
     before = {topic: topic_of(another_machine, topic) for topic in stage_topics}
@@ -165,13 +168,16 @@ def test_the_topics_of_stages_are_filled_from_their_stores(another_machine: Sett
     wait_until(lambda: not set(names) & set(admin.list_topics(timeout=10).topics), "the topics are gone")
     rebuilt = rebuild_topics(another_machine, stages(), names)
     for topic in stage_topics:
-        now = topic_of(another_machine, topic)
-        assert [(each.partition, each.key, each.value, each.headers) for each in now] == [
-            (each.partition, each.key, each.value, each.headers) for each in before[topic]
-        ]
-        assert [each.offset for each in now] == [each.offset for each in before[topic]]
-    for stage, there in marks.items():
-        assert marks_of(another_machine, stage) == there
+        now, then = topic_of(another_machine, topic), before[topic]
+        if not system.forged:
+            assert [(each.partition, each.offset, each.key, each.value, each.headers) for each in now] == [
+                (each.partition, each.offset, each.key, each.value, each.headers) for each in then
+            ]
+        assert {(each.key, each.value, each.headers) for each in now} <= {
+            (each.key, each.value, each.headers) for each in then
+        }
+    if not system.forged:
+        assert {stage: marks_of(another_machine, stage) for stage in marks} == marks
     # Commands are gone, and new ones come to lie behind the old: no mark takes them for handled.
     handled = {name: offset for name, (offset, _) in marks["request"].items() if name.startswith("commands.requests/")}
     again = save_topics(another_machine, tmp_path / "again", topics=["commands.requests"])["commands.requests"]
@@ -180,4 +186,4 @@ def test_the_topics_of_stages_are_filled_from_their_stores(another_machine: Sett
     }
     assert rebuilt.lost["commands.requests"] == sum(offset + 1 for offset in handled.values())
     assert sum(each.end for each in ends.values()) >= rebuilt.lost["commands.requests"]
-    assert verify(another_machine) == []
+    assert set(verify(another_machine)) <= set(verify(system.config))
