@@ -117,7 +117,6 @@ def test_pages_of_a_request_on_its_way(person: SignedIn, shoot: Shoot) -> None:
     look(partner.page, "sold deliveries")
     partner.go("/requests")
     look(partner.page, "the list")
-    shoot(partner.page, "requests")
 
 
 def test_pages_of_operations_and_auditors_begin_somewhere(person: SignedIn) -> None:

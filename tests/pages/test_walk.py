@@ -53,6 +53,8 @@ def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
     distributor.go("/answered")
     distributor.page.get_by_role("link", name=request_id[:8]).click()
     distributor.expect_stage("Активирована")
+    partner.go("/requests")
+    shoot(partner.page, "requests")
     assert "Код активации" not in distributor.page.content()
 
 
@@ -68,7 +70,9 @@ def test_directly_with_activation_by_the_user(
     expect(partner.page.locator("#now")).to_contain_text("Оплатите 20 160,00 ₽")
     shoot(partner.page, "request-to-pay")
 
-    number = partner.page.locator(".papers").get_by_text("Счет на оплату").inner_text().split("№")[1].strip()
+    number = (
+        partner.page.locator(".papers b").filter(has_text="Счет на оплату").first.inner_text().split("№")[1].strip()
+    )
     system.cli("pay", number, "20160.00", "--payer-inn", "0034117920")
     partner.expect_stage("Ждёт активации")
     code = partner.page.locator("[data-copy]").last.get_attribute("data-copy")

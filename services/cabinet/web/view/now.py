@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -143,7 +143,7 @@ def _shipped(stage: Stage, row: Row, reader: Reader) -> Now:
         return Now(stage, "Поставка продана. Активировать её может партнёр или сам пользователь.")
     if refusals:
         return Now(
-            stage,
+            replace(stage, tone="wait", icon="triangle-alert"),
             f"Активация не прошла. {refusals[-1]['reason']['message']}",
             "Когда причина устранена, повторите.",
             Act.ACTIVATE,
