@@ -56,9 +56,12 @@ def nothing_fails(system: System) -> Iterator[None]:
     assert "a route failed" not in said, said[said.index("a route failed") - 100 :][:6_000]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests; each has contexts of its own."""
+    """One browser for the tests of a module; each has contexts of its own.
+
+    Not for the whole run: Playwright keeps an event loop running as long as it lives, and no other test could run one.
+    """
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: deploy/debian-packages.sh installs it")
     with sync_playwright() as playwright:
@@ -193,6 +196,7 @@ def address_with_tax_service(system: System, tax_service: TaxService) -> Iterato
     env = {
         **os.environ,
         **environment(system.config),
+        "POSTAVKA_HOME": str(system.launch.home.resolve()),
         "POSTAVKA_HTTP_PORT": str(port),
         "POSTAVKA_TAX_SOURCE": "online",
         "POSTAVKA_TAX_URL": tax_service.url,
