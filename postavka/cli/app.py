@@ -22,6 +22,7 @@ from postavka.cli.cabinet import cabinet
 from postavka.cli.connection import connected
 from postavka.cli.distributor import distributor
 from postavka.cli.doctor import doctor
+from postavka.cli.documents import documents, postal
 from postavka.cli.events import log
 from postavka.cli.letters import letters
 from postavka.cli.ops import ops, top
@@ -52,6 +53,8 @@ The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS a
 PARTS = (
     request,
     cabinet,
+    documents,
+    postal,
     log,
     letters,
     ops,

@@ -32,6 +32,7 @@ SERVICES = (
     "shipping",
     "activation",
     "cabinet",
+    "papers",
     "payments",
     "desk",
     "ops",

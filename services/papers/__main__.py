@@ -1,0 +1,19 @@
+"""`python -m services.papers`: follows shipping's events, and brings documents on their way beside it."""
+
+from __future__ import annotations
+
+from postavka.projection.live import main
+from postavka.settings import Settings
+from services.papers.projection import Documents
+from services.papers.worker import Worker
+
+
+def start(config: Settings) -> Documents:
+    """The projection; the dispatching thread runs beside it."""
+    documents = Documents(config)
+    Worker(config).start()
+    return documents
+
+
+if __name__ == "__main__":
+    main(start)

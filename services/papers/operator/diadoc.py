@@ -1,0 +1,208 @@
+"""A client of Diadoc's HTTP API, or of one of its shape: JSON over HTTPS, `PostMessage` and `GetNewEvents`.
+
+A sending carries the letter's key as `operationId`: Diadoc answers a repeated one with the result of the first. The
+feed of events tells what has changed without contents; they are fetched when they matter. What comes from outside is
+untrusted: sizes are bounded, and its signatures are checked by shipping, not here.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx2
+from lxml import etree
+
+from postavka.logs import logger
+from services.papers.operator.interface import (
+    TRANSFER,
+    Answer,
+    Declined,
+    Letter,
+    OperatorAway,
+    OperatorRefuses,
+    Sent,
+    SignedBack,
+)
+
+log = logger(__name__)
+
+SECONDS = 30.0
+MAX_CONTENT = 10_000_000
+"""Bytes of a title or signature that is taken in."""
+MAX_REASON = 2_000
+TITLES = frozenset(("UniversalTransferDocumentBuyerTitle", "Title"))
+REJECTIONS = frozenset(("XmlSignatureRejection", "SignatureRequestRejection"))
+VERSION = "utd970_05_03_01"
+FUNCTION = "ДОП"
+GONE = (401, 402, 403, 408, 425, 429)
+"""Statuses that say something about us or the moment, not about the letter: come again."""
+
+
+class Diadoc:
+    """See `ExchangeOperator`. `box` is our own mailbox's id."""
+
+    def __init__(
+        self, url: str, client_id: str, token: str, box: str, transport: httpx2.BaseTransport | None = None
+    ) -> None:
+        self._box = box
+        self._boxes: dict[tuple[str | None, str, str | None], str] = {}
+        self._http = httpx2.Client(
+            base_url=url,
+            timeout=SECONDS,
+            transport=transport,
+            headers={
+                "Authorization": f"DiadocAuth ddauth_api_client_id={client_id},ddauth_token={token}",
+                "Accept": "application/json",
+            },
+        )
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._http.close()
+
+    def send(self, letter: Letter) -> Sent:
+        """See `ExchangeOperator.send`."""
+        body = {
+            "FromBoxId": self._box,
+            "ToBoxId": self._box_of(letter),
+            "DocumentAttachments": [_attachment(letter)],
+        }
+        message = self._call("POST", "/V3/PostMessage", params={"operationId": letter.key}, json=body)
+        entities = [each for each in message.get("Entities", ()) if each.get("EntityType") == "Attachment"]
+        if not entities or not message.get("MessageId"):
+            raise OperatorRefuses("the operator's answer names no message or no document")
+        return Sent(str(message["MessageId"]), str(entities[0]["EntityId"]))
+
+    def answers(self, after: str | None) -> Sequence[Answer]:
+        """See `ExchangeOperator.answers`."""
+        params = {"boxId": self._box, "messageType": "Letter", "documentDirection": "Outbound", "orderBy": "Ascending"}
+        feed = self._call("GET", "/V7/GetNewEvents", params=params | ({"afterIndexKey": after} if after else {}))
+        found: list[Answer] = []
+        for event in feed.get("Events", ()):
+            # One event may bring several answers; the cursor moves over it with the last of them.
+            whats: list[SignedBack | Declined | None] = [*self._whats(event)] or [None]
+            key = str(event["IndexKey"])
+            found += [Answer(after or "", what) for what in whats[:-1]] + [Answer(key, whats[-1])]
+            after = key
+        return found
+
+    def _whats(self, event: Mapping[str, Any]) -> Iterator[SignedBack | Declined]:
+        """What an event says about documents of ours."""
+        patch = event.get("Patch")
+        if not patch:
+            return
+        message_id = str(patch["MessageId"])
+        entities = patch.get("Entities") or []
+        by_id = {str(each.get("EntityId")): each for each in entities}
+        for entity in entities:
+            try:
+                yield from self._what(str(event["EventId"]), message_id, entity, by_id)
+            except OperatorRefuses as lost:  # its content is gone or too large: the feed goes on
+                log.error("an answer can't be read", message=message_id, why=str(lost)[:300])
+
+    def _what(
+        self, event_id: str, message_id: str, entity: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[SignedBack | Declined]:
+        parent = entity.get("ParentEntityId")
+        if not parent:
+            return
+        if entity.get("AttachmentType") in REJECTIONS and entity.get("EntityType") == "Attachment":
+            reason = _reason(self._content(message_id, entity))
+            signer = str(entity.get("SignerBoxId") or "counterparty")
+            yield Declined(Sent(message_id, str(parent)), event_id, reason, signer)
+        elif entity.get("EntityType") == "Signature" and entity.get("SignerBoxId") != self._box:
+            signed = by_id.get(str(parent))
+            if signed is None:  # under a document of an earlier event: ours
+                yield self._signed(message_id, str(parent), entity, None)
+            elif signed.get("AttachmentType") in TITLES and signed.get("ParentEntityId"):
+                title = self._content(message_id, signed)
+                yield self._signed(message_id, str(signed["ParentEntityId"]), entity, title)
+
+    def _signed(self, message_id: str, document: str, entity: Mapping[str, Any], title: bytes | None) -> SignedBack:
+        signature = self._content(message_id, entity)
+        return SignedBack(
+            Sent(message_id, document), signature, title, str(entity.get("SignerBoxId") or "counterparty")
+        )
+
+    def _content(self, message_id: str, entity: Mapping[str, Any]) -> bytes:
+        """Inside the event, or fetched."""
+        inline = (entity.get("Content") or {}).get("Data")
+        if inline:
+            return base64.b64decode(inline)
+        params = {"boxId": self._box, "messageId": message_id, "entityId": str(entity["EntityId"])}
+        content = self._ask("GET", "/V4/GetEntityContent", params=params).content
+        if len(content) > MAX_CONTENT:
+            raise OperatorRefuses(f"an entity of {len(content)} bytes")
+        return content
+
+    def _box_of(self, letter: Letter) -> str:
+        """The counterparty's mailbox, by its participant id or by INN and KPP."""
+        who = (letter.to_participant, letter.to_inn, letter.to_kpp)
+        if who not in self._boxes:
+            params = (
+                {"fnsParticipantId": letter.to_participant}
+                if letter.to_participant
+                else {"inn": letter.to_inn} | ({"kpp": letter.to_kpp} if letter.to_kpp else {})
+            )
+            boxes = self._call("GET", "/GetOrganization", params=params).get("Boxes") or []
+            if not boxes:
+                raise OperatorRefuses(f"the counterparty with INN {letter.to_inn} has no mailbox")
+            self._boxes[who] = str(boxes[0].get("BoxIdGuid") or boxes[0]["BoxId"])
+        return self._boxes[who]
+
+    def _call(self, method: str, path: str, **how: Any) -> dict[str, Any]:
+        answer = self._ask(method, path, **how)
+        try:
+            said = answer.json()
+        except ValueError:
+            raise OperatorAway(f"{path}: the answer is no JSON") from None
+        if not isinstance(said, dict):
+            raise OperatorAway(f"{path}: the answer is no object")
+        return said
+
+    def _ask(self, method: str, path: str, **how: Any) -> httpx2.Response:
+        try:
+            answer = self._http.request(method, path, **how)
+        except httpx2.HTTPError as error:
+            raise OperatorAway(f"{path}: {type(error).__name__}") from None
+        if answer.status_code == 200:
+            return answer
+        told = f"{path}: {answer.status_code} {' '.join(answer.text.split())[:300]}"
+        if answer.status_code in GONE or answer.status_code == 204 or answer.status_code >= 500:
+            raise OperatorAway(told)
+        raise OperatorRefuses(told)
+
+
+def _attachment(letter: Letter) -> dict[str, Any]:
+    signed: dict[str, Any] = {"Content": base64.b64encode(letter.content).decode()}
+    if letter.signature is not None:
+        signed["Signature"] = base64.b64encode(letter.signature).decode()
+    attachment: dict[str, Any] = {
+        "TypeNamedId": letter.kind,
+        "SignedContent": signed,
+        "NeedRecipientSignature": letter.wants_signature,
+        "CustomDocumentId": letter.key,
+    }
+    if letter.kind == TRANSFER:
+        return attachment | {"Function": FUNCTION, "Version": VERSION}
+    metadata = {
+        "FileName": letter.file_name,
+        "DocumentNumber": letter.number,
+        "DocumentDate": f"{letter.issued_on:%d.%m.%Y}",
+        "TotalSum": f"{letter.total:.2f}",
+        "TotalVat": f"{letter.vat:.2f}",
+    }
+    return attachment | {"Metadata": [{"Key": key, "Value": value} for key, value in metadata.items()]}
+
+
+def _reason(content: bytes) -> str:
+    """Why: the text of a formal notice, or what somebody has typed."""
+    try:
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+        root = etree.fromstring(content, parser)
+        said = " ".join(root.xpath("string(//ТекстУведУточ)").split())
+    except (etree.XMLSyntaxError, ValueError):
+        said = " ".join(content.decode("utf-8", "replace").replace("\x00", " ").split())
+    return said[:MAX_REASON] or "без объяснения"

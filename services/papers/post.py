@@ -1,0 +1,180 @@
+"""The postal queue (L15): what waits for the clerk, what is printed, and the tracking number that comes back.
+
+One envelope holds the documents of one request: an address sheet, then each document as it was issued.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pypdf
+from psycopg.rows import dict_row
+
+from events.reference import Company
+from events.shipping import ShippingOpened
+from postavka.blobs import Blobs
+from postavka.trouble import Trouble
+from services.papers.catalogue import STEMS
+from services.typesetting import day_in_words, typeset
+
+TEMPLATES = Path(__file__).parent / "templates"
+INDEX = re.compile(r"\b[0-9]{6}\b")
+TRACKING = re.compile(r"[0-9]{14}|[A-Z]{2}[0-9]{9}[A-Z]{2}")
+"""Of Russian Post: 14 digits within the country, 13 characters abroad (S10)."""
+
+
+class NotQueued(Trouble):
+    """Nothing of this request waits for the post."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """One document in an envelope."""
+
+    document_id: str
+    title: str
+    rendering_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What goes to one recipient for one request."""
+
+    request_id: UUID
+    recipient: Company
+    sender: Company
+    since: datetime
+    enclosures: tuple[Enclosure, ...]
+
+    @property
+    def address(self) -> str:
+        """Where paper goes."""
+        return self.recipient.postal_address or self.recipient.address or ""
+
+    @property
+    def index(self) -> str:
+        """The postal code in the address, if there is one."""
+        found = INDEX.search(self.address)
+        return found.group() if found else ""
+
+
+QUEUE = """
+SELECT d.request_id, d.document_id, d.kind, d.number, d.issued_on, d.recorded_at, d.rendering_sha256, s.facts
+FROM papers.documents d
+JOIN papers.sales s USING (request_id)
+LEFT JOIN papers.work w USING (request_id, document_id)
+WHERE d.delivery = 'post' AND d.dispatched_at IS NULL AND d.rendering_sha256 IS NOT NULL AND s.closed_at IS NULL
+    AND w.posted_at IS NULL AND (%(request)s::uuid IS NULL OR d.request_id = %(request)s::uuid)
+ORDER BY d.recorded_at, d.document_id
+"""
+
+
+def waiting(connection: psycopg.Connection[Any], request_id: UUID | None = None) -> list[Envelope]:
+    """The envelopes that wait for the clerk, those that have waited longest first; or the one of this request."""
+    rows = connection.cursor(row_factory=dict_row).execute(QUEUE, {"request": request_id}).fetchall()
+    of_request: dict[UUID, list[dict[str, Any]]] = {}
+    for row in rows:
+        of_request.setdefault(row["request_id"], []).append(row)
+    return [_envelope(each) for each in of_request.values()]
+
+
+def sent(
+    connection: psycopg.Connection[Any], request_id: UUID, tracking: str, by: str, documents: Sequence[str] = ()
+) -> list[str]:
+    """The clerk has posted the envelope of this request (or only these `documents` of it). Returns their ids; the
+    worker tells the log.
+
+    Raises `NotQueued` if nothing, or one of `documents` not, is waiting; `Trouble` for what is no tracking number.
+    """
+    number = tracking.strip().replace(" ", "").upper()
+    if not TRACKING.fullmatch(number):
+        raise Trouble(f"{tracking!r} is no tracking number: 14 digits, or 13 characters like RA123456785RU")
+    with connection.transaction():
+        queued = [each.document_id for envelope in waiting(connection, request_id) for each in envelope.enclosures]
+        chosen = list(documents) or queued
+        if not queued:
+            raise NotQueued(f"nothing of request {request_id} waits for the post; see `postavka post list`")
+        if strangers := sorted(set(chosen) - set(queued)):
+            raise NotQueued(f"request {request_id}: {', '.join(strangers)} does not wait for the post")
+        for document_id in chosen:
+            connection.execute(
+                "INSERT INTO papers.work (request_id, document_id, tracking, posted_at, posted_by) "
+                "VALUES (%s, %s, %s, now(), %s) ON CONFLICT (request_id, document_id) DO UPDATE "
+                "SET tracking = excluded.tracking, posted_at = excluded.posted_at, posted_by = excluded.posted_by",
+                (request_id, document_id, number, by),
+            )
+    return chosen
+
+
+def print_ready(envelopes: Iterable[Envelope], blobs: Blobs, day: date) -> bytes:
+    """One PDF to print: for each envelope the address sheet, then its documents, page by page as they were issued.
+
+    Every envelope starts on an odd page, so that two sides can be printed on.
+    """
+    whole = pypdf.PdfWriter()
+    for envelope in envelopes:
+        if len(whole.pages) % 2:
+            whole.add_blank_page()
+        whole.append(io.BytesIO(typeset(TEMPLATES / "envelope.typ", _sheet(envelope, day), day)))
+        for enclosure in envelope.enclosures:
+            whole.append(io.BytesIO(blobs.get(enclosure.rendering_sha256)))
+    out = io.BytesIO()
+    whole.write(out)
+    return out.getvalue()
+
+
+def register(envelopes: Sequence[Envelope], day: date) -> bytes:
+    """The list of dispatches (реестр) that goes to the post office with the envelopes, to be signed there."""
+    first = envelopes[0].sender if envelopes else None
+    data = {
+        "title": f"Реестр почтовых отправлений от {day_in_words(day)}",
+        "footer": f"Реестр почтовых отправлений от {day:%d.%m.%Y}",
+        "vendor": {"name": first.name if first else "", "address": (first.address or "") if first else ""},
+        "rows": [
+            [
+                str(number),
+                each.recipient.name,
+                each.address,
+                ", ".join(enclosure.title for enclosure in each.enclosures),
+                "",
+            ]
+            for number, each in enumerate(envelopes, 1)
+        ],
+        "total": f"Всего отправлений: {len(envelopes)}",
+    }
+    return typeset(TEMPLATES / "register.typ", data, day)
+
+
+def _envelope(rows: Sequence[dict[str, Any]]) -> Envelope:
+    facts = ShippingOpened.model_validate(rows[0]["facts"])
+    enclosures = (
+        Enclosure(
+            row["document_id"],
+            f"{STEMS.get(row['kind'], 'Документ')} № {row['number']} от {row['issued_on']:%d.%m.%Y}",
+            row["rendering_sha256"],
+        )
+        for row in rows
+    )
+    recipient = facts.distributor or facts.partner
+    return Envelope(rows[0]["request_id"], recipient, facts.vendor, rows[0]["recorded_at"], tuple(enclosures))
+
+
+def _sheet(envelope: Envelope, day: date) -> dict[str, Any]:
+    sender = envelope.sender
+    return {
+        "title": f"Адресный лист: {envelope.recipient.name}",
+        "footer": f"Заявка {envelope.request_id}",
+        "vendor": {"name": sender.name, "address": sender.postal_address or sender.address or ""},
+        "to": {"name": envelope.recipient.name, "address": envelope.address, "index": envelope.index},
+        "enclosures": [each.title for each in envelope.enclosures],
+        "day": day_in_words(day),
+        "request": str(envelope.request_id),
+    }

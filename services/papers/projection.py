@@ -1,0 +1,227 @@
+"""The live projection of documents: every event of shipping once, rows and marks in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, LiteralString
+
+import orjson
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from events import shipping
+from events.envelope import header_map
+from events.registry import BadBody, UnknownType, read_fields
+from events.topics import SHIPPING_EVENTS
+from postavka.log.record import Record, partition_name
+from postavka.projection.marks import move_marks, read_marks
+from postavka.settings import Settings, database_url
+from postavka.store.mark import Mark, MarksMoved
+from postavka.store.migration import migrate
+
+SCHEMA = "papers"
+Row = dict[str, Any]
+
+ISSUED = (
+    *("kind", "number", "issued_on", "issued_at", "recorded_at", "recipient_id", "partner_id", "distributor_id"),
+    *("signer_inn", "delivery", "form", "sha256"),
+)
+LATER = (
+    *("rendering_form", "rendering_sha256", "dispatched_at", "dispatch_id", "tracking"),
+    *("signed_at", "signed_form", "signed_sha256", "signature_sha256", "certificate_serial", "certificate_subject"),
+)
+"""Columns that events after `DocumentIssued` fill."""
+
+
+class Fold:
+    """What a batch of events says, by table. Pure."""
+
+    def __init__(self) -> None:
+        self.sales: dict[str, Row] = {}
+        self.closed: dict[str, str] = {}
+        self.invoices: dict[str, Row] = {}
+        self.issued: dict[tuple[str, str], Row] = {}
+        self.later: dict[tuple[str, str], Row] = {}
+        self.answers: list[Row] = []
+
+    def take(self, type_name: str, fields: Row, request_id: str, time: str) -> bool:
+        """One event, in its newest version; False if it says nothing here."""
+        match type_name:
+            case shipping.ShippingOpened.TYPE:
+                distributor = fields["distributor"]
+                self.sales[request_id] = {
+                    "request_id": request_id,
+                    "partner_id": fields["partner"]["id"],
+                    "distributor_id": distributor["id"] if distributor else None,
+                    "facts": fields,
+                }
+            case shipping.ShippingClosed.TYPE:
+                self.closed[request_id] = time
+            case shipping.InvoiceNoted.TYPE:
+                self.invoices[request_id] = {"request_id": request_id} | {
+                    name: fields[name] for name in ("amount", "vat_rate")
+                }
+            case shipping.DocumentIssued.TYPE:
+                act = fields["kind"] == shipping.DocumentKind.ACT.value
+                row = {name: fields.get(name) for name in ISSUED} | {"recorded_at": time}
+                row["distributor_id" if act else "partner_id"] = fields["recipient_id"]
+                self.issued[request_id, fields["document_id"]] = row
+            case shipping.DocumentRendered.TYPE:
+                self._set(request_id, fields, rendering_form=fields["form"], rendering_sha256=fields["sha256"])
+            case shipping.DocumentDispatched.TYPE:
+                says = {name: fields[name] for name in ("dispatch_id", "tracking")}
+                self._set(request_id, fields, dispatched_at=time, **says)
+            case shipping.DocumentSigned.TYPE:
+                says = {name: fields[name] for name in ("signed_at", "signature_sha256")}
+                says |= {name: fields[name] for name in ("certificate_serial", "certificate_subject")}
+                self._set(request_id, fields, signed_form=fields["form"], signed_sha256=fields["covers_sha256"], **says)
+            case shipping.SignatureRefused.TYPE:
+                reason = fields["reason"]
+                self._answer(request_id, fields, time, "refused", fields["signature_sha256"], reason)
+            case shipping.DocumentDeclined.TYPE:
+                reason = {"code": None, "message": fields["reason"]}
+                self._answer(request_id, fields, time, "declined", fields["decline_id"], reason)
+            case _:
+                return False
+        return True
+
+    def _set(self, request_id: str, fields: Row, **values: Any) -> None:
+        self.later.setdefault((request_id, fields["document_id"]), {}).update(values)
+
+    def _answer(self, request_id: str, fields: Row, time: str, kind: str, id: str, reason: Mapping[str, Any]) -> None:
+        row = {"request_id": request_id, "document_id": fields["document_id"], "kind": kind, "id": id, "at": time}
+        self.answers.append(row | {"code": reason["code"], "reason": reason["message"]})
+
+    def write(self, connection: psycopg.Connection[Any]) -> None:
+        """Into the tables; the same again changes nothing."""
+        _insert(connection, "sales", ("request_id",), ("partner_id", "distributor_id", "facts"), self.sales.values())
+        _insert(connection, "invoices", ("request_id",), ("amount", "vat_rate"), self.invoices.values())
+        keyed = [{"request_id": key[0], "document_id": key[1], **row} for key, row in self.issued.items()]
+        _insert(connection, "documents", ("request_id", "document_id"), ISSUED, keyed)
+        changed = [{"request_id": key[0], "document_id": key[1], **row} for key, row in self.later.items()]
+        if changed:
+            assignments = SQL(", ").join(SQL("{0} = coalesce(r.{0}, d.{0})").format(Identifier(name)) for name in LATER)
+            connection.execute(
+                SQL(
+                    "UPDATE documents d SET {} FROM jsonb_populate_recordset(NULL::documents, %s::jsonb) r "
+                    "WHERE d.request_id = r.request_id AND d.document_id = r.document_id"
+                ).format(assignments),
+                (orjson.dumps(changed).decode(),),
+            )
+        if self.closed:
+            closed = [{"request_id": request_id, "closed_at": at} for request_id, at in self.closed.items()]
+            connection.execute(
+                "UPDATE sales s SET closed_at = r.closed_at FROM jsonb_populate_recordset(NULL::sales, %s::jsonb) r "
+                "WHERE s.request_id = r.request_id",
+                (orjson.dumps(closed).decode(),),
+            )
+        _insert(
+            connection, "answers", ("request_id", "document_id", "kind", "id"), ("code", "reason", "at"), self.answers
+        )
+
+
+def _insert(
+    connection: psycopg.Connection[Any],
+    table: LiteralString,
+    keys: Sequence[LiteralString],
+    columns: Sequence[LiteralString],
+    rows: Any,
+) -> None:
+    rows = list(rows)
+    if not rows:
+        return
+    names = SQL(", ").join(map(Identifier, (*keys, *columns)))
+    connection.execute(
+        SQL(
+            "INSERT INTO {0} ({1}) SELECT {1} FROM jsonb_populate_recordset(NULL::{0}, %s::jsonb) "
+            "ON CONFLICT ({2}) DO NOTHING"
+        ).format(Identifier(table), names, SQL(", ").join(map(Identifier, keys))),
+        (orjson.dumps(rows).decode(),),
+    )
+
+
+class Documents:
+    """See `postavka.projection.live.Projection`."""
+
+    name = SCHEMA
+    topics = (SHIPPING_EVENTS.name,)
+
+    def __init__(self, config: Settings) -> None:
+        self._conninfo = database_url(config)
+        prepare(self._conninfo)
+        self._connection: psycopg.Connection[Any] | None = None
+        self._marks: dict[str, Mark] = {}
+
+    def marks(self, names: Sequence[str]) -> dict[str, int]:
+        """Read the marks."""
+        fresh = read_marks(self._connect(), names)
+        self._marks.update(fresh)
+        return {name: mark.offset for name, mark in fresh.items()}
+
+    def project(self, records: Sequence[Record]) -> int:
+        """Write the records down. Everything or nothing is written."""
+        marks = dict(self._marks)
+        fold = Fold()
+        unread: list[tuple[str, int, int, str, str]] = []
+        counted = 0
+        for record in records:
+            headers = header_map(record.headers)
+            if not _advance(marks, record, headers):
+                continue
+            type_name = headers.get("ce_type", b"").decode("utf-8", "replace")
+            try:
+                newest, fields = read_fields(type_name, record.value)
+                counted += fold.take(newest, fields, headers["ce_subject"].decode(), headers["ce_time"].decode())
+            except (KeyError, ValueError, TypeError, UnknownType, BadBody) as wrong:
+                unread.append((record.topic, record.partition, record.offset, type_name, str(wrong)[:500]))
+        before = self._marks
+        moved = {name: (before.get(name, Mark()), mark) for name, mark in marks.items() if before.get(name) != mark}
+        if not moved:
+            return 0
+        connection = self._connect()
+        try:
+            with connection.transaction():
+                fold.write(connection)
+                for each in unread:
+                    connection.execute("INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", each)
+                move_marks(connection, moved)
+        except (psycopg.Error, MarksMoved):
+            self._connection = None
+            connection.close()
+            raise
+        self._marks = marks
+        return counted
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._conninfo)
+        return self._connection
+
+
+def connect(conninfo: str, *, readonly: bool = False) -> psycopg.Connection[Any]:
+    """A connection to the schema, in autocommit."""
+    options = f"-c search_path={SCHEMA},public -c jit=off" + (
+        " -c default_transaction_read_only=on" if readonly else ""
+    )
+    return psycopg.connect(conninfo, autocommit=True, options=options, application_name="postavka-papers")
+
+
+def prepare(conninfo: str) -> None:
+    """Bring the schema up to date, and that of the accounts, whose row-level security it takes part in."""
+    migrate(conninfo, "accounts", "services.accounts")
+    migrate(conninfo, SCHEMA, "services.papers")
+
+
+def _advance(marks: dict[str, Mark], record: Record, headers: Mapping[str, bytes]) -> bool:
+    """Move the partition's mark over a record; False if it was written down before, or no relay wrote it."""
+    name = partition_name(record.topic, record.partition)
+    mark = marks.get(name, Mark())
+    if record.offset <= mark.offset:
+        return False
+    try:
+        position = int(headers["ce_position"])
+    except (KeyError, ValueError):
+        marks[name] = Mark(record.offset, mark.position)
+        return False
+    marks[name] = Mark(record.offset, max(position, mark.position))
+    return position > mark.position

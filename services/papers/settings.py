@@ -1,0 +1,67 @@
+"""How documents leave: which exchange operator, whose seal, how often to look."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from postavka.settings import Settings
+from postavka.trouble import Trouble
+from services.papers.operator.interface import ExchangeOperator
+from services.papers.seal import Seal
+
+
+class PapersSettings(BaseSettings):
+    """Read from the environment: `POSTAVKA_EDO_URL`, `POSTAVKA_EDO_TOKEN` …"""
+
+    model_config = SettingsConfigDict(env_prefix="POSTAVKA_", env_file=".env", extra="ignore", frozen=True)
+
+    edo_url: str | None = None
+    """https://… of Diadoc or an operator of its shape. None: mailboxes in the folder `operator` of `POSTAVKA_HOME`."""
+    edo_client_id: str | None = None
+    """The integrator's key."""
+    edo_token: SecretStr | None = None
+    edo_box: str | None = None
+    """Our own mailbox's id."""
+    edo_certificate: Path | None = None
+    """PEM: with it and its key what is sent bears our signature; an operator that demands one needs it."""
+    edo_key: Path | None = None
+    edo_engine: str | None = None
+    """`gost` for a GOST key."""
+    edo_digest: str = "sha256"
+    """`md_gost12_256` for a GOST key of 256 bits."""
+    edo_poll_seconds: float = Field(2.0, gt=0)
+    """How often the operator is asked for answers."""
+
+
+@cache
+def papers_settings() -> PapersSettings:
+    """The settings of this process, read once."""
+    return PapersSettings()
+
+
+def open_operator(config: Settings, papers: PapersSettings) -> ExchangeOperator:
+    """The operator that the settings name. Raises `Trouble` if they name it by half."""
+    if papers.edo_url is None:
+        from services.papers.operator.local import LocalOperator
+
+        return LocalOperator(config.home / "operator")
+    if papers.edo_client_id is None or papers.edo_token is None or papers.edo_box is None:
+        raise Trouble(
+            "POSTAVKA_EDO_URL is set: set POSTAVKA_EDO_CLIENT_ID, POSTAVKA_EDO_TOKEN, POSTAVKA_EDO_BOX as well"
+        )
+    from services.papers.operator.diadoc import Diadoc
+
+    return Diadoc(papers.edo_url, papers.edo_client_id, papers.edo_token.get_secret_value(), papers.edo_box)
+
+
+def open_seal(papers: PapersSettings) -> Seal | None:
+    """Our seal; None: what is sent bears no signature of ours. Raises `Trouble` if only half of it is named."""
+    if papers.edo_certificate is None and papers.edo_key is None:
+        return None
+    if papers.edo_certificate is None or papers.edo_key is None:
+        raise Trouble("set both POSTAVKA_EDO_CERTIFICATE and POSTAVKA_EDO_KEY, or neither")
+    return Seal(papers.edo_certificate, papers.edo_key, papers.edo_engine, papers.edo_digest)

@@ -1,0 +1,140 @@
+"""One document and what is to be done with it next. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from events.model import Delivery
+from events.shipping import DocumentKind, ShippingOpened
+from services.documents import upd
+from services.documents.paper import Paper, paper_of
+from services.papers.operator import Letter, Sent
+from services.papers.operator.interface import INVOICE, TRANSFER
+
+
+class Step(StrEnum):
+    """What is done in one go. Between any two the process may die: each one repeated does no harm."""
+
+    RENDER = "render"
+    """Make the rendering; keep it and the bytes issued in the store."""
+    REPORT_RENDERING = "report-rendering"
+    SEAL = "seal"
+    """Sign what goes to the operator, once, and keep the signature."""
+    SEND = "send"
+    """Hand it to the operator, under a key that makes a repetition harmless."""
+    REPORT_DISPATCH = "report-dispatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A row of `open_tasks.sql`."""
+
+    request_id: UUID
+    document_id: str
+    delivery: Delivery
+    form: str
+    sha256: str
+    paper: Paper
+    closed: bool
+    rendering_sha256: str | None
+    """Of the event: on record."""
+    made_sha256: str | None
+    """Of the work: made, perhaps not on record yet."""
+    seal_sha256: str | None
+    sent: Sent | None
+    tracking: str | None
+    posted: bool
+    dispatched: bool
+    tries: int
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Self:
+        """From the row."""
+        invoiced: tuple[Decimal, Decimal] | None = None
+        if row["invoiced"] is not None:
+            invoiced = (row["invoiced"], row["invoiced_vat_rate"])
+        return cls(
+            request_id=row["request_id"],
+            document_id=row["document_id"],
+            delivery=Delivery(row["delivery"]),
+            form=row["form"],
+            sha256=row["sha256"],
+            paper=paper(row["facts"], row["kind"], row["number"], row["issued_on"], row["issued_at"], invoiced),
+            closed=row["closed"],
+            rendering_sha256=row["rendering_sha256"],
+            made_sha256=row["made_sha256"],
+            seal_sha256=row["seal_sha256"],
+            sent=Sent(row["message"], row["entity"]) if row["message"] is not None else None,
+            tracking=row["tracking"],
+            posted=row["posted_at"] is not None,
+            dispatched=row["dispatched_at"] is not None,
+            tries=row["tries"],
+        )
+
+    @property
+    def key(self) -> str:
+        """Names the sending of this document for ever."""
+        return f"{self.request_id}/{self.document_id}"
+
+    @property
+    def is_transfer(self) -> bool:
+        """Does its XML go to the operator? Otherwise its rendering does."""
+        return self.form == upd.FORM
+
+    def step(self, *, sealed: bool) -> Step | None:
+        """What is next; None: nothing but waiting. `sealed`: what is sent bears our signature."""
+        if self.rendering_sha256 is None:
+            return Step.RENDER if self.made_sha256 is None else Step.REPORT_RENDERING
+        if self.dispatched:
+            return None
+        if self.delivery is Delivery.POST:
+            return Step.REPORT_DISPATCH if self.posted else None
+        if self.sent is not None:
+            return Step.REPORT_DISPATCH
+        if self.closed:
+            return None
+        return Step.SEAL if sealed and self.seal_sha256 is None else Step.SEND
+
+    def letter(self, content: bytes, signature: bytes | None) -> Letter:
+        """What the operator is given."""
+        recipient = self.paper.recipient
+        return Letter(
+            key=self.key,
+            to_inn=recipient.inn,
+            to_kpp=recipient.kpp,
+            to_participant=recipient.edo_id,
+            kind=TRANSFER if self.is_transfer else INVOICE,
+            file_name=f"{upd.file_id(self.paper)}.xml" if self.is_transfer else f"{file_stem(self.paper)}.pdf",
+            content=content,
+            signature=signature,
+            number=self.paper.number,
+            issued_on=self.paper.issued_on,
+            total=self.paper.amount,
+            vat=self.paper.vat,
+            wants_signature=self.paper.kind is not DocumentKind.INVOICE,
+        )
+
+
+def paper(
+    facts: dict[str, Any],
+    kind: str,
+    number: str,
+    issued_on: date,
+    issued_at: datetime | None,
+    invoiced: tuple[Decimal, Decimal] | None,
+) -> Paper:
+    """The document from the rows that tell of it."""
+    return paper_of(ShippingOpened.model_validate(facts), DocumentKind(kind), number, issued_on, issued_at, invoiced)
+
+
+STEMS = {DocumentKind.ACT: "Акт", DocumentKind.INVOICE: "Счет", DocumentKind.SHIPPING: "УПД"}
+
+
+def file_stem(of: Paper) -> str:
+    """`Счет 2026-0000001 от 2026-03-01`: what a person saves it as."""
+    return f"{STEMS[of.kind]} {of.number} от {of.issued_on.isoformat()}"

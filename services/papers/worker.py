@@ -1,0 +1,117 @@
+"""The thread that dispatches: one of all workers at a time, and only when the log has been read to its end.
+
+A worker that is behind would not know what has left already. The operator's key would keep a repetition harmless even
+then; paper has no key.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+import psycopg
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from prometheus_client import Counter, Gauge
+
+from events.topics import DOCUMENT_COMMANDS, SHIPPING_EVENTS
+from postavka.blobs import BlobsAway, open_blobs
+from postavka.log.connection import for_librdkafka
+from postavka.log.record import partition_name
+from postavka.log.send import NotSent, Sender
+from postavka.log.tail import latest_offsets
+from postavka.log.topics import check_topics
+from postavka.logs import logger
+from postavka.projection.marks import read_marks
+from postavka.settings import PARTITIONS, Settings, database_url
+from services.papers.dispatch import Dispatch
+from services.papers.operator import OperatorAway
+from services.papers.projection import connect
+from services.papers.settings import open_operator, open_seal, papers_settings
+
+log = logger(__name__)
+
+SOURCE = "/postavka/papers"
+IDLE_SECONDS = 0.5
+AWAY_SECONDS = 2.0
+LOCK = "SELECT pg_try_advisory_lock(hashtext('postavka.papers'))"
+NICE = 10
+"""Rendering takes a processor for a while; requests are not to wait for it."""
+
+STEPS = Counter("postavka_papers_steps_total", "Steps taken with documents")
+ANSWERS = Counter("postavka_papers_answers_total", "Answers of counterparties carried over")
+TROUBLED = Gauge("postavka_papers_troubled", "Documents that were put off, with a reason in papers.work")
+
+
+class Worker(threading.Thread):
+    """Runs until the process ends; takes it down when something is wrong with the program itself."""
+
+    def __init__(self, config: Settings) -> None:
+        super().__init__(name="dispatch", daemon=True)
+        self._config = config
+        self._url = database_url(config)
+        check_topics(config, [DOCUMENT_COMMANDS.name, SHIPPING_EVENTS.name])
+        self._operator = open_operator(config, papers_settings())
+        self._seal = open_seal(papers_settings())
+        self._blobs = open_blobs(config)
+        self._polled = 0.0
+
+    def run(self) -> None:
+        """Rounds without end; servers that are away are waited for."""
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        sender = Sender(self._config, SOURCE)
+        while True:
+            try:
+                with connect(self._url) as connection:
+                    self._dispatch(connection, sender)
+            except (psycopg.OperationalError, psycopg.InterfaceError, KafkaException, NotSent, BlobsAway) as away:
+                log.warning("waiting", why=f"{type(away).__name__}: {away}"[:300])
+                time.sleep(AWAY_SECONDS)
+            except Exception:
+                log.exception("dispatching ends")
+                os._exit(1)
+
+    def _dispatch(self, connection: psycopg.Connection[Any], sender: Sender) -> None:
+        """As long as this connection holds."""
+        while not _only(connection):
+            time.sleep(AWAY_SECONDS)
+        self._catch_up(connection)
+        dispatch = Dispatch(connection, self._blobs, self._operator, sender, self._seal)
+        log.info("dispatching", operator=type(self._operator).__name__, sealed=self._seal is not None)
+        while True:
+            try:
+                steps = dispatch.round()
+                STEPS.inc(steps)
+                if time.monotonic() - self._polled > papers_settings().edo_poll_seconds:
+                    self._polled = time.monotonic()
+                    ANSWERS.inc(dispatch.poll())
+                    TROUBLED.set(_troubled(connection))
+            except OperatorAway as away:
+                log.warning("the operator is away", why=str(away)[:300])
+                steps = 0
+                time.sleep(AWAY_SECONDS)
+            if not steps:
+                time.sleep(IDLE_SECONDS)
+
+    def _catch_up(self, connection: psycopg.Connection[Any]) -> None:
+        """Until the projection has what the log holds now."""
+        admin = AdminClient(for_librdkafka(self._config))
+        ends = latest_offsets(admin, [(SHIPPING_EVENTS.name, partition) for partition in range(PARTITIONS)])
+        names = {partition_name(*place): end for place, end in ends.items()}
+        while any(mark.offset < names[name] - 1 for name, mark in read_marks(connection, list(names)).items()):
+            time.sleep(IDLE_SECONDS)
+
+
+def _only(connection: psycopg.Connection[Any]) -> bool:
+    row = connection.execute(LOCK).fetchone()
+    return bool(row and row[0])
+
+
+def _troubled(connection: psycopg.Connection[Any]) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM work w JOIN documents d USING (request_id, document_id) "
+        "WHERE w.trouble IS NOT NULL AND (d.dispatched_at IS NULL OR d.rendering_sha256 IS NULL)"
+    ).fetchone()
+    return row[0] if row else 0
