@@ -22,7 +22,7 @@ from postavka.cli.cabinet import cabinet
 from postavka.cli.connection import connected
 from postavka.cli.distributor import distributor
 from postavka.cli.doctor import doctor
-from postavka.cli.documents import documents, postal
+from postavka.cli.documents import counterparty, documents, postal
 from postavka.cli.events import log
 from postavka.cli.letters import letters
 from postavka.cli.ops import ops, top
@@ -55,6 +55,7 @@ PARTS = (
     cabinet,
     documents,
     postal,
+    counterparty,
     log,
     letters,
     ops,

@@ -27,16 +27,21 @@ from events.topics import (
     confirmations_of,
 )
 from postavka.cli.cabinet import print_cabinet, requests_of
+from postavka.cli.documents import list_ as show_documents
 from postavka.cli.events import in_causal_order, print_event
 from postavka.cli.output import console
 from postavka.log.follow import Follower
 from postavka.log.send import Sender
-from postavka.settings import Settings, database_url
+from postavka.settings import Settings, database_url, settings
 from postavka.trouble import Trouble
 from services.moscow import today
+from services.papers.counterparty import sign_received, trial_authority
+from services.papers.operator.local import LocalOperator
+from services.papers.settings import open_operator, papers_settings
 from services.payments.loading import Loader
 from services.payments.sample import Order, sample_statement
 from services.reference.contracts import record_contract
+from services.shipping.settings import shipping_settings
 
 PATIENCE_SECONDS = 60
 
@@ -188,15 +193,31 @@ def walk(config: Settings) -> None:
     for partner in sorted({fields["partner_id"] for fields in (THROUGH_DISTRIBUTOR, DIRECT, WRONG, CONTRACT_COMES)}):
         print_cabinet(partner, requests_of(config, partner, 10))
         console.print()
+    console.rule("[bold]Documents", align="left", style="dim")
+    show_documents(limit=8)
+    console.print(
+        "[dim]postavka documents get REQUEST DOCUMENT writes the PDF; postavka post list: what goes by post[/]"
+    )
 
 
-def _through_distributor(journey: Walk, _: Settings) -> None:
+def _through_distributor(journey: Walk, config: Settings) -> None:
     request_id = journey.submit(THROUGH_DISTRIBUTOR)
     journey.wait_for(request_id, "PermissionIssued.v1")
     journey.confirm(request_id, THROUGH_DISTRIBUTOR["distributor_id"])
     journey.wait_for(request_id, "ShipmentIssued.v1")
+    _distributor_signs(journey, config, journey.wait_for(request_id, "DocumentDispatched.v1"), request_id)
     journey.activate(request_id, THROUGH_DISTRIBUTOR["partner_id"])
     journey.wait_for(request_id, "Activated.v1")
+
+
+def _distributor_signs(journey: Walk, config: Settings, dispatched: Any, request_id: UUID) -> None:
+    """Where everything is a sample: the distributor signs the act that it has received (L16)."""
+    operator = open_operator(config, papers_settings())
+    sample = settings().kafka_bootstrap_servers is None and shipping_settings().signature_roots is None
+    if isinstance(operator, LocalOperator) and sample:
+        console.print("[dim]             (the distributor signs the act and sends it back)[/]")
+        sign_received(operator, trial_authority(config.home), dispatched.dispatch_id.partition("/")[0])
+        journey.wait_for(request_id, "DocumentSigned.v2")
 
 
 def _direct(journey: Walk, _: Settings) -> None:

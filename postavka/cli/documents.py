@@ -18,11 +18,19 @@ from postavka.settings import Settings, database_url
 from postavka.trouble import Trouble
 from services.moscow import MOSCOW, today
 from services.papers import catalogue, post
+from services.papers import counterparty as play
 from services.papers.catalogue import DocumentState, ListedDocument
+from services.papers.operator.local import LocalOperator
 from services.papers.projection import connect, prepare
+from services.papers.settings import open_operator, papers_settings
 
 documents = App(name="documents", help="Documents that were issued: acts, invoices, shipping documents (L14-L16).")
 postal = App(name="post", help="The postal queue: what to print and post, and the tracking numbers (L15).")
+
+counterparty = App(
+    name="counterparty",
+    help="Play a counterparty on the local exchange operator: what it has received, sign it, refuse it. For trying.",
+)
 
 Format = Literal["pdf", "issued"]
 
@@ -65,7 +73,9 @@ def list_(
         shown.add_row(
             str(each.request_id), each.document_id, each.delivery, each.recipient_id, each.state.value, issued
         )
-    console.print(shown)
+    for column in shown.columns[:2]:
+        column.no_wrap = True  # to be copied into the next command
+    console.print(shown, width=max(console.width, 140), crop=False, soft_wrap=True)
 
 
 @documents.command
@@ -239,6 +249,87 @@ def sent(request: UUID, tracking: str, *, document: list[str] | None = None, by:
     with _connection(config, write=True) as connection:
         gone = post.sent(connection, request, tracking, by or getpass.getuser(), document or ())
     console.print(f"posted: {', '.join(gone)}", highlight=False)
+
+
+@counterparty.command(name="list")
+def received(*, inn: str | None = None, json: bool = False) -> None:
+    """What lies in the mailboxes.
+
+    Parameters
+    ----------
+    inn
+        Only in the one of this INN.
+    json
+        As one JSON array.
+    """
+    found = sorted(_local().mailbox(inn), key=lambda each: each.number)
+    if json:
+        print_json([{"message": each.message_id, "inn": each.to_inn, "file": each.file_name} for each in found])
+        return
+    shown = table(None, "message", "INN", "file", "our signature")
+    for each in found:
+        shown.add_row(each.message_id, each.to_inn, each.file_name, "yes" if each.signature else "no")
+    console.print(shown if found else "nothing was sent yet")
+
+
+@counterparty.command(name="sign")
+def sign_received(message: str) -> None:
+    """Sign a message as its recipient, with a certificate of the trial authority.
+
+    Parameters
+    ----------
+    message
+        As `counterparty list` shows it.
+    """
+    operator = _local()
+    try:
+        play.sign_received(operator, play.trial_authority(connected().home), message)
+    except LookupError as missing:
+        raise NotThere(str(missing)) from None
+    console.print("signed; the answer arrives within seconds: `postavka documents list --state signed`")
+
+
+@counterparty.command
+def decline(message: str, reason: str) -> None:
+    """Refuse to sign a message as its recipient.
+
+    Parameters
+    ----------
+    message
+        As `counterparty list` shows it.
+    reason
+        In the counterparty's words.
+    """
+    try:
+        _local().decline(message, reason)
+    except LookupError as missing:
+        raise NotThere(str(missing)) from None
+    console.print("declined")
+
+
+@counterparty.command
+def signature(file: Path, *, inn: str, out: Path | None = None) -> None:
+    """Make a detached signature under any file, by a holder of this INN: to try what the portal and `sign` take.
+
+    Parameters
+    ----------
+    file
+        What to sign: the bytes issued, or the PDF.
+    inn
+        Whose certificate it is to be.
+    out
+        The signature's file, DER; FILE.sig if left out.
+    """
+    place = out or file.with_name(f"{file.name}.sig")
+    place.write_bytes(play.trial_authority(connected().home).sign(file.read_bytes(), inn, inn))
+    console.print(str(place), highlight=False, soft_wrap=True)
+
+
+def _local() -> LocalOperator:
+    operator = open_operator(connected(), papers_settings())
+    if not isinstance(operator, LocalOperator):
+        raise NotThere("the exchange operator is a real one: its counterparties can't be played")
+    return operator
 
 
 def _connection(config: Settings, *, write: bool = False) -> psycopg.Connection[Any]:

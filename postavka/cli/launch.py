@@ -21,9 +21,11 @@ from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress
 from postavka.settings import Settings
 from postavka.trouble import Trouble
+from services.papers.counterparty import trial_authority
 from services.payments.settings import payments_settings
 from services.reference.file import read_file
 from services.reference.store import distributor_ids, load
+from services.shipping.settings import shipping_settings
 
 SERVICES = (
     "request",
@@ -136,9 +138,17 @@ class Launch:
         ]
 
     def _env_of(self, name: str) -> dict[str, str]:
-        """Sample users only where everything is a sample: on servers that are started here, unless it is said."""
-        if name == "web" and not self.config.kafka_bootstrap_servers:
+        """Sample users and a trial authority only where everything is a sample: on servers that are started here."""
+        if self.config.kafka_bootstrap_servers:
+            return {}
+        if name == "web":
             return {"POSTAVKA_WEB_SAMPLE_ACCOUNTS": os.environ.get("POSTAVKA_WEB_SAMPLE_ACCOUNTS", "true")}
+        if (
+            name == "shipping"
+            and not self.config.kafka_bootstrap_servers
+            and shipping_settings().signature_roots is None
+        ):
+            return {"POSTAVKA_SIGNATURE_ROOTS": str(trial_authority(self.home).make().resolve())}
         return {}
 
     def _pointed_at(self, endpoints: Endpoints) -> Settings:

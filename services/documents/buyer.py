@@ -6,38 +6,58 @@ it is written for whoever plays one (`services.shipping.titles` reads them).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 from xml.etree import ElementTree
 
 from services.documents.paper import Paper
-from services.documents.upd import (
-    FORM as SELLER_FORM,
-)
-from services.documents.upd import (
-    MOSCOW,
-    NAMES,
-    PROGRAM,
-    VERSION,
-    file_id,
-    names_of,
-    participant,
-    serialise,
-    text,
-)
+from services.documents.upd import FORM as SELLER_FORM
+from services.documents.upd import MOSCOW, NAMES, PROGRAM, VERSION, file_id, names_of, serialise, text
 
 FORM = "fns.upd-dop.buyer/5.03"
 ACCEPTED = "1"
 """`КодИтога`: taken without any reservation. 2: with differences; 3: not taken."""
 
 
-def buyer_title(paper: Paper, seller_signature: str, at: datetime, guid: UUID, outcome: str = ACCEPTED) -> bytes:
-    """The title with which the counterparty answers the document of `paper`, drawn up at `at`."""
-    if paper.issued_at is None:
-        raise ValueError(f"{paper.document_id} has no form {SELLER_FORM}")
-    here, there = at.astimezone(MOSCOW), paper.issued_at.astimezone(MOSCOW)
-    names = (participant(paper.vendor), participant(paper.recipient), f"{here:%Y%m%d}", str(guid))
-    name = f"ON_NSCHFDOPPOK_{'_'.join(names)}_0_0_0_0_0_00"
+@dataclass(frozen=True, slots=True)
+class SellerTitle:
+    """What a buyer's title repeats of the seller's. Days and times as the file writes them."""
+
+    file_id: str
+    day: str
+    time: str
+    name: str
+    """`НаимДокОпр`"""
+    number: str
+    issued_on: str
+    buyer_name: str
+    buyer_inn: str
+
+    @classmethod
+    def of(cls, paper: Paper) -> Self:
+        """Raises `ValueError` for a paper without the seller's form."""
+        if paper.issued_at is None:
+            raise ValueError(f"{paper.document_id} has no form {SELLER_FORM}")
+        at = paper.issued_at.astimezone(MOSCOW)
+        return cls(
+            file_id=file_id(paper),
+            day=f"{at:%d.%m.%Y}",
+            time=f"{at:%H.%M.%S}",
+            name=NAMES[paper.kind],
+            number=text(paper.number, 1000),
+            issued_on=f"{paper.issued_on:%d.%m.%Y}",
+            buyer_name=paper.recipient.name,
+            buyer_inn=paper.recipient.inn,
+        )
+
+
+def buyer_title(seller: SellerTitle, seller_signature: str, at: datetime, guid: UUID, outcome: str = ACCEPTED) -> bytes:
+    """The title with which the counterparty answers, drawn up at `at`; `seller_signature` in base64."""
+    here = at.astimezone(MOSCOW)
+    buyer, vendor = seller.file_id.removeprefix("ON_NSCHFDOPPR_").split("_")[:2]
+    name = f"ON_NSCHFDOPPOK_{vendor}_{buyer}_{here:%Y%m%d}_{guid}_0_0_0_0_0_00"
     root = ElementTree.Element("Файл", {"ИдФайл": name, "ВерсФорм": VERSION, "ВерсПрог": PROGRAM})
     document = ElementTree.SubElement(
         root,
@@ -46,33 +66,29 @@ def buyer_title(paper: Paper, seller_signature: str, at: datetime, guid: UUID, o
             "КНД": "1115132",
             "ДатаИнфПок": f"{here:%d.%m.%Y}",
             "ВремИнфПок": f"{here:%H.%M.%S}",
-            "НаимЭконСубСост": text(f"{paper.recipient.name}, ИНН {paper.recipient.inn}", 1000),
+            "НаимЭконСубСост": text(f"{seller.buyer_name}, ИНН {seller.buyer_inn}", 1000),
         },
     )
-    seller = ElementTree.SubElement(
+    answered = ElementTree.SubElement(
         document,
         "ИдИнфПрод",
-        {
-            "ИдФайлИнфПр": file_id(paper),
-            "ДатаФайлИнфПр": f"{there:%d.%m.%Y}",
-            "ВремФайлИнфПр": f"{there:%H.%M.%S}",
-        },
+        {"ИдФайлИнфПр": seller.file_id, "ДатаФайлИнфПр": seller.day, "ВремФайлИнфПр": seller.time},
     )
-    ElementTree.SubElement(seller, "ЭП").text = seller_signature or "-"
+    ElementTree.SubElement(answered, "ЭП").text = seller_signature or "-"
     content = ElementTree.SubElement(
         document,
         "СодФХЖ4",
         {
-            "НаимДокОпрПр": NAMES[paper.kind],
+            "НаимДокОпрПр": seller.name,
             "Функция": "ДОП",
-            "ПорНомДокИнфПр": text(paper.number, 1000),
-            "ДатаДокИнфПр": f"{paper.issued_on:%d.%m.%Y}",
+            "ПорНомДокИнфПр": seller.number,
+            "ДатаДокИнфПр": seller.issued_on,
         },
     )
     taken = ElementTree.SubElement(content, "СвПрин", {"ДатаПрин": f"{here:%d.%m.%Y}"})
     ElementTree.SubElement(taken, "КодСодОпер", {"КодИтога": outcome})
     signer = ElementTree.SubElement(document, "Подписант", {"СпосПодтПолном": "1"})
-    family, given, patronymic = names_of(paper.recipient.name)
+    family, given, patronymic = names_of(seller.buyer_name)
     person = {"Фамилия": text(family, 60), "Имя": text(given, 60)}
     ElementTree.SubElement(signer, "ФИО", person | ({"Отчество": text(patronymic, 60)} if patronymic else {}))
     return serialise(root)

@@ -6,7 +6,6 @@ Certificates and signatures are real ones; so are the documents.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from services.papers.rendering import render
 from services.shipping.checking import check
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable
 from tests.services.test_signatures import NOW, ORGANISATION, VERIFIER
-from tests.services.test_transfer_documents import ACT, GUID, answer
+from tests.services.test_transfer_documents import ACT, answer
 
 XML = upd.seller_title(ACT)
 RENDERED = render(ACT)
@@ -89,7 +88,7 @@ def test_a_title_that_answers_another_document_is_refused(blobs: FolderBlobs):
 
 @pytest.mark.parametrize("outcome", ["2", "3"])
 def test_a_title_that_does_not_accept_is_no_signature(blobs: FolderBlobs, outcome: str):
-    title = buyer.buyer_title(ACT, "", datetime(2026, 3, 2, tzinfo=UTC), GUID, outcome)
+    title = answer(outcome=outcome)
     assert answered(asked(ORGANISATION.sign(title), title), blobs) == "not-accepted"
 
 

@@ -53,7 +53,7 @@ GUID = UUID("0190f3a0-0000-7000-8000-000000000001")
 
 
 def answer(paper: Paper = ACT, outcome: str = buyer.ACCEPTED) -> bytes:
-    return buyer.buyer_title(paper, "MIIB", datetime(2026, 3, 2, 8, 0, tzinfo=UTC), GUID, outcome)
+    return buyer.buyer_title(buyer.SellerTitle.of(paper), "MIIB", datetime(2026, 3, 2, 8, 0, tzinfo=UTC), GUID, outcome)
 
 
 @cache

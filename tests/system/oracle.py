@@ -28,6 +28,9 @@ PARTITIONS = 12
 MAY_COME = {"ConfirmationHeld.v1", "BasisHeld.v1", "ActivationHeld.v1"}
 """A stage's note that something came before what it belongs to: depends on the order across topics."""
 
+OF_PAPERS = {"DocumentRendered.v1", "DocumentDispatched.v1"}
+"""What is told of documents that go out by themselves, whenever that is: once each, never twice."""
+
 OF_NO_REQUEST = {
     "PaymentUnmatched.v1",
     *("ReturnOrdered.v1", "ReturnPaid.v1", "ReturnUnmatched.v1", "ReturnMatched.v1", "SettlementRefused.v1"),
@@ -149,12 +152,16 @@ class Oracle:
 
     def check_request(self, request_id: str, plan: str) -> None:
         """Exactly what its plan leads to."""
-        types = sorted(told.type for told in self.of[request_id] if told.type not in MAY_COME)
+        types = sorted(told.type for told in self.of[request_id] if told.type not in MAY_COME | OF_PAPERS)
         if plan == "withdrawn":
             self._check_withdrawn(request_id, types)
         else:
             expected = sorted(EXPECTED[plan]), sorted(OR_ELSE.get(plan, EXPECTED[plan]))
             assert types in expected, f"{request_id} {plan}: {types}"
+        issued = {told.body["document_id"] for told in self.of[request_id] if told.type.startswith("DocumentIssued.")}
+        left = Counter((told.type, told.body["document_id"]) for told in self.of[request_id] if told.type in OF_PAPERS)
+        assert max(left.values(), default=1) == 1, left
+        assert {document for _, document in left} <= issued
         held = Counter(told.type for told in self.of[request_id] if told.type in MAY_COME)
         assert max(held.values(), default=1) <= 1, held
         if plan == "direct-overpaid":
