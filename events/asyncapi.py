@@ -52,7 +52,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     REQUEST_EVENTS.name: ("approval", "billing", "shipping"),
     APPROVAL_EVENTS.name: ("billing", "shipping", "payments"),
     BILLING_EVENTS.name: ("shipping", "payments"),
-    SHIPPING_EVENTS.name: ("billing", "activation", "payments"),
+    SHIPPING_EVENTS.name: ("billing", "activation", "payments", "papers"),
     REQUEST_COMMANDS.name: ("request",),
     DOCUMENT_COMMANDS.name: ("shipping",),
     ACTIVATION_COMMANDS.name: ("activation",),

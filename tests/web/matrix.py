@@ -104,6 +104,11 @@ MATRIX: dict[str, Case] = {
     "POST /ops/letters/{stage}/{number}/retry": case(O, form={"reason": "xxx"}, whole=True),
     "POST /ops/letters/{stage}/{number}/discard": case(O, form={"reason": "xxx"}, whole=True),
     "POST /ops/letters/{stage}/{number}/correct": case(O, form={"reason": "xxx", "value": "{}"}, whole=True),
+    # Post
+    "GET /ops/post": case(O, whole=True),
+    "GET /ops/post/print": case(O, whole=True),
+    "GET /ops/post/register": case(O, whole=True),
+    "POST /ops/post/sent": case(O, form={"request_id": "{request_id}", "tracking": "80080000000017"}, whole=True),
     # Money
     "GET /ops/money": case(O, A, whole=True),
     "GET /ops/money/refunds": case(O, A, whole=True),

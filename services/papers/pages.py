@@ -1,0 +1,97 @@
+"""The page of the postal clerk, for operations: what to print and post, and the tracking numbers (L15)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from postavka.trouble import Trouble
+from services.accounts.principal import Principal, Role
+from services.cabinet.web.access import allowed
+from services.cabinet.web.app_state import web
+from services.cabinet.web.navigation import Entry
+from services.cabinet.web.pages.frame import show
+from services.cabinet.web.problem import not_found
+from services.moscow import today
+from services.papers import post
+from services.papers.projection import connect, prepare
+
+router = APIRouter(include_in_schema=False)
+NAVIGATION = (Entry("Почта", "/ops/post", frozenset((Role.OPS,)), 37),)
+Ops = Annotated[Principal, allowed(Role.OPS)]
+T = TypeVar("T")
+
+
+@router.get("/ops/post")
+async def queue(request: Request, principal: Ops, done: str | None = None) -> Response:
+    """What waits for the post, longest first, with a form for each tracking number."""
+    envelopes = await _asked(request, post.waiting)
+    return await show(request, principal, "post.html", envelopes=envelopes, posted=done == "posted", wrong=None)
+
+
+@router.get("/ops/post/print")
+async def print_(request: Request, principal: Ops, request_id: UUID | None = None) -> Response:
+    """Everything that waits, or one envelope, to print."""
+    envelopes = await _asked(request, lambda connection: post.waiting(connection, request_id))
+    if not envelopes:
+        raise not_found()
+    data = await asyncio.to_thread(post.print_ready, envelopes, web(request).blobs, today())
+    return _pdf(data, "print.pdf")
+
+
+@router.get("/ops/post/register")
+async def register(request: Request, principal: Ops) -> Response:
+    """The list for the post office."""
+    envelopes = await _asked(request, post.waiting)
+    if not envelopes:
+        raise not_found()
+    return _pdf(await asyncio.to_thread(post.register, envelopes, today()), "register.pdf")
+
+
+@router.post("/ops/post/sent")
+async def sent(
+    request: Request,
+    principal: Ops,
+    request_id: Annotated[UUID, Form()],
+    tracking: Annotated[str, Form(max_length=60)],
+) -> Response:
+    """The envelope was posted; the worker tells the log."""
+    try:
+        await _asked(
+            request, lambda connection: post.sent(connection, request_id, tracking, principal.actor), write=True
+        )
+    except post.NotQueued:
+        raise not_found() from None
+    except Trouble:
+        envelopes = await _asked(request, post.waiting)
+        values: dict[str, Any] = {"envelopes": envelopes, "posted": False, "wrong": (str(request_id), tracking)}
+        return await show(request, principal, "post.html", 422, **values)
+    return RedirectResponse("/ops/post?done=posted", 303)
+
+
+@cache
+def _prepared(conninfo: str) -> str:
+    prepare(conninfo)
+    return conninfo
+
+
+async def _asked(request: Request, ask: Callable[[psycopg.Connection[Any]], T], *, write: bool = False) -> T:
+    """What the tables of documents say, in a thread."""
+
+    def run() -> T:
+        with connect(_prepared(web(request).conninfo), readonly=not write) as connection:
+            return ask(connection)
+
+    return await asyncio.to_thread(run)
+
+
+def _pdf(data: bytes, name: str) -> Response:
+    headers = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(data, media_type="application/pdf", headers=headers)
