@@ -22,6 +22,9 @@ TRIES = 40
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
 FILL = """
+WITH walked AS MATERIALIZED (
+    SELECT row_number() OVER () - 1 AS place, r.* FROM cabinet.requests r WHERE partner_id = %(partner)s LIMIT 200
+)
 INSERT INTO cabinet.requests (request_id, request, approval, billing, shipping, activation)
 SELECT gen_random_uuid(),
     request || jsonb_build_object(
@@ -29,14 +32,8 @@ SELECT gen_random_uuid(),
         to_char(timestamp '2026-01-01' + number * interval '97 seconds', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'buyer', 'ООО «Покупатель ' || number || '»'
     ),
-    approval, billing, CASE WHEN number % 3 > 0 THEN shipping END, CASE WHEN number % 3 = 1 THEN activation END
-FROM generate_series(1, %(rows)s) number
-JOIN LATERAL (
-    SELECT * FROM (
-        SELECT row_number() OVER () AS place, r.* FROM cabinet.requests r WHERE partner_id = %(partner)s LIMIT 200
-    ) some
-    WHERE place = 1 + number %% 200
-) one ON true
+    approval, billing, CASE WHEN number %% 3 > 0 THEN shipping END, CASE WHEN number %% 3 = 1 THEN activation END
+FROM generate_series(1, %(rows)s) number JOIN walked ON place = number %% 200
 """
 
 

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, To
 
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
-from postavka.log.tail import TIMEOUT_SECONDS, to_record
+from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, to_record
 from postavka.settings import PARTITIONS, Settings
 
 
@@ -25,8 +25,9 @@ class Follower:
         places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
         if since is None:
             # Fixed now: an end that is looked up later would miss what comes in between.
+            ends = end_offsets(settings, [(place.topic, place.partition) for place in places])
             for place in places:
-                place.offset = self._consumer.get_watermark_offsets(place, timeout=TIMEOUT_SECONDS)[1]
+                place.offset = ends[place.topic, place.partition]
         else:
             stamp = int(since.timestamp() * 1000)
             wanted = [TopicPartition(place.topic, place.partition, stamp) for place in places]
