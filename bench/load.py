@@ -15,10 +15,13 @@ from uuid import UUID, uuid4
 import orjson
 from confluent_kafka import Consumer, TopicPartition
 
-from events.activation import Activator
+from events.activation import Activated, Activator
+from events.approval import Approved
+from events.billing import InvoiceIssued
 from events.commands import ActivateDelivery, BankPayment, DistributorConfirmation, SubmitRequest
 from events.envelope import header_map
 from events.request import REQUEST_TYPE
+from events.shipping import ShipmentIssued
 from events.topics import (
     ACTIVATION_COMMANDS,
     BANK_PAYMENTS,
@@ -111,14 +114,14 @@ class Load:
             self.result.events += 1
             now = time.monotonic()
             match type_name:
-                case "Approved.v1":
+                case Approved.TYPE:
                     self.result.approved[subject] = now
                     if orjson.loads(value)["channel"] == "distributor":
                         answer = DistributorConfirmation(
                             request_id=UUID(subject), confirmation_id=subject, accepted=True
                         )
                         self._sender.send(confirmations_of(DISTRIBUTOR), subject, answer)
-                case "InvoiceIssued.v1":
+                case InvoiceIssued.TYPE:
                     invoice = orjson.loads(value)
                     payment = BankPayment(
                         payment_id=subject,
@@ -129,7 +132,7 @@ class Load:
                         invoice_number=invoice["number"],
                     )
                     self._sender.send(BANK_PAYMENTS.name, subject, payment)
-                case "ShipmentIssued.v1":
+                case ShipmentIssued.TYPE:
                     wish = ActivateDelivery(
                         request_id=UUID(subject),
                         activation_id=subject,
@@ -138,7 +141,7 @@ class Load:
                         partner_id=PARTNER,
                     )
                     self._sender.send(ACTIVATION_COMMANDS.name, subject, wish)
-                case "Activated.v1":
+                case Activated.TYPE:
                     self.result.done[subject] = now
 
     def _events(self) -> Iterator[tuple[str, str, bytes]]:

@@ -14,7 +14,7 @@ from services.cabinet.table import prepare
 from services.cabinet.web.app import create_app
 from services.cabinet.web.settings import WebSettings
 
-log = logger(__name__)
+log = logger("services.cabinet.web")  # `__main__` would not be heard
 DRAIN_SECONDS = 4
 
 
