@@ -7,7 +7,7 @@ causes of all it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -18,7 +18,6 @@ import psycopg
 from confluent_kafka import Message
 from psycopg.sql import SQL, Identifier
 
-from events.envelope import header_map
 from events.registry import BadBody, UnknownType, read_fields
 from events.topics import BANK_PAYMENTS, distributor_of
 from postavka.log.record import partition_name
@@ -27,9 +26,9 @@ from postavka.settings import Settings
 from services.audit.cut import Cut
 from services.audit.findings import Findings
 from services.audit.papers import Paper
-from services.audit.procedure import MATTERS, Case, Input, Told, check_case
+from services.audit.procedure import MATTERS, Case, Said, Told, check_case
 from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
-from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, status
+from services.cabinet.fold import STAGES, UNSHOWN, Row, check, fold, status
 from services.cabinet.table import SCHEMA, read_marks
 
 BATCH = 5_000
@@ -53,7 +52,7 @@ def check_share(
 ) -> Share:
     """Read these partition numbers and compare."""
     share = Share()
-    inputs = dict(_inputs(config, cut, partitions))
+    said = _said_from_outside(config, cut, partitions)
     with reading(config) as connection:
         there = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.marks",)).fetchone()
         marks: dict[Place, int] = {}
@@ -66,10 +65,11 @@ def check_share(
         log = _Log(share, cut, marks)
         log.read(config, partitions, told)
         for request, case in log.cases.items():
-            check_case(request, case, inputs, share.findings)
+            check_case(request, case, said, share.findings)
+        rows = log.rows
         if marks:
-            _compare(connection, log.rows, share.findings)
-    share.requests = [str(request) for request in log.rows]
+            _compare(connection, rows, share.findings)
+    share.requests = [str(request) for request in rows]
     return share
 
 
@@ -81,8 +81,18 @@ class _Log:
         self._highest: dict[Place, int] = {}
         self._issued: dict[str, tuple[str, str]] = {}
         self._rendered: set[str] = set()
-        self.rows: dict[UUID, Row] = {}
-        self.cases: dict[UUID, Case] = {}
+        self._known: dict[bytes, tuple[UUID, Row, Case]] = {}
+        """By the bytes of the header: hashing a `UUID` costs as much as folding."""
+
+    @property
+    def rows(self) -> dict[UUID, Row]:
+        """What the cabinet must show."""
+        return {request: row for request, row, _ in self._known.values() if row}
+
+    @property
+    def cases(self) -> dict[UUID, Case]:
+        """What the procedure is checked on."""
+        return {request: case for request, _, case in self._known.values() if case.events}
 
     def read(self, config: Settings, partitions: Iterable[int], told: Callable[[int], None]) -> None:
         places = [(topic, number) for topic in TOPIC_OF.values() for number in partitions]
@@ -97,24 +107,26 @@ class _Log:
 
     def _take(self, message: Message) -> None:
         topic, partition = message.topic(), message.partition()
-        stage, headers = STAGE_OF[topic], header_map(message.headers() or ())
+        stage, headers = STAGE_OF[topic], dict(message.headers() or ())
         try:
             position = int(headers["ce_position"])
             if position <= self._highest.get((topic, partition), 0):
                 return
             type_name, fields = read_fields(headers["ce_type"].decode(), message.value())
-            subject = UUID(headers["ce_subject"].decode())
-        except (KeyError, ValueError, UnknownType, BadBody) as wrong:
+            check(stage, type_name, fields)
+            known = self._known.get(headers["ce_subject"])
+            if known is None:
+                key = headers["ce_subject"]
+                known = self._known[key] = (UUID(key.decode()), {}, Case())
+            time = headers["ce_time"].decode()
+        except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
             place = f"{topic}/{partition}/{message.offset()}"
             self._share.findings.note("unread", place, f"this release can't read it: {wrong}")
             return
         self._highest[topic, partition] = position
         self._share.events += 1
         if message.offset() <= self._marks.get((topic, partition), -1) and type_name not in UNSHOWN:
-            row = self.rows.get(subject)
-            if row is None:
-                row = self.rows[subject] = {}
-            fold(row, stage, type_name, fields, headers["ce_time"].decode(), position)
+            fold(known[1], stage, type_name, fields, time, position)
         name = type_name.partition(".")[0]
         if position > self._cut.heads.get(stage, 0):
             return
@@ -122,7 +134,7 @@ class _Log:
         if name in MATTERS:
             clock = int(headers.get("ce_clock", b"0"), 16)
             event = Told(name, fields, clock, place, headers.get("ce_input", b"").decode())
-            self.cases.setdefault(subject, Case()).events.setdefault(name, []).append(event)
+            known[2].events.setdefault(name, []).append(event)
             if name == "PermissionIssued":
                 self._share.permissions.append((fields["number"], place))
         elif name == "DocumentIssued":
@@ -132,8 +144,9 @@ class _Log:
             self._rendered.add(fields["document_id"])
 
 
-def _inputs(config: Settings, cut: Cut, partitions: Sequence[int]) -> Iterator[tuple[str, Input]]:
+def _said_from_outside(config: Settings, cut: Cut, partitions: Sequence[int]) -> Said:
     """Confirmations of these partitions and all payments: what may open the gate."""
+    said = Said()
     wanted = {
         place: end
         for place, end in cut.ends.items()
@@ -147,7 +160,8 @@ def _inputs(config: Settings, cut: Cut, partitions: Sequence[int]) -> Iterator[t
             except orjson.JSONDecodeError:
                 continue
             if isinstance(fields, dict):
-                yield f"{message.topic()}/{message.partition()}/{message.offset()}", (message.topic(), fields)
+                said.take(message.topic(), fields)
+    return said
 
 
 def _compare(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], findings: Findings) -> None:

@@ -16,8 +16,22 @@ from events.topics import confirmations_of
 from services.audit.findings import Findings
 
 Fields = Mapping[str, Any]
-Input = tuple[str, Fields]
-"""Topic and fields of an input record."""
+
+
+@dataclass(slots=True)
+class Said:
+    """What was said from outside that may open the gate. `confirmed`: topic, request and number of every answer that
+    was a yes; `paid`: ids of the payments that the bank reported."""
+
+    confirmed: set[tuple[str, str, str]] = field(default_factory=set)
+    paid: set[str] = field(default_factory=set)
+
+    def take(self, topic: str, fields: Fields) -> None:
+        """One input record."""
+        if fields.get("accepted") is True:
+            self.confirmed.add((topic, str(fields.get("request_id")), str(fields.get("confirmation_id"))))
+        elif "payment_id" in fields and "return_id" not in fields:
+            self.paid.add(str(fields["payment_id"]))
 
 
 @dataclass(slots=True)
@@ -85,8 +99,8 @@ ONCE = (
 )
 
 
-def check_case(request: UUID, case: Case, inputs: Mapping[str, Input], findings: Findings) -> None:
-    """One request. `inputs`: confirmations and payments by `topic/partition/offset`."""
+def check_case(request: UUID, case: Case, said: Said, findings: Findings) -> None:
+    """One request. `said`: confirmations and payments."""
     for name in ONCE:
         for told in case.all(name)[1:]:
             findings.problem("twice-in-procedure", told.place, f"{name} of {request} a second time")
@@ -98,10 +112,10 @@ def check_case(request: UUID, case: Case, inputs: Mapping[str, Input], findings:
             what = "without" if ground is None else "before its"
             findings.problem("out-of-procedure", step.place, f"{name} of {request} {what} {before}")
     for order in case.all("ManufacturingOrdered"):
-        _check_gate(request, case, order, inputs, findings)
+        _check_gate(request, case, order, said, findings)
 
 
-def _check_gate(request: UUID, case: Case, order: Told, inputs: Mapping[str, Input], findings: Findings) -> None:
+def _check_gate(request: UUID, case: Case, order: Told, said: Said, findings: Findings) -> None:
     """L17: confirmed by the distributor of this request, or paid in full by the partner."""
     approved = case.first("Approved")
     if approved is None:
@@ -115,16 +129,16 @@ def _check_gate(request: UUID, case: Case, order: Told, inputs: Mapping[str, Inp
         findings.problem("gate", order.place, f"manufacturing of {request} was ordered on a {basis}: not its channel")
         return
     why = (
-        _why_not_paid(case, order, basis_id, inputs)
+        _why_not_paid(case, order, basis_id, said)
         if distributor is None
-        else _why_not_confirmed(request, case, order, distributor, basis_id, inputs)
+        else _why_not_confirmed(request, case, order, distributor, basis_id, said)
     )
     if why is not None:
         findings.problem("gate", order.place, f"manufacturing of {request} was ordered, {why} (L17)")
 
 
 def _why_not_confirmed(
-    request: UUID, case: Case, order: Told, distributor: str, basis_id: str, inputs: Mapping[str, Input]
+    request: UUID, case: Case, order: Told, distributor: str, basis_id: str, said: Said
 ) -> str | None:
     confirmed = next(
         (
@@ -137,18 +151,12 @@ def _why_not_confirmed(
     if confirmed is None or confirmed.clock >= order.clock:
         return f"and {distributor} had not confirmed it under {basis_id!r}"
     topic = confirmations_of(distributor)
-    for where, fields in inputs.values():
-        if (
-            where == topic
-            and fields.get("confirmation_id") == basis_id
-            and fields.get("request_id") == str(request)
-            and fields.get("accepted") is True
-        ):
-            return None
-    return f"and there is no such answer on {topic}"
+    if (topic, str(request), basis_id) not in said.confirmed:
+        return f"and there is no such answer on {topic}"
+    return None
 
 
-def _why_not_paid(case: Case, order: Told, basis_id: str, inputs: Mapping[str, Input]) -> str | None:
+def _why_not_paid(case: Case, order: Told, basis_id: str, said: Said) -> str | None:
     invoice = case.first("InvoiceIssued")
     if invoice is None:
         return "and no invoice was issued"
@@ -161,8 +169,7 @@ def _why_not_paid(case: Case, order: Told, basis_id: str, inputs: Mapping[str, I
     paid = sum((Decimal(told.fields["amount"]) for told in before), Decimal(0))
     if paid < Decimal(invoice.fields["amount"]) or basis_id not in {told.fields["payment_id"] for told in before}:
         return f"and invoice {number} was not paid: {paid} of {invoice.fields['amount']}"
-    known = {str(fields.get("payment_id")) for _, fields in inputs.values()}
-    unknown = [told for told in before if str(told.fields["payment_id"]).partition("#")[0] not in known]
+    unknown = [told for told in before if str(told.fields["payment_id"]).partition("#")[0] not in said.paid]
     if unknown:
         return f"and there is no payment {unknown[0].fields['payment_id']!r} from the bank"
     return None

@@ -20,7 +20,7 @@ from events.approval import Approved, Rejected
 from events.billing import InvoiceIssued
 from events.commands import MatchReturn, SignDocument
 from events.model import Event, Reason
-from events.reference import Contract
+from events.reference import Contact, Contract
 from events.request import RequestSubmitted
 from events.shipping import (
     DocumentIssued,
@@ -98,12 +98,10 @@ class RecordedFacts:
 
     def _approval(self, recorded: Recorded, state: Any) -> Any:
         assert isinstance(recorded.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
-        decided = recorded.first(Approved) or recorded.first(Rejected)
-        facts = facts_from(self._snapshot(decided.reference_version if decided else None), recorded.message)
-        if isinstance(decided, Approved) and decided.contact.id in facts.contacts:
-            # On record the person's data is encrypted, and for ever, where it was erased.
-            return replace(facts, contacts={decided.contact.id: decided.contact})
-        return facts
+        approved, rejected = recorded.first(Approved), recorded.first(Rejected)
+        version = approved.reference_version if approved else rejected.reference_version if rejected else None
+        facts = facts_from(self._snapshot(version), recorded.message)
+        return replace(facts, contacts={each: _person(each, approved) for each in facts.contacts})
 
     def _billing(self, recorded: Recorded, state: Any) -> Any:
         message, invoice = recorded.message, recorded.first(InvoiceIssued)
@@ -148,6 +146,13 @@ class RecordedFacts:
                 case ActivationRefused():
                     known, contract = _right(event)
         return activation.Facts(today, known, contract)
+
+
+def _person(contact_id: str, approved: Approved | None) -> Contact:
+    """A contact person as recorded: encrypted, and perhaps forgotten since. Nobody on record: nobody here."""
+    if approved is not None and approved.contact.id == contact_id:
+        return approved.contact
+    return Contact(id=contact_id, name=NOT_ISSUED)
 
 
 def _verdict(recorded: Recorded) -> Claimed | NotVerified | Unverifiable:
