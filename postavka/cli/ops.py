@@ -111,8 +111,8 @@ def remind(request: UUID, *, what: str, note: str | None = None) -> None:
     url = database_url(connected())
     prepare(url)
     with _database() as connection:
-        found = waits.waiting(connection, ops_settings(), what, limit=100_000)
-    item = next((each for each in found if each.request_id == request), None)
+        found = waits.of_request(connection, ops_settings(), request)
+    item = next((each for each in found if each.waits_for == what), None)
     if item is None:
         raise SystemExit(f"{request} does not wait for {what}; see `postavka ops waiting --what {what}`")
     sent = send_reminder(url, item, f"cli:{getpass.getuser()}", note)

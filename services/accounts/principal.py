@@ -29,12 +29,14 @@ class Scope(StrEnum):
     """Answer requests (distributor)."""
     SIGN = "sign"
     """Return signed documents."""
+    OPERATE = "operate"
+    """Settle dead letters, remind (operations)."""
 
 
 SCOPES = {
     Role.PARTNER: (Scope.READ, Scope.SUBMIT, Scope.SIGN),
     Role.DISTRIBUTOR: (Scope.READ, Scope.CONFIRM, Scope.SIGN),
-    Role.OPS: (Scope.READ,),
+    Role.OPS: (Scope.READ, Scope.OPERATE),
     Role.AUDITOR: (Scope.READ,),
 }
 """The scopes that make sense for each role."""

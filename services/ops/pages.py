@@ -117,8 +117,8 @@ async def remind(
 ) -> Response:
     """Remind whoever must act."""
     limits = ops_settings()
-    items = await looked_up(request, lambda rows: waiting.waiting(rows, limits, what, limit=100_000))
-    item = next((each for each in items if each.request_id == request_id), None)
+    items = await looked_up(request, lambda rows: waiting.of_request(rows, limits, request_id))
+    item = next((each for each in items if each.waits_for == what), None)
     if item is None:
         raise not_found()
     try:
@@ -251,7 +251,7 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
 
     def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
         found = history.of_request(connection, request_id)
-        items = [each for each in waiting.waiting(connection, limits, limit=100_000) if each.request_id == request_id]
+        items = waiting.of_request(connection, limits, request_id)
         return found, items, letters.letters(web(request).conninfo, request_id=request_id)
 
     events, items, put_aside = await looked_up(request, ask)
@@ -291,13 +291,20 @@ async def search(request: Request, principal: Ops, q: str = "") -> Response:
 @router.get("/streams")
 async def streams_page(request: Request, principal: Ops) -> Response:
     """Topics, readers, services."""
+    found = await asyncio.to_thread((await probe_of(request)).look)
+    return page(request, "ops_streams.html", found=found, duration=duration)
+
+
+async def probe_of(request: Request) -> Probe:
+    """The one probe of this process; it has looked once, so that the next look has rates."""
     state = request.app.state
     if not hasattr(state, "ops_probe"):
-        state.ops_probe = Probe(web(request).kernel)
-        await asyncio.to_thread(state.ops_probe.look)
+        probe = Probe(web(request).kernel)
+        await asyncio.to_thread(probe.look)
         await asyncio.sleep(0.5)
-    found = await asyncio.to_thread(state.ops_probe.look)
-    return page(request, "ops_streams.html", found=found, duration=duration)
+        state.ops_probe = probe
+    found: Probe = state.ops_probe
+    return found
 
 
 # Dead letters

@@ -94,6 +94,7 @@ def waiting(
     waits_for: str | None = None,
     overdue_only: bool = False,
     limit: int = 100,
+    request_id: UUID | None = None,
 ) -> list[Waiting]:
     """Those that have waited longest."""
     statement = SQL(
@@ -101,13 +102,27 @@ def waiting(
         "SELECT waits_for, request_id, partner_id, distributor_id, since, "
         "extract(epoch FROM now() - since)::float8 AS seconds, {overdue}, document "
         "FROM waiting JOIN limits AS l USING (waits_for) WHERE (%s::text IS NULL OR waits_for = %s) "
-        "AND (NOT %s OR {overdue}) ORDER BY since, request_id LIMIT %s"
+        "AND (NOT %s OR {overdue}) AND (%s::uuid IS NULL OR request_id = %s) ORDER BY since, request_id LIMIT %s"
     ).format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
-    parameters = (list(KINDS), [limits.limit(kind) for kind in KINDS], waits_for, waits_for, overdue_only, limit)
+    parameters = (
+        list(KINDS),
+        [limits.limit(kind) for kind in KINDS],
+        waits_for,
+        waits_for,
+        overdue_only,
+        request_id,
+        request_id,
+        limit,
+    )
     try:
         return [Waiting(*row) for row in connection.execute(statement, parameters)]
     except _NOT_THERE:
         return []
+
+
+def of_request(connection: psycopg.Connection[Any], limits: OpsSettings, request_id: UUID) -> list[Waiting]:
+    """What one request waits for."""
+    return waiting(connection, limits, request_id=request_id)
 
 
 def note_day(connection: psycopg.Connection[Any], found: list[Queue]) -> None:

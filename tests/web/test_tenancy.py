@@ -83,6 +83,7 @@ def things(site: Site) -> dict[str, str]:
         "stage": "billing",
         "position": "1",
         "number": "1",
+        "what": "payment",
     }
 
 

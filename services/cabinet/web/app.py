@@ -64,6 +64,7 @@ ROUTERS = (
     "services.papers.pages",
     "services.notices.pages",
     "services.ops.pages",
+    "services.ops.api",
 )
 """Modules with a `router`, and perhaps `NAVIGATION`; one that isn't there is left out. Templates and static files lie
 in the module's package."""

@@ -1,0 +1,203 @@
+"""The same for programs: `/api/v1/ops/…`, for operations alone. What reads answers JSON; what acts needs the scope
+`operate`, is an event, and gives how many things it has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from services.accounts.principal import Principal, Role, Scope
+from services.cabinet.web.access import allowed
+from services.cabinet.web.app_state import web
+from services.cabinet.web.problem import not_found, problem
+from services.ops import history, letters, reminders, waiting
+from services.ops.feed import Filter
+from services.ops.pages import done, looked_up, probe_of
+from services.ops.settings import ops_settings
+
+router = APIRouter(prefix="/api/v1/ops", include_in_schema=False)
+Reader = Annotated[Principal, allowed(Role.OPS, scope=Scope.READ)]
+Operator = Annotated[Principal, allowed(Role.OPS, scope=Scope.OPERATE)]
+MOST = 1_000
+
+
+class Retry(BaseModel):
+    """Which letters to try again: these numbers, or all of a code, or all."""
+
+    numbers: Annotated[list[int] | None, Field(max_length=letters.MOST_AT_ONCE)] = None
+    code: Annotated[str, Field(max_length=100)] | None = None
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class Discard(BaseModel):
+    """Letters that are given up, and why."""
+
+    numbers: Annotated[list[int], Field(min_length=1, max_length=letters.MOST_AT_ONCE)]
+    reason: Annotated[str, Field(min_length=3, max_length=2_000)]
+
+
+class Correct(BaseModel):
+    """The corrected record; without a key the old one's."""
+
+    value: Annotated[str, Field(max_length=1_000_000)]
+    key: Annotated[str, Field(max_length=1_000)] | None = None
+    reason: Annotated[str, Field(min_length=3, max_length=2_000)]
+
+
+class Reminder(BaseModel):
+    """What the request waits for, and a sentence to go with it."""
+
+    waits_for: str
+    note: Annotated[str, Field(max_length=500)] | None = None
+
+
+@router.get("/waiting")
+async def queues(request: Request, principal: Reader) -> Response:
+    """All queues."""
+    found = await looked_up(request, lambda rows: waiting.queues(rows, ops_settings()))
+    return _json([asdict(each) for each in found])
+
+
+@router.get("/waiting/{what}")
+async def queue(
+    request: Request, principal: Reader, what: str, overdue: bool = False, limit: Annotated[int, Field(ge=1)] = 100
+) -> Response:
+    """The requests of one queue, longest first."""
+    if what not in waiting.KINDS:
+        raise not_found()
+    most = min(limit, MOST)
+    found = await looked_up(request, lambda rows: waiting.waiting(rows, ops_settings(), what, overdue, most))
+    return _json([asdict(each) for each in found])
+
+
+@router.post("/requests/{request_id}/reminders", status_code=201)
+async def remind(request: Request, request_id: UUID, principal: Operator, body: Reminder) -> Response:
+    """Remind whoever must act; 409 when that was done within four hours or when it is ours to do."""
+    found = await looked_up(request, lambda rows: waiting.of_request(rows, ops_settings(), request_id))
+    item = next((each for each in found if each.waits_for == body.waits_for), None)
+    if item is None:
+        raise not_found()
+    try:
+        sent = await done(request, lambda url: reminders.remind(url, item, principal.actor, body.note))
+    except (reminders.JustReminded, reminders.NobodyToRemind) as refused:
+        raise problem(409, "conflict", str(refused)) from None
+    return _json(sent.model_dump(mode="json"), 201)
+
+
+@router.get("/requests/{request_id}/events")
+async def events_of(request: Request, request_id: UUID, principal: Reader) -> Response:
+    """Everything that happened to a request, causes before effects, with how long each waited."""
+    found = await looked_up(request, lambda rows: history.of_request(rows, request_id))
+    if not found:
+        raise not_found()
+    return _json([_event(step.event) | {"waited_seconds": step.waited} for step in history.steps(found)])
+
+
+@router.get("/events")
+async def events(
+    request: Request,
+    principal: Reader,
+    stage: str = "",
+    type: str = "",
+    request_id: str = "",
+    partner: str = "",
+    distributor: str = "",
+    text: str = "",
+    before: str = "",
+) -> Response:
+    """A page of the past, the newest first; `before` of the answer leads to the next one."""
+    wanted = Filter(stage, type, request_id, partner, distributor, text)
+    found = await looked_up(request, lambda rows: history.page_of(rows, wanted, before))
+    return _json({"events": [_event(each) for each in found.events], "before": found.before or None})
+
+
+@router.get("/streams")
+async def streams(request: Request, principal: Reader) -> Response:
+    """Topics, readers, services."""
+    return _json(asdict(await asyncio.to_thread((await probe_of(request)).look)))
+
+
+@router.get("/letters")
+async def letter_groups(request: Request, principal: Reader) -> Response:
+    """Dead letters by stage and reason."""
+    found = await asyncio.to_thread(letters.groups, web(request).conninfo)
+    return _json([{**asdict(each), "diagnosis": each.diagnosis} for each in found])
+
+
+@router.get("/letters/{stage}")
+async def letter_list(
+    request: Request, principal: Reader, stage: str, code: str | None = None, settled: bool = False
+) -> Response:
+    """The newest of a stage."""
+    statuses = ("done", "corrected", "discarded") if settled else letters.OPEN
+    found = await asyncio.to_thread(letters.letters, web(request).conninfo, stage, code, statuses)
+    return _json([_letter(each) for each in found])
+
+
+@router.get("/letters/{stage}/{number}")
+async def letter(request: Request, principal: Reader, stage: str, number: int) -> Response:
+    """One as it came; bytes in base64."""
+    try:
+        found = await asyncio.to_thread(letters.letter, web(request).conninfo, stage, number)
+    except letters.NoSuchLetter:
+        raise not_found() from None
+    return _json(_letter(found))
+
+
+@router.post("/letters/{stage}/retry")
+async def retry(request: Request, principal: Operator, stage: str, body: Retry) -> Response:
+    """Hand letters to their stage again."""
+    return await _count(
+        request, lambda url: letters.retry(url, stage, body.numbers, principal.actor, body.code, body.reason)
+    )
+
+
+@router.post("/letters/{stage}/discard")
+async def discard(request: Request, principal: Operator, stage: str, body: Discard) -> Response:
+    """Give letters up."""
+    return await _count(request, lambda url: letters.discard(url, stage, body.numbers, principal.actor, body.reason))
+
+
+@router.post("/letters/{stage}/{number}/correct")
+async def correct(request: Request, principal: Operator, stage: str, number: int, body: Correct) -> Response:
+    """Put one right."""
+
+    def act(url: str) -> int:
+        key = letters.letter(url, stage, number).key if body.key is None else body.key.encode()
+        letters.correct(url, stage, number, principal.actor, body.reason, key, body.value.encode())
+        return 1
+
+    return await _count(request, act)
+
+
+async def _count(request: Request, act: Any) -> Response:
+    try:
+        return _json({"changed": await done(request, act)})
+    except letters.NoSuchLetter:
+        raise not_found() from None
+
+
+def _event(event: history.Stored) -> dict[str, Any]:
+    return {**asdict(event), "id": event.id, "body": orjson.loads(event.body)}
+
+
+def _letter(found: letters.Letter) -> dict[str, Any]:
+    fields = asdict(found) | {"id": found.id, "record": found.record, "diagnosis": found.diagnosis}
+    fields["headers"] = [[name, _base64(value)] for name, value in found.headers]
+    return fields | {"key": _base64(found.key), "value": _base64(found.value)}
+
+
+def _base64(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")

@@ -1,0 +1,172 @@
+"""Pages of operations in a real browser: what waits, the live stream, a request's way, dead letters put right."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import Shoot
+from tests.pages.person import Person
+from tests.pages.test_everybody import look
+from tests.system.conftest import System
+from tests.system.traffic import Traffic
+
+SignedIn = Callable[..., Person]
+
+
+@pytest.fixture
+def traffic(system: System) -> Traffic:
+    """A sender of records."""
+    return system.traffic()
+
+
+def submit(traffic: Traffic) -> str:
+    """A request that nothing is wrong with, waiting for its distributor."""
+    request_id = str(uuid4())
+    body = {
+        "request_id": request_id,
+        "partner_id": "lukomor",
+        "submitted_by": "anna",
+        "request_type": "1c8-updates-and-addons",
+        "contact_id": "lukomor-1",
+        "distributor_id": "dist-north",
+        "base_delivery_id": "upp-13",
+        "registration_number": "1000001",
+        "product_id": "upp-extension-12",
+        "inn": "7707083893",
+        "kpp": "773601001",
+        "buyer": "АО «Завод точных весов»",
+    }
+    traffic.send("commands.requests", request_id, "SubmitRequest.v1", body)
+    traffic.flush()
+    return request_id
+
+
+def stream_is_open(page: Page) -> None:
+    expect(page.locator("[data-state]")).to_have_text("живой поток")
+
+
+def test_events_arrive_in_the_stream_and_wait_out_a_pause(person: SignedIn, traffic: Traffic, shoot: Shoot) -> None:
+    ops = person("ops")
+    ops.go("/ops/stream")
+    stream_is_open(ops.page)
+    fresh = ops.page.locator("tbody[data-new]")
+    first = submit(traffic)
+    expect(fresh.get_by_role("link", name="Approved").first).to_be_visible()
+    expect(fresh.locator(f"a[href='/ops/requests/{first}']").first).to_be_visible()
+    shoot(ops.page, "ops-stream")
+    ops.press("Пауза")
+    second = submit(traffic)
+    time.sleep(1.5)
+    expect(fresh.locator(f"a[href='/ops/requests/{second}']")).to_have_count(0)
+    ops.press("Дальше")
+    expect(fresh.locator(f"a[href='/ops/requests/{second}']").first).to_be_visible()
+
+
+def test_the_stream_can_be_filtered_and_shows_the_past(person: SignedIn, traffic: Traffic) -> None:
+    request_id = submit(traffic)
+    ops = person("ops")
+    ops.go(f"/ops/stream?request_id={request_id[:13]}")
+    rows = ops.page.locator("tbody[data-past], tbody[data-new]").get_by_role("row")
+    expect(rows.filter(has_text="Approved")).to_have_count(1)
+    submit(traffic)
+    time.sleep(1.5)
+    expect(rows.filter(has_not_text=request_id[:8])).to_have_count(0)
+    ops.go("/ops/stream?type=Approved")
+    older = ops.page.get_by_role("link", name="Раньше")
+    while older.count():
+        older.click()
+        ops.page.wait_for_timeout(300)
+    shown = ops.page.locator("tbody[data-past] .lead").all_inner_texts()
+    assert shown
+    assert set(shown) == {"Approved"}
+
+
+def test_a_request_is_drawn_with_who_must_act_and_can_be_reminded(
+    person: SignedIn, traffic: Traffic, shoot: Shoot
+) -> None:
+    request_id = submit(traffic)
+    ops = person("ops")
+    for _ in range(50):
+        ops.go(f"/ops/search?q={request_id}")
+        if request_id in ops.page.url:
+            break
+        ops.page.wait_for_timeout(200)
+    expect(ops.page.get_by_text("Ждём: подтверждение")).to_be_visible()
+    look(ops.page, "a request's way")
+    shoot(ops.page, "ops-request")
+    ops.page.get_by_placeholder("Приписка, если нужна").first.fill("Клиент торопится")
+    ops.page.get_by_role("button", name="Напомнить").first.click()
+    expect(ops.page.get_by_text("Напоминание отправлено")).to_be_visible()
+    ops.page.get_by_role("button", name="Напомнить").first.click()
+    expect(ops.page.get_by_text("Уже напоминали")).to_be_visible()
+    ops.page.get_by_role("link", name="Approved").click()
+    expect(ops.page.get_by_role("heading", name="Approved.v", exact=False)).to_be_visible()
+    expect(ops.page.get_by_role("link", name=re.compile("RequestSubmitted"))).to_be_visible()
+    look(ops.page, "an event")
+    ops.page.get_by_role("link", name=re.compile("BillingOpened")).click()
+    expect(ops.page.get_by_role("heading", name="BillingOpened.v", exact=False)).to_be_visible()
+
+
+def test_a_dead_letter_is_diagnosed_corrected_and_settled(
+    system: System, person: SignedIn, traffic: Traffic, shoot: Shoot
+) -> None:
+    request_id = str(uuid4())
+    traffic.send("commands.requests", request_id, "SubmitRequest.v1", {"request_id": request_id, "inn": 1})
+    traffic.flush()
+    ops = person("ops")
+    link = ops.page.get_by_role("row", name=re.compile("partner_id")).get_by_role("link").first
+    for _ in range(50):
+        ops.go("/ops/letters?stage=request&code=bad-body")
+        if link.count():
+            break
+        ops.page.wait_for_timeout(200)
+    look(ops.page, "dead letters")
+    shoot(ops.page, "ops-letters")
+    link.click()
+    expect(ops.page.get_by_text("Тело не подходит под схему типа")).to_be_visible()
+    look(ops.page, "a dead letter")
+    shoot(ops.page, "ops-letter")
+    body = {"request_id": request_id, "partner_id": "lukomor", "submitted_by": "anna"}
+    ops.field("Тело").fill(json.dumps(body))
+    ops.field("Что было неверно и почему верно теперь").fill("партнёр не назван")
+    ops.press("Отправить исправленную")
+    expect(ops.page.get_by_text("Исправленная запись отправлена")).to_be_visible()
+    expect(ops.page.get_by_role("button", name="Повторить")).to_have_count(0)
+    for _ in range(50):
+        ops.go(f"/ops/requests/{request_id}")
+        if ops.page.get_by_role("link", name="RequestSubmitted").count():
+            return
+        ops.page.wait_for_timeout(200)
+    raise AssertionError("the corrected request was not taken")
+
+
+@pytest.mark.parametrize("path", ["/ops/waiting", "/ops/waiting?what=signature", "/ops/streams", "/ops/stream"])
+def test_pages_are_for_everybody(person: SignedIn, path: str, shoot: Shoot) -> None:
+    ops = person("ops")
+    ops.go(path)
+    look(ops.page, path)
+    shoot(ops.page, "ops" + path.removeprefix("/ops").replace("/", "-").replace("?what=", "-"))
+
+
+def test_a_flood_leaves_the_page_scrolling_and_bounded(person: SignedIn, system: System, traffic: Traffic) -> None:
+    ops = person("ops")
+    ops.go("/ops/stream")
+    stream_is_open(ops.page)
+    for _ in range(1_500):
+        traffic.send("commands.requests", (request_id := str(uuid4())), "SubmitRequest.v1", {
+            "request_id": request_id, "partner_id": "lukomor", "submitted_by": "flood",
+        })  # fmt: skip
+    traffic.flush()
+    total = ops.page.locator("[data-total]")
+    ops.page.wait_for_function("() => +document.querySelector('[data-total]').textContent.replace(/\\D/g, '') >= 3000")
+    assert int(re.sub(r"\D", "", total.inner_text())) >= 3_000
+    assert ops.page.locator("tbody[data-new] tr").count() <= 400
+    ops.page.mouse.wheel(0, 600)
+    ops.page.wait_for_function("() => scrollY > 100")
