@@ -33,66 +33,68 @@ def approved(channel: str, **past: float) -> dict[str, Any]:
     return {"approved_at": ago(**past), "channel": channel}
 
 
-CASES: dict[str, tuple[Groups, str | None, bool]] = {
-    "fresh": ({"request": asked(seconds=5)}, "approval", False),
-    "not approved for five minutes": ({"request": asked(minutes=5)}, "approval", True),
-    "rejected": ({"request": asked(days=9), "approval": {"rejected_at": ago(days=9)}}, None, False),
-    "waits for the distributor": (
-        {"request": asked(days=4), "approval": approved("distributor", days=4)},
-        "confirmation",
-        True,
-    ),
-    "confirmed, not ordered": (
-        {
-            "request": asked(days=4),
-            "approval": approved("distributor", days=4),
-            "billing": {"confirmed_at": ago(minutes=3)},
-        },
-        "order",
-        True,
-    ),
-    "waits for money": (
-        {
-            "request": asked(days=4),
-            "approval": approved("direct", days=4),
-            "billing": {"invoice": {"issued_at": ago(days=4)}},
-        },
-        "payment",
-        False,
-    ),
-    "paid, not ordered": (
-        {
-            "request": asked(days=4),
-            "approval": approved("direct", days=4),
-            "billing": {
-                "invoice": {"issued_at": ago(days=4)},
-                "due": "0.00",
-                "payments": [{"at": ago(days=3)}, {"at": ago(seconds=20)}],
+def cases() -> dict[str, tuple[Groups, str | None, bool]]:
+    """What has happened, counted back from now → what is waited for, and whether it is overdue."""
+    return {
+        "fresh": ({"request": asked(seconds=5)}, "approval", False),
+        "not approved for five minutes": ({"request": asked(minutes=5)}, "approval", True),
+        "rejected": ({"request": asked(days=9), "approval": {"rejected_at": ago(days=9)}}, None, False),
+        "waits for the distributor": (
+            {"request": asked(days=4), "approval": approved("distributor", days=4)},
+            "confirmation",
+            True,
+        ),
+        "confirmed, not ordered": (
+            {
+                "request": asked(days=4),
+                "approval": approved("distributor", days=4),
+                "billing": {"confirmed_at": ago(minutes=3)},
             },
-        },
-        "order",
-        False,
-    ),
-    "being made": (
-        {
-            "request": asked(days=4),
-            "approval": approved("direct", days=4),
-            "shipping": {"ordered_at": ago(hours=2)},
-        },
-        "kit",
-        True,
-    ),
-    "not activated": (
-        {"request": asked(days=4), "shipping": {"ordered_at": ago(days=3), "shipped_at": ago(days=3)}},
-        "activation",
-        False,
-    ),
-    "activated": (
-        {"request": asked(days=4), "shipping": {"shipped_at": ago(days=3)}, "activation": {"activated_at": ago()}},
-        None,
-        False,
-    ),
-}
+            "order",
+            True,
+        ),
+        "waits for money": (
+            {
+                "request": asked(days=4),
+                "approval": approved("direct", days=4),
+                "billing": {"invoice": {"issued_at": ago(days=4)}},
+            },
+            "payment",
+            False,
+        ),
+        "paid, not ordered": (
+            {
+                "request": asked(days=4),
+                "approval": approved("direct", days=4),
+                "billing": {
+                    "invoice": {"issued_at": ago(days=4)},
+                    "due": "0.00",
+                    "payments": [{"at": ago(days=3)}, {"at": ago(seconds=20)}],
+                },
+            },
+            "order",
+            False,
+        ),
+        "being made": (
+            {
+                "request": asked(days=4),
+                "approval": approved("direct", days=4),
+                "shipping": {"ordered_at": ago(hours=2)},
+            },
+            "kit",
+            True,
+        ),
+        "not activated": (
+            {"request": asked(days=4), "shipping": {"ordered_at": ago(days=3), "shipped_at": ago(days=3)}},
+            "activation",
+            False,
+        ),
+        "activated": (
+            {"request": asked(days=4), "shipping": {"shipped_at": ago(days=3)}, "activation": {"activated_at": ago()}},
+            None,
+            False,
+        ),
+    }
 
 
 @pytest.fixture
@@ -108,9 +110,9 @@ def fill(url: str, rows: Mapping[UUID, Groups]) -> None:
         write_groups(connection, rows)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", cases())
 def test_what_a_request_waits_for_follows_from_what_has_happened(url: str, case: str) -> None:
-    groups, waits_for, overdue = CASES[case]
+    groups, waits_for, overdue = cases()[case]
     fill(url, {uuid4(): groups})
     with psycopg.connect(url) as connection:
         found = waiting.waiting(connection, LIMITS)
@@ -149,7 +151,7 @@ def test_queues_count_what_waits_and_name_the_oldest(url: str) -> None:
 
 
 def test_a_reminder_goes_to_who_must_act_and_not_twice_in_a_row(url: str) -> None:
-    fill(url, {uuid4(): CASES["waits for the distributor"][0]})
+    fill(url, {uuid4(): cases()["waits for the distributor"][0]})
     with psycopg.connect(url) as connection:
         (item,) = waiting.waiting(connection, LIMITS)
     sent = remind(url, item, "anna", "Клиент торопится")
@@ -159,7 +161,7 @@ def test_a_reminder_goes_to_who_must_act_and_not_twice_in_a_row(url: str) -> Non
 
 
 def test_what_is_ours_to_do_reminds_nobody(url: str) -> None:
-    fill(url, {uuid4(): CASES["confirmed, not ordered"][0]})
+    fill(url, {uuid4(): cases()["confirmed, not ordered"][0]})
     with psycopg.connect(url) as connection:
         (item,) = waiting.waiting(connection, LIMITS)
     with pytest.raises(NobodyToRemind):
