@@ -109,11 +109,7 @@ class Relay(threading.Thread):
     def run(self) -> None:
         while not self._stopping.is_set():
             try:
-                with psycopg.connect(
-                    self._recorder.datastore.conninfo,  # type: ignore[attr-defined]
-                    autocommit=True,
-                    options=f"-c search_path={self._recorder.datastore.schema}",
-                ) as session:
+                with self._connect() as session:
                     self._relay_while_locked(session)
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
                 self.active = False
@@ -125,6 +121,20 @@ class Relay(threading.Thread):
                 log.exception("relay: cannot go on", error=str(error)[:500])
                 return
         self.active = False
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        """The session that holds the lock. A machine that is cut off never says good-bye, so both ends look for each
+        other: otherwise the lock of a dead relay would keep the others waiting for two hours."""
+        looks = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+        options = {"search_path": self._recorder.datastore.schema, **looks}
+        return psycopg.connect(
+            self._recorder.datastore.conninfo,  # type: ignore[attr-defined]
+            autocommit=True,
+            options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+            keepalives_idle=5,
+            keepalives_interval=5,
+            keepalives_count=3,
+        )
 
     def _relay_while_locked(self, session: psycopg.Connection[Any]) -> None:
         schema = self._recorder.datastore.schema
@@ -290,7 +300,7 @@ def publish_dead_letters(session: psycopg.Connection[Any], publisher: _Publisher
     copied without its contents (`dlq_omitted`: how many bytes); the store has it whole."""
     rows = session.execute(
         'SELECT id, topic, partition, "offset", key, value, headers, code, reason, sha256 FROM dead_letters '
-        "WHERE NOT relayed ORDER BY id LIMIT 500",
+        "WHERE NOT relayed ORDER BY id LIMIT 100",
         prepare=True,
     ).fetchall()
     if not rows:

@@ -95,17 +95,14 @@ class StageRunner:
     # Marks
 
     def take_partitions(self, names: Iterable[str]) -> dict[str, Mark]:
-        """Read the marks of these input partitions (`topic/partition`): where reading goes on."""
+        """Read the marks of these input partitions (`topic/partition`): where reading goes on. Raises `StoreWentBack`
+        when one is behind what this process has handled."""
         fresh = self.recorder.marks(list(names))
+        for name, mark in fresh.items():
+            if name in self.marks and mark.offset < self.marks[name].offset:
+                raise StoreWentBack(f"{name}: handled up to {self.marks[name].offset}, the store says {mark.offset}")
         self.marks.update(fresh)
         return fresh
-
-    def _reread_marks(self) -> None:
-        fresh = self.recorder.marks(list(self.marks))
-        for name, mark in fresh.items():
-            if mark.offset < self.marks[name].offset:
-                raise StoreWentBack(f"{name}: handled up to {self.marks[name].offset}, the store says {mark.offset}")
-        self.marks = fresh
 
     # A batch
 
@@ -145,7 +142,7 @@ class StageRunner:
             try:
                 outcome = _Work(self, records, retried).run()
             except TrackingConflict:
-                self._reread_marks()
+                self.take_partitions(self.marks)
                 self._cache.clear()
             except IntegrityError as conflict:
                 log.info("another worker was faster, deciding again", stage=self.stage.name, error=str(conflict)[:200])

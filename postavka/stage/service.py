@@ -50,6 +50,10 @@ RETRY_SECONDS = 1.0
 RETRIED_AT_ONCE = 200
 """Dead letters tried between two batches: new records must not wait for ten thousand of them."""
 STOP_SECONDS = 3.0
+BUSY_SECONDS = 120.0
+"""A batch that takes longer while PostgreSQL is not known to be away hangs: in a decider, or on a dead connection."""
+RELAY = ("the relay", 0)
+"""To the watchdog, what is to be published is one more partition."""
 DATABASE_PATIENCE_SECONDS = 300.0
 """PostgreSQL away for longer: the process ends (its supervisor starts it anew)."""
 
@@ -95,12 +99,13 @@ class StageService:
         metrics.REDONE.labels(stage.name)  # shown as 0 from the start
         self.worker = FaustWorker(config, stage.name, self.topics, self._take_partitions)
         self.progress = Progress(config.stall_seconds)
+        self.relay_progress = Progress(config.stall_seconds)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="decide")
         self.last_batch = time.monotonic()
         self.lag = 0
         self.trouble: str | None = None
         self._stop = asyncio.Event()
-        self._busy = False
+        self._busy_since: float | None = None
 
     async def run(self) -> None:
         """Until told to stop, or until something can't go on (then raises)."""
@@ -137,10 +142,10 @@ class StageService:
         loop = asyncio.get_running_loop()
         while True:
             records = await self.worker.batch(self.config.batch_records)
-            self._busy = True
+            self._busy_since = time.monotonic()
             started = time.perf_counter()
             outcome = await loop.run_in_executor(self.thread, self._handle_batch, records)
-            self._busy = False
+            self._busy_since = None
             self.relay.wake()
             self.worker.acknowledge(records)
             self.last_batch = time.monotonic()
@@ -203,6 +208,7 @@ class StageService:
             self.trouble = f"a server is away: {away}"[:300]
             metrics.TROUBLE.labels(self.stage.name).set(1)
             self.progress.forgive()
+            self.relay_progress.forgive()
             return
         if self.trouble is not None and self.trouble.startswith("a server"):
             self.trouble = None
@@ -212,10 +218,23 @@ class StageService:
         metrics.RELAY_DELAY.labels(self.stage.name).set(head - self.relay.position if self.relay.active else 0)
         metrics.TROUBLE.labels(self.stage.name).set(self.trouble is not None)
         metrics.note_pool(self.stage.name, self.datastore.pool.get_stats())
-        stalled = self.progress.see(time.monotonic(), ends, handled)
-        metrics.STANDSTILL.labels(self.stage.name).set(self.progress.standstill(time.monotonic()))
-        if stalled is not None and self.trouble is None and not self._busy:
+        now = time.monotonic()
+        stalled = self.progress.see(now, ends, handled)
+        metrics.STANDSTILL.labels(self.stage.name).set(self.progress.standstill(now))
+        if self.trouble is None:
+            self._end_if_stuck(now, stalled, head)
+
+    def _end_if_stuck(self, now: float, stalled: str | None, head: int) -> None:
+        """Raises when reading, deciding or publishing does not get on, though both servers answer."""
+        if self._busy_since is not None:
+            if now - self._busy_since > BUSY_SECONDS:
+                raise RuntimeError(f"no progress: one batch for {now - self._busy_since:.0f} s")
+        elif stalled is not None:
             raise RuntimeError(f"no progress: {stalled}")
+        # A producer can stop for good as well, looking alive. A standby publishes nothing.
+        ends = {RELAY: head + 1} if self.relay.active else {RELAY: 0}
+        if (unpublished := self.relay_progress.see(now, ends, {RELAY: self.relay.position})) is not None:
+            raise RuntimeError(f"no progress: {unpublished}")
 
     async def _handled(self, places: set[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Offsets reached: from memory for our own partitions, from the store for those nobody seems to read."""

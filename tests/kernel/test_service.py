@@ -1,0 +1,90 @@
+"""The watchdog in a service: whatever does not get on, though both servers answer, ends the process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from postavka.log.connection import for_librdkafka
+from postavka.settings import Settings
+from postavka.stage.service import BUSY_SECONDS, StageService
+from tests.kernel.conftest import MakeTopics, OpenRecorder
+from tests.kernel.toys import COMMANDS, SCHEMA, UPSTREAM, command, submit, toy
+
+PATIENCE = 0.05
+
+
+@pytest.fixture
+def service(settings: Settings, open_recorder: OpenRecorder, make_topics: MakeTopics) -> Iterator[StageService]:
+    """Of the toy stage, with little patience; not at work: neither its reader nor its relay is started."""
+    open_recorder()  # empties the store
+    make_topics(COMMANDS, UPSTREAM, f"{SCHEMA}.events", "dead-letters")
+    made = StageService(toy(), settings.model_copy(update={"stall_seconds": PATIENCE}))
+    yield made
+    made.datastore.close()
+    made.thread.shutdown()
+
+
+async def look(service: StageService, admin: AdminClient) -> None:
+    """As the watchdog does every two seconds; twice, further apart than the patience."""
+    await service._look_for_stalls(admin)
+    await asyncio.sleep(PATIENCE * 2)
+    await service._look_for_stalls(admin)
+
+
+@pytest.fixture
+def admin(settings: Settings) -> AdminClient:
+    return AdminClient(for_librdkafka(settings))
+
+
+async def test_one_that_gets_on_stays(service: StageService, admin: AdminClient):
+    await look(service, admin)
+
+
+async def test_a_relay_that_publishes_nothing_ends_the_process(service: StageService, admin: AdminClient):
+    service.runner.handle([command(0, submit(uuid4()))])
+    service.runner.marks.clear()  # the record was never on the topic
+    await look(service, admin)
+    service.relay.active = True
+    with pytest.raises(RuntimeError, match="the relay"):
+        await look(service, admin)
+
+
+async def test_a_relay_that_gets_on_stays(service: StageService, admin: AdminClient):
+    service.runner.handle([command(0, submit(uuid4()))])
+    service.relay.active = True
+    await service._look_for_stalls(admin)
+    service.relay.position = service.recorder.head()
+    await asyncio.sleep(PATIENCE * 2)
+    await look(service, admin)
+
+
+async def test_a_batch_without_end_ends_the_process(service: StageService, admin: AdminClient):
+    service._busy_since = time.monotonic() - BUSY_SECONDS / 2
+    await look(service, admin)
+    service._busy_since = time.monotonic() - BUSY_SECONDS - 1
+    with pytest.raises(RuntimeError, match="one batch"):
+        await look(service, admin)
+
+
+async def test_while_a_server_is_away_nothing_ends(service: StageService, admin: AdminClient):
+    service.runner.handle([command(0, submit(uuid4()))])
+    service.relay.active = True
+    service.trouble = "PostgreSQL: away"
+    await look(service, admin)
+
+
+def test_the_session_that_holds_the_lock_looks_whether_the_other_end_is_there(service: StageService):
+    """A machine that is cut off says no good-bye; PostgreSQL's own default is to wait two hours."""
+    with service.relay._connect() as session:
+        shown = session.execute("SHOW tcp_keepalives_idle").fetchone()
+        assert shown in (("5",), ("0",)), "0: a unix socket, which knows by itself"
+        assert session.execute("SHOW search_path").fetchone() == (SCHEMA,)
+        assert session.info.get_parameters()["keepalives_idle"] == "5"
+    assert isinstance(session, psycopg.Connection)
