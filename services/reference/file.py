@@ -64,11 +64,17 @@ class PartnerRow(Partner):
 
 
 class DistributorRow(Distributor):
-    """A distributor in the RF (L6)."""
+    """A distributor in the RF (L6), and whom there to write to: may be nobody."""
+
+    contacts: tuple[Contact, ...] = ()
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
         problems = tax_number_problems(self)
+        problems += [
+            f"contacts: the id {each!r} is there twice; give each contact of a distributor an id of its own"
+            for each in _duplicates(contact.id for contact in self.contacts)
+        ]
         if not DISTRIBUTOR_ID.fullmatch(self.id):
             problems.append(
                 "id: it is a part of a topic's name; use 1 to 50 small latin letters, digits and hyphens only"
@@ -77,7 +83,7 @@ class DistributorRow(Distributor):
 
     def distributor(self) -> Distributor:
         """The distributor as events record it."""
-        return Distributor.model_validate(self.model_dump())
+        return Distributor.model_validate(self.model_dump(exclude={"contacts"}))
 
 
 class ProductRow(Product):

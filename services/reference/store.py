@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 from typing import Any, LiteralString, TypeVar
@@ -66,6 +66,8 @@ class Snapshot:
     distributors: Mapping[str, Distributor]
     base_deliveries: Mapping[str, BaseDelivery]
     products: Mapping[str, ProductEntry]
+    distributor_contacts: Mapping[str, tuple[Contact, ...]] = field(default_factory=dict)
+    """Whom to write to at each distributor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,11 @@ def _entries_of(file: ReferenceFile) -> dict[tuple[str, str], dict[str, Any]]:
     """The bodies of the file's entries by kind and key, as they are stored."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     found |= {("partner", row.id): row.model_dump(mode="json") for row in file.partners}
-    found |= {("distributor", row.id): row.model_dump(mode="json") for row in file.distributors}
+    found |= {
+        # Without contacts it is what it was before there were any: the same file makes no new version.
+        ("distributor", row.id): row.model_dump(mode="json", exclude=None if row.contacts else {"contacts"})
+        for row in file.distributors
+    }
     found |= {("base_delivery", row.id): row.model_dump(mode="json") for row in file.base_deliveries}
     found |= {("product", row.id): row.model_dump(mode="json") | {"fits": sorted(row.fits)} for row in file.products}
     return found
@@ -258,6 +264,7 @@ def _digest(entries: Mapping[tuple[str, str], Mapping[str, Any]], file: Referenc
 def _snapshot_of(version: int, rows: Iterable[tuple[str, str, Any]]) -> Snapshot:
     partners: dict[str, PartnerEntry] = {}
     distributors: dict[str, Distributor] = {}
+    people: dict[str, tuple[Contact, ...]] = {}
     base_deliveries: dict[str, BaseDelivery] = {}
     products: dict[str, ProductEntry] = {}
     for kind, key, body in rows:
@@ -267,6 +274,7 @@ def _snapshot_of(version: int, rows: Iterable[tuple[str, str, Any]]) -> Snapshot
                 by_id = MappingProxyType({each.id: each for each in contacts})
                 partners[key] = PartnerEntry(Partner.model_validate(body), by_id)
             case "distributor":
+                people[key] = tuple(Contact.model_validate(each) for each in body.pop("contacts", ()))
                 distributors[key] = Distributor.model_validate(body)
             case "base_delivery":
                 base_deliveries[key] = BaseDelivery.model_validate(body)
@@ -279,6 +287,7 @@ def _snapshot_of(version: int, rows: Iterable[tuple[str, str, Any]]) -> Snapshot
         MappingProxyType(distributors),
         MappingProxyType(base_deliveries),
         MappingProxyType(products),
+        MappingProxyType(people),
     )
 
 
