@@ -36,6 +36,7 @@ SERVICES = (
     "cabinet",
     "papers",
     "payments",
+    "notices",
     "desk",
     "ops",
     "web",

@@ -15,8 +15,8 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import orjson
 import psycopg
@@ -69,6 +69,17 @@ def envelope_of(event: RecordedEvent, source: str) -> Envelope:
     )
 
 
+class Route(Protocol):
+    """Where events go, if not to one topic."""
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """All that `__call__` may name."""
+        ...
+
+    def __call__(self, event: RecordedEvent) -> Sequence[str]: ...
+
+
 class Relay(threading.Thread):
     """A thread of a stage's process. `wake()` it after a commit; `stop()` it; `failed` is for the watchdog."""
 
@@ -80,8 +91,11 @@ class Relay(threading.Thread):
         source: str,
         copies: Mapping[str, str],
         on_published: Callable[[int], None] = lambda count: None,
+        route: Route | None = None,
     ) -> None:
+        """`route`: where each event goes, instead of to `topic` and the copies."""
         super().__init__(name="relay", daemon=True)
+        self._route = route
         self._settings = settings
         self._recorder = recorder
         self._topic = topic
@@ -145,7 +159,7 @@ class Relay(threading.Thread):
             self._stopping.wait(LOCK_RETRY_SECONDS)
         else:
             return
-        topics = [self._topic, *self._copies.values()]
+        topics = [self._topic, *self._copies.values()] if self._route is None else list(self._route.topics)
         position, offsets = read_checkpoint(session, topics)
         if lost_records(self._settings, offsets):
             log.error("relay: the topic is shorter than the checkpoint; publishing what is missing", topic=self._topic)
@@ -181,7 +195,7 @@ class Relay(threading.Thread):
     def _publish_one(self, publisher: _Publisher, event: RecordedEvent, there: Positions) -> None:
         key = str(event.originator_id).encode()
         headers = envelope_of(event, self._source).headers()
-        for topic in (self._topic, self._copies.get(event.type)):
+        for topic in (self._topic, self._copies.get(event.type)) if self._route is None else self._route(event):
             if topic is None or (
                 event.position <= self._skip_until
                 and event.position <= there.get((topic, partition_of(key, PARTITIONS)), 0)

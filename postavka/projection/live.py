@@ -66,26 +66,44 @@ class Projection(Protocol):
         ...
 
 
-def main(make: Callable[[Settings], Projection]) -> None:
-    """Run a projection until SIGTERM or SIGINT; exits non-zero when it can't go on."""
+class Beside(Protocol):
+    """What runs in the projection's process beside it: when one ends, all end."""
+
+    async def run(self) -> None: ...
+
+    def details(self) -> dict[str, Any]:
+        """For `/healthz`."""
+        ...
+
+
+def main(
+    make: Callable[[Settings], Projection], beside: Callable[[Settings, Any], Sequence[Beside]] = lambda *_: ()
+) -> None:
+    """Run a projection until SIGTERM or SIGINT; exits non-zero when it can't go on. `beside` is told the settings and
+    the projection."""
     config = settings()
     projection = make(config)
     configure_logs(config, projection.name)
     tracing.start(config, projection.name)
     try:
         uvloop.install()
-        asyncio.run(LiveProjection(projection, config).run())
+        asyncio.run(_run(projection, config, beside))
     except Exception as error:
         log.exception("the projection ends", projection=projection.name, error=str(error)[:500])
         os._exit(1)
     os._exit(0)
 
 
+async def _run(projection: Projection, config: Settings, beside: Callable[[Settings, Any], Sequence[Beside]]) -> None:
+    await LiveProjection(projection, config, beside(config, projection)).run()
+
+
 class LiveProjection:
     """One worker of a projection."""
 
-    def __init__(self, projection: Projection, config: Settings) -> None:
+    def __init__(self, projection: Projection, config: Settings, beside: Sequence[Beside] = ()) -> None:
         self.projection = projection
+        self.beside = beside
         self.config = config
         self.handled: dict[tuple[str, int], int] = {}
         self.progress = Progress(config.stall_seconds)
@@ -122,6 +140,7 @@ class LiveProjection:
         await self.consumer.start()
         log.info("at work", projection=self.projection.name, topics=list(self.projection.topics), port=port)
         tasks = [asyncio.create_task(each) for each in (self._read(), self._watch(), stop.wait())]
+        tasks += [asyncio.create_task(each.run()) for each in self.beside]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -222,6 +241,7 @@ class LiveProjection:
             "lag_records": self.lag,
             "seconds_since_batch": round(time.monotonic() - self.last_batch, 1),
             "assigned_partitions": len(self.consumer.assignment()),
+            **{name: value for each in self.beside for name, value in each.details().items()},
         }
 
 

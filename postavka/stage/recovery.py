@@ -10,6 +10,7 @@ Stop all workers of the stage before restoring its schema: one that still runs n
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -40,12 +41,17 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
         missing: dict[int, RecordedEvent] = {}
         for batch in read_to_end(settings, offsets):
             for record in batch:
-                event = _recorded(record)
+                event = recorded(record)
                 if event is not None and event.position > head:
                     missing.setdefault(event.position, event)
         if missing:
             with connection.transaction():
-                _import(connection, stage, [missing[position] for position in sorted(missing)])
+                events = [missing[position] for position in sorted(missing)]
+                import_events(
+                    connection,
+                    events,
+                    lambda event: stage.claims(event.originator_id, decode(event.type, event.body)),  # type: ignore[arg-type]
+                )
             log.warning("events came back from the topic into an older store", stage=stage.name, events=len(missing))
     return len(missing)
 
@@ -61,7 +67,7 @@ def _head(connection: psycopg.Connection[Any]) -> int:
     return int(row[0]) if row else 0
 
 
-def _recorded(record: Record) -> RecordedEvent | None:
+def recorded(record: Record) -> RecordedEvent | None:
     """A record of the stage's own topic as the event it was; None for a record that its relay did not write."""
     try:
         envelope = Envelope.read(record.headers)
@@ -86,7 +92,12 @@ def _recorded(record: Record) -> RecordedEvent | None:
     )
 
 
-def _import(connection: psycopg.Connection[Any], stage: Stage, events: list[RecordedEvent]) -> None:
+def import_events(
+    connection: psycopg.Connection[Any],
+    events: Sequence[RecordedEvent],
+    claims: Callable[[RecordedEvent], Iterable[tuple[str, str]]],
+) -> None:
+    """Put events back under their own positions, with what they claim and the inputs they were made from."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO stored_events (originator_id, originator_version, topic, state, recorded_at, clock, "
@@ -111,11 +122,7 @@ def _import(connection: psycopg.Connection[Any], stage: Stage, events: list[Reco
         )
         cursor.executemany(
             "INSERT INTO claims (kind, value, originator_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            [
-                (kind, value, event.originator_id)
-                for event in events
-                for kind, value in stage.claims(event.originator_id, decode(event.type, event.body))  # type: ignore[arg-type]
-            ],
+            [(kind, value, event.originator_id) for event in events for kind, value in claims(event)],
         )
         cursor.executemany(
             "INSERT INTO imported_inputs (input) VALUES (%s) ON CONFLICT DO NOTHING",

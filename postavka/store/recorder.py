@@ -101,26 +101,7 @@ class EventRecorder(PostgresProcessRecorder):
         Raises `TrackingConflict` when an input's mark is not where the batch says; `IntegrityError` when another worker
         has written to the same request, or a claimed value exists.
         """
-        events, claims, moved = batch.events, batch.claims, batch.moved
-        parameters = (
-            [event.originator_id for event in events],
-            [event.version for event in events],
-            [event.type for event in events],
-            [event.body for event in events],
-            [event.time for event in events],
-            [event.clock for event in events],
-            [event.causation for event in events],
-            [event.correlation for event in events],
-            [event.input for event in events],
-            [event.trace for event in events],
-            [claim.kind for claim in claims],
-            [claim.value for claim in claims],
-            [claim.originator_id for claim in claims],
-            list(moved),
-            [before.offset for before, _ in moved.values()],
-            [after.offset for _, after in moved.values()],
-            [after.position for _, after in moved.values()],
-        )
+        parameters = parameters_of(batch)
         with self.datastore.get_connection() as connection:
             try:
                 if not batch.dead_letters and not batch.retried:
@@ -306,6 +287,30 @@ class EventRecorder(PostgresProcessRecorder):
             )
 
 
+def parameters_of(batch: Batch) -> tuple[Any, ...]:
+    """What `APPEND` takes: for who writes more than events in the same transaction."""
+    events, claims, moved = batch.events, batch.claims, batch.moved
+    return (
+        [event.originator_id for event in events],
+        [event.version for event in events],
+        [event.type for event in events],
+        [event.body for event in events],
+        [event.time for event in events],
+        [event.clock for event in events],
+        [event.causation for event in events],
+        [event.correlation for event in events],
+        [event.input for event in events],
+        [event.trace for event in events],
+        [claim.kind for claim in claims],
+        [claim.value for claim in claims],
+        [claim.originator_id for claim in claims],
+        list(moved),
+        [before.offset for before, _ in moved.values()],
+        [after.offset for _, after in moved.values()],
+        [after.position for _, after in moved.values()],
+    )
+
+
 SELECT_EVENTS = (
     "SELECT originator_id, originator_version, topic, state, recorded_at, clock, causation, correlation, input, trace, "
     "notification_id FROM stored_events"
@@ -344,4 +349,5 @@ __all__ = [
     "IntegrityError",
     "RecordedEvent",
     "TrackingConflict",
+    "parameters_of",
 ]

@@ -1,0 +1,36 @@
+"""`python -m services.notices`: follows the log, sends letters, publishes notices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from postavka.projection.live import Beside, main
+from postavka.settings import Settings
+from services.notices.distributors import New, with_topics
+from services.notices.projection import Notices
+from services.notices.publisher import Publisher
+from services.notices.sender import Sender
+
+
+def start(config: Settings) -> Notices:
+    """The projection, with the topics of all distributors there are."""
+    return Notices(config, with_topics(config))
+
+
+def beside(config: Settings, notices: Notices) -> Sequence[Beside]:
+    """What sends, what publishes, what looks for new distributors."""
+    sender = Sender(config)
+    publisher = Publisher(config, notices.distributors)
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        publisher.relay.wake()
+        loop.call_soon_threadsafe(sender.wake)
+
+    notices.wake = wake
+    return (sender, publisher, New(config, notices.distributors))
+
+
+if __name__ == "__main__":
+    main(start, beside)

@@ -1,0 +1,65 @@
+"""Kinds of news, as people choose among them, and who they are for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Party(StrEnum):
+    """Whom news are for."""
+
+    PARTNER = "partner"
+    DISTRIBUTOR = "distributor"
+
+
+class Kind(StrEnum):
+    """What e-mail is about."""
+
+    PERMISSION = "permission"
+    REJECTED = "rejected"
+    CONFIRMED = "confirmed"
+    DECLINED = "declined"
+    REFUSED = "refused"
+    PAYMENT = "payment"
+    DEBT = "debt"
+    REFUND = "refund"
+    DISPATCHED = "dispatched"
+    SIGNATURE_REFUSED = "signature-refused"
+    CLOSED = "closed"
+    WITHDRAWAL_REFUSED = "withdrawal-refused"
+    SHIPPED = "shipped"
+    ACTIVATED = "activated"
+    ACTIVATION_REFUSED = "activation-refused"
+    REMINDER = "reminder"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """`title` as the page of settings has it. A mandatory kind can't be switched off: whoever doesn't get it misses
+    something that only this person can do, or that the letter promises (L14, L15)."""
+
+    title: str
+    mandatory: bool
+    parties: frozenset[Party]
+
+
+PARTNER, DISTRIBUTOR = frozenset((Party.PARTNER,)), frozenset((Party.DISTRIBUTOR,))
+KINDS = {
+    Kind.PERMISSION: About("Согласование, номер разрешения, счёт", True, PARTNER | DISTRIBUTOR),
+    Kind.REJECTED: About("Отклонение заявки", True, PARTNER),
+    Kind.CONFIRMED: About("Дистрибьютор готов оплатить", False, PARTNER),
+    Kind.DECLINED: About("Отказ дистрибьютора", True, PARTNER),
+    Kind.REFUSED: About("Ответ на заявку не принят", False, DISTRIBUTOR),
+    Kind.PAYMENT: About("Поступление оплаты", False, PARTNER),
+    Kind.DEBT: About("Долг по счёту", True, PARTNER),
+    Kind.REFUND: About("Возврат денег", False, PARTNER),
+    Kind.DISPATCHED: About("Документы отправлены почтой", False, PARTNER),
+    Kind.SIGNATURE_REFUSED: About("Подпись не принята", True, PARTNER | DISTRIBUTOR),
+    Kind.CLOSED: About("Заявка отозвана партнёром", False, DISTRIBUTOR),
+    Kind.WITHDRAWAL_REFUSED: About("Отзыв заявки невозможен", True, PARTNER),
+    Kind.SHIPPED: About("Электронная поставка отгружена", False, PARTNER),
+    Kind.ACTIVATED: About("Сервис активирован", False, PARTNER),
+    Kind.ACTIVATION_REFUSED: About("Активация не удалась", False, PARTNER),
+    Kind.REMINDER: About("Напоминания", False, PARTNER | DISTRIBUTOR),
+}

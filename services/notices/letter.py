@@ -1,0 +1,161 @@
+"""A letter: what a piece of news looks like as e-mail, text and HTML."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from urllib.parse import quote
+from uuid import UUID, uuid5
+
+from babel.dates import format_datetime as in_words
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+from services.moscow import MOSCOW
+from services.notices.kinds import KINDS, Kind, Party
+from services.notices.recipients import Recipient
+from services.notices.settings import NoticesSettings
+from services.notices.story import News
+from services.notices.wording import word
+
+NAMESPACE = UUID("b5a3c1a8-6a0e-4f0e-9d3e-0f1f6d2b7c11")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter as it is kept. Its Message-ID is made from cause, kind and recipient: a repeat is recognisable."""
+
+    id: UUID
+    message_id: str
+    request_id: UUID
+    kind: Kind
+    party: Party
+    party_id: str
+    recipient: Recipient
+    subject: str
+    text: str
+    html: str
+    cause: str
+    happened_at: datetime
+    off: str | None = None
+    """Link that switches this kind off for this recipient; None for mandatory kinds."""
+
+
+def write_letters(news: News, recipients: Iterable[Recipient], config: NoticesSettings, secret: bytes) -> list[Letter]:
+    """A letter to each of them."""
+    assert news.mail is not None  # noqa: S101
+    return [_letter(news, news.mail, each, config, secret) for each in recipients]
+
+
+def letter_id(news: News, kind: Kind, address: str | None) -> UUID:
+    """The same for the same news to the same person, for ever."""
+    what = f"{news.request_id}|{news.once}" if news.once else news.cause.reference
+    return uuid5(NAMESPACE, f"{what}|{kind}|{news.party}|{news.party_id}|{(address or '').lower()}")
+
+
+def to_message(letter: Letter, config: NoticesSettings) -> EmailMessage:
+    """As it goes to the server. The same letter gives the same bytes but for the boundary between its parts."""
+    message = EmailMessage(policy=SMTP)
+    name, address = parseaddr(config.mail_from)
+    message["From"] = Address(name, addr_spec=address)
+    message["To"] = Address(letter.recipient.name, addr_spec=letter.recipient.address or "")
+    message["Subject"] = letter.subject
+    message["Date"] = format_datetime(letter.happened_at)
+    message["Message-ID"] = letter.message_id
+    message["Auto-Submitted"] = "auto-generated"
+    # All letters of a request are shown as one conversation.
+    message["References"] = f"<request.{letter.request_id}@{domain_of(config)}>"
+    if letter.off is not None:
+        message["List-Unsubscribe"] = f"<{letter.off}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(letter.text, cte="quoted-printable")
+    message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def domain_of(config: NoticesSettings) -> str:
+    """Of Message-IDs."""
+    return config.mail_domain or parseaddr(config.mail_from)[1].rpartition("@")[2] or "localhost"
+
+
+def unsubscribe_link(url: str, address: str, kind: Kind, secret: bytes) -> str:
+    """The link of one person for one kind."""
+    sign = signature(secret, address, kind)
+    return f"{url.rstrip('/')}/letters/off?to={quote(address)}&kind={kind}&sign={sign}"
+
+
+def signature(secret: bytes, address: str, kind: str) -> str:
+    """Proves that a link was made here: nobody switches off another's letters by guessing."""
+    return hmac.digest(secret, f"{address.lower()}|{kind}".encode(), hashlib.sha256).hex()[:32]
+
+
+def _letter(news: News, kind: Kind, recipient: Recipient, config: NoticesSettings, secret: bytes) -> Letter:
+    worded, about = word(news), KINDS[kind]
+    chosen = letter_id(news, kind, recipient.address)
+    off = None
+    if not about.mandatory and config.url and recipient.address:
+        off = unsubscribe_link(config.url, recipient.address, kind, secret)
+    number = news.story.permission_number if news.story and kind is Kind.PERMISSION else None
+    values = {
+        "title": worded.title,
+        "paragraphs": worded.paragraphs,
+        "points": worded.points,
+        "number": number,
+        "link": config.url.rstrip("/") + worded.path if config.url and worded.action else None,
+        "action": worded.action,
+        "moment": in_words(news.cause.happened_at, "d MMMM y, HH:mm", tzinfo=MOSCOW, locale="ru") + " (Москва)",
+        "request_id": news.request_id,
+        "because": (
+            "вы контактное лицо партнёра по этой заявке"
+            if news.party is Party.PARTNER
+            else "ваш адрес указан для уведомлений дистрибьютора"
+        ),
+        "unsubscribe": off,
+        "mandatory": about.mandatory,
+        "about": about.title,
+        "vendor": config.mail_vendor,
+        "support": config.mail_support,
+    }
+    html_rows = tuple(each for each in worded.rows if number is None or each[1] != number)
+    return Letter(
+        id=chosen,
+        message_id=f"<{chosen}@{domain_of(config)}>",
+        request_id=news.request_id,
+        kind=kind,
+        party=news.party,
+        party_id=news.party_id,
+        recipient=recipient,
+        subject=" ".join(worded.title.split())[:200],
+        text=ENVIRONMENT.get_template("mail.txt").render(values, rows=worded.rows),
+        html=ENVIRONMENT.get_template("mail.html").render(values, rows=html_rows),
+        cause=news.cause.reference,
+        happened_at=news.cause.happened_at,
+        off=off,
+    )
+
+
+def _nobreak(text: str) -> Markup:
+    return Markup(escape(text).replace("-", "\N{NON-BREAKING HYPHEN}"))  # noqa: S704
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("services.notices", "templates"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters["nobreak"] = _nobreak
+    return made
+
+
+ENVIRONMENT = _environment()

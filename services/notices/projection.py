@@ -1,0 +1,457 @@
+"""Follows the stages' topics, the distributors' answers and the dead letters; writes what is news into the outbox.
+
+Stories, letters, notices for the topics and the marks of the inputs are written in one transaction, so that nothing is
+told twice and nothing is left out, whenever the process dies. Every piece of news claims a name made from its cause:
+read again after PostgreSQL was restored, it is not told again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from events.commands import DistributorConfirmation
+from events.envelope import Envelope, EnvelopeError, header_map
+from events.model import Message, Reason
+from events.notices import Notice, NoticeKind, NoticeReceipt
+from events.registry import BadBody, UnknownType, decode, encode
+from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, distributor_of, notices_of
+from events.upcasting import newest_version
+from postavka.clock import Clock
+from postavka.log.record import Record, partition_name
+from postavka.logs import logger
+from postavka.settings import Settings, database_url
+from postavka.store.mark import Mark, MarksMoved
+from postavka.store.migration import migrate
+from postavka.store.recorder import (
+    APPEND,
+    TRACKING_CONFLICT,
+    Batch,
+    Claim,
+    RecordedEvent,
+    parameters_of,
+)
+from services.notices.kinds import KINDS, Party
+from services.notices.letter import NAMESPACE, Letter, write_letters
+from services.notices.recipients import recipients
+from services.notices.settings import NoticesSettings, notices_settings
+from services.notices.story import TAKES, Cause, News, Story, tell
+from services.notices.wording import word
+from services.reference.store import Snapshot, current
+
+log = logger(__name__)
+
+SCHEMA = "notices"
+CLAIM = "notice"
+CACHE = 20_000
+LARGEST_BODY = 1_000_000
+FOLLOWED = tuple(topic.name for topic in (*STAGE_TOPICS, OPS_EVENTS))
+
+
+class NewDistributor(RuntimeError):
+    """A distributor was added: the process starts anew with its topics."""
+
+
+class Notices:
+    """See `postavka.projection.live.Projection`."""
+
+    name = "notices"
+
+    def __init__(
+        self,
+        config: Settings,
+        distributors: Sequence[str],
+        chosen: NoticesSettings | None = None,
+        reference: Callable[[], Snapshot] | None = None,
+    ) -> None:
+        """`distributors`: those whose topics there are."""
+        self._conninfo = database_url(config)
+        migrate(self._conninfo, SCHEMA, "postavka.store", "services.notices")
+        self._config = chosen or notices_settings()
+        self._reference = reference or (lambda: current(self._conninfo))
+        self._secret = letters_secret(config.home / "letters.secret")
+        self.distributors = tuple(distributors)
+        self.topics = [*FOLLOWED, *map(confirmations_of, distributors), DEAD_LETTERS.name]
+        self._connection: psycopg.Connection[Any] | None = None
+        self._marks: dict[str, Mark] = {}
+        self._stories: OrderedDict[UUID, Story] = OrderedDict()
+        self._clock = Clock()
+        self.wake: Callable[[], None] = lambda: None
+        """Told after every commit with something in the outbox."""
+
+    def marks(self, names: Sequence[str]) -> dict[str, int]:
+        """Read the marks; what is cached may be another worker's by now, so it goes."""
+        self._stories.clear()
+        connection = self._connect()
+        connection.execute(
+            "INSERT INTO notification_tracking (application_name, notification_id) "
+            "SELECT name, -1 FROM unnest(%s::text[]) AS name ON CONFLICT DO NOTHING",
+            (list(names),),
+        )
+        rows = connection.cursor(row_factory=tuple_row).execute(
+            "SELECT application_name, notification_id, position FROM notification_tracking "
+            "WHERE application_name = ANY(%s)",
+            (list(names),),
+        )
+        fresh = {name: Mark(offset, position) for name, offset, position in rows}
+        self._marks.update(fresh)
+        return {name: mark.offset for name, mark in fresh.items()}
+
+    def project(self, records: Sequence[Record]) -> int:
+        """Take the records in. Everything or nothing is written."""
+        connection = self._connect()
+        work = _Work(self, connection, records)
+        try:
+            with connection.transaction():
+                counted, outward = work.run()
+        except psycopg.DatabaseError as error:
+            self._forget(connection)
+            if error.sqlstate == TRACKING_CONFLICT or isinstance(error, psycopg.errors.UniqueViolation):
+                raise MarksMoved(str(error)) from error
+            raise
+        except BaseException:
+            self._forget(connection)
+            raise
+        self._marks.update(work.marks)
+        self._remember(work.stories)
+        if outward:
+            self.wake()
+        return counted
+
+    def _forget(self, connection: psycopg.Connection[Any]) -> None:
+        self._stories.clear()
+        self._connection = None
+        connection.close()
+
+    def _remember(self, stories: dict[UUID, Story]) -> None:
+        self._stories.update(stories)
+        for subject in stories:
+            self._stories.move_to_end(subject)
+        while len(self._stories) > CACHE:
+            self._stories.popitem(last=False)
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._conninfo,
+                autocommit=True,
+                options=f"-c search_path={SCHEMA},public -c jit=off",
+                application_name="postavka-notices",
+            )
+        return self._connection
+
+
+class _Work:
+    """One batch, inside its transaction."""
+
+    def __init__(self, owner: Notices, connection: psycopg.Connection[Any], records: Sequence[Record]) -> None:
+        self._owner = owner
+        self._connection = connection
+        self._records = records
+        self.marks: dict[str, Mark] = {}
+        self.stories: dict[UUID, Story] = {}
+        self._changed: set[UUID] = set()
+        self._news: list[tuple[News, Envelope | None, Record]] = []
+
+    def run(self) -> tuple[int, int]:
+        """How many records counted, and how many pieces of news there are."""
+        read = [found for record in self._records if (found := self._sift(record)) is not None]
+        self._load({subject for *_, subject in read if subject is not None})
+        for record, envelope, message, subject in read:
+            self._take(record, envelope, message, subject)
+        batch = Batch(events=self._notices())
+        batch.claims = [Claim(CLAIM, claim_of(event), event.originator_id) for event in batch.events]
+        owner = self._owner
+        batch.moved = {
+            name: (owner._marks[name], mark) for name, mark in self.marks.items() if mark != owner._marks[name]
+        }
+        letters = self._letters()
+        if batch.events or batch.moved:
+            self._connection.execute(APPEND, parameters_of(batch), prepare=True, binary=True)
+        for subject in self._changed:
+            self._connection.execute(
+                "INSERT INTO stories (request_id, story) VALUES (%s, %s) "
+                "ON CONFLICT (request_id) DO UPDATE SET story = excluded.story",
+                (subject, self.stories[subject].model_dump_json(exclude_defaults=True)),
+            )
+        return len(read), len(batch.events) + letters
+
+    # Reading
+
+    def _sift(self, record: Record) -> tuple[Record, Envelope | None, Message | None, UUID | None] | None:
+        """What is for us of a record; moves the mark over it in any case."""
+        name = partition_name(record.topic, record.partition)
+        mark = self.marks.get(name) or self._owner._marks[name]
+        if record.offset <= mark.offset:
+            return None
+        self.marks[name] = Mark(record.offset, mark.position)
+        if record.topic == DEAD_LETTERS.name:
+            return record, None, None, None
+        if distributor_of(record.topic) is not None:
+            return self._answer(record)
+        headers = header_map(record.headers)
+        try:
+            position = int(headers["ce_position"])
+            if position <= mark.position:
+                return None  # a late duplicate of a replaced relay
+            self.marks[name] = Mark(record.offset, position)
+            type_name = headers["ce_type"].decode()
+            if newest_version(type_name) not in TAKES and record.topic != OPS_EVENTS.name:
+                return None
+            envelope = Envelope.read(record.headers)
+            message = decode(type_name, record.value)
+            return record, envelope, message, UUID(envelope.subject)
+        except (KeyError, ValueError, EnvelopeError, UnknownType, BadBody) as wrong:
+            type_name = headers.get("ce_type", b"").decode("utf-8", "replace")
+            self._connection.execute(
+                "INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (record.topic, record.partition, record.offset, type_name, str(wrong)[:500]),
+            )
+            return None
+
+    def _answer(self, record: Record) -> tuple[Record, Envelope | None, Message | None, UUID | None] | None:
+        """A distributor's answer, if billing can take it; what it can't take comes as a dead letter."""
+        if record.value is None or len(record.value) > LARGEST_BODY:
+            return None
+        type_name = header_map(record.headers).get("ce_type", DistributorConfirmation.TYPE.encode())
+        try:
+            answer = decode(type_name.decode("utf-8", "replace"), record.value)
+        except (UnknownType, BadBody):
+            return None
+        if not isinstance(answer, DistributorConfirmation) or record.key != str(answer.request_id).encode():
+            return None
+        return record, None, answer, answer.request_id
+
+    def _load(self, subjects: set[UUID]) -> None:
+        known = self._owner._stories
+        self.stories = {subject: known[subject] for subject in subjects if subject in known}
+        missing = list(subjects - self.stories.keys())
+        rows = self._connection.execute(
+            "SELECT request_id, story::text FROM stories WHERE request_id = ANY(%s)", (missing,)
+        ).fetchall()
+        stored = {subject: Story.model_validate_json(story) for subject, story in rows}
+        self.stories.update({subject: stored.get(subject, Story()) for subject in missing})
+
+    # News
+
+    def _take(self, record: Record, envelope: Envelope | None, message: Message | None, subject: UUID | None) -> None:
+        if message is None:
+            self._dead_letter(record)
+        elif isinstance(message, DistributorConfirmation):
+            self._seen(record, message)
+        elif envelope is not None and subject is not None:
+            where = envelope.input or record.coordinates
+            cause = Cause(envelope.reference, where, envelope.time, envelope.type, record.value or b"")
+            before = self.stories[subject]
+            after, news = tell(before, subject, message, cause)
+            if after is not before:
+                self.stories[subject] = after
+                self._changed.add(subject)
+            self._news += [(each, envelope, record) for each in news]
+
+    def _seen(self, record: Record, answer: DistributorConfirmation) -> None:
+        distributor = distributor_of(record.topic) or ""
+        row = self._connection.execute(
+            "INSERT INTO answers AS a VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT (distributor_id, request_id, confirmation_id) DO UPDATE SET record = a.record "
+            "RETURNING record",
+            (distributor, answer.request_id, answer.confirmation_id, record.coordinates),
+        ).fetchone()
+        first = row[0] if row else record.coordinates
+        if first != record.coordinates:
+            receipt = NoticeReceipt(
+                record=record.coordinates, confirmation_id=answer.confirmation_id, duplicate_of=first
+            )
+            self._tell_of_record(record, answer.request_id, distributor, NoticeKind.DUPLICATE, receipt, None)
+
+    def _dead_letter(self, record: Record) -> None:
+        headers = {name: value.decode("utf-8", "replace") for name, value in header_map(record.headers).items()}
+        distributor = distributor_of(headers.get("dlq_topic", ""))
+        if distributor is None:
+            return
+        place = f"{headers['dlq_topic']}/{headers.get('dlq_partition')}/{headers.get('dlq_offset')}"
+        self._connection.execute("DELETE FROM answers WHERE distributor_id = %s AND record = %s", (distributor, place))
+        reason = Reason(
+            code=headers.get("dlq_code", "unreadable"),
+            message=f"Запись {place} не принята: {headers.get('dlq_reason', '')}"[:2_000],
+        )
+        receipt = NoticeReceipt(record=place, confirmation_id=None, reason=reason)
+        try:
+            subject = UUID((record.key or b"").decode())
+        except ValueError:
+            subject = uuid5(NAMESPACE, place)
+        self._tell_of_record(record, subject, distributor, NoticeKind.UNREADABLE, receipt, reason, place)
+
+    def _tell_of_record(
+        self,
+        record: Record,
+        subject: UUID,
+        distributor: str,
+        kind: NoticeKind,
+        receipt: NoticeReceipt,
+        reason: Reason | None,
+        place: str | None = None,
+    ) -> None:
+        """A receipt for a record itself, not for an event."""
+        where = place or record.coordinates
+        cause = Cause(f"kafka:#{where}", where, datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC))
+        facts = {"receipt": receipt, "reason": reason}
+        news = News(subject, cause, Party.DISTRIBUTOR, distributor, None, kind, None, facts)
+        self._news.append((news, None, record))
+
+    # Outward
+
+    def _notices(self) -> list[RecordedEvent]:
+        """Events for the distributors' topics that were not told before, with positions still to come."""
+        made = [
+            (self._notice(news), news, envelope, record)
+            for news, envelope, record in self._news
+            if news.topic is not None and self._has_topic(news.party_id)
+        ]
+        now = datetime.now(UTC)
+        events: dict[str, RecordedEvent] = {}
+        for notice, news, envelope, record in made:
+            event = RecordedEvent(
+                news.request_id,
+                0,
+                notice.TYPE,
+                encode(notice),
+                now,
+                self._owner._clock.tick(envelope.clock if envelope else 0, 0),
+                news.cause.reference,
+                (envelope.correlation if envelope else None) or str(news.request_id),
+                record.coordinates,
+                envelope.trace if envelope else None,
+            )
+            events.setdefault(claim_of(event, notice), event)
+        told = self._connection.execute(
+            "SELECT value FROM claims WHERE kind = %s AND value = ANY(%s)", (CLAIM, list(events))
+        ).fetchall()
+        for (value,) in told:
+            del events[value]
+        return self._with_versions(list(events.values()))
+
+    def _with_versions(self, events: list[RecordedEvent]) -> list[RecordedEvent]:
+        rows = self._connection.execute(
+            "SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id = ANY(%s) GROUP BY 1",
+            ([event.originator_id for event in events],),
+        ).fetchall()
+        versions: dict[UUID, int] = dict(rows)
+        numbered = []
+        for event in events:
+            versions[event.originator_id] = version = versions.get(event.originator_id, 0) + 1
+            numbered.append(replace(event, version=version))
+        return numbered
+
+    def _notice(self, news: News) -> Notice:
+        assert news.topic is not None  # noqa: S101
+        worded, facts, story = word(news), news.facts, news.story
+        receipt: NoticeReceipt | None = facts.get("receipt")
+        if receipt is not None and distributor_of(receipt.record.split("/", 1)[0]) is None:
+            receipt = receipt.model_copy(update={"record": self._record_of(news, receipt)})
+        return Notice(
+            kind=news.topic,
+            distributor_id=news.party_id,
+            happened_at=news.cause.happened_at,
+            title=worded.title,
+            text=worded.text,
+            permission_number=story.permission_number if story else None,
+            sale=story.sale if story else None,
+            receipt=receipt,
+            document=facts.get("document"),
+            kit_number=facts.get("kit"),
+            reason=facts.get("reason"),
+        )
+
+    def _record_of(self, news: News, receipt: NoticeReceipt) -> str:
+        """An answer that was held is answered with the approval: where the answer itself lies was noted."""
+        row = self._connection.execute(
+            "SELECT record FROM answers WHERE distributor_id = %s AND request_id = %s AND confirmation_id = %s",
+            (news.party_id, news.request_id, receipt.confirmation_id),
+        ).fetchone()
+        return str(row[0]) if row else receipt.record
+
+    def _has_topic(self, distributor: str) -> bool:
+        if distributor in self._owner.distributors:
+            return True
+        if distributor in self._owner._reference().distributors:
+            raise NewDistributor(f"the distributor {distributor} is new: starting anew with {notices_of(distributor)}")
+        log.warning("no topic for a distributor that has left the reference data", distributor=distributor)
+        return False
+
+    def _letters(self) -> int:
+        """Write the letters down; returns how many are due."""
+        wanted = [news for news, *_ in self._news if news.mail is not None]
+        if not wanted:
+            return 0
+        owner = self._owner
+        snapshot = owner._reference()
+        letters = [
+            letter
+            for news in wanted
+            for letter in write_letters(news, recipients(news, snapshot), owner._config, owner._secret)
+        ]
+        off = self._switched_off(letters)
+        oldest = datetime.now(UTC) - timedelta(seconds=owner._config.mail_oldest_seconds)
+        with self._connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO mail (id, request_id, kind, party, party_id, recipient, recipient_name, message_id, "
+                "subject, text, html, off, cause, happened_at, status) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                [_row(letter, _status(letter, off, oldest)) for letter in letters],
+            )
+        return len(letters)
+
+    def _switched_off(self, letters: Iterable[Letter]) -> set[tuple[str, str]]:
+        addresses = [(each.recipient.address or "").lower() for each in letters]
+        rows = self._connection.execute(
+            "SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s)", (addresses,)
+        ).fetchall()
+        return {(recipient, kind) for recipient, kind in rows}
+
+
+def claim_of(event: RecordedEvent, notice: Notice | None = None) -> str:
+    """Names a piece of news for ever: its cause, what it is, whom it is for."""
+    told = notice or Notice.model_validate_json(event.body)
+    return hashlib.sha256(f"{event.causation}|{told.kind}|{told.distributor_id}".encode()).hexdigest()
+
+
+def letters_secret(file: Path) -> bytes:
+    """What links in letters are signed with. Made once; in a file that only its owner may read."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                out.write(secrets.token_hex(32))
+        except FileExistsError:
+            pass
+    return bytes.fromhex(file.read_text().strip())
+
+
+def _status(letter: Letter, off: set[tuple[str, str]], oldest: datetime) -> str:
+    if letter.recipient.address is None:
+        return "no-address"
+    if letter.happened_at < oldest:
+        return "too-old"
+    if not KINDS[letter.kind].mandatory and (letter.recipient.address.lower(), letter.kind) in off:
+        return "off"
+    return "due"
+
+
+def _row(letter: Letter, status: str) -> tuple[Any, ...]:
+    return (
+        *(letter.id, letter.request_id, letter.kind, letter.party, letter.party_id),
+        *(letter.recipient.address, letter.recipient.name, letter.message_id),
+        *(letter.subject, letter.text, letter.html, letter.off, letter.cause, letter.happened_at, status),
+    )

@@ -1,0 +1,92 @@
+"""The notices' way to the distributors' topics: the kernel's relay, with a route of its own.
+
+Before it starts, what lies on the topics and is missing in the store is brought back (the store was restored from an
+older copy), so that positions go on where the topics are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import psycopg
+
+from events.topics import notices_of
+from postavka.log.relay import Relay
+from postavka.log.tail import read_to_end
+from postavka.logs import logger
+from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.stage.recovery import import_events, recorded
+from postavka.store.datastore import SchemaDatastore
+from postavka.store.recorder import EventRecorder, RecordedEvent
+from services.notices.projection import CLAIM, SCHEMA, claim_of
+
+log = logger(__name__)
+
+SOURCE = "/postavka/notices"
+
+
+class ToDistributors:
+    """Each notice goes to the topic of the distributor that it is for."""
+
+    def __init__(self, distributors: Sequence[str]) -> None:
+        self.topics = [notices_of(each) for each in distributors]
+
+    def __call__(self, event: Any) -> Sequence[str]:
+        return (notices_of(orjson.loads(event.body)["distributor_id"]),)
+
+
+class Publisher:
+    """See `postavka.projection.live.Beside`."""
+
+    def __init__(self, config: Settings, distributors: Sequence[str]) -> None:
+        self._route = ToDistributors(distributors)
+        conninfo = database_url(config)
+        bring_back(config, conninfo, self._route.topics)
+        recorder = EventRecorder(SchemaDatastore(conninfo, SCHEMA))
+        self.relay = Relay(config, recorder, "notices", SOURCE, {}, route=self._route)
+
+    async def run(self) -> None:
+        """Until cancelled; raises when the relay can't go on."""
+        self.relay.start()
+        try:
+            await asyncio.to_thread(self.relay.join)
+            raise RuntimeError(f"the relay failed: {self.relay.failed!r}")
+        finally:
+            self.relay.stop()
+
+    def details(self) -> dict[str, Any]:
+        """For `/healthz`."""
+        return {
+            "relay": "active" if self.relay.active else "standby",
+            "relayed_position": self.relay.position,
+        }
+
+
+def bring_back(config: Settings, conninfo: str, topics: Sequence[str]) -> int:
+    """Import what lies on the topics above the store's head; returns how many."""
+    with psycopg.connect(conninfo, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext('recovery of notices'))")
+        row = connection.execute("SELECT position FROM head").fetchone()
+        head = int(row[0]) if row else 0
+        stored = connection.execute("SELECT offsets FROM relay").fetchone()
+        offsets = stored[0] if stored else {}
+        start = {
+            (topic, number): int(offsets.get(f"{topic}/{number}", 0))
+            for topic in topics
+            for number in range(PARTITIONS)
+        }
+        missing: dict[int, RecordedEvent] = {}
+        for batch in read_to_end(config, start):
+            for record in batch:
+                event = recorded(record)
+                if event is not None and event.position > head:
+                    missing.setdefault(event.position, event)
+        if missing:
+            events = [missing[position] for position in sorted(missing)]
+            with connection.transaction():
+                import_events(connection, events, lambda event: [(CLAIM, claim_of(event))])
+            log.warning("notices came back from the topics into an older store", events=len(missing))
+    return len(missing)

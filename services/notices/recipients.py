@@ -1,0 +1,50 @@
+"""Addresses of those who are told: contact persons of the partner, or of the distributor, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from events.reference import Contact
+from services.notices.kinds import Party
+from services.notices.story import News
+from services.reference.store import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One person with an address; `address` None: nobody of this party has one."""
+
+    address: str | None
+    name: str
+
+
+def recipients(news: News, snapshot: Snapshot) -> Sequence[Recipient]:
+    """Of a partner one person: the contact of the request (L5), or where that has no address, the partner's first that
+    has one. Of a distributor all its contacts with an address."""
+    if news.party is Party.DISTRIBUTOR:
+        found = [_of(each) for each in _addressed(snapshot.distributor_contacts.get(news.party_id, ()))]
+        return list({each.address: each for each in found}.values()) or [Recipient(None, news.party_id)]
+    entry = snapshot.partners.get(news.party_id)
+    known = dict(entry.contacts) if entry else {}
+    story = news.story
+    wanted = (story.contact if story else None) or known.get((story.contact_id if story else None) or "")
+    candidates = [wanted] if wanted else []
+    addressed = _addressed([*candidates, *known.values()])
+    return [_of(addressed[0])] if addressed else [Recipient(None, wanted.name if wanted else news.party_id)]
+
+
+def _addressed(contacts: Iterable[Contact]) -> list[Contact]:
+    return [each for each in contacts if each.email and _is_address(each.email)]
+
+
+def _is_address(text: str) -> bool:
+    """One address and nothing that could become a second one, or a header."""
+    local, at, domain = text.partition("@")
+    return bool(local and at and domain) and not any(
+        each.isspace() or each in ',;<>"()[]\\:@' for each in local + domain
+    )
+
+
+def _of(contact: Contact) -> Recipient:
+    return Recipient(contact.email, contact.name)

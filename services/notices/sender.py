@@ -1,0 +1,218 @@
+"""Sends the letters that are due, again and again until the server has taken each or refused it for good.
+
+A letter is marked as being sent, handed over, and marked with the answer: three steps. If the process dies between
+them, the next one finds it marked and hands it over again, under the same Message-ID: a repeat can be recognised, and
+nothing stays unsent in silence. One process sends at a time (an advisory lock).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from prometheus_client import Counter, Gauge
+from psycopg.rows import dict_row
+
+from postavka.logs import logger
+from postavka.settings import Settings, database_url
+from services.notices.kinds import Kind, Party
+from services.notices.letter import Letter, to_message
+from services.notices.recipients import Recipient
+from services.notices.settings import NoticesSettings, notices_settings
+from services.notices.transport import Away, Later, Refused, Transport, open_transport
+
+log = logger(__name__)
+
+POLL_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 4 * 3_600.0
+LOCK_RETRY_SECONDS = 2.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 300.0
+"""Between tries to reach a server that is away. No letter's own tries are used up by that."""
+
+SENT = Counter("postavka_letters_total", "Letters by what became of a try", ["outcome"])
+DUE = Gauge("postavka_letters_due", "Letters that wait to be sent")
+OLDEST = Gauge("postavka_letters_oldest_seconds", "Age of the oldest letter that waits to be sent")
+FAILED = Gauge("postavka_letters_failed", "Letters that could not be sent, or have no address")
+
+
+class Sender:
+    """See `postavka.projection.live.Beside`."""
+
+    def __init__(
+        self,
+        config: Settings,
+        chosen: NoticesSettings | None = None,
+        connect: Callable[[NoticesSettings, Path], Transport] = open_transport,
+    ) -> None:
+        self._conninfo = database_url(config)
+        self._config = chosen or notices_settings()
+        self._home = config.home
+        self._connect = connect
+        self._woken = asyncio.Event()
+        self.trouble: str | None = None
+        self.active = False
+        self._figures: dict[str, Any] = {}
+
+    def wake(self) -> None:
+        """There may be something to send. To be called in the event loop's thread."""
+        self._woken.set()
+
+    def details(self) -> dict[str, Any]:
+        """For `/healthz`. A mail server that is away is said here; the rest of the system is well without it."""
+        return {"mail": "active" if self.active else "standby", "mail_trouble": self.trouble, **self._figures}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as session:
+                    await self._send_while_locked(session)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as away:
+                self.active = False
+                log.warning("mail: PostgreSQL is away, trying again", error=str(away)[:200])
+                await asyncio.sleep(LOCK_RETRY_SECONDS)
+
+    async def _send_while_locked(self, session: psycopg.AsyncConnection[Any]) -> None:
+        await session.execute("SET search_path TO notices, public")
+        await session.execute("SELECT pg_advisory_lock(hashtext('sender of notices'))")
+        self.active = True
+        again = await session.execute(
+            "UPDATE mail SET status = 'due', unsure = true, next_at = now() WHERE status = 'sending'"
+        )
+        if again.rowcount:
+            log.warning("mail: letters whose sending was cut off are sent again", letters=again.rowcount)
+        await self._measure(session)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._config.smtp_connections):
+                group.create_task(self._send_one_by_one())
+            group.create_task(self._measure_now_and_then(session))
+
+    async def _send_one_by_one(self) -> None:
+        transport = self._connect(self._config, self._home)
+        pause = FIRST_PAUSE_SECONDS
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                self._conninfo, autocommit=True, row_factory=dict_row, options="-c search_path=notices,public"
+            ) as connection:
+                while True:
+                    letter = await self._next(connection)
+                    if letter is None:
+                        await self._rest()
+                        continue
+                    try:
+                        await self._send(connection, transport, letter)
+                        pause = FIRST_PAUSE_SECONDS
+                    except Away as away:
+                        self.trouble = str(away)
+                        log.warning("mail: the server is away", said=str(away), again_in=pause)
+                        SENT.labels("away").inc()
+                        await connection.execute(
+                            "UPDATE mail SET status = 'due', said = %s WHERE id = %s", (str(away), letter["id"])
+                        )
+                        await asyncio.sleep(pause)
+                        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        finally:
+            await transport.close()
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+    async def _next(self, connection: psycopg.AsyncConnection[Any]) -> dict[str, Any] | None:
+        """The letter that has waited longest, marked as being sent."""
+        cursor = await connection.execute(
+            "UPDATE mail SET status = 'sending' WHERE id = (SELECT id FROM mail WHERE status = 'due' "
+            "AND next_at <= now() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
+        )
+        row: dict[str, Any] | None = await cursor.fetchone()
+        return row
+
+    async def _send(self, connection: psycopg.AsyncConnection[Any], transport: Transport, row: dict[str, Any]) -> None:
+        started = time.monotonic()
+        try:
+            said = await transport.send(message_of(row, self._config))
+        except Refused as refused:
+            SENT.labels("refused").inc()
+            log.warning("mail: refused for good", letter=str(row["id"]), kind=row["kind"], said=str(refused))
+            await self._note(connection, row, "failed", str(refused))
+            return
+        except Later as later:
+            SENT.labels("later").inc()
+            unsure = later.unsure
+            next_at = next_try(row["tries"] + 1, self._config.mail_retry_seconds)
+            gives_up = datetime.now(UTC) - row["made_at"] > timedelta(seconds=self._config.mail_give_up_seconds)
+            status = "failed" if gives_up else "due"
+            log.info(
+                "mail: not taken", letter=str(row["id"]), said=str(later), status=status, again=next_at.isoformat()
+            )
+            await connection.execute(
+                "UPDATE mail SET status = %s, tries = tries + 1, said = %s, unsure = unsure OR %s, next_at = %s "
+                "WHERE id = %s",
+                (status, str(later), unsure, next_at, row["id"]),
+            )
+            return
+        self.trouble = None
+        SENT.labels("sent").inc()
+        await self._note(connection, row, "sent", said)
+        log.debug("mail: sent", letter=str(row["id"]), kind=row["kind"], seconds=round(time.monotonic() - started, 3))
+
+    @staticmethod
+    async def _note(connection: psycopg.AsyncConnection[Any], row: dict[str, Any], status: str, said: str) -> None:
+        await connection.execute(
+            "UPDATE mail SET status = %s, tries = tries + 1, said = %s, "
+            "sent_at = CASE WHEN %s = 'sent' THEN now() END WHERE id = %s",
+            (status, said, status, row["id"]),
+        )
+
+    async def _measure_now_and_then(self, session: psycopg.AsyncConnection[Any]) -> None:
+        """On the session that holds the lock: when it breaks, sending ends."""
+        while True:
+            await self._measure(session)
+            await asyncio.sleep(5)
+
+    async def _measure(self, session: psycopg.AsyncConnection[Any]) -> None:
+        cursor = await session.execute(
+            "SELECT (SELECT count(*) FROM mail WHERE status IN ('due', 'sending')), "
+            "(SELECT count(*) FROM mail WHERE status IN ('failed', 'no-address')), "
+            "(SELECT extract(epoch FROM now() - min(made_at)) FROM mail WHERE status IN ('due', 'sending'))"
+        )
+        due, failed, oldest = await cursor.fetchone() or (0, 0, None)
+        DUE.set(due)
+        FAILED.set(failed)
+        OLDEST.set(float(oldest or 0))
+        self._figures = {"letters_due": due, "letters_failed": failed}
+
+
+def next_try(tries: int, first_seconds: float) -> datetime:
+    """When a letter is tried again after so many tries: each wait four times the one before, up to four hours."""
+    return datetime.now(UTC) + timedelta(seconds=min(first_seconds * 4 ** (tries - 1), LONGEST_WAIT_SECONDS))
+
+
+def message_of(row: dict[str, Any], config: NoticesSettings) -> EmailMessage:
+    """A stored letter as it goes out."""
+    letter = Letter(
+        id=UUID(str(row["id"])),
+        message_id=row["message_id"],
+        request_id=row["request_id"],
+        kind=Kind(row["kind"]),
+        party=Party(row["party"]),
+        party_id=row["party_id"],
+        recipient=Recipient(row["recipient"], row["recipient_name"]),
+        subject=row["subject"],
+        text=row["text"],
+        html=row["html"],
+        cause=row["cause"],
+        happened_at=row["happened_at"],
+        off=row["off"],
+    )
+    return to_message(letter, config)

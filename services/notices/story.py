@@ -1,0 +1,374 @@
+"""What has happened to a request so far, and what of it is news for whom. Pure.
+
+Topics have no order among each other, so an event may be read before what it needs: a permission before the approval
+that names the contact. It waits in the story, and is told when that has come.
+
+What is told to whom: the partner of the request, and the distributor that the approved request names. Another
+distributor that has answered gets the receipt of its answer, and nothing of the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from events.activation import Activated, ActivationRefused
+from events.approval import Approved, Rejected
+from events.billing import (
+    ConfirmationHeld,
+    ConfirmationRefused,
+    DistributorConfirmed,
+    DistributorDeclined,
+    PaymentReceived,
+    PaymentReturned,
+    RefundOwed,
+    RefundPaid,
+)
+from events.model import Channel, Delivery, Message, Reason
+from events.notices import NoticeDocument, NoticeKind, NoticeReceipt, NoticeSale
+from events.ops import Awaited, ReminderRequested
+from events.reference import Client, Contact
+from events.request import RequestSubmitted
+from events.shipping import (
+    DocumentDispatched,
+    DocumentIssued,
+    DocumentKind,
+    DocumentSigned,
+    InvoiceNoted,
+    PermissionIssued,
+    ShipmentIssued,
+    ShippingClosed,
+    ShippingClosure,
+    SignatureRefused,
+    WithdrawalRefused,
+)
+from services.notices.kinds import Kind, Party
+
+MOST_WAITING = 50
+"""Events kept for a request until its approval is read. That takes a second; there are never so many."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
+
+
+class Waiting(_Part):
+    """An event that was read before what it needs."""
+
+    type: str
+    body: str
+    cause: str
+    record: str
+    happened_at: datetime
+
+
+class Invoice(_Part):
+    """Счёт на оплату."""
+
+    number: str
+    issued_on: date
+    amount: Decimal
+    vat_rate: Decimal
+
+
+class Story(_Part):
+    """Of one request. Kept as JSON beside the outbox."""
+
+    submitted: bool = False
+    approved: bool = False
+    partner_id: str | None = None
+    contact_id: str | None = None
+    """As typed in the request."""
+    contact: Contact | None = None
+    """As approved."""
+    buyer: str | None = None
+    distributor_id: str | None = None
+    distributor: str | None = None
+    channel: Channel | None = None
+    sale: NoticeSale | None = None
+    permission_number: str | None = None
+    invoice: Invoice | None = None
+    documents: tuple[NoticeDocument, ...] = ()
+    confirmed: bool = False
+    told: bool = False
+    """The permission has been told: the distributor knows of the request."""
+    waiting: tuple[Waiting, ...] = ()
+
+    def document(self, document_id: str) -> NoticeDocument | None:
+        """A document that was issued for this request."""
+        return next((each for each in self.documents if each.document_id == document_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The event that is news: how it is named, where it lies, when it happened."""
+
+    reference: str
+    record: str
+    """`topic/partition/offset`"""
+    happened_at: datetime
+    type: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One party is told one thing: by mail, on its topic, or both."""
+
+    request_id: UUID
+    cause: Cause
+    party: Party
+    party_id: str
+    mail: Kind | None
+    topic: NoticeKind | None
+    story: Story | None
+    """None: nothing of the request may be told."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    once: str = ""
+    """Of mail: not again for the same request, party, kind and this."""
+
+
+def tell(story: Story, request_id: UUID, event: Message, cause: Cause) -> tuple[Story, list[News]]:
+    """The story with this event in it, and what is news."""
+    teller = _Teller(story, request_id)
+    teller.take(event, cause)
+    return teller.story, teller.news
+
+
+class _Teller:
+    def __init__(self, story: Story, request_id: UUID) -> None:
+        self.story = story
+        self.request_id = request_id
+        self.news: list[News] = []
+
+    def take(self, event: Message, cause: Cause) -> None:
+        match event:
+            case RequestSubmitted():
+                self._set(
+                    submitted=True,
+                    partner_id=event.partner_id,
+                    contact_id=event.contact_id,
+                    buyer=self.story.buyer or event.buyer,
+                )
+                self._take_up(Rejected.TYPE)
+            case Approved():
+                self._approved(event)
+                self._take_up(None)
+            case Rejected() if not self.story.submitted:
+                self._wait(event, cause)
+            case Rejected():
+                self._partner(cause, Kind.REJECTED, reasons=event.reasons)
+            # Receipts are given at once, whatever is known of the request.
+            case ConfirmationHeld():
+                self._receipt(cause, event.distributor_id, NoticeKind.HELD, event.confirmation_id)
+            case ConfirmationRefused():
+                self._receipt(
+                    cause, event.distributor_id, NoticeKind.REFUSED, event.confirmation_id, event.reason, Kind.REFUSED
+                )
+            case _ if type(event) not in AFTER_APPROVAL:
+                return
+            case _ if not self.story.approved:
+                self._wait(event, cause)
+            case _:
+                self._after_approval(event, cause)
+
+    def _after_approval(self, event: Message, cause: Cause) -> None:
+        story = self.story
+        match event:
+            case PermissionIssued():
+                self._set(permission_number=event.number)
+            case InvoiceNoted():
+                self._set(
+                    invoice=Invoice(
+                        number=event.number,
+                        issued_on=event.issued_on,
+                        amount=event.amount,
+                        vat_rate=event.vat_rate,
+                    )
+                )
+            case DocumentIssued():
+                self._issued(event, cause)
+            case DocumentDispatched(delivery=Delivery.POST):
+                document = story.document(event.document_id)
+                if document is not None and story.channel is Channel.DIRECT:
+                    self._partner(cause, Kind.DISPATCHED, document=document, tracking=event.tracking)
+            case DocumentSigned():
+                if story.distributor_id and (document := story.document(event.document_id)):
+                    self._distributor(cause, None, NoticeKind.SIGNED, document=document)
+            case SignatureRefused():
+                if document := story.document(event.document_id):
+                    facts = {"document": document, "reason": event.reason}
+                    if story.distributor_id:
+                        self._distributor(cause, Kind.SIGNATURE_REFUSED, NoticeKind.SIGNATURE_REFUSED, **facts)
+                    else:
+                        self._partner(cause, Kind.SIGNATURE_REFUSED, **facts)
+            case DistributorConfirmed():
+                self._set(confirmed=True)
+                self._receipt(cause, event.distributor_id, NoticeKind.CONFIRMED, event.confirmation_id)
+                self._partner(cause, Kind.CONFIRMED, note=event.note)
+            case DistributorDeclined():
+                self._receipt(cause, event.distributor_id, NoticeKind.DECLINED, event.confirmation_id)
+                self._partner(cause, Kind.DECLINED, note=event.note)
+            case ShippingClosed(reason=ShippingClosure.WITHDRAWN):
+                if story.told and story.distributor_id:
+                    self._distributor(cause, Kind.CLOSED, NoticeKind.CLOSED)
+            case WithdrawalRefused():
+                self._partner(cause, Kind.WITHDRAWAL_REFUSED, reason=event.reason)
+            case PaymentReceived():
+                self._partner(cause, Kind.PAYMENT, payment=event)
+            case PaymentReturned(is_debt=True):
+                self._partner(cause, Kind.DEBT, returned=event)
+            case RefundOwed():
+                self._partner(cause, Kind.REFUND, owed=event)
+            case RefundPaid():
+                self._partner(cause, Kind.REFUND, refunded=event)
+            case ShipmentIssued():
+                self._partner(cause, Kind.SHIPPED, kit=event.kit.number)
+                if story.distributor_id:
+                    self._distributor(cause, None, NoticeKind.SHIPPED, kit=event.kit.number)
+            case Activated():
+                self._partner(cause, Kind.ACTIVATED, activated=event)
+            case ActivationRefused():
+                self._partner(cause, Kind.ACTIVATION_REFUSED, reason=event.reason)
+            case ReminderRequested():
+                self._reminder(event, cause)
+
+    def _approved(self, event: Approved) -> None:
+        distributor = event.distributor
+        self._set(
+            approved=True,
+            partner_id=event.partner.id,
+            contact=event.contact,
+            buyer=event.client.name,
+            channel=event.channel,
+            distributor_id=distributor.id if distributor else None,
+            distributor=distributor.name if distributor else None,
+            sale=NoticeSale(
+                partner_id=event.partner.id,
+                partner=event.partner.name,
+                client=Client(inn=event.client.inn, kpp=event.client.kpp, name=event.client.name),
+                product_id=event.product.id,
+                product=event.product.name,
+                months=event.product.months,
+                amount=event.product.price,
+                registration_number=event.registration_number,
+            ),
+        )
+
+    def _issued(self, event: DocumentIssued, cause: Cause) -> None:
+        """The last document of an approval tells all of it: one letter with permission, invoice or act (L14, L15)."""
+        document = NoticeDocument(
+            document_id=event.document_id,
+            kind=event.kind,
+            number=event.number,
+            issued_on=event.issued_on,
+            sha256=event.sha256,
+        )
+        self._set(documents=(*self.story.documents, document))
+        match event.kind:
+            case DocumentKind.ACT if self.story.distributor_id:
+                self._set(told=True)
+                self._partner(cause, Kind.PERMISSION)
+                self._distributor(cause, Kind.PERMISSION, NoticeKind.PERMISSION)
+                self._distributor(cause, None, NoticeKind.DOCUMENT, document=document)
+            case DocumentKind.INVOICE:
+                self._set(told=True)
+                self._partner(cause, Kind.PERMISSION)
+
+    def _reminder(self, event: ReminderRequested, cause: Cause) -> None:
+        facts = {"waits_for": event.waits_for, "note": event.note}
+        if event.awaited is Awaited.PARTNER and event.awaited_id == self.story.partner_id:
+            self._partner(cause, Kind.REMINDER, **facts)
+        elif event.awaited is Awaited.DISTRIBUTOR and event.awaited_id == self.story.distributor_id:
+            self._distributor(cause, Kind.REMINDER, None, **facts)
+
+    def _receipt(
+        self,
+        cause: Cause,
+        distributor_id: str,
+        kind: NoticeKind,
+        confirmation_id: str,
+        reason: Reason | None = None,
+        mail: Kind | None = None,
+    ) -> None:
+        own = self.story if self.story.approved and self.story.distributor_id == distributor_id else None
+        receipt = NoticeReceipt(record=cause.record, confirmation_id=confirmation_id, reason=reason)
+        facts = {"receipt": receipt, "reason": reason}
+        once = reason.code if reason else ""
+        self.news.append(News(self.request_id, cause, Party.DISTRIBUTOR, distributor_id, mail, kind, own, facts, once))
+
+    def _partner(self, cause: Cause, mail: Kind, **facts: Any) -> None:
+        if self.story.partner_id is not None:
+            self.news.append(
+                News(self.request_id, cause, Party.PARTNER, self.story.partner_id, mail, None, self.story, facts)
+            )
+
+    def _distributor(self, cause: Cause, mail: Kind | None, topic: NoticeKind | None, **facts: Any) -> None:
+        assert self.story.distributor_id is not None  # noqa: S101
+        party_id = self.story.distributor_id
+        self.news.append(News(self.request_id, cause, Party.DISTRIBUTOR, party_id, mail, topic, self.story, facts))
+
+    def _set(self, **changes: Any) -> None:
+        self.story = self.story.model_copy(update=changes)
+
+    def _wait(self, event: Message, cause: Cause) -> None:
+        if len(self.story.waiting) < MOST_WAITING:
+            body = cause.body.decode() or event.model_dump_json()
+            waits = Waiting(
+                type=cause.type or event.TYPE,
+                body=body,
+                cause=cause.reference,
+                record=cause.record,
+                happened_at=cause.happened_at,
+            )
+            self._set(waiting=(*self.story.waiting, waits))
+
+    def _take_up(self, only: str | None) -> None:
+        """Tell what has waited: all of it, or one type only."""
+        due = [each for each in self.story.waiting if only in (None, each.type)]
+        self._set(waiting=tuple(each for each in self.story.waiting if each not in due))
+        for event, cause in _read(due):
+            self.take(event, cause)
+
+
+def _read(waiting: list[Waiting]) -> Iterator[tuple[Message, Cause]]:
+    from events.registry import decode
+
+    for each in waiting:
+        body = each.body.encode()
+        yield decode(each.type, body), Cause(each.cause, each.record, each.happened_at, each.type, body)
+
+
+AFTER_APPROVAL: frozenset[type[Message]] = frozenset(
+    (
+        PermissionIssued,
+        InvoiceNoted,
+        DocumentIssued,
+        DocumentDispatched,
+        DocumentSigned,
+        SignatureRefused,
+        DistributorConfirmed,
+        DistributorDeclined,
+        ShippingClosed,
+        WithdrawalRefused,
+        PaymentReceived,
+        PaymentReturned,
+        RefundOwed,
+        RefundPaid,
+        ShipmentIssued,
+        Activated,
+        ActivationRefused,
+        ReminderRequested,
+    )
+)
+"""Events that are told with what the approval says."""
+
+_AT_ONCE: tuple[type[Message], ...] = (RequestSubmitted, Approved, Rejected, ConfirmationHeld, ConfirmationRefused)
+TAKES = frozenset(each.TYPE for each in (*AFTER_APPROVAL, *_AT_ONCE))
+"""Types of events that are news for somebody, or belong to the story."""

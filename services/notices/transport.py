@@ -1,0 +1,168 @@
+"""Two ways out for a letter: a mail server, or a file in mbox form where none is set."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import ssl
+import time
+from email.generator import BytesGenerator
+from email.message import EmailMessage
+from io import BytesIO
+from pathlib import Path
+from typing import Protocol
+
+import aiosmtplib
+from aiosmtplib import (
+    SMTP,
+    SMTPConnectError,
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientRefused,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPSenderRefused,
+    SMTPServerDisconnected,
+    SMTPTimeoutError,
+)
+
+from services.notices.settings import NoticesSettings
+
+
+class Refused(Exception):
+    """This letter will never be taken: the server has said so for good (5xx)."""
+
+
+class Later(Exception):
+    """Not now, this letter (4xx, or an answer that didn't come). `unsure`: its text had been handed over."""
+
+    def __init__(self, said: str, *, unsure: bool = False) -> None:
+        super().__init__(said)
+        self.unsure = unsure
+
+
+class Away(Exception):
+    """The server can't be used at all now: no connection, no sign-in, it refuses us as a sender."""
+
+
+class Transport(Protocol):
+    """One connection; used by one task at a time."""
+
+    async def send(self, message: EmailMessage) -> str:
+        """Hand it over; returns what was answered. Raises `Refused`, `Later`, `Away`."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def open_transport(config: NoticesSettings, home: Path) -> Transport:
+    """By the settings. Connects with the first letter."""
+    return Server(config) if config.smtp_host else Mbox(home / "mail" / "outbox.mbox")
+
+
+class Server:
+    """A mail server, kept connected between letters."""
+
+    def __init__(self, config: NoticesSettings) -> None:
+        self._config = config
+        self._client: SMTP | None = None
+
+    async def send(self, message: EmailMessage) -> str:
+        client = await self._connected()
+        handed_over = False
+        try:
+            await client.mail(_address(message["From"]))
+            await client.rcpt(_address(message["To"]))
+            handed_over = True
+            answer = await client.data(_bytes(message))
+            return f"{answer.code} {answer.message}"[:500]
+        except SMTPSenderRefused as refused:
+            await self.close()
+            raise Away(f"refuses us as a sender: {refused.code} {refused.message}"[:500]) from refused
+        except (SMTPRecipientsRefused, SMTPRecipientRefused, SMTPDataError, SMTPResponseException) as refused:
+            await self._reset(client)
+            if isinstance(refused, SMTPRecipientsRefused):
+                refused = refused.recipients[0]
+            said = f"{refused.code} {refused.message}"[:500]
+            if 500 <= refused.code < 600:
+                raise Refused(said) from refused
+            raise Later(said) from refused
+        except (SMTPServerDisconnected, SMTPTimeoutError, SMTPException, OSError) as gone:
+            await self.close()
+            raise Later(f"no answer: {type(gone).__name__}: {gone}"[:500], unsure=handed_over) from gone
+
+    async def _connected(self) -> SMTP:
+        if self._client is not None and self._client.is_connected:
+            try:
+                await self._client.noop()
+                return self._client
+            except (SMTPException, OSError):
+                await self.close()
+        config = self._config
+        context = ssl.create_default_context(cafile=config.smtp_cafile) if config.smtp_security != "none" else None
+        client = aiosmtplib.SMTP(
+            hostname=config.smtp_host,
+            port=config.port,
+            timeout=config.smtp_seconds,
+            use_tls=config.smtp_security == "tls",
+            start_tls=config.smtp_security == "starttls",
+            tls_context=context,
+        )
+        try:
+            await client.connect()
+            if config.smtp_username:
+                password = config.smtp_password.get_secret_value() if config.smtp_password else ""
+                await client.login(config.smtp_username, password)
+        except (SMTPException, SMTPConnectError, OSError, ssl.SSLError) as away:
+            client.close()
+            raise Away(f"{config.smtp_host}:{config.port}: {type(away).__name__}: {away}"[:500]) from away
+        self._client = client
+        return client
+
+    async def _reset(self, client: SMTP) -> None:
+        try:
+            await client.rset()
+        except (SMTPException, OSError):
+            await self.close()
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+class Mbox:
+    """Letters in a file that mail programs can open: what a machine without a mail server has of them."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    async def send(self, message: EmailMessage) -> str:
+        await asyncio.to_thread(self._append, message)
+        return f"written to {self._file.name}"
+
+    def _append(self, message: EmailMessage) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        out = BytesIO()
+        out.write(f"From MAILER-DAEMON {time.asctime(time.gmtime())}\n".encode())
+        BytesGenerator(out, mangle_from_=True, policy=message.policy.clone(linesep="\n")).flatten(message)
+        out.write(b"\n")
+        with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(out.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
+
+    async def close(self) -> None:
+        return
+
+
+def _address(header: object) -> str:
+    return str(header.addresses[0].addr_spec)  # type: ignore[attr-defined]
+
+
+def _bytes(message: EmailMessage) -> bytes:
+    out = BytesIO()
+    BytesGenerator(out, mangle_from_=False, policy=message.policy).flatten(message)
+    return out.getvalue()

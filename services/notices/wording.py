@@ -1,0 +1,329 @@
+"""News in words: Russian, for people. One wording for mail and topic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from babel.numbers import format_currency
+
+from events.billing import PaymentReceived, PaymentReturned, RefundOwed, RefundPaid
+from events.model import Reason
+from events.notices import NoticeKind
+from events.shipping import DocumentKind
+from services.notices.kinds import Kind, Party
+from services.notices.story import News, Story
+
+NBSP = "\N{NO-BREAK SPACE}"
+DOCUMENTS = {
+    DocumentKind.ACT: "Акт приёма-передачи",
+    DocumentKind.INVOICE: "Счёт на оплату",
+    DocumentKind.SHIPPING: "Документы на отгрузку",
+}
+FIELDS = {
+    "request_type": "Тип заявки",
+    "contact_id": "Контактное лицо",
+    "distributor_id": "Дистрибьютор",
+    "base_delivery_id": "Базовая поставка",
+    "registration_number": "Рег. номер поставки",
+    "product_id": "Товар",
+    "inn": "ИНН",
+    "kpp": "КПП",
+    "buyer": "Покупатель",
+}
+WAITS = {
+    "confirmation": "ответьте, готовы ли вы оплатить счёт по заявке партнёра",
+    "payment": "оплатите счёт",
+    "signature": "подпишите документ и направьте его в ООО «Софтехно»",
+    "activation": "активируйте сервис",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """A piece of news. `rows`: what there is to know, label and value; `points`: a list, of reasons for example."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+    rows: tuple[tuple[str, str], ...] = ()
+    points: tuple[str, ...] = ()
+    action: str | None = None
+    """What the link to the request says; None: no link."""
+    path: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it in a few lines."""
+        return "\n".join([*self.paragraphs, *(f"— {each}" for each in self.points)])
+
+
+def money(amount: Decimal) -> str:
+    """`32 400,00 ₽`, with spaces that don't break."""
+    return format_currency(amount, "RUB", locale="ru_RU")
+
+
+def day(value: date) -> str:
+    """`16.03.2026`"""
+    return f"{value:%d.%m.%Y}"
+
+
+def word(news: News) -> Worded:
+    """The words for a piece of news."""
+    if news.party is Party.PARTNER:
+        return _to_partner(news)
+    return _to_distributor(news)
+
+
+# To the partner
+
+
+def _to_partner(news: News) -> Worded:
+    story, facts = _story(news), news.facts
+    rows, path = _rows(story), f"/requests/{news.request_id}"
+    buyer = story.buyer or "клиента"
+
+    def worded(title: str, *paragraphs: str, action: str | None = "Открыть заявку", **more: Any) -> Worded:
+        return Worded(title, paragraphs, more.pop("rows", rows), action=action, path=path, **more)
+
+    match news.mail:
+        case Kind.PERMISSION:
+            return _permission_to_partner(story, rows, path, buyer)
+        case Kind.REJECTED:
+            return worded(
+                f"Заявка отклонена: {buyer}",
+                "В заявке не хватает данных или есть ошибки. Исправьте их и отправьте заявку снова.",
+                rows=(),
+                points=tuple(_point(each) for each in facts["reasons"]),
+                action="Исправить заявку",
+            )
+        case Kind.CONFIRMED:
+            return worded(
+                f"Дистрибьютор готов оплатить: {buyer}",
+                f"{story.distributor} подтвердил готовность оплатить счёт по вашей заявке. Заказ на изготовление "
+                "передан.",
+                *_note(facts),
+            )
+        case Kind.DECLINED:
+            return worded(
+                f"Дистрибьютор отказался: {buyer}",
+                f"{story.distributor} не готов оплатить счёт по вашей заявке. Заявка закрыта, номер разрешения "
+                "больше не действует. Договоритесь с дистрибьютором или отправьте новую заявку.",
+                *_note(facts),
+            )
+        case Kind.PAYMENT:
+            return _payment(worded, facts["payment"], buyer)
+        case Kind.DEBT:
+            returned: PaymentReturned = facts["returned"]
+            return worded(
+                f"По счёту {returned.invoice_number} образовался долг",
+                f"Банк вернул платёж на {money(returned.amount)}, а заказ уже изготовлен. "
+                f"Оплатите, пожалуйста, {money(returned.due)}.",
+            )
+        case Kind.REFUND if "owed" in facts:
+            owed: RefundOwed = facts["owed"]
+            return worded(
+                f"Вернём {money(owed.amount)} по счёту {owed.invoice_number}",
+                "Деньги поступят на счёт, с которого была оплата.",
+            )
+        case Kind.REFUND:
+            refunded: RefundPaid = facts["refunded"]
+            return worded(
+                f"Вернули {money(refunded.amount)} по счёту {refunded.invoice_number}",
+                f"Платёж отправлен {day(refunded.paid_on)} на счёт, с которого была оплата.",
+            )
+        case Kind.DISPATCHED:
+            document = facts["document"]
+            track = f" Трек-номер: {facts['tracking']}." if facts["tracking"] else ""
+            return worded(
+                f"{DOCUMENTS[document.kind]} № {document.number}: отправлено почтой",
+                f"Подпишите документ и направьте второй экземпляр в ООО «Софтехно».{track}",
+            )
+        case Kind.SIGNATURE_REFUSED:
+            return _signature_refused(worded, facts)
+        case Kind.WITHDRAWAL_REFUSED:
+            return worded(f"Заявку уже нельзя отозвать: {buyer}", facts["reason"].message, "Продажа продолжается.")
+        case Kind.SHIPPED:
+            return worded(
+                f"Поставка готова: {buyer}",
+                "Электронная поставка изготовлена, запись о ней появилась в вашем кабинете. Код активации смотрите "
+                "там же: в письмах мы его не пишем.",
+                rows=(*rows, ("Комплект", facts["kit"])),
+                action="Открыть поставку",
+            )
+        case Kind.ACTIVATED:
+            activated = facts["activated"]
+            period = f"с {day(activated.service_from)} по {day(activated.service_until)}"
+            return worded(
+                f"Сервис активирован: {buyer}", f"Сервис действует {period}.", rows=(*rows, ("Действует", period))
+            )
+        case Kind.ACTIVATION_REFUSED:
+            return worded(
+                f"Активация не удалась: {buyer}",
+                facts["reason"].message,
+                "Когда причина устранена, активируйте снова.",
+                action="Повторить активацию",
+            )
+        case Kind.REMINDER:
+            return _reminder(worded, facts, buyer)
+    raise ValueError(f"{news.mail} is no news for a partner")
+
+
+def _permission_to_partner(story: Story, rows: tuple[tuple[str, str], ...], path: str, buyer: str) -> Worded:
+    paragraphs = ["Заявка согласована, номер разрешения выдан."]
+    if story.invoice is None:
+        paragraphs.append(
+            f"Теперь слово за дистрибьютором ({story.distributor}): когда он подтвердит готовность оплатить счёт, "
+            "заказ уйдёт в изготовление."
+        )
+    else:
+        invoice = story.invoice
+        paragraphs.append(
+            f"Оплатите счёт № {invoice.number} от {day(invoice.issued_on)} на {money(invoice.amount)}. "
+            f"В назначении платежа укажите номер счёта: «Оплата по счёту {invoice.number}»."
+        )
+        paragraphs.append("Когда деньги поступят, заказ уйдёт в изготовление. Документы — в заявке.")
+        rows = (*rows, ("Счёт", f"№ {invoice.number} от {day(invoice.issued_on)}"))
+        rows = (*rows, ("К оплате", f"{money(invoice.amount)}, в том числе НДС {invoice.vat_rate:.0f}{NBSP}%"))
+    return Worded(f"Номер разрешения: {buyer}", tuple(paragraphs), rows, action="Открыть заявку", path=path)
+
+
+def _payment(worded: Any, payment: PaymentReceived, buyer: str) -> Worded:
+    if payment.due:
+        return _worded(
+            worded,
+            f"Оплата получена частично: {buyer}",
+            f"Поступило {money(payment.amount)} по счёту {payment.invoice_number}. Осталось {money(payment.due)}.",
+        )
+    more = f" Переплата {money(payment.overpaid)}." if payment.overpaid else ""
+    return _worded(
+        worded,
+        f"Счёт оплачен: {buyer}",
+        f"Поступило {money(payment.amount)}, счёт {payment.invoice_number} оплачен полностью.{more} "
+        "Заказ передан в изготовление.",
+    )
+
+
+# To the distributor
+
+
+def _to_distributor(news: News) -> Worded:
+    story, facts = news.story, news.facts
+    buyer = (story.sale.client.name if story and story.sale else None) or "заявка"
+    rows = _rows(story) if story else (("Заявка", str(news.request_id)),)
+    path = "/waiting"
+
+    def worded(title: str, *paragraphs: str, action: str | None = "Открыть портал", **more: Any) -> Worded:
+        return Worded(title, paragraphs, more.pop("rows", rows), action=action, path=more.pop("path", path), **more)
+
+    match news.topic or news.mail:
+        case NoticeKind.PERMISSION:
+            return _permission_to_distributor(worded, _story(news), buyer)
+        case NoticeKind.CONFIRMED:
+            return worded("Ответ принят: вы готовы оплатить", "Заказ передан в изготовление.")
+        case NoticeKind.DECLINED:
+            return worded("Ответ принят: вы отказались", "Заявка закрыта, номер разрешения больше не действует.")
+        case NoticeKind.HELD:
+            return worded("Ответ получен раньше согласования", "Ответ сохранён; итог придёт после согласования заявки.")
+        case NoticeKind.DUPLICATE:
+            return worded("Повтор", "Этот ответ уже был получен под тем же номером. Ничего не изменилось.")
+        case NoticeKind.REFUSED:
+            title = "Ответ на заявку не принят"
+            return worded(title, facts["reason"].message, f"Номер вашего ответа: {facts['receipt'].confirmation_id}.")
+        case NoticeKind.UNREADABLE:
+            return worded("Запись не удалось прочитать", facts["reason"].message, rows=())
+        case NoticeKind.CLOSED:
+            return worded(
+                f"Партнёр отозвал заявку: {buyer}",
+                "Подтверждать и подписывать ничего не нужно, номер разрешения больше не действует.",
+            )
+        case NoticeKind.DOCUMENT:
+            document = facts["document"]
+            return worded(
+                f"{DOCUMENTS[document.kind]} № {document.number} на подпись",
+                "Подпишите документ и направьте его в ООО «Софтехно».",
+            )
+        case NoticeKind.SIGNED:
+            document = facts["document"]
+            return worded(f"{DOCUMENTS[document.kind]} № {document.number} подписан", "Подпись проверена и принята.")
+        case NoticeKind.SIGNATURE_REFUSED:
+            return _signature_refused(worded, facts)
+        case NoticeKind.SHIPPED:
+            return worded(f"Поставка изготовлена: {buyer}", f"Комплект {facts['kit']}.")
+        case Kind.REMINDER:
+            return _reminder(worded, facts, buyer)
+    raise ValueError(f"{news.topic} is no news for a distributor")
+
+
+def _permission_to_distributor(worded: Any, story: Story, buyer: str) -> Worded:
+    partner = story.sale.partner if story.sale else ""
+    paragraphs = [f"Согласована заявка партнёра {partner}, номер разрешения выдан."]
+    if story.confirmed:
+        paragraphs.append("Вашу готовность оплатить счёт мы уже получили.")
+        title = f"Номер разрешения: {buyer}"
+    else:
+        paragraphs.append("Ответьте, готовы ли вы оплатить счёт по этой заявке: до вашего ответа заказ не изготовят.")
+        title = f"Ждём вашего ответа: {buyer}"
+    for document in story.documents:
+        paragraphs.append(
+            f"{DOCUMENTS[document.kind]} № {document.number} от {day(document.issued_on)} сформирован: подпишите его и "
+            "направьте в ООО «Софтехно»."
+        )
+    return _worded(worded, title, *paragraphs, action="Ответить на портале")
+
+
+# Parts
+
+
+def _story(news: News) -> Story:
+    assert news.story is not None  # noqa: S101
+    return news.story
+
+
+def _worded(make: Any, *arguments: Any, **more: Any) -> Worded:
+    made: Worded = make(*arguments, **more)
+    return made
+
+
+def _rows(story: Story) -> tuple[tuple[str, str], ...]:
+    """What a reader looks for first; nothing that is not known yet."""
+    sale = story.sale
+    found = [("Номер разрешения", story.permission_number)]
+    if sale is not None:
+        kpp = f", КПП {sale.client.kpp}" if sale.client.kpp else ""
+        found += [
+            ("Товар", sale.product),
+            ("Клиент", f"{sale.client.name}, ИНН {sale.client.inn}{kpp}"),
+            ("Рег. номер поставки", sale.registration_number),
+            ("Партнёр", sale.partner),
+            ("Дистрибьютор", story.distributor),
+            ("Сумма", money(sale.amount)),
+        ]
+    return tuple((label, value) for label, value in found if value)
+
+
+def _point(reason: Reason) -> str:
+    label = FIELDS.get(reason.field or "")
+    return f"{label}: {reason.message}" if label else reason.message
+
+
+def _note(facts: Any) -> Sequence[str]:
+    return (f"Примечание дистрибьютора: {facts['note']}",) if facts.get("note") else ()
+
+
+def _signature_refused(worded: Any, facts: Any) -> Worded:
+    document = facts["document"]
+    return _worded(
+        worded,
+        f"Подпись не принята: {DOCUMENTS[document.kind]} № {document.number}",
+        facts["reason"].message,
+        "Подпишите документ ещё раз и отправьте снова.",
+    )
+
+
+def _reminder(worded: Any, facts: Any, buyer: str) -> Worded:
+    asked = WAITS.get(facts["waits_for"], "посмотрите заявку: она ждёт вашего действия")
+    note = (facts["note"],) if facts.get("note") else ()
+    return _worded(worded, f"Напоминание: {buyer}", f"Пожалуйста, {asked}.", *note)
