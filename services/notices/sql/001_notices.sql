@@ -28,7 +28,7 @@ CREATE TABLE mail (
     message_id text NOT NULL UNIQUE,
     subject text NOT NULL,
     text text NOT NULL,
-    html text COMPRESSION lz4 NOT NULL,
+    html text NOT NULL,
     off text,
     cause text NOT NULL,
     happened_at timestamptz NOT NULL,
