@@ -140,7 +140,13 @@ class Sender:
     async def _send(self, connection: psycopg.AsyncConnection[Any], transport: Transport, row: dict[str, Any]) -> None:
         started = time.monotonic()
         try:
-            said = await transport.send(message_of(row, self._config))
+            message = message_of(row, self._config)
+        except Exception as unfit:  # one letter that can't be written must not keep the others
+            log.exception("mail: a letter can't be written", letter=str(row["id"]))
+            await self._note(connection, row, "failed", f"can't be written: {type(unfit).__name__}: {unfit}"[:500])
+            return
+        try:
+            said = await transport.send(message)
         except Refused as refused:
             SENT.labels("refused").inc()
             log.warning("mail: refused for good", letter=str(row["id"]), kind=row["kind"], said=str(refused))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.utils import parseaddr
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -28,7 +31,7 @@ class NoticesSettings(BaseSettings):
     smtp_seconds: float = Field(30.0, gt=0, description="for each answer of the server")
     smtp_connections: int = Field(2, ge=1, description="letters sent side by side")
 
-    mail_from: str = Field("«Софтехно», сервисы поддержки <no-reply@softehno.example>", description="as readers see it")
+    mail_from: str = Field("Софтехно <no-reply@softehno.example>", description="as readers see it")
     mail_domain: str | None = Field(None, description="of Message-IDs; None: that of the sender")
     mail_support: str = Field("itsotr@1c.ru", description="where questions go, in every letter")
     mail_vendor: str = "ООО «Софтехно»"
@@ -51,6 +54,11 @@ class NoticesSettings(BaseSettings):
     def _checked(self) -> Self:
         if self.smtp_username and self.smtp_security == "none":
             raise ValueError("POSTAVKA_SMTP_USERNAME needs POSTAVKA_SMTP_SECURITY: a password is not sent in the clear")
+        name, address = parseaddr(self.mail_from)
+        try:
+            Address(name, addr_spec=address)
+        except (ValueError, HeaderParseError) as wrong:
+            raise ValueError(f"POSTAVKA_MAIL_FROM: write it as `Name <name@example.ru>`: {wrong}") from None
         return self
 
 

@@ -1,0 +1,220 @@
+"""A real mail server in the run, and an outbox of a test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP as Protocol
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Identifier
+
+from postavka.runtime.embedded import Endpoints
+from postavka.settings import Settings
+from postavka.store.migration import migrate
+from services.notices.letter import write_letters
+from services.notices.projection import SCHEMA, _row
+from services.notices.recipients import Recipient
+from services.notices.settings import NoticesSettings
+from tests.notices.stories import CONTACT, THROUGH, told
+
+USER, PASSWORD = "postavka", "a secret of the mail server"
+
+
+@dataclass
+class Post:
+    """What the server has taken, and how it is to behave: answers are given one after another, then it takes all."""
+
+    taken: list[EmailMessage] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
+    on_recipient: list[str] = field(default_factory=list)
+    on_data: list[str] = field(default_factory=list)
+    """An answer, `drop` (take the text and close without a word), `slow` (take it, and answer too late)."""
+    signed_in: list[bytes] = field(default_factory=list)
+
+    async def handle_RCPT(
+        self, server: Protocol, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.on_recipient and (answer := self.on_recipient.pop(0)) != "250":
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Protocol, session: Session, envelope: Envelope) -> str:
+        answer = self.on_data.pop(0) if self.on_data else "250 taken"
+        if answer[0] in "45":
+            return answer
+        assert isinstance(envelope.content, bytes)
+        self.taken.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
+        self.recipients += envelope.rcpt_tos
+        if answer == "drop":
+            assert server.transport is not None
+            server.transport.abort()
+        if answer == "slow":
+            await asyncio.sleep(3)
+        return "250 taken"
+
+    def authenticate(
+        self, server: Protocol, session: Session, envelope: Envelope, mechanism: str, data: Any
+    ) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        if (data.login, data.password) != (USER.encode(), PASSWORD.encode()):
+            return AuthResult(success=False, handled=False)
+        self.signed_in.append(data.login)
+        return AuthResult(success=True)
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+def plain(post: Post) -> Iterator[NoticesSettings]:
+    """A server on this machine, in the clear."""
+    controller = Controller(post, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield smtp_settings(controller, smtp_security="none")
+    controller.stop()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """PEM with key and certificate of 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("mail") / "mail.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + made.public_bytes(Encoding.PEM))
+    return file
+
+
+@pytest.fixture(params=["starttls", "tls"])
+def secured(post: Post, certificate: Path, request: pytest.FixtureRequest) -> Iterator[NoticesSettings]:
+    """A server that wants TLS and a password."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    security = (
+        {"ssl_context": context} if request.param == "tls" else {"tls_context": context, "require_starttls": True}
+    )
+    controller = Controller(
+        post,
+        hostname="127.0.0.1",
+        port=free_port(),
+        authenticator=post.authenticate,
+        auth_required=True,
+        auth_require_tls=request.param == "starttls",
+        **security,  # type: ignore[arg-type]
+    )
+    controller.start()
+    yield smtp_settings(
+        controller,
+        smtp_security=request.param,
+        smtp_cafile=certificate,
+        smtp_username=USER,
+        smtp_password=PASSWORD,
+    )
+    controller.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def smtp_settings(controller: Controller, **more: Any) -> NoticesSettings:
+    assert controller.server is not None
+    port = controller.server.sockets[0].getsockname()[1]
+    quick = {"smtp_seconds": 1.0, "mail_retry_seconds": 0.05, "smtp_connections": 1}
+    return NoticesSettings(smtp_host="127.0.0.1", smtp_port=port, url="https://cabinet.example", **quick | more)
+
+
+@pytest.fixture(scope="session")
+def outbox_url(servers: Endpoints) -> Iterator[str]:
+    """A database with the notices' schema."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    url = make_conninfo(servers.database_url, dbname=name)
+    migrate(url, SCHEMA, "postavka.store", "services.notices")
+    yield url
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """The table of letters."""
+
+    settings: Settings
+    connection: psycopg.Connection[dict[str, Any]]
+
+    def put(self, count: int = 1, **changes: Any) -> list[str]:
+        """Letters that are due; returns their Message-IDs."""
+        ids = []
+        for number in range(count):
+            news = told(*THROUGH)[0]
+            person = Recipient(f"reader-{number}@lukomor.example", CONTACT.name)
+            (letter,) = write_letters(news, [person], NoticesSettings(url="https://cabinet.example"), b"key")
+            self.connection.execute(
+                "INSERT INTO mail (id, request_id, kind, party, party_id, recipient, recipient_name, message_id, "
+                "subject, text, html, off, cause, happened_at, status) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                _row(letter, changes.get("status", "due")),
+            )
+            ids.append(letter.message_id)
+        return ids
+
+    def rows(self) -> list[dict[str, Any]]:
+        return self.connection.execute("SELECT * FROM mail ORDER BY recipient").fetchall()
+
+    def statuses(self) -> list[str]:
+        return [row["status"] for row in self.rows()]
+
+
+@pytest.fixture
+def outbox(servers: Endpoints, outbox_url: str, tmp_path: Path) -> Iterator[Outbox]:
+    """Empty."""
+    with psycopg.connect(
+        outbox_url, autocommit=True, row_factory=dict_row, options=f"-c search_path={SCHEMA}"
+    ) as connection:
+        connection.execute(
+            "SET session_replication_role = replica; TRUNCATE mail, stories, answers, preferences, unread, claims; "
+            "DELETE FROM stored_events; DELETE FROM notification_tracking; SET session_replication_role = origin; "
+            "UPDATE head SET position = 0"
+        )
+        yield Outbox(Settings(**servers.settings(database_url=outbox_url, home=tmp_path)), connection)
