@@ -25,6 +25,7 @@ from postavka.cli.doctor import doctor
 from postavka.cli.documents import counterparty, documents, postal
 from postavka.cli.events import log
 from postavka.cli.letters import letters
+from postavka.cli.notices import notices
 from postavka.cli.ops import ops, top
 from postavka.cli.output import console, errors, table
 from postavka.cli.payments import payments, statement
@@ -64,6 +65,7 @@ PARTS = (
     reference,
     distributor,
     acls,
+    notices,
     audit,
     privacy,
     rebuild,

@@ -1,0 +1,142 @@
+"""`postavka notices`: letters that were sent, that wait, that failed; and what recipients want."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+from cyclopts import App, Parameter
+from rich.markup import escape
+
+from postavka.cli.connection import connected
+from postavka.cli.output import console, print_json, table
+from postavka.settings import database_url
+from services.notices.kinds import KINDS, Kind
+
+notices = App(name="notices", help="E-mail to partners and distributors: what was sent, what waits, what failed.")
+
+
+@notices.command(name="list")
+def list_(
+    *,
+    status: str | None = None,
+    request: UUID | None = None,
+    to: str | None = None,
+    kind: Kind | None = None,
+    limit: int = 50,
+    json: bool = False,
+) -> None:
+    """Letters, newest first.
+
+    Parameters
+    ----------
+    status
+        due, sending, sent, failed, off, no-address, too-old.
+    request
+        Only of this request.
+    to
+        Only to this address.
+    kind
+        Only of this kind.
+    limit
+        At most so many.
+    json
+        As one JSON array.
+    """
+    from services.notices.sent import Wanted, letters
+
+    rows = letters(database_url(connected()), Wanted(status, request, to, kind), limit)
+    if json:
+        print_json(rows)
+        return
+    if not rows:
+        console.print("no letters")
+        return
+    shown = table(None, "letter", "made (UTC)", "to", "subject", "status", "")
+    for row in rows:
+        more = f"{row['tries']} tries: {row['said']}" if row["status"] not in ("sent", "off") and row["said"] else ""
+        unsure = " (maybe twice)" if row["unsure"] else ""
+        shown.add_row(
+            str(row["id"]),
+            f"{row['made_at']:%d.%m. %H:%M}",
+            escape(row["recipient"] or "—"),
+            escape(row["subject"]),
+            row["status"] + unsure,
+            escape(more[:80]),
+        )
+    console.print(shown)
+
+
+@notices.command
+def show(id: UUID, *, html: Path | None = None, json: bool = False) -> None:
+    """One letter, as it was written.
+
+    Parameters
+    ----------
+    id
+        As in the list.
+    html
+        Write its HTML to this file, to be looked at in a browser.
+    json
+        As JSON.
+    """
+    from services.notices.sent import letter
+
+    row = letter(database_url(connected()), id)
+    if html is not None:
+        html.write_text(row["html"])
+    if json:
+        print_json(row)
+        return
+    for name, value in row.items():
+        if name not in ("text", "html"):
+            console.print(f"[bold]{name}[/] {escape(str(value))}", highlight=False, soft_wrap=True)
+    console.print()
+    console.print(escape(row["text"]), highlight=False, soft_wrap=True)
+
+
+@notices.command
+def retry(id: Annotated[str, Parameter(help="As in the list; `failed` for all that have failed.")]) -> None:
+    """Send letters that have failed, or were not wanted, after all."""
+    from services.notices.sent import send_again
+
+    count = send_again(database_url(connected()), None if id == "failed" else UUID(id))
+    console.print(f"{count} will be sent: see `postavka notices list`")
+
+
+@notices.command
+def prefs(
+    address: str, *, off: list[Kind] | None = None, on: list[Kind] | None = None, by: str = "cli", json: bool = False
+) -> None:
+    """What a person gets; switch kinds off and on.
+
+    Parameters
+    ----------
+    address
+        E-mail address.
+    off
+        Kinds that are not wanted.
+    on
+        Kinds that are wanted again.
+    by
+        Who says so, for the record.
+    json
+        As JSON.
+    """
+    from services.notices.sent import preferences, switch
+
+    url = database_url(connected())
+    for kind in off or ():
+        switch(url, address, kind, False, by)
+    for kind in on or ():
+        switch(url, address, kind, True, by)
+    wanted = preferences(url, address)
+    if json:
+        print_json({"recipient": address, "kinds": {kind.value: on for kind, on in wanted.items()}})
+        return
+    shown = table(None, "kind", "about", "")
+    for kind, gets in wanted.items():
+        always = "always" if KINDS[kind].mandatory else "on" if gets else "off"
+        shown.add_row(kind.value, KINDS[kind].title, always)
+    console.print(shown)

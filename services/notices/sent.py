@@ -1,0 +1,115 @@
+"""What was sent, to whom, what became of it: for the command line and for pages. Preferences of recipients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+from postavka.trouble import Trouble
+from services.notices.kinds import KINDS, Kind
+
+STATUSES = ("due", "sending", "sent", "failed", "off", "no-address", "too-old")
+COLUMNS = (
+    "id, request_id, kind, party, party_id, recipient, recipient_name, message_id, subject, cause, happened_at, "
+    "made_at, status, tries, next_at, sent_at, unsure, said"
+)
+AGAIN = ("failed", "too-old", "no-address", "off")
+"""A letter in one of these is sent when somebody asks for it."""
+
+
+class NoSuchLetter(Trouble):
+    """There is no letter of that id, or it can't be sent again."""
+
+
+class Mandatory(Trouble):
+    """A kind of letter that can't be switched off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A filter; None: any."""
+
+    status: str | None = None
+    request_id: UUID | None = None
+    recipient: str | None = None
+    kind: str | None = None
+
+
+def connect(conninfo: str) -> psycopg.Connection[dict[str, Any]]:
+    """To the schema of the notices."""
+    return psycopg.connect(conninfo, autocommit=True, row_factory=dict_row, options="-c search_path=notices,public")
+
+
+QUERY = (
+    f"SELECT {COLUMNS} FROM notices.mail WHERE (%(status)s::text IS NULL OR status = %(status)s) "  # noqa: S608
+    "AND (%(request)s::uuid IS NULL OR request_id = %(request)s) "
+    "AND (%(recipient)s::text IS NULL OR lower(recipient) = lower(%(recipient)s)) "
+    "AND (%(kind)s::text IS NULL OR kind = %(kind)s) ORDER BY made_at DESC, id LIMIT %(limit)s"
+)
+
+
+def parameters(wanted: Wanted, limit: int) -> dict[str, Any]:
+    """Of `QUERY`."""
+    return {
+        "status": wanted.status,
+        "request": wanted.request_id,
+        "recipient": wanted.recipient,
+        "kind": wanted.kind,
+        "limit": limit,
+    }
+
+
+def letters(conninfo: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+    """Newest first."""
+    with connect(conninfo) as connection:
+        return connection.execute(QUERY, parameters(wanted, limit)).fetchall()
+
+
+def letter(conninfo: str, id: UUID) -> dict[str, Any]:
+    """With its text and HTML. Raises `NoSuchLetter`."""
+    with connect(conninfo) as connection:
+        row = connection.execute(f"SELECT {COLUMNS}, text, html FROM mail WHERE id = %s", (id,)).fetchone()  # noqa: S608
+    if row is None:
+        raise NoSuchLetter(f"there is no letter {id}; see `postavka notices list`")
+    return row
+
+
+def send_again(conninfo: str, id: UUID | None) -> int:
+    """Let a letter that has failed be tried again from the beginning (None: all that have failed); one without an
+    address must get one first: in the reference data, for letters to come. Raises `NoSuchLetter`."""
+    with connect(conninfo) as connection:
+        changed = connection.execute(
+            "UPDATE mail SET status = 'due', next_at = now(), made_at = now() WHERE recipient IS NOT NULL "
+            "AND CASE WHEN %(id)s::uuid IS NULL THEN status = 'failed' "
+            "ELSE id = %(id)s AND status = ANY(%(again)s) END",
+            {"id": id, "again": list(AGAIN)},
+        ).rowcount
+    if id is not None and not changed:
+        raise NoSuchLetter(f"{id}: no such letter, or it is due or sent already, or it has no address")
+    return changed
+
+
+def preferences(conninfo: str, recipient: str) -> dict[Kind, bool]:
+    """Every kind → does this person get it?"""
+    with connect(conninfo) as connection:
+        rows = connection.execute("SELECT kind FROM preferences WHERE recipient = %s", (recipient.lower(),)).fetchall()
+    off = {row["kind"] for row in rows}
+    return {kind: about.mandatory or kind.value not in off for kind, about in KINDS.items()}
+
+
+def switch(conninfo: str, recipient: str, kind: Kind, on: bool, by: str) -> None:
+    """Switch a kind on or off for a person. Raises `Mandatory`."""
+    if KINDS[kind].mandatory and not on:
+        raise Mandatory(f"letters of the kind {kind} can't be switched off: {KINDS[kind].title}")
+    with connect(conninfo) as connection:
+        if on:
+            connection.execute("DELETE FROM preferences WHERE recipient = %s AND kind = %s", (recipient.lower(), kind))
+        else:
+            connection.execute(
+                "INSERT INTO preferences (recipient, kind, changed_by) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                (recipient.lower(), kind, by),
+            )
