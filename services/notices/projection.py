@@ -77,7 +77,7 @@ class Notices:
     ) -> None:
         """`distributors`: those whose topics there are."""
         self._conninfo = database_url(config)
-        migrate(self._conninfo, SCHEMA, "postavka.store", "services.notices")
+        prepare(self._conninfo)
         self._config = chosen or notices_settings()
         self._reference = reference or (lambda: current(self._conninfo))
         self._secret = letters_secret(config.home / "letters.secret")
@@ -419,6 +419,12 @@ class _Work:
             "SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s)", (addresses,)
         ).fetchall()
         return {(recipient, kind) for recipient, kind in rows}
+
+
+def prepare(conninfo: str) -> None:
+    """Bring the schema up to date, and that of accounts first: its function guards the letters of tenants."""
+    migrate(conninfo, "accounts", "services.accounts")
+    migrate(conninfo, SCHEMA, "postavka.store", "services.notices")
 
 
 def claim_of(event: RecordedEvent, notice: Notice | None = None) -> str:

@@ -31,9 +31,8 @@ from psycopg.sql import SQL, Identifier
 
 from postavka.runtime.embedded import Endpoints
 from postavka.settings import Settings
-from postavka.store.migration import migrate
 from services.notices.letter import write_letters
-from services.notices.projection import SCHEMA, _row
+from services.notices.projection import SCHEMA, _row, prepare
 from services.notices.recipients import Recipient
 from services.notices.settings import NoticesSettings
 from tests.notices.stories import CONTACT, THROUGH, told
@@ -170,7 +169,7 @@ def outbox_url(servers: Endpoints) -> Iterator[str]:
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
     url = make_conninfo(servers.database_url, dbname=name)
-    migrate(url, SCHEMA, "postavka.store", "services.notices")
+    prepare(url)
     yield url
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))

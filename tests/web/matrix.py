@@ -98,6 +98,12 @@ MATRIX: dict[str, Case] = {
     "GET /ops/requests/{request_id}": case(O, whole=True),
     "GET /ops/search": case(O, whole=True),
     "GET /ops/streams": case(O, whole=True),
+    # Letters that were written to people (tests/web/test_letters.py)
+    "GET /letters": case(P, D, O, A, whole=True),
+    "GET /letters/{id}": case(P, D, O, A, whole=True),
+    "POST /letters/{id}/again": case(O, form={}, whole=True),
+    "GET /letters/off": Case(EVERYBODY, whole=True),
+    "POST /letters/off": Case(EVERYBODY, whole=True),
     "GET /ops/letters": case(O, whole=True),
     "GET /ops/letters/{stage}/{number}": case(O, whole=True),
     "POST /ops/letters/{stage}/retry": case(O, form={"reason": "xxx"}, whole=True),

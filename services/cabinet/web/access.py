@@ -31,8 +31,8 @@ class NotSignedIn(Exception):
 class Gate:
     """The dependency behind `allowed` and `everybody`."""
 
-    def __init__(self, roles: frozenset[Role], scope: Scope | None, *, anybody: bool) -> None:
-        self.roles, self.scope, self.anybody = roles, scope, anybody
+    def __init__(self, roles: frozenset[Role], scope: Scope | None, *, anybody: bool, link: bool = False) -> None:
+        self.roles, self.scope, self.anybody, self.link = roles, scope, anybody, link
 
     async def __call__(self, request: Request) -> Principal | None:
         visitor = visitor_of(request)
@@ -43,7 +43,7 @@ class Gate:
             await request.app.state.web.throttle.call(principal.owner)
         if principal is None and not self.anybody:
             raise NotSignedIn
-        if request.method not in SAFE and not visitor.by_token:
+        if request.method not in SAFE and not visitor.by_token and not self.link:
             await check_csrf(request, visitor)
         if self.anybody or principal is None:
             return principal
@@ -66,6 +66,10 @@ def allowed(*roles: Role, scope: Scope | None = None) -> Any:
 
 ANYBODY: Any = Depends(Gate(frozenset(), None, anybody=True))
 """`visitor: Annotated[Principal | None, ANYBODY]`: public pages."""
+
+LINK: Any = Depends(Gate(frozenset(), None, anybody=True, link=True))
+"""`visitor: Annotated[Principal | None, LINK]`: a link that proves itself by a signature in it. What it does is done on
+nobody's behalf, so that nothing can be forged; mail programs post to it without a cookie (RFC 8058)."""
 
 SIGNED_IN: Any = allowed(*Role)
 """`principal: Annotated[Principal, SIGNED_IN]`: all roles."""

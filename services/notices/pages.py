@@ -1,0 +1,120 @@
+"""Pages of letters: what was sent, for operations all of it, for a partner or distributor its own; and the link in a
+letter that switches its kind off."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from psycopg.rows import dict_row
+from starlette.responses import RedirectResponse, Response
+
+from postavka.settings import database_url
+from services.accounts.principal import Principal, Role
+from services.cabinet.web.access import ANYBODY, LINK, SIGNED_IN, allowed
+from services.cabinet.web.app_state import web
+from services.cabinet.web.navigation import Entry
+from services.cabinet.web.pages.frame import show
+from services.cabinet.web.problem import not_found
+from services.cabinet.web.rendering import page
+from services.notices.kinds import KINDS, Kind
+from services.notices.letter import signature
+from services.notices.projection import letters_secret
+from services.notices.sent import COLUMNS, QUERY, STATUSES, NoSuchLetter, Wanted, parameters, send_again, switch
+
+router = APIRouter(include_in_schema=False)
+NAVIGATION = (
+    Entry("Письма", "/letters", frozenset((Role.PARTNER, Role.DISTRIBUTOR)), 80),
+    Entry("Письма", "/letters", frozenset((Role.OPS, Role.AUDITOR)), 60),
+)
+PAGE = 100
+WORDS = {
+    "due": "ждёт отправки",
+    "sending": "отправляется",
+    "sent": "отправлено",
+    "failed": "не доставлено",
+    "off": "отключено получателем",
+    "no-address": "нет адреса",
+    "too-old": "устарело",
+}
+
+
+@router.get("/letters")
+async def letters_page(
+    request: Request, principal: Annotated[Principal, SIGNED_IN], status: str | None = None, to: str | None = None
+) -> Response:
+    """Letters, newest first: one's own, or all."""
+    wanted = Wanted(status if status in STATUSES else None, None, to or None, None)
+    async with web(request).database.rows(principal) as rows, rows.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(QUERY, parameters(wanted, PAGE))
+        found = await cursor.fetchall()
+        await cursor.execute("SELECT status, count(*) AS letters FROM notices.mail GROUP BY status")
+        counts = {row["status"]: row["letters"] for row in await cursor.fetchall()}
+    return await show(
+        request,
+        principal,
+        "letters.html",
+        letters=found,
+        counts=counts,
+        words=WORDS,
+        only=wanted.status or "",
+        to=to or "",
+        sees_all=principal.sees_all,
+        most=PAGE,
+    )
+
+
+@router.get("/letters/off")
+async def off_page(
+    request: Request, visitor: Annotated[Principal | None, ANYBODY], to: str = "", kind: str = "", sign: str = ""
+) -> Response:
+    """What the link in a letter opens: asks, since programs open links as well."""
+    about = _about(request, to, kind, sign)
+    return page(request, "letters_off.html", to=to, kind=kind, sign=sign, about=about, done=False)
+
+
+@router.post("/letters/off")
+async def off(
+    request: Request, visitor: Annotated[Principal | None, LINK], to: str = "", kind: str = "", sign: str = ""
+) -> Response:
+    """Switch it off: the button of that page, or the mail program's own (RFC 8058)."""
+    about = _about(request, to, kind, sign)
+    await asyncio.to_thread(switch, database_url(web(request).kernel), to, Kind(kind), False, "link in a letter")
+    return page(request, "letters_off.html", to=to, kind=kind, sign=sign, about=about, done=True)
+
+
+@router.get("/letters/{id}")
+async def letter_page(request: Request, principal: Annotated[Principal, SIGNED_IN], id: UUID) -> Response:
+    """One letter, as it was written."""
+    async with web(request).database.rows(principal) as rows, rows.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(f"SELECT {COLUMNS}, text FROM notices.mail WHERE id = %s", (id,))  # noqa: S608
+        found: dict[str, Any] | None = await cursor.fetchone()
+    if found is None:
+        raise not_found()
+    return await show(request, principal, "letter.html", letter=found, words=WORDS, sees_all=principal.sees_all)
+
+
+@router.post("/letters/{id}/again")
+async def again(
+    request: Request, principal: Annotated[Principal, allowed(Role.OPS)], id: UUID, back: Annotated[str, Form()] = ""
+) -> Response:
+    """Operations have a letter that has failed tried again."""
+    try:
+        await asyncio.to_thread(send_again, database_url(web(request).kernel), id)
+    except NoSuchLetter:
+        raise not_found() from None
+    return RedirectResponse(f"/letters/{id}", 303)
+
+
+def _about(request: Request, to: str, kind: str, sign: str) -> str:
+    """The title of the kind. 404 for a link that was not made here, and for a kind that can't be switched off."""
+    secret = letters_secret(web(request).kernel.home / "letters.secret")
+    if kind not in KINDS or not hmac.compare_digest(signature(secret, to, kind).encode(), sign.encode()):
+        raise not_found()
+    about = KINDS[Kind(kind)]
+    if about.mandatory:
+        raise not_found()
+    return about.title
