@@ -38,7 +38,7 @@ def letters(site: Site) -> Iterator[dict[str, str]]:
                     *(f"Письмо для {party_id}", f"Текст для {party_id}", status),
                 ),
             )
-    yield made
+    return made
 
 
 @pytest.mark.parametrize("tenant", ["lukomor", "romashka-it", "dist-north"])
