@@ -62,7 +62,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     PAYMENT_COMMANDS.name: ("billing",),
     MANUFACTURING_ORDERS.name: ("the manufacturing department",),
     MANUFACTURING_KITS.name: ("shipping",),
-    OPS_EVENTS.name: ("audit",),
+    OPS_EVENTS.name: ("notices", "audit"),
     CHECKPOINTS.name: ("auditors",),
     ERASURES.name: ("auditors",),
     DEAD_LETTERS.name: ("notices", "operators"),
