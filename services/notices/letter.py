@@ -16,7 +16,6 @@ from uuid import UUID, uuid5
 
 from babel.dates import format_datetime as in_words
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup, escape
 
 from services.moscow import MOSCOW
 from services.notices.kinds import KINDS, Kind, Party
@@ -141,12 +140,8 @@ def _letter(news: News, kind: Kind, recipient: Recipient, config: NoticesSetting
     )
 
 
-def _nobreak(text: str) -> Markup:
-    return Markup(escape(text).replace("-", "\N{NON-BREAKING HYPHEN}"))  # noqa: S704
-
-
 def _environment() -> Environment:
-    made = Environment(
+    return Environment(
         loader=PackageLoader("services.notices", "templates"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
@@ -154,8 +149,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters["nobreak"] = _nobreak
-    return made
 
 
 ENVIRONMENT = _environment()

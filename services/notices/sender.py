@@ -132,7 +132,7 @@ class Sender:
         """The letter that has waited longest, marked as being sent."""
         cursor = await connection.execute(
             "UPDATE mail SET status = 'sending' WHERE id = (SELECT id FROM mail WHERE status = 'due' "
-            "AND next_at <= now() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
+            "AND next_at <= now() ORDER BY next_at, happened_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
         )
         row: dict[str, Any] | None = await cursor.fetchone()
         return row

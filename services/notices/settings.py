@@ -18,7 +18,9 @@ DAY = 86_400.0
 class NoticesSettings(BaseSettings):
     """Read once a process; frozen."""
 
-    model_config = SettingsConfigDict(env_prefix="POSTAVKA_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="POSTAVKA_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     smtp_host: str | None = Field(None, description="None: letters go into a file, POSTAVKA_HOME/mail/outbox.mbox")
     smtp_port: int | None = Field(None, description="None: 25, with starttls 587, with tls 465")

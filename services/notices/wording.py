@@ -11,7 +11,6 @@ from typing import Any
 from babel.numbers import format_currency
 
 from events.billing import PaymentReceived, PaymentReturned, RefundOwed, RefundPaid
-from events.model import Reason
 from events.notices import NoticeKind
 from events.shipping import DocumentKind
 from services.notices.kinds import Kind, Party
@@ -22,17 +21,6 @@ DOCUMENTS = {
     DocumentKind.ACT: "Акт приёма-передачи",
     DocumentKind.INVOICE: "Счёт на оплату",
     DocumentKind.SHIPPING: "Документы на отгрузку",
-}
-FIELDS = {
-    "request_type": "Тип заявки",
-    "contact_id": "Контактное лицо",
-    "distributor_id": "Дистрибьютор",
-    "base_delivery_id": "Базовая поставка",
-    "registration_number": "Рег. номер поставки",
-    "product_id": "Товар",
-    "inn": "ИНН",
-    "kpp": "КПП",
-    "buyer": "Покупатель",
 }
 WAITS = {
     "confirmation": "ответьте, готовы ли вы оплатить счёт по заявке партнёра",
@@ -83,7 +71,7 @@ def word(news: News) -> Worded:
 def _to_partner(news: News) -> Worded:
     story, facts = _story(news), news.facts
     rows, path = _rows(story), f"/requests/{news.request_id}"
-    buyer = story.buyer or "клиента"
+    buyer = (story.buyer or "").strip() or "клиент не указан"
 
     def worded(title: str, *paragraphs: str, action: str | None = "Открыть заявку", **more: Any) -> Worded:
         return Worded(title, paragraphs, more.pop("rows", rows), action=action, path=path, **more)
@@ -96,7 +84,7 @@ def _to_partner(news: News) -> Worded:
                 f"Заявка отклонена: {buyer}",
                 "В заявке не хватает данных или есть ошибки. Исправьте их и отправьте заявку снова.",
                 rows=(),
-                points=tuple(_point(each) for each in facts["reasons"]),
+                points=tuple(each.message for each in facts["reasons"]),
                 action="Исправить заявку",
             )
         case Kind.CONFIRMED:
@@ -185,6 +173,7 @@ def _permission_to_partner(story: Story, rows: tuple[tuple[str, str], ...], path
             f"В назначении платежа укажите номер счёта: «Оплата по счёту {invoice.number}»."
         )
         paragraphs.append("Когда деньги поступят, заказ уйдёт в изготовление. Документы — в заявке.")
+        rows = tuple(each for each in rows if each[0] != "Сумма")
         rows = (*rows, ("Счёт", f"№ {invoice.number} от {day(invoice.issued_on)}"))
         rows = (*rows, ("К оплате", f"{money(invoice.amount)}, в том числе НДС {invoice.vat_rate:.0f}{NBSP}%"))
     return Worded(f"Номер разрешения: {buyer}", tuple(paragraphs), rows, action="Открыть заявку", path=path)
@@ -302,11 +291,6 @@ def _rows(story: Story) -> tuple[tuple[str, str], ...]:
             ("Сумма", money(sale.amount)),
         ]
     return tuple((label, value) for label, value in found if value)
-
-
-def _point(reason: Reason) -> str:
-    label = FIELDS.get(reason.field or "")
-    return f"{label}: {reason.message}" if label else reason.message
 
 
 def _note(facts: Any) -> Sequence[str]:

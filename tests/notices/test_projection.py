@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -42,7 +43,7 @@ from services.reference.file import read_file
 from services.reference.store import load
 from tests.kernel.polling import on_topic, until
 from tests.notices.conftest import Outbox
-from tests.notices.stories import DIRECT, DISTRIBUTOR, NOON, THROUGH, confirmed, rejected, submitted
+from tests.notices.stories import DIRECT, DISTRIBUTOR, NOON, THROUGH, approved, confirmed, rejected, submitted
 
 NORTH, URAL = DISTRIBUTOR.id, "dist-ural"
 RECENT = NoticesSettings(mail_oldest_seconds=10**10, url="https://cabinet.example")
@@ -371,63 +372,87 @@ def test_what_cannot_be_read_is_kept_and_stops_nothing(notices: Notices, outbox:
 
 
 @pytest.fixture
-def topics(outbox: Outbox, sample: None) -> Iterator[None]:
-    names = [name for each in (NORTH, URAL) for name in (confirmations_of(each), notices_of(each))]
+def pair(outbox: Outbox) -> Iterator[tuple[str, str]]:
+    """Two distributors of this test's own, with topics."""
+    ids = f"d{uuid4().hex[:10]}", f"d{uuid4().hex[:10]}"
+    file = read_file(SAMPLE)
+    rows = tuple(file.distributors[0].model_copy(update={"id": each}) for each in ids)
+    load(outbox.settings.database_url.get_secret_value(), file.model_copy(update={"distributors": rows}), "test")  # type: ignore[union-attr]
+    names = [name for each in ids for name in (confirmations_of(each), notices_of(each))]
     ensure_topics(outbox.settings, names)
     outbox.connection.execute("UPDATE relay SET position = 0, offsets = '{}'")
-    yield
+    yield ids
+    load(outbox.settings.database_url.get_secret_value(), file, "test")  # type: ignore[union-attr]
     admin = AdminClient(for_librdkafka(outbox.settings))  # held: a client that is collected never keeps its promises
     for future in admin.delete_topics(names).values():
         future.exception(60)
 
 
-def publish(outbox: Outbox, position: int) -> None:
+def through(distributor: str) -> list[Message]:
+    its = DISTRIBUTOR.model_copy(update={"id": distributor})
+    return [submitted(distributor_id=distributor), approved(its), *THROUGH[2:]]
+
+
+def publish(outbox: Outbox, ids: Sequence[str], position: int) -> None:
     """A publisher's life until it has published up to there."""
-    publisher = Publisher(outbox.settings, [NORTH, URAL])
+    publisher = Publisher(outbox.settings, ids)
     publisher.relay.start()
     until(lambda: publisher.relay.position >= position, "it is published")
     publisher.relay.stop()
     publisher.relay.join(20)
 
 
-@pytest.mark.usefixtures("topics")
-def test_each_distributor_gets_its_own_once(notices: Notices, outbox: Outbox, log: Log):
-    request = uuid4()
-    answer = log.answer(request, "u-1", URAL)
-    notices.project([log.event(request, event) for event in THROUGH])
-    notices.project([answer, log.answer(request, "u-1", URAL)])
-    publish(outbox, 3)
-    publish(outbox, 3)
-    north, ural = on_topic(outbox.settings, notices_of(NORTH)), on_topic(outbox.settings, notices_of(URAL))
-    assert [json.loads(each.value or b"")["kind"] for each in north] == ["permission", "document"]
-    assert [json.loads(each.value or b"")["kind"] for each in ural] == ["duplicate"]
-    assert {each.key for each in (*north, *ural)} == {str(request).encode()}
-    envelope = Envelope.read(north[0].headers)
+def test_each_distributor_gets_its_own_once(outbox: Outbox, pair: tuple[str, str], log: Log):
+    north, ural = pair
+    notices, request = opened(outbox, pair), uuid4()
+    notices.project([log.event(request, event) for event in through(north)])
+    notices.project([log.answer(request, "u-1", ural), log.answer(request, "u-1", ural)])
+    publish(outbox, pair, 3)
+    publish(outbox, pair, 3)
+    to_north, to_ural = on_topic(outbox.settings, notices_of(north)), on_topic(outbox.settings, notices_of(ural))
+    assert [json.loads(each.value or b"")["kind"] for each in to_north] == ["permission", "document"]
+    assert [json.loads(each.value or b"")["kind"] for each in to_ural] == ["duplicate"]
+    assert {each.key for each in (*to_north, *to_ural)} == {str(request).encode()}
+    envelope = Envelope.read(to_north[0].headers)
     assert (envelope.source, envelope.type, envelope.position) == ("/postavka/notices", "Notice.v1", 1)
     assert envelope.causation == f"/postavka/shipping#{request}/2"
 
 
-@pytest.mark.usefixtures("topics")
-def test_a_store_that_was_put_back_goes_on_where_the_topics_are(notices: Notices, outbox: Outbox, log: Log):
-    request = uuid4()
-    records = [log.event(request, event) for event in (*THROUGH, confirmed())]
+def test_a_store_that_was_put_back_goes_on_where_the_topics_are(outbox: Outbox, pair: tuple[str, str], log: Log):
+    north, _ = pair
+    notices, request = opened(outbox, pair), uuid4()
+    confirmation = confirmed().model_copy(update={"distributor_id": north})
+    records = [log.event(request, event) for event in (*through(north), confirmation)]
     notices.project(records)
-    publish(outbox, 3)
+    publish(outbox, pair, 3)
+    first = on_topic(outbox.settings, notices_of(north))
+    assert len(first) == 3
     outbox.connection.execute(
         "SET session_replication_role = replica; DELETE FROM stored_events WHERE notification_id > 1; "
-        "DELETE FROM claims; INSERT INTO claims SELECT 'notice', 'of the first', originator_id FROM stored_events; "
+        "DELETE FROM claims; "
         "UPDATE head SET position = 1; UPDATE relay SET position = 1, offsets = '{}'; TRUNCATE stories, mail; "
         "UPDATE notification_tracking SET notification_id = -1, position = 0; SET session_replication_role = origin"
     )
-    first = on_topic(outbox.settings, notices_of(NORTH))
-    again = opened(outbox)
-    publisher = Publisher(outbox.settings, [NORTH, URAL])
+    restored = outbox.connection.execute("SELECT causation, state FROM stored_events").fetchall()
+    assert len(restored) == 1
+    outbox.connection.execute(
+        "INSERT INTO claims SELECT 'notice', %s, originator_id FROM stored_events", (claim_of_row(outbox),)
+    )
+    again = opened(outbox, pair)
+    Publisher(outbox.settings, pair)
     assert kinds(outbox) == ["permission", "document", "confirmed"], "brought back"
     again.project(records)
-    del publisher
     other = uuid4()
-    again.project([log.event(other, event) for event in THROUGH])
-    publish(outbox, 5)
-    now = on_topic(outbox.settings, notices_of(NORTH))
+    again.project([log.event(other, event) for event in through(north)])
+    publish(outbox, pair, 5)
+    now = on_topic(outbox.settings, notices_of(north))
     assert [each.value for each in now if each.key == str(request).encode()] == [each.value for each in first]
     assert len([each for each in now if each.key == str(other).encode()]) == 2
+
+
+def claim_of_row(outbox: Outbox) -> str:
+    """What the one event left in the store had claimed."""
+    row = outbox.connection.execute("SELECT causation, state FROM stored_events").fetchone()
+    assert row is not None
+    body = json.loads(bytes(row["state"]))
+    return hashlib.sha256(f"{row['causation']}|{body['kind']}|{body['distributor_id']}".encode()).hexdigest()

@@ -118,7 +118,7 @@ def test_a_rejection_comes_with_every_reason_even_before_the_request_is_read():
     for events in ((submitted(), rejected()), (rejected(), submitted())):
         news = told(*events)
         assert summary(news) == [(PARTNER.id, "rejected", None)]
-        assert word(news[0]).points == ("ИНН: Контрольная цифра не сходится.",)
+        assert word(news[0]).points == ("Контрольная цифра не сходится.",)
 
 
 def test_an_answer_that_was_here_first_is_not_asked_for_again():

@@ -40,7 +40,7 @@ CREATE TABLE mail (
     unsure boolean NOT NULL DEFAULT false,
     said text
 );
-CREATE INDEX mail_due ON mail (next_at) WHERE status IN ('due', 'sending');
+CREATE INDEX mail_due ON mail (next_at, happened_at) WHERE status IN ('due', 'sending');
 CREATE INDEX mail_failed ON mail (made_at) WHERE status IN ('failed', 'no-address');
 CREATE INDEX mail_by_age ON mail (made_at DESC, id);
 CREATE INDEX mail_of_request ON mail (request_id);
