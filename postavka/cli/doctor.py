@@ -53,6 +53,7 @@ SCHEMAS = {
     **dict.fromkeys(STAGES, "postavka.store"),
     "accounts": "services.accounts",
     "cabinet": "services.cabinet",
+    "notices": "services.notices",
     "reference": "services.reference",
 }
 """Schema → the package whose SQL files make it."""
@@ -468,6 +469,7 @@ def _waiting_letters(connection: psycopg.Connection[Any]) -> tuple[dict[str, int
 
 def _marks(connection: psycopg.Connection[Any]) -> dict[str, dict[tuple[str, int], int]]:
     tables = dict.fromkeys(STAGES, ("notification_tracking", "application_name", "notification_id"))
+    tables["notices"] = ("notification_tracking", "application_name", "notification_id")
     tables["cabinet"] = ("marks", "name", "offset")
     marks: dict[str, dict[tuple[str, int], int]] = {}
     for schema, (table, name, offset) in tables.items():

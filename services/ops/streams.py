@@ -28,6 +28,7 @@ from services.reference.store import distributor_ids
 
 READERS: Mapping[str, tuple[str, str]] = {
     **{topic.writer: ("notification_tracking", "application_name") for topic in STAGE_TOPICS},
+    "notices": ("notification_tracking", "application_name"),
     "cabinet": ("marks", "name"),
 }
 """Who reads topics with marks in PostgreSQL: schema → table and column of its marks."""
