@@ -21,10 +21,26 @@ RULES: list[dict[str, Any]] = [
     rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]
 ]
 NAME = re.compile(r"\bpostavka_[a-z_]+")
-MEASURING = ("postavka.stage.metrics", "services.ops.__main__")
+MEASURING = (
+    "postavka.stage.metrics",
+    "services.cabinet.web.guard",
+    "services.cabinet.web.live",
+    "services.notices.sender",
+    "services.ops.__main__",
+    "services.papers.worker",
+)
 """Modules that define metrics."""
 SUFFIXES = ("_total", "_seconds", "_records", "_events", "_info")
-COUNTED = ("postavka_requests_waiting", "postavka_requests_overdue", "postavka_dead_letters_open", "postavka_trouble")
+COUNTED = (
+    "postavka_requests_waiting",
+    "postavka_requests_overdue",
+    "postavka_dead_letters_open",
+    "postavka_trouble",
+    "postavka_live_streams",
+    "postavka_letters_due",
+    "postavka_letters_failed",
+    "postavka_papers_troubled",
+)
 """Gauges that count things or say yes or no: they have no unit."""
 
 
