@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from cyclopts import App, Parameter
@@ -278,6 +278,49 @@ def verify(*, resume: bool = False, processes: int | None = None, json: bool = F
         _print_findings(report)
     if not report.well:
         sys.exit(1)
+
+
+@audit.command
+def export(
+    folder: Path,
+    *,
+    format: Literal["jsonl", "parquet"] = "jsonl",
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    to: str | None = None,
+    request: UUID | None = None,
+    json: bool = False,
+) -> None:
+    """The log as files, with hashes, schemas, signed checkpoints, a verifier and a guide for the reader.
+
+    ```
+    postavka audit export out --format parquet --from 2026-01-01 --to 2026-04-01
+    ```
+
+    Parameters
+    ----------
+    folder
+        Where to; made if need be, and must be empty.
+    format
+        `jsonl` is what the verifier reads; `parquet` is smaller and faster to question.
+    from_
+        From this moment on: a date or a time (Moscow, unless it names a zone), or 15m, 2h, 3d ago.
+    to
+        Up to this moment.
+    request
+        Only of this request.
+    json
+        Print what was written as JSON.
+    """
+    from services.audit.export import Wanted
+    from services.audit.export import export as write
+
+    wanted = Wanted(None if from_ is None else _moment(from_), None if to is None else _moment(to), request)
+    with _rate("records") as told:
+        found = write(connected(), folder, format, wanted, told)
+    if json:
+        print_json({"folder": str(folder), "records": found.records, "files": found.files})
+    else:
+        console.print(f"{found.records} records in {folder}; begin with {folder / 'README.md'}", highlight=False)
 
 
 def _print_findings(report: Any) -> None:

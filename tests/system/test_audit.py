@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import duckdb
+import pandas
 import psycopg
 import pytest
 
 from events.approval import Approved, Rejected
 from services.audit.as_of import Standing, as_of, diff
+from services.audit.export import NotEmpty, Wanted, check_manifest, export
 from services.audit.history import as_json, history
 from services.audit.replay import Asked, NotOurs, replay
 from services.audit.verify import verify
@@ -254,3 +260,77 @@ def test_what_was_changed_is_found_and_named(system: System, sent):
     assert found.keys() == {"cabinet-differs", "differs"}
     assert found["cabinet-differs"] == str(request)
     assert found["differs"].startswith("approval/")
+
+
+# Export
+
+
+def test_an_export_of_json_lines_holds_against_its_manifest_and_what_was_signed(system: System, sent, tmp_path):
+    folder = tmp_path / "out"
+    system.cli("audit", "checkpoint", "--now")
+    written = json.loads(system.cli("audit", "export", str(folder), "--json"))
+    assert written["records"] > 100
+    assert not check_manifest(folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    with psycopg.connect(system.database_url) as connection:
+        head = connection.execute("SELECT position FROM approval.head").fetchone()
+    assert head is not None
+    assert manifest["positions"]["approval"] <= head[0]
+    rows = pandas.read_json(folder / "events/approval.events.jsonl", lines=True)
+    assert sorted(rows["position"].dropna()) == list(range(1, manifest["positions"]["approval"] + 1))
+    with duckdb.connect() as questions:
+        counted = questions.execute(
+            f"SELECT count(*) FROM read_json_auto('{folder}/events/*.jsonl') WHERE type LIKE 'Activated.%'"  # noqa: S608
+        ).fetchone()
+        assert counted is not None
+        assert counted[0] >= 2
+    said = subprocess.run(
+        [
+            *(sys.executable, "verifier.py", "events", "events/approval.events.jsonl", "--log", "approval.events"),
+            *("--evidence", "evidence", "--keys", "evidence/keys.pub"),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "as signed for" in said.stdout
+    (folder / "dead-letters.jsonl").write_text("{}")
+    assert check_manifest(folder) == {"dead-letters.jsonl": "changed"}
+
+
+def test_the_guide_s_questions_can_be_asked_of_parquet(system: System, sent, tmp_path):
+    folder = tmp_path / "out"
+    request = of_plan(sent[0], DIRECT)
+    system.cli("audit", "export", str(folder), "--format", "parquet", "--request", request)
+    guide = (folder / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"```sql\n(.*?)```", guide, re.S)
+    with duckdb.connect() as questions:
+        questions.execute(f"SET file_search_path = '{folder}'")
+        answers = [
+            questions.execute(each.replace("0" * 8 + "-0000-0000-0000-" + "0" * 12, request)).fetchall()
+            for each in block.split(";")
+            if each.strip()
+        ]
+    history_of, _, sold, why = answers
+    assert [row[1] for row in history_of] == [
+        str(entry["type"]) for entry in read(system, request) if entry["kind"] == "event"
+    ]
+    assert len(sold) == 1
+    assert any(row[2] == "bank.payments" for row in why)
+    frame = pandas.read_parquet(folder / "events/billing.events.parquet")
+    assert set(frame["subject"]) == {request}
+    assert json.loads(frame["value"][0])
+    with pytest.raises(NotEmpty):
+        export(system.config, folder, "parquet", Wanted())
+
+
+def test_an_export_can_be_of_a_stretch_of_time(system: System, sent, tmp_path):
+    _, before, after = sent
+    everything = export(system.config, tmp_path / "all", "jsonl", Wanted(before, after))
+    assert everything.records > 100
+    nothing = export(
+        system.config, tmp_path / "none", "jsonl", Wanted(before - timedelta(days=2), before - timedelta(days=1))
+    )
+    assert nothing.records == 0

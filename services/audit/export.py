@@ -1,0 +1,395 @@
+"""The log as files for somebody else's tools: JSON lines or Parquet, with hashes, schemas, signed checkpoints, the
+verifier that needs nothing else, and a guide for the reader.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from confluent_kafka import Message
+
+from events.envelope import Envelope, EnvelopeError, header_map, rfc3339
+from events.topics import CHECKPOINTS, ERASURES
+from postavka.log.tail import read_messages_to_end
+from postavka.settings import PARTITIONS, Settings
+from postavka.trouble import Trouble
+from services.audit import keys
+from services.audit.as_of import clock_at
+from services.audit.cut import Cut, make_cut
+from services.audit.history import history
+from services.audit.reading import LOG_OF, Letter, letter_of, logs_there, reading, topics_there
+from services.audit.settings import AuditSettings
+
+Format = Literal["jsonl", "parquet"]
+Told = Callable[[int, int], None]
+Row = dict[str, Any]
+
+ROWS = 20_000
+"""Of a group in a Parquet file."""
+SCHEMAS = Path(str(files("events"))) / "schemas"
+
+COLUMNS = pa.schema(
+    [
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("timestamp", pa.timestamp("ms", tz="UTC")),
+        ("key", pa.string()),
+        ("type", pa.string()),
+        ("subject", pa.string()),
+        ("source", pa.string()),
+        ("id", pa.string()),
+        ("time", pa.timestamp("us", tz="UTC")),
+        ("clock", pa.int64()),
+        ("position", pa.int64()),
+        ("causation", pa.string()),
+        ("correlation", pa.string()),
+        ("input", pa.string()),
+        ("headers", pa.list_(pa.list_(pa.string()))),
+        ("value", pa.string()),
+        ("value_base64", pa.string()),
+    ]
+)
+LETTERS = pa.schema(
+    [
+        ("stage", pa.string()),
+        ("number", pa.int64()),
+        ("code", pa.string()),
+        ("reason", pa.string()),
+        ("received_at", pa.timestamp("us", tz="UTC")),
+        ("status", pa.string()),
+        ("subject", pa.string()),
+        *COLUMNS,
+    ]
+)
+
+
+class NotEmpty(Trouble):
+    """The folder to export into has something in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which records: from and to a moment (events by their clock, inputs by Kafka's time), or of one request."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    request: UUID | None = None
+
+
+@dataclass(slots=True)
+class Exported:
+    """What was written. `files`: by path below the folder, records, bytes and SHA-256."""
+
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    types: set[str] = field(default_factory=set)
+    duplicates: int = 0
+
+    @property
+    def records(self) -> int:
+        return sum(each.get("records", 0) for each in self.files.values())
+
+
+def export(
+    config: Settings, folder: Path, form: Format, wanted: Wanted, told: Told = lambda done, total: None
+) -> Exported:
+    """Write it. Raises `NotEmpty`. Runs while everything works: what comes meanwhile is left out."""
+    if folder.exists() and any(folder.iterdir()):
+        raise NotEmpty(f"{folder} is not empty")
+    folder.mkdir(parents=True, exist_ok=True)
+    cut = make_cut(config)
+    found = Exported()
+    chosen = (
+        None if wanted.request is None else {entry.coordinates for entry in history(config, wanted.request).entries}
+    )
+    total = sum(cut.ends.values()) if chosen is None else len(chosen)
+    done = 0
+    for topic in topics_there(config):
+        if topic in (CHECKPOINTS.name, ERASURES.name):
+            continue
+        kind = "events" if topic in LOG_OF.values() else "inputs"
+        path = folder / kind / f"{topic}.{form}"
+        rows = _rows(config, cut, topic, wanted, chosen, found)
+        count = 0
+        with _writer(form, path, COLUMNS) as writer:
+            for row in rows:
+                writer.write(row)
+                count += 1
+                if count % 5_000 == 0:
+                    told(done + count, total)
+        done += count
+        told(min(done, total), total)
+        _note(found, folder, path, count)
+    _letters(config, folder, form, wanted, found)
+    _evidence(config, folder, found)
+    for type_name in sorted(found.types):
+        schema = SCHEMAS / f"{type_name}.json"
+        if schema.exists():
+            _copy(schema, folder / "schemas" / schema.name, folder, found)
+    (folder / "README.md").write_text(_guide(form), "utf-8")
+    manifest = {
+        "format": form,
+        "made_at": rfc3339(datetime.now(UTC)),
+        "from": wanted.since,
+        "to": wanted.until,
+        "request": wanted.request,
+        "positions": cut.heads,
+        "late_duplicates_left_out": found.duplicates,
+        "files": found.files,
+    }
+    (folder / "manifest.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    return found
+
+
+def _rows(
+    config: Settings, cut: Cut, topic: str, wanted: Wanted, chosen: set[str] | None, found: Exported
+) -> Iterator[Row]:
+    stage = {log: name for name, log in LOG_OF.items()}.get(topic)
+    head = cut.heads.get(stage, 0) if stage is not None else None
+    first = None if wanted.since is None else clock_at(wanted.since)
+    last = None if wanted.until is None else clock_at(wanted.until)
+    highest: dict[int, int] = {}
+    ends = {(topic, number): cut.ends.get((topic, number), 0) for number in range(PARTITIONS)}
+    ends = {place: end for place, end in ends.items() if end > 0}
+    if chosen is not None:
+        starts: dict[tuple[str, int], int] = {}
+        for coordinates in chosen:
+            of, number, offset = coordinates.rsplit("/", 2)
+            if of == topic and offset != "?":
+                place = (of, int(number))
+                starts[place] = min(int(offset), starts.get(place, int(offset)))
+        ends = {place: end for place, end in ends.items() if place in starts}
+    else:
+        starts = dict.fromkeys(ends, 0)
+    for batch in read_messages_to_end(config, starts, ends, 5_000):
+        for message in batch:
+            if chosen is not None and f"{topic}/{message.partition()}/{message.offset()}" not in chosen:
+                continue
+            row = row_of(message)
+            position = row["position"]
+            if head is not None and position is not None:
+                if position > head:
+                    continue
+                if position <= highest.get(message.partition(), 0):
+                    found.duplicates += 1
+                    continue
+                highest[message.partition()] = position
+            if not _within(row, first, last, wanted):
+                continue
+            if row["type"]:
+                found.types.add(row["type"])
+            yield row
+
+
+def _within(row: Row, first: int | None, last: int | None, wanted: Wanted) -> bool:
+    if row["clock"]:
+        return (first is None or row["clock"] > first - (1 << 16)) and (last is None or row["clock"] <= last)
+    at: datetime = row["timestamp"]
+    return (wanted.since is None or at >= wanted.since) and (wanted.until is None or at <= wanted.until)
+
+
+def row_of(message: Message) -> Row:
+    """A record as a row: its coordinates, its envelope where it has one, and all of it as it is."""
+    headers, key, value = message.headers() or (), message.key(), message.value()
+    return _raw(message.topic(), message.partition(), message.offset(), message.timestamp()[1], key, value, headers)
+
+
+def _raw(
+    topic: str,
+    partition: int,
+    offset: int,
+    timestamp_ms: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]],
+) -> Row:
+    pairs = list(headers)
+    try:
+        envelope = Envelope.read(pairs)
+    except EnvelopeError:
+        envelope = None
+    text, encoded = _text(value)
+    return {
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "timestamp": datetime.fromtimestamp(max(timestamp_ms, 0) / 1000, UTC),
+        "key": None if key is None else key.decode("utf-8", "replace"),
+        "type": envelope.type if envelope else header_map(pairs).get("ce_type", b"").decode("utf-8", "replace") or None,
+        "subject": envelope.subject if envelope else None,
+        "source": envelope.source if envelope else None,
+        "id": envelope.id if envelope else None,
+        "time": envelope.time if envelope else None,
+        "clock": (envelope.clock or None) if envelope else None,
+        "position": envelope.position if envelope else None,
+        "causation": envelope.causation if envelope else None,
+        "correlation": envelope.correlation if envelope else None,
+        "input": envelope.input if envelope else None,
+        "headers": [[name, None if data is None else data.decode("utf-8", "replace")] for name, data in pairs],
+        "value": text,
+        "value_base64": encoded,
+    }
+
+
+def _text(value: bytes | None) -> tuple[str | None, str | None]:
+    """As text if it is text, else in base64."""
+    if value is None:
+        return None, None
+    try:
+        return value.decode(), None
+    except UnicodeDecodeError:
+        return None, base64.b64encode(value).decode()
+
+
+# Files
+
+
+def _writer(form: Format, path: Path, schema: pa.Schema) -> _Lines | _Parquet:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _Lines(path) if form == "jsonl" else _Parquet(path, schema)
+
+
+class _Lines:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=1 << 20)
+
+    def write(self, row: Row) -> None:
+        options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+        self._file.write(
+            orjson.dumps({name: value for name, value in row.items() if value is not None}, option=options)
+        )
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+
+
+class _Parquet:
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._rows: list[Row] = []
+
+    def write(self, row: Row) -> None:
+        self._rows.append(row)
+        if len(self._rows) >= ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = {name: [row[name] for row in self._rows] for name in self._schema.names}
+        self._writer.write_table(pa.table(columns, self._schema))
+        self._rows.clear()
+
+    def __enter__(self) -> _Parquet:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._rows:
+            self._flush()
+        self._writer.close()
+
+
+def _letters(config: Settings, folder: Path, form: Format, wanted: Wanted, found: Exported) -> None:
+    path = folder / f"dead-letters.{form}"
+    count = 0
+    with _writer(form, path, LETTERS) as writer, reading(config) as connection:
+        for stage in logs_there(connection):
+            rows = connection.execute(
+                'SELECT id, topic, partition, "offset", timestamp_ms, key, value, headers, code, reason, received_at, '  # noqa: S608
+                f"status, subject FROM {stage}.dead_letters "
+                "WHERE (%(request)s::uuid IS NULL OR subject = %(request)s OR key = %(key)s) "
+                "AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s) "
+                "AND (%(until)s::timestamptz IS NULL OR received_at <= %(until)s) ORDER BY id",
+                {
+                    "request": wanted.request,
+                    "key": str(wanted.request).encode(),
+                    "since": wanted.since,
+                    "until": wanted.until,
+                },
+            )
+            for row in rows:
+                writer.write(_letter_row(letter_of(stage, row)))
+                count += 1
+    _note(found, folder, path, count)
+
+
+def _letter_row(letter: Letter) -> Row:
+    record = letter.record
+    raw = _raw(
+        record.topic, record.partition, record.offset, record.timestamp_ms, record.key, record.value, record.headers
+    )
+    about = {
+        "stage": letter.stage,
+        "number": letter.number,
+        "code": letter.code,
+        "reason": letter.reason,
+        "received_at": letter.received_at,
+        "status": letter.status,
+    }
+    return {**raw, **about, "subject": None if letter.subject is None else str(letter.subject)}
+
+
+def _evidence(config: Settings, folder: Path, found: Exported) -> None:
+    """Signed checkpoints with the leaf hashes they cover, the keys they are signed with, and the verifier."""
+    audit = AuditSettings()
+    kept = audit.evidence_folder(config)
+    if not kept.exists():
+        return
+    for file in sorted(kept.iterdir()):
+        if file.suffix in (".checkpoints", ".leaves"):
+            _copy(file, folder / "evidence" / file.name, folder, found)
+    public = keys.public_file(audit.key_file(config))
+    if public.exists():
+        _copy(public, folder / "evidence" / "keys.pub", folder, found)
+    _copy(Path(__file__).parent / "verifier.py", folder / "verifier.py", folder, found)
+
+
+def _copy(source: Path, target: Path, folder: Path, found: Exported) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    _note(found, folder, target, None)
+
+
+def _note(found: Exported, folder: Path, path: Path, records: int | None) -> None:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    about: dict[str, Any] = {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    found.files[path.relative_to(folder).as_posix()] = about if records is None else {"records": records, **about}
+
+
+def check_manifest(folder: Path) -> Mapping[str, str]:
+    """Files of an export that are not as its manifest says: by path, what is wrong."""
+    wrong: dict[str, str] = {}
+    for name, about in orjson.loads((folder / "manifest.json").read_bytes())["files"].items():
+        path = folder / name
+        if not path.exists():
+            wrong[name] = "missing"
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != about["sha256"]:
+            wrong[name] = "changed"
+    return wrong
+
+
+def _guide(form: Format) -> str:
+    text = files("services.audit").joinpath("templates/export.md").read_text("utf-8")
+    jsonl = form == "jsonl"
+    loader = 'json("events/request.events.jsonl", lines=True)' if jsonl else 'parquet("events/request.events.parquet")'
+    changes = {"FORM": form, "READ(": "read_json_auto(" if jsonl else "read_parquet(", "LOADER": loader}
+    for name, said in changes.items():
+        text = text.replace(name, said)
+    return text
