@@ -22,6 +22,7 @@ from postavka.settings import Settings, database_url
 from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
 from services.cabinet.fold import UNSHOWN, Row, check, fold, named, readable
+from services.cabinet.pickup import pick_up
 from services.cabinet.table import (
     SCHEMA,
     STAGE_OF,
@@ -48,6 +49,7 @@ class Cabinet:
     topics = TOPICS
 
     def __init__(self, config: Settings) -> None:
+        self._config = config
         self._conninfo = database_url(config)
         prepare(self._conninfo)
         self._connection: psycopg.Connection[Any] | None = None
@@ -57,10 +59,12 @@ class Cabinet:
             metrics.REQUEST_SECONDS.labels(milestone)  # shown as 0 from the start, so that rates see the first one
 
     def marks(self, names: Sequence[str]) -> dict[str, int]:
-        """Read the marks; what is cached may be another worker's by now, so it goes."""
+        """Read the marks; what is cached may be another worker's by now, so it goes. What an earlier release could not
+        read in these partitions is taken up first."""
         self._rows.clear()
         fresh = read_marks(self._connect(), names)
         self._marks.update(fresh)
+        pick_up(self._config, self._connect(), fresh)
         return {name: mark.offset for name, mark in fresh.items()}
 
     def project(self, records: Sequence[Record]) -> int:

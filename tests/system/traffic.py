@@ -122,9 +122,9 @@ class Traffic:
         self.flush()
         self._consumer.close()
 
-    def in_background(self, count: int, rate: float, patience: float = 120) -> Running:
+    def in_background(self, count: int, rate: float, patience: float = 120, plans: Sequence[str] = PLANS) -> Running:
         """The same in a thread of its own."""
-        return Running(self, count, rate, patience)
+        return Running(self, count, rate, patience, plans)
 
     def send(self, topic: str, key: str, type_name: str, body: dict[str, Any], **headers: str) -> None:
         """One command, with further headers."""
@@ -219,7 +219,7 @@ class Traffic:
                     self._activate(subject)
             if type_name == "Rejected.v1" and plan not in (INCOMPLETE, WITHDRAWN):
                 raise Unfinished(f"{subject} {plan}: {message.value().decode()}")
-            if type_name == LAST_OF[plan]:
+            if type_name.partition(".")[0] == LAST_OF[plan].partition(".")[0]:
                 self.ended.add(subject)
 
     def _what_is_missing(self) -> str:

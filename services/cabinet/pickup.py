@@ -1,0 +1,81 @@
+"""Take up records that an earlier release could not read: a later one folds the requests that they belong to anew.
+
+A fold knows one order, so that a record can't be put in behind what came after it. The requests concerned are few; all
+that the log says of them, up to the marks, is read again. Called by who has the partitions, before it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+
+from events.registry import MESSAGES
+from events.upcasting import UPCASTERS
+from postavka.log.tail import read_messages_to_end
+from postavka.logs import logger
+from postavka.settings import Settings
+from postavka.store.mark import Mark
+from services.cabinet.share import Folded
+from services.cabinet.table import TOPICS, tell_changed, write_groups
+
+log = logger(__name__)
+
+Place = tuple[str, int]
+
+
+def pick_up(config: Settings, connection: psycopg.Connection[Any], marks: Mapping[str, Mark]) -> int:
+    """Fold anew what this release can read now, in the partitions of these marks; returns how many requests."""
+    readable = _readable(connection, marks)
+    if not readable:
+        return 0
+    keys = _keys(config, readable)
+    numbers = {partition for _, partition, _ in readable}
+    ends = {
+        (topic, number): mark.offset + 1
+        for topic in TOPICS
+        for number in numbers
+        if (mark := marks.get(f"{topic}/{number}")) is not None and mark.offset >= 0
+    }
+    folded = Folded()
+    for batch in read_messages_to_end(config, dict.fromkeys(ends, 0), ends):
+        for message in batch:
+            if message.key() in keys:
+                folded.take(message)
+    still = {(topic, partition, offset) for topic, partition, offset, *_ in folded.unread}
+    with connection.transaction():
+        write_groups(connection, folded.rows)
+        for place in readable:
+            if place not in still:
+                connection.execute('DELETE FROM unread WHERE topic = %s AND partition = %s AND "offset" = %s', place)
+        tell_changed(connection, folded.rows)
+    log.info("records of a newer release taken up", records=len(readable), requests=len(folded.rows))
+    return len(folded.rows)
+
+
+def _readable(connection: psycopg.Connection[Any], marks: Mapping[str, Mark]) -> list[tuple[str, int, int]]:
+    """Records that were put aside for their type, which is known by now."""
+    rows = connection.execute(
+        "SELECT topic, partition, \"offset\", type FROM unread WHERE topic || '/' || partition = ANY(%s) "
+        "AND reason LIKE 'the type %% is not known %%'",
+        (list(marks),),
+    ).fetchall()
+    return [(topic, part, offset) for topic, part, offset, type_name in rows if type_name in MESSAGES | UPCASTERS]
+
+
+def _keys(config: Settings, places: list[tuple[str, int, int]]) -> set[bytes]:
+    """Whose records these are."""
+    wanted = set(places)
+    starts: dict[Place, int] = {}
+    ends: dict[Place, int] = {}
+    for topic, partition, offset in places:
+        place = (topic, partition)
+        starts[place] = min(offset, starts.get(place, offset))
+        ends[place] = max(offset + 1, ends.get(place, 0))
+    found = set()
+    for batch in read_messages_to_end(config, starts, ends):
+        for message in batch:
+            if (message.topic(), message.partition(), message.offset()) in wanted and message.key():
+                found.add(message.key())
+    return found
