@@ -1,5 +1,5 @@
-"""Two releases, one after the other: what the older one can't read is parked, and taken up by the newer one. The log has
-both versions of an event, and everything that reads it works across both.
+"""Two releases, one after the other: what the older one can't read is parked, and taken up by the newer one. The log
+has both versions of an event, and everything that reads it works across both.
 """
 
 from __future__ import annotations
