@@ -23,7 +23,7 @@ from events.registry import BadBody, UnknownType, read_fields
 from postavka.clock import COUNTER_BITS
 from postavka.settings import Settings
 from services.audit.reading import STAGES, reading, stages_there
-from services.cabinet.fold import UNSHOWN, Row, fold, status
+from services.cabinet.fold import UNSHOWN, Row, check, fold, status
 from services.cabinet.table import SCHEMA
 
 FETCH = 5_000
@@ -173,7 +173,8 @@ def _folded(request: UUID, events: Iterable[_Event]) -> Standing | None:
     for _, clock_of, stage, position, type_name, body, time in events:
         try:
             newest, fields = read_fields(type_name, body)
-        except (UnknownType, BadBody):
+            check(stage, newest, fields)
+        except (ValueError, UnknownType, BadBody):
             continue  # as the cabinet does: it is parked there
         if newest not in UNSHOWN:
             fold(row, stage, newest, fields, rfc3339(time), position)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from services.audit.history import Entry, History, Kind, as_json
 from services.audit.words import LANES, NOTES, TOLD, title_of
 
 MOSCOW = ZoneInfo("Europe/Moscow")
-ROW = 46
+ROW = 46  # as in static/timeline.css
 """Height of a row in pixels, in the drawing and beside it."""
+HEAD = 90
+"""Room for the lanes' names above them."""
 LANE = 58
 """Width of a lane."""
 GAP = timedelta(seconds=1)
@@ -53,7 +57,10 @@ def render_history(found: History, now: datetime | None = None) -> str:
         _environment()
         .get_template("history_file.html")
         .render(
-            **drawing(found), request=found.request, made=_local(now or datetime.now(UTC)).strftime("%d.%m.%Y %H:%M")
+            **drawing(found),
+            request=found.request,
+            made=_local(now or datetime.now(UTC)).strftime("%d.%m.%Y %H:%M"),
+            css=Markup(files("services.audit").joinpath("static/timeline.css").read_text("utf-8")),  # noqa: S704  (ours)
         )
     )
 
@@ -93,7 +100,7 @@ def drawing(found: History) -> dict[str, Any]:
         "lanes": [(name, title, place * LANE + LANE // 2) for place, (name, title) in enumerate(LANES.items())],
         "width": LANE * len(LANES),
         "height": ROW * len(lines),
-        "row": ROW,
+        "head": HEAD,
         "took": _duration(lines[-1].entry.time - lines[0].entry.time) if lines else None,
         "record": _record,
         "notes": NOTES,

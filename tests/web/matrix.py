@@ -138,6 +138,13 @@ MATRIX: dict[str, Case] = {
     "POST /api/v1/ops/letters/{stage}/retry": case(O, json={}, whole=True),
     "POST /api/v1/ops/letters/{stage}/discard": case(O, json={"numbers": [1], "reason": "xxx"}, whole=True),
     "POST /api/v1/ops/letters/{stage}/{number}/correct": case(O, json={"value": "{}", "reason": "xxx"}, whole=True),
+    # Audit
+    "GET /audit": case(A, whole=True),
+    "GET /audit/requests/{request_id}": case(A, whole=True),
+    "GET /audit/requests/{request_id}/history.html": case(A, whole=True),
+    "GET /audit/as-of": case(A, whole=True),
+    "GET /audit/checkpoints": case(A, whole=True),
+    "GET /audit/looked": case(A, whole=True),
     # API
     "GET /api/v1/openapi.json": Case(EVERYBODY),
     "GET /api/v1/me": Case(ALL),

@@ -22,6 +22,7 @@ from starlette.routing import compile_path
 from postavka.blobs import open_blobs
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
+from services.audit.looked import Looked
 from services.cabinet.tax import open_register
 from services.cabinet.web import access, personal
 from services.cabinet.web.access import NotSignedIn
@@ -111,6 +112,7 @@ def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
     _add_own_routes(app, assets)
     _add_error_pages(app)
     access.check_routes(app, OWN)
+    app.add_middleware(Looked, database=parts.database, conninfo=conninfo)
     app.add_middleware(Visitors, database=parts.database, config=config)
     app.add_middleware(Guard, config=config, broken=_broken)  # the last one added is the outermost
     return app

@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 
 WRONG = "Неверный логин или пароль."
 """Also where there is no such user, or it is disabled."""
-HOMES = {Role.PARTNER: "/requests", Role.DISTRIBUTOR: "/waiting"}
+HOMES = {Role.PARTNER: "/requests", Role.DISTRIBUTOR: "/waiting", Role.AUDITOR: "/audit"}
 """Where these roles begin; the others at a page that lists their sections, as the parts' `NAVIGATION` names them."""
 
 

@@ -1,0 +1,208 @@
+"""The auditor's pages: search, history, the cabinet as of a moment, what is signed, who looked. They change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import psycopg
+from fastapi import APIRouter, Request
+from psycopg.rows import dict_row
+from starlette.responses import HTMLResponse, Response
+
+from postavka.settings import Settings, database_url
+from services.accounts.principal import Principal, Role
+from services.audit.as_of import Standing, as_of
+from services.audit.history import history
+from services.audit.logs import LOGS, stage_of
+from services.audit.looked import PAGE, looks, prepare
+from services.audit.page import drawing, render_history
+from services.audit.reading import reading
+from services.audit.store import SCHEMA, newest_checkpoint, unsigned
+from services.audit.words import LANES
+from services.cabinet.web.access import allowed
+from services.cabinet.web.app_state import web
+from services.cabinet.web.navigation import Entry
+from services.cabinet.web.pages.frame import ROLES, show
+from services.cabinet.web.problem import not_found
+from services.cabinet.web.view.words import stage_of as stage_shown
+from services.moscow import MOSCOW
+
+router = APIRouter(prefix="/audit", include_in_schema=False)
+AUDITOR = frozenset((Role.AUDITOR,))
+NAVIGATION = (
+    Entry("Заявки", "/audit", AUDITOR, 10),
+    Entry("На дату", "/audit/as-of", AUDITOR, 20),
+    Entry("Подписи журналов", "/audit/checkpoints", AUDITOR, 30),
+    Entry("Кто смотрел", "/audit/looked", AUDITOR, 40),
+)
+Auditor = Annotated[Principal, allowed(Role.AUDITOR)]
+MOST_FOUND = 50
+MOST_SHOWN = 200
+
+
+@router.get("")
+async def search_page(request: Request, principal: Auditor, q: str = "") -> Response:
+    """Find a request by its id, by the beginning of it, by INN, name, registration or permission number."""
+    found = await asyncio.to_thread(_search, web(request).kernel, q.strip()[:200]) if q.strip() else []
+    return await show(
+        request, principal, "audit_search.html", q=q.strip(), rows=found, most=MOST_FOUND, stage=stage_shown
+    )
+
+
+@router.get("/requests/{request_id}")
+async def history_page(request: Request, principal: Auditor, request_id: UUID) -> Response:
+    """Everything that happened to it."""
+    found = await asyncio.to_thread(history, web(request).kernel, request_id)
+    if not found.entries:
+        raise not_found()
+    return await show(request, principal, "audit_history.html", request_id=request_id, **drawing(found))
+
+
+@router.get("/requests/{request_id}/history.html")
+async def history_file(request: Request, principal: Auditor, request_id: UUID) -> Response:
+    """The same as a page of its own, to keep."""
+    found = await asyncio.to_thread(history, web(request).kernel, request_id)
+    if not found.entries:
+        raise not_found()
+    name = f"history-{request_id}.html"
+    return HTMLResponse(render_history(found), headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@router.get("/as-of")
+async def as_of_page(
+    request: Request, principal: Auditor, at: str = "", partner: str = "", request_id: str = ""
+) -> Response:
+    """The cabinet as it stood at a moment (Moscow time)."""
+    moment, wrong = _moment(at)
+    only = _uuid(request_id)
+    shown: list[Standing] = []
+    counts: Counter[str] = Counter()
+    if moment is not None and (partner or only):
+        shown, counts = await asyncio.to_thread(_stood, web(request).kernel, moment, partner or None, only)
+    return await show(
+        request,
+        principal,
+        "audit_as_of.html",
+        at=(moment or datetime.now(UTC)).astimezone(MOSCOW).strftime("%Y-%m-%dT%H:%M"),
+        asked=bool(at),
+        moment=moment,
+        wrong=wrong,
+        partner=partner,
+        request_id=request_id,
+        rows=shown,
+        counts=counts.most_common(),
+        most=MOST_SHOWN,
+        stage=stage_shown,
+    )
+
+
+@router.get("/checkpoints")
+async def checkpoints_page(request: Request, principal: Auditor) -> Response:
+    """What of each log is signed."""
+    rows = await asyncio.to_thread(_signed, web(request).kernel)
+    return await show(request, principal, "audit_checkpoints.html", rows=rows, title=_title)
+
+
+@router.get("/looked")
+async def looked_page(
+    request: Request, principal: Auditor, request_id: str = "", actor: str = "", before: int | None = None
+) -> Response:
+    """Who looked at what, the newest first."""
+    only, conninfo = _uuid(request_id), web(request).conninfo
+    found = await asyncio.to_thread(looks, conninfo, only, actor.strip() or None, before)
+    more = found[-1].id if len(found) == PAGE else None
+    roles = {role.value: title for role, title in ROLES.items()}
+    return await show(
+        request, principal, "audit_looked.html", rows=found, request_id=request_id, actor=actor, more=more, roles=roles
+    )
+
+
+def _search(config: Settings, asked: str) -> list[dict[str, Any]]:
+    """By the cabinet's columns. Text is looked for as lists do it: small letters, «ё» as «е»."""
+    with reading(config) as connection:
+        return (
+            connection.cursor(row_factory=dict_row)
+            .execute(
+                "SELECT request_id, partner_id, status, submitted_at, shipping ->> 'permission_number' AS permission, "
+                "coalesce(approval #>> '{client,name}', request ->> 'buyer') AS buyer FROM cabinet.requests "
+                "WHERE request_id::text LIKE %(begin)s OR search LIKE %(part)s "
+                "OR shipping ->> 'permission_number' = %(exact)s OR billing #>> '{invoice,number}' = %(exact)s "
+                "OR partner_id = %(exact)s ORDER BY submitted_at DESC NULLS LAST LIMIT %(most)s",
+                {
+                    "begin": _plain(asked.lower()) + "%",
+                    "part": "%" + _plain(asked.lower().replace("ё", "е")) + "%",
+                    "exact": asked,
+                    "most": MOST_FOUND,
+                },
+            )
+            .fetchall()
+        )
+
+
+def _plain(text: str) -> str:
+    """Without the signs that LIKE reads otherwise."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _stood(
+    config: Settings, moment: datetime, partner: str | None, only: UUID | None
+) -> tuple[list[Standing], Counter[str]]:
+    counts: Counter[str] = Counter()
+
+    def counted(standing: Standing) -> Standing:
+        counts[standing.status] += 1
+        return standing
+
+    found = as_of(config, moment, partner, None if only is None else [only])
+    newest = heapq.nlargest(MOST_SHOWN, map(counted, found), key=lambda each: (each.submitted_at, each.request.int))
+    return newest, counts
+
+
+def _signed(config: Settings) -> list[dict[str, Any]]:
+    rows = []
+    with psycopg.connect(
+        prepare(database_url(config)), options=f"-c search_path={SCHEMA},public", autocommit=True
+    ) as connection:
+        heads, behind = unsigned(connection)
+        odd: dict[str, int] = dict(connection.execute("SELECT topic, count(*) FROM oddities GROUP BY topic").fetchall())
+        for log in LOGS:
+            signed = newest_checkpoint(connection, log)
+            rows.append(
+                {
+                    "log": log,
+                    "head": heads.get(log, 0),
+                    "size": signed.size if signed else 0,
+                    "at": signed.signed_at if signed else None,
+                    "root": signed.root.hex() if signed else None,
+                    "behind": log in behind,
+                    "oddities": odd.get(log, 0),
+                }
+            )
+    return rows
+
+
+def _moment(text: str) -> tuple[datetime | None, str | None]:
+    """What a `datetime-local` field says, in Moscow; or what is wrong with it."""
+    if not text:
+        return None, None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None, "Укажите дату и время, например 31.03.2026 18:00."
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=MOSCOW)).astimezone(UTC), None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None
+
+
+def _title(log: str) -> str:
+    return LANES.get(stage_of(log), "Действия операторов")
