@@ -135,6 +135,8 @@ def _value(name: str, value: Any) -> str:
     return WORDS.get(str(value), str(value))
 
 
+WITH_CODE = frozenset(("ActivateDelivery", "ActivationHeld", "DeliveryRegistered"))
+HIDDEN = "•••"
 WORDS = {
     "act": "акт",
     "invoice": "счёт",
@@ -176,7 +178,18 @@ def _duration(span: timedelta) -> str:
 
 
 def _record(entry: Entry) -> str:
-    return orjson.dumps(as_json(entry), option=orjson.OPT_INDENT_2, default=str).decode()
+    said = as_json(entry) | {"fields": without_code(entry.type, entry.fields)}
+    return orjson.dumps(said, option=orjson.OPT_INDENT_2, default=str).decode()
+
+
+def without_code(type_name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Without the code that a user activates with: it is no auditor's business, and would let one activate."""
+    shown = dict(fields)
+    if type_name.partition(".")[0] in WITH_CODE and shown.get("code"):
+        shown["code"] = HIDDEN
+    if isinstance(shown.get("kit"), dict):
+        shown["kit"] = {**shown["kit"], "code": HIDDEN}
+    return shown
 
 
 def _local(moment: datetime) -> datetime:
