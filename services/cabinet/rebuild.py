@@ -94,26 +94,30 @@ def _fill(config: Settings, told: Told, total: int, processes: int) -> Folded:
     with ThreadPoolExecutor(processes) as pool:
         waiting = {pool.submit(run, share) for share in _shares(total, processes)}
         whole = Folded()
+        marks: dict[str, Mark] = {}
         while waiting:
             finished, waiting = wait(waiting, TELL_SECONDS, FIRST_COMPLETED)
             for answer in (each.result() for each in finished):
-                whole.marks.update(answer.marks or {})
+                marks.update(answer.marks or {})
                 whole.unread += answer.unread
                 whole.events += answer.events
             told(sum(done.values()), total)
+    whole.marks = marks
     return whole
 
 
 def _shares(total: int, processes: int) -> list[list[int]]:
-    """Partition numbers that are folded together: few shares (each costs a process), none too large for memory."""
-    count = min(PARTITIONS, max(processes, -(-total // LARGEST_SHARE)))
+    """Partition numbers that are folded together: few shares (each costs a process), none too large for memory, and as
+    many for each process, so that none waits for another's last one."""
+    count = min(PARTITIONS, processes * max(1, -(-total // (LARGEST_SHARE * processes))))
     return [list(range(first, PARTITIONS, count)) for first in range(count)]
 
 
 def _catch_up(connection: psycopg.Connection[Any], config: Settings, folded: Folded) -> int:
     """Fold in what has come since; returns how many records that were."""
     count = 0
-    start = {place: folded.marks.get(partition_name(*place), Mark()).offset + 1 for place in places(range(PARTITIONS))}
+    marks = folded.marks
+    start = {place: marks.get(partition_name(*place), Mark()).offset + 1 for place in places(range(PARTITIONS))}
     for batch in read_messages_to_end(config, start):
         count += len(batch)
         folded.rows = load_rows(connection, _subjects(batch), NEXT)
@@ -122,7 +126,7 @@ def _catch_up(connection: psycopg.Connection[Any], config: Settings, folded: Fol
             touched = folded.take(record)
             if touched is not None:
                 subject, stage = touched
-                changed.setdefault(subject, {})[stage] = folded.rows[subject][stage]
+                changed.setdefault(subject, {})[stage] = folded.row(subject)[stage]
         write_groups(connection, changed, NEXT)
     folded.rows = {}
     return count

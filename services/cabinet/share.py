@@ -10,8 +10,8 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, Any
 from uuid import UUID
 
@@ -39,42 +39,82 @@ class ShareFailed(Trouble):
     """The process of a share ended badly; the message has the end of what it said."""
 
 
-@dataclass(slots=True)
 class Folded:
-    """What came of reading a stretch of the log."""
+    """What came of reading a stretch of the log. Made for millions of records: requests are known by the bytes of their
+    headers until somebody asks for `rows`, since hashing a `UUID` costs as much as folding."""
 
-    rows: dict[UUID, Row] = field(default_factory=dict)
-    marks: dict[str, Mark] = field(default_factory=dict)
-    unread: list[Unread] = field(default_factory=list)
-    events: int = 0
+    def __init__(self) -> None:
+        self.unread: list[Unread] = []
+        self.events = 0
+        self._known: dict[bytes, tuple[UUID, Row]] = {}
+        self._reached: dict[tuple[str, int], list[int]] = {}
+        """Place → offset and position reached."""
+
+    @property
+    def rows(self) -> dict[UUID, Row]:
+        """By request. Setting them says what is folded into from now on."""
+        return dict(self._known.values())
+
+    @rows.setter
+    def rows(self, rows: Mapping[UUID, Row]) -> None:
+        self._known = {str(subject).encode(): (subject, row) for subject, row in rows.items()}
+
+    def row(self, subject: UUID) -> Row:
+        """Of one request that was folded."""
+        return self._known[str(subject).encode()][1]
+
+    @property
+    def marks(self) -> dict[str, Mark]:
+        """By `topic/partition`. Setting them says where reading has been."""
+        return {partition_name(*place): Mark(*reached) for place, reached in self._reached.items()}
+
+    @marks.setter
+    def marks(self, marks: Mapping[str, Mark]) -> None:
+        self._reached = {_place(name): [mark.offset, mark.position] for name, mark in marks.items()}
 
     def take(self, message: Message) -> tuple[UUID, str] | None:
         """Fold one record in; returns whose row and which group changed, or None."""
-        topic, partition, offset = message.topic(), message.partition(), message.offset()
-        headers = header_map(message.headers() or ())
-        name = partition_name(topic, partition)
-        mark = self.marks.get(name, Mark())
-        self.marks[name] = Mark(offset, mark.position)
+        topic, partition = message.topic(), message.partition()
+        reached = self._reached.get((topic, partition))
+        if reached is None:
+            reached = self._reached[topic, partition] = [-1, 0]
+        reached[0] = message.offset()
+        headers = dict(message.headers() or ())
+        stage = STAGE_OF[topic]
         try:
             position = int(headers["ce_position"])
-            if position <= mark.position:
+            if position <= reached[1]:
                 return None
             type_name, fields = read_fields(headers["ce_type"].decode(), message.value())
-            check(STAGE_OF[topic], type_name, fields)
-            subject, time = UUID(headers["ce_subject"].decode()), headers["ce_time"].decode()
-        except (KeyError, ValueError, UnknownType, BadBody) as wrong:
-            self.unread.append((topic, partition, offset, named(headers), readable(str(wrong))))
+            check(stage, type_name, fields)
+            key, time = headers["ce_subject"], headers["ce_time"].decode()
+            known = self._known.get(key)
+            if known is None:
+                subject = UUID(key.decode())
+                known = self._of(subject, key) if type_name not in UNSHOWN else (subject, {})
+        except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
+            said = header_map(message.headers() or ())
+            self.unread.append((topic, partition, reached[0], named(said), readable(str(wrong))))
             return None
-        self.marks[name] = Mark(offset, position)
+        reached[1] = position
         self.events += 1
         if type_name in UNSHOWN:
             return None
-        stage = STAGE_OF[topic]
-        row = self.rows.get(subject)
-        if row is None:
-            row = self.rows[subject] = {}
-        fold(row, stage, type_name, fields, time, position)
-        return subject, stage
+        fold(known[1], stage, type_name, fields, time, position)
+        return known[0], stage
+
+    def _of(self, subject: UUID, key: bytes) -> tuple[UUID, Row]:
+        """The row of a request under this way of writing its id; ours is in small letters."""
+        usual = str(subject).encode()
+        known = self._known.setdefault(usual, (subject, {}))
+        if key != usual:
+            self._known[key] = known
+        return known
+
+
+def _place(name: str) -> tuple[str, int]:
+    topic, _, number = name.rpartition("/")
+    return topic, int(number)
 
 
 @dataclass(frozen=True, slots=True)
