@@ -108,8 +108,7 @@ class _Writer:
     def __init__(self, config: Settings) -> None:
         self._config = config
         self._producer = Producer(
-            for_producer(config)
-            | {"linger.ms": 20, "batch.size": 1_000_000, "queue.buffering.max.messages": 1_000_000, "acks": "1"}
+            for_producer(config) | {"linger.ms": 20, "batch.size": 1_000_000, "queue.buffering.max.messages": 1_000_000}
         )
         topics = [*topics_there(config), MANUFACTURING_ORDERS.name]
         self._ends = end_offsets(config, [(topic, number) for topic in topics for number in range(PARTITIONS)])
