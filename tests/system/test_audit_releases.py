@@ -105,7 +105,7 @@ def test_history_replay_verify_and_rebuild_work_across_both_versions(system: Sys
     with psycopg.connect(system.database_url) as connection:
         kept = connection.execute(
             "SELECT topic, convert_from(state, 'UTF8')::jsonb ? 'contract' FROM activation.stored_events "
-            "WHERE topic LIKE 'ActivationRefused.%' AND originator_id = ANY(%s) ORDER BY topic",
+            "WHERE topic LIKE 'ActivationRefused.%%' AND originator_id = ANY(%s) ORDER BY topic",
             ([of_old, *map(UUID, sent.plans)],),
         ).fetchall()
     assert kept == [("ActivationRefused.v1", False), ("ActivationRefused.v2", True)]  # old records stay as they are
