@@ -84,6 +84,7 @@ def things(site: Site) -> dict[str, str]:
         "position": "1",
         "number": "1",
         "what": "payment",
+        "id": "00000000-0000-4000-8000-000000000000",
     }
 
 
