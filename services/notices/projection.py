@@ -31,6 +31,7 @@ from events.upcasting import newest_version
 from postavka.clock import Clock
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
+from postavka.privacy.vault import open_vault
 from postavka.settings import Settings, database_url
 from postavka.store.mark import Mark, MarksMoved
 from postavka.store.migration import migrate
@@ -81,6 +82,7 @@ class Notices:
         self._config = chosen or notices_settings()
         self._reference = reference or (lambda: current(self._conninfo))
         self._secret = letters_secret(config.home / "letters.secret")
+        self._readable = lambda contact: open_vault(config).readable(contact)
         self.distributors = tuple(distributors)
         self.topics = [*FOLLOWED, *map(confirmations_of, distributors), DEAD_LETTERS.name]
         self._connection: psycopg.Connection[Any] | None = None
@@ -400,7 +402,7 @@ class _Work:
         letters = [
             letter
             for news in wanted
-            for letter in write_letters(news, recipients(news, snapshot), owner._config, owner._secret)
+            for letter in write_letters(news, recipients(news, snapshot, owner._readable), owner._config, owner._secret)
         ]
         off = self._switched_off(letters)
         oldest = datetime.now(UTC) - timedelta(seconds=owner._config.mail_oldest_seconds)

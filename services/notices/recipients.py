@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from events.personal import is_encrypted
 from events.reference import Contact
 from services.notices.kinds import Party
 from services.notices.story import News
@@ -19,19 +20,28 @@ class Recipient:
     name: str
 
 
-def recipients(news: News, snapshot: Snapshot) -> Sequence[Recipient]:
+def recipients(
+    news: News, snapshot: Snapshot, readable: Callable[[Contact], Contact] = lambda contact: contact
+) -> Sequence[Recipient]:
     """Of a partner one person: the contact of the request (L5), or where that has no address, the partner's first that
-    has one. Of a distributor all its contacts with an address."""
+    has one. Of a distributor all its contacts with an address. `readable` makes a contact of an event readable: on the
+    log persons are encrypted. One that was erased has no address any more."""
     if news.party is Party.DISTRIBUTOR:
         found = [_of(each) for each in _addressed(snapshot.distributor_contacts.get(news.party_id, ()))]
         return list({each.address: each for each in found}.values()) or [Recipient(None, news.party_id)]
     entry = snapshot.partners.get(news.party_id)
     known = dict(entry.contacts) if entry else {}
     story = news.story
-    wanted = (story.contact if story else None) or known.get((story.contact_id if story else None) or "")
+    wanted = (_read(story.contact, readable) if story and story.contact else None) or known.get(
+        (story.contact_id if story else None) or ""
+    )
     candidates = [wanted] if wanted else []
     addressed = _addressed([*candidates, *known.values()])
     return [_of(addressed[0])] if addressed else [Recipient(None, wanted.name if wanted else news.party_id)]
+
+
+def _read(contact: Contact, readable: Callable[[Contact], Contact]) -> Contact:
+    return readable(contact) if any(map(is_encrypted, (contact.name, contact.email))) else contact
 
 
 def _addressed(contacts: Iterable[Contact]) -> list[Contact]:

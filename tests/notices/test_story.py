@@ -9,6 +9,7 @@ from itertools import permutations
 import pytest
 
 from events.activation import Activated, ActivationRefused, Activator
+from events.approval import Approved
 from events.billing import (
     ConfirmationHeld,
     ConfirmationRefused,
@@ -17,7 +18,7 @@ from events.billing import (
 )
 from events.model import Channel, Delivery, Message, Reason
 from events.ops import Awaited, ReminderRequested
-from events.reference import Contract
+from events.reference import Contact, Contract
 from events.shipping import (
     DocumentDispatched,
     DocumentKind,
@@ -30,9 +31,13 @@ from events.shipping import (
     WithdrawalRefused,
 )
 from services.notices.kinds import Party
+from services.notices.recipients import recipients
+from services.notices.story import News
 from services.notices.wording import word
+from services.reference.store import PartnerEntry, Snapshot
 from tests.notices.stories import (
     CLIENT,
+    CONTACT,
     DIRECT,
     DISTRIBUTOR,
     NOON,
@@ -229,3 +234,32 @@ def test_only_parties_are_ever_told():
     for turn in range(len(events)):
         for each in told(*events[turn:], *events[:turn]):
             assert each.party_id in (PARTNER.id, DISTRIBUTOR.id)
+
+
+SECRET = "enc:v1:AAAAAAAAAAA:QUJDREVGR0g="
+ENCRYPTED_CONTACT = CONTACT.model_copy(update={"name": SECRET, "email": SECRET, "phone": None})
+
+
+def nobody_else() -> Snapshot:
+    """Reference data in which the partner has another contact, with an address."""
+    other = Contact(id="other", name="Другой Контакт", email="other@partner.example", phone=None)
+    return Snapshot(1, {PARTNER.id: PartnerEntry(PARTNER, {other.id: other})}, {}, {}, {})
+
+
+def the_partners_letter() -> News:
+    direct = [
+        each.model_copy(update={"contact": ENCRYPTED_CONTACT}) if isinstance(each, Approved) else each
+        for each in DIRECT
+    ]
+    return told(*direct)[0]
+
+
+def test_a_contact_that_is_encrypted_on_the_log_is_written_to_at_its_own_address():
+    found = recipients(the_partners_letter(), nobody_else(), lambda _: CONTACT)
+    assert [(each.address, each.name) for each in found] == [(CONTACT.email, CONTACT.name)]
+
+
+def test_a_contact_that_was_erased_is_not_written_to():
+    erased = CONTACT.model_copy(update={"name": "стёрто", "email": "стёрто"})
+    found = recipients(the_partners_letter(), nobody_else(), lambda _: erased)
+    assert [each.address for each in found] == ["other@partner.example"]
