@@ -82,8 +82,7 @@ class NoticeDocument(Value):
 
 class Notice(Event):
     """A distributor is told something: news of a request that names it, or the receipt of an answer it has sent. Title
-    and text are Russian, for people; the rest is for programs. Its id is made from the cause: the same news twice has
-    the same id."""
+    and text are Russian, for people; the rest is for programs. Each piece of news lies on the topic once."""
 
     TYPE: ClassVar[str] = "Notice.v1"
 
