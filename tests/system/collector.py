@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,10 +29,11 @@ class Span:
 
 @dataclass(slots=True)
 class Collector:
-    """Everything that was sent, by trace."""
+    """The newest spans that were sent."""
 
     url: str = ""
-    spans: list[Span] = field(default_factory=list)
+    spans: deque[Span] = field(default_factory=lambda: deque(maxlen=50_000))
+    """Bounded: a run of all tests sends millions."""
 
     def of(self, trace: str) -> list[Span]:
         """The spans of a trace, in order of their start."""
@@ -44,7 +46,7 @@ class Collector:
         for resource in request.resource_spans:
             names = {each.key: each.value.string_value for each in resource.resource.attributes}
             for scope in resource.scope_spans:
-                self.spans += [
+                self.spans.extend(
                     Span(
                         names.get("service.name", ""),
                         span.name,
@@ -55,7 +57,7 @@ class Collector:
                         span.end_time_unix_nano,
                     )
                     for span in scope.spans
-                ]
+                )
 
 
 @contextmanager
