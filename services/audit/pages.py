@@ -90,7 +90,7 @@ async def as_of_page(
         "audit_as_of.html",
         at=(moment or datetime.now(UTC)).astimezone(MOSCOW).strftime("%Y-%m-%dT%H:%M"),
         asked=bool(at),
-        moment=moment,
+        cut=moment,
         wrong=wrong,
         partner=partner,
         request_id=request_id,
