@@ -19,7 +19,6 @@ import pytest
 import yaml
 
 from tests.system.conftest import System, wait_until
-from tests.system.traffic import Traffic
 
 FOLDER = Path(__file__).parent.parent.parent / "deploy" / "observability"
 MANY = 1_000
@@ -27,7 +26,7 @@ MANY = 1_000
 
 def poison(system: System, count: int) -> None:
     """So many payments that no release can read."""
-    traffic = Traffic(system.bootstrap)
+    traffic = system.traffic()
     for number in range(count):
         traffic.send("bank.payments", f"poison-{number}", "BankPayment.v1", {"payment_id": f"poison-{number}"})
     traffic.flush()
@@ -57,7 +56,7 @@ def test_many_dead_letters_are_retried_at_once_and_every_act_is_on_the_log(syste
 
 
 def test_a_corrected_record_is_taken_and_the_letter_is_settled(system: System, tmp_path: Path) -> None:
-    traffic = Traffic(system.bootstrap)
+    traffic = system.traffic()
     request_id = str(uuid4())
     traffic.send("commands.requests", request_id, "SubmitRequest.v1", {"request_id": request_id})
     traffic.flush()
