@@ -21,7 +21,7 @@ from services.ops.store import prepare
 
 letters = App(name="dead-letters", help="Records that could not be taken: kept as they came, with the reason.")
 
-EVERY_STATUS = ("open", "retry", "done", "corrected", "discarded")
+EVERY_STATUS = (*dead.OPEN, *dead.SETTLED)
 PATIENCE_SECONDS = 300.0
 
 

@@ -137,7 +137,7 @@ async def letter_list(
     request: Request, principal: Reader, stage: str, code: str | None = None, settled: bool = False
 ) -> Response:
     """The newest of a stage."""
-    statuses = ("done", "corrected", "discarded") if settled else letters.OPEN
+    statuses = letters.SETTLED if settled else letters.OPEN
     found = await asyncio.to_thread(letters.letters, web(request).conninfo, stage, code, statuses)
     return _json([_letter(each) for each in found])
 

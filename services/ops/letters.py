@@ -30,6 +30,7 @@ LETTERS = UUID("5d1c36e4-3c29-4a59-9e0f-6a2a4fb8b1c7")
 """Namespace of the subjects of letters that are about no known request."""
 MOST_AT_ONCE = 50_000
 OPEN = ("open", "retry")
+SETTLED = ("done", "corrected", "discarded")
 
 DIAGNOSES = {
     "unknown-type": "Этот выпуск не знает такого типа сообщения. После обновления повторите: запись будет прочитана.",

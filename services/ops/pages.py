@@ -265,7 +265,7 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
         request_id=request_id,
         row=row,
         steps=history.steps(events),
-        lanes=_lanes(events),
+        stages=list(dict.fromkeys(event.stage for event in events)),
         items=items,
         letters=put_aside,
         told=told,
@@ -317,7 +317,7 @@ async def letters_page(
     """Groups by stage and reason; of a group its letters."""
     url = web(request).conninfo
     groups = await asyncio.to_thread(letters.groups, url)
-    statuses = ("done", "corrected", "discarded") if settled else letters.OPEN
+    statuses = letters.SETTLED if settled else letters.OPEN
     found = []
     if stage in letters.STAGES:
         found = await asyncio.to_thread(letters.letters, url, stage, code or None, statuses)
@@ -419,16 +419,6 @@ def duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f}\N{NO-BREAK SPACE}мс"
     return f"{seconds:.1f}".replace(".", ",").removesuffix(",0") + "\N{NO-BREAK SPACE}с"
-
-
-def _lanes(events: list[history.Stored]) -> list[dict[str, Any]]:
-    """The picture: for each stage that took part its events in columns, one column for each event in order. Time is
-    not to scale, waits are written: a way of milliseconds and days can't be drawn to one."""
-    stages = list(dict.fromkeys(event.stage for event in events))
-    return [
-        {"stage": stage, "dots": [(index, event) for index, event in enumerate(events) if event.stage == stage]}
-        for stage in stages
-    ]
 
 
 def _bars(days: list[tuple[Any, ...]]) -> dict[str, list[dict[str, Any]]]:
