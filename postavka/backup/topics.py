@@ -73,15 +73,18 @@ def save_topics(
     first: Sequence[str] = (),
     topics: Iterable[str] | None = None,
     told: Told = lambda done, total: None,
+    between: Callable[[], None] = lambda: None,
 ) -> dict[str, dict[int, Saved]]:
     """Write every record of these topics (default: all) to files under `folder`. Topics in `first` are read before the
-    others: what they say of the others must be in the copy. Returns what there is of each partition."""
+    others: what they say of the others must be in the copy. `between` is called when they have been. Returns what there
+    is of each partition."""
     counts = topic_partitions(config)
     wanted = [name for name in counts if topics is None or name in set(topics)]
     places = [(name, number) for name in wanted for number in range(counts[name])]
     copy = _Copy(config, folder, {place: Saved(begin, begin) for place, begin in first_offsets(config, places).items()})
     early = [place for place in places if place[0] in first]
     copy.read(early, told)
+    between()
     copy.read([place for place in places if place[0] not in first], told)
     while behind := copy.named_but_missing():
         copy.read(behind, told)

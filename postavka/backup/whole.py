@@ -1,7 +1,8 @@
 """A copy of everything, taken while it works, and putting it back.
 
-The order makes the copy whole. First PostgreSQL, in one snapshot; then the evidence; then the topics, up to where they
-end by then; then documents. So each part knows at least what the parts before it speak of: marks name offsets that are
+The order makes the copy whole. First PostgreSQL, in one snapshot; then the topic of checkpoints; then the evidence,
+which has every checkpoint that is on that topic, and what it covers; then the other topics, up to where they end by
+then; then documents. So each part knows at least what the parts before it speak of: marks name offsets that are
 in the copy, and events that a store lacks are on its topic, from where its workers bring them back at their start
 (`postavka/stage/recovery.py`). What was asked for after the snapshot is on the topics and is decided anew.
 
@@ -85,9 +86,12 @@ def back_up(
         _copy_secrets(config.home, keys)
     manifest.schemas = [name for name in manifest.schemas if name != parts.key_schema]
     told("PostgreSQL", 1, 1)
-    _copy_tree(parts.evidence, folder / EVIDENCE)
     manifest.topics = save_topics(
-        config, folder / TOPICS, parts.first_topics, told=lambda done, total: told("records of the log", done, total)
+        config,
+        folder / TOPICS,
+        parts.first_topics,
+        told=lambda done, total: told("records of the log", done, total),
+        between=lambda: _copy_tree(parts.evidence, folder / EVIDENCE),
     )
     if parts.blobs is not None:
         _copy_tree(parts.blobs, folder / BLOBS, lambda done, total: told("documents", done, total))
@@ -142,8 +146,9 @@ def _copy_secrets(home: Path, keys: Path) -> None:
 
 
 def _copy_tree(source: Path, target: Path, told: Callable[[int, int], None] = lambda done, total: None) -> None:
-    """Files that only grow, or never change."""
-    files = [file for file in source.rglob("*") if file.is_file()] if source.exists() else []
+    """Files that only grow, or never change; in the order of their names, so that of a log's evidence the hashes of
+    leaves come after the checkpoints that cover them."""
+    files = sorted(file for file in source.rglob("*") if file.is_file()) if source.exists() else []
     for done, file in enumerate(files, 1):
         _copy_file(file, target / file.relative_to(source))
         told(done, len(files))

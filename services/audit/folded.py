@@ -20,9 +20,10 @@ from psycopg.sql import SQL, Identifier
 
 from events.registry import BadBody, UnknownType, read_fields
 from events.topics import BANK_PAYMENTS, distributor_of
+from postavka.log.partitioner import partition_of
 from postavka.log.record import partition_name
 from postavka.log.tail import read_messages_to_end
-from postavka.settings import Settings
+from postavka.settings import PARTITIONS, Settings
 from services.audit.cut import Cut
 from services.audit.findings import Findings
 from services.audit.papers import Paper
@@ -145,16 +146,20 @@ class _Log:
 
 
 def _said_from_outside(config: Settings, cut: Cut, partitions: Sequence[int]) -> Said:
-    """Confirmations of these partitions and all payments: what may open the gate."""
+    """What may open the gate: all payments, and the confirmations of requests of these partitions. Outside senders put
+    their records into whatever partition they like, so that all are read."""
     said = Said()
+    numbers = frozenset(partitions)
     wanted = {
         place: end
         for place, end in cut.ends.items()
-        if end > 0
-        and ((distributor_of(place[0]) is not None and place[1] in partitions) or place[0] == BANK_PAYMENTS.name)
+        if end > 0 and (distributor_of(place[0]) is not None or place[0] == BANK_PAYMENTS.name)
     }
     for batch in read_messages_to_end(config, dict.fromkeys(wanted, 0), wanted, BATCH):
         for message in batch:
+            of_money = message.topic() == BANK_PAYMENTS.name
+            if not of_money and partition_of(message.key() or b"", PARTITIONS) not in numbers:
+                continue
             try:
                 fields = orjson.loads(message.value() or b"null")
             except orjson.JSONDecodeError:

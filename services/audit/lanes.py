@@ -1,6 +1,10 @@
 """The log of some partitions, sorted for deciding again: a lane for every request in every stage, with what came in
 and what was decided on it, in the order of the stage's own events.
 
+Inputs come from outside, and outside senders put their records into whatever partition they like; the one of their
+own topics that stages write is always the one of the request. So every topic that no stage writes is read from all
+partitions, and a record belongs where its key says.
+
 An input that led to nothing left no trace of when it was handled among those that did. It lies between its neighbours
 of the same topic and partition, and any state between them may be the one it met.
 """
@@ -19,6 +23,7 @@ from events.model import Message
 from events.registry import BadBody, UnknownType, decode
 from events.topics import BANK_PAYMENTS, PAYMENT_COMMANDS
 from events.upcasting import newest_version
+from postavka.log.partitioner import partition_of
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import read_messages_to_end, to_record
 from postavka.settings import PARTITIONS, Settings
@@ -71,20 +76,25 @@ class Lane:
 
 
 class Log:
-    """Everything on these partitions up to the cut; money from all partitions, since its key is another."""
+    """Everything of the requests of these partition numbers up to the cut. What comes from outside is read from all
+    partitions and held; money of all requests, since its key is another."""
 
     def __init__(self, config: Settings, cut: Cut, topics: Iterable[str], partitions: Iterable[int]) -> None:
         self._config = config
         self._cut = cut
-        self._topics = [topic for topic in topics if topic not in OTHER_KEYS]
-        self.payments = {
-            f"{message.topic()}/{message.partition()}/{message.offset()}": message
-            for message in self._read([(topic, number) for topic in OTHER_KEYS for number in range(PARTITIONS)])
-        }
+        self._stage_topics = [topic for topic in topics if topic in STAGE_OF]
+        self._outside: dict[int, list[KafkaMessage]] = {number: [] for number in partitions}
+        self.payments: dict[str, KafkaMessage] = {}
+        from_outside = {topic for topic in topics if topic not in STAGE_OF} | OTHER_KEYS
+        for message in self._read([(topic, number) for topic in from_outside for number in range(PARTITIONS)]):
+            if message.topic() in OTHER_KEYS:
+                self.payments[coordinates_of(message)] = message
+            elif (held := self._outside.get(partition_of(message.key() or b"", PARTITIONS))) is not None:
+                held.append(message)
 
     def partition(self, number: int) -> list[KafkaMessage]:
-        """All records of one partition number, of all topics."""
-        return list(self._read([(topic, number) for topic in self._topics]))
+        """All records of the requests of one partition number; asked for once."""
+        return [*self._outside.pop(number), *self._read([(topic, number) for topic in self._stage_topics])]
 
     def _read(self, places: Iterable[Place]) -> Iterator[KafkaMessage]:
         ends = {place: self._cut.ends[place] for place in places if self._cut.ends.get(place, 0) > 0}
@@ -96,7 +106,7 @@ def lanes_of(
     log: Log, messages: Sequence[KafkaMessage], stages: Mapping[str, tuple[Stage, Sequence[Input]]], cut: Cut
 ) -> Iterator[Lane]:
     """The lanes of one partition, stage by stage."""
-    inputs = {f"{each.topic()}/{each.partition()}/{each.offset()}": each for each in messages}
+    inputs = {coordinates_of(each): each for each in messages}
     past = _past_of(messages, cut)
     for name, (_, feeds) in stages.items():
         lanes: dict[UUID, Lane] = {}
@@ -114,7 +124,7 @@ def lanes_of(
         for feed in feeds:
             takes = {message.TYPE for message in feed.takes}
             for record in _of_feed(feed, messages, log):
-                coordinates = f"{record.topic()}/{record.partition()}/{record.offset()}"
+                coordinates = coordinates_of(record)
                 handled = record.offset() <= marks.get(partition_name(record.topic(), record.partition()), -1)
                 if coordinates in led or not handled or newest_version(type_of(record, feed)) not in takes:
                     continue
@@ -203,6 +213,11 @@ def _bound(lane: Lane) -> None:
                 else:
                     step.high = min(step.high, number)
         step.high = max(step.high, step.low)
+
+
+def coordinates_of(record: KafkaMessage) -> str:
+    """`topic/partition/offset`, as events name their inputs."""
+    return f"{record.topic()}/{record.partition()}/{record.offset()}"
 
 
 def type_of(record: KafkaMessage, feed: Input) -> str:

@@ -1,5 +1,6 @@
-"""Where the auditor reads: the stages' stores by request (indexed), the topics by key (a request's records lie in one
-partition number of every topic). Reads only: the sessions are read-only, and no producer is made.
+"""Where the auditor reads: the stages' stores by request (indexed), the topics by key. A request's events lie in one
+partition number of every stage's topic; what comes from outside lies wherever its sender has put it. Reads only: the
+sessions are read-only, and no producer is made.
 """
 
 from __future__ import annotations
@@ -170,15 +171,19 @@ def records_of(
     """Records with these keys (by topic), from this time on to the end as it is now; and those `named` by their
     coordinates, whatever their key and time.
     """
-    wanted = {(topic, partition_of(key, PARTITIONS), key) for topic, these in keys.items() for key in these}
-    starts = offsets_at(config, {(topic, partition) for topic, partition, _ in wanted}, since_ms)
+    wanted = {(topic, key) for topic, these in keys.items() for key in these}
+    places: set[Place] = set()
+    for topic, key in wanted:
+        numbers = (partition_of(key, PARTITIONS),) if topic in STAGE_OF else range(PARTITIONS)
+        places.update((topic, number) for number in numbers)
+    starts = offsets_at(config, places, since_ms)
     exactly = {place_of(coordinates) for coordinates in named}
     for topic, partition, offset in exactly:
         starts[topic, partition] = min(offset, starts.get((topic, partition), offset))
     for batch in read_messages_to_end(config, starts):
         for message in batch:
             topic, partition = message.topic(), message.partition()
-            if (topic, partition, message.key()) in wanted or (topic, partition, message.offset()) in exactly:
+            if (topic, message.key()) in wanted or (topic, partition, message.offset()) in exactly:
                 yield to_record(message)
 
 

@@ -29,9 +29,10 @@ PROJECT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="module")
 def sent(system: System) -> tuple[Traffic, datetime, datetime]:
-    """Two requests of every plan, with the moments before and after."""
+    """Two requests of every plan, with the moments before and after. Their sender puts records into other partitions
+    than ours would: whoever looks for a request's inputs must find them there."""
     before = datetime.now(UTC)
-    traffic = system.traffic()
+    traffic = Traffic(system.kafka, partitioner="consistent_random")
     traffic.run(2 * len(PLANS), 50)
     system.settle()
     return traffic, before, datetime.now(UTC)
@@ -79,6 +80,18 @@ def test_a_history_has_everything_in_causal_order_with_its_causes(system: System
         assert entry["offset"] is not None
         if entry["kind"] == "event":
             assert entry["position"]
+
+
+def test_what_a_sender_has_put_into_another_partition_is_found(system: System, sent):
+    elsewhere = 0
+    for request in sent[0].plans:
+        entries = [entry for entry in read(system, request) if entry["topic"] != "bank.payments"]
+        of_events = {entry["partition"] for entry in entries if entry["kind"] == "event"}
+        assert len(of_events) == 1
+        elsewhere += sum(entry["partition"] not in of_events for entry in entries if entry["kind"] == "input")
+        submitted = next(entry for entry in entries if entry["type"] == "RequestSubmitted.v1")
+        assert entries[int(str(submitted["cause"])) - 1]["type"].startswith("SubmitRequest")
+    assert elsewhere
 
 
 def test_what_was_told_twice_is_in_the_history_and_said_to_have_led_to_nothing(system: System, sent):

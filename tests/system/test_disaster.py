@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS, topic_names
+from postavka.backup import whole
 from postavka.backup.rebuild import rebuild_stores, rebuild_topics
 from postavka.backup.topics import save_topics
 from postavka.backup.whole import Parts, back_up, restore
@@ -57,10 +58,20 @@ def copied(system: System, another_machine: Settings, tmp_path_factory: pytest.T
     """The running system was copied while requests came in, and put back on the other machine."""
     folder, keys = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("keys")
     system.traffic().run(24, rate=50)
-    wait_until(lambda: sign(system) == [], "everything so far is signed", 90)
+    sign_all(system)
     running = system.traffic().in_background(48, rate=12)
     running.wait_for(4)
-    back_up(system.config, folder, parts(system.config), keys)
+    copy_tree = whole._copy_tree
+
+    def copy_and_sign(*arguments: Any) -> None:
+        """Checkpoints go on being signed while the copy is taken: here surely."""
+        sign_all(system)
+        copy_tree(*arguments)
+        sign_all(system)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(whole, "_copy_tree", copy_and_sign)
+        back_up(system.config, folder, parts(system.config), keys)
     running.join()
     system.settle()
     there = parts(another_machine)
@@ -72,10 +83,16 @@ def copied(system: System, another_machine: Settings, tmp_path_factory: pytest.T
     return there
 
 
-def sign(system: System) -> list[str]:
+def sign_all(system: System) -> None:
+    """Until everything so far is signed."""
     with connect(system.config) as connection:
-        connection.execute("NOTIFY postavka_audit_sign")
-        return unsigned(connection)[1]
+        heads, _ = unsigned(connection)
+
+        def signed() -> bool:
+            connection.execute("NOTIFY postavka_audit_sign")
+            return not unsigned(connection, heads)[1]
+
+        wait_until(signed, "everything so far is signed", 90)
 
 
 def events_of(config: Settings, schema: str) -> list[tuple[Any, ...]]:

@@ -77,6 +77,8 @@ class Traffic:
     ended: set[str] = field(default_factory=set)
     _not_sent: list[str] = field(default_factory=list)
     seen: dict[str, list[str]] = field(default_factory=dict)
+    partitioner: str = "murmur2_random"
+    """Outside senders choose partitions as they like; "consistent_random" is librdkafka's own way."""
 
     def __post_init__(self) -> None:
         self._producer = Producer(
@@ -85,7 +87,7 @@ class Traffic:
                 "enable.idempotence": True,
                 # With more a broker that is just coming back can lose one: see `docs/events.md`.
                 "max.in.flight.requests.per.connection": 1,
-                "partitioner": "murmur2_random",
+                "partitioner": self.partitioner,
                 "message.timeout.ms": 180_000,
                 "linger.ms": 2,
                 "log_level": 0,
