@@ -11,8 +11,9 @@ as they stand and may change in one place.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _tracer: Tracer | None = None
 """None: switched off. Set once, at the start of the process."""
+_current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def start(settings: Settings, service: str) -> None:
@@ -53,6 +55,11 @@ def is_on() -> bool:
     return _tracer is not None
 
 
+def current() -> str | None:
+    """The `traceparent` of what is being done here, for what is sent and written in consequence; None outside."""
+    return _current.get()
+
+
 @dataclass(slots=True)
 class Steps:
     """The spans of one batch: opened as its messages are decided, ended when it is committed."""
@@ -78,20 +85,62 @@ class Steps:
 
 @contextmanager
 def span(name: str, kind: str = "INTERNAL", parent: str | None = None, **attributes: Any) -> Iterator[str | None]:
-    """A span around what is done in it; gives its `traceparent`, None when switched off. Log lines within carry it."""
+    """A span around what is done in it; gives its `traceparent`, which is `current` within. Log lines carry its ids.
+
+    Without a parent it hangs on the span around it, if there is one. Switched off: the parent.
+    """
+    parent = parent or current()
     if _tracer is None:
-        yield parent
+        with _entered(parent):
+            yield parent
         return
-    opened = _start(name, kind, parent, attributes)
-    ids = opened.get_span_context()
-    with structlog.contextvars.bound_contextvars(trace_id=f"{ids.trace_id:032x}", span_id=f"{ids.span_id:016x}"):
+    with _around(_start(name, kind, parent, attributes)) as header:
+        yield header
+
+
+@contextmanager
+def answering(method: str, parent: str | None) -> Iterator[Callable[[str | None, int], None]]:
+    """A span around answering a web request: a person's click. The given function is told the route (its pattern, so
+    that the span's name has no ids in it) and the status before the end. Switched off: the parent is handed on."""
+    if _tracer is None:
+        with _entered(parent):
+            yield lambda route, status: None
+        return
+    opened = _start(method, "SERVER", parent, {"http.request.method": method})
+
+    def tell(route: str | None, status: int) -> None:
+        opened.set_attribute("http.response.status_code", status)
+        if route is not None:
+            opened.update_name(f"{method} {route}")
+            opened.set_attribute("http.route", route)
+
+    with _around(opened):
+        yield tell
+
+
+@contextmanager
+def _around(opened: Span) -> Iterator[str]:
+    ids, header = opened.get_span_context(), traceparent(opened)
+    with (
+        _entered(header),
+        structlog.contextvars.bound_contextvars(trace_id=f"{ids.trace_id:032x}", span_id=f"{ids.span_id:016x}"),
+    ):
         try:
-            yield traceparent(opened)
+            yield header
         except BaseException as error:
             opened.record_exception(error)
             raise
         finally:
             opened.end()
+
+
+@contextmanager
+def _entered(header: str | None) -> Iterator[None]:
+    before = _current.set(header)
+    try:
+        yield
+    finally:
+        _current.reset(before)
 
 
 def record_attributes(topic: str, partition: int, offset: int) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class Sender:
 
     def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> Envelope:
         """Hand over one command; `flush` to be sure of it. `subject` is the key: the request id; `trace` the
-        `traceparent` of what it comes from. Personal data in it is encrypted first. Raises `NoTopic`."""
+        `traceparent` of what it comes from, if that is not what is being done here. Personal data in it is encrypted
+        first. Raises `NoTopic`."""
         message = protected(self._settings, message)
         with tracing.span(f"send {message.TYPE}", "PRODUCER", trace) as sent:
             return self._send(topic, subject, message, sent)

@@ -18,6 +18,7 @@ from events.envelope import Envelope
 from events.registry import decode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
+from postavka import tracing
 from postavka.log.connection import for_aiokafka
 from postavka.log.pace import keep_pace
 from postavka.log.send import Sender
@@ -86,7 +87,7 @@ def _send_kits(records: list[Any], sender: Sender, secret: bytes) -> None:
         if isinstance(order, ManufacturingOrdered):
             kit = make_kit(envelope.subject, order, secret)
             made = KitManufactured.model_validate({"request_id": envelope.subject, "kit": kit})
-            sender.send(MANUFACTURING_KITS.name, envelope.subject, made)
+            sender.send(MANUFACTURING_KITS.name, envelope.subject, made, envelope.trace)
     sender.flush()
 
 
@@ -103,4 +104,5 @@ def desk_secret(file: Path) -> bytes:
 if __name__ == "__main__":
     config = settings()
     configure_logs(config, "desk")
+    tracing.start(config, "desk")
     asyncio.run(run(config))

@@ -13,6 +13,7 @@ import psycopg
 from events.model import Event
 from events.ops import LetterPlace
 from events.registry import encode
+from postavka import tracing
 from postavka.clock import Clock
 from postavka.store.migration import migrate
 from postavka.store.recorder import APPEND
@@ -69,7 +70,7 @@ def record(act: psycopg.Connection[Any], done: Sequence[tuple[UUID, Event, str |
             [cause and f"kafka:{cause}" for _, _, cause in done],
             [str(subject) for subject in subjects],
             nothing,
-            nothing,
+            [tracing.current()] * len(done),
             *([],) * 7,
         ),
         binary=True,

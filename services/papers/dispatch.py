@@ -47,7 +47,7 @@ OPEN_TASKS = (Path(__file__).parent / "open_tasks.sql").read_text()
 class Commands(Protocol):
     """Where reports go: `postavka.log.send.Sender`."""
 
-    def send(self, topic: str, subject: str, message: Message) -> object: ...
+    def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> object: ...
 
     def flush(self) -> None: ...
 
@@ -161,7 +161,7 @@ class Dispatch:
                 dispatch_id=f"post-{task.document_id}"[:100] if by_post else str(task.sent),
                 tracking=task.tracking,
             )
-        self.commands.send(DOCUMENT_COMMANDS.name, str(task.request_id), message)
+        self.commands.send(DOCUMENT_COMMANDS.name, str(task.request_id), message, task.trace)
 
     def _carry(self, what: SignedBack | Declined) -> bool:
         """One answer as a command; False for a message that is not one of ours."""
@@ -169,7 +169,7 @@ class Dispatch:
         if found is None:
             log.info("an answer to a message that is none of ours", sent=str(what.sent))
             return False
-        request_id, document_id = found
+        request_id, document_id, trace = found
         message: Message
         try:
             match what:
@@ -194,17 +194,19 @@ class Dispatch:
         except ValidationError as wrong:
             log.error("an answer that no command can hold", sent=str(what.sent), error=str(wrong)[:300])
             return False
-        self.commands.send(DOCUMENT_COMMANDS.name, str(request_id), message)
+        self.commands.send(DOCUMENT_COMMANDS.name, str(request_id), message, trace)
         return True
 
-    def _document_of(self, sent: Sent) -> tuple[UUID, str] | None:
-        """By what was noted when it was sent, or, if that is lost, by what the log says of its dispatch."""
+    def _document_of(self, sent: Sent) -> tuple[UUID, str, str | None] | None:
+        """Its request, its id and the trace it was issued in: by what was noted when it was sent, or, if that is lost,
+        by what the log says of its dispatch."""
         row = self.connection.execute(
-            "SELECT request_id, document_id FROM work WHERE message = %s AND entity = %s "
-            "UNION SELECT request_id, document_id FROM documents WHERE delivery = 'edo' AND dispatch_id = %s LIMIT 1",
+            "SELECT request_id, document_id, d.trace FROM work w LEFT JOIN documents d USING (request_id, document_id) "
+            "WHERE w.message = %s AND w.entity = %s UNION SELECT request_id, document_id, trace FROM documents "
+            "WHERE delivery = 'edo' AND dispatch_id = %s LIMIT 1",
             (sent.message_id, sent.entity_id, str(sent)),
         ).fetchone()
-        return (row[0], row[1]) if row else None
+        return (row[0], row[1], row[2]) if row else None
 
     def _content(self, task: Task) -> bytes:
         """What goes to the operator: the XML issued, or where there is none the rendering on record."""

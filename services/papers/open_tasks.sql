@@ -4,7 +4,7 @@ SELECT d.request_id, d.document_id, d.kind, d.number, d.issued_on, d.issued_at, 
     d.rendering_sha256, d.dispatched_at, s.facts, s.closed_at IS NOT NULL AS closed,
     i.amount AS invoiced, i.vat_rate AS invoiced_vat_rate,
     w.rendering_sha256 AS made_sha256, w.rendering_reported_at, w.seal_sha256, w.message, w.entity,
-    w.tracking, w.posted_at, w.dispatch_reported_at, coalesce(w.tries, 0) AS tries
+    w.tracking, w.posted_at, w.dispatch_reported_at, coalesce(w.tries, 0) AS tries, d.trace
 FROM documents d
 JOIN sales s USING (request_id)
 LEFT JOIN invoices i USING (request_id)

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from events import shipping
-from events.envelope import header_map
+from events.envelope import header_map, trace_of
 from events.registry import BadBody, UnknownType, read_fields
 from events.topics import SHIPPING_EVENTS
 from postavka.log.record import Record, partition_name
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 ISSUED = (
     *("kind", "number", "issued_on", "issued_at", "recorded_at", "recipient_id", "partner_id", "distributor_id"),
-    *("signer_inn", "delivery", "form", "sha256"),
+    *("signer_inn", "delivery", "form", "sha256", "trace"),
 )
 LATER = (
     *("rendering_form", "rendering_sha256", "dispatched_at", "dispatch_id", "tracking"),
@@ -44,8 +44,8 @@ class Fold:
         self.later: dict[tuple[str, str], Row] = {}
         self.answers: list[Row] = []
 
-    def take(self, type_name: str, fields: Row, request_id: str, time: str) -> bool:
-        """One event, in its newest version; False if it says nothing here."""
+    def take(self, type_name: str, fields: Row, request_id: str, time: str, trace: str | None = None) -> bool:
+        """One event, in its newest version; False if it says nothing here. `trace`: its `traceparent`."""
         match type_name:
             case shipping.ShippingOpened.TYPE:
                 distributor = fields["distributor"]
@@ -63,7 +63,7 @@ class Fold:
                 }
             case shipping.DocumentIssued.TYPE:
                 act = fields["kind"] == shipping.DocumentKind.ACT.value
-                row = {name: fields.get(name) for name in ISSUED} | {"recorded_at": time}
+                row = {name: fields.get(name) for name in ISSUED} | {"recorded_at": time, "trace": trace}
                 row["distributor_id" if act else "partner_id"] = fields["recipient_id"]
                 self.issued[request_id, fields["document_id"]] = row
             case shipping.DocumentRendered.TYPE:
@@ -171,7 +171,8 @@ class Documents:
             type_name = headers.get("ce_type", b"").decode("utf-8", "replace")
             try:
                 newest, fields = read_fields(type_name, record.value)
-                counted += fold.take(newest, fields, headers["ce_subject"].decode(), headers["ce_time"].decode())
+                subject, time = headers["ce_subject"].decode(), headers["ce_time"].decode()
+                counted += fold.take(newest, fields, subject, time, trace_of(record.headers))
             except (KeyError, ValueError, TypeError, UnknownType, BadBody) as wrong:
                 unread.append((record.topic, record.partition, record.offset, type_name, str(wrong)[:500]))
         before = self._marks

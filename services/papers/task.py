@@ -51,6 +51,8 @@ class Task:
     posted: bool
     dispatched: bool
     tries: int
+    trace: str | None = None
+    """The `traceparent` in which the document was issued: what is reported of it goes on there, however late."""
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:
@@ -74,6 +76,7 @@ class Task:
             posted=row["posted_at"] is not None,
             dispatched=row["dispatched_at"] is not None,
             tries=row["tries"],
+            trace=row["trace"],
         )
 
     @property

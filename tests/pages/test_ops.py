@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.pages.conftest import Shoot
 from tests.pages.person import Person
 from tests.pages.test_everybody import look
-from tests.system.conftest import System
+from tests.system.conftest import System, wait_until
 from tests.system.traffic import Traffic
 
 SignedIn = Callable[..., Person]
@@ -145,6 +145,27 @@ def test_a_dead_letter_is_diagnosed_corrected_and_settled(
             return
         ops.page.wait_for_timeout(200)
     raise AssertionError("the corrected request was not taken")
+
+
+def test_a_click_is_one_trace_as_far_as_the_row_of_the_cabinet(person: SignedIn, system: System) -> None:
+    partner = person("lukomor")
+    partner.new_request()
+    partner.fill_request()
+    request_id = partner.send()
+    partner.expect_stage("Ждёт дистрибьютора")
+    tail = system.cli("log", "tail", "--request", request_id, "--since", "1h", "--no-follow", "--json")
+    (trace,) = {json.loads(line)["trace"].split("-")[1] for line in tail.splitlines()}
+    names = ("postavka-web", "postavka-request", "postavka-approval", "postavka-shipping", "postavka-cabinet")
+
+    def whole() -> bool:
+        found = system.collector.of(trace)
+        linked = {span.parent for span in found} <= {span.id for span in found} | {""}
+        return linked and {span.service for span in found} >= set(names)
+
+    wait_until(whole, f"spans of {names} that hang together")
+    spans = system.collector.of(trace)
+    (click,) = [span for span in spans if not span.parent]
+    assert (click.service, click.name) == ("postavka-web", "POST /requests/new/{request_type}")
 
 
 @pytest.mark.parametrize("path", ["/ops/waiting", "/ops/waiting?what=signature", "/ops/streams", "/ops/stream"])

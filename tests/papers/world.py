@@ -44,7 +44,7 @@ class Outbox:
         self._file, self._at = file, at
         self._buffered: list[str] = []
 
-    def send(self, topic: str, subject: str, message: Message) -> None:
+    def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> None:
         self._buffered.append(json.dumps([message.TYPE, encode(message).decode()]))
 
     def flush(self) -> None:

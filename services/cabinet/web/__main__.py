@@ -7,6 +7,7 @@ import os
 
 import uvicorn
 
+from postavka import tracing
 from postavka.logs import configure_logs, logger
 from postavka.settings import database_url, settings
 from services.accounts.sample import make_sample_users
@@ -22,6 +23,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     kernel, config = settings(), WebSettings()
     configure_logs(kernel, "web")
+    tracing.start(kernel, "web")
     prepare(database_url(kernel))
     if config.sample_accounts:
         asyncio.run(make_sample_users(database_url(kernel)))

@@ -33,6 +33,7 @@ from events.topics import (
     REQUEST_COMMANDS,
     confirmations_of,
 )
+from postavka import tracing
 from postavka.log.connection import for_aiokafka
 from postavka.logs import logger
 from postavka.privacy.protect import protected
@@ -108,6 +109,7 @@ class Commands:
             subject=subject,
             time=datetime.now(UTC),
             correlation=subject,
+            trace=tracing.current(),
         )
         sending = producer.send_and_wait(topic, encode(message), subject.encode(), headers=envelope.headers())
         try:

@@ -6,7 +6,8 @@ Plain ASGI, so that live streams pass through unbuffered.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import structlog
@@ -17,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from events.envelope import trace_of
+from postavka import tracing
 from postavka.logs import logger
 from services.cabinet.web.access import same_origin
 from services.cabinet.web.problem import Problem, problem
@@ -46,6 +49,7 @@ SECONDS = Histogram(
     ["kind"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+UNTOLD = ("/static/", "/healthz", "/livez", "/readyz", "/metrics")
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -80,7 +84,10 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope, headers)
-        with structlog.contextvars.bound_contextvars(request=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request=request_id),
+            _traced(scope, headers) as tell,
+        ):
             try:
                 if refusal is not None:
                     await refusal.response(scope["path"])(scope, receive, guarded)
@@ -97,7 +104,8 @@ class Guard:
             finally:
                 method = scope["method"] if scope["method"] in METHODS else "OTHER"
                 REQUESTS.labels(method, str(status)).inc()
-                if not scope["path"].startswith(("/static/", "/healthz", "/livez", "/readyz", "/metrics")):
+                tell(getattr(scope.get("route"), "path", None), status)
+                if not scope["path"].startswith(UNTOLD):
                     log.info(
                         "answered",
                         method=method,
@@ -139,6 +147,18 @@ class Guard:
         if self._config.secure:
             headers.setdefault("Strict-Transport-Security", HSTS)
         headers.setdefault("Cache-Control", "no-store")
+
+
+@contextmanager
+def _traced(scope: Scope, headers: Headers) -> Iterator[Callable[[str | None, int], None]]:
+    """A span for what somebody asks or does; none for what browsers and supervisors fetch, nor for live streams, which
+    last an hour. A client's own `traceparent` is gone on with."""
+    if scope["path"].startswith(UNTOLD) or "text/event-stream" in headers.get("accept", ""):
+        yield lambda route, status: None
+        return
+    method = scope["method"] if scope["method"] in METHODS else "OTHER"
+    with tracing.answering(method, trace_of([("traceparent", headers.get("traceparent", "").encode())])) as tell:
+        yield tell
 
 
 def _kind(path: str) -> str:
