@@ -43,7 +43,7 @@ from services.payments.sample import Order, sample_statement
 from services.reference.contracts import record_contract
 from services.shipping.settings import shipping_settings
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 150
 
 # Requests on the sample reference data (deploy/reference/sample.toml); clients are invented like everybody in it.
 THROUGH_DISTRIBUTOR = {

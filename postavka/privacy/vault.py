@@ -264,18 +264,25 @@ class _Transaction:
         self._vault._lock.acquire()
         try:
             connection = self._vault._connection
-            if connection is None or connection.closed or connection.broken:
-                connection = self._vault._connection = psycopg.connect(
-                    self._vault._conninfo,
-                    autocommit=True,
-                    options=f"-c search_path={SCHEMA},public",
-                    application_name="keys of postavka",
-                )
-            self._transaction = connection.transaction()
-            self._transaction.__enter__()
+            if connection is not None and not connection.closed:
+                try:
+                    return self._begin(connection)
+                except psycopg.OperationalError:  # PostgreSQL was away since: nothing was asked yet, so ask anew
+                    connection.close()
+            connection = self._vault._connection = psycopg.connect(
+                self._vault._conninfo,
+                autocommit=True,
+                options=f"-c search_path={SCHEMA},public",
+                application_name="keys of postavka",
+            )
+            return self._begin(connection)
         except BaseException:
             self._vault._lock.release()
             raise
+
+    def _begin(self, connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+        self._transaction = connection.transaction()
+        self._transaction.__enter__()
         return connection
 
     def __exit__(self, *exc: Any) -> None:

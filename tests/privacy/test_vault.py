@@ -320,3 +320,15 @@ def test_a_contact_is_taken_out_of_every_version_of_the_reference_data(url: str,
         text = str(connection.execute("SELECT jsonb_agg(body) FROM reference.entries").fetchone())
     assert contact.email not in text
     assert contact.name not in text
+
+
+def test_a_connection_that_postgresql_has_ended_is_replaced_unseen(vault: Vault, url: str):
+    vault.protect(a_command(client_email="first@romashka.example"))
+    with psycopg.connect(url, autocommit=True) as admin:
+        ended = admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'keys of postavka' AND datname = current_database()"
+        ).fetchall()
+    assert ended
+    command = a_command(client_email="second@romashka.example")
+    assert vault.reveal(orjson.loads(encode(vault.protect(command)))) == orjson.loads(encode(command))

@@ -57,7 +57,9 @@ def test_two_workers_of_a_stage_share_it_and_one_is_killed(
 ):
     sent = system.traffic()
     running = sent.in_background(500, 50)
-    wait_until(lambda: all(0 < assigned(system, stage) < alone[stage] for stage in STAGES), "partitions are shared", 60)
+    wait_until(
+        lambda: all(0 < assigned(system, stage) < alone[stage] for stage in STAGES), "partitions are shared", 150
+    )
     running.wait_for(200)
     for worker in second_workers:
         assert worker.poll() is None, "a second worker has ended by itself"

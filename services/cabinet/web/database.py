@@ -30,6 +30,7 @@ class Database:
             open=False,
             timeout=10,
             max_idle=300,
+            check=AsyncConnectionPool.check_connection,  # after PostgreSQL was away: a new one, not a page that fails
             kwargs={"application_name": "postavka-web", "options": "-c jit=off -c statement_timeout=15000"},
         )
         self._role: str | None = None
