@@ -57,10 +57,12 @@ def measure_pages(config: Settings, port: int, rows: int = ROWS) -> Pages:
     with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as browser:
         found = CSRF.search(browser.get("/sign-in").text)
         assert found
-        browser.post("/sign-in", data={"csrf": found[1], "login": PARTNER, "password": PASSWORD})
+        signed_in = browser.post("/sign-in", data={"csrf": found[1], "login": PARTNER, "password": PASSWORD})
+        assert signed_in.status_code == 303, signed_in.text[:500]
         after = None
         for _ in range(20):
-            after = browser.get("/api/v1/requests", params={"limit": 200, "after": after or None}).json()["next"]
+            place = {} if after is None else {"after": after}
+            after = browser.get("/api/v1/requests", params={"limit": 200, **place}).json()["next"]
         return Pages(
             first=_median(browser, "/requests"),
             filtered=_median(browser, "/api/v1/requests", status="awaiting-confirmation"),

@@ -42,6 +42,8 @@ SERVICES = (
     "web",
     "audit",
 )
+GIVES_WAY = {"cabinet": 5, **dict.fromkeys(("papers", "payments", "notices", "ops", "audit"), 10)}
+"""Niceness of what follows the log: under a load that the machine can't carry, what decides goes first."""
 MODULES = {"web": "services.cabinet.web"}
 """Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
@@ -134,6 +136,7 @@ class Launch:
                     **shared,
                     **self._env_of(name),
                 },
+                nice=GIVES_WAY.get(name, 0),
             )
             for name in self.services
         ]

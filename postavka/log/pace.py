@@ -1,20 +1,57 @@
-"""How eagerly aiokafka fetches: while records flow, the broker gathers them for some milliseconds before it answers.
+"""How eagerly aiokafka fetches: while records flow, a fetch waits its turn, and then brings all that has gathered.
 
-That makes a tenth of the answers, batches and commits, for a little latency. When nothing flows, the first record is
-handed over at once, and a waiting fetch costs nothing. aiokafka reads both values for every fetch.
+That makes a tenth of the fetches, batches and commits, for a little latency. The waiting is done here, not at the
+broker: a fetch that the broker holds until enough bytes are there is looked at anew with every record that arrives in
+any of its partitions, and that cost more than all else the broker did. When nothing flows, a fetch lies at the broker
+and the first record is handed over at once.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-LEAST_BYTES = 65_536
-"""With so much waiting the broker answers at once."""
 IDLE_MS = 1_000
 
 
-def keep_pace(consumer: Any, flowing: bool, wait_ms: int) -> None:
-    """Tell an `AIOKafkaConsumer` after each of its answers whether it brought records."""
-    fetcher = consumer._fetcher
-    fetcher._fetch_max_wait_ms = wait_ms if flowing else IDLE_MS
-    fetcher._fetch_min_bytes = LEAST_BYTES if flowing else 1
+class Pace:
+    """The pace of one `AIOKafkaConsumer`. `fetched` is told after each of its answers."""
+
+    def __init__(self, wait_ms: int, longest_ms: int | None = None) -> None:
+        """`wait_ms` between two fetches while records flow; up to `longest_ms` when handling them takes long: then
+        the machine has more to do than it can, and larger batches are cheaper."""
+        self._wait = wait_ms / 1000
+        self._longest = (longest_ms or wait_ms) / 1000
+        self._next = 0.0
+        self._handling = 0.0
+        self._fetcher: Any = None
+
+    def handled(self, seconds: float) -> None:
+        """So long did the last batch take, from its first decision to its commit."""
+        self._handling = seconds
+
+    def fetched(self, consumer: Any, brought_records: bool) -> None:
+        """The consumer has given what it had. Its next fetch waits if records flow."""
+        if self._fetcher is not consumer._fetcher:
+            self._attach(consumer._fetcher)
+        if brought_records:
+            self._next = time.monotonic() + min(max(self._wait, HANDLING * self._handling), self._longest)
+
+    def _attach(self, fetcher: Any) -> None:
+        self._fetcher = fetcher
+        fetcher._fetch_max_wait_ms = IDLE_MS
+        fetcher._fetch_min_bytes = 1
+        actions = fetcher._get_actions_per_node
+
+        def paced(assignment: Any) -> Any:
+            requests, resets, timeout, invalid_metadata, resumes = actions(assignment)
+            left = self._next - time.monotonic()
+            if requests and left > 0:
+                requests, timeout = [], min(timeout, left)
+            return requests, resets, timeout, invalid_metadata, resumes
+
+        fetcher._get_actions_per_node = paced
+
+
+HANDLING = 4
+"""A stage is handling records at most a fifth of the time, as long as `longest_ms` allows."""

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -295,14 +295,16 @@ class _Transaction:
             self._vault._lock.release()
 
 
-@cache
-def _vault(conninfo: str, master: bytes) -> Vault:
-    return Vault(conninfo, master)
+_opened: dict[tuple[str, Path], Vault] = {}
 
 
 def open_vault(config: Settings) -> Vault:
-    """The vault of this installation, one a process."""
-    return _vault(database_url(config), master_key(config))
+    """The vault of this installation, one a process: the master key is read once."""
+    place = (database_url(config), config.home)
+    vault = _opened.get(place)
+    if vault is None:
+        vault = _opened.setdefault(place, Vault(place[0], master_key(config)))
+    return vault
 
 
 def normal(name: str) -> str:

@@ -26,11 +26,12 @@ from confluent_kafka.admin import AdminClient
 
 from postavka import tracing
 from postavka.log.connection import for_aiokafka, for_librdkafka
-from postavka.log.pace import keep_pace
+from postavka.log.pace import Pace
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
+from postavka.memory import collect_seldom
 from postavka.settings import Settings, settings
 from postavka.stage import metrics
 from postavka.stage.http import serve_health
@@ -41,10 +42,13 @@ log = logger(__name__)
 
 MOST_RECORDS = 2_000
 POLL_MS = 1_000
-WAIT_MS = 50
-"""How long the broker gathers records while they flow: a person looking at a page does not notice."""
+WAIT_MS, LONGEST_WAIT_MS = 50, 500
+"""Between two fetches while records flow: a person looking at a page does not notice. The longer one when there is more
+to do than the machine can: what follows the log gives way to what decides."""
 COMMIT_SECONDS = 2.0
 WATCH_SECONDS = 2.0
+BUSY_SECONDS = 120.0
+"""A batch that takes longer while PostgreSQL is not known to be away hangs."""
 
 
 class Projection(Protocol):
@@ -87,6 +91,7 @@ def main(
     tracing.start(config, projection.name)
     try:
         uvloop.install()
+        collect_seldom()
         asyncio.run(_run(projection, config, beside))
     except Exception as error:
         log.exception("the projection ends", projection=projection.name, error=str(error)[:500])
@@ -112,6 +117,8 @@ class LiveProjection:
         self.lag = 0
         self.last_batch = time.monotonic()
         self._committed = time.monotonic()
+        self._pace = Pace(WAIT_MS, LONGEST_WAIT_MS)
+        self._busy_since: float | None = None
         check_topics(config, projection.topics)
         self.consumer: AIOKafkaConsumer
 
@@ -170,15 +177,19 @@ class LiveProjection:
         while True:
             fetched = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
             records = [to_record(record) for batch in fetched.values() for record in batch]
-            keep_pace(self.consumer, bool(records), WAIT_MS)
+            self._pace.fetched(self.consumer, bool(records))
             if not records:
                 continue
+            started = self._busy_since = time.monotonic()
             try:
                 counted = await loop.run_in_executor(self.thread, self._patiently, self.projection.project, records)
             except MarksMoved as moved:
                 log.info("marks moved, reading them again", why=str(moved))
                 await self.seek_to_marks(list(self.consumer.assignment()))
                 continue
+            finally:
+                self._busy_since = None
+            self._pace.handled(time.monotonic() - started)
             for record in records:
                 self.handled[record.topic, record.partition] = record.offset
             self.last_batch = time.monotonic()
@@ -230,8 +241,17 @@ class LiveProjection:
             metrics.TROUBLE.labels(self.projection.name).set(self.trouble is not None)
             stalled = self.progress.see(time.monotonic(), ends, self.handled)
             metrics.STANDSTILL.labels(self.projection.name).set(self.progress.standstill(time.monotonic()))
-            if stalled is not None and self.trouble is None:
-                raise RuntimeError(f"no progress: {stalled}")
+            if self.trouble is None:
+                self._end_if_stuck(stalled)
+
+    def _end_if_stuck(self, stalled: str | None) -> None:
+        """Raises when it does not get on though both servers answer. A batch at hand may take its time."""
+        busy = self._busy_since
+        if busy is not None:
+            if time.monotonic() - busy > BUSY_SECONDS:
+                raise RuntimeError(f"no progress: one batch for {time.monotonic() - busy:.0f} s")
+        elif stalled is not None:
+            raise RuntimeError(f"no progress: {stalled}")
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For `/healthz`."""

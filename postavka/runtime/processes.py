@@ -43,6 +43,8 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 5
     user: str | None = None
+    nice: int = 0
+    """Above 0 it gives way to others when the processor is short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ class Processes:
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
         ]
         for program in self._programs.values():
-            command = " ".join(_quoted(part) for part in _tethered(program.argv, program.stop_signal, program.user))
+            argv = _tethered(program.argv, program.stop_signal, program.user, program.nice)
+            command = " ".join(map(_quoted, argv))
             environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in program.env.items())
             sections.append(
                 f"[program:{program.name}]\ncommand={_escaped(command)}\nautostart=false\nautorestart=true\n"
@@ -186,8 +189,8 @@ class Processes:
         return "\n".join(sections)
 
 
-def _tethered(argv: Sequence[str], sign: str, user: str | None = None) -> list[str]:
-    options = ["--signal", sign] + (["--user", user] if user else [])
+def _tethered(argv: Sequence[str], sign: str, user: str | None = None, nice: int = 0) -> list[str]:
+    options = ["--signal", sign] + (["--user", user] if user else []) + (["--nice", str(nice)] if nice else [])
     return [sys.executable, "-m", "postavka.runtime.tether", *options, "--", *argv]
 
 

@@ -1,7 +1,8 @@
-"""Ties a program to its parent: `python -m postavka.runtime.tether [--signal INT] [--user NAME] -- program …`.
+"""Ties a program to its parent: `python -m postavka.runtime.tether [options] -- program …`.
 
-When the parent dies, in whatever way, the kernel sends the signal to the program: nothing is left running after a
-`kill -9`. With `--user` the program runs as that user (PostgreSQL refuses to run as root). Linux only.
+When the parent dies, in whatever way, the kernel sends it `--signal` (TERM): nothing is left running after a `kill -9`.
+With `--user` it runs as that user (PostgreSQL refuses to run as root), with `--nice` it gives way to others when the
+processor is short. Linux only.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def main(arguments: list[str]) -> None:
     sign = signal.Signals[f"SIG{_option(options, '--signal') or 'TERM'}"]
     user = _option(options, "--user")
     parent = os.getppid()
+    os.nice(int(_option(options, "--nice") or 0))
     if user:
         become(user)
     # After the change of user: that clears it.

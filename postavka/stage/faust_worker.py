@@ -26,15 +26,15 @@ from faust.types import TP, Message
 from faust.types.transports import SchedulingStrategyT
 
 from postavka.log.connection import bootstrap, ssl_context
-from postavka.log.pace import keep_pace
+from postavka.log.pace import Pace
 from postavka.log.record import Record, partition_name
 from postavka.settings import Settings
 from postavka.store.mark import Mark
 
 QUEUE = 8
 """Fetches waiting to be handled; Faust stops reading beyond."""
-WAIT_MS = 20
-"""How long the broker gathers records for a stage while they flow."""
+WAIT_MS, LONGEST_WAIT_MS = 15, 100
+"""Between two fetches of a stage while records flow; the longer one when there is more to do than the machine can."""
 
 TakePartitions = Callable[[Iterable[str]], Awaitable[Mapping[str, Mark]]]
 Fetched = list[Any]
@@ -64,7 +64,7 @@ class PacedThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
         records = await super()._fetch_records(consumer, *arguments, **options)
-        keep_pace(consumer, bool(records), WAIT_MS)
+        self.consumer.app.pace.fetched(consumer, bool(records))
         return records
 
 
@@ -112,6 +112,7 @@ class StageApp(faust.App):  # type: ignore[misc]
 
     take_partitions: TakePartitions
     reached: dict[TP, int]
+    pace: Pace
 
 
 class FaustWorker:
@@ -123,6 +124,7 @@ class FaustWorker:
         self.app = _app(settings, name)
         self.app.take_partitions = take_partitions
         self.app.reached = {}
+        self.app.pace = Pace(WAIT_MS, LONGEST_WAIT_MS)
         self.app.transport = StageTransport(self.app.conf.broker_consumer, self.app)
 
         async def consume(stream: Any) -> None:
@@ -165,8 +167,9 @@ class FaustWorker:
         self._rest = found[most:]
         return [to_record(each) for each in found[:most]]
 
-    def acknowledge(self, records: Iterable[Record]) -> None:
-        """Their batch is committed: Kafka's group offset may follow."""
+    def acknowledge(self, records: Iterable[Record], seconds: float = 0.0) -> None:
+        """Their batch is committed, in so many seconds: Kafka's group offset may follow."""
+        self.app.pace.handled(seconds)
         for record in records:
             self.app.reached[TP(record.topic, record.partition)] = record.offset
 

@@ -28,6 +28,7 @@ from postavka.log.relay import Relay
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
+from postavka.memory import collect_seldom
 from postavka.settings import Settings, database_url, settings
 from postavka.stage import metrics
 from postavka.stage.definition import Stage
@@ -65,6 +66,7 @@ def main(stage: Stage) -> None:
     tracing.start(config, stage.name)
     try:
         uvloop.install()
+        collect_seldom()
         asyncio.run(StageService(stage, config).run())
     except Exception as error:
         log.exception("the service ends", stage=stage.name, error=str(error)[:500])
@@ -147,9 +149,10 @@ class StageService:
             outcome = await loop.run_in_executor(self.thread, self._handle_batch, records)
             self._busy_since = None
             self.relay.wake()
-            self.worker.acknowledge(records)
+            took = time.perf_counter() - started
+            self.worker.acknowledge(records, took)
             self.last_batch = time.monotonic()
-            self._measure(outcome, len(records), time.perf_counter() - started)
+            self._measure(outcome, len(records), took)
 
     def _handle_batch(self, records: list[Record]) -> Outcome:
         outcome: Outcome = self._patiently(self.runner.handle, records)

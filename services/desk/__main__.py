@@ -20,7 +20,7 @@ from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
 from postavka import tracing
 from postavka.log.connection import for_aiokafka
-from postavka.log.pace import keep_pace
+from postavka.log.pace import Pace
 from postavka.log.send import Sender
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
@@ -68,10 +68,11 @@ async def run(config: Settings) -> None:
 
 async def _answer(consumer: AIOKafkaConsumer, sender: Sender, secret: bytes) -> None:
     committed, behind = time.monotonic(), False
+    pace = Pace(WAIT_MS)
     while True:
         fetched = await consumer.getmany(timeout_ms=1_000, max_records=1_000)
         records = [record for batch in fetched.values() for record in batch]
-        keep_pace(consumer, bool(records), WAIT_MS)
+        pace.fetched(consumer, bool(records))
         if records:
             await asyncio.to_thread(_send_kits, records, sender, secret)
             behind = True

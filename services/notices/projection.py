@@ -164,12 +164,20 @@ class _Work:
         self.marks: dict[str, Mark] = {}
         self.stories: dict[UUID, Story] = {}
         self._changed: set[UUID] = set()
+        self._answers: dict[tuple[str, UUID, str], str] = {}
+        """First record of each answer that this batch repeats or brings, by distributor, request and confirmation."""
+        self._new_answers: set[tuple[str, UUID, str]] = set()
         self._news: list[tuple[News, Envelope | None, Record]] = []
 
     def run(self) -> tuple[int, int]:
         """How many records counted, and how many pieces of news there are."""
         read = [found for record in self._records if (found := self._sift(record)) is not None]
         self._load({subject for *_, subject in read if subject is not None})
+        self._load_answers(
+            (distributor_of(record.topic) or "", message.request_id, message.confirmation_id)
+            for record, _, message, _ in read
+            if isinstance(message, DistributorConfirmation)
+        )
         for record, envelope, message, subject in read:
             self._take(record, envelope, message, subject)
         batch = Batch(events=self._notices())
@@ -181,12 +189,8 @@ class _Work:
         letters = self._letters()
         if batch.events or batch.moved:
             self._connection.execute(APPEND, parameters_of(batch), prepare=True, binary=True)
-        for subject in self._changed:
-            self._connection.execute(
-                "INSERT INTO stories (request_id, story) VALUES (%s, %s) "
-                "ON CONFLICT (request_id) DO UPDATE SET story = excluded.story",
-                (subject, self.stories[subject].model_dump_json(exclude_defaults=True)),
-            )
+        self._keep_stories()
+        self._keep_answers()
         return len(read), len(batch.events) + letters
 
     # Reading
@@ -245,6 +249,42 @@ class _Work:
         stored = {subject: Story.model_validate_json(story) for subject, story in rows}
         self.stories.update({subject: stored.get(subject, Story()) for subject in missing})
 
+    def _load_answers(self, places: Iterable[tuple[str, UUID, str]]) -> None:
+        wanted = list(set(places))
+        if not wanted:
+            return
+        rows = self._connection.execute(
+            "SELECT distributor_id, request_id, confirmation_id, record FROM answers "
+            "JOIN unnest(%s::text[], %s::uuid[], %s::text[]) AS w(distributor_id, request_id, confirmation_id) "
+            "USING (distributor_id, request_id, confirmation_id)",
+            [list(column) for column in zip(*wanted, strict=True)],
+        )
+        self._answers = {
+            (distributor, request, confirmation): first for distributor, request, confirmation, first in rows
+        }
+
+    # Writing
+
+    def _keep_stories(self) -> None:
+        if not self._changed:
+            return
+        subjects = list(self._changed)
+        self._connection.execute(
+            "INSERT INTO stories (request_id, story) SELECT * FROM unnest(%s::uuid[], %s::jsonb[]) "
+            "ON CONFLICT (request_id) DO UPDATE SET story = excluded.story",
+            (subjects, [self.stories[each].model_dump_json(exclude_defaults=True) for each in subjects]),
+        )
+
+    def _keep_answers(self) -> None:
+        if not self._new_answers:
+            return
+        rows = [(*place, self._answers[place]) for place in self._new_answers]
+        self._connection.execute(
+            "INSERT INTO answers (distributor_id, request_id, confirmation_id, record) "
+            "SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
     # News
 
     def _take(self, record: Record, envelope: Envelope | None, message: Message | None, subject: UUID | None) -> None:
@@ -264,13 +304,11 @@ class _Work:
 
     def _seen(self, record: Record, answer: DistributorConfirmation) -> None:
         distributor = distributor_of(record.topic) or ""
-        row = self._connection.execute(
-            "INSERT INTO answers AS a VALUES (%s, %s, %s, %s) "
-            "ON CONFLICT (distributor_id, request_id, confirmation_id) DO UPDATE SET record = a.record "
-            "RETURNING record",
-            (distributor, answer.request_id, answer.confirmation_id, record.coordinates),
-        ).fetchone()
-        first = row[0] if row else record.coordinates
+        place = (distributor, answer.request_id, answer.confirmation_id)
+        first = self._answers.get(place)
+        if first is None:
+            self._answers[place] = first = record.coordinates
+            self._new_answers.add(place)
         if first != record.coordinates:
             receipt = NoticeReceipt(
                 record=record.coordinates, confirmation_id=answer.confirmation_id, duplicate_of=first
@@ -284,6 +322,9 @@ class _Work:
             return
         place = f"{headers['dlq_topic']}/{headers.get('dlq_partition')}/{headers.get('dlq_offset')}"
         self._connection.execute("DELETE FROM answers WHERE distributor_id = %s AND record = %s", (distributor, place))
+        for known in [each for each, first in self._answers.items() if first == place]:
+            del self._answers[known]
+            self._new_answers.discard(known)
         reason = Reason(
             code=headers.get("dlq_code", "unreadable"),
             message=f"Запись {place} не принята: {headers.get('dlq_reason', '')}"[:2_000],
@@ -378,6 +419,9 @@ class _Work:
 
     def _record_of(self, news: News, receipt: NoticeReceipt) -> str:
         """An answer that was held is answered with the approval: where the answer itself lies was noted."""
+        at_hand = self._answers.get((news.party_id, news.request_id, receipt.confirmation_id or ""))
+        if at_hand is not None:
+            return at_hand
         row = self._connection.execute(
             "SELECT record FROM answers WHERE distributor_id = %s AND request_id = %s AND confirmation_id = %s",
             (news.party_id, news.request_id, receipt.confirmation_id),
@@ -406,13 +450,8 @@ class _Work:
         ]
         off = self._switched_off(letters)
         oldest = datetime.now(UTC) - timedelta(seconds=owner._config.mail_oldest_seconds)
-        with self._connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO mail (id, request_id, kind, party, party_id, recipient, recipient_name, message_id, "
-                "subject, text, html, off, cause, happened_at, status) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                [_row(letter, _status(letter, off, oldest)) for letter in letters],
-            )
+        rows = [_row(letter, _status(letter, off, oldest)) for letter in letters]
+        self._connection.execute(INSERT_MAIL, [list(column) for column in zip(*rows, strict=True)])
         return len(letters)
 
     def _switched_off(self, letters: Iterable[Letter]) -> set[tuple[str, str]]:
@@ -421,6 +460,19 @@ class _Work:
             "SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s)", (addresses,)
         ).fetchall()
         return {(recipient, kind) for recipient, kind in rows}
+
+
+_MAIL = {
+    **dict.fromkeys(("id", "request_id"), "uuid"),
+    **dict.fromkeys(("kind", "party", "party_id", "recipient", "recipient_name", "message_id"), "text"),
+    **dict.fromkeys(("subject", "text", "html", "off", "cause"), "text"),
+    "happened_at": "timestamptz",
+    "status": "text",
+}
+INSERT_MAIL = (
+    f"INSERT INTO mail ({', '.join(_MAIL)}) "  # noqa: S608
+    f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in _MAIL.values())}) ON CONFLICT DO NOTHING"
+)
 
 
 def prepare(conninfo: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -40,6 +41,32 @@ SENT = Counter("postavka_letters_total", "Letters by what became of a try", ["ou
 DUE = Gauge("postavka_letters_due", "Letters that wait to be sent")
 OLDEST = Gauge("postavka_letters_oldest_seconds", "Age of the oldest letter that waits to be sent")
 FAILED = Gauge("postavka_letters_failed", "Letters that could not be sent, or have no address")
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What became of a try, to be written down."""
+
+    id: UUID
+    status: str
+    said: str
+    unsure: bool = False
+    next_at: datetime | None = None
+
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        """Of `NOTE`."""
+        return self.status, self.said, self.unsure, self.next_at, self.status, self.id
+
+
+NOTE = (
+    "UPDATE mail SET status = %s::text, tries = tries + 1, said = %s, unsure = unsure OR %s, "
+    "next_at = coalesce(%s, next_at), sent_at = CASE WHEN %s = 'sent' THEN now() ELSE sent_at END WHERE id = %s"
+)
+NEXT = (
+    "UPDATE mail SET status = 'sending' WHERE id = (SELECT id FROM mail WHERE status = 'due' "
+    "AND next_at <= now() ORDER BY next_at, happened_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
+)
 
 
 class Sender:
@@ -101,13 +128,15 @@ class Sender:
             async with await psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, row_factory=dict_row, options="-c search_path=notices,public"
             ) as connection:
+                noted: Noted | None = None
                 while True:
-                    letter = await self._next(connection)
+                    letter = await self._next(connection, noted)
+                    noted = None
                     if letter is None:
                         await self._rest()
                         continue
                     try:
-                        await self._send(connection, transport, letter)
+                        noted = await self._send(transport, letter)
                         pause = FIRST_PAUSE_SECONDS
                     except Away as away:
                         self.trouble = str(away)
@@ -128,57 +157,42 @@ class Sender:
             return
         self._woken.clear()
 
-    async def _next(self, connection: psycopg.AsyncConnection[Any]) -> dict[str, Any] | None:
-        """The letter that has waited longest, marked as being sent."""
-        cursor = await connection.execute(
-            "UPDATE mail SET status = 'sending' WHERE id = (SELECT id FROM mail WHERE status = 'due' "
-            "AND next_at <= now() ORDER BY next_at, happened_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
-        )
-        row: dict[str, Any] | None = await cursor.fetchone()
+    async def _next(self, connection: psycopg.AsyncConnection[Any], noted: Noted | None) -> dict[str, Any] | None:
+        """The letter that has waited longest, marked as being sent; what became of the one before it is noted in the
+        same transaction."""
+        async with connection.transaction():
+            if noted is not None:
+                await connection.execute(NOTE, noted.parameters)
+            cursor = await connection.execute(NEXT)
+            row: dict[str, Any] | None = await cursor.fetchone()
         return row
 
-    async def _send(self, connection: psycopg.AsyncConnection[Any], transport: Transport, row: dict[str, Any]) -> None:
+    async def _send(self, transport: Transport, row: dict[str, Any]) -> Noted:
         started = time.monotonic()
         try:
             message = message_of(row, self._config)
         except Exception as unfit:  # one letter that can't be written must not keep the others
             log.exception("mail: a letter can't be written", letter=str(row["id"]))
-            await self._note(connection, row, "failed", f"can't be written: {type(unfit).__name__}: {unfit}"[:500])
-            return
+            return Noted(row["id"], "failed", f"can't be written: {type(unfit).__name__}: {unfit}"[:500])
         try:
             said = await transport.send(message)
         except Refused as refused:
             SENT.labels("refused").inc()
             log.warning("mail: refused for good", letter=str(row["id"]), kind=row["kind"], said=str(refused))
-            await self._note(connection, row, "failed", str(refused))
-            return
+            return Noted(row["id"], "failed", str(refused))
         except Later as later:
             SENT.labels("later").inc()
-            unsure = later.unsure
             next_at = next_try(row["tries"] + 1, self._config.mail_retry_seconds)
             gives_up = datetime.now(UTC) - row["made_at"] > timedelta(seconds=self._config.mail_give_up_seconds)
             status = "failed" if gives_up else "due"
             log.info(
                 "mail: not taken", letter=str(row["id"]), said=str(later), status=status, again=next_at.isoformat()
             )
-            await connection.execute(
-                "UPDATE mail SET status = %s, tries = tries + 1, said = %s, unsure = unsure OR %s, next_at = %s "
-                "WHERE id = %s",
-                (status, str(later), unsure, next_at, row["id"]),
-            )
-            return
+            return Noted(row["id"], status, str(later), later.unsure, next_at)
         self.trouble = None
         SENT.labels("sent").inc()
-        await self._note(connection, row, "sent", said)
         log.debug("mail: sent", letter=str(row["id"]), kind=row["kind"], seconds=round(time.monotonic() - started, 3))
-
-    @staticmethod
-    async def _note(connection: psycopg.AsyncConnection[Any], row: dict[str, Any], status: str, said: str) -> None:
-        await connection.execute(
-            "UPDATE mail SET status = %s, tries = tries + 1, said = %s, "
-            "sent_at = CASE WHEN %s = 'sent' THEN now() END WHERE id = %s",
-            (status, said, status, row["id"]),
-        )
+        return Noted(row["id"], "sent", said)
 
     async def _measure_now_and_then(self, session: psycopg.AsyncConnection[Any]) -> None:
         """On the session that holds the lock: when it breaks, sending ends."""

@@ -233,7 +233,7 @@ def test_the_master_key_is_made_once_and_for_its_owner_alone(tmp_path: Path):
 def config(servers: Endpoints, url: str, tmp_path: Path) -> Settings:
     made = Settings(**servers.settings(database_url=url, home=tmp_path))
     ensure_topics(made, ["commands.requests", "request.events", "approval.events", "privacy.erasures"])
-    vaults._vault.cache_clear()
+    vaults._opened.clear()
     return made
 
 

@@ -1,0 +1,54 @@
+"""What a run costs: CPU time by process, so that figures do not depend on who else uses the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import psutil
+
+from postavka.cli.launch import Launch
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU seconds, user and system together, by program. `bench` is the load itself."""
+
+    seconds: Mapping[str, float]
+
+    def __sub__(self, before: Cost) -> Cost:
+        return Cost({name: spent - before.seconds.get(name, 0.0) for name, spent in self.seconds.items()})
+
+    @property
+    def whole(self) -> float:
+        """All but the load."""
+        return sum(spent for name, spent in self.seconds.items() if name != "bench")
+
+    def per_request_ms(self, requests: int) -> dict[str, float]:
+        """CPU milliseconds for each request, the dearest first."""
+        each = {name: spent * 1000 / requests for name, spent in self.seconds.items()}
+        return dict(sorted(each.items(), key=lambda pair: -pair[1]))
+
+
+def cost(launch: Launch, servers: Iterable[str] = ("kafka", "postgres")) -> Cost:
+    """What everything has spent until now. A program that was started anew begins at zero."""
+    pids = {name: launch.processes.pid(name) for name in (*servers, *launch.services)}
+    spent = {name: spent_by(pid) for name, pid in pids.items() if pid}
+    return Cost({**spent, "bench": spent_by(psutil.Process().pid, children=False)})
+
+
+def spent_by(pid: int, children: bool = True) -> float:
+    """CPU seconds of a process, with its living children and those that have ended."""
+    process = psutil.Process(pid)
+    times = process.cpu_times()
+    total = times.user + times.system
+    if not children:
+        return float(total)
+    total += times.children_user + times.children_system
+    for child in process.children(recursive=True):
+        try:
+            of_child = child.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += of_child.user + of_child.system
+    return float(total)
