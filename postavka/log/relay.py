@@ -39,6 +39,8 @@ ROUND = 4_000
 POLL_SECONDS = 0.1
 """How long a relay sleeps when nobody wakes it: bounds the delay of events written by another worker."""
 CHECKPOINT_SECONDS = 1.0
+DEAD_LETTER_SECONDS = 0.5
+"""How often dead letters are looked for: nobody waits for them as for an event."""
 LOCK_RETRY_SECONDS = 1.0
 DEAD_LETTERS = "dead-letters"
 LARGEST_COPY = 900_000
@@ -174,6 +176,7 @@ class Relay(threading.Thread):
     def _publish(self, session: psycopg.Connection[Any], publisher: _Publisher, there: Positions) -> None:
         written = time.monotonic()
         dirty = False
+        letters_due = 0.0
         while not self._stopping.is_set():
             events = read_events(session, self.position)
             if events:
@@ -183,7 +186,9 @@ class Relay(threading.Thread):
                 self.position = events[-1].position
                 self._on_published(len(events))
                 dirty = True
-            publish_dead_letters(session, publisher, self._source)
+            if time.monotonic() >= letters_due:
+                publish_dead_letters(session, publisher, self._source)
+                letters_due = time.monotonic() + DEAD_LETTER_SECONDS
             if dirty and time.monotonic() - written > CHECKPOINT_SECONDS:
                 write_checkpoint(session, self.position, publisher.offsets)
                 written, dirty = time.monotonic(), False

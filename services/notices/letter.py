@@ -95,7 +95,8 @@ def _person(name: str, address: str) -> str:
     person = Address(_one_line(name), addr_spec=address)
     if not person.addr_spec.isascii():
         raise ValueError("an address with letters that mail servers don't take")
-    return str(person) if person.display_name.isascii() else f"{_words(person.display_name)}\r\n <{person.addr_spec}>"
+    folded: str = SMTP.header_factory("To", str(person)).fold(policy=SMTP)
+    return folded.removeprefix("To: ").rstrip()
 
 
 def _words(text: str) -> str:

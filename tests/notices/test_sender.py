@@ -185,7 +185,7 @@ die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 step = sys.argv[2]
 
 class Dying(module.Sender):
-    async def _send(self, connection, transport, row):
+    async def _send(self, transport, row):
         if step == "before":
             die()
         real = transport.send
@@ -193,7 +193,7 @@ class Dying(module.Sender):
             said = await real(message)
             die()
         transport.send = send
-        await super()._send(connection, transport, row)
+        return await super()._send(transport, row)
 
 asyncio.run(Dying(settings(), chosen).run())
 """
