@@ -22,7 +22,7 @@ from tests.system.oracle import STAGES, Oracle
 from tests.system.traffic import Traffic
 
 Until = Callable[[], object]
-LOOKS = 8
+LOOKS = 4
 
 
 class System:
@@ -80,7 +80,13 @@ class System:
                     raise
             else:
                 return
+            wait_until(self._is_at_rest, "nothing is written any more", 240)
         raise AssertionError(f"something was written during each of {LOOKS} looks, and none of them was right")
+
+    def _is_at_rest(self) -> bool:
+        before = self._heads()
+        time.sleep(3)
+        return self._heads() == before
 
     def _heads(self) -> dict[str, object]:
         with psycopg.connect(self.database_url) as connection:

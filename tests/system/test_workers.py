@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,8 +19,18 @@ STAGES = ("approval", "billing", "shipping")
 
 @pytest.fixture
 def alone(system: System) -> dict[str, int]:
-    """How many partitions the only worker of each stage has."""
-    return {stage: assigned(system, stage) for stage in STAGES}
+    """How many partitions the only worker of each stage has, once nothing moves any more."""
+    system.settle()
+    before: dict[str, int] = {}
+
+    def at_rest() -> bool:
+        last = dict(before)
+        before.update({stage: assigned(system, stage) for stage in STAGES})
+        time.sleep(1)
+        return before == last and all(before.values())
+
+    wait_until(at_rest, "the first workers have all partitions")
+    return before
 
 
 @pytest.fixture
