@@ -11,7 +11,7 @@ Stop all workers of the stage before restoring its schema: one that still runs n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -44,16 +44,21 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
                 event = recorded(record)
                 if event is not None and event.position > head:
                     missing.setdefault(event.position, event)
-        if missing:
-            with connection.transaction():
-                events = [missing[position] for position in sorted(missing)]
+        if not missing:
+            return 0
+        with connection.transaction():
+            # Another worker of the stage may be at work: what it wrote and published meanwhile is in the store already.
+            head = _head(connection, "FOR UPDATE")
+            events = [missing[position] for position in sorted(missing) if position > head]
+            if events:
                 import_events(
                     connection,
                     events,
                     lambda event: stage.claims(event.originator_id, decode(event.type, event.body)),  # type: ignore[arg-type]
                 )
-            log.warning("events came back from the topic into an older store", stage=stage.name, events=len(missing))
-    return len(missing)
+        if events:
+            log.warning("events came back from the topic into an older store", stage=stage.name, events=len(events))
+    return len(events)
 
 
 def imported_inputs(datastore: SchemaDatastore) -> frozenset[str]:
@@ -62,8 +67,8 @@ def imported_inputs(datastore: SchemaDatastore) -> frozenset[str]:
         return frozenset(row["input"] for row in connection.execute("SELECT input FROM imported_inputs"))
 
 
-def _head(connection: psycopg.Connection[Any]) -> int:
-    row = connection.execute("SELECT position FROM head").fetchone()
+def _head(connection: psycopg.Connection[Any], lock: Literal["", "FOR UPDATE"] = "") -> int:
+    row = connection.execute(f"SELECT position FROM head {lock}").fetchone()
     return int(row[0]) if row else 0
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from eventsourcing.persistence import IntegrityError, InterfaceError, OperationalError
 
 from events.envelope import Envelope, EnvelopeError, header_map, trace_of
@@ -331,6 +332,11 @@ class _Work:
             self._record(incoming, current, decision)
         except (IntegrityError, OperationalError, InterfaceError, AssertionError):
             raise  # of the store, not of the decider: the batch is handled again
+        except (
+            psycopg.OperationalError,
+            psycopg.InterfaceError,
+        ) as away:  # the facts were asked of PostgreSQL: the same
+            raise OperationalError(str(away)) from away
         except Exception as bug:  # a defect in a decider must not stop the partition: the record is kept and shown
             log.exception("a decider failed", stage=self.stage.name, record=incoming.record.coordinates)
             self._refuse(incoming.record, "decider-failed", f"{type(bug).__name__}: {bug}"[:500], incoming.subject)
