@@ -97,7 +97,7 @@ class System:
 
     def settle(self) -> None:
         """Until every service has handled everything, and all is published."""
-        wait_until(lambda: all(self._is_idle(name) for name in (*STAGES, "cabinet", "desk")), "all is handled", 90)
+        wait_until(lambda: all(self._is_idle(name) for name in (*STAGES, "cabinet", "desk")), "all is handled", 240)
 
     def _is_idle(self, name: str) -> bool:
         if name in (*STAGES, "cabinet"):
@@ -144,7 +144,7 @@ def _place(mark: tuple[str, int]) -> tuple[str, str, int]:
     return topic, number, mark[1]
 
 
-def wait_until(holds: Until, what: str, patience: float = 60) -> float:
+def wait_until(holds: Until, what: str, patience: float = 180) -> float:
     """Poll until it holds; returns the seconds it took. Fails with `what`."""
     started = time.monotonic()
     while not holds():

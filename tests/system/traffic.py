@@ -108,7 +108,7 @@ class Traffic:
         self._consumer.assign(places)
         self._stop = threading.Event()
 
-    def run(self, count: int, rate: float, patience: float = 120, plans: Sequence[str] = PLANS) -> None:
+    def run(self, count: int, rate: float, patience: float = 300, plans: Sequence[str] = PLANS) -> None:
         """Send `count` requests and stay until all have ended. Raises `Unfinished`."""
         wanted = list(islice(cycle(plans), count))
         started = time.monotonic()
@@ -124,7 +124,7 @@ class Traffic:
         self.flush()
         self._consumer.close()
 
-    def in_background(self, count: int, rate: float, patience: float = 120, plans: Sequence[str] = PLANS) -> Running:
+    def in_background(self, count: int, rate: float, patience: float = 300, plans: Sequence[str] = PLANS) -> Running:
         """The same in a thread of its own."""
         return Running(self, count, rate, patience, plans)
 
@@ -247,7 +247,7 @@ class Running:
         except BaseException as failed:  # handed to `join`
             self._failed = failed
 
-    def wait_for(self, ended: int, patience: float = 60) -> None:
+    def wait_for(self, ended: int, patience: float = 180) -> None:
         """Until so many requests have ended."""
         deadline = time.monotonic() + patience
         while len(self._traffic.ended) < ended:

@@ -7,7 +7,6 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = cabinet, pg_temp SET app.
     SELECT r.request_id, r.shipping #>> '{kit,code}', r.approval #>> '{product,name}', r.status, r.activation
     FROM cabinet.requests r
     WHERE r.sold_registration = registration
-    LIMIT 100
 $$;
 
 DO $$
