@@ -334,6 +334,22 @@ class TestAgain:
         expect(partner.page.get_by_text("Клиент передумал")).to_be_visible()
         expect(partner.page.get_by_text("Отозвать заявку")).to_have_count(0)
 
+    def test_what_is_being_typed_stays_when_something_happens(self, partner_at_form: Person, system: System) -> None:
+        partner = partner_at_form
+        system.stop("papers")  # the permission's document is drawn later
+        try:
+            partner.send()
+            partner.expect_stage("Ждёт дистрибьютора")
+            partner.page.get_by_text("Отозвать заявку").click()
+            partner.field("Причина — не обязательно").fill("Клиент передумал")
+            before = partner.page.locator("[data-version]").get_attribute("data-version") or ""
+        finally:
+            system.start("papers")
+        expect(partner.page.locator("[data-version]")).not_to_have_attribute("data-version", before, timeout=120_000)
+        expect(partner.field("Причина — не обязательно")).to_have_value("Клиент передумал")
+        partner.press("Отозвать")
+        partner.expect_stage("Отозвана")
+
     def test_a_rejected_one_is_corrected_and_sent_anew(self, person: SignedIn, system: System) -> None:
         request_id = submit(system, "lukomor", "nobody", "АО «Завод точных весов»")
         partner = person("lukomor")

@@ -20,7 +20,7 @@ async function refresh() {
   busy = true;
   const before = version();
   try {
-    await swap(location.href, place().dataset.parts, { always: true });
+    await swap(location.href, place().dataset.parts, { always: true, keep: true });
     if (version() !== before) {
       document.querySelector(".now")?.classList.add("is-live");
       document.querySelector("[data-toasts]")?.replaceChildren(); // what was awaited has come

@@ -4,12 +4,27 @@ import { toast } from "./small.js";
 
 let latest = 0;
 
+// What somebody has opened stays open, and what they have begun to fill in stays as it is: text, files and all.
+function keepBegun(old, fresh) {
+  const named = (root) =>
+    [...root.querySelectorAll("details")].map((each) => [each.querySelector("summary")?.textContent.trim(), each]);
+  const twins = named(fresh);
+  for (const [name, each] of named(old)) {
+    const place = twins.findIndex(([other]) => other === name);
+    if (place < 0) continue;
+    const [[, twin]] = twins.splice(place, 1);
+    if (!each.open) continue;
+    if (each.querySelector("form")) twin.replaceWith(each);
+    else twin.open = true;
+  }
+}
+
 export async function swap(url, selector, options = {}) {
   const turn = ++latest;
   const targets = selector.split(",");
   targets.forEach((each) => document.querySelector(each)?.setAttribute("aria-busy", "true"));
   try {
-    const response = await fetch(url, { credentials: "same-origin", ...options });
+    const response = await fetch(url, { credentials: "same-origin", method: options.method, body: options.body });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (turn !== latest && !options.always) return false;
     if (!targets.every((each) => page.querySelector(each))) {
@@ -17,9 +32,16 @@ export async function swap(url, selector, options = {}) {
       if (!options.method) location.assign(url);
       return false;
     }
-    const focused = document.activeElement?.id;
-    for (const each of targets) document.querySelector(each)?.replaceWith(page.querySelector(each));
+    const active = document.activeElement;
+    const focused = active?.id;
+    for (const each of targets) {
+      const old = document.querySelector(each);
+      const fresh = page.querySelector(each);
+      if (options.keep && old) keepBegun(old, fresh);
+      old?.replaceWith(fresh);
+    }
     document.title = page.title;
+    if (options.keep && active?.isConnected) active.focus({ preventScroll: true });
     if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
     document.dispatchEvent(new CustomEvent("swapped", { detail: { selector } }));
     return true;
