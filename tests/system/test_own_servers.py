@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from postavka.log.connection import for_librdkafka
 from postavka.runtime.embedded import Endpoints
+from postavka.settings import Settings
+from tests.system.conftest import wait_until
 
 POSTAVKA = str(Path(sys.executable).parent / "postavka")
 
@@ -19,6 +23,7 @@ def own_servers(servers: Endpoints, database: str, tmp_path: Path) -> dict[str, 
     """What an operator sets: the broker's door for outside clients (SASL/SCRAM) and an empty database."""
     if servers.kafka_outside_bootstrap is None or servers.admin_password is None:
         pytest.skip("the servers of this run are not ours: their password is not known")
+    empty(AdminClient(for_librdkafka(Settings(**servers.settings(home=tmp_path)))))
     return {
         **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_outside_bootstrap,
@@ -30,6 +35,14 @@ def own_servers(servers: Endpoints, database: str, tmp_path: Path) -> dict[str, 
         "COLUMNS": "200",
         "NO_COLOR": "1",
     }
+
+
+def empty(broker: AdminClient) -> None:
+    """Take away the topics that other tests have made: their positions are none of an empty database."""
+    there = [name for name in broker.list_topics(timeout=20).topics if not name.startswith("__")]
+    for deleted in broker.delete_topics(there, operation_timeout=30).values() if there else ():
+        deleted.result(60)
+    wait_until(lambda: not set(there) & set(broker.list_topics(timeout=20).topics), "the topics are gone")
 
 
 def test_the_demo_runs_on_them_and_starts_none_of_its_own(own_servers: dict[str, str], tmp_path: Path):
