@@ -57,7 +57,8 @@ def test_an_act_goes_to_the_distributor_and_comes_back_signed(system: System, tm
     assert "none of ours" in forged.stdout
 
     mailbox = json.loads(system.cli("counterparty", "list", "--inn", "0010550324", "--json"))
-    (message,) = [each["message"] for each in mailbox if _file_of(system, request_id) == each["file"]]
+    file = _file_of(system, request_id)
+    (message,) = [each["message"] for each in mailbox if each["file"] == file]
     system.cli("counterparty", "sign", message)
     wait_until(lambda: state(system, request_id) == {"signed"}, "the act is signed")
     shown = json.loads(system.cli("documents", "show", request_id, act.document_id, "--json"))
