@@ -199,7 +199,8 @@ class Oracle:
         }
         assert rows.keys() == shown.keys()
         for request_id, events in shown.items():
-            assert picture(rows[request_id]) == expected_picture(events), request_id
+            shown_there, expected = picture(rows[request_id]), expected_picture(events)
+            assert shown_there == expected, (request_id, shown_there, expected, [told.type for told in events])
 
 
 def picture(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,7 +251,7 @@ def expected_picture(events: list[Told]) -> dict[str, Any]:
         "permission": last("PermissionIssued", "number"),
         "invoice": last("InvoiceIssued", "number"),
         "payments": len(by["PaymentReceived"]),
-        "paid": last("PaymentReceived", "paid"),
+        "paid": next((told.body["paid"] for told in reversed(events) if "paid" in told.body), None),
         "confirmed": bool(by["DistributorConfirmed"]),
         "documents": len({each["document_id"] for each in by["DocumentIssued"]}),
         "kit": (last("ShipmentIssued", "kit") or {}).get("number"),

@@ -182,7 +182,8 @@ def test_the_service_is_killed_in_the_middle_and_everything_is_told_once(system:
             expected |= {"duplicate": 1} if plan == "everything-told-twice" else {}
             assert {kind: times for kind, times in counted.items() if kind != "held"} == expected, plan
         elif plan == "declined":
-            assert counted == {"permission": 1, "document": 1, "declined": 1}
+            seen = {kind: times for kind, times in counted.items() if kind != "held"}  # it may come before the approval
+            assert seen == {"permission": 1, "document": 1, "declined": 1}
         elif plan in ("incomplete", "direct-in-two-parts", "direct-overpaid"):
             assert counted == {}
     written = Counter((row["request_id"], row["kind"], row["recipient"]) for row in letters(system) if row["cause"])
