@@ -22,7 +22,7 @@ from services.ops import waiting as waits
 from services.ops.reminders import remind as send_reminder
 from services.ops.settings import ops_settings
 from services.ops.store import SEES_ALL, prepare
-from services.ops.streams import Probe, Streams
+from services.ops.streams import Probe, ReaderState, ServiceState, Streams
 from services.ops.waiting import KINDS, Queue
 
 ops = App(name="ops", help="What waits and for whom, how the streams do, and what to put right.")
@@ -121,7 +121,7 @@ def remind(request: UUID, *, what: str, note: str | None = None) -> None:
 
 @ops.command
 def streams(*, seconds: float = 2.0, json: bool = False) -> None:
-    """Topics with their size and rate, readers with their lag and time to drain, services with their troubles.
+    """Readers with lag and time to drain, services with release and watchdog, topics with size and rate.
 
     Parameters
     ----------
@@ -198,21 +198,53 @@ def _queues(found: list[Queue]) -> Any:
 
 
 def _streams(found: Streams) -> Any:
-    readers = table("Readers", "name", "lag", "records/s", "drained in", "not relayed", "dead letters")
+    readers = table("Readers", "name", "lag", "records/s", "drained in", "not relayed", "not sent", "dead letters")
     for each in found.readers:
         readers.add_row(
             each.name,
-            Text(f"{each.lag:,}", "yellow" if each.lag else "dim"),
+            Text(_count(each.lag), "yellow" if each.lag else "dim"),
             "" if each.rate is None else f"{each.rate:,.0f}",
-            "" if not each.seconds_to_drain else duration(each.seconds_to_drain),
-            "" if each.relay_delay is None else str(each.relay_delay),
-            Text("" if each.dead_letters is None else str(each.dead_letters), "red" if each.dead_letters else "dim"),
+            _drained(each),
+            _count(each.relay_delay),
+            _count(each.unsent),
+            Text(_count(each.dead_letters), "red" if each.dead_letters else "dim"),
         )
-    topics = table("Topics", "name", "partitions", "records", "records/s")
+    sizes = f"Topics (sizes unknown: {found.sizes_unknown})" if found.sizes_unknown else "Topics"
+    topics = table(sizes, "name", "partitions", "records", "records/s", "on disk")
     for topic in found.topics:
         rate = "" if topic.rate is None else f"{topic.rate:,.1f}"
-        topics.add_row(topic.name, str(topic.partitions), f"{topic.records:,}", rate)
-    services = table("Services", "name", "state")
+        disk = "" if topic.bytes is None else size(topic.bytes)
+        topics.add_row(topic.name, str(topic.partitions), f"{topic.records:,}", rate, disk)
+    services = table("Services", "name", "state", "release", "watchdog")
     for service in found.services:
-        services.add_row(service.name, Text(service.trouble or "well", "red" if service.trouble else "green"))
-    return Group(readers, Text(), topics, Text(), services)
+        state = Text(service.trouble or "well", "red" if service.trouble else "green")
+        services.add_row(service.name, state, service.version or "", _watchdog(service))
+    return Group(readers, Text(), services, Text(), topics)
+
+
+def size(count: int) -> str:
+    """`512 B`, `3.5 kB`, `12.0 MB`."""
+    for unit, thousands in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= thousands:
+            return f"{count / thousands:.1f} {unit}"
+    return f"{count} B"
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _drained(reader: ReaderState) -> str:
+    if not reader.lag or reader.rate is None:
+        return ""
+    if reader.seconds_to_drain is not None:
+        return duration(reader.seconds_to_drain)
+    return "gets no nearer" if reader.rate else "stands still"
+
+
+def _watchdog(service: ServiceState) -> str:
+    if service.patience is None:
+        return ""
+    if not service.standing:
+        return "all moves"
+    return f"a partition stands: {service.standing:.0f} of {service.patience:.0f} s"

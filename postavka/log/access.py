@@ -33,7 +33,7 @@ from kafka.admin import (
 from kafka.errors import KafkaError
 from kafka.protocol.admin import AlterClientQuotasRequest
 
-from postavka.log.connection import bootstrap, for_librdkafka, ssl_context
+from postavka.log.connection import for_kafka_python, for_librdkafka
 from postavka.settings import Settings
 from postavka.trouble import Trouble
 
@@ -93,7 +93,7 @@ class Access:
         self._settings = settings
         self._check_rights()
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it warns of every sign-in without TLS
-        self._admin = _asked(lambda: KafkaAdminClient(**_for_kafka_python(settings)))
+        self._admin = _asked(lambda: KafkaAdminClient(**for_kafka_python(settings)))
 
     def __enter__(self) -> Access:
         return self
@@ -200,22 +200,6 @@ class Access:
         for each in answer.entries:
             if each.error_code:
                 raise NoAccess(f"limits of {user}: {each.error_message or each.error_code}")
-
-
-def _for_kafka_python(settings: Settings) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "bootstrap_servers": bootstrap(settings).split(","),
-        "security_protocol": settings.kafka_security_protocol,
-        "ssl_context": ssl_context(settings),
-    }
-    if settings.kafka_security_protocol.startswith("SASL"):
-        secret = settings.kafka_sasl_password
-        arguments |= {
-            "sasl_mechanism": settings.kafka_sasl_mechanism,
-            "sasl_plain_username": settings.kafka_sasl_username,
-            "sasl_plain_password": secret.get_secret_value() if secret else None,
-        }
-    return arguments
 
 
 def _principal(user: str) -> str:

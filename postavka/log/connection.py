@@ -50,6 +50,12 @@ def for_aiokafka(settings: Settings) -> dict[str, Any]:
     return arguments
 
 
+def for_kafka_python(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments of kafka-python's `KafkaAdminClient`."""
+    arguments = for_aiokafka(settings)
+    return arguments | {"bootstrap_servers": arguments["bootstrap_servers"].split(",")}
+
+
 def for_librdkafka(settings: Settings) -> dict[str, Any]:
     """Configuration of confluent_kafka's clients."""
     conf: dict[str, Any] = {

@@ -258,7 +258,10 @@ class LiveProjection:
         return self.trouble is None, {
             "projection": self.projection.name,
             "trouble": self.trouble,
+            "worker": self.config.worker,
             "lag_records": self.lag,
+            "standstill_seconds": round(self.progress.standstill(time.monotonic()), 1),
+            "stall_seconds": self.config.stall_seconds,
             "seconds_since_batch": round(time.monotonic() - self.last_batch, 1),
             "assigned_partitions": len(self.consumer.assignment()),
             **{name: value for each in self.beside for name, value in each.details().items()},

@@ -266,6 +266,7 @@ class StageService:
             "trouble": self.trouble,
             "lag_records": self.lag,
             "standstill_seconds": round(self.progress.standstill(time.monotonic()), 1),
+            "stall_seconds": self.config.stall_seconds,
             "waiting_fetches": self.worker.waiting(),
             "assigned_partitions": len(self.worker.assigned()),
             "seconds_since_batch": round(time.monotonic() - self.last_batch, 1),

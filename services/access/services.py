@@ -34,8 +34,9 @@ GROUPS: Mapping[str, str] = {"desk": "manufacturing-desk"}
 READING_GROUPS = ("postavka-tail", "postavka-follow")
 """Of readers without marks on Kafka: librdkafka asks for the group all the same."""
 
-SEES_ALL = ("ops",)
-"""Services that show all topics, their ends and their settings."""
+SEES_ALL = ("ops", "web")
+"""Services that show all topics, their ends, their settings and how large they are: the page of streams is the web
+application's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ def _permissions(service: str, distributor_ids: Sequence[str]) -> set[Permission
     found.add(Permission("topic", DEAD_LETTERS.name, "describe"))
     if service in SEES_ALL:
         found |= {Permission("topic", "*", "describe"), Permission("topic", "*", "describe-configs")}
+        found |= {Permission("cluster", "kafka-cluster", "describe")}
+        found |= {Permission("group", group, "describe") for group in GROUPS.values()}
     return found
 
 

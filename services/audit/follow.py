@@ -91,7 +91,7 @@ class Follower:
         self.oddities = 0
         self.last_signed = time.monotonic()
         self.gap_seconds = GAP_SECONDS
-        self._saved = time.monotonic()
+        self._saved, self._unsaved = time.monotonic(), False
         self._next: dict[Place, int] = {}
         self._read: dict[Place, deque[tuple[int, int]]] = {}
         """Offsets and positions of what was read and may still be waiting."""
@@ -144,6 +144,7 @@ class Follower:
     def step(self, seconds: float = 1.0) -> int:
         """Read what has come within so many seconds, sign if it is time; returns how many records were read."""
         messages = self._consumer.consume(MOST_RECORDS, timeout=seconds)
+        self._unsaved |= bool(messages)
         for message in messages:
             error = message.error()
             if error is None:
@@ -158,7 +159,7 @@ class Follower:
         asked = any(True for _ in self._session.notifies(timeout=0))
         if asked or time.monotonic() - self.last_signed > self.audit.checkpoint_seconds:
             self.sign()
-        elif messages and time.monotonic() - self._saved > SAVE_SECONDS:
+        elif self._unsaved and time.monotonic() - self._saved > SAVE_SECONDS:
             self._save()
         return len(messages)
 
@@ -224,7 +225,7 @@ class Follower:
     def _save(self) -> None:
         with self._session.transaction():
             save(self._session, {name: each.tree for name, each in self.logs.items()}, self._safe())
-        self._saved = time.monotonic()
+        self._saved, self._unsaved = time.monotonic(), False
 
     def _safe(self) -> dict[Place, int]:
         """Of each partition the offset below which everything is in the tree."""

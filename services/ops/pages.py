@@ -46,6 +46,17 @@ QUIET_BEATS = 60
 """After so many beats without news the stream says that it is alive."""
 LONGEST_BEATS = 14_400
 """An hour; then the browser connects anew, and rights are looked at again."""
+SAID = {
+    "worker": "работник",
+    "assigned_partitions": "разделов",
+    "seconds_since_batch": "секунд с последней партии",
+    "relay": "издатель",
+    "mail": "почта",
+    "mail_trouble": "почта:",
+    "oddities": "странных записей",
+}
+"""What services say of themselves beside the columns of the page, and how it is shown."""
+STATES = {"active": "работает", "standby": "в запасе"}
 PAGE = 100
 TREND_DAYS = 14
 T = TypeVar("T")
@@ -292,7 +303,7 @@ async def search(request: Request, principal: Ops, q: str = "") -> Response:
 async def streams_page(request: Request, principal: Ops) -> Response:
     """Topics, readers, services."""
     found = await asyncio.to_thread((await probe_of(request)).look)
-    return page(request, "ops_streams.html", found=found, duration=duration)
+    return page(request, "ops_streams.html", found=found, duration=duration, size=size, said=SAID, states=STATES)
 
 
 async def probe_of(request: Request) -> Probe:
@@ -419,6 +430,14 @@ def duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f}\N{NO-BREAK SPACE}мс"
     return f"{seconds:.1f}".replace(".", ",").removesuffix(",0") + "\N{NO-BREAK SPACE}с"
+
+
+def size(count: int) -> str:
+    """512 Б, 3,5 КБ, 12 МБ: thousands, as disks are sold."""
+    for unit, thousands in (("ГБ", 1e9), ("МБ", 1e6), ("КБ", 1e3)):
+        if count >= thousands:
+            return f"{count / thousands:.1f}".replace(".", ",").removesuffix(",0") + f"\N{NO-BREAK SPACE}{unit}"
+    return f"{count}\N{NO-BREAK SPACE}Б"
 
 
 def _bars(days: list[tuple[Any, ...]]) -> dict[str, list[dict[str, Any]]]:

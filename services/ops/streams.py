@@ -5,6 +5,7 @@ A probe keeps its last look, so that rates and times to drain come from two look
 
 from __future__ import annotations
 
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,62 +18,79 @@ from typing import Any
 import orjson
 import psycopg
 from confluent_kafka.admin import AdminClient
-from psycopg.sql import SQL, Identifier
 
-from events.topics import STAGE_TOPICS, topic_names
+from events.topics import topic_names
 from postavka.log.connection import for_librdkafka
+from postavka.log.sizes import SizesUnknown, topic_bytes
 from postavka.log.tail import latest_offsets
-from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.settings import Settings, database_url
 from services.ops.letters import open_by_stage
+from services.ops.readers import READERS, Place, lag, reached, relay_delay, unsent
 from services.reference.store import distributor_ids
 
-READERS: Mapping[str, tuple[str, str]] = {
-    **{topic.writer: ("notification_tracking", "application_name") for topic in STAGE_TOPICS},
-    "notices": ("notification_tracking", "application_name"),
-    "cabinet": ("marks", "name"),
-}
-"""Who reads topics with marks in PostgreSQL: schema → table and column of its marks."""
+FRESH_SECONDS = 0.5
+"""A look that is younger is given again: several who look at once would make rates of milliseconds."""
+SIZES_SECONDS = 10.0
+"""The brokers add up their folders for an answer: not at every look."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic: how many records it holds, and how many came each second since the last look (None: the first look)."""
+    """A topic: how many records it holds, how many came each second since the last look (None: the first look), and
+    how many bytes one copy of it takes (None: the brokers don't say)."""
 
     name: str
     partitions: int
     records: int
     rate: float | None
+    bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderState:
-    """A reader: records it has still to handle, records a second it handles, seconds until it is through (None: not
-    known, or it stands still), events in its store that are not on its topic yet (stages only)."""
+    """A reader: records it has still to handle, records a second it handles, seconds until it is through at that rate,
+    beside what comes in meanwhile (None: not known, or it does not get nearer). `relay_delay`: events in its store that
+    are not on their topic yet; `unsent`: what else waits to be sent outward. None there: it has no such thing."""
 
     name: str
-    lag: int
+    lag: int | None
     rate: float | None
     seconds_to_drain: float | None
     relay_delay: int | None
+    unsent: int | None
     dead_letters: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """What a service says of itself; `trouble` when it is unwell or does not answer."""
+    """What a service says of itself; `trouble` when it is unwell or does not answer. `standing` and `patience`: for how
+    long its slowest partition has stood still, and after how long its watchdog ends it, in seconds; None where there is
+    no watchdog."""
 
     name: str
     trouble: str | None
+    version: str | None
+    standing: float | None
+    patience: float | None
     said: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """One look at all of it."""
+    """One look at all of it. `sizes_unknown`: why topics have no bytes."""
 
     topics: list[TopicState]
     readers: list[ReaderState]
     services: list[ServiceState]
+    sizes_unknown: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    at: float
+    records: Mapping[str, int]
+    handled: Mapping[str, int]
+    lags: Mapping[str, int]
 
 
 class Probe:
@@ -81,78 +99,83 @@ class Probe:
     def __init__(self, config: Settings) -> None:
         self._config = config
         self._admin = AdminClient(for_librdkafka(config))
-        self._before: tuple[float, dict[str, int], dict[str, int]] | None = None
+        self._lock = threading.Lock()
+        self._before: _Look | None = None
+        self._last: Streams | None = None
+        self._sized_at = float("-inf")
+        self._sizes: dict[str, int] = {}
+        self._sizes_unknown: str | None = None
 
     def look(self) -> Streams:
-        """Raises `KafkaException` or psycopg's `OperationalError` when a server is away."""
+        """Raises `KafkaException` or psycopg's `OperationalError` when a server is away. Safe from any thread."""
+        with self._lock:
+            if self._last is None or self._before is None or time.monotonic() - self._before.at > FRESH_SECONDS:
+                self._last = self._look()
+            return self._last
+
+    def _look(self) -> Streams:
         url = database_url(self._config)
         known = self._admin.list_topics(timeout=10).topics
         names = [name for name in topic_names(distributor_ids(url)) if name in known]
         counts = {name: len(known[name].partitions) for name in names}
-        places = [(name, partition) for name in names for partition in range(counts[name])]
-        ends = latest_offsets(self._admin, places)
-        now = time.monotonic()
-        records = {name: sum(ends[name, partition] for partition in range(counts[name])) for name in names}
+        ends = latest_offsets(self._admin, [(name, number) for name in names for number in range(counts[name])])
+        records = {name: sum(ends[name, number] for number in range(counts[name])) for name in names}
         with psycopg.connect(url, autocommit=True, application_name="postavka-ops") as connection:
-            readers, handled = self._readers(connection, ends, now)
-        topics = [TopicState(name, counts[name], records[name], self._rate(now, name, records[name])) for name in names]
-        self._before = (now, records, handled)
-        return Streams(topics, readers, services(self._config))
+            readers, look = self._readers(connection, ends, records)
+        self._look_at_sizes()
+        topics = [
+            TopicState(name, counts[name], records[name], self._rate(look, name), self._sizes.get(name))
+            for name in names
+        ]
+        self._before = look
+        return Streams(topics, readers, services(self._config), self._sizes_unknown)
 
-    def _rate(self, now: float, topic: str, records: int) -> float | None:
-        if self._before is None or topic not in self._before[1]:
+    def _rate(self, look: _Look, topic: str) -> float | None:
+        before = self._before
+        if before is None or topic not in before.records:
             return None
-        then, before, _ = self._before
-        return max(0, records - before[topic]) / max(now - then, 0.001)
+        return max(0, look.records[topic] - before.records[topic]) / max(look.at - before.at, 0.001)
+
+    def _look_at_sizes(self) -> None:
+        if time.monotonic() - self._sized_at < SIZES_SECONDS:
+            return
+        try:
+            self._sizes, self._sizes_unknown = topic_bytes(self._config), None
+        except SizesUnknown as why:
+            self._sizes, self._sizes_unknown = {}, str(why)
+        self._sized_at = time.monotonic()
 
     def _readers(
-        self, connection: psycopg.Connection[Any], ends: Mapping[tuple[str, int], int], now: float
-    ) -> tuple[list[ReaderState], dict[str, int]]:
+        self, connection: psycopg.Connection[Any], ends: Mapping[Place, int], records: Mapping[str, int]
+    ) -> tuple[list[ReaderState], _Look]:
         found: list[ReaderState] = []
         handled: dict[str, int] = {}
+        lags: dict[str, int] = {}
         letters = open_by_stage(connection)
-        for schema in READERS:
-            marks = _marks(connection, schema)
+        now = time.monotonic()
+        for reader in READERS:
+            marks = reached(connection, self._admin, reader)
             if marks is None:
                 continue
-            lag = sum(max(0, ends[place] - 1 - offset) for place, offset in marks.items() if place in ends)
-            handled[schema] = sum(offset + 1 for offset in marks.values())
-            rate = seconds = None
-            if self._before is not None and schema in self._before[2]:
-                rate = max(0, handled[schema] - self._before[2][schema]) / max(now - self._before[0], 0.001)
-                seconds = 0.0 if lag == 0 else lag / rate if rate > 0 else None
-            delay = _relay_delay(connection, schema)
-            found.append(ReaderState(schema, lag, rate, seconds, delay, letters.get(schema)))
-        return found, handled
+            name, rate, seconds, behind = reader.name, None, None, None
+            if reader.marks is not None or reader.group is not None:
+                behind = lags[name] = lag(reader, marks, ends)
+                handled[name] = sum(offset + 1 for offset in marks.values())
+                if self._before is not None and name in self._before.handled:
+                    passed = max(now - self._before.at, 0.001)
+                    rate = max(0, handled[name] - self._before.handled[name]) / passed
+                    seconds = seconds_to_drain(behind, self._before.lags[name], passed)
+            delay = relay_delay(connection, name)
+            found.append(ReaderState(name, behind, rate, seconds, delay, unsent(connection, reader), letters.get(name)))
+        return found, _Look(now, records, handled, lags)
 
 
-def _marks(connection: psycopg.Connection[Any], schema: str) -> dict[tuple[str, int], int] | None:
-    table, column = READERS[schema]
-    row = connection.execute("SELECT to_regclass(%s)", (f"{schema}.{table}",)).fetchone()
-    if row is None or row[0] is None:
-        return None
-    offset = "notification_id" if table == "notification_tracking" else "offset"
-    rows = connection.execute(
-        SQL("SELECT {}, {} FROM {}.{}").format(*map(Identifier, (column, offset, schema, table)))
-    ).fetchall()
-    places = {}
-    for name, reached in rows:
-        topic, _, partition = name.rpartition("/")
-        if partition.isdigit() and int(partition) < PARTITIONS:
-            places[topic, int(partition)] = reached
-    return places
-
-
-def _relay_delay(connection: psycopg.Connection[Any], schema: str) -> int | None:
-    """Events not relayed yet, by the checkpoint, which is up to a second old; None for what has no event store."""
-    row = connection.execute("SELECT to_regclass(%s)", (f"{schema}.relay",)).fetchone()
-    if row is None or row[0] is None:
-        return None
-    found = connection.execute(
-        SQL("SELECT (SELECT position FROM {0}.head) - (SELECT position FROM {0}.relay)").format(Identifier(schema))
-    ).fetchone()
-    assert found is not None  # noqa: S101
-    return max(0, int(found[0]))
+def seconds_to_drain(lag: int, before: int, passed: float) -> float | None:
+    """How long a reader needs to get through, if its lag goes on falling as it has in the `passed` seconds since it was
+    `before`: what comes in meanwhile is counted. None when it does not fall."""
+    if lag == 0:
+        return 0.0
+    return lag * passed / (before - lag) if before > lag else None
 
 
 # Services
@@ -184,7 +207,13 @@ def _ask(name: str, url: str) -> ServiceState:
             said = orjson.loads(unwell.read())
         except ValueError:
             said = {}
-        return ServiceState(name, str(said.get("trouble") or f"HTTP {unwell.code}"), said)
+        return _state(name, str(said.get("trouble") or f"HTTP {unwell.code}"), said)
     except (OSError, ValueError) as away:
-        return ServiceState(name, f"does not answer: {away}", {})
-    return ServiceState(name, said.get("trouble"), said)
+        return _state(name, f"does not answer: {away}", {})
+    return _state(name, said.get("trouble"), said)
+
+
+def _state(name: str, trouble: str | None, said: Mapping[str, Any]) -> ServiceState:
+    return ServiceState(
+        name, trouble, said.get("version"), said.get("standstill_seconds"), said.get("stall_seconds"), said
+    )

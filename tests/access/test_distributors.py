@@ -17,8 +17,9 @@ from kafka.protocol.admin import DescribeClientQuotasRequest
 from pydantic import SecretStr
 
 from events.topics import ALL_TOPICS, PER_DISTRIBUTOR, confirmations_of, notices_of
-from postavka.log.access import Access, NoAccess, Permission, _acl, _filter, _for_kafka_python
-from postavka.log.connection import for_librdkafka
+from postavka.log.access import Access, NoAccess, Permission, _acl, _filter
+from postavka.log.connection import for_kafka_python, for_librdkafka
+from postavka.log.sizes import SizesUnknown, topic_bytes
 from postavka.log.topics import ensure_topics
 from postavka.settings import Settings
 from services.access.distributors import (
@@ -132,7 +133,10 @@ def test_it_sees_no_other_topic_and_administers_nothing(
     )
     with pytest.raises(NoAccess, match=f"{mine.user} may not alter the cluster"):
         Access(its)
-    raw = KafkaAdminClient(**_for_kafka_python(its))
+    with pytest.raises(SizesUnknown, match=f"tells {mine.user} no sizes"):
+        topic_bytes(its)
+    assert topic_bytes(admin_settings)[confirmations_of(own)] >= 0
+    raw = KafkaAdminClient(**for_kafka_python(its))
     try:
         password = UserScramCredentialUpsertion("admin", ScramMechanism.SCRAM_SHA_512, "a-password-of-mine")
         assert "needs ALTER permission" in raw.alter_user_scram_credentials([password])["admin"]
@@ -224,7 +228,7 @@ def test_every_user_has_limits_as_long_as_it_exists(
 
 
 def limits(settings: Settings, user: str) -> dict[str, float]:
-    admin = KafkaAdminClient(**_for_kafka_python(settings))
+    admin = KafkaAdminClient(**for_kafka_python(settings))
     component = DescribeClientQuotasRequest.ComponentData(entity_type="user", match_type=0, match=user)
     request = DescribeClientQuotasRequest(components=[component], strict=True)
     try:

@@ -10,6 +10,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,9 @@ import psycopg
 import pytest
 import yaml
 
+from postavka.cli.launch import SERVICES
 from tests.system.conftest import System, wait_until
+from tests.system.oracle import STAGES
 
 FOLDER = Path(__file__).parent.parent.parent / "deploy" / "observability"
 MANY = 1_000
@@ -90,6 +93,33 @@ def test_the_live_view_shows_every_reader_and_service(system: System) -> None:
     shown = system.cli("top", "--rounds", "1")
     for name in ("approval", "cabinet", "confirmation", "commands.requests"):
         assert name in shown
+
+
+def test_streams_show_all_readers_services_and_sizes(system: System) -> None:
+    system.traffic().run(12, 50)
+    found: dict[str, Any] = {}
+
+    def all_read() -> bool:
+        found.update(json.loads(system.cli("ops", "streams", "--seconds", "1", "--json")))
+        return all(each["lag"] == 0 for each in found["readers"] if each["name"] != "ops")
+
+    wait_until(all_read, "every reader has read everything")
+    readers = {each["name"]: each for each in found["readers"]}
+    assert readers.keys() == set(SERVICES) - {"web"}
+    assert all(each["rate"] is not None for name, each in readers.items() if name != "ops")
+    assert {name for name, each in readers.items() if each["relay_delay"] is not None} == {*STAGES, "notices", "ops"}
+    assert {name for name, each in readers.items() if each["unsent"] is not None} == {
+        "papers", "notices", "ops", "audit",
+    }  # fmt: skip
+    services = {each["name"]: each for each in found["services"]}
+    assert services.keys() == set(SERVICES)
+    assert {each["version"] for each in services.values()} == {version("postavka")}
+    guarded = {name for name, each in services.items() if each["patience"] is not None}
+    assert guarded == {*STAGES, "cabinet", "papers", "payments", "notices"}
+    assert found["sizes_unknown"] is None
+    sizes = {each["name"]: each["bytes"] for each in found["topics"]}
+    assert sizes["request.events"] > 1_000
+    assert None not in sizes.values()
 
 
 # A real Prometheus

@@ -22,6 +22,7 @@ from starlette.routing import compile_path
 from postavka.blobs import open_blobs
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
+from postavka.stage.http import RELEASE
 from services.audit.looked import Looked
 from services.cabinet.tax import open_register
 from services.cabinet.web import access, personal
@@ -155,7 +156,8 @@ def _add_own_routes(app: FastAPI, assets: Assets) -> None:
             troubles.append("notifications: not listening")
         trouble = "; ".join(troubles) or None
         status = "unwell" if troubles else "ok"
-        return _json({"status": status, "service": "web", "trouble": trouble}, 503 if troubles else 200)
+        said = {"status": status, "version": RELEASE, "service": "web", "trouble": trouble}
+        return _json(said, 503 if troubles else 200)
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

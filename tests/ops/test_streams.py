@@ -1,0 +1,64 @@
+"""How far readers are, when they will be through, and how large topics are: worked out from what was seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from events.topics import STAGE_TOPICS
+from postavka.cli.launch import SERVICES
+from postavka.log.sizes import largest_copies
+from services.ops.readers import READERS, lag
+from services.ops.streams import seconds_to_drain
+
+BY_NAME = {reader.name: reader for reader in READERS}
+
+
+@pytest.mark.parametrize(
+    ("behind", "before", "passed", "seconds"),
+    [(0, 500, 2.0, 0.0), (0, 0, 2.0, 0.0), (100, 300, 2.0, 1.0), (300, 300, 2.0, None), (400, 300, 2.0, None)],
+)
+def test_a_reader_is_through_when_its_lag_has_fallen_at_this_pace(
+    behind: int, before: int, passed: float, seconds: float | None
+) -> None:
+    assert seconds_to_drain(behind, before, passed) == seconds
+
+
+def test_a_partition_without_a_mark_counts_from_its_beginning() -> None:
+    ends = {("approval.events", 0): 5, ("approval.events", 1): 7, ("shipping.events", 0): 3}
+    assert lag(BY_NAME["cabinet"], {("approval.events", 0): 4}, ends) == 7 + 3
+    assert lag(BY_NAME["papers"], {}, ends) == 3, "papers read shipping's events alone"
+
+
+def test_topics_of_distributors_count_for_who_reads_them() -> None:
+    ends = {("distributors.dist-north.confirmations", 2): 4, ("distributors.dist-north.notices", 2): 9}
+    assert lag(BY_NAME["billing"], {}, ends) == 4
+    assert lag(BY_NAME["notices"], {("distributors.dist-north.confirmations", 2): 3}, ends) == 0
+    assert lag(BY_NAME["shipping"], {}, ends) == 0
+
+
+def test_every_service_that_follows_the_log_is_watched() -> None:
+    assert {reader.name for reader in READERS} == set(SERVICES) - {"web"}
+    without_input = {reader.name for reader in READERS if not reader.topics}
+    assert without_input == {"ops"}
+    assert {topic.writer for topic in STAGE_TOPICS} <= set(BY_NAME)
+
+
+def test_of_replicas_the_largest_counts_and_a_moving_log_counts_once() -> None:
+    def folder(*partitions: tuple[str, int, int, bool]) -> dict[str, object]:
+        return {
+            "topics": [
+                {
+                    "name": name,
+                    "partitions": [{"partition_index": number, "partition_size": size, "is_future_key": future}],
+                }
+                for name, number, size, future in partitions
+            ]
+        }
+
+    found = largest_copies(
+        [
+            folder(("a", 0, 100, False), ("a", 1, 50, False), ("b", 0, 7, False)),
+            folder(("a", 0, 90, False), ("a", 1, 60, False), ("a", 0, 1_000, True)),
+        ]
+    )
+    assert found == {"a": 160, "b": 7}
