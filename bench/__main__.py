@@ -1,29 +1,46 @@
-"""`make bench`: what the whole does on this machine, next to what Kafka and PostgreSQL do alone in the same run.
+"""What the whole does on this machine, next to its peers and to what Kafka and PostgreSQL do alone, in the same run.
 
-Compare ratios, not figures: a shared machine is another one an hour later.
+Compare ratios and CPU times, not rates: a shared machine is another one an hour later. Parts, for --only:
+
+through (a, e): whole requests, as fast as they are taken, and the CPU time of one by process;
+
+steps (e): where the time of the five stages goes (needs py-spy);
+
+latency (b): submit → Approved at 25, 50 and 75 % of the throughput (brings `through`);
+
+peers (a): the same procedure by Faust alone and by the eventsourcing library alone (brings `through`);
+
+raw: librdkafka, aiokafka, COPY, inserts;
+
+log (c, d): rebuild of the cabinet and verification by the audit, on a log of --events;
+
+pages: of a list of 100,000 requests;
+
+growth (f): cost of a request with --sizes in the stores, and with two workers a stage. Long; only when asked for.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
-import orjson
 from cyclopts import App
-from rich.console import Console
-from rich.table import Table
 
-from bench.load import Load, Result
-from bench.pages import ROWS, Pages, measure_pages
-from bench.raw import Raw, measure
+from bench.growth import fill, growth, models
+from bench.pages import ROWS, measure_pages
+from bench.peers import faust_stages, library, raw
+from bench.peers.procedure import EVENTS
+from bench.table import Found, Peer, Row, percentile
+from bench.walk import COMPLETED, beside, latency, load, steps, throughput
 from postavka.cli.launch import Launch
 from postavka.runtime.progress import Spoken
-from postavka.settings import settings
-from services.cabinet.rebuild import Report, rebuild
+from postavka.settings import Settings, settings
+from services.audit.verify import verify
+from services.cabinet.rebuild import rebuild
 
 app = App(help=__doc__)
 WARM_UP = 300
@@ -31,145 +48,171 @@ RATE = 100.0
 JARS = Path(".postavka") / "jars"
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What one run has measured. Rates are a second, times milliseconds."""
+class Part(StrEnum):
+    """What can be measured alone."""
 
-    requests: int
-    completed_requests_per_second: float
-    events_per_second: float
-    approved_p50_ms: float
-    approved_p99_ms: float
-    rebuilt_events: int
-    rebuilt_events_per_second: float
-    raw_kafka_records_per_second: float
-    raw_kafka_p50_ms: float
-    raw_kafka_p99_ms: float
-    raw_postgres_rows_per_second: float
-    raw_postgres_commit_p50_ms: float
-    raw_postgres_commit_p99_ms: float
-    page_first_ms: float
-    page_filtered_ms: float
-    page_searched_ms: float
-    page_not_found_ms: float
-    page_deep_ms: float
-    page_api_ms: float
+    THROUGH = "through"
+    STEPS = "steps"
+    LATENCY = "latency"
+    PEERS = "peers"
+    RAW = "raw"
+    LOG = "log"
+    PAGES = "pages"
+    GROWTH = "growth"
+
+
+USUAL = tuple(part for part in Part if part not in (Part.GROWTH, Part.STEPS))
 
 
 @app.default
-def bench(*, requests: int = 5_000, seconds: float = 20.0, json: bool = False) -> None:
+def bench(
+    *,
+    only: Sequence[Part] = USUAL,
+    requests: int = 5_000,
+    seconds: float = 15.0,
+    peer_requests: int = 1_000,
+    events: int = 200_000,
+    sizes: Sequence[int] = (10_000, 100_000),
+    json: bool = False,
+    markdown: bool = False,
+) -> None:
     """Measure.
 
     Parameters
     ----------
-    requests: Whole requests, from sending to activation, one in five a direct sale.
-    seconds: How long the latency is measured, at 100 requests a second.
-    json: Print the figures as one JSON object.
+    only
+        These parts. May be given several times.
+    requests
+        Whole requests, from sending to activation, one in five a direct sale.
+    seconds
+        How long each latency is measured.
+    peer_requests
+        Requests of each peer.
+    events
+        Of the log that is rebuilt and verified.
+    sizes
+        Requests in the stores, for `growth`.
+    json
+        Print the figures as one JSON object.
+    markdown
+        Print them as a table for docs/performance.md.
     """
     home = Path(tempfile.mkdtemp(prefix="postavka-bench-"))
     home.chmod(0o755)
     JARS.mkdir(parents=True, exist_ok=True)
     (home / "jars").symlink_to(JARS.resolve())
-    progress = Spoken()
+    found = Found()
     try:
-        with Launch(settings().model_copy(update={"home": home}), progress) as launch:
-            config = launch.config
-            with progress.step("warming up"):
-                _load(launch, WARM_UP, None)
-            with progress.step(f"{requests} requests as fast as they are taken"):
-                started = time.monotonic()
-                whole = _load(launch, requests, None)
-                took = time.monotonic() - started
-            with progress.step(f"{RATE:.0f} requests a second for {seconds:.0f} s"):
-                steady = _load(launch, int(RATE * seconds), RATE)
-            with progress.step("rebuilding the cabinet"):
-                rebuilt = rebuild(config)
-            with progress.step("Kafka and PostgreSQL alone"):
-                raw = measure(config, whole.events, RATE, seconds / 2)
-            with progress.step(f"pages of a list of {ROWS} requests"):
-                pages = measure_pages(config, launch.ports["web.http"])
+        with Launch(settings().model_copy(update={"home": home}), Spoken()) as launch:
+            _walked(launch, found, set(only), requests, seconds)
+            _standing(launch, found, set(only), events, peer_requests)
+            if Part.GROWTH in only:
+                found.add(growth(launch, sizes, requests, Spoken()))
             launch.close()
             launch.remove_data()
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    figures = _figures(requests, took, whole, steady, rebuilt, raw, pages)
-    if json:
-        print(orjson.dumps(asdict(figures), option=orjson.OPT_INDENT_2).decode())
+    found.load.append(os.getloadavg()[0])
+    if json or markdown:
+        print(found.as_json() if json else found.as_markdown())
     else:
-        _show(figures)
+        found.show()
 
 
-def _load(launch: Launch, requests: int, rate: float | None) -> Result:
-    load = Load(launch.config, direct=20)
-    try:
-        return load.run(requests, rate)
-    finally:
-        load.close()
+def _walked(launch: Launch, found: Found, only: set[Part], requests: int, seconds: float) -> None:
+    """What needs all services at work."""
+    progress = Spoken()
+    if only - {Part.RAW, Part.GROWTH}:
+        with progress.step("warming up"):
+            load(launch, WARM_UP)
+    if only & {Part.THROUGH, Part.LATENCY, Part.PEERS}:
+        with progress.step(f"{requests} requests as fast as they are taken"):
+            found.add(throughput(launch, requests))
+    if Part.STEPS in only:
+        with progress.step("the same, sampled"):
+            found.add(steps(launch, requests))
+    if Part.LATENCY in only:
+        with progress.step("at shares of that"):
+            found.add(latency(launch, found, seconds))
 
 
-def _figures(
-    requests: int, took: float, whole: Result, steady: Result, rebuilt: Report, raw: Raw, pages: Pages
-) -> Figures:
-    return Figures(
-        requests=requests,
-        completed_requests_per_second=requests / took,
-        events_per_second=whole.events / took,
-        approved_p50_ms=_percentile(steady.latencies_ms(), 50),
-        approved_p99_ms=_percentile(steady.latencies_ms(), 99),
-        rebuilt_events=rebuilt.events,
-        rebuilt_events_per_second=rebuilt.events / rebuilt.seconds,
-        raw_kafka_records_per_second=raw.kafka_records,
-        raw_kafka_p50_ms=_percentile(raw.kafka_latencies, 50),
-        raw_kafka_p99_ms=_percentile(raw.kafka_latencies, 99),
-        raw_postgres_rows_per_second=raw.postgres_rows,
-        raw_postgres_commit_p50_ms=_percentile(raw.postgres_commits, 50),
-        raw_postgres_commit_p99_ms=_percentile(raw.postgres_commits, 99),
-        page_first_ms=pages.first,
-        page_filtered_ms=pages.filtered,
-        page_searched_ms=pages.searched,
-        page_not_found_ms=pages.not_found,
-        page_deep_ms=pages.deep,
-        page_api_ms=pages.api,
-    )
-
-
-def _percentile(ordered: Sequence[float], percent: int) -> float:
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
-
-
-def _show(found: Figures) -> None:
-    shown = Table(title=f"{found.requests} requests through all stages", title_justify="left")
-    shown.add_column("what")
-    for name in ("measured", "alone, same run", "ratio"):
-        shown.add_column(name, justify="right")
-    for what, measured, alone, unit in (
-        ("completed requests/s", found.completed_requests_per_second, None, ""),
-        ("events/s | aiokafka records/s", found.events_per_second, found.raw_kafka_records_per_second, ""),
-        ("events/s | PostgreSQL rows/s", found.events_per_second, found.raw_postgres_rows_per_second, ""),
-        ("request → Approved in the log, p50 | one aiokafka hop", found.approved_p50_ms, found.raw_kafka_p50_ms, " ms"),
-        ("request → Approved in the log, p99 | one aiokafka hop", found.approved_p99_ms, found.raw_kafka_p99_ms, " ms"),
-        ("p50 | one PostgreSQL commit", found.approved_p50_ms, found.raw_postgres_commit_p50_ms, " ms"),
-        ("p99 | one PostgreSQL commit", found.approved_p99_ms, found.raw_postgres_commit_p99_ms, " ms"),
-        (
-            "cabinet rebuild, events/s | aiokafka",
-            found.rebuilt_events_per_second,
-            found.raw_kafka_records_per_second,
-            "",
-        ),
-        (f"page of {ROWS:,} requests: the first, p50", found.page_first_ms, None, " ms"),
-        ("… after 4,000 others, p50", found.page_deep_ms, None, " ms"),
-        ("… a search that finds few, p50", found.page_searched_ms, None, " ms"),
-        ("… a search that finds nothing, p50", found.page_not_found_ms, None, " ms"),
-        ("… of the API, p50", found.page_api_ms, None, " ms"),
-        ("… of the API, one status, p50", found.page_filtered_ms, None, " ms"),
-    ):
-        shown.add_row(
-            what,
-            f"{measured:,.1f}{unit}",
-            "" if alone is None else f"{alone:,.1f}{unit}",
-            "" if alone is None else f"{measured / alone:.2f}",
+def _standing(launch: Launch, found: Found, only: set[Part], events: int, peer_requests: int) -> None:
+    """What is measured while the services stand still."""
+    progress = Spoken()
+    config = launch.config
+    alone: raw.Raw | None = None
+    if Part.LOG in only:
+        with progress.step("real requests to copy"):
+            these = models(launch)
+        with progress.step(f"a log of {events:,} events"):
+            fill(launch, these, events, keep=("web",))
+    elif only & {Part.PEERS, Part.RAW, Part.PAGES}:
+        for name in launch.services:
+            if name != "web":
+                launch.processes.stop(name)
+    if only & {Part.RAW, Part.LOG}:
+        with progress.step("Kafka and PostgreSQL alone"):
+            alone = raw.measure(config, 100_000, RATE, 5)
+        found.add(_raw_rows(alone))
+    if Part.LOG in only and alone is not None:
+        with progress.step("rebuilding the cabinet, verifying"):
+            found.add(_log_rows(config, alone))
+    if Part.PEERS in only:
+        with progress.step(f"{peer_requests} requests through each peer"):
+            _peers(config, found, peer_requests)
+    if Part.PAGES in only:
+        with progress.step(f"pages of a list of {ROWS:,} requests"):
+            pages = measure_pages(config, launch.ports["web.http"])
+        found.add(
+            Row("pages", f"{what}, of {ROWS:,} requests, p50", value, "ms")
+            for what, value in (
+                ("the first page", pages.first),
+                ("a page after 4,000 others", pages.deep),
+                ("a search that finds few", pages.searched),
+                ("a search that finds nothing", pages.not_found),
+                ("the API", pages.api),
+                ("the API, one status", pages.filtered),
+            )
         )
-    Console().print(shown)
+
+
+def _raw_rows(alone: raw.Raw) -> list[Row]:
+    return [
+        Row("raw", "librdkafka, idempotent producer, records written/s", alone.librdkafka_written, ""),
+        Row("raw", "librdkafka consumer, records read/s", alone.librdkafka_read, ""),
+        Row("raw", "aiokafka, written and read in one process, records/s", alone.aiokafka_both_ways, ""),
+        Row("raw", "aiokafka, one hop at 100 records/s, p50", percentile(alone.kafka_latencies, 50), "ms"),
+        Row("raw", "aiokafka, one hop at 100 records/s, p99", percentile(alone.kafka_latencies, 99), "ms"),
+        Row("raw", "COPY, binary, rows/s", alone.rows_by_copy, ""),
+        Row("raw", "INSERT … unnest, 1,000 rows a transaction, rows/s", alone.rows_by_unnest, ""),
+        Row("raw", "INSERT, one row a transaction, rows/s", alone.rows_one_by_one, ""),
+        Row("raw", "a commit of one row, p50", percentile(alone.commits, 50), "ms"),
+        Row("raw", "a commit of one row, p99", percentile(alone.commits, 99), "ms"),
+    ]
+
+
+def _log_rows(config: Settings, alone: raw.Raw) -> list[Row]:
+    rebuilt = rebuild(config)
+    verified = verify(config)
+    read = Peer("librdkafka alone", alone.librdkafka_read)
+    copied = Peer("COPY alone", alone.rows_by_copy)
+    return [
+        Row(
+            "c", f"rebuild of the cabinet ({rebuilt.events:,}), events/s", rebuilt.events / rebuilt.seconds, "", (read,)
+        ),
+        Row("c", "… rows/s", rebuilt.rows / rebuilt.seconds, "", (copied,)),
+        Row("d", f"audit verify ({verified.events:,}), events/s", verified.events / verified.seconds, "", (read,)),
+    ]
+
+
+def _peers(config: Settings, found: Found, requests: int) -> None:
+    by_faust = faust_stages.measure(config, requests)
+    by_library = library.measure(config, requests)
+    named = (("Faust, a transaction an event", by_faust), ("eventsourcing's runner", by_library))
+    beside(found.rows, COMPLETED, [Peer(name, each.requests_per_second) for name, each in named])
+    beside(found.rows, "events/s", [Peer(name, each.events_per_second) for name, each in named])
+    what = f"CPU of a request of {EVENTS} events, servers left out"
+    found.add(Row("a", f"{name}: {what}", each.cpu_ms, "CPU-ms") for name, each in named)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,16 +171,20 @@ class Launch:
         with self.progress.step(f"{len(self.services)} services: starting") as step:
             for name in self.services:
                 self.processes.start(name)
-            waiting = list(self.services)
-            deadline = time.monotonic() + WELL_SECONDS
-            while waiting:
-                waiting = [name for name in waiting if not self._is_at_work(name)]
-                step.note(f"waiting for {', '.join(waiting)}")
-                if waiting and time.monotonic() > deadline:
-                    log = self.processes.log(waiting[0])
-                    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
-                    raise Unwell(f"{waiting[0]} did not come up within {WELL_SECONDS} s\n{tail}")
-                time.sleep(0.1)
+            self.wait_until_well(step.note)
+
+    def wait_until_well(self, note: Callable[[str], None] = lambda text: None) -> None:
+        """Until every service answers and has partitions to read; `note` is told who is awaited. Raises `Unwell`."""
+        waiting = list(self.services)
+        deadline = time.monotonic() + WELL_SECONDS
+        while waiting:
+            waiting = [name for name in waiting if not self._is_at_work(name)]
+            note(f"waiting for {', '.join(waiting)}")
+            if waiting and time.monotonic() > deadline:
+                log = self.processes.log(waiting[0])
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+                raise Unwell(f"{waiting[0]} did not come up within {WELL_SECONDS} s\n{tail}")
+            time.sleep(0.1)
 
     def _is_at_work(self, name: str) -> bool:
         said = self.health(name)

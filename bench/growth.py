@@ -1,0 +1,96 @@
+"""(f) Does a request cost the same when a million lie in the stores, and when every stage has a second worker?
+
+Stores and topics are filled with copies of real requests (`bench/many.py`) while the services stand still. Then they
+start as after any stop, and real requests go through.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from bench.cost import cost, spent_by
+from bench.many import Model, model_of, multiply
+from bench.table import Row
+from bench.walk import DECIDERS, WHOLE, load
+from postavka.cli.launch import Launch
+from postavka.runtime.progress import Spoken
+from postavka.settings import database_url, environment
+
+WARM_UP = 300
+
+
+def models(launch: Launch, count: int = 20) -> list[Model]:
+    """Real requests to copy, of both channels."""
+    walked = load(launch, 2 * count)
+    return [model_of(launch.config, UUID(request)) for request in list(walked.sent)[count // 2 : count // 2 + count]]
+
+
+def fill(launch: Launch, these: Sequence[Model], events: int, keep: Sequence[str] = ()) -> None:
+    """About so many events more. Services stand still afterwards, but for those to keep."""
+    for name in launch.services:
+        if name not in keep:
+            launch.processes.stop(name)
+    multiply(launch.config, these, events)
+
+
+def growth(launch: Launch, sizes: Sequence[int], requests: int, progress: Spoken) -> list[Row]:
+    """What a request costs at each size (requests in the stores), then with two workers of each stage."""
+    rows = []
+    with progress.step("real requests to copy"):
+        these = models(launch)
+    each = sum(piece.position is not None for model in these for piece in model.pieces) / len(these)
+    for size in sizes:
+        with progress.step(f"{size:,} requests in the stores"):
+            fill(launch, these, int((size - stored(launch)) * each))
+            for name in launch.services:
+                launch.processes.start(name)
+            launch.wait_until_well()
+            load(launch, WARM_UP)
+        with progress.step(f"{requests} requests on top of {size:,}"):
+            rows.append(Row("f", f"{WHOLE}, {stored(launch):,} in the stores", measured(launch, requests), "CPU-ms"))
+    with progress.step(f"{requests} requests, two workers a stage"), seconds_of_each_stage(launch) as pids:
+        load(launch, WARM_UP)
+        rows.append(Row("f", f"{WHOLE}, two workers a stage", measured(launch, requests, pids), "CPU-ms"))
+    return rows
+
+
+def measured(launch: Launch, requests: int, besides: Sequence[int] = ()) -> float:
+    """CPU milliseconds of a request, with those of further processes."""
+    before, others = cost(launch), sum(map(spent_by, besides))
+    load(launch, requests)
+    return ((cost(launch) - before).whole + sum(map(spent_by, besides)) - others) * 1000 / requests
+
+
+def stored(launch: Launch) -> int:
+    """Requests in the first store."""
+    with psycopg.connect(database_url(launch.config)) as connection:
+        row = connection.execute(SQL("SELECT position FROM {}.head").format(Identifier(DECIDERS[0]))).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def seconds_of_each_stage(launch: Launch) -> Iterator[list[int]]:
+    """A second worker beside the first, for each stage; gives their process ids."""
+    env = {**os.environ, **environment(launch.config), "POSTAVKA_WORKER": "second", "POSTAVKA_HTTP_PORT": "0"}
+    env["POSTAVKA_HOME"] = str(launch.home.resolve())
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", f"services.{name}"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for name in DECIDERS
+    ]
+    try:
+        yield [each.pid for each in workers]
+    finally:
+        for each in workers:
+            each.terminate()
+        for each in workers:
+            each.wait(30)

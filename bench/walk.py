@@ -1,0 +1,82 @@
+"""Requests through all stages: how many a second (a), how long until `Approved` (b), and what one costs (e)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from bench.cost import cost
+from bench.load import Load, Result
+from bench.steps import sampled
+from bench.table import Found, Peer, Row, percentile
+from postavka.cli.launch import Launch
+
+DIRECT = 20
+"""Of a hundred requests, direct sales: with an invoice and a payment instead of a distributor's word."""
+SHARES = (25, 50, 75)
+"""Per cent of the throughput at which the latency is measured."""
+DECIDERS = ("request", "approval", "billing", "shipping", "activation")
+COMPLETED = "completed requests/s"
+WHOLE = "a request, everything but the load itself"
+
+
+def load(launch: Launch, requests: int, rate: float | None = None) -> Result:
+    """So many requests, at so many a second (None: as fast as they are taken)."""
+    sender = Load(launch.config, direct=DIRECT)
+    try:
+        return sender.run(requests, rate)
+    finally:
+        sender.close()
+
+
+def throughput(launch: Launch, requests: int) -> list[Row]:
+    """(a) and the cost of it by process (e)."""
+    before, started = cost(launch), time.perf_counter()
+    walked = load(launch, requests)
+    took = time.perf_counter() - started
+    spent = cost(launch) - before
+    each = spent.per_request_ms(requests)
+    stages = sum(each.get(name, 0.0) for name in (*DECIDERS, "desk", "kafka", "postgres"))
+    rows = [
+        Row("a", COMPLETED, requests / took, ""),
+        Row("a", "events/s", walked.events / took, ""),
+        Row("a", "events of one request", walked.events / requests, ""),
+        Row("e", WHOLE, spent.whole * 1000 / requests, "CPU-ms"),
+        Row("e", "… of it the five stages, the desk, Kafka and PostgreSQL", stages, "CPU-ms"),
+    ]
+    return rows + [Row("e", f"… {name}", value, "CPU-ms") for name, value in each.items()]
+
+
+def steps(launch: Launch, requests: int, names: Sequence[str] = DECIDERS) -> list[Row]:
+    """(e) by step: where the time of these processes goes. Sampling costs time itself, so it has a run of its own."""
+    pids = {name: launch.processes.pid(name) for name in names}
+    with sampled(pids) as found:
+        load(launch, requests)
+    return [
+        Row("e", f"{name}: {step}", seconds * 1000 / requests, "CPU-ms")
+        for name, spent in found.items()
+        for step, seconds in sorted(spent.items(), key=lambda pair: -pair[1])
+        if seconds * 1000 / requests >= 0.005
+    ]
+
+
+def latency(launch: Launch, found: Found, seconds: float) -> list[Row]:
+    """(b), from handing the command to the client library until `Approved` was read from the log."""
+    whole = found.value("a", COMPLETED)
+    assert whole, "latency is measured at a share of the throughput"
+    rows = []
+    for share in SHARES:
+        rate = whole * share / 100
+        taken = load(launch, max(100, int(rate * seconds)), rate).latencies_ms()
+        rows += [
+            Row("b", f"submit → `Approved` at {share} % of it, p{percent}", percentile(taken, percent), "ms")
+            for percent in (50, 99, 99.9)
+        ]
+    return rows
+
+
+def beside(rows: list[Row], what: str, peers: Sequence[Peer]) -> None:
+    """Put peers, measured later in the run, to a row."""
+    for place, row in enumerate(rows):
+        if row.what == what:
+            rows[place] = Row(row.part, row.what, row.measured, row.unit, [*row.peers, *peers])
