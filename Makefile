@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install lock up demo test check debian bench clean
+.PHONY: help install lock up demo test check debian bench faults clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,10 @@ test: check debian  ## checks and all tests, against real servers started for th
 
 bench: install  ## measure this machine: requests/s, latency, rebuild
 	@$(RUN)/python -m bench
+
+SECONDS ?= 300
+faults: install  ## break everything at random for SECONDS, and look whether anything was lost (docs/faults.md); SEED=
+	@$(RUN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove everything installed and all data
 	rm -rf .tools .venv .postavka

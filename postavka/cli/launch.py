@@ -19,7 +19,7 @@ from postavka.runtime.embedded import EmbeddedServers, Endpoints, outside_door
 from postavka.runtime.ports import choose_ports
 from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress
-from postavka.settings import Settings
+from postavka.settings import Settings, environment
 from postavka.trouble import Trouble
 from services.papers.counterparty import trial_authority
 from services.payments.settings import payments_settings
@@ -83,7 +83,7 @@ class Launch:
             self.config = self._pointed_at(endpoints)
             self.processes = self._embedded.processes
         else:
-            self.processes = Processes(self.home, self._programs())
+            self.processes = Processes(self.home, self._programs(), environment(self.config))
         try:
             self._prepare()
             self._start_services()

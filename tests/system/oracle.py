@@ -4,8 +4,14 @@ It reads every stage's topic from the beginning, and checks:
 
 - positions of a stage: each exactly once, without gaps, rising within a partition;
 - ids: never twice; the key is the request; an event lies in the partition of its request;
+- order: the events of a request have versions 1, 2, 3 … in each topic; an effect is later than its cause;
 - every request of the traffic: exactly the events that its plan leads to;
+- the gate (L17): nothing is manufactured before it was confirmed or paid in full, and every order once;
+- money: every payment that was sent counts once, and what an invoice says of itself is their sum;
+- dead letters: every record of poison has one, and nothing else has;
 - the cabinet: row by row what the log says.
+
+The judge is itself judged: `tests/faults/planted.py` puts defects into a good log, and each must be found.
 """
 
 from __future__ import annotations
@@ -13,45 +19,48 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import psycopg
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 from psycopg.rows import dict_row
 
 STAGES = ("request", "approval", "billing", "shipping", "activation")
 PARTITIONS = 12
-MAY_COME = {"ConfirmationHeld.v1", "BasisHeld.v1", "ActivationHeld.v1"}
+SILENCE_SECONDS = 60
+"""The broker must not be silent for longer while there is something to read."""
+MAY_COME = {"ConfirmationHeld", "BasisHeld", "ActivationHeld"}
 """A stage's note that something came before what it belongs to: depends on the order across topics."""
 
-OF_PAPERS = {"DocumentRendered.v1", "DocumentDispatched.v1"}
+OF_PAPERS = {"DocumentRendered", "DocumentDispatched"}
 """What is told of documents that go out by themselves, whenever that is: once each, never twice."""
 
 OF_NO_REQUEST = {
-    "PaymentUnmatched.v1",
-    *("ReturnOrdered.v1", "ReturnPaid.v1", "ReturnUnmatched.v1", "ReturnMatched.v1", "SettlementRefused.v1"),
+    "PaymentUnmatched",
+    *("ReturnOrdered", "ReturnPaid", "ReturnUnmatched", "ReturnMatched", "SettlementRefused"),
 }
 """Money, and orders about money, that may belong to no request: the cabinet shows none of it."""
 
-OPENED = ["RequestSubmitted.v1", "Approved.v2", "BillingOpened.v1", "ShippingOpened.v2", "PermissionIssued.v1"]
-ACT = ["DocumentIssued.v2"]
-MADE = ["ManufacturingOrdered.v1", "ShipmentIssued.v1", "DeliveryRegistered.v1"]
-SOLD = [*OPENED, *ACT, "DistributorConfirmed.v1", *MADE]
-INVOICED = [*OPENED, *ACT, "InvoiceIssued.v1", "InvoiceNoted.v1", "DocumentIssued.v2"]
-DECLINED = ["RequestSubmitted.v1", "Approved.v2", "BillingOpened.v1", "DistributorDeclined.v1", "ShippingClosed.v1"]
+OPENED = ["RequestSubmitted", "Approved", "BillingOpened", "ShippingOpened", "PermissionIssued"]
+ACT = ["DocumentIssued"]
+MADE = ["ManufacturingOrdered", "ShipmentIssued", "DeliveryRegistered"]
+SOLD = [*OPENED, *ACT, "DistributorConfirmed", *MADE]
+INVOICED = [*OPENED, *ACT, "InvoiceIssued", "InvoiceNoted", "DocumentIssued"]
+DECLINED = ["RequestSubmitted", "Approved", "BillingOpened", "DistributorDeclined", "ShippingClosed"]
 EXPECTED = {
-    "through-distributor": [*SOLD, "Activated.v1"],
-    "confirmed-before-approval": [*SOLD, "Activated.v1"],
-    "everything-told-twice": [*SOLD, "Activated.v1"],
-    "direct-in-two-parts": [*INVOICED, "PaymentReceived.v1", "PaymentReceived.v1", *MADE, "Activated.v1"],
-    "direct-overpaid": [*INVOICED, "PaymentReceived.v1", *MADE, "Activated.v1"],
-    "declined": [*DECLINED, "ShippingOpened.v2", "PermissionIssued.v1", *ACT],
-    "incomplete": ["RequestSubmitted.v1", "Rejected.v1", "BillingClosed.v1"],
-    "no-contract": [*SOLD, "ActivationRefused.v2"],
+    "through-distributor": [*SOLD, "Activated"],
+    "confirmed-before-approval": [*SOLD, "Activated"],
+    "everything-told-twice": [*SOLD, "Activated"],
+    "direct-in-two-parts": [*INVOICED, "PaymentReceived", "PaymentReceived", *MADE, "Activated"],
+    "direct-overpaid": [*INVOICED, "PaymentReceived", *MADE, "Activated"],
+    "declined": [*DECLINED, "ShippingOpened", "PermissionIssued", *ACT],
+    "incomplete": ["RequestSubmitted", "Rejected", "BillingClosed"],
+    "no-contract": [*SOLD, "ActivationRefused"],
 }
 OR_ELSE = {"declined": DECLINED}
 """Shipping may read the refusal before the approval, from another topic: then it closes without permission and act."""
@@ -72,9 +81,46 @@ class Told:
     def type(self) -> str:
         return self.headers["ce_type"]
 
+    @property
+    def name(self) -> str:
+        """The type without its version: two releases of a service may write two versions of it."""
+        return self.type.partition(".")[0]
+
+    @property
+    def clock(self) -> int:
+        return int(self.headers["ce_clock"], 16)
+
+    @property
+    def version(self) -> int:
+        return int(self.headers["ce_id"].rpartition("/")[2])
+
+    @property
+    def reference(self) -> str:
+        """How an effect names this as its cause."""
+        return f"{self.headers['ce_source']}#{self.headers['ce_id']}"
+
+
+Rows = Mapping[str, Mapping[str, Any]]
+"""The cabinet's rows by request."""
+
 
 def read(kafka: Mapping[str, Any], topics: Iterable[str]) -> list[Told]:
     """Every record that lies on these topics now."""
+    return [
+        Told(
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            message.key().decode(),
+            {name: value.decode() for name, value in message.headers() or ()},
+            json.loads(message.value()),
+        )
+        for message in read_raw(kafka, topics)
+    ]
+
+
+def read_raw(kafka: Mapping[str, Any], topics: Iterable[str]) -> list[Message]:
+    """The same as the client gives them: poison need not be JSON."""
     consumer = Consumer({**kafka, "group.id": f"oracle-{uuid4()}", "enable.auto.commit": False})
     places, left = [], {}
     for topic in topics:
@@ -84,44 +130,90 @@ def read(kafka: Mapping[str, Any], topics: Iterable[str]) -> list[Told]:
             if high > low:
                 left[topic, number] = high
     consumer.assign(places)
-    found: list[Told] = []
-    deadline = time.monotonic() + 60
+    found: list[Message] = []
+    heard = time.monotonic()
     while left:
         messages = consumer.consume(2_000, timeout=0.2)
-        assert time.monotonic() < deadline, f"the log ends early: {left}"
+        heard = time.monotonic() if messages else heard
+        assert time.monotonic() - heard < SILENCE_SECONDS, f"the log ends early: {left}"
         for message in messages:
             assert message.error() is None, message.error()
+            found.append(message)
             place = (message.topic(), message.partition())
-            headers = {name: value.decode() for name, value in message.headers() or ()}
-            body = json.loads(message.value())
-            found.append(Told(*place, message.offset(), message.key().decode(), headers, body))
             if message.offset() + 1 >= left.get(place, 0):
                 left.pop(place, None)
     consumer.close()
     return found
 
 
-class Oracle:
-    """The log as it is now, and the judgements on it."""
+def cabinet_rows(database_url: str) -> Rows:
+    """What the cabinet shows now."""
+    with psycopg.connect(database_url, row_factory=dict_row) as connection:
+        return {str(row["request_id"]): row for row in connection.execute("SELECT * FROM cabinet.requests")}
 
-    def __init__(self, kafka: Mapping[str, Any], gaps_allowed_in: Iterable[str] = (), forged: int = 0) -> None:
-        """`forged`: how many records the tests put on stage topics themselves."""
-        everything = read(kafka, [f"{stage}.events" for stage in STAGES])
+
+class Oracle:
+    """The log as it is now, and the judgements on it. Each `check_…` raises `AssertionError` with what is wrong."""
+
+    def __init__(
+        self,
+        everything: Sequence[Told],
+        orders: Sequence[Told],
+        gaps_allowed_in: Iterable[str] = (),
+        forged: int = 0,
+        late_allowed: bool = False,
+    ) -> None:
+        """`everything`: all of the stages' topics; `orders`: all of `manufacturing.orders`; `forged`: how many records
+        the tests put on stage topics themselves. `late_allowed`: a relay that was replaced while it was paused may
+        publish again, byte for byte, what its successor has published; readers skip that."""
         self.log = [told for told in everything if "ce_position" in told.headers]
         assert len(everything) - len(self.log) == forged, "records on a stage topic that no relay wrote"
+        self.orders = list(orders)
+        self.late = 0
+        """How many records were such late duplicates."""
+        if late_allowed:
+            self.log, self.orders = self._without_late(self.log), self._without_late(self.orders)
         self._gaps = set(gaps_allowed_in)
         self.of: dict[str, list[Told]] = defaultdict(list)
         for told in self.log:
             self.of[told.headers["ce_subject"]].append(told)
 
-    def check(self, plans: Mapping[str, str], database_url: str) -> None:
-        """All of it. Raises `AssertionError` with the first thing that is wrong."""
-        self.check_positions()
-        self.check_identity()
-        for request_id, plan in plans.items():
-            self.check_request(request_id, plan)
-        self.check_numbers()
-        self.check_cabinet(database_url)
+    @classmethod
+    def of_broker(cls, kafka: Mapping[str, Any], **allowed: Any) -> Oracle:
+        """Of what lies there now; `allowed` as of `Oracle`."""
+        return cls(
+            read(kafka, [f"{stage}.events" for stage in STAGES]), read(kafka, ["manufacturing.orders"]), **allowed
+        )
+
+    def _without_late(self, log: Sequence[Told]) -> list[Told]:
+        first: dict[tuple[str, str], Told] = {}
+        for told in log:
+            before = first.setdefault((told.topic, told.headers["ce_position"]), told)
+            if before is not told:
+                same = (before.partition, before.key, before.headers, before.body)
+                assert same == (told.partition, told.key, told.headers, told.body), (
+                    f"another event in place of {before}"
+                )
+                self.late += 1
+        return list(first.values())
+
+    def violations(self, plans: Mapping[str, str], rows: Rows) -> list[str]:
+        """Everything that is wrong."""
+        checks: list[Callable[[], None]] = [
+            self.check_positions,
+            self.check_identity,
+            self.check_order,
+            self.check_gate,
+            self.check_numbers,
+            self.check_money,
+            partial(self.check_cabinet, rows),
+            *(partial(self.check_request, request_id, plan) for request_id, plan in plans.items()),
+        ]
+        return self.complaints(*checks)
+
+    def complaints(self, *checks: Callable[[], None]) -> list[str]:
+        """What these checks find."""
+        return [wrong for check in checks if (wrong := _complaint(check)) is not None]
 
     def check_positions(self) -> None:
         """Nothing lost, nothing twice, in every topic."""
@@ -142,7 +234,7 @@ class Oracle:
 
     def check_identity(self) -> None:
         """An id once; a request in one partition number of all topics."""
-        ids = Counter(told.headers["ce_id"] for told in self.log if told.type != "PaymentUnmatched.v1")
+        ids = Counter(told.headers["ce_id"] for told in self.log if told.name != "PaymentUnmatched")
         stages_of = Counter((told.topic, told.headers["ce_id"]) for told in self.log)
         assert max(stages_of.values(), default=1) == 1, stages_of.most_common(1)
         assert ids
@@ -150,36 +242,105 @@ class Oracle:
             assert {told.key for told in events} == {request_id}
             assert len({told.partition for told in events}) == 1, request_id
 
+    def check_order(self) -> None:
+        """Versions of a request in a topic without gap, in order; an effect is later than its cause, which is there."""
+        versions: Counter[tuple[str, str]] = Counter()
+        clocks = {told.reference: told.clock for told in self.log}
+        for told in self.log:
+            place = told.topic, told.headers["ce_subject"]
+            versions[place] += 1
+            assert told.version == versions[place], f"{place}: version {told.version} in place {versions[place]}"
+            cause = told.headers.get("ce_causationid", "")
+            if cause.startswith("/postavka/") and cause.partition("#")[0].split("/")[2] in STAGES:
+                assert cause in clocks, f"{told.reference}: its cause {cause} is on no topic"
+                assert clocks[cause] < told.clock, f"{told.reference} is not later than its cause {cause}"
+
+    def check_gate(self) -> None:
+        """Manufacturing is ordered after the distributor's word or the last of the money, and once (L17); what follows
+        follows."""
+        copies = Counter(told.headers["ce_id"] for told in self.orders)
+        for request_id, events in self.of.items():
+            first = {told.name: told for told in reversed(events)}
+            if (order := first.get("ManufacturingOrdered")) is not None:
+                assert copies[order.headers["ce_id"]] == 1, f"{request_id}: {copies} copies of the order"
+                opened = [
+                    told.clock
+                    for told in events
+                    if told.name == "DistributorConfirmed"
+                    or (told.name == "PaymentReceived" and Decimal(told.body["due"]) == 0)
+                ]
+                assert opened, f"{request_id}: manufactured, neither confirmed nor paid"
+                assert min(opened) < order.clock, f"{request_id}: manufactured before it was confirmed or paid"
+            for after, before in (("ShipmentIssued", "ManufacturingOrdered"), ("Activated", "ShipmentIssued")):
+                if after in first:
+                    assert before in first, f"{request_id}: {after} without {before}"
+                    assert first[before].clock < first[after].clock, f"{request_id}: {after} before {before}"
+        assert sum(copies.values()) == sum(told.name == "ManufacturingOrdered" for told in self.log)
+
+    def check_money(self) -> None:
+        """What an invoice says of itself is the sum of what came for it."""
+        for request_id, events in self.of.items():
+            invoice = next((Decimal(told.body["amount"]) for told in events if told.name == "InvoiceIssued"), None)
+            paid = Decimal(0)
+            for told in events:
+                if told.name in ("PaymentReceived", "PaymentReturned"):
+                    assert invoice is not None, f"{request_id}: money, and no invoice"
+                    amount = Decimal(told.body["amount"])
+                    paid += amount if told.name == "PaymentReceived" else -amount
+                    said = tuple(Decimal(told.body[name]) for name in ("paid", "due", "overpaid"))
+                    counted = (paid, max(invoice - paid, Decimal(0)), max(paid - invoice, Decimal(0)))
+                    assert said == counted, f"{request_id}: {said} is said, {counted} came"
+
+    def check_payments(self, sent: Mapping[str, Decimal]) -> None:
+        """Every payment that was sent (id → amount) counts once, for an invoice or as unmatched."""
+        found: dict[str, list[Decimal]] = defaultdict(list)
+        for told in self.log:
+            if told.name in ("PaymentReceived", "PaymentUnmatched"):
+                found[told.body["payment_id"]].append(Decimal(told.body["amount"]))
+        wrong = [name for name, amount in sent.items() if found[name] != [amount]]
+        assert not wrong, f"{len(wrong)} payments are lost, doubled or changed: {wrong[:3]}"
+
+    def check_dead_letters(self, letters: Sequence[Mapping[str, str]], poison: Iterable[str]) -> None:
+        """`letters`: headers of the dead letters; `poison`: `topic/partition/offset` of what can't be taken."""
+        found = {
+            each["dlq_id"]: f"{each['dlq_topic']}/{each['dlq_partition']}/{each['dlq_offset']}" for each in letters
+        }
+        times = Counter(found.values())  # a copy of the same letter is one letter
+        expected = set(poison)
+        assert times.keys() >= expected, f"poison without a dead letter: {sorted(expected - times.keys())[:5]}"
+        assert times.keys() <= expected, f"dead letters of good records: {sorted(times.keys() - expected)[:5]}"
+        assert max(times.values(), default=1) == 1, f"two letters for one record: {times.most_common(1)}"
+
     def check_request(self, request_id: str, plan: str) -> None:
         """Exactly what its plan leads to."""
-        types = sorted(told.type for told in self.of[request_id] if told.type not in MAY_COME | OF_PAPERS)
+        types = sorted(told.name for told in self.of[request_id] if told.name not in MAY_COME | OF_PAPERS)
         if plan == "withdrawn":
             self._check_withdrawn(request_id, types)
         else:
             expected = sorted(EXPECTED[plan]), sorted(OR_ELSE.get(plan, EXPECTED[plan]))
             assert types in expected, f"{request_id} {plan}: {types}"
-        issued = {told.body["document_id"] for told in self.of[request_id] if told.type.startswith("DocumentIssued.")}
-        left = Counter((told.type, told.body["document_id"]) for told in self.of[request_id] if told.type in OF_PAPERS)
+        issued = {told.body["document_id"] for told in self.of[request_id] if told.name.startswith("DocumentIssued")}
+        left = Counter((told.name, told.body["document_id"]) for told in self.of[request_id] if told.name in OF_PAPERS)
         assert max(left.values(), default=1) == 1, left
         assert {document for _, document in left} <= issued
-        held = Counter(told.type for told in self.of[request_id] if told.type in MAY_COME)
+        held = Counter(told.name for told in self.of[request_id] if told.name in MAY_COME)
         assert max(held.values(), default=1) <= 1, held
         if plan == "direct-overpaid":
-            payment = next(told for told in self.of[request_id] if told.type == "PaymentReceived.v1").body
+            payment = next(told for told in self.of[request_id] if told.name == "PaymentReceived").body
             assert (payment["due"], payment["overpaid"]) == ("0.00", "1.00")
         if plan == "direct-in-two-parts":
-            received = [told.body for told in self.of[request_id] if told.type == "PaymentReceived.v1"]
-            invoice = next(told for told in self.of[request_id] if told.type == "InvoiceIssued.v1").body
+            received = [told.body for told in self.of[request_id] if told.name == "PaymentReceived"]
+            invoice = next(told for told in self.of[request_id] if told.name == "InvoiceIssued").body
             assert sum(Decimal(each["amount"]) for each in received) == Decimal(invoice["amount"])
             assert received[-1]["due"] == "0.00"
 
     def _check_withdrawn(self, request_id: str, types: list[str]) -> None:
         # Approval may read the request before or after its withdrawal; billing too. Whatever the order: it is on
         # record, it is closed, nothing is manufactured.
-        assert types.count("RequestWithdrawn.v1") == 1, f"{request_id} {types}"
-        assert types.count("BillingClosed.v1") == 1, f"{request_id} {types}"
-        assert types.count("Approved.v2") + types.count("Rejected.v1") <= 1, f"{request_id} {types}"
-        assert not {"ManufacturingOrdered.v1", "ShipmentIssued.v1", "Activated.v1"} & set(types), f"{request_id}"
+        assert types.count("RequestWithdrawn") == 1, f"{request_id} {types}"
+        assert types.count("BillingClosed") == 1, f"{request_id} {types}"
+        assert types.count("Approved") + types.count("Rejected") <= 1, f"{request_id} {types}"
+        assert not {"ManufacturingOrdered", "ShipmentIssued", "Activated"} & set(types), f"{request_id}"
         assert max(Counter(types).values()) == 1, f"{request_id} {types}"
 
     def check_numbers(self) -> None:
@@ -188,19 +349,25 @@ class Oracle:
             numbers = Counter(told.body[name] for told in self.log if told.type == type_name)
             assert not [number for number, times in numbers.items() if times > 1], f"{type_name}: a number twice"
 
-    def check_cabinet(self, database_url: str) -> None:
+    def check_cabinet(self, rows: Rows) -> None:
         """Row by row what the log says."""
-        with psycopg.connect(database_url, row_factory=dict_row) as connection:
-            rows = {str(row["request_id"]): row for row in connection.execute("SELECT * FROM cabinet.requests")}
         shown = {
             subject: events
             for subject, events in self.of.items()
-            if any(told.type not in OF_NO_REQUEST for told in events)
+            if any(told.name not in OF_NO_REQUEST for told in events)
         }
         assert rows.keys() == shown.keys()
         for request_id, events in shown.items():
             shown_there, expected = picture(rows[request_id]), expected_picture(events)
             assert shown_there == expected, (request_id, shown_there, expected, [told.type for told in events])
+
+
+def _complaint(check: Callable[[], None]) -> str | None:
+    try:
+        check()
+    except AssertionError as wrong:
+        return str(wrong)
+    return None
 
 
 def picture(row: Mapping[str, Any]) -> dict[str, Any]:

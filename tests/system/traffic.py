@@ -208,7 +208,7 @@ class Traffic:
                 continue
             self.seen.setdefault(subject, []).append(type_name)
             times = 2 if plan == TOLD_TWICE else 1
-            if type_name == "Approved.v2" and plan not in (EARLY, DIRECT, OVERPAID, WITHDRAWN):
+            if type_name.startswith("Approved.") and plan not in (EARLY, DIRECT, OVERPAID, WITHDRAWN):
                 for _ in range(times):
                     self._confirm(subject, plan != DECLINED)
             elif type_name == "InvoiceIssued.v1":
