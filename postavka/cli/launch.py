@@ -65,6 +65,8 @@ class Launch:
     config: Settings
     progress: Progress
     services: Sequence[str] = SERVICES
+    well_seconds: float = WELL_SECONDS
+    """After so long without an answer a service is said not to have come up."""
 
     def __enter__(self) -> Launch:
         self._embedded: EmbeddedServers | None = None
@@ -176,14 +178,14 @@ class Launch:
     def wait_until_well(self, note: Callable[[str], None] = lambda text: None) -> None:
         """Until every service answers and has partitions to read; `note` is told who is awaited. Raises `Unwell`."""
         waiting = list(self.services)
-        deadline = time.monotonic() + WELL_SECONDS
+        deadline = time.monotonic() + self.well_seconds
         while waiting:
             waiting = [name for name in waiting if not self._is_at_work(name)]
             note(f"waiting for {', '.join(waiting)}")
             if waiting and time.monotonic() > deadline:
                 log = self.processes.log(waiting[0])
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
-                raise Unwell(f"{waiting[0]} did not come up within {WELL_SECONDS} s\n{tail}")
+                raise Unwell(f"{waiting[0]} did not come up within {self.well_seconds:.0f} s\n{tail}")
             time.sleep(0.1)
 
     def _is_at_work(self, name: str) -> bool:

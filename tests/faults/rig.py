@@ -29,6 +29,8 @@ from tests.faults.proxy import Proxy
 from tests.faults.schedule import OLD, STAGES
 from tests.system.conftest import System
 
+PATIENCE_SECONDS = 900.0
+"""For a machine that is busy with something else."""
 OLD_MESSAGES = {"approval": ["Approved"], "activation": ["ActivationRefused"]}
 """What an older release of a service writes in its first version."""
 
@@ -118,7 +120,9 @@ def rig(home: Path, jars: Path, seed: int, services: Sequence[str], own_disks: b
         inside = Endpoints(f"127.0.0.1:{proxies['kafka'].port}", through.geturl(), None, ADMIN, broker.admin_password)
         outside = Endpoints(broker.outside_bootstrap, database.url, None, ADMIN, broker.admin_password)
         clocks = Whole.clocks = Clocks(home / "clocks")
-        launch = stack.enter_context(Whole(Settings(home=home / "whole", **inside.settings()), progress, services))
+        launch = stack.enter_context(
+            Whole(Settings(home=home / "whole", **inside.settings()), progress, services, PATIENCE_SECONDS)
+        )
         direct = Settings(home=home / "whole", **outside.settings())
         system = System(launch, config=direct)
         yield Rig(servers, launch, system, proxies, disks, clocks, for_librdkafka(direct), database.url)
