@@ -37,10 +37,11 @@ from bench.peers.procedure import EVENTS
 from bench.table import Found, Peer, Row, percentile
 from bench.walk import COMPLETED, beside, latency, load, steps, throughput
 from postavka.cli.launch import Launch
+from postavka.projection.rebuild import rebuild
 from postavka.runtime.progress import Spoken
 from postavka.settings import Settings, settings
 from services.audit.verify import verify
-from services.cabinet.rebuild import rebuild
+from services.cabinet.rebuild import MODEL
 
 app = App(help=__doc__)
 WARM_UP = 300
@@ -192,7 +193,7 @@ def _raw_rows(alone: raw.Raw) -> list[Row]:
 
 
 def _log_rows(config: Settings, alone: raw.Raw) -> list[Row]:
-    rebuilt = rebuild(config)
+    rebuilt = rebuild(config, MODEL)
     verified = verify(config)
     read = Peer("librdkafka alone", alone.librdkafka_read)
     copied = Peer("COPY alone", alone.rows_by_copy)

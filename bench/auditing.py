@@ -23,6 +23,7 @@ from bench.load import PARTNER, Load
 from bench.many import model_of, multiply
 from postavka.cli.launch import Launch
 from postavka.log.tail import read_messages_to_end
+from postavka.projection.rebuild import rebuild
 from postavka.runtime.progress import Spoken
 from postavka.settings import PARTITIONS, Settings, database_url, settings
 from services.audit.as_of import as_of
@@ -30,7 +31,7 @@ from services.audit.history import history
 from services.audit.reading import TOPIC_OF
 from services.audit.replay import Asked, replay
 from services.audit.verify import verify
-from services.cabinet.rebuild import rebuild
+from services.cabinet.rebuild import MODEL
 
 app = App(help=__doc__)
 PARTNERS_REQUESTS = 2_000
@@ -100,8 +101,8 @@ def measure(config: Settings, progress: Spoken) -> dict[str, Any]:
 
     found["events"] = timed("consume alone", lambda: _consume(config))
     timed("rows by COPY alone", lambda: _copy(config))
-    report = timed("rebuild", lambda: rebuild(config))
-    found["rows"] = report.rows
+    report = timed("rebuild", lambda: rebuild(config, MODEL))
+    found["rows"] = report.rows["requests"]
     timed("rows by COPY alone, rebuilt", lambda: _copy(config))
     verified = timed("verify", lambda: verify(config))
     found["problems"] = verified.findings.counts

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import psycopg
@@ -17,6 +18,8 @@ from confluent_kafka import Producer
 from psycopg.sql import SQL, Identifier
 
 from events.envelope import rfc3339
+from events.registry import decode
+from events.shipping import DocumentIssued, InvoiceNoted, ShippingOpened
 from events.topics import BANK_PAYMENTS, MANUFACTURING_ORDERS
 from postavka.clock import COUNTER_BITS
 from postavka.log.connection import for_producer
@@ -25,6 +28,8 @@ from postavka.log.tail import end_offsets
 from postavka.settings import PARTITIONS, Settings, database_url
 from services.audit.history import history
 from services.audit.reading import STAGE_OF, STAGES, Place, reading, records_of, stored_events, topics_there
+from services.documents.forms import make
+from services.documents.paper import paper_of, sha256
 from services.shipping.permission import new_permission_number
 
 STEP_MS = 7
@@ -147,8 +152,12 @@ class _Writer:
         changes += [(model.invoice.encode(), b"2025-%07d" % self._count)] if model.invoice else []
         shift = timedelta(milliseconds=STEP_MS * self._count)
         places: dict[str, str] = {}
+        bytes_of = _Documents()
         for piece in model.pieces:
             key, value = _changed(piece.key, changes), _changed(piece.value, changes)
+            if (hashes := bytes_of.take(dict(piece.headers).get("ce_type", b""), value)) is not None:
+                changes.append(hashes)
+                value = _changed(value, [hashes])
             place: Place = (piece.topic, partition_of(key, PARTITIONS))
             coordinates = f"{place[0]}/{place[1]}/{self._ends[place]}"
             places[piece.coordinates] = coordinates
@@ -216,6 +225,31 @@ class _Writer:
                 )
             self._connection.execute(SQL("ANALYZE {}.stored_events").format(schema))
         self._connection.close()
+
+
+class _Documents:
+    """Hashes of a copy's documents: other numbers make other bytes."""
+
+    def __init__(self) -> None:
+        self._opened: ShippingOpened | None = None
+        self._invoiced: tuple[Decimal, Decimal] | None = None
+
+    def take(self, type_name: bytes, value: bytes) -> tuple[bytes, bytes] | None:
+        """Of the event that issues a document the hash that was copied, and that of the copy's document."""
+        if not type_name.startswith((b"ShippingOpened.", b"InvoiceNoted.", b"DocumentIssued.")):
+            return None
+        event = decode(type_name.decode(), value)
+        match event:
+            case ShippingOpened():
+                self._opened = event
+            case InvoiceNoted():
+                self._invoiced = (event.amount, event.vat_rate)
+            case DocumentIssued() if self._opened is not None:
+                paper = paper_of(
+                    self._opened, event.kind, event.number, event.issued_on, event.issued_at, self._invoiced
+                )
+                return event.sha256.encode(), sha256(make(event.form, paper)).encode()
+        return None
 
 
 def _changed(data: bytes, changes: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -17,7 +17,7 @@ from events.registry import explain
 from postavka.cli.accounts import token, user
 from postavka.cli.acls import acls
 from postavka.cli.audit import audit
-from postavka.cli.backup import backup, rebuild, restore
+from postavka.cli.backup import backup, restore
 from postavka.cli.cabinet import cabinet
 from postavka.cli.connection import connected
 from postavka.cli.distributor import distributor
@@ -30,6 +30,7 @@ from postavka.cli.ops import ops, top
 from postavka.cli.output import console, errors, table
 from postavka.cli.payments import payments, statement
 from postavka.cli.privacy import privacy
+from postavka.cli.rebuild import rebuild
 from postavka.cli.reconcile import reconcile
 from postavka.cli.reference import reference
 from postavka.cli.send import activate, confirm, pay, request, sign

@@ -1,23 +1,16 @@
-"""`postavka backup`, `restore`, `rebuild`: copies of everything, and building one half from the other."""
+"""`postavka backup`, `restore`: copies of everything."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cyclopts import App
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from postavka.backup.whole import Parts
 from postavka.cli.connection import connected
-from postavka.cli.output import console, errors, print_json
+from postavka.cli.output import console, print_json, progress
 from postavka.settings import Settings, settings
 from postavka.stage.definition import Stage
-
-rebuild = App(name="rebuild", help="When only one half is left: PostgreSQL from the topics, or the topics from it.")
-
-Told = Callable[[str, int, int], None]
 
 
 def backup(folder: Path, *, keys: Path | None = None, json: bool = False) -> None:
@@ -36,7 +29,7 @@ def backup(folder: Path, *, keys: Path | None = None, json: bool = False) -> Non
     from postavka.backup.whole import back_up
 
     config = connected()
-    with _progress() as told:
+    with progress() as told:
         manifest = back_up(config, folder, parts(config), keys, told)
     records = sum(each.records for partitions in manifest.topics.values() for each in partitions.values())
     size = sum((folder / name).stat().st_size for name in manifest.files)
@@ -68,7 +61,7 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False) -> N
     from postavka.backup.manifest import Manifest
     from postavka.backup.whole import restore as put_back
 
-    with _progress() as told:
+    with progress() as told:
         if check:
             manifest = Manifest.read(folder, lambda done, total: told("files checked", done, total))
             console.print(f"{folder} is whole: {len(manifest.files)} files, taken {manifest.taken_at}", highlight=False)
@@ -81,63 +74,6 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False) -> N
     if purged:
         console.print(f"{purged} keys that had been destroyed came back with the copy and are destroyed again")
     console.print("Start the services now; `postavka audit verify` compares everything.")
-
-
-@rebuild.command
-def database() -> None:
-    """Build the stages' stores and what is folded from the log from the topics alone. Stop all services first.
-
-    Reference data and accounts are not on the log: load them (`postavka reference load`), or restore a copy.
-    """
-    from postavka.backup.rebuild import rebuild_stores
-    from postavka.settings import database_url
-    from services.audit.checkpoints import bring_back_checkpoints
-    from services.cabinet.rebuild import rebuild as rebuild_cabinet
-
-    config = connected()
-    with _progress() as told:
-        rebuilt = rebuild_stores(config, stages(), told)
-        report = rebuild_cabinet(config, lambda done, total: told("cabinet", done, total))
-        checkpoints = bring_back_checkpoints(config)
-    for stage, count in rebuilt.events.items():
-        console.print(f"{stage}: {count} events")
-    console.print(
-        f"{rebuilt.dead_letters} dead letters, {report.rows} requests in the cabinet, {checkpoints} checkpoints"
-    )
-    left = _left_alone(database_url(config))
-    console.print("Other read models are built when their services start." if left else "")
-    if "reference" not in left:
-        console.print("[yellow]No reference data[/]: `postavka reference load FILE` before you start the services.")
-
-
-@rebuild.command
-def topics() -> None:
-    """Make topics that are missing or empty, and fill the stages' from their stores. Stop all services first.
-
-    What outsiders wrote (commands, confirmations, payments) lies nowhere else: those topics begin anew, behind the
-    offsets that were handled. What had been handled is in the stores; what had not must be sent again.
-    """
-    from events.topics import topic_names
-    from postavka.backup.rebuild import rebuild_topics
-    from postavka.settings import database_url
-    from services.audit.checkpoints import publish_checkpoints
-    from services.reference.store import distributor_ids
-
-    config = connected()
-    names = topic_names(distributor_ids(database_url(config)))
-    with _progress() as told:
-        rebuilt = rebuild_topics(config, stages(), names, told)
-        checkpoints = publish_checkpoints(config) if "audit.checkpoints" in rebuilt.made else 0
-    for topic, count in rebuilt.events.items():
-        console.print(f"{topic}: {count} records published")
-    if checkpoints:
-        console.print(f"audit.checkpoints: {checkpoints} records published")
-    for topic, count in rebuilt.lost.items():
-        console.print(f"[yellow]{topic}: {count} records are gone[/]; new ones go on behind them")
-    if rebuilt.dead_letters:
-        console.print(f"{rebuilt.dead_letters} dead letters are published again when the services start")
-    if not rebuilt.events and not rebuilt.lost:
-        console.print("every topic has records: nothing to do")
 
 
 def stages() -> list[Stage]:
@@ -185,33 +121,3 @@ def servers() -> Iterator[Settings]:
         return
     with EmbeddedServers(config.home) as embedded:
         yield Settings(**embedded.start(Spoken()).settings())
-
-
-def _left_alone(url: str) -> list[str]:
-    import psycopg
-
-    from postavka.backup.database import schemas
-
-    with psycopg.connect(url) as connection:
-        return schemas(connection)
-
-
-@contextmanager
-def _progress() -> Iterator[Told]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors, transient=True) as bar:
-        tasks = {}
-
-        def told(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=None)
-            bar.update(tasks[what], completed=done, total=max(total, 1))
-
-        yield told

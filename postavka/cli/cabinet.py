@@ -7,10 +7,9 @@ from typing import Any
 import psycopg
 from cyclopts import App
 from psycopg.rows import dict_row
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from postavka.cli.connection import connected
-from postavka.cli.output import console, errors, print_json, table
+from postavka.cli.output import console, print_json, table
 from postavka.privacy.vault import open_vault
 from postavka.settings import Settings, database_url
 
@@ -51,7 +50,7 @@ def show(*, partner: str, limit: int = 50, json: bool = False) -> None:
 
 @cabinet.command
 def rebuild(*, processes: int | None = None, json: bool = False) -> None:
-    """Build the cabinet anew from the log. The old one serves until the new one takes its place.
+    """Build the cabinet anew from the log (`postavka rebuild cabinet`). The old one serves until then.
 
     Parameters
     ----------
@@ -60,26 +59,9 @@ def rebuild(*, processes: int | None = None, json: bool = False) -> None:
     json
         Print the result as JSON.
     """
-    from services.cabinet.rebuild import rebuild as build
+    from postavka.cli.rebuild import build
 
-    columns = (
-        TextColumn("events"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors, transient=True) as bar:
-        task = bar.add_task("events", total=None)
-        report = build(connected(), lambda done, total: bar.update(task, completed=done, total=total), processes)
-    rate = report.events / report.seconds if report.seconds else 0
-    if json:
-        print_json({"events": report.events, "rows": report.rows, "unread": report.unread, "seconds": report.seconds})
-        return
-    console.print(f"{report.events} events, {report.rows} requests in {report.seconds:.1f} s ({rate:,.0f} events/s)")
-    if report.unread:
-        console.print(f"[yellow]{report.unread} records could not be read[/]: see the table cabinet.unread")
+    build(["cabinet"], processes, json)
 
 
 def requests_of(config: Settings, partner: str, limit: int = 50) -> list[dict[str, Any]]:

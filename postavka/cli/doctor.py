@@ -341,7 +341,7 @@ def check_dead_letters(letters: Mapping[str, int], unread: int) -> Check:
         todo = "postavka dead-letters list; when the cause is gone: postavka dead-letters retry STAGE/all"
         return Check("dead letters", "wrong", f"waiting: {_listed(waiting)}", todo)
     if unread:
-        todo = "see the table cabinet.unread; with a release that can read them: postavka cabinet rebuild"
+        todo = "see the table cabinet.unread; with a release that can read them: postavka rebuild cabinet"
         return Check("dead letters", "wrong", f"the cabinet could not read {unread} records", todo)
     return Check("dead letters", "ok", "none wait")
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 console = Console()
 errors = Console(stderr=True)
+
+Told = Callable[[str, int, int], None]
+"""What is being done; how much of it, of how much."""
 
 
 def print_json(value: Any) -> None:
@@ -29,3 +35,25 @@ def table(title: str | None, *columns: str) -> Table:
     for column in columns:
         made.add_column(column)
     return made
+
+
+@contextmanager
+def progress() -> Iterator[Told]:
+    """Bars on the error output, one for each thing that is told of."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True) as bar:
+        tasks = {}
+
+        def told(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=None)
+            bar.update(tasks[what], completed=done, total=max(total, 1))
+
+        yield told

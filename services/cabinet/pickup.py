@@ -6,7 +6,7 @@ that the log says of them, up to the marks, is read again. Called by who has the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
@@ -17,7 +17,7 @@ from postavka.log.tail import read_messages_to_end
 from postavka.logs import logger
 from postavka.settings import Settings
 from postavka.store.mark import Mark
-from services.cabinet.share import Folded
+from services.cabinet.folded import Folded
 from services.cabinet.table import TOPICS, tell_changed, write_groups
 
 log = logger(__name__)
@@ -25,8 +25,11 @@ log = logger(__name__)
 Place = tuple[str, int]
 
 
-def pick_up(config: Settings, connection: psycopg.Connection[Any], marks: Mapping[str, Mark]) -> int:
-    """Fold anew what this release can read now, in the partitions of these marks; returns how many requests."""
+def pick_up(
+    config: Settings, connection: psycopg.Connection[Any], marks: Mapping[str, Mark], hold: Callable[[], None]
+) -> int:
+    """Fold anew what this release can read now, in the partitions of these marks; returns how many requests. `hold` is
+    called in the transaction that writes, and raises `MarksMoved` if the tables are others by then."""
     readable = _readable(connection, marks)
     if not readable:
         return 0
@@ -45,6 +48,7 @@ def pick_up(config: Settings, connection: psycopg.Connection[Any], marks: Mappin
                 folded.take(message)
     still = {(topic, partition, offset) for topic, partition, offset, *_ in folded.unread}
     with connection.transaction():
+        hold()
         write_groups(connection, folded.rows)
         for place in readable:
             if place not in still:

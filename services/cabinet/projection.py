@@ -18,6 +18,7 @@ from events.shipping import ManufacturingOrdered, ShipmentIssued
 from postavka import tracing
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
+from postavka.projection.staging import generation, swap_lock
 from postavka.settings import Settings, database_url
 from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
@@ -48,10 +49,13 @@ class Cabinet:
     name = "cabinet"
     topics = TOPICS
 
-    def __init__(self, config: Settings) -> None:
+    def __init__(self, config: Settings, schema: str = SCHEMA) -> None:
+        """`schema`: where its tables are, if they are not in use yet (a rebuild)."""
         self._config = config
+        self._schema = schema
         self._conninfo = database_url(config)
         prepare(self._conninfo)
+        self._generation = 0
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[str, Mark] = {}
         self._rows: OrderedDict[UUID, Row] = OrderedDict()
@@ -61,11 +65,23 @@ class Cabinet:
     def marks(self, names: Sequence[str]) -> dict[str, int]:
         """Read the marks; what is cached may be another worker's by now, so it goes. What an earlier release could not
         read in these partitions is taken up first."""
-        self._rows.clear()
-        fresh = read_marks(self._connect(), names)
-        self._marks.update(fresh)
-        pick_up(self._config, self._connect(), fresh)
-        return {name: mark.offset for name, mark in fresh.items()}
+        connection = self._connect()
+        while True:
+            self._rows.clear()
+            self._generation = generation(connection, "requests")
+            fresh = read_marks(connection, names)
+            self._marks.update(fresh)
+            try:
+                pick_up(self._config, connection, fresh, lambda: self._hold(connection))
+            except MarksMoved:
+                continue  # built anew at this very moment
+            return {name: mark.offset for name, mark in fresh.items()}
+
+    def _hold(self, connection: psycopg.Connection[Any]) -> None:
+        """No swap until the transaction ends. Raises `MarksMoved` if there has been one."""
+        swap_lock(connection, self._schema)
+        if generation(connection, "requests") != self._generation:
+            raise MarksMoved("the tables were built anew")
 
     def project(self, records: Sequence[Record]) -> int:
         """Fold the records in. Everything or nothing is written."""
@@ -111,6 +127,7 @@ class Cabinet:
             changed.setdefault(subject, {})[stage] = rows[subject][stage]
         try:
             with connection.transaction():
+                self._hold(connection)
                 write_groups(connection, changed)
                 for record, type_name, reason in unread:
                     connection.execute(
@@ -120,7 +137,7 @@ class Cabinet:
                 move_marks(connection, moved)
                 tell_changed(connection, changed)
         except (psycopg.Error, MarksMoved):
-            # Rows were folded in memory and are not in the table; and after a swap old plans point at the old table.
+            # Rows were folded in memory and are not in the table.
             self._rows.clear()
             self._connection = None
             connection.close()
@@ -153,7 +170,7 @@ class Cabinet:
             self._connection = psycopg.connect(
                 self._conninfo,
                 autocommit=True,
-                options=f"-c search_path={SCHEMA},public -c jit=off",
+                options=f"-c search_path={self._schema},{SCHEMA},public -c jit=off",
                 application_name="postavka-cabinet",
             )
         return self._connection

@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,8 @@ from postavka.clock import Clock
 from postavka.log.record import Record, partition_name
 from postavka.logs import logger
 from postavka.privacy.vault import open_vault
+from postavka.projection.model import Unread
+from postavka.projection.staging import generation, swap_lock
 from postavka.settings import Settings, database_url
 from postavka.store.mark import Mark, MarksMoved
 from postavka.store.migration import migrate
@@ -60,6 +62,11 @@ LARGEST_BODY = 1_000_000
 FOLLOWED = tuple(topic.name for topic in (*STAGE_TOPICS, OPS_EVENTS))
 
 
+def topics_of(distributors: Iterable[str]) -> list[str]:
+    """What is followed when these distributors have topics."""
+    return [*FOLLOWED, *map(confirmations_of, distributors), DEAD_LETTERS.name]
+
+
 class NewDistributor(RuntimeError):
     """A distributor was added: the process starts anew with its topics."""
 
@@ -75,18 +82,23 @@ class Notices:
         distributors: Sequence[str],
         chosen: NoticesSettings | None = None,
         reference: Callable[[], Snapshot] | None = None,
+        anew: tuple[str, Mapping[str, Mark]] | None = None,
     ) -> None:
-        """`distributors`: those whose topics there are."""
+        """`distributors`: those whose topics there are. `anew` is for a rebuild: the schema with the new tables and how
+        far they have got. Nothing is told to anybody then, and marks are not kept."""
         self._conninfo = database_url(config)
+        self._schema = anew[0] if anew else SCHEMA
+        self.silent = anew is not None
+        self._generation = 0
         prepare(self._conninfo)
         self._config = chosen or notices_settings()
         self._reference = reference or (lambda: current(self._conninfo))
         self._secret = letters_secret(config.home / "letters.secret")
         self._readable = lambda contact: open_vault(config).readable(contact)
         self.distributors = tuple(distributors)
-        self.topics = [*FOLLOWED, *map(confirmations_of, distributors), DEAD_LETTERS.name]
+        self.topics = topics_of(distributors)
         self._connection: psycopg.Connection[Any] | None = None
-        self._marks: dict[str, Mark] = {}
+        self._marks: dict[str, Mark] = dict(anew[1]) if anew else {}
         self._stories: OrderedDict[UUID, Story] = OrderedDict()
         self._clock = Clock()
         self.wake: Callable[[], None] = lambda: None
@@ -96,6 +108,9 @@ class Notices:
         """Read the marks; what is cached may be another worker's by now, so it goes."""
         self._stories.clear()
         connection = self._connect()
+        self._generation = generation(connection, "stories")
+        if self.silent:
+            return {name: self._marks.setdefault(name, Mark()).offset for name in names}
         connection.execute(
             "INSERT INTO notification_tracking (application_name, notification_id) "
             "SELECT name, -1 FROM unnest(%s::text[]) AS name ON CONFLICT DO NOTHING",
@@ -116,6 +131,9 @@ class Notices:
         work = _Work(self, connection, records)
         try:
             with connection.transaction():
+                swap_lock(connection, self._schema)
+                if generation(connection, "stories") != self._generation:
+                    raise MarksMoved("the tables were built anew")
                 counted, outward = work.run()
         except psycopg.DatabaseError as error:
             self._forget(connection)
@@ -148,10 +166,68 @@ class Notices:
             self._connection = psycopg.connect(
                 self._conninfo,
                 autocommit=True,
-                options=f"-c search_path={SCHEMA},public -c jit=off",
+                options=f"-c search_path={self._schema},{SCHEMA},public -c jit=off",
                 application_name="postavka-notices",
             )
         return self._connection
+
+
+Read = tuple[Record, Envelope | None, Message | None, UUID | None]
+"""A record that says something here; without a message: a dead letter."""
+
+
+def sift(record: Record, mark: Mark) -> tuple[Mark, Read | None, Unread | None]:
+    """The mark moved over a record, what is for us of it, and what could not be read of it."""
+    reached = Mark(record.offset, mark.position)
+    if record.topic == DEAD_LETTERS.name:
+        return reached, (record, None, None, None), None
+    if distributor_of(record.topic) is not None:
+        return reached, _answer(record), None
+    headers = header_map(record.headers)
+    try:
+        position = int(headers["ce_position"])
+        if position <= mark.position:
+            return reached, None, None  # a late duplicate of a replaced relay
+        reached = Mark(record.offset, position)
+        type_name = headers["ce_type"].decode()
+        if newest_version(type_name) not in TAKES and record.topic != OPS_EVENTS.name:
+            return reached, None, None
+        envelope = Envelope.read(record.headers)
+        message = decode(type_name, record.value)
+        return reached, (record, envelope, message, UUID(envelope.subject)), None
+    except (KeyError, ValueError, EnvelopeError, UnknownType, BadBody) as wrong:
+        type_name = headers.get("ce_type", b"").decode("utf-8", "replace")
+        place = (record.topic, record.partition, record.offset)
+        return reached, None, (*place, type_name.replace("\x00", "\\0"), str(wrong)[:500].replace("\x00", "\\0"))
+
+
+def _answer(record: Record) -> Read | None:
+    """A distributor's answer, if billing can take it; what it can't take comes as a dead letter."""
+    if record.value is None or len(record.value) > LARGEST_BODY:
+        return None
+    type_name = header_map(record.headers).get("ce_type", DistributorConfirmation.TYPE.encode())
+    try:
+        answer = decode(type_name.decode("utf-8", "replace"), record.value)
+    except (UnknownType, BadBody):
+        return None
+    if not isinstance(answer, DistributorConfirmation) or record.key != str(answer.request_id).encode():
+        return None
+    return record, None, answer, answer.request_id
+
+
+def cause_of(record: Record, envelope: Envelope) -> Cause:
+    """What news of this event stand on."""
+    where = envelope.input or record.coordinates
+    return Cause(envelope.reference, where, envelope.time, envelope.type, record.value or b"")
+
+
+def not_taken(record: Record) -> tuple[str, str, dict[str, str]] | None:
+    """Of a dead letter the distributor whose record it was, where that lies, all headers; None if it was nobody's."""
+    headers = {name: value.decode("utf-8", "replace") for name, value in header_map(record.headers).items()}
+    distributor = distributor_of(headers.get("dlq_topic", ""))
+    if distributor is None:
+        return None
+    return distributor, f"{headers['dlq_topic']}/{headers.get('dlq_partition')}/{headers.get('dlq_offset')}", headers
 
 
 class _Work:
@@ -180,6 +256,10 @@ class _Work:
         )
         for record, envelope, message, subject in read:
             self._take(record, envelope, message, subject)
+        if self._owner.silent:
+            self._keep_stories()
+            self._keep_answers()
+            return len(read), 0
         batch = Batch(events=self._notices())
         batch.claims = [Claim(CLAIM, claim_of(event), event.originator_id) for event in batch.events]
         owner = self._owner
@@ -195,49 +275,16 @@ class _Work:
 
     # Reading
 
-    def _sift(self, record: Record) -> tuple[Record, Envelope | None, Message | None, UUID | None] | None:
+    def _sift(self, record: Record) -> Read | None:
         """What is for us of a record; moves the mark over it in any case."""
         name = partition_name(record.topic, record.partition)
         mark = self.marks.get(name) or self._owner._marks[name]
         if record.offset <= mark.offset:
             return None
-        self.marks[name] = Mark(record.offset, mark.position)
-        if record.topic == DEAD_LETTERS.name:
-            return record, None, None, None
-        if distributor_of(record.topic) is not None:
-            return self._answer(record)
-        headers = header_map(record.headers)
-        try:
-            position = int(headers["ce_position"])
-            if position <= mark.position:
-                return None  # a late duplicate of a replaced relay
-            self.marks[name] = Mark(record.offset, position)
-            type_name = headers["ce_type"].decode()
-            if newest_version(type_name) not in TAKES and record.topic != OPS_EVENTS.name:
-                return None
-            envelope = Envelope.read(record.headers)
-            message = decode(type_name, record.value)
-            return record, envelope, message, UUID(envelope.subject)
-        except (KeyError, ValueError, EnvelopeError, UnknownType, BadBody) as wrong:
-            type_name = headers.get("ce_type", b"").decode("utf-8", "replace")
-            self._connection.execute(
-                "INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (record.topic, record.partition, record.offset, type_name, str(wrong)[:500]),
-            )
-            return None
-
-    def _answer(self, record: Record) -> tuple[Record, Envelope | None, Message | None, UUID | None] | None:
-        """A distributor's answer, if billing can take it; what it can't take comes as a dead letter."""
-        if record.value is None or len(record.value) > LARGEST_BODY:
-            return None
-        type_name = header_map(record.headers).get("ce_type", DistributorConfirmation.TYPE.encode())
-        try:
-            answer = decode(type_name.decode("utf-8", "replace"), record.value)
-        except (UnknownType, BadBody):
-            return None
-        if not isinstance(answer, DistributorConfirmation) or record.key != str(answer.request_id).encode():
-            return None
-        return record, None, answer, answer.request_id
+        self.marks[name], read, wrong = sift(record, mark)
+        if wrong is not None:
+            self._connection.execute("INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", wrong)
+        return read
 
     def _load(self, subjects: set[UUID]) -> None:
         known = self._owner._stories
@@ -293,10 +340,8 @@ class _Work:
         elif isinstance(message, DistributorConfirmation):
             self._seen(record, message)
         elif envelope is not None and subject is not None:
-            where = envelope.input or record.coordinates
-            cause = Cause(envelope.reference, where, envelope.time, envelope.type, record.value or b"")
             before = self.stories[subject]
-            after, news = tell(before, subject, message, cause)
+            after, news = tell(before, subject, message, cause_of(record, envelope))
             if after is not before:
                 self.stories[subject] = after
                 self._changed.add(subject)
@@ -316,11 +361,10 @@ class _Work:
             self._tell_of_record(record, answer.request_id, distributor, NoticeKind.DUPLICATE, receipt, None)
 
     def _dead_letter(self, record: Record) -> None:
-        headers = {name: value.decode("utf-8", "replace") for name, value in header_map(record.headers).items()}
-        distributor = distributor_of(headers.get("dlq_topic", ""))
-        if distributor is None:
+        found = not_taken(record)
+        if found is None:
             return
-        place = f"{headers['dlq_topic']}/{headers.get('dlq_partition')}/{headers.get('dlq_offset')}"
+        distributor, place, headers = found
         self._connection.execute("DELETE FROM answers WHERE distributor_id = %s AND record = %s", (distributor, place))
         for known in [each for each, first in self._answers.items() if first == place]:
             del self._answers[known]

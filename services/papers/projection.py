@@ -1,8 +1,8 @@
-"""The live projection of documents: every event of shipping once, rows and marks in one transaction."""
+"""Documents as tables: the live projection of shipping's events, and how it is built anew."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, LiteralString
 
 import orjson
@@ -10,13 +10,11 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from events import shipping
-from events.envelope import header_map, trace_of
-from events.registry import BadBody, UnknownType, read_fields
 from events.topics import SHIPPING_EVENTS
-from postavka.log.record import Record, partition_name
-from postavka.projection.marks import move_marks, read_marks
-from postavka.settings import Settings, database_url
-from postavka.store.mark import Mark, MarksMoved
+from postavka.projection.copying import field, line
+from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
+from postavka.projection.model import Copied, ReadModel
+from postavka.settings import Settings
 from postavka.store.migration import migrate
 
 SCHEMA = "papers"
@@ -33,6 +31,16 @@ LATER = (
 """Columns that events after `DocumentIssued` fill."""
 
 
+TAKES = frozenset(
+    each.TYPE
+    for each in (
+        *(shipping.ShippingOpened, shipping.ShippingClosed, shipping.InvoiceNoted, shipping.DocumentIssued),
+        *(shipping.DocumentRendered, shipping.DocumentDispatched, shipping.DocumentSigned),
+        *(shipping.SignatureRefused, shipping.DocumentDeclined),
+    )
+)
+
+
 class Fold:
     """What a batch of events says, by table. Pure."""
 
@@ -46,7 +54,7 @@ class Fold:
 
     def take(self, type_name: str, fields: Row, request_id: str, time: str, trace: str | None = None) -> bool:
         """One event, in its newest version; False if it says nothing here. `trace`: its `traceparent`."""
-        match type_name:
+        match type_name:  # TAKES has them all
             case shipping.ShippingOpened.TYPE:
                 distributor = fields["distributor"]
                 self.sales[request_id] = {
@@ -86,7 +94,8 @@ class Fold:
         return True
 
     def _set(self, request_id: str, fields: Row, **values: Any) -> None:
-        self.later.setdefault((request_id, fields["document_id"]), {}).update(values)
+        known = {name: value for name, value in values.items() if value is not None}
+        self.later.setdefault((request_id, fields["document_id"]), {}).update(known)
 
     def _answer(self, request_id: str, fields: Row, time: str, kind: str, id: str, reason: Mapping[str, Any]) -> None:
         row = {"request_id": request_id, "document_id": fields["document_id"], "kind": kind, "id": id, "at": time}
@@ -119,6 +128,24 @@ class Fold:
             connection, "answers", ("request_id", "document_id", "kind", "id"), ("code", "reason", "at"), self.answers
         )
 
+    def copied(self) -> Iterator[Copied]:
+        """All rows, for empty tables."""
+        sales = [row | {"closed_at": self.closed.get(request)} for request, row in self.sales.items()]
+        yield _copied("sales", ("request_id", "partner_id", "distributor_id", "facts", "closed_at"), sales)
+        yield _copied("invoices", ("request_id", "amount", "vat_rate"), self.invoices.values())
+        documents = (
+            {"request_id": key[0], "document_id": key[1], **row, **self.later.get(key, {})}
+            for key, row in self.issued.items()
+        )
+        yield _copied("documents", ("request_id", "document_id", *ISSUED, *LATER), documents)
+        keys = ("request_id", "document_id", "kind", "id")
+        first = {tuple(answer[key] for key in keys): answer for answer in reversed(self.answers)}
+        yield _copied("answers", (*keys, "code", "reason", "at"), first.values())
+
+
+def _copied(table: str, columns: Sequence[str], rows: Iterable[Row]) -> Copied:
+    return Copied(table, columns, (line([field(row.get(column)) for column in columns]) for row in rows))
+
 
 def _insert(
     connection: psycopg.Connection[Any],
@@ -140,65 +167,6 @@ def _insert(
     )
 
 
-class Documents:
-    """See `postavka.projection.live.Projection`."""
-
-    name = SCHEMA
-    topics = (SHIPPING_EVENTS.name,)
-
-    def __init__(self, config: Settings) -> None:
-        self._conninfo = database_url(config)
-        prepare(self._conninfo)
-        self._connection: psycopg.Connection[Any] | None = None
-        self._marks: dict[str, Mark] = {}
-
-    def marks(self, names: Sequence[str]) -> dict[str, int]:
-        """Read the marks."""
-        fresh = read_marks(self._connect(), names)
-        self._marks.update(fresh)
-        return {name: mark.offset for name, mark in fresh.items()}
-
-    def project(self, records: Sequence[Record]) -> int:
-        """Write the records down. Everything or nothing is written."""
-        marks = dict(self._marks)
-        fold = Fold()
-        unread: list[tuple[str, int, int, str, str]] = []
-        counted = 0
-        for record in records:
-            headers = header_map(record.headers)
-            if not _advance(marks, record, headers):
-                continue
-            type_name = headers.get("ce_type", b"").decode("utf-8", "replace")
-            try:
-                newest, fields = read_fields(type_name, record.value)
-                subject, time = headers["ce_subject"].decode(), headers["ce_time"].decode()
-                counted += fold.take(newest, fields, subject, time, trace_of(record.headers))
-            except (KeyError, ValueError, TypeError, UnknownType, BadBody) as wrong:
-                unread.append((record.topic, record.partition, record.offset, type_name, str(wrong)[:500]))
-        before = self._marks
-        moved = {name: (before.get(name, Mark()), mark) for name, mark in marks.items() if before.get(name) != mark}
-        if not moved:
-            return 0
-        connection = self._connect()
-        try:
-            with connection.transaction():
-                fold.write(connection)
-                for each in unread:
-                    connection.execute("INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", each)
-                move_marks(connection, moved)
-        except (psycopg.Error, MarksMoved):
-            self._connection = None
-            connection.close()
-            raise
-        self._marks = marks
-        return counted
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = connect(self._conninfo)
-        return self._connection
-
-
 def connect(conninfo: str, *, readonly: bool = False) -> psycopg.Connection[Any]:
     """A connection to the schema, in autocommit."""
     options = f"-c search_path={SCHEMA},public -c jit=off" + (
@@ -213,16 +181,30 @@ def prepare(conninfo: str) -> None:
     migrate(conninfo, SCHEMA, "services.papers")
 
 
-def _advance(marks: dict[str, Mark], record: Record, headers: Mapping[str, bytes]) -> bool:
-    """Move the partition's mark over a record; False if it was written down before, or no relay wrote it."""
-    name = partition_name(record.topic, record.partition)
-    mark = marks.get(name, Mark())
-    if record.offset <= mark.offset:
-        return False
-    try:
-        position = int(headers["ce_position"])
-    except (KeyError, ValueError):
-        marks[name] = Mark(record.offset, mark.position)
-        return False
-    marks[name] = Mark(record.offset, max(position, mark.position))
-    return position > mark.position
+HOW = Entering(
+    schema=SCHEMA,
+    topics=(SHIPPING_EVENTS.name,),
+    tables=("sales", "invoices", "documents", "answers"),
+    takes=TAKES,
+    entries=Fold,
+    prepare=prepare,
+    outside={},
+)
+
+
+class Documents(EntriesProjection):
+    """See `postavka.projection.live.Projection`."""
+
+    def __init__(self, config: Settings, schema: str | None = None) -> None:
+        super().__init__(config, HOW, schema)
+
+
+MODEL = ReadModel(
+    address="services.papers.projection:MODEL",
+    schema=SCHEMA,
+    tables=dict.fromkeys((*HOW.tables, "marks", "unread"), ()),
+    topics=lambda config: HOW.topics,
+    prepare=prepare,
+    fold=lambda config: EntriesFold(HOW),
+    live=lambda config, schema, marks: Documents(config, schema),
+)

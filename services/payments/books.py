@@ -172,7 +172,7 @@ class Entries:
             if value is not None and not (table in FIRST_STANDS and column in known):
                 known[column] = value
 
-    def take(self, type_name: str, fields: Fields, subject: str, time: str) -> bool:
+    def take(self, type_name: str, fields: Fields, subject: str, time: str, trace: str | None = None) -> bool:
         """Write down one event or command; False if it says nothing that the books keep. `time` is RFC 3339."""
         entry = ENTRIES.get(type_name)
         if entry is None:

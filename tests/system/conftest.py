@@ -89,19 +89,21 @@ class System:
         found: list[str] = []
         for _ in range(LOOKS):
             self.settle()
-            before = self._heads()
+            before = self.heads()
             found = judge()
-            if not found or self._heads() == before:
+            if not found or self.heads() == before:
                 return found
-            wait_until(self._is_at_rest, "nothing is written any more", 240)
+            wait_until(self.is_at_rest, "nothing is written any more", 240)
         return [f"something was written during each of {LOOKS} looks, and none of them was right", *found]
 
-    def _is_at_rest(self) -> bool:
-        before = self._heads()
+    def is_at_rest(self) -> bool:
+        """Has no stage written anything for three seconds?"""
+        before = self.heads()
         time.sleep(3)
-        return self._heads() == before
+        return self.heads() == before
 
-    def _heads(self) -> dict[str, object]:
+    def heads(self) -> dict[str, object]:
+        """The last position of every stage."""
         with psycopg.connect(self.database_url) as connection:
             return {
                 stage: connection.execute(f"SELECT position FROM {stage}.head").fetchone()  # noqa: S608

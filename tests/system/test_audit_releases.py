@@ -18,11 +18,12 @@ import pytest
 
 from events.activation import ActivationRefused
 from events.approval import Approved
+from postavka.projection.rebuild import rebuild
 from postavka.settings import environment
 from services.audit.history import history
 from services.audit.replay import Asked, replay
 from services.audit.verify import verify
-from services.cabinet.rebuild import rebuild
+from services.cabinet.rebuild import MODEL
 from tests.system.conftest import System, wait_until
 from tests.system.traffic import NO_CONTRACT, THROUGH_DISTRIBUTOR
 
@@ -116,5 +117,5 @@ def test_history_replay_verify_and_rebuild_work_across_both_versions(system: Sys
     assert replay(system.config, Asked(requests=both)).requests == {}
     before = {each.place for each in verify(system.config).findings.problems if each.code != "foreign"}
     assert not before
-    rebuild(system.config)
+    rebuild(system.config, MODEL)
     assert not {each.place for each in verify(system.config).findings.problems if each.code != "foreign"}

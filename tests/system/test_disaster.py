@@ -22,6 +22,7 @@ from postavka.cli.backup import parts, stages
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
 from postavka.log.tail import read_to_end
+from postavka.projection.rebuild import rebuild as rebuild_model
 from postavka.runtime.embedded import EmbeddedServers
 from postavka.runtime.progress import Spoken
 from postavka.settings import PARTITIONS, Settings, database_url
@@ -33,7 +34,7 @@ from services.audit.logs import LOGS
 from services.audit.settings import AuditSettings
 from services.audit.store import connect, unsigned
 from services.audit.tampering import verify_checkpoints
-from services.cabinet.rebuild import rebuild as rebuild_cabinet
+from services.cabinet.rebuild import MODEL as CABINET
 from services.reference.store import distributor_ids
 from tests.conftest import JARS
 from tests.system.conftest import System, wait_until
@@ -146,7 +147,7 @@ def test_a_copy_taken_under_load_is_whole(system: System, another_machine: Setti
 
 
 def test_all_stores_are_built_from_the_topics_alone(system: System, another_machine: Settings, copied: Parts):
-    rebuild_cabinet(another_machine)
+    rebuild_model(another_machine, CABINET)
     before = {stage.name: events_of(another_machine, stage.name) for stage in stages()}
     marks = {stage.name: marks_of(another_machine, stage.name) for stage in stages()}
     ahead = {(stage.name, name) for stage in stages() for name in imported_of(another_machine, stage.name)}
@@ -155,7 +156,7 @@ def test_all_stores_are_built_from_the_topics_alone(system: System, another_mach
         for schema in (*before, "cabinet", "audit"):
             connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(schema)))
     rebuilt = rebuild_stores(another_machine, stages())
-    rebuild_cabinet(another_machine)
+    rebuild_model(another_machine, CABINET)
     assert bring_back_checkpoints(another_machine) > 0
     assert {name: events_of(another_machine, name) for name in before} == before
     assert sum(rebuilt.events.values()) == sum(map(len, before.values()))

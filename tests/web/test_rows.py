@@ -9,8 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL
 
-from postavka.settings import Settings
-from services.cabinet.rebuild import protect_next
+from postavka.projection.staging import Staging
 from services.cabinet.web.database import WEB_ROLE
 from tests.web.conftest import Site
 from tests.web.stories import Story
@@ -135,25 +134,28 @@ def test_every_table_with_a_tenant_is_protected(site: Site):
     assert naked == []
 
 
-def test_the_table_of_a_rebuild_is_protected_before_it_serves(site: Site, kernel: Settings, two: tuple[Story, Story]):
+def test_the_tables_of_a_rebuild_are_protected_before_they_serve(site: Site, two: tuple[Story, Story]):
     with psycopg.connect(site.database, options="-c search_path=cabinet,public", autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS requests_next")
-        connection.execute("CREATE TABLE requests_next (LIKE requests INCLUDING DEFAULTS INCLUDING GENERATED)")
+        staging = Staging(connection, "cabinet", "cabinet_next", ["requests"])
+        staging.make()
         try:
-            protect_next(connection)
+            staging.finish()
             policies = (
-                "SELECT polname, polcmd, pg_get_expr(polqual, polrelid), polroles::regrole[]::text FROM pg_policy "
-                "WHERE polrelid = %s::regclass ORDER BY 1"
+                "SELECT polname, polcmd, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid), "
+                "polroles::regrole[]::text FROM pg_policy WHERE polrelid = %s::regclass ORDER BY 1"
             )
-            old, new = (connection.execute(policies, (name,)).fetchall() for name in ("requests", "requests_next"))
+            tables = ("cabinet.requests", "cabinet_next.requests")
+            old, new = (connection.execute(policies, (name,)).fetchall() for name in tables)
             assert old == new
             assert len(new) == 2
-            rights = "SELECT relacl::text, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass"
-            assert connection.execute(rights, ("requests",)).fetchone() == (
-                connection.execute(rights, ("requests_next",)).fetchone()
+            rights = (
+                "SELECT array(SELECT a::text FROM unnest(relacl) AS a ORDER BY 1), relrowsecurity, relforcerowsecurity "
+                "FROM pg_class WHERE oid = %s::regclass"
             )
+            old_rights, new_rights = (connection.execute(rights, (name,)).fetchone() for name in tables)
+            assert old_rights == new_rights
         finally:
-            connection.execute("DROP TABLE requests_next")
+            staging.drop()
 
 
 def test_a_login_without_the_right_to_make_roles_is_held_as_well(site: Site, two: tuple[Story, Story]):

@@ -1,0 +1,157 @@
+"""`postavka rebuild`: a read model anew from the log; or one half of everything from the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cyclopts import App
+
+from postavka.cli.backup import stages
+from postavka.cli.connection import connected
+from postavka.cli.output import Told, console, print_json, progress
+from postavka.projection.model import find
+
+rebuild = App(
+    name="rebuild",
+    help="""Build a read model anew from the log, while everything works: cabinet, payments, papers, notices, or all.
+
+`database` and `topics` are for when only one half is left: PostgreSQL from the topics, or the topics from it.""",
+)
+
+READ_MODELS = {
+    "cabinet": ("services.cabinet.rebuild:MODEL", "what partners and distributors see of requests"),
+    "payments": ("services.payments.projection:MODEL", "the books: payments, invoices, sales, what is owed"),
+    "papers": ("services.papers.projection:MODEL", "documents, and what has become of them"),
+    "notices": ("services.notices.anew:MODEL", "what letters and notices are made from; none is sent again"),
+}
+"""Name → where it is described, what it is. All of them: what else lies in PostgreSQL is no fold of the log."""
+
+
+def build(names: list[str], processes: int | None = None, json: bool = False) -> None:
+    """Build these anew, one after another, and say what came of it."""
+    from postavka.projection.rebuild import rebuild as build_anew
+
+    config = connected()
+    reports = {}
+    for name in names:
+        model = find(READ_MODELS[name][0])
+        with progress() as told:
+
+            def tell(what: str, done: int, total: int, name: str = name, told: Told = told) -> None:
+                told(f"{name}: {what}", done, total)
+
+            reports[name] = report = build_anew(config, model, tell, processes)
+        if json:
+            continue
+        rate = report.records / report.seconds if report.seconds else 0
+        rows = ", ".join(f"{count} {table}" for table, count in report.rows.items())
+        console.print(
+            f"{name}: {report.records} records ({rate:,.0f}/s), {rows} in {report.seconds:.1f} s; "
+            f"writing stood still for {report.swapping * 1000:.0f} ms",
+            highlight=False,
+        )
+        if report.unread:
+            console.print(f"[yellow]{report.unread} records could not be read[/]: see the table {model.schema}.unread")
+    if json:
+        print_json(reports)
+
+
+def _command(name: str) -> Callable[..., None]:
+    def command(*, processes: int | None = None, json: bool = False) -> None:
+        build([name], processes, json)
+
+    command.__doc__ = f"""Build anew: {READ_MODELS[name][1]}. The old tables serve until the new ones take their place.
+
+    Parameters
+    ----------
+    processes
+        How many read side by side; by default one for each processor, at most two.
+    json
+        Print the result as JSON.
+    """
+    return command
+
+
+for _name in READ_MODELS:
+    rebuild.command(_command(_name), name=_name)
+
+
+@rebuild.command(name="all")
+def everything(*, processes: int | None = None, json: bool = False) -> None:
+    """Build every read model anew, one after another.
+
+    Parameters
+    ----------
+    processes
+        How many read side by side.
+    json
+        Print the results as JSON.
+    """
+    build(list(READ_MODELS), processes, json)
+
+
+@rebuild.command
+def database() -> None:
+    """Build the stages' stores and what is folded from the log from the topics alone. Stop all services first.
+
+    Reference data and accounts are not on the log: load them (`postavka reference load`), or restore a copy.
+    """
+    from postavka.backup.rebuild import rebuild_stores
+    from postavka.projection.rebuild import rebuild as build_anew
+    from postavka.settings import database_url
+    from services.audit.checkpoints import bring_back_checkpoints
+
+    config = connected()
+    with progress() as told:
+        rebuilt = rebuild_stores(config, stages(), told)
+        report = build_anew(
+            config, find(READ_MODELS["cabinet"][0]), lambda what, done, total: told(f"cabinet: {what}", done, total)
+        )
+        checkpoints = bring_back_checkpoints(config)
+    for stage, count in rebuilt.events.items():
+        console.print(f"{stage}: {count} events")
+    requests = report.rows["requests"]
+    console.print(f"{rebuilt.dead_letters} dead letters, {requests} requests in the cabinet, {checkpoints} checkpoints")
+    left = _left_alone(database_url(config))
+    console.print("Other read models are built when their services start." if left else "")
+    if "reference" not in left:
+        console.print("[yellow]No reference data[/]: `postavka reference load FILE` before you start the services.")
+
+
+@rebuild.command
+def topics() -> None:
+    """Make topics that are missing or empty, and fill the stages' from their stores. Stop all services first.
+
+    What outsiders wrote (commands, confirmations, payments) lies nowhere else: those topics begin anew, behind the
+    offsets that were handled. What had been handled is in the stores; what had not must be sent again.
+    """
+    from events.topics import topic_names
+    from postavka.backup.rebuild import rebuild_topics
+    from postavka.settings import database_url
+    from services.audit.checkpoints import publish_checkpoints
+    from services.reference.store import distributor_ids
+
+    config = connected()
+    names = topic_names(distributor_ids(database_url(config)))
+    with progress() as told:
+        rebuilt = rebuild_topics(config, stages(), names, told)
+        checkpoints = publish_checkpoints(config) if "audit.checkpoints" in rebuilt.made else 0
+    for topic, count in rebuilt.events.items():
+        console.print(f"{topic}: {count} records published")
+    if checkpoints:
+        console.print(f"audit.checkpoints: {checkpoints} records published")
+    for topic, count in rebuilt.lost.items():
+        console.print(f"[yellow]{topic}: {count} records are gone[/]; new ones go on behind them")
+    if rebuilt.dead_letters:
+        console.print(f"{rebuilt.dead_letters} dead letters are published again when the services start")
+    if not rebuilt.events and not rebuilt.lost:
+        console.print("every topic has records: nothing to do")
+
+
+def _left_alone(url: str) -> list[str]:
+    import psycopg
+
+    from postavka.backup.database import schemas
+
+    with psycopg.connect(url) as connection:
+        return schemas(connection)

@@ -1,0 +1,101 @@
+"""What the kernel must know of a read model to build it anew from the log (`rebuild.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+import psycopg
+from confluent_kafka import Message
+
+from postavka.log.record import Record
+from postavka.settings import Settings, database_url
+from postavka.store.mark import Mark
+
+Unread = tuple[str, int, int, str, str]
+"""Topic, partition, offset, the type that the record says it has, why it can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Rows for one table, as lines of COPY's text format (`copying.py`)."""
+
+    table: str
+    columns: Sequence[str]
+    lines: Iterable[bytes]
+
+
+class Fold(Protocol):
+    """Some partition numbers of all topics, folded in memory. Knows no database."""
+
+    events: int
+    unread: list[Unread]
+
+    @property
+    def marks(self) -> Mapping[str, Mark]:
+        """How far it has read, by `topic/partition`."""
+        ...
+
+    def take(self, message: Message) -> object:
+        """Fold one record in. What can't be read goes to `unread`."""
+        ...
+
+    def copied(self) -> Iterator[Copied]:
+        """All rows, once the end has been reached."""
+        ...
+
+
+class CatchingUp(Protocol):
+    """The live projection, on the new tables: it folds in what has come since."""
+
+    def marks(self, names: Sequence[str]) -> dict[str, int]: ...
+
+    def project(self, records: Sequence[Record]) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadModel:
+    """A read model: tables of one schema that are a fold of topics.
+
+    `address` is where this object is found, `module:name`: each share of a rebuild is a process of its own.
+    `tables`: each with its key if rows of two partitions may be one (what each of them says is put together), or with
+    nothing if they can't. `live` makes the live projection with its tables in the schema that it is told; it is told
+    how far they have got, too. `reached` is for a projection that keeps its marks elsewhere and does more than fold: it
+    goes on from those marks, so that the new tables may not be ahead of them. `together` says of which topics one share
+    reads all partitions, since what belongs together may lie in several.
+    """
+
+    address: str
+    schema: str
+    tables: Mapping[str, Sequence[str]]
+    topics: Callable[[Settings], Sequence[str]]
+    prepare: Callable[[str], None]
+    fold: Callable[[Settings], Fold]
+    live: Callable[[Settings, str, Mapping[str, Mark]], CatchingUp]
+    reached: Callable[[psycopg.Connection[Any]], Mapping[str, Mark]] | None = None
+    together: Callable[[str], bool] = lambda topic: False
+
+    @property
+    def staging(self) -> str:
+        """The schema in which the new tables are made."""
+        return f"{self.schema}_next"
+
+    def connect(self, config: Settings, schema: str | None = None) -> psycopg.Connection[Any]:
+        """To its schema, or to another one before it; in autocommit."""
+        path = f"{schema},{self.schema},public" if schema else f"{self.schema},public"
+        return psycopg.connect(
+            database_url(config),
+            autocommit=True,
+            options=f"-c search_path={path} -c jit=off",
+            application_name=f"postavka-rebuild-{self.schema}",
+        )
+
+
+def find(address: str) -> ReadModel:
+    """The read model at this address."""
+    module, _, name = address.partition(":")
+    found = getattr(import_module(module), name)
+    assert isinstance(found, ReadModel)  # noqa: S101
+    return found

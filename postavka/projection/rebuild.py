@@ -1,0 +1,217 @@
+"""Build a read model anew from the log, blue/green: new tables are filled while the old ones serve, catch up, and take
+their place in one transaction.
+
+Partition numbers are read, folded in memory and copied side by side by processes of their own (`share.py`); indexes
+come after the rows (`staging.py`). What has come meanwhile is folded in by the live projection's own code, working on
+the new tables: the last of it while the live projection stands still, for as long as a few hundred records take. That
+goes on from the new marks by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from postavka.log.record import partition_name
+from postavka.log.tail import end_offsets, read_messages_to_end, to_record
+from postavka.projection.model import CatchingUp, ReadModel, Unread
+from postavka.projection.share import Answer, Place, Share
+from postavka.projection.staging import Staging
+from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.store.mark import Mark
+
+TELL_SECONDS = 0.2
+CLOSE_ENOUGH = 500
+"""Records behind the log at which the swap begins: the live projection stands still while these are folded in."""
+LARGEST_SHARE = 400_000
+"""Records that one process folds in memory before it writes: about a gigabyte of rows at most."""
+
+OWN = ("marks", "unread")
+"""Tables that are the rebuild's own business."""
+
+Told = Callable[[str, int, int], None]
+"""What is being done; how much of it, of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a rebuild did. `rows` by table; `seconds` is the whole, swap included, `folding` and `indexing` its largest
+    parts, `swapping` how long the live projection stood still."""
+
+    records: int
+    events: int
+    rows: dict[str, int]
+    unread: int
+    seconds: float
+    folding: float
+    indexing: float
+    swapping: float
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the shares have read."""
+
+    records: int = 0
+    events: int = 0
+    marks: dict[str, Mark] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
+
+
+def rebuild(
+    config: Settings,
+    model: ReadModel,
+    told: Told = lambda what, done, total: None,
+    processes: int | None = None,
+) -> Report:
+    """Build anew and swap. Safe to run while everything works; two at once wait for each other. An interrupted one
+    leaves the old tables as they are."""
+    started = time.monotonic()
+    model.prepare(database_url(config))
+    with model.connect(config) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"rebuild of {model.schema}",))
+        staging = Staging(connection, model.schema, model.staging, list(model.tables))
+        staging.make()
+        try:
+            return _build(config, model, connection, staging, told, processes or min(2, os.cpu_count() or 1), started)
+        except BaseException:
+            if not connection.closed:
+                staging.drop()
+            raise
+
+
+def _build(
+    config: Settings,
+    model: ReadModel,
+    connection: psycopg.Connection[Any],
+    staging: Staging,
+    told: Told,
+    processes: int,
+    started: float,
+) -> Report:
+    places = [(topic, number) for topic in model.topics(config) for number in range(PARTITIONS)]
+    read = _fill(config, model, _ends(config, model, connection, places), told, processes)
+    folded = time.monotonic()
+    told("indexes", 0, len(model.tables))
+    staging.put_together(model.tables)
+    staging.finish()
+    told("indexes", len(model.tables), len(model.tables))
+    indexed = time.monotonic()
+    _note(connection, model, read)
+    live = model.live(config, model.staging, read.marks)
+    live.marks([partition_name(*place) for place in places])
+    reached = {place: read.marks.get(partition_name(*place), Mark()).offset for place in places}
+
+    def catch_up() -> int:
+        ends = _ends(config, model, connection, places)
+        count = _catch_up(config, live, reached, ends)
+        read.records += count
+        return count
+
+    while catch_up() > CLOSE_ENOUGH:
+        told("what has come since", read.records, read.records)
+    stood_still = time.monotonic()
+
+    def last() -> None:
+        nonlocal stood_still
+        stood_still = time.monotonic()
+        catch_up()
+
+    staging.swap(last)
+    swapped = time.monotonic()
+    rows = {table: _count(connection, model.schema, table) for table in model.tables if table not in OWN}
+    return Report(
+        read.records,
+        read.events,
+        rows,
+        len(read.unread),
+        time.monotonic() - started,
+        folded - started,
+        indexed - folded,
+        swapped - stood_still,
+    )
+
+
+def _ends(
+    config: Settings, model: ReadModel, connection: psycopg.Connection[Any], places: Sequence[Place]
+) -> dict[Place, int]:
+    """Up to where the new tables may go now: the end of the log, or the marks that the projection goes on from."""
+    ends = end_offsets(config, places)
+    if model.reached is None:
+        return ends
+    marks = model.reached(connection)
+    return {place: min(end, marks.get(partition_name(*place), Mark()).offset + 1) for place, end in ends.items()}
+
+
+def _fill(config: Settings, model: ReadModel, ends: Mapping[Place, int], told: Told, processes: int) -> _Read:
+    total = sum(ends.values())
+    done: dict[int, int] = {}
+
+    def run(partitions: Sequence[int]) -> Answer:
+        ours = {
+            place: end for place, end in ends.items() if (0 if model.together(place[0]) else place[1]) in partitions
+        }
+        with Share(config, model, ours) as share:
+            while True:
+                answer = share.read()
+                done[partitions[0]] = answer.records
+                if answer.marks is not None:
+                    return answer
+
+    whole = _Read()
+    with ThreadPoolExecutor(processes) as pool:
+        waiting = {pool.submit(run, share) for share in _shares(total, processes)}
+        while waiting:
+            finished, waiting = wait(waiting, TELL_SECONDS, FIRST_COMPLETED)
+            for answer in (each.result() for each in finished):
+                whole.records += answer.records
+                whole.events += answer.events
+                whole.marks.update(answer.marks or {})
+                whole.unread += answer.unread
+            told("records", sum(done.values()), total)
+    return whole
+
+
+def _shares(total: int, processes: int) -> list[list[int]]:
+    """Partition numbers that are folded together: few shares (each costs a process), none too large for memory, and as
+    many for each process, so that none waits for another's last one."""
+    count = min(PARTITIONS, processes * max(1, -(-total // (LARGEST_SHARE * processes))))
+    return [list(range(first, PARTITIONS, count)) for first in range(count)]
+
+
+def _catch_up(config: Settings, live: CatchingUp, reached: dict[Place, int], ends: Mapping[Place, int]) -> int:
+    """Fold in what has come since; returns how many records that were."""
+    count = 0
+    start = {place: offset + 1 for place, offset in reached.items()}
+    for batch in read_messages_to_end(config, start, ends):
+        records = [to_record(message) for message in batch]
+        live.project(records)
+        count += len(records)
+        for record in records:
+            reached[record.topic, record.partition] = record.offset
+    return count
+
+
+def _note(connection: psycopg.Connection[Any], model: ReadModel, read: _Read) -> None:
+    """Marks and unread records of the new tables, as far as the read model has such tables."""
+    marks = [(name, mark.offset, mark.position) for name, mark in read.marks.items()]
+    with connection.cursor() as cursor:
+        for table, values, rows in (("marks", "%s, %s, %s", marks), ("unread", "%s, %s, %s, %s, %s", read.unread)):
+            if table in model.tables:
+                statement = SQL("INSERT INTO {} VALUES ({})").format(Identifier(model.staging, table), SQL(values))
+                cursor.executemany(statement, rows)
+
+
+def _count(connection: psycopg.Connection[Any], schema: str, table: str) -> int:
+    row = connection.execute(SQL("SELECT count(*) FROM {}").format(Identifier(schema, table))).fetchone()
+    return int(row[0]) if row else 0
+
+
+__all__ = ["Report", "Told", "rebuild"]

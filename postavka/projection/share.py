@@ -1,0 +1,135 @@
+"""One share of a rebuild, in a process of its own: `python -m postavka.projection.share services.x.y:MODEL 0,2,4`.
+
+It folds these partition numbers of all topics in memory, copies the rows into the new tables, and says on its output,
+line by line, how far it is. Imports little: its start is most of the time of a small rebuild.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import orjson
+from psycopg.sql import SQL, Identifier
+
+from postavka.log.tail import read_messages_to_end
+from postavka.projection.model import Fold, ReadModel, Unread, find
+from postavka.settings import Settings, environment, settings
+from postavka.store.mark import Mark
+from postavka.trouble import Trouble
+
+TELL_EVERY = 10_000
+BATCH = 5_000
+CHUNK = 1_000
+"""Rows handed to PostgreSQL at once."""
+
+Place = tuple[str, int]
+
+
+class ShareFailed(Trouble):
+    """The process of a share ended badly; the message has the end of what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a share says: records read so far; with the last answer also events folded, marks, and what could not be
+    read."""
+
+    records: int
+    events: int
+    marks: dict[str, Mark] | None
+    unread: list[Unread]
+
+
+class Share:
+    """The process, seen from the rebuild. A context manager: leaving it ends the process."""
+
+    def __init__(self, config: Settings, model: ReadModel, ends: Mapping[Place, int]) -> None:
+        """`ends`: which partitions to read, and up to where."""
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "postavka.projection.share", model.address],
+            env={**os.environ, **environment(config)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdin is not None  # noqa: S101
+        assert self._process.stdout is not None  # noqa: S101
+        self._process.stdin.write(orjson.dumps([[*place, end] for place, end in ends.items()]))
+        self._process.stdin.close()
+        self.output: IO[bytes] = self._process.stdout
+
+    def read(self) -> Answer:
+        """Wait for its next answer. Raises `ShareFailed`."""
+        line = self.output.readline()
+        if not line:
+            raise ShareFailed(f"a share of the rebuild ended with status {self._process.wait()}; its error is above")
+        said = orjson.loads(line)
+        marks = said.get("marks")
+        return Answer(
+            said["records"],
+            said["events"],
+            None if marks is None else {name: Mark(*mark) for name, mark in marks.items()},
+            [tuple(each) for each in said.get("unread", ())],
+        )
+
+    def __enter__(self) -> Share:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.output.close()
+
+
+def run(config: Settings, model: ReadModel, ends: Mapping[Place, int]) -> None:
+    """Fold, copy, tell."""
+    gc.disable()  # folding makes rows, not cycles: looking for those would take a third of the time
+    folded = model.fold(config)
+    take = folded.take
+    records = told = 0
+    for batch in read_messages_to_end(config, dict.fromkeys(ends, 0), ends, BATCH):
+        for message in batch:
+            take(message)
+        records += len(batch)
+        if records - told >= TELL_EVERY:
+            told = records
+            _say({"records": records, "events": folded.events})
+    copy_into(config, model, folded)
+    marks = {name: (mark.offset, mark.position) for name, mark in folded.marks.items()}
+    _say({"records": records, "events": folded.events, "marks": marks, "unread": folded.unread})
+
+
+def copy_into(config: Settings, model: ReadModel, folded: Fold) -> None:
+    """Everything folded, into the new tables."""
+    with model.connect(config, model.staging) as connection, connection.cursor() as cursor:
+        for copied in folded.copied():
+            columns = SQL(", ").join(map(Identifier, copied.columns))
+            statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(model.staging, copied.table), columns)
+            with cursor.copy(statement) as out:
+                chunk: list[bytes] = []
+                for line in copied.lines:
+                    chunk.append(line)
+                    if len(chunk) == CHUNK:
+                        out.write(b"".join(chunk))
+                        chunk.clear()
+                out.write(b"".join(chunk))
+
+
+def _say(said: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """What to read stands on the input."""
+    ends = {(topic, number): end for topic, number, end in orjson.loads(sys.stdin.buffer.read())}
+    run(settings(), find(arguments[0]), ends)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

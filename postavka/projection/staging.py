@@ -1,0 +1,204 @@
+"""New tables beside those in use, and the moment at which they take their place.
+
+The new ones lie in a schema of their own under the same names, so that whoever writes them needs another search path
+and nothing else. All that the tables in use have is read from PostgreSQL's catalogue and made anew: storage options,
+indexes and constraints (after the rows are there), row-level security, rights, views on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Composable, Identifier
+
+LOCK_MS = 300
+"""Readers of several tables may stand in the way, and we in theirs: we give way before PostgreSQL (after a second) ends
+one of the two."""
+
+
+def swap_lock(connection: psycopg.Connection[Any], schema: str) -> None:
+    """For the writer of the tables, first of all in its transaction: no swap until it has ended."""
+    connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext(%s))", (f"swap of {schema}",))
+
+
+def generation(connection: psycopg.Connection[Any], table: str) -> int:
+    """Changes with every swap: what a writer remembers of the tables does not hold any more."""
+    row = connection.execute("SELECT coalesce(to_regclass(%s)::oid::bigint, 0)", (table,)).fetchone()
+    return row[0] if row else 0
+
+
+class Staging:
+    """The new tables of a read model."""
+
+    def __init__(self, connection: psycopg.Connection[Any], schema: str, staging: str, tables: Sequence[str]) -> None:
+        self._connection = connection
+        self._schema, self._staging = schema, staging
+        self._tables = tuple(tables)
+
+    def make(self) -> None:
+        """Empty, without indexes. What an interrupted rebuild has left goes."""
+        self.drop()
+        self._run(SQL("CREATE SCHEMA {}").format(Identifier(self._staging)))
+        for table in self._tables:
+            options = self._text(
+                "SELECT coalesce(array_to_string(reloptions, ', '), '') FROM pg_class WHERE oid = %s::regclass", table
+            )
+            # Constraints but CHECK are made with the indexes; LIKE copies CHECK and NOT NULL.
+            like = SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)").format(
+                Identifier(self._staging, table), Identifier(self._schema, table)
+            )
+            self._run(like + SQL(f" WITH ({options})" if options else ""))
+            comment = self._rows("SELECT obj_description(%s::regclass)", f"{self._schema}.{table}")[0][0]
+            if comment is not None:
+                self._run(SQL("COMMENT ON TABLE {} IS {}").format(Identifier(self._staging, table), comment))
+
+    def drop(self) -> None:
+        """Nothing is left of them."""
+        self._run(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(self._staging)))
+
+    def put_together(self, keys: Mapping[str, Sequence[str]]) -> None:
+        """Rows that several partitions say something of become one: of each column what is not null. Tables without a
+        key are left alone."""
+        for table, key in keys.items():
+            if not key:
+                continue
+            columns = [
+                row[0]
+                for row in self._connection.execute(
+                    "SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
+                    "AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
+                    (f"{self._staging}.{table}",),
+                )
+            ]
+            others = [each for each in columns if each not in key]
+            known = [SQL("(array_agg({0} ORDER BY {0}) FILTER (WHERE {0} IS NOT NULL))[1]") for _ in others]
+            self._run(
+                SQL(
+                    "WITH twice AS (DELETE FROM {table} WHERE ({key}) IN "
+                    "(SELECT {key} FROM {table} GROUP BY {key} HAVING count(*) > 1) RETURNING *) "
+                    "INSERT INTO {table} ({columns}) SELECT {values} FROM twice GROUP BY {key}"
+                ).format(
+                    table=Identifier(self._staging, table),
+                    key=_names(key),
+                    columns=_names([*key, *others]),
+                    values=SQL(", ").join(
+                        [*map(Identifier, key)]
+                        + [form.format(Identifier(name)) for form, name in zip(known, others, strict=True)]
+                    ),
+                )
+            )
+
+    def finish(self) -> None:
+        """Everything that the tables in use have beside their rows."""
+        for table in self._tables:
+            self._index(table)
+            self._protect(table)
+            # Lists are answered from indexes alone once pages are known to be visible to all.
+            self._run(SQL("VACUUM ANALYZE {}").format(Identifier(self._staging, table)))
+
+    def swap(self, last: Callable[[], None]) -> None:
+        """Put them in the place of those in use, in one transaction. `last` is called when no writer can write any
+        more, and may still write the new tables."""
+        with self._connection.transaction():
+            self._run("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"swap of {self._schema}",))
+            last()
+            self._lock()
+            views = self._views()
+            for name, _, _ in reversed(views):
+                self._run(SQL("DROP VIEW {}").format(Identifier(self._schema, name)))
+            for table in self._tables:
+                self._run(SQL("DROP TABLE {}").format(Identifier(self._schema, table)))
+                move = SQL("ALTER TABLE {} SET SCHEMA {}")
+                self._run(move.format(Identifier(self._staging, table), Identifier(self._schema)))
+            for name, definition, comment in views:
+                view = Identifier(self._schema, name)
+                self._run(SQL("CREATE VIEW {} AS {}").format(view, SQL(definition)))
+                if comment is not None:
+                    self._run(SQL("COMMENT ON VIEW {} IS {}").format(view, comment))
+            self.drop()
+
+    def _lock(self) -> None:
+        tables = SQL(", ").join(Identifier(self._schema, table) for table in self._tables)
+        self._run(SQL("SET LOCAL lock_timeout = {}").format(LOCK_MS))
+        while True:
+            try:
+                with self._connection.transaction():
+                    self._run(SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(tables))
+                break
+            except psycopg.errors.LockNotAvailable:
+                continue
+        self._run("SET LOCAL lock_timeout = 0")
+
+    def _index(self, table: str) -> None:
+        old, new = f"{self._schema}.{table}", Identifier(self._staging, table)
+        for name, definition in self._rows(
+            "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE conrelid = %s::regclass AND contype IN ('p', 'u', 'x') ORDER BY oid",
+            old,
+        ):
+            add = SQL("ALTER TABLE {} ADD CONSTRAINT {} ").format(new, Identifier(name))
+            self._run(add + SQL(definition))
+        for definition, here in self._rows(
+            "SELECT pg_get_indexdef(i.indexrelid), format(' ON %%I.%%I USING ', n.nspname, c.relname) FROM pg_index i "
+            "JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE i.indrelid = %s::regclass "
+            "AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid) ORDER BY i.indexrelid",
+            old,
+        ):
+            before, _, behind = definition.partition(here)
+            self._run(SQL(before) + SQL(" ON {} USING ").format(new) + SQL(behind))
+
+    def _protect(self, table: str) -> None:
+        old, new = f"{self._schema}.{table}", Identifier(self._staging, table)
+        enabled, forced = self._rows(
+            "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass", old
+        )[0]
+        if enabled:
+            self._run(SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(new))
+        if forced:
+            self._run(SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(new))
+        for name, kind, command, roles, using, check in self._rows(
+            "SELECT policyname::text, permissive, cmd, roles::text[], qual, with_check FROM pg_policies "
+            "WHERE format('%%I.%%I', schemaname, tablename)::regclass = %s::regclass",
+            old,
+        ):
+            whom = SQL(", ").join(SQL("PUBLIC") if role == "public" else Identifier(role) for role in roles)
+            parts = [
+                SQL("CREATE POLICY {} ON {} AS {} FOR {} TO {}").format(
+                    Identifier(name), new, SQL(kind), SQL(command), whom
+                )
+            ]
+            parts += [SQL("USING ({})").format(SQL(using))] if using is not None else []
+            parts += [SQL("WITH CHECK ({})").format(SQL(check))] if check is not None else []
+            self._run(SQL(" ").join(parts))
+        for role, right in self._rows(
+            "SELECT CASE grantee WHEN 0 THEN NULL ELSE grantee::regrole::text END, privilege_type "
+            "FROM pg_class, aclexplode(relacl) WHERE oid = %s::regclass AND grantee <> relowner",
+            old,
+        ):
+            grant = SQL("GRANT {} ON {} TO {}")
+            self._run(grant.format(SQL(right), new, SQL("PUBLIC" if role is None else role)))
+
+    def _views(self) -> list[tuple[str, str, str | None]]:
+        """Name, definition and comment of all views of the schema, in the order in which they were made."""
+        found = self._connection.execute(
+            "SELECT relname::text, rtrim(pg_get_viewdef(oid), ';'), obj_description(oid, 'pg_class') FROM pg_class "
+            "WHERE relkind = 'v' AND relnamespace = %s::regnamespace ORDER BY oid",
+            (self._schema,),
+        )
+        return [(name, definition, comment) for name, definition, comment in found]
+
+    def _rows(self, query: str, of: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, (of,)).fetchall()
+
+    def _text(self, query: str, table: str) -> str:
+        return str(self._rows(query, f"{self._schema}.{table}")[0][0])
+
+    def _run(self, statement: str | Composable, parameters: Sequence[Any] = ()) -> None:
+        self._connection.execute(statement, parameters or None)  # type: ignore[arg-type]
+
+
+def _names(columns: Sequence[str]) -> Composable:
+    return SQL(", ").join(map(Identifier, columns))

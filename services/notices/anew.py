@@ -1,0 +1,106 @@
+"""What notices know of the log (stories, answers seen), built anew. Nothing is told to anybody by that: letters and
+notices stay as they are, and the new tables reach exactly as far as the projection's marks, from which it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from confluent_kafka import Message
+
+from events.commands import DistributorConfirmation
+from events.topics import DEAD_LETTERS, distributor_of
+from postavka.log.record import partition_name
+from postavka.log.tail import to_record
+from postavka.projection.copying import field, json_text, line
+from postavka.projection.model import Copied, ReadModel, Unread
+from postavka.settings import Settings
+from postavka.store.mark import Mark
+from services.notices.distributors import with_topics
+from services.notices.projection import SCHEMA, Notices, cause_of, not_taken, prepare, sift, topics_of
+from services.notices.story import Story, tell
+
+Answer = tuple[str, UUID, str]
+"""Distributor, request, confirmation."""
+
+
+class Stories:
+    """See `postavka.projection.model.Fold`."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.unread: list[Unread] = []
+        self._marks: dict[str, Mark] = {}
+        self._stories: dict[UUID, Story] = {}
+        self._answers: dict[Answer, list[str]] = {}
+        """Records of each answer."""
+        self._refused: set[str] = set()
+        """Records that billing could not take: they are no answers."""
+
+    @property
+    def marks(self) -> Mapping[str, Mark]:
+        """By `topic/partition`."""
+        return self._marks
+
+    def take(self, message: Message) -> None:
+        """One record."""
+        record = to_record(message)
+        name = partition_name(record.topic, record.partition)
+        self._marks[name], read, wrong = sift(record, self._marks.get(name, Mark()))
+        if wrong is not None:
+            self.unread.append(wrong)
+        if read is None:
+            return
+        self.events += 1
+        _, envelope, said, subject = read
+        if said is None:
+            if (found := not_taken(record)) is not None:
+                self._refused.add(found[1])
+        elif isinstance(said, DistributorConfirmation):
+            answer = (distributor_of(record.topic) or "", said.request_id, said.confirmation_id)
+            self._answers.setdefault(answer, []).append(record.coordinates)
+        elif envelope is not None and subject is not None:
+            before = self._stories.get(subject) or Story()
+            after, _ = tell(before, subject, said, cause_of(record, envelope))
+            if after is not before:
+                self._stories[subject] = after
+
+    def copied(self) -> Iterator[Copied]:
+        """All rows."""
+        stories = (
+            line((str(subject).encode(), json_text(story.model_dump_json(exclude_defaults=True))))
+            for subject, story in self._stories.items()
+        )
+        yield Copied("stories", ("request_id", "story"), stories)
+        answers = (
+            line([field(each) for each in (distributor, str(request), confirmation, taken[0])])
+            for (distributor, request, confirmation), records in self._answers.items()
+            if (taken := [record for record in records if record not in self._refused])
+        )
+        yield Copied("answers", ("distributor_id", "request_id", "confirmation_id", "record"), answers)
+
+
+def _reached(connection: psycopg.Connection[Any]) -> dict[str, Mark]:
+    rows = connection.execute(
+        "SELECT application_name, notification_id, position FROM notification_tracking"
+    ).fetchall()
+    return {name: Mark(offset, position) for name, offset, position in rows}
+
+
+def _topics(config: Settings) -> Sequence[str]:
+    return topics_of(with_topics(config))
+
+
+MODEL = ReadModel(
+    address="services.notices.anew:MODEL",
+    schema=SCHEMA,
+    tables={"stories": (), "answers": (), "unread": ()},
+    topics=_topics,
+    prepare=prepare,
+    fold=lambda config: Stories(),
+    live=lambda config, schema, marks: Notices(config, with_topics(config), anew=(schema, marks)),
+    reached=_reached,
+    together=lambda topic: topic == DEAD_LETTERS.name or distributor_of(topic) is not None,
+)
