@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import psycopg
@@ -21,8 +21,18 @@ from fastapi import FastAPI
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from events.topics import topic_names
+from events.envelope import Envelope
+from events.registry import decode
+from events.topics import (
+    ACTIVATION_COMMANDS,
+    DOCUMENT_COMMANDS,
+    REQUEST_COMMANDS,
+    confirmations_of,
+    topic_names,
+)
 from postavka.cli.launch import SAMPLE
+from postavka.log.follow import Follower
+from postavka.log.record import Record
 from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
 from postavka.settings import Settings
@@ -180,3 +190,22 @@ def site(web_database: str, kernel: Settings) -> Iterator[Site]:
     )
     with served(create_app(kernel, config), web_database, kernel) as running:
         yield running
+
+
+@pytest.fixture
+def sent(kernel: Settings) -> Iterator[Callable[[str, UUID], list[tuple[Envelope, Any, Record]]]]:
+    """What lies on a topic about a request, of what has been sent since the test began."""
+    topics = [REQUEST_COMMANDS.name, ACTIVATION_COMMANDS.name, DOCUMENT_COMMANDS.name, confirmations_of("dist-north")]
+    with Follower(kernel, topics) as follower:
+        found: list[Record] = []
+
+        def look(topic: str, request_id: UUID) -> list[tuple[Envelope, Any, Record]]:
+            for batch in follower.records(0.5):
+                found.extend(batch)
+            return [
+                (envelope, decode(envelope.type, each.value or b""), each)
+                for each in found
+                if each.topic == topic and (envelope := Envelope.read(each.headers)).subject == str(request_id)
+            ]
+
+        yield look

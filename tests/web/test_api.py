@@ -14,11 +14,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from events.envelope import Envelope
-from events.registry import decode
 from events.topics import ACTIVATION_COMMANDS, DOCUMENT_COMMANDS, REQUEST_COMMANDS, confirmations_of
-from postavka.log.follow import Follower
-from postavka.log.record import Record
 from postavka.settings import Settings
 from services.accounts.principal import Scope
 from services.cabinet.web.app import create_app
@@ -50,25 +46,6 @@ def partner(site: Site) -> httpx2.Client:
 @pytest.fixture(scope="module")
 def distributor(site: Site) -> httpx2.Client:
     return site.program(site.token("dist-north"))
-
-
-@pytest.fixture
-def sent(kernel: Settings) -> Iterator[Callable[[str, UUID], list[tuple[Envelope, Any, Record]]]]:
-    """What lies on a topic about a request, of what has been sent since the test began."""
-    topics = [REQUEST_COMMANDS.name, ACTIVATION_COMMANDS.name, DOCUMENT_COMMANDS.name, confirmations_of("dist-north")]
-    with Follower(kernel, topics) as follower:
-        found: list[Record] = []
-
-        def look(topic: str, request_id: UUID) -> list[tuple[Envelope, Any, Record]]:
-            for batch in follower.records(0.5):
-                found.extend(batch)
-            return [
-                (envelope, decode(envelope.type, each.value or b""), each)
-                for each in found
-                if each.topic == topic and (envelope := Envelope.read(each.headers)).subject == str(request_id)
-            ]
-
-        yield look
 
 
 # Problems

@@ -74,8 +74,7 @@ async def submit(parts: Web, principal: Principal, request_id: UUID, fields: dic
         request_id=request_id,
         partner_id=principal.partner_id,
         submitted_by=principal.actor,
-        request_type=REQUEST_TYPE,
-        **fields,
+        **{"request_type": REQUEST_TYPE, **fields},
     )
     await parts.commands.submit(command)
     parts.recently.note(principal.owner, request_id)
@@ -201,14 +200,16 @@ async def _sold(parts: Web, registration: str, code: str) -> tuple[UUID, str | N
         deliveries = await found.fetchall()
     fitting = None
     for request_id, right, product, status, activation in deliveries:
-        if hmac.compare_digest(_plain(code).encode(), _plain(right or "\x00").encode()):
+        # A code of no letters and digits fits nothing, not even a delivery that has none.
+        is_right = hmac.compare_digest(plain_code(code).encode(), plain_code(right or "").encode())
+        if is_right and plain_code(code):
             fitting = (request_id, product, status, activation or {})
     return fitting
 
 
-def _plain(code: str) -> str:
-    """As a person may type it: without regard to case and hyphens."""
-    return "".join(each for each in code.upper() if each.isalnum()) or "\x00"
+def plain_code(code: str) -> str:
+    """As a person may type it: without regard to case and hyphens. Empty: it is no code."""
+    return "".join(each for each in code.upper() if each.isalnum())
 
 
 def _outcome(product: str | None, activation: dict[str, Any], activation_id: str) -> Outcome | None:

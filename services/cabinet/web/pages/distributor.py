@@ -16,8 +16,8 @@ from babel.dates import format_timedelta
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from events.commands import DistributorConfirmation
 from services.accounts.principal import Principal, Role
+from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
@@ -67,19 +67,12 @@ async def answer(request: Request, principal: Annotated[Principal, allowed(Role.
     accepted = form.get("answer") == "confirm"
     note = str(form.get("note", "")).strip()[:LONGEST_NOTE] or None
     wanted = list(dict.fromkeys(filter(None, map(_uuid, form.getlist("request_id")[:MOST_AT_ONCE]))))
-    parts = web(request)
-    waiting = [each.request_id for each in await _rows(request, principal, wanted) if each.status in WAITING]
-    for request_id in waiting:
-        await parts.commands.answer(
-            principal.distributor_id or "",
-            DistributorConfirmation(
-                request_id=request_id,
-                confirmation_id=f"web-{request_id}-{'yes' if accepted else 'no'}",
-                accepted=accepted,
-                note=note,
-            ),
-        )
-    await _settle(request, principal, waiting)
+    answered = []
+    for request_id in wanted:
+        confirmation_id = f"web-{request_id}-{'yes' if accepted else 'no'}"
+        if await acts.answer(web(request), principal, request_id, confirmation_id, accepted, note) == "accepted":
+            answered.append(request_id)
+    await _settle(request, principal, answered)
     done = "nothing-chosen" if not wanted else "confirmed" if accepted else "declined"
     return RedirectResponse(f"{back}{'&' if '?' in back else '?'}done={done}", 303)
 

@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from events.commands import SubmitRequest
 from postavka.logs import logger
 from services.accounts.principal import Principal, Role
 from services.cabinet.tax import NotAnswering
+from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.pages.frame import reference, show
@@ -99,13 +99,7 @@ async def _send(request: Request, principal: Principal, known: Snapshot, lists: 
     errors = mistakes(typed, lists)
     if errors:
         return await _form(request, principal, known, lists, typed, errors=errors, status=422)
-    command = SubmitRequest(
-        request_id=UUID(typed.request_id),
-        partner_id=principal.partner_id or "",
-        submitted_by=principal.actor,
-        **typed.command(),
-    )
-    await web(request).commands.submit(command)
+    await acts.submit(web(request), principal, UUID(typed.request_id), typed.command())
     return RedirectResponse(f"/requests/{typed.request_id}?sent={sent_mark(request, typed.request_id)}", 303)
 
 

@@ -9,14 +9,13 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from events.activation import Activator
-from events.commands import ActivateDelivery, WithdrawRequest
 from services.accounts.principal import Principal, Role
+from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
 from services.cabinet.web.pages.frame import reference, show
-from services.cabinet.web.problem import not_found
+from services.cabinet.web.pages.too_late import unless_too_late
 from services.cabinet.web.requests import Filter, Page, Requests
 from services.cabinet.web.view.form import is_request_id
 from services.cabinet.web.view.lines import line
@@ -88,21 +87,9 @@ async def withdraw(
     request: Request, request_id: UUID, principal: Annotated[Principal, allowed(Role.PARTNER)]
 ) -> Response:
     """Take it back, while that is still possible: shipping has the last word."""
-    parts = web(request)
-    async with parts.database.rows(principal) as rows:
-        row = await Requests(rows, principal).one(request_id)
-    if row is None or principal.partner_id is None:
-        raise not_found()
-    if row.can_withdraw:
-        reason = str((await request.form()).get("reason", "")).strip()[:LONGEST_REASON]
-        await parts.commands.withdraw(
-            WithdrawRequest(
-                request_id=request_id,
-                partner_id=principal.partner_id,
-                withdrawn_by=principal.actor,
-                reason=reason or None,
-            )
-        )
+    reason = str((await request.form()).get("reason", "")).strip()[:LONGEST_REASON]
+    async with unless_too_late():
+        await acts.withdraw(web(request), principal, request_id, reason)
     return RedirectResponse(f"/requests/{request_id}?done=withdrawn", 303)
 
 
@@ -111,22 +98,10 @@ async def activate(
     request: Request, request_id: UUID, principal: Annotated[Principal, allowed(Role.PARTNER)]
 ) -> Response:
     """The partner activates for the user (L19). The same try twice is one."""
-    parts = web(request)
-    async with parts.database.rows(principal) as rows:
-        row = await Requests(rows, principal).one(request_id)
-    if row is None or principal.partner_id is None:
-        raise not_found()
-    if row.status == "shipped":
-        given = str((await request.form()).get("activation_id", ""))
-        await parts.commands.activate(
-            ActivateDelivery(
-                request_id=request_id,
-                activation_id=given if is_request_id(given) else str(uuid4()),
-                activated_by=Activator.PARTNER,
-                actor=principal.actor,
-                partner_id=principal.partner_id,
-            )
-        )
+    given = str((await request.form()).get("activation_id", ""))
+    activation_id = given if is_request_id(given) else str(uuid4())
+    async with unless_too_late():
+        await acts.activate(web(request), principal, request_id, activation_id)
     return RedirectResponse(f"/requests/{request_id}?done=activating", 303)
 
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hmac
-import time
-from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from events.activation import Activator
 from events.checks import is_registration_number
-from events.commands import ActivateDelivery
 from services.accounts.principal import Principal
+from services.cabinet.web import acts
 from services.cabinet.web.access import ANYBODY
-from services.cabinet.web.app_state import Web, web
+from services.cabinet.web.app_state import web
 from services.cabinet.web.pages.frame import show
+from services.cabinet.web.problem import Problem
 from services.cabinet.web.rendering import page
 from services.cabinet.web.view.form import is_request_id
 from services.cabinet.web.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False)
-ANSWER_SECONDS = 5.0
 LONGEST_CODE = 100
 NO_SUCH = "Проверьте регистрационный номер и код: вместе они не подходят ни к одной проданной поставке."
 
@@ -45,35 +42,29 @@ async def activate(request: Request, _: Annotated[Principal | None, ANYBODY]) ->
     errors = {}
     if not is_registration_number(number):
         errors["registration_number"] = "Регистрационный номер состоит из 7–10 цифр."
-    if not _plain(code):
+    if not acts.plain_code(code):
         errors["code"] = "Введите код активации из вашей поставки."
     if errors:
         return _page(request, 422, errors=errors, registration_number=number, code=code, activation_id=activation_id)
-    parts = web(request)
-    await parts.throttle.activation(visitor_of(request).address)
+    parts, address = web(request), visitor_of(request).address
+    await parts.throttle.activation(address)
     typed = {"registration_number": number, "code": code}
-    sold = await _find(parts, number, code)
-    if sold is None:
+    try:
+        outcome = await acts.activate_by_code(parts, number, code, activation_id, address)
+    except Problem as refused:
+        if refused.status != HTTPStatus.NOT_FOUND:
+            raise
         return _page(request, 422, refusal=NO_SUCH, **typed)
-    if not _is_active(sold):
-        await parts.commands.activate(
-            ActivateDelivery(
-                request_id=sold["request_id"],
-                activation_id=activation_id,
-                activated_by=Activator.USER,
-                actor="user",
-                code=code,
-            )
-        )
-        sold = await _answered(parts, sold["request_id"], number, code, activation_id, visitor_of(request).address)
-        if sold is None:
+    match outcome.activated:
+        case True:
+            return _page(request, active=outcome)
+        case False:
+            return _page(request, 409, refusal=outcome.message, **typed)
+        case None:
             return _page(
                 request, 503, activation_id=activation_id, **typed,
                 refusal="Ответ задерживается. Нажмите «Активировать» ещё раз через минуту: второй попытки не будет.",
             )  # fmt: skip
-    if _is_active(sold):
-        return _page(request, active={**sold["activation"], "product": sold["product"]})
-    return _page(request, 409, refusal=_refusal(sold, activation_id), **typed)
 
 
 @router.get("/help")
@@ -85,43 +76,3 @@ async def help_page(request: Request, principal: Annotated[Principal | None, ANY
 def _page(request: Request, status: int = 200, **values: Any) -> Response:
     empty: dict[str, Any] = {"errors": {}, "registration_number": "", "code": "", "refusal": "", "active": None}
     return page(request, "activate.html", status, **{**empty, "activation_id": str(uuid4()), **values})
-
-
-async def _answered(
-    parts: Web, request_id: UUID, number: str, code: str, activation_id: str, address: str
-) -> Mapping[str, Any] | None:
-    """The delivery once this try has been decided on; None when that takes too long."""
-    until = time.monotonic() + ANSWER_SECONDS
-    with parts.live.subscription(str(request_id), f"visitor:{address}") as changed:
-        while (left := until - time.monotonic()) > 0:
-            sold = await _find(parts, number, code)
-            if sold is not None and (_is_active(sold) or _refusal(sold, activation_id)):
-                return sold
-            await parts.live.wait(changed, min(left, 0.5))
-    return None
-
-
-async def _find(parts: Web, number: str, code: str) -> Mapping[str, Any] | None:
-    async with parts.database.nobody() as rows:
-        found = await rows.execute(
-            "SELECT request_id, code, product, status, activation FROM cabinet.sold_under(%s)", (number,)
-        )
-        fitting = [
-            {"request_id": each[0], "product": each[2], "activation": each[4] or {}}
-            for each in await found.fetchall()
-            if hmac.compare_digest(_plain(each[1] or "").encode(), _plain(code).encode())
-        ]
-    return fitting[0] if fitting else None
-
-
-def _is_active(sold: Mapping[str, Any]) -> bool:
-    return "activated_at" in sold["activation"]
-
-
-def _refusal(sold: Mapping[str, Any], activation_id: str) -> str:
-    refusals = sold["activation"].get("refusals", ())
-    return next((each["reason"]["message"] for each in refusals if each["activation_id"] == activation_id), "")
-
-
-def _plain(code: str) -> str:
-    return "".join(each for each in code.upper() if each.isalnum())

@@ -13,12 +13,13 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
-from events.commands import SignDocument
 from services.accounts.principal import Principal, Role
+from services.cabinet.web import acts
 from services.cabinet.web.access import SIGNED_IN, allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.pages.frame import reference, show
 from services.cabinet.web.pages.sent import is_just_sent
+from services.cabinet.web.pages.too_late import unless_too_late
 from services.cabinet.web.problem import not_found, problem
 from services.cabinet.web.requests import Requests, Row
 from services.cabinet.web.view.formats import short
@@ -89,17 +90,10 @@ async def signature(
     principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR)],
 ) -> Response:
     """A signed document comes back (L16): a detached CMS signature, DER, PEM or base64."""
-    parts = web(request)
-    async with parts.database.rows(principal) as rows:
-        row = await Requests(rows, principal).one(request_id)
-    document = row.documents.get(document_id) if row else None
-    if document is None or document.get("recipient_id") != (principal.partner_id or principal.distributor_id):
-        raise not_found()
     given = (await request.form()).get("signature")
     content = await given.read(LONGEST_SIGNATURE + 1) if isinstance(given, UploadFile) else b""
-    await parts.commands.sign(
-        SignDocument(request_id=request_id, document_id=document_id, signature=_der(content), sent_by=principal.actor)
-    )
+    async with unless_too_late():
+        await acts.sign(web(request), principal, request_id, document_id, _der(content), None)
     return RedirectResponse(f"/requests/{request_id}?done=signature", 303)
 
 
