@@ -24,6 +24,7 @@ from postavka.trouble import Trouble
 from services import invoice_numbers
 from services.payments import queue
 from services.payments.loading import Loader, Report, money
+from services.payments.reading import read_file
 from services.payments.settings import payments_settings
 from services.payments.statement import BrokenStatement, parse
 from services.payments.taking import take
@@ -66,7 +67,7 @@ def load(*files: Path, by: str | None = None, again: bool = False, dry_run: bool
     loader = Loader(config, ours) if config else None
     for file in files:
         try:
-            data = file.read_bytes()
+            data = read_file(file, follow_links=True)
             if loader is None:
                 _say_what_is_in(file, data, ours)
                 continue

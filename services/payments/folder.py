@@ -2,12 +2,13 @@
 
 A file is taken when it has not changed for a moment, so that one that is still being copied is left alone. The move is
 a rename within the folder: a file is in one place or the other, and a crash in between takes it again, which changes
-nothing.
+nothing. Whoever may write into the folder may not read the rest of the machine by it: links are not followed.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from watchfiles import watch
 from postavka.logs import logger
 from postavka.trouble import Trouble
 from services.payments.loading import Loader
-from services.payments.statement import LARGEST_FILE, BrokenStatement
+from services.payments.reading import read_file
+from services.payments.statement import BrokenStatement, Problem
 
 log = logger(__name__)
 
@@ -65,9 +67,15 @@ class StatementsFolder:
         """Take every file that is whole; returns how many are still being written."""
         waiting = 0
         for path in sorted(self._folder.iterdir()):
-            if not path.is_file() or path.name.startswith(".") or path.name.endswith((".tmp", ".part")):
+            if path.name.startswith(".") or path.name.endswith((".tmp", ".part")):
                 continue
-            if time.time() - path.stat().st_mtime < QUIET_SECONDS:
+            try:
+                found = path.lstat()
+            except FileNotFoundError:  # somebody has taken it back
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                continue
+            if time.time() - found.st_mtime < QUIET_SECONDS:
                 waiting += 1
             else:
                 self._take(path)
@@ -75,13 +83,16 @@ class StatementsFolder:
 
     def _take(self, path: Path) -> None:
         try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise BrokenStatement([])
-            report = self._loader().load(path.read_bytes(), path.name, "folder", "folder")
+            try:
+                data = read_file(path, follow_links=False)
+            except FileNotFoundError:
+                return
+            except OSError as wrong:
+                raise BrokenStatement([Problem(0, f"Файл не читается: {wrong.strerror}.")]) from None
+            report = self._loader().load(data, path.name, "folder", "folder")
         except BrokenStatement as broken:
             log.warning("a broken statement", file=path.name, problems=len(broken.problems))
-            said = str(broken) or f"Файл больше {LARGEST_FILE // 1_000_000} МБ."
-            self._move(path, BROKEN, f"Выписка не принята. Ничего из неё не загружено.\n{said}\n")
+            self._move(path, BROKEN, f"Выписка не принята. Ничего из неё не загружено.\n{broken}\n")
         else:
             log.info("a statement is taken", file=path.name, new=report.new.count, returns=report.new_returns.count)
             self._move(path, DONE, "\n".join(report.lines()) + "\n")

@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import psycopg
-from fastapi import APIRouter, Form, Request, UploadFile
+from fastapi import APIRouter, Form, Request
 from pydantic import ValidationError
+from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
@@ -33,7 +34,7 @@ from services.payments.loading import Loader, Report
 from services.payments.projection import prepare
 from services.payments.reconcile import TITLES, PartyKind, Reconciliation, month_of, reconcile
 from services.payments.settings import payments_settings
-from services.payments.statement import BrokenStatement
+from services.payments.statement import LARGEST_FILE, BrokenStatement
 from services.shipping.settings import shipping_settings
 
 router = APIRouter(prefix="/ops/money", include_in_schema=False)
@@ -42,6 +43,8 @@ NAVIGATION = (Entry("Деньги", "/ops/money", READERS, 35),)
 Reader = Annotated[Principal, allowed(Role.OPS, Role.AUDITOR)]
 Ops = Annotated[Principal, allowed(Role.OPS)]
 
+BODY_BYTES = {"/ops/money/statements": LARGEST_FILE + 64 * 1024}
+"""Paths that take larger bodies than others: the file, and the form around it."""
 PATIENCE_SECONDS = 5.0
 """How long a page waits for billing's answer to an order."""
 TABS = (
@@ -94,9 +97,15 @@ async def statements(request: Request, principal: Reader) -> Response:
 
 
 @router.post("/statements")
-async def load(request: Request, principal: Ops, file: UploadFile) -> Response:
-    """Take a statement. A broken one changes nothing, and every mistake is shown with its line."""
-    data, name = await file.read(), (file.filename or "выписка")[:200]
+async def load(request: Request, principal: Ops) -> Response:
+    """Take a statement. A broken one changes nothing, and every mistake is shown with its line.
+
+    The form is read here and not by the framework, which would take a large file from anybody before it asks who it is.
+    """
+    file = (await request.form()).get("file")
+    if not isinstance(file, UploadFile):
+        return await _statements(request, principal, broken=["Файл не выбран."], status=422)
+    data, name = await file.read(LARGEST_FILE + 1), (file.filename or "выписка")[:200]
     try:
         report = await asyncio.to_thread(lambda: _loader(request).load(data, name, "web", principal.actor))
     except BrokenStatement as broken:

@@ -29,8 +29,8 @@ USED = frozenset(
     + [who + what for who in ("Плательщик", "Получатель") for what in _SIDE]
 )
 """Keys that are read here: twice in one section they would contradict each other. Banks add others as they like."""
-LARGEST_FILE = 64_000_000
-"""Bytes: some 100,000 documents."""
+LARGEST_FILE = 32 * 1024 * 1024
+"""Bytes, on every way in: some 50,000 documents."""
 MOST_PROBLEMS = 100
 """Told of one file; the rest is counted."""
 
@@ -130,6 +130,11 @@ class _Section:
         return next((self.fields[key][0] for key in keys if key in self.fields), self.line)
 
 
+def too_large() -> BrokenStatement:
+    """More than `LARGEST_FILE`."""
+    return BrokenStatement([Problem(0, f"Файл больше {LARGEST_FILE // 1024**2} МБ: разделите выписку.")])
+
+
 def parse(data: bytes, our_accounts: frozenset[str] = frozenset()) -> Statement:
     """Read a file. With `our_accounts`, a statement of any other account is refused: it is not ours.
 
@@ -148,7 +153,7 @@ class _Reader:
         if not self._data.strip():
             raise BrokenStatement([Problem(0, "Файл пуст.")])
         if len(self._data) > LARGEST_FILE:
-            raise BrokenStatement([Problem(0, f"Файл больше {LARGEST_FILE // 1_000_000} МБ: разделите выписку.")])
+            raise too_large()
         encoding, lines = self._decoded()
         header, accounts, documents = self._sections(lines)
         statement = self._statement(encoding, header, accounts, documents)

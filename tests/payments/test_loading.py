@@ -21,7 +21,7 @@ from services.billing.stage import STAGE
 from services.payments.folder import StatementsFolder
 from services.payments.loading import Loader
 from services.payments.projection import Books
-from services.payments.statement import BrokenStatement
+from services.payments.statement import LARGEST_FILE, BrokenStatement
 from tests.payments.conftest import OpenRecorder
 from tests.services.memory import Log, Worker
 from tests.services.statements import OURS, THEIRS, document, outgoing, statement
@@ -113,14 +113,42 @@ def test_files_of_a_folder_are_moved_with_a_report(loader: Loader, tmp_path: Pat
     assert "уже загружался" in (tmp_path / "in" / "done" / "a-2.txt.report.txt").read_text("utf-8")
 
 
+def test_links_pipes_and_what_is_too_large_are_refused(loader: Loader, tmp_path: Path, settings: Settings):
+    """Who may write into the folder reads nothing by it that lies elsewhere, and stops nothing."""
+    place, secret = tmp_path / "in", tmp_path / "secret.txt"
+    folder = StatementsFolder(place, lambda: loader)
+    secret.write_bytes(statement([document(Номер="secret")]).encode("cp1251"))
+    (place / "link.txt").symlink_to(secret)
+    (place / "nowhere.txt").symlink_to(tmp_path / "nothing")
+    os.mkfifo(place / "pipe.txt")
+    with (place / "large.txt").open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    for each in place.iterdir():
+        os.utime(each, (1, 1), follow_symlinks=False)
+    before = _on_topic(settings)
+    assert folder.take_all() == 0
+    said = {path.name: path.read_text("utf-8") for path in (place / "broken").glob("*.report.txt")}
+    assert {name.removesuffix(".report.txt"): text.splitlines()[1] for name, text in said.items()} == {
+        "link.txt": "Это ссылка, а не файл: положите сам файл.",
+        "nowhere.txt": "Это ссылка, а не файл: положите сам файл.",
+        "pipe.txt": "Это не файл.",
+        "large.txt": "Файл больше 32 МБ: разделите выписку.",
+    }
+    assert secret.exists()
+    assert _on_topic(settings) == before
+
+
 def test_ten_thousand_documents_reach_the_books(
-    settings: Settings, loader: Loader, seen: set[str], open_recorder: OpenRecorder
+    settings: Settings, loader: Loader, seen: set[str], open_recorder: OpenRecorder, tmp_path: Path
 ):
-    """The times are printed, not judged: the machine is shared."""
+    """From the folder. The times are printed, not judged: the machine is shared."""
     documents = [document(Номер=f"t{number}", Сумма=f"{number}.00") for number in range(1, 10_001)]
-    data = statement(documents).encode("cp1251")
+    folder = StatementsFolder(tmp_path / "in", lambda: loader)
+    (tmp_path / "in" / "large.txt").write_bytes(statement(documents).encode("cp1251"))
+    os.utime(tmp_path / "in" / "large.txt", (1, 1))
     times = [time.perf_counter()]
-    assert loader.load(data, "large.txt", "test", "t").new.count == 10_000
+    assert folder.take_all() == 0
+    assert "из них новых: 10000" in (tmp_path / "in" / "done" / "large.txt.report.txt").read_text("utf-8")
     times.append(time.perf_counter())
     records = _new(settings, seen)
     times.append(time.perf_counter())

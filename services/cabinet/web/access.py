@@ -43,10 +43,13 @@ class Gate:
             await request.app.state.web.throttle.call(principal.owner)
         if principal is None and not self.anybody:
             raise NotSignedIn
+        if principal is not None and not self.anybody:
+            self._check_role(request, principal)  # before anything of the body is read
         if request.method not in SAFE and not visitor.by_token and not self.link:
             await check_csrf(request, visitor)
-        if self.anybody or principal is None:
-            return principal
+        return principal
+
+    def _check_role(self, request: Request, principal: Principal) -> None:
         if principal.role not in self.roles or (self.scope is not None and self.scope not in principal.scopes):
             log.warning(
                 "not allowed",
@@ -56,7 +59,6 @@ class Gate:
                 scope=self.scope.value if self.scope else None,
             )
             raise not_found()
-        return principal
 
 
 def allowed(*roles: Role, scope: Scope | None = None) -> Any:

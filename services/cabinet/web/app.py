@@ -68,8 +68,8 @@ ROUTERS = (
     "services.ops.pages",
     "services.ops.api",
 )
-"""Modules with a `router`, and perhaps `NAVIGATION`; one that isn't there is left out. Templates and static files lie
-in the module's package."""
+"""Modules with a `router`, and perhaps `NAVIGATION` and `BODY_BYTES`; one that isn't there is left out. Templates and
+static files lie in the module's package."""
 
 OWN = frozenset(("/healthz", "/livez", "/readyz", "/metrics", "/static/{name:path}"))
 """Routes that need no word about who may use them."""
@@ -115,7 +115,8 @@ def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
     access.check_routes(app, OWN)
     app.add_middleware(Looked, database=parts.database, conninfo=conninfo)
     app.add_middleware(Visitors, database=parts.database, config=config)
-    app.add_middleware(Guard, config=config, broken=_broken)  # the last one added is the outermost
+    larger = {path: most for module in modules for path, most in getattr(module, "BODY_BYTES", {}).items()}
+    app.add_middleware(Guard, config=config, broken=_broken, larger=larger)  # the last one added is the outermost
     return app
 
 

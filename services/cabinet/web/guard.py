@@ -6,7 +6,7 @@ Plain ASGI, so that live streams pass through unbuffered.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -63,8 +63,11 @@ class TooLarge(HTTPException):
 class Guard:
     """The outermost layer."""
 
-    def __init__(self, app: ASGIApp, config: WebSettings, broken: Callable[[Request], Response]) -> None:
-        self._app, self._config, self._broken = app, config, broken
+    def __init__(
+        self, app: ASGIApp, config: WebSettings, broken: Callable[[Request], Response], larger: Mapping[str, int]
+    ) -> None:
+        """`larger`: paths to which more may be sent than `body_bytes`, and how much."""
+        self._app, self._config, self._broken, self._larger = app, config, broken, larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,7 +95,7 @@ class Guard:
                 if refusal is not None:
                     await refusal.response(scope["path"])(scope, receive, guarded)
                     return
-                await self._app(scope, self._bounded(receive), guarded)
+                await self._app(scope, self._bounded(receive, self._most(scope)), guarded)
             except TooLarge:
                 if not status:
                     await problem(413, "too-large").response(scope["path"])(scope, receive, guarded)
@@ -118,16 +121,20 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
             return problem(400, "bad-request")
-        if int(length) > self._config.body_bytes:
-            return problem(413, "too-large", f"Можно не больше {self._config.body_bytes} байт.")
+        most = self._most(scope)
+        if int(length) > most:
+            return problem(413, "too-large", f"Можно не больше {most} байт.")
         host = self._config.url.partition("://")[2].rstrip("/") if self._config.url else headers.get("host", "")
         if "authorization" not in headers and not same_origin(scope["method"], headers, host):
             log.warning("another site's form", path=scope["path"][:200], origin=headers.get("origin", "")[:200])
             return problem(403, "forged", "Запрос пришёл с другого сайта.")
         return None
 
-    def _bounded(self, receive: Receive) -> Receive:
-        left = self._config.body_bytes
+    def _most(self, scope: Scope) -> int:
+        return max(self._config.body_bytes, self._larger.get(scope["path"], 0))
+
+    def _bounded(self, receive: Receive, most: int) -> Receive:
+        left = most
 
         async def bounded() -> Message:
             nonlocal left
