@@ -98,6 +98,26 @@ class Client(Value):
     name: Text
 
 
+class PowerOfAttorney(Value):
+    """A machine-readable power of attorney (МЧД): `agent_inn` may sign documents for `principal_inn`. Both days belong
+    to it."""
+
+    number: Id
+    """As the tax service's register has it, a GUID."""
+    principal_inn: Id
+    """Of the organisation or sole trader for whom is signed."""
+    agent_inn: Id
+    """Of the person who signs, 12 digits: their certificate has it."""
+    valid_from: date
+    valid_until: date
+    revoked_on: date | None = None
+    """From this day on it counts no more."""
+
+    def is_in_force(self, day: date) -> bool:
+        """Does it count on this day (Moscow)?"""
+        return self.valid_from <= day <= self.valid_until and (self.revoked_on is None or day < self.revoked_on)
+
+
 class Contract(Value):
     """A 1C:ITS contract of a registration number (L19). Both days belong to it."""
 

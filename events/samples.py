@@ -54,6 +54,8 @@ EVERYDAY: dict[str, Any] = {
     "LetterPlace.offset": 4711,
     "DocumentRendered.form": "pdf/1",
     "DocumentSigned.form": "fns.upd-dop.buyer/5.03",
+    "time_stamped_by": "CN=Служба штампов времени",
+    "power_of_attorney": "5f8b7a6c-2d41-4c0e-9f3a-7b1c2d3e4f50",
     "DeclineDocument.reason": "Неверно указан КПП покупателя",
     "DocumentDeclined.reason": "Неверно указан КПП покупателя",
     "ReportRendering.form": "pdf/1",

@@ -166,18 +166,24 @@ class DocumentDispatched(Event):
 class DocumentSigned(Event):
     """The counterparty has signed and returned it (L16). An obligation, not a gate."""
 
-    TYPE: ClassVar[str] = "DocumentSigned.v2"
+    TYPE: ClassVar[str] = "DocumentSigned.v3"
 
     document_id: Id
     signer_inn: Id
+    """As the certificate says: the counterparty's own, or that of a person who signs by power of attorney."""
     certificate_serial: Id
     certificate_subject: Text
     signed_at: datetime
+    """What the time stamp proves; without one as the signer's clock said, or the moment of the check."""
     signature_sha256: Id
     form: Id
     """What the signature covers: the form issued, `pdf/1`, or the buyer's title (`fns.upd-dop.buyer/5.03`)."""
     covers_sha256: Id | None
     """Of the bytes that the signature covers; None in records of the first version."""
+    time_stamped_by: Text | None = None
+    """Subject of the time-stamp authority's certificate (RFC 4514); None: `signed_at` is not proven."""
+    power_of_attorney: Id | None = None
+    """Number of the machine-readable power of attorney (МЧД) by which `signer_inn` acts for the counterparty."""
 
 
 class DocumentDeclined(Event):

@@ -39,6 +39,7 @@ UPCASTERS: dict[str, Upcaster] = {
     "ShippingOpened.v1": ("ShippingOpened.v2", _same),
     "DocumentIssued.v1": ("DocumentIssued.v2", _first_form),
     "DocumentSigned.v1": ("DocumentSigned.v2", _signature_over_what_was_issued),
+    "DocumentSigned.v2": ("DocumentSigned.v3", _same),
     "SignDocument.v1": ("SignDocument.v2", _same),
     "BankPayment.v1": ("BankPayment.v2", _with_document),
     "ActivationRefused.v1": ("ActivationRefused.v2", _refusal_with_facts),

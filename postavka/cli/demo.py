@@ -20,6 +20,7 @@ from events.commands import ActivateDelivery, DistributorConfirmation, SubmitReq
 from events.reference import Contract
 from events.registry import decode
 from events.request import REQUEST_TYPE
+from events.shipping import DocumentSigned
 from events.topics import (
     ACTIVATION_COMMANDS,
     REQUEST_COMMANDS,
@@ -217,7 +218,7 @@ def _distributor_signs(journey: Walk, config: Settings, dispatched: Any, request
     if isinstance(operator, LocalOperator) and sample:
         console.print("[dim]             (the distributor signs the act and sends it back)[/]")
         sign_received(operator, trial_authority(config.home), dispatched.dispatch_id.partition("/")[0])
-        journey.wait_for(request_id, "DocumentSigned.v2")
+        journey.wait_for(request_id, DocumentSigned.TYPE)
 
 
 def _direct(journey: Walk, _: Settings) -> None:

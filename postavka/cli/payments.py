@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from events.topics import PAYMENT_COMMANDS
+from postavka.blobs.store import name_of
 from postavka.cli.connection import connected
 from postavka.cli.output import console, print_json, table
 from postavka.cli.send import SOURCE
@@ -358,7 +359,7 @@ def _print(report: Report) -> None:
 
 def _say_what_is_in(file: Path, data: bytes, ours: frozenset[str]) -> None:
     read = parse(data, ours)
-    taken = take(read, "")
+    taken = take(read, name_of(data))
     console.print(
         f"{file.name}: {read.version}, {read.encoding}, {read.first:%d.%m.%Y} – {read.last:%d.%m.%Y}; "
         f"{len(read.documents)} documents, {taken.came.count} payments on {taken.came.amount}, "

@@ -123,7 +123,7 @@ class RecordedFacts:
     def _shipping(self, recorded: Recorded, state: Any) -> Any:
         document, shipment = recorded.first(DocumentIssued), recorded.first(ShipmentIssued)
         permission, opened = recorded.first(PermissionIssued), recorded.first(ShippingOpened)
-        refused = recorded.first(SignatureRefused)
+        refused, signed = recorded.first(SignatureRefused), recorded.first(DocumentSigned)
         today = document.issued_on if document else shipment.shipped_on if shipment else recorded.day
         return shipping.Facts(
             today=today,
@@ -131,6 +131,7 @@ class RecordedFacts:
             vendor=opened.vendor if opened else shipping_settings().vendor,
             now=document.issued_at if document and document.issued_at else recorded.at,
             verification=_verdict(recorded) if isinstance(recorded.message, SignDocument) else None,
+            power_of_attorney=signed.power_of_attorney if signed else None,
             signature_taken=refused is not None and refused.reason.code == "reused",
         )
 
@@ -159,7 +160,13 @@ def _verdict(recorded: Recorded) -> Claimed | NotVerified | Unverifiable:
     """What was found out about a signature."""
     signed, refused = recorded.first(DocumentSigned), recorded.first(SignatureRefused)
     if signed is not None:
-        verified = Verified(signed.signer_inn, signed.certificate_serial, signed.certificate_subject, signed.signed_at)
+        verified = Verified(
+            signed.signer_inn,
+            signed.certificate_serial,
+            signed.certificate_subject,
+            signed.signed_at,
+            signed.time_stamped_by,
+        )
         return Claimed(verified, signed.form, signed.covers_sha256 or "")
     if refused is not None:
         other = _OTHER_SIGNER.match(refused.reason.message)

@@ -172,7 +172,9 @@ def _dispatched(group: Group, fields: Fields, time: str) -> None:
 
 
 def _signed(group: Group, fields: Fields, time: str) -> None:
-    _of_document(group, fields).update(signed_at=time, signed_by=fields["signer_inn"])
+    _of_document(group, fields).update(
+        signed_at=time, signed_by=fields["signer_inn"], signed_under=fields["power_of_attorney"]
+    )
 
 
 def _refused_signature(group: Group, fields: Fields, time: str) -> None:

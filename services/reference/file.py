@@ -18,7 +18,16 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 from stdnum.ru import inn as inn_number
 
 from events.model import Id, PositiveMoney, Value
-from events.reference import BaseDelivery, Company, Contact, Contract, Distributor, Partner, Product
+from events.reference import (
+    BaseDelivery,
+    Company,
+    Contact,
+    Contract,
+    Distributor,
+    Partner,
+    PowerOfAttorney,
+    Product,
+)
 
 KPP = re.compile(r"\d{4}[0-9A-Z]{2}\d{3}", re.ASCII)
 INN = re.compile(r"\d{10}|\d{12}", re.ASCII)
@@ -118,6 +127,24 @@ class RegistrationRow(Value):
         return _refuse(self, problems)
 
 
+class PowerOfAttorneyRow(PowerOfAttorney):
+    """Somebody has looked it up in the tax service's register: who may sign, and until when (L16)."""
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        problems = [
+            f"{name}: {inn!r} is no INN of {said} digits; compare it with the power of attorney"
+            for name, inn, said in (
+                ("principal_inn", self.principal_inn, "10 or 12"),
+                ("agent_inn", self.agent_inn, "12"),
+            )
+            if not INN.fullmatch(inn) or str(len(inn)) not in said.split(" or ") or not inn_number.is_valid(inn)
+        ]
+        if self.valid_until < self.valid_from:
+            problems.append(f"valid_until: {self.valid_until} is before valid_from; put the two dates in order")
+        return _refuse(self, problems)
+
+
 class ReferenceFile(Value):
     """The whole content of one version."""
 
@@ -126,6 +153,7 @@ class ReferenceFile(Value):
     base_deliveries: tuple[BaseDelivery, ...]
     products: tuple[ProductRow, ...]
     registrations: tuple[RegistrationRow, ...] = ()
+    powers_of_attorney: tuple[PowerOfAttorneyRow, ...] = ()
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
@@ -142,6 +170,10 @@ class ReferenceFile(Value):
         problems += [
             f"registrations: the number {each!r} is there twice; put all its contracts into one entry"
             for each in _duplicates(row.number for row in self.registrations)
+        ]
+        problems += [
+            f"powers_of_attorney: the number {each!r} is there twice; keep one of them"
+            for each in _duplicates(row.number for row in self.powers_of_attorney)
         ]
         known = {row.id for row in self.base_deliveries}
         problems += [

@@ -20,7 +20,7 @@ import orjson
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from events.reference import BaseDelivery, Contact, Contract, Distributor, Partner, Product
+from events.reference import BaseDelivery, Contact, Contract, Distributor, Partner, PowerOfAttorney, Product
 from postavka.store.migration import migrate
 from services.moscow import today
 from services.reference.file import ReferenceFile
@@ -29,7 +29,7 @@ SCHEMA = "reference"
 CURRENT_FOR_SECONDS = 1.0
 """How long `current` answers from memory before it looks at the version again: a new version is seen within this."""
 
-KINDS = ("partner", "distributor", "base_delivery", "product", "registration", "contract")
+KINDS = ("partner", "distributor", "base_delivery", "product", "power_of_attorney", "registration", "contract")
 NOT_THERE = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction)
 """Nothing has ever been loaded: the schema is made by the first load."""
 
@@ -68,6 +68,17 @@ class Snapshot:
     products: Mapping[str, ProductEntry]
     distributor_contacts: Mapping[str, tuple[Contact, ...]] = field(default_factory=dict)
     """Whom to write to at each distributor."""
+    powers_of_attorney: Mapping[str, tuple[PowerOfAttorney, ...]] = field(default_factory=dict)
+    """By the INN of whoever may sign."""
+
+    def power_of_attorney(self, principal_inn: str, agent_inn: str, day: date) -> PowerOfAttorney | None:
+        """By which `agent_inn` signs for `principal_inn` on this day (Moscow); of several the first by number."""
+        fitting = (
+            each
+            for each in self.powers_of_attorney.get(agent_inn, ())
+            if each.principal_inn == principal_inn and each.is_in_force(day)
+        )
+        return min(fitting, key=lambda each: each.number, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +257,7 @@ def _entries_of(file: ReferenceFile) -> dict[tuple[str, str], dict[str, Any]]:
         for row in file.distributors
     }
     found |= {("base_delivery", row.id): row.model_dump(mode="json") for row in file.base_deliveries}
+    found |= {("power_of_attorney", row.number): row.model_dump(mode="json") for row in file.powers_of_attorney}
     found |= {("product", row.id): row.model_dump(mode="json") | {"fits": sorted(row.fits)} for row in file.products}
     return found
 
@@ -267,6 +279,7 @@ def _snapshot_of(version: int, rows: Iterable[tuple[str, str, Any]]) -> Snapshot
     people: dict[str, tuple[Contact, ...]] = {}
     base_deliveries: dict[str, BaseDelivery] = {}
     products: dict[str, ProductEntry] = {}
+    powers: dict[str, tuple[PowerOfAttorney, ...]] = {}
     for kind, key, body in rows:
         match kind:
             case "partner":
@@ -278,6 +291,9 @@ def _snapshot_of(version: int, rows: Iterable[tuple[str, str, Any]]) -> Snapshot
                 distributors[key] = Distributor.model_validate(body)
             case "base_delivery":
                 base_deliveries[key] = BaseDelivery.model_validate(body)
+            case "power_of_attorney":
+                power = PowerOfAttorney.model_validate(body)
+                powers[power.agent_inn] = (*powers.get(power.agent_inn, ()), power)
             case "product":
                 fits = frozenset(body.pop("fits"))
                 products[key] = ProductEntry(Product.model_validate(body), fits)
@@ -288,6 +304,7 @@ def _snapshot_of(version: int, rows: Iterable[tuple[str, str, Any]]) -> Snapshot
         MappingProxyType(base_deliveries),
         MappingProxyType(products),
         MappingProxyType(people),
+        MappingProxyType(powers),
     )
 
 

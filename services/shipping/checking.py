@@ -11,7 +11,7 @@ from events.model import Reason
 from postavka.blobs import BlobMissing, Blobs, BlobsAway
 from services.documents import buyer
 from services.documents.paper import sha256
-from services.shipping.signatures import WRONG_BYTES
+from services.shipping.cms import WRONG_BYTES
 from services.shipping.titles import read_buyer_title
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable, Verified, Verifier
 

@@ -75,6 +75,8 @@ class Facts:
     """UTC; documents issued now say when they were drawn up."""
     verification: Claimed | NotVerified | Unverifiable | None = None
     """Of a `SignDocument`: what was found out about what `to_verify` asks."""
+    power_of_attorney: str | None = None
+    """Of a `SignDocument`: the number of the one by which its signer signs for the counterparty."""
     signature_taken: bool = False
     """Of a `SignDocument`: the very same signature was taken for another request."""
 
@@ -326,7 +328,7 @@ def to_verify(state: State, message: SignDocument) -> Question | None:
     except ValueError:
         return None
     file_id = upd.file_id(_paper_of(sale, document)) if document.form == upd.FORM else None
-    return Question(signature, title, document.form, issued, document.rendered, file_id)
+    return Question(signature, title, document.form, issued, document.rendered, document.signer_inn, file_id)
 
 
 def signature_digest(sign: SignDocument) -> str:
@@ -496,9 +498,8 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
                 return Unacceptable("not-verified", facts.verification.cause)
             case NotVerified():
                 reason = facts.verification.reason
-            case Claimed(Verified(signer_inn)) if signer_inn != document.signer_inn:
-                message = f"Документ подписан ИНН {signer_inn}, а должен быть подписан ИНН {document.signer_inn}."
-                reason = Reason(code="other-signer", message=message)
+            case Claimed(Verified(signer_inn)) if signer_inn != document.signer_inn and not facts.power_of_attorney:
+                reason = _other_signer(signer_inn, document.signer_inn)
             case Claimed(verified, form, covers_sha256):
                 return (
                     DocumentSigned(
@@ -510,6 +511,8 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
                         signature_sha256=digest,
                         form=form,
                         covers_sha256=covers_sha256,
+                        time_stamped_by=verified.time_stamped_by,
+                        power_of_attorney=facts.power_of_attorney,
                     ),
                 )
     if digest in document.refused:
@@ -517,6 +520,16 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
     if len(document.refused) >= MAX_SIGNATURES:
         return Unacceptable("too-many-signatures", f"over {MAX_SIGNATURES} signatures refused for {document.id!r}")
     return (SignatureRefused(document_id=document.id, reason=reason, signature_sha256=digest),)
+
+
+def _other_signer(signer_inn: str, wanted: str) -> Reason:
+    message = f"Документ подписан ИНН {signer_inn}, а должен быть подписан ИНН {wanted}."
+    if len(signer_inn) == 12:
+        message += (
+            " Если сотрудник подписал по машиночитаемой доверенности (МЧД), сообщите нам её номер: действующей "
+            "доверенности на него у нас нет. Затем отправьте ту же подпись снова."
+        )
+    return Reason(code="other-signer", message=message)
 
 
 def _decline(state: State, decline: DeclineDocument) -> Decision:

@@ -8,14 +8,13 @@ files are read anew when they change.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 SUFFIXES = (".crl", ".pem", ".der")
 _PEM = b"-----BEGIN X509 CRL-----"
@@ -55,29 +54,27 @@ class RevocationLists:
                 raise NoCurrentList(f"the revocation lists in {self.place} can't be read: {wrong}"[:500]) from None
             return self._lists
 
-    def pem(self) -> bytes:
-        """All of them in PEM, for the command openssl."""
-        return b"".join(each.public_bytes(Encoding.PEM) for each in self.lists())
+    def check(
+        self,
+        chain: Sequence[x509.Certificate],
+        moment: datetime,
+        at: datetime,
+        is_signed_by: Callable[[x509.CertificateRevocationList, x509.Certificate], bool],
+    ) -> None:
+        """No certificate of `chain` (the signer's first, a root last) was revoked by `moment`, as is known at `at`.
 
-    def check(self, chain: Sequence[x509.Certificate], at: datetime) -> None:
-        """No certificate of `chain` (the signer's first, a root last) was revoked by `at`.
+        A key may have been in other hands before its certificate was revoked: where a list says since when
+        (`invalidityDate`), that counts. `is_signed_by`: is this list the issuer's?
 
         Raises `Revoked`; `NoCurrentList` if an issuer of the chain has no list here that is current at `at`.
         """
         for certificate, issuer in pairwise(chain):
-            entry = self._list_of(issuer, at).get_revoked_certificate_by_serial_number(certificate.serial_number)
-            if entry is not None and entry.revocation_date_utc <= at:
-                raise Revoked(entry.revocation_date_utc)
-
-    def _list_of(self, issuer: x509.Certificate, at: datetime) -> x509.CertificateRevocationList:
-        name = issuer.subject.rfc4514_string()[:200]
-        theirs = [each for each in self.lists() if each.issuer == issuer.subject and _signed_by(each, issuer)]
-        if not theirs:
-            raise NoCurrentList(f"there is no revocation list of {name} in {self.place}")
-        newest = max(theirs, key=lambda each: each.last_update_utc)
-        if newest.next_update_utc is None or not newest.last_update_utc <= at <= newest.next_update_utc:
-            raise NoCurrentList(f"the revocation list of {name} ended on {newest.next_update_utc}: fetch its next one")
-        return newest
+            theirs = [each for each in self.lists() if each.issuer == issuer.subject and is_signed_by(each, issuer)]
+            ended = certificate.not_valid_after_utc
+            known = _current(issuer, theirs, at) if at <= ended else _last_before(ended, issuer, theirs, moment)
+            entry = known.get_revoked_certificate_by_serial_number(certificate.serial_number)
+            if entry is not None and (since := _since(entry)) <= moment:
+                raise Revoked(since)
 
     def _files(self) -> list[Path]:
         if self.place.is_dir():
@@ -85,7 +82,48 @@ class RevocationLists:
         return [self.place]
 
 
-def _signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+def _current(
+    issuer: x509.Certificate, theirs: Sequence[x509.CertificateRevocationList], at: datetime
+) -> x509.CertificateRevocationList:
+    """The issuer's newest list."""
+    if not theirs:
+        raise NoCurrentList(f"there is no revocation list of {_name(issuer)}")
+    newest = max(theirs, key=lambda each: each.last_update_utc)
+    if newest.next_update_utc is None or not newest.last_update_utc <= at <= newest.next_update_utc:
+        raise NoCurrentList(f"the revocation list of {_name(issuer)} ended on {newest.next_update_utc}: fetch its next")
+    return newest
+
+
+def _last_before(
+    ended: datetime,
+    issuer: x509.Certificate,
+    theirs: Sequence[x509.CertificateRevocationList],
+    moment: datetime,
+) -> x509.CertificateRevocationList:
+    """A list from the certificate's own time: authorities take certificates off their lists when they have ended."""
+    fitting = [each for each in theirs if moment <= each.last_update_utc <= ended]
+    if not fitting:
+        raise NoCurrentList(
+            f"a revocation list of {_name(issuer)} from between {moment:%Y-%m-%d %H:%M} and {ended:%Y-%m-%d %H:%M} UTC "
+            "is needed: the certificate has ended since"
+        )
+    return max(fitting, key=lambda each: each.last_update_utc)
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()[:200]
+
+
+def _since(entry: x509.RevokedCertificate) -> datetime:
+    try:
+        told = entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc
+    except x509.ExtensionNotFound:
+        return entry.revocation_date_utc
+    return min(told, entry.revocation_date_utc)
+
+
+def signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    """Is this list signed with the issuer's key (RSA or ECDSA), which may sign lists?"""
     try:
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:

@@ -23,13 +23,15 @@ from events.topics import (
     REQUEST_EVENTS,
 )
 from postavka.blobs import Blobs, open_blobs
-from postavka.settings import settings
+from postavka.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
 from services.moscow import today
+from services.reference.store import current
 from services.shipping import decider
 from services.shipping.checking import check
 from services.shipping.permission import new_permission_number
+from services.shipping.powers import power_of_attorney
 from services.shipping.settings import shipping_settings
 from services.shipping.signatures import make_verifier
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verifier
@@ -78,16 +80,25 @@ class Gathered:
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
         message = incoming.message
         number = new_permission_number() if isinstance(message, Approved) else ""
-        checked = self._verify(state, message) if isinstance(message, SignDocument) else None
+        checked, power = self._verify(state, message) if isinstance(message, SignDocument) else (None, None)
         taken = self._taken.get(_digest(message) or "", incoming.subject) != incoming.subject
-        return decider.Facts(self._today, number, self._vendor, self._now, checked, taken)
+        return decider.Facts(self._today, number, self._vendor, self._now, checked, power, taken)
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
     @staticmethod
-    def _verify(state: decider.State, message: SignDocument) -> Claimed | NotVerified | Unverifiable | None:
+    def _verify(
+        state: decider.State, message: SignDocument
+    ) -> tuple[Claimed | NotVerified | Unverifiable | None, str | None]:
+        """What a signature's check says, and the power of attorney it needs to be the counterparty's."""
         question = decider.to_verify(state, message)
-        return check(question, verifier(), blobs(), datetime.now(UTC)) if question is not None else None
+        if question is None:
+            return None, None
+        at = datetime.now(UTC)
+        checked = check(question, verifier(), blobs(), at)
+        if not isinstance(checked, Claimed) or checked.verified.signer_inn == question.signer_inn:
+            return checked, None
+        return checked, power_of_attorney(checked, question, at, current(database_url(settings())))
 
 
 def _digest(message: object) -> str | None:

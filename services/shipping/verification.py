@@ -20,7 +20,9 @@ class Verified:
     certificate_subject: str
     """RFC 4514"""
     signed_at: datetime
-    """As the signer says in the signature; the moment of the check where it says nothing."""
+    """What the time stamp proves; without one as the signer says in the signature, or the moment of the check."""
+    time_stamped_by: str | None = None
+    """The authority of the time stamp (RFC 4514); None: there is none that holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Question:
     """The exact bytes issued, in `form`."""
     rendered: tuple[str, str] | None
     """Form and sha256 of the rendering, whose bytes are in the store of blobs; a signature may cover them instead."""
+    signer_inn: str
+    """The counterparty's, that has to sign."""
     file_id: str | None
     """What a buyer's title has to name; None: the document has none."""
 
@@ -72,4 +76,5 @@ class Verifier(Protocol):
 
     def verify(self, content: bytes, signature: bytes, at: datetime) -> Verification:
         """Does `signature` (DER of a detached CMS `SignedData`, RFC 5652) cover exactly `content`, by a certificate
-        that at `at` (with a zone) was valid and led to a trusted root? Never raises for what a sender can send."""
+        that was valid and led to a trusted root when it was signed, as a time stamp proves, else at `at` (with a zone)?
+        Never raises for what a sender can send."""

@@ -35,7 +35,7 @@ def blobs(tmp_path: Path) -> FolderBlobs:
 
 def asked(signature: bytes, title: bytes | None = None, rendered: bool = True) -> Question:
     rendering = (PDF, sha256(RENDERED)) if rendered else None
-    return Question(signature, title, upd.FORM, XML, rendering, upd.file_id(ACT))
+    return Question(signature, title, upd.FORM, XML, rendering, "7736050003", upd.file_id(ACT))
 
 
 def answered(question: Question, blobs: FolderBlobs) -> tuple[str, str] | str:

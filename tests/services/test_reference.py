@@ -149,6 +149,9 @@ def test_the_sample_has_one_of_each_case():
     assert all(each.inn.startswith("00") and inn.is_valid(each.inn) for each in (*partners, *file.distributors)), (
         "nobody's INN begins with 00: the sample names no real company"
     )
+    powers = file.powers_of_attorney
+    assert {each.principal_inn for each in powers} <= {each.inn for each in file.distributors}
+    assert all(each.agent_inn.startswith("00") for each in powers)
     for service in Service:  # L1, L9
         assert {each.months for each in file.products if each.service is service} == {1, 3, 6, 12}
     fits = {

@@ -472,6 +472,19 @@ def test_a_refused_signature_is_taken_once_it_verifies():
     given(*SALE, refusal).when(sign(ACT.document_id), verified(DISTRIBUTOR.inn)).then(signed(ACT))
 
 
+def test_an_employee_signs_by_power_of_attorney():
+    employee = "500100732259"
+    signature = sign(ACT.document_id)
+    by_power = signed(ACT).model_copy(update={"signer_inn": employee, "power_of_attorney": "mchd-1"})
+    allowed = replace(verified(employee), power_of_attorney="mchd-1")
+    refusal = given(*SALE).when(signature, verified(employee)).decision
+    assert [each.TYPE for each in refusal] == ["SignatureRefused.v1"]
+    assert refusal[0].reason.code == "other-signer"
+    assert "(МЧД)" in refusal[0].reason.message
+    given(*SALE).when(signature, allowed).then(by_power)
+    given(*SALE, *refusal).when(signature, allowed).then(by_power)
+
+
 def test_somebody_elses_signature_is_refused():
     message = f"Документ подписан ИНН 7707083893, а должен быть подписан ИНН {DISTRIBUTOR.inn}."
     given(*SALE).when(sign(ACT.document_id), verified("7707083893")).then(not_signed(ACT, "other-signer", message))

@@ -288,6 +288,7 @@ class Files:
     signature_roots: Path | None = None
     signature_intermediates: Path | None = None
     signature_revocation_lists: Path | None = None
+    signature_time_stamp_roots: Path | None = None
 
 
 def test_trust_is_a_setting(tmp_path: Path):

@@ -109,6 +109,22 @@ def test_a_signature_over_a_file_is_taken_from_the_command_line(system: System, 
     assert [each["body"]["reason"]["code"] for each in refused] == ["other-signer"]
 
 
+def test_an_employee_signs_by_power_of_attorney(system: System, tmp_path: Path):
+    """The sample reference data has one of `dist-north` for this person, whose certificate has no other INN."""
+    request_id = submit(system, *THROUGH_DISTRIBUTOR)
+    wait_until(lambda: state(system, request_id) == {"dispatched"}, "the act has left")
+    (act,) = documents(system, request_id)
+    file = tmp_path / "act.pdf"
+    system.cli("documents", "get", request_id, act.document_id, "--out", str(file))
+    system.cli("counterparty", "signature", str(file), "--inn", "001045001743")
+    system.cli("sign", request_id, act.document_id, f"{file}.sig")
+    wait_until(lambda: state(system, request_id) == {"signed"}, "it counts")
+    log = system.cli("log", "tail", "--request", request_id, "--since", "1h", "--no-follow", "--json")
+    (signed,) = [each for line in log.splitlines() if "DocumentSigned" in (each := json.loads(line))["type"]]
+    assert signed["body"]["signer_inn"] == "001045001743"
+    assert signed["body"]["power_of_attorney"] == "5f8b7a6c-2d41-4c0e-9f3a-7b1c2d3e4f50"
+
+
 def test_a_document_that_is_not_there_is_one_line(system: System):
     done = system.run_cli("documents", "get", str(uuid4()), "act-1")
     assert done.returncode == 2

@@ -162,11 +162,12 @@ def _of_document(document_id: str, document: Group) -> Iterator[Moment]:
             clause="L15",
         )
     if "signed_at" in document:
+        under = document.get("signed_under")
         yield Moment(
             _at(document["signed_at"]),
             "document-signed",
             f"{name}: подписан",
-            f"ИНН {document.get('signed_by')}",
+            f"ИНН {document.get('signed_by')}" + (f", по доверенности {under}" if under else ""),
             document_id=document_id,
             clause="L16",
         )

@@ -56,7 +56,9 @@ def papers(row: Row, own: str | None, reader: Reader) -> list[Paper]:
 
 def _state(document: Mapping[str, Any], to_reader: bool) -> str:
     if at := document.get("signed_at"):
-        return f"Подписан {moment(at)}, ИНН {document.get('signed_by')}"
+        under = document.get("signed_under")
+        by_power = f", по доверенности {under}" if under else ""
+        return f"Подписан {moment(at)}, ИНН {document.get('signed_by')}{by_power}"
     waits = "; ждёт вашей подписи" if to_reader else "; ждёт подписи"
     if document["kind"] not in SIGNED:
         waits = ""

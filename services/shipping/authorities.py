@@ -1,0 +1,219 @@
+"""Whom to trust: does a signature hold, and does its certificate lead to a trusted root? (L16)
+
+RSA and ECDSA are checked in process, the chain by `cryptography.x509.verification`. GOST R 34.10-2012 is not in
+`cryptography`; it goes through the `openssl` command and its engine `gost` (Debian: `libengine-gost-openssl`). Without
+them a GOST signature is `Unknown`, not refused.
+
+Two moments matter. At `moment` the document was signed, as far as that is proven: certificates must have been valid
+then, and not revoked yet. At `at` it is checked: what is known of revocation must be current then.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
+
+from services.shipping.cms import UNREADABLE, Refused, Signed, is_gost, verify_signature, wrong_bytes
+from services.shipping.revocation import RevocationLists, Revoked, signed_by
+
+OPENSSL_SECONDS = 20
+"""A check takes milliseconds; a command that hangs must not stop the partition."""
+LONGEST_CHAIN = 8
+WITH_GOST = """openssl_conf = begin
+[begin]
+engines = engines
+[engines]
+gost = gost
+[gost]
+engine_id = gost
+default_algorithms = ALL
+"""
+"""The engine for commands of openssl that have no option to name it."""
+
+
+class Unknown(Exception):
+    """It can't be told here and now: something is missing on this machine, not in the signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """Trusted `roots`. `intermediates` help where senders leave theirs out; they are not trusted."""
+
+    roots: tuple[x509.Certificate, ...]
+    intermediates: tuple[x509.Certificate, ...] = ()
+    openssl: str | None = field(default_factory=lambda: shutil.which("openssl"))
+    """The command for GOST; None: no GOST here."""
+    revocation: RevocationLists | None = None
+    """None: whether a certificate was taken back is not looked at."""
+
+    def check(self, signed: Signed, moment: datetime, at: datetime, purpose: str = "any") -> None:
+        """The signature covers exactly its content, and its certificate led to a trusted root at `moment`.
+
+        `purpose`: as openssl names it; what it asks of the certificate in process is the caller's to check. Raises
+        `Refused`; `Unknown` and `NoCurrentList` where it can't be told.
+        """
+        others = [*(signed.data.certificates or []), *self.intermediates]
+        if signed.is_gost:
+            self._require_gost()
+            self._verify_gost(signed, others, moment, purpose)
+            chain = self._gost_chain(signed.certificate, others, moment) if self.revocation is not None else []
+        else:
+            verify_signature(signed)
+            chain = self._chain(signed.certificate, others, moment)
+        if self.revocation is not None:
+            try:
+                self.revocation.check(chain, moment, at, self._list_is_signed_by)
+            except Revoked as revoked:
+                message = f"Сертификат подписи отозван {revoked.since:%d.%m.%Y}: подпишите действующим сертификатом."
+                raise Refused("revoked", message) from None
+
+    def digest(self, algorithm: str, data: bytes) -> bytes:
+        """Of `data`, by an algorithm of openssl's (`md_gost12_256`). Raises `Unknown`."""
+        self._require_gost()
+        return self._run("dgst", "-engine", "gost", f"-{algorithm}", "-binary", given=data).stdout
+
+    def _chain(
+        self, certificate: x509.Certificate, others: Iterable[x509.Certificate], moment: datetime
+    ) -> list[x509.Certificate]:
+        """From the certificate over others that may sign certificates to a root, all valid at `moment`."""
+        roots = [root for root in self.roots if not is_gost(root)]
+        if not roots:
+            raise _untrusted()
+        verifier = (
+            PolicyBuilder()
+            .store(Store(roots))
+            .time(moment.astimezone(UTC).replace(tzinfo=None))
+            .extension_policies(ca_policy=_CA_POLICY, ee_policy=ExtensionPolicy.permit_all())
+            .build_client_verifier()
+        )
+        try:
+            return list(verifier.verify(certificate, list(others)).chain)
+        except VerificationError:
+            raise _untrusted() from None
+
+    # GOST R 34.10-2012
+
+    def _require_gost(self) -> None:
+        """Raises `Unknown`, saying what this machine lacks to check GOST signatures."""
+        if self.openssl is None:
+            raise Unknown("GOST R 34.10-2012: the command openssl is missing")
+        found = self._run("engine", "-t", "gost")
+        if found.returncode or b"[ available ]" not in found.stdout:
+            raise Unknown("GOST R 34.10-2012: openssl has no engine gost (Debian: libengine-gost-openssl)")
+
+    def _verify_gost(self, signed: Signed, others: Iterable[x509.Certificate], moment: datetime, purpose: str) -> None:
+        """Signature and chain by `openssl cms`; it must have meant the certificate that was read here."""
+        with tempfile.TemporaryDirectory(prefix="signature-") as directory:
+            there = Path(directory)
+            (there / "content").write_bytes(signed.content)
+            (there / "signature").write_bytes(signed.der)
+            (there / "roots").write_bytes(_pem(self.roots))
+            (there / "more").write_bytes(_pem([signed.certificate, *others]))
+            detached = signed.data.encapsulated.content is None
+            ran = self._run(
+                *("cms", "-engine", "gost", "-verify", "-binary", "-inform", "DER", "-purpose", purpose),
+                *("-in", str(there / "signature"), "-out", str(there / "out")),
+                *(("-content", str(there / "content")) if detached else ()),
+                *("-CAfile", str(there / "roots"), "-no-CApath", "-no-CAstore", "-certfile", str(there / "more")),
+                *("-attime", str(int(moment.timestamp())), "-signer", str(there / "signer")),
+            )
+            if ran.returncode:
+                if b"content verify error" in ran.stderr or b"verification failure" in ran.stderr:
+                    raise wrong_bytes()
+                if b"certificate verify error" in ran.stderr:
+                    raise _untrusted()
+                raise Refused(UNREADABLE.code, UNREADABLE.message)
+            if x509.load_pem_x509_certificates((there / "signer").read_bytes()) != [signed.certificate]:
+                raise Refused("signer-unclear", "В подписи два сертификата с одним номером: чей из них, неясно.")
+
+    def _gost_chain(
+        self, certificate: x509.Certificate, others: Iterable[x509.Certificate], moment: datetime
+    ) -> list[x509.Certificate]:
+        """The chain that openssl has found and does not show: each certificate with the one whose key signed it."""
+        chain, candidates = [certificate], [*self.roots, *others]
+        while chain[-1] not in self.roots and len(chain) < LONGEST_CHAIN:
+            last = chain[-1]
+            issuers = (each for each in candidates if each.subject == last.issuer and each not in chain)
+            issuer = next((each for each in issuers if self._gost_issued(each, last, moment)), None)
+            if issuer is None:
+                break
+            chain.append(issuer)
+        if chain[-1] not in self.roots:
+            raise _untrusted()
+        return chain
+
+    def _gost_issued(self, issuer: x509.Certificate, certificate: x509.Certificate, moment: datetime) -> bool:
+        with tempfile.TemporaryDirectory(prefix="chain-") as directory:
+            there = Path(directory)
+            (there / "issuer").write_bytes(_pem([issuer]))
+            (there / "certificate").write_bytes(_pem([certificate]))
+            ran = self._run(
+                *("verify", "-engine", "gost", "-partial_chain", "-no-CAfile", "-no-CApath", "-no-CAstore"),
+                *("-attime", str(int(moment.timestamp())), "-trusted", str(there / "issuer")),
+                str(there / "certificate"),
+            )
+            return ran.returncode == 0
+
+    def _list_is_signed_by(self, crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+        if not is_gost(issuer):
+            return signed_by(crl, issuer)
+        with tempfile.TemporaryDirectory(prefix="list-") as directory:
+            there = Path(directory)
+            (there / "issuer").write_bytes(_pem([issuer]))
+            (there / "list").write_bytes(crl.public_bytes(Encoding.PEM))
+            (there / "configuration").write_text(WITH_GOST)
+            ran = self._run(
+                *("crl", "-in", str(there / "list"), "-CAfile", str(there / "issuer")),
+                *("-no-CApath", "-no-CAstore", "-noout", "-verify"),
+                configuration=there / "configuration",
+            )
+            return ran.returncode == 0 and b"verify OK" in ran.stderr
+
+    def _run(
+        self, *arguments: str, given: bytes = b"", configuration: Path | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Raises `Unknown` where the command itself fails to run."""
+        command = [self.openssl or "openssl", *arguments]
+        environment = {**os.environ, "OPENSSL_CONF": str(configuration)} if configuration else None
+        try:
+            return subprocess.run(  # noqa: S603
+                command, input=given, env=environment, capture_output=True, timeout=OPENSSL_SECONDS, check=False
+            )
+        except (OSError, subprocess.SubprocessError) as failed:
+            raise Unknown(f"the command openssl failed: {failed}") from None
+
+
+def _pem(certificates: Iterable[x509.Certificate]) -> bytes:
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
+def _may_certify(policy: Policy, certificate: x509.Certificate, constraints: x509.BasicConstraints) -> None:
+    if not constraints.ca:
+        raise ValueError("not a certification authority")
+
+
+def _may_sign_certificates(policy: Policy, certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
+    if usage is not None and not usage.key_cert_sign:
+        raise ValueError("not for signing certificates")
+
+
+_CA_POLICY = (
+    ExtensionPolicy.permit_all()
+    .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _may_certify)
+    .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_sign_certificates)
+)
+"""The library's own rules are those of the web, which certificates of people and organisations don't follow."""
+
+
+def _untrusted() -> Refused:
+    return Refused("untrusted", "Сертификат подписи выдан удостоверяющим центром, которому мы не доверяем.")
