@@ -23,10 +23,11 @@ from events.shipping import ShippingOpened
 from postavka.blobs import Blobs
 from postavka.trouble import Trouble
 from services.papers.catalogue import STEMS
-from services.typesetting import day_in_words, typeset
+from services.typesetting import day_in_words, typeset, unbroken
 
 TEMPLATES = Path(__file__).parent / "templates"
 INDEX = re.compile(r"\b[0-9]{6}\b")
+NO_BREAK = "\u00a0"
 TRACKING = re.compile(r"[0-9]{14}|[A-Z]{2}[0-9]{9}[A-Z]{2}")
 """Of Russian Post: 14 digits within the country, 13 characters abroad (S10)."""
 
@@ -142,7 +143,7 @@ def register(envelopes: Sequence[Envelope], day: date) -> bytes:
             [
                 str(number),
                 each.recipient.name,
-                each.address,
+                unbroken(each.address),
                 ", ".join(enclosure.title for enclosure in each.enclosures),
                 "",
             ]
@@ -158,7 +159,7 @@ def _envelope(rows: Sequence[dict[str, Any]]) -> Envelope:
     enclosures = (
         Enclosure(
             row["document_id"],
-            f"{STEMS.get(row['kind'], 'Документ')} № {row['number']} от {row['issued_on']:%d.%m.%Y}",
+            f"{STEMS.get(row['kind'], 'Документ')} №{NO_BREAK}{row['number']} от {row['issued_on']:%d.%m.%Y}",
             row["rendering_sha256"],
         )
         for row in rows
@@ -172,8 +173,8 @@ def _sheet(envelope: Envelope, day: date) -> dict[str, Any]:
     return {
         "title": f"Адресный лист: {envelope.recipient.name}",
         "footer": f"Заявка {envelope.request_id}",
-        "vendor": {"name": sender.name, "address": sender.postal_address or sender.address or ""},
-        "to": {"name": envelope.recipient.name, "address": envelope.address, "index": envelope.index},
+        "vendor": {"name": sender.name, "address": unbroken(sender.postal_address or sender.address or "")},
+        "to": {"name": envelope.recipient.name, "address": unbroken(envelope.address), "index": envelope.index},
         "enclosures": [each.title for each in envelope.enclosures],
         "day": day_in_words(day),
         "request": str(envelope.request_id),

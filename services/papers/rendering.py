@@ -17,7 +17,7 @@ from events.reference import Company
 from events.shipping import DocumentKind, Signatory, Vendor
 from services.documents.forms import PDF
 from services.documents.paper import Paper
-from services.typesetting import day_in_words, initials, roubles, sum_in_words, typeset
+from services.typesetting import day_in_words, initials, roubles, sum_in_words, typeset, unbroken
 
 FORM = PDF
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,7 +39,7 @@ def render(paper: Paper) -> bytes:
 def data_of(paper: Paper) -> dict[str, Any]:
     """What the templates show, every text ready."""
     amount, vat = roubles(paper.amount), roubles(paper.vat)
-    net = roubles(paper.amount - paper.vat)
+    net, tax = roubles(paper.amount - paper.vat), vat if paper.vat_rate else "без НДС"
     title = f"{NAMES[paper.kind]} № {paper.number} от {day_in_words(paper.issued_on)}"
     return {
         "title": title.replace("№ ", f"№{NO_BREAK}"),
@@ -56,10 +56,10 @@ def data_of(paper: Paper) -> dict[str, Any]:
         "registration_number": paper.registration_number,
         "lines": [["1", paper.product.name, "1", "шт", amount, amount]],
         "transfer_lines": [
-            [paper.product.id, "1", paper.product.name, "796", "шт", "1", net, net, _rate(paper.vat_rate), vat, amount]
+            [paper.product.id, "1", paper.product.name, "796", "шт", "1", net, net, _rate(paper.vat_rate), tax, amount]
         ],
         "net": net,
-        "vat": vat if paper.vat_rate else "без НДС",
+        "vat": tax,
         "amount": amount,
         "totals": [
             {"name": "Итого", "value": amount, "strong": False},
@@ -128,19 +128,15 @@ def _company(company: Company) -> dict[str, str]:
         "inn": company.inn,
         "kpp": company.kpp or DASH,
         "ids": "/".join(filter(None, (company.inn, company.kpp))),
-        "address": _address(company) or DASH,
-        "subject": f"{company.name}, ИНН/КПП {company.inn}/{company.kpp or DASH}",
+        "address": unbroken(company.address or "") or DASH,
+        "subject": f"{company.name}, "
+        + (f"ИНН/КПП {company.inn}/{company.kpp}" if company.kpp else f"ИНН {company.inn}"),
     }
 
 
 def _line(company: Company) -> str:
     ids = f"ИНН{NO_BREAK}{company.inn}" + (f", КПП{NO_BREAK}{company.kpp}" if company.kpp else "")
-    return ", ".join(part for part in (company.name, ids, _address(company)) if part)
-
-
-def _address(company: Company) -> str:
-    """Without a break between «г.» and the town."""
-    return re.sub(r"\b(г|ул|д|стр|корп|кв|наб|пр-т|пр-д|ш|пер|оф)\. ", rf"\1.{NO_BREAK}", company.address or "")
+    return ", ".join(part for part in (company.name, ids, unbroken(company.address or "")) if part)
 
 
 def _signers(vendor: Vendor) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from babel.numbers import format_decimal
 from num2words import num2words
 
 NARROW = "\u00a0"
+_SHORT = re.compile(r"\b(г|ул|д|стр|корп|кв|наб|пр-т|пр-д|ш|пер|оф)\. ")
 
 
 def roubles(amount: Decimal) -> str:
@@ -29,6 +31,11 @@ def sum_in_words(amount: Decimal) -> str:
 def day_in_words(day: date) -> str:
     """`1 марта 2026 г.`"""
     return format_date(day, "d MMMM y 'г'.", locale="ru")
+
+
+def unbroken(address: str) -> str:
+    """An address without a line's end between «г.» and the town."""
+    return _SHORT.sub(rf"\1.{NARROW}", address)
 
 
 def initials(family: str, given: str, patronymic: str | None) -> str:

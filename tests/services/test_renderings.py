@@ -6,9 +6,11 @@ import io
 import shutil
 import subprocess
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
+from uuid import uuid4
 
 import numpy
 import pypdf
@@ -16,14 +18,20 @@ import pytest
 import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from events.shipping import DocumentKind
+from postavka.blobs.folder import FolderBlobs
 from services.documents.paper import Paper
+from services.papers import post
 from services.papers.rendering import data_of, payment_string, render
+from services.payments.exports import Ours, pdf
+from services.payments.reconcile import Account, Movement, Open, OpenKind, Party, PartyKind, Reconciliation
 from services.typesetting import Untypeset, day_in_words, initials, roubles, sum_in_words, typeset
 from tests.services.test_document_forms import PARTNER
 from tests.services.test_transfer_documents import ACT, UPD, VENDOR
 
+NOW = date(2026, 3, 1)
 INVOICE = replace(
     ACT,
     kind=DocumentKind.INVOICE,
@@ -141,6 +149,87 @@ def test_texts_are_shown_and_never_read_as_markup():
     evil = "#sys.exit() *жирно* $x$ `код` \\ <b> «ёлки» // /* @метка"
     text = text_of(render(replace(ACT, product=ACT.product.model_copy(update={"name": evil}))))
     assert "#sys.exit() *жирно* $x$ `код` \\ <b> «ёлки» // /* @метка" in text
+
+
+LONG_NAME = (
+    "Общество с ограниченной ответственностью «Научно-производственное объединение „Уральский Каменный Цветок "
+    "Дистрибуция и Внедрение“»"
+)
+LONG_ADDRESS = (
+    "620000, Свердловская область, г. Екатеринбург, Октябрьский внутригородской район, ул. Малахитовая, д. 44, "
+    "корп. 2, литера А, помещение 17-Н, офис 305"
+)
+
+
+def with_long_names(paper: Paper) -> Paper:
+    there = {"name": LONG_NAME, "address": LONG_ADDRESS}
+    return replace(
+        paper,
+        vendor=paper.vendor.model_copy(update=there | {"accountant": "Константинопольская-Задунайская А. С."}),
+        recipient=paper.recipient.model_copy(update=there),
+        partner=paper.partner.model_copy(update=there),
+        client=paper.client.model_copy(update={"name": LONG_NAME}),
+        product=paper.product.model_copy(update={"name": "Продление поддержки " + LONG_NAME}),
+        amount=Decimal("999999999.99"),
+    )
+
+
+def words_of(pdf: bytes) -> list[tuple[int, tuple[float, float, float, float], str]]:
+    """Every word with its page and its box (left, top, right, bottom) in points."""
+    tool = shutil.which("pdftotext")
+    if tool is None:
+        pytest.skip("pdftotext is missing (Debian: poppler-utils)")
+    said = subprocess.run([tool, "-bbox", "-", "-"], input=pdf, capture_output=True, check=True).stdout
+    found = []
+    for number, page in enumerate(etree.HTML(said.decode()).iter("page")):
+        for word in page.iter("word"):
+            left, top, right, bottom = (float(word.get(side, "0")) for side in ("xmin", "ymin", "xmax", "ymax"))
+            found.append((number, (left, top, right, bottom), word.text or ""))
+    return found
+
+
+def overlapping(pdf: bytes) -> list[tuple[str, str]]:
+    """Words that are printed over one another by more than a hair."""
+    words = words_of(pdf)
+    assert words
+    return [
+        (one, other)
+        for (page, a, one), (its_page, b, other) in combinations(words, 2)
+        if page == its_page and min(a[2], b[2]) - max(a[0], b[0]) > 1 and min(a[3], b[3]) - max(a[1], b[1]) > 3
+    ]
+
+
+@pytest.mark.parametrize("paper", [ACT, INVOICE, UPD], ids=["act", "invoice", "transfer"])
+def test_long_names_are_printed_over_nothing(paper: Paper):
+    long = with_long_names(paper)
+    assert len(pypdf.PdfReader(io.BytesIO(render(long))).pages) == 1
+    assert overlapping(render(long)) == []
+
+
+def test_nor_on_what_goes_with_the_post():
+    long = with_long_names(ACT)
+    title = "Передаточный документ №\u00a0482-019-337-561-908-274-651 от 01.03.2026"
+    enclosures = (post.Enclosure("a", title, ""), post.Enclosure("b", title, ""))
+    envelope = post.Envelope(uuid4(), long.recipient, long.vendor, datetime(2026, 3, 1, tzinfo=UTC), enclosures)
+    assert overlapping(post.print_ready([replace(envelope, enclosures=())], FolderBlobs("/nowhere"), NOW)) == []
+    listed = post.register([envelope] * 12, NOW)
+    assert overlapping(listed) == []
+    numbers = [box[2] for _, box, word in words_of(listed) if word.startswith("482-")]
+    (tracking, *_) = [box[0] for _, box, word in words_of(listed) if word.startswith("Трек")]
+    assert len(numbers) == 24
+    assert max(numbers) < tracking, "what is enclosed stays in its column"
+
+
+def test_nor_in_a_reconciliation():
+    movements = [
+        Movement(NOW, f"Оплата по счету № 2026-{number:07d}", Decimal(0), Decimal("999999999.99"), str(uuid4()))
+        for number in range(40)
+    ]
+    party = Party(PartyKind.PARTNER, "p", LONG_NAME, "7736050003", "773601001")
+    unpaid = [Open(OpenKind.UNPAID, NOW, "Счёт № 2026-0000001", Decimal("20160.00"))] * 40
+    account = Account(party, Decimal("-100.00"), movements, unpaid)
+    printed = pdf(Reconciliation(NOW, NOW, (account,), ()), Ours(LONG_NAME, "7707083893", "773601001"))
+    assert overlapping(printed) == []
 
 
 LONG = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=400)
