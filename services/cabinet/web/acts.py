@@ -175,10 +175,8 @@ async def activate_by_code(parts: Web, registration: str, code: str, activation_
     return Outcome(None, "Принято, проверяем. Повторите через минуту: второй раз ничего не случится.", product)
 
 
-async def sign(
-    parts: Web, principal: Principal, request_id: UUID, document_id: str, signature: str, title: str | None
-) -> None:
-    """A signed document comes back (L16). Raises 404 (also where another party signs), 409, `NotSent`."""
+async def check_to_sign(parts: Web, principal: Principal, request_id: UUID, document_id: str) -> None:
+    """Is there such a document, for this party to sign (L16)? Raises 404 (also where another party signs), 409."""
     row = await find(parts, principal, request_id)
     document = row.documents.get(document_id) or {}
     tenant = principal.partner_id if principal.role is Role.PARTNER else principal.distributor_id
@@ -186,6 +184,13 @@ async def sign(
         raise not_found()
     if "signed_at" in document:
         raise problem(409, "conflict", "Этот документ уже подписан.")
+
+
+async def sign(
+    parts: Web, principal: Principal, request_id: UUID, document_id: str, signature: str, title: str | None
+) -> None:
+    """A signed document comes back (L16). Raises as `check_to_sign` does, and `NotSent`."""
+    await check_to_sign(parts, principal, request_id, document_id)
     command = SignDocument(
         request_id=request_id, document_id=document_id, signature=signature, title=title, sent_by=principal.actor
     )

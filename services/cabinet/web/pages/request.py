@@ -90,10 +90,12 @@ async def signature(
     principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR)],
 ) -> Response:
     """A signed document comes back (L16): a detached CMS signature, DER, PEM or base64."""
-    given = (await request.form()).get("signature")
-    content = await given.read(LONGEST_SIGNATURE + 1) if isinstance(given, UploadFile) else b""
+    parts = web(request)
     async with unless_too_late():
-        await acts.sign(web(request), principal, request_id, document_id, _der(content), None)
+        await acts.check_to_sign(parts, principal, request_id, document_id)  # before the file is looked at
+        given = (await request.form()).get("signature")
+        content = await given.read(LONGEST_SIGNATURE + 1) if isinstance(given, UploadFile) else b""
+        await acts.sign(parts, principal, request_id, document_id, _der(content), None)
     return RedirectResponse(f"/requests/{request_id}?done=signature", 303)
 
 
