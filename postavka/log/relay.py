@@ -20,12 +20,10 @@ from typing import Any, Protocol
 
 import orjson
 import psycopg
-from confluent_kafka import KafkaError, Producer
-from confluent_kafka import Message as KafkaMessage
 
 from events.envelope import Envelope, header_map
-from postavka.log.connection import for_producer
 from postavka.log.partitioner import partition_of
+from postavka.log.publisher import Publisher
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import end_offsets, read_to_end
 from postavka.logs import logger
@@ -38,6 +36,9 @@ ROUND = 4_000
 """Most events read and produced before waiting for the broker."""
 POLL_SECONDS = 0.1
 """How long a relay sleeps when nobody wakes it: bounds the delay of events written by another worker."""
+PAUSE, LONGEST_PAUSE_SECONDS = 1.0, 0.05
+"""Between two rounds, as long as the last one took: the slower everything is, the more gathers for the next, and the
+broker has about as much to do for ten events as for a hundred."""
 CHECKPOINT_SECONDS = 1.0
 DEAD_LETTER_SECONDS = 0.5
 """How often dead letters are looked for: nobody waits for them as for an event."""
@@ -48,10 +49,6 @@ LARGEST_COPY = 900_000
 into that may be far larger when it is unpacked, and every copy has headers more than its original."""
 
 Positions = dict[tuple[str, int], int]
-
-
-class RelayFailed(RuntimeError):
-    """The producer can't go on (the broker refused an event for good). The process ends and starts anew."""
 
 
 def envelope_of(event: RecordedEvent, source: str) -> Envelope:
@@ -171,13 +168,18 @@ class Relay(threading.Thread):
         self.position = position
         self.active = True
         log.info("relay: at work", topic=self._topic, position=position)
-        self._publish(session, _Publisher(self._settings, offsets), there)
+        publisher = Publisher(self._settings, offsets)
+        try:
+            self._publish(session, publisher, there)
+        finally:
+            publisher.close()
 
-    def _publish(self, session: psycopg.Connection[Any], publisher: _Publisher, there: Positions) -> None:
+    def _publish(self, session: psycopg.Connection[Any], publisher: Publisher, there: Positions) -> None:
         written = time.monotonic()
         dirty = False
         letters_due = 0.0
         while not self._stopping.is_set():
+            started = time.monotonic()
             events = read_events(session, self.position)
             if events:
                 for event in events:
@@ -193,11 +195,13 @@ class Relay(threading.Thread):
                 write_checkpoint(session, self.position, publisher.offsets)
                 written, dirty = time.monotonic(), False
             if len(events) < ROUND:
+                if events:
+                    self._stopping.wait(min(PAUSE * (time.monotonic() - started), LONGEST_PAUSE_SECONDS))
                 self._woken.wait(POLL_SECONDS)
                 self._woken.clear()
         write_checkpoint(session, self.position, publisher.offsets)
 
-    def _publish_one(self, publisher: _Publisher, event: RecordedEvent, there: Positions) -> None:
+    def _publish_one(self, publisher: Publisher, event: RecordedEvent, there: Positions) -> None:
         key = str(event.originator_id).encode()
         headers = envelope_of(event, self._source).headers()
         for topic in (self._topic, self._copies.get(event.type)) if self._route is None else self._route(event):
@@ -207,48 +211,6 @@ class Relay(threading.Thread):
             ):
                 continue
             publisher.send(topic, key, event.body, headers)
-
-
-class _Publisher:
-    """An idempotent librdkafka producer; knows the next offset of every partition it wrote."""
-
-    def __init__(self, settings: Settings, offsets: dict[tuple[str, int], int]) -> None:
-        self.offsets = offsets
-        self._error: KafkaError | None = None
-        self._producer = Producer(
-            for_producer(settings)
-            | {
-                "linger.ms": 1,
-                "compression.type": "lz4",
-                "message.timeout.ms": 0,
-                "queue.buffering.max.messages": 500_000,
-                "message.max.bytes": 10_000_000,
-                "error_cb": self._on_error,
-            }
-        )
-
-    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, Any]]) -> None:
-        """Hand one record over. Its partition is the key's by murmur2 (`partition_of` gives the same)."""
-        self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)
-        self._producer.poll(0)
-
-    def wait(self) -> None:
-        """Until the broker has everything. Raises `RelayFailed` when it refused something."""
-        while self._producer.flush(1.0) and self._error is None:
-            pass
-        if self._error is not None:
-            raise RelayFailed(self._error.str())
-
-    def _delivered(self, error: KafkaError | None, message: KafkaMessage) -> None:
-        if error is not None:
-            self._error = error
-            return
-        place = (message.topic(), message.partition())
-        self.offsets[place] = max(self.offsets.get(place, 0), message.offset() + 1)
-
-    def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self._error = error
 
 
 # The checkpoint
@@ -313,7 +275,7 @@ def read_events(session: psycopg.Connection[Any], after: int) -> list[RecordedEv
 # Dead letters
 
 
-def publish_dead_letters(session: psycopg.Connection[Any], publisher: _Publisher, source: str) -> None:
+def publish_dead_letters(session: psycopg.Connection[Any], publisher: Publisher, source: str) -> None:
     """Copy new dead letters to their topic: original key, value and headers, and where and why in `dlq_…` headers.
     At least once: one that is sent again after a crash has the same `dlq_id`. One that is too large for the broker is
     copied without its contents (`dlq_omitted`: how many bytes); the store has it whole."""

@@ -29,6 +29,19 @@ class NoTopic(Trouble):
     """The topic does not exist, so nothing was sent."""
 
 
+def envelope_of(message: Message, source: str, subject: str, trace: str | None) -> Envelope:
+    """Of a command that is sent now. `trace`: the `traceparent` of the sending."""
+    return Envelope(
+        id=str(uuid4()),
+        source=source,
+        type=message.TYPE,
+        subject=subject,
+        time=datetime.now(UTC),
+        correlation=subject,
+        trace=trace,
+    )
+
+
 class Sender:
     """Keeps one idempotent producer. `source` says who sends: `/postavka/cli`."""
 
@@ -54,15 +67,7 @@ class Sender:
             return self._send(topic, subject, message, sent)
 
     def _send(self, topic: str, subject: str, message: Message, trace: str | None) -> Envelope:
-        envelope = Envelope(
-            id=str(uuid4()),
-            source=self._source,
-            type=message.TYPE,
-            subject=subject,
-            time=datetime.now(UTC),
-            correlation=subject,
-            trace=trace,
-        )
+        envelope = envelope_of(message, self._source, subject, trace)
         self.send_raw(topic, subject.encode(), encode(message), envelope.headers())
         return envelope
 

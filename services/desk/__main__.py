@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from aiokafka import AIOKafkaConsumer
 
 from events.commands import KitManufactured
 from events.envelope import Envelope
-from events.registry import decode
+from events.registry import decode, encode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
 from postavka import tracing
 from postavka.log.connection import for_aiokafka
 from postavka.log.pace import Pace
-from postavka.log.send import Sender
+from postavka.log.publisher import Publisher
+from postavka.log.send import envelope_of
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
 from postavka.settings import Settings, settings
@@ -31,6 +33,7 @@ from services.desk.kit import make_kit
 log = logger("services.desk")
 
 WAIT_MS = 20
+SOURCE = "/manufacturing/desk"
 COMMIT_SECONDS = 1.0
 """A crash answers the orders of this time again, with the same kits."""
 
@@ -56,7 +59,7 @@ async def run(config: Settings) -> None:
     http, port = await serve_health(config.http_host, config.http_port, lambda: (True, {"service": "desk"}))
     await consumer.start()
     log.info("at work", port=port)
-    answering = asyncio.create_task(_answer(consumer, Sender(config, "/manufacturing/desk"), secret))
+    answering = asyncio.create_task(_answer(config, consumer, secret))
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait((answering, stopping), return_when=asyncio.FIRST_COMPLETED)
     answering.cancel()
@@ -66,7 +69,9 @@ async def run(config: Settings) -> None:
         task.result()
 
 
-async def _answer(consumer: AIOKafkaConsumer, sender: Sender, secret: bytes) -> None:
+async def _answer(config: Settings, consumer: AIOKafkaConsumer, secret: bytes) -> None:
+    loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, thread_name_prefix="kits")
+    publisher = await loop.run_in_executor(thread, Publisher, config, {})
     committed, behind = time.monotonic(), False
     pace = Pace(WAIT_MS)
     while True:
@@ -74,22 +79,24 @@ async def _answer(consumer: AIOKafkaConsumer, sender: Sender, secret: bytes) -> 
         records = [record for batch in fetched.values() for record in batch]
         pace.fetched(consumer, bool(records))
         if records:
-            await asyncio.to_thread(_send_kits, records, sender, secret)
+            await loop.run_in_executor(thread, _send_kits, records, publisher, secret)
             behind = True
         if behind and time.monotonic() - committed > COMMIT_SECONDS:
             await consumer.commit()
             committed, behind = time.monotonic(), False
 
 
-def _send_kits(records: list[Any], sender: Sender, secret: bytes) -> None:
+def _send_kits(records: list[Any], publisher: Publisher, secret: bytes) -> None:
     for record in records:
         envelope = Envelope.read(record.headers)
         order = decode(envelope.type, record.value)
         if isinstance(order, ManufacturingOrdered):
             kit = make_kit(envelope.subject, order, secret)
             made = KitManufactured.model_validate({"request_id": envelope.subject, "kit": kit})
-            sender.send(MANUFACTURING_KITS.name, envelope.subject, made, envelope.trace)
-    sender.flush()
+            with tracing.span(f"send {made.TYPE}", "PRODUCER", envelope.trace) as sent:
+                headers = envelope_of(made, SOURCE, envelope.subject, sent).headers()
+            publisher.send(MANUFACTURING_KITS.name, envelope.subject.encode(), encode(made), headers)
+    publisher.wait()
 
 
 def desk_secret(file: Path) -> bytes:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PRODUCE = 0
-VERSIONS = range(9, 13)
-"""Of the produce request whose answer is laid out like `refusal`."""
+VERSIONS, OLDER_VERSIONS = range(9, 13), range(5, 9)
+"""Of the produce request whose answer is laid out like `refusal`, and like `older_refusal`."""
 NOT_LEADER = 6
 MOMENT_SECONDS = 0.5
 
@@ -28,6 +28,15 @@ def refusal(correlation: bytes, topic: str, partition: int) -> bytes:
         b"\x02" + bytes([len(name) + 1]) + name + b"\x02" + partition_answer + b"\x00" + struct.pack(">i", 0) + b"\x00"
     )
     answer = correlation + b"\x00" + body
+    return struct.pack(">i", len(answer)) + answer
+
+
+def older_refusal(correlation: bytes, topic: str, partition: int, version: int) -> bytes:
+    """The same as aiokafka knows it."""
+    name = topic.encode()
+    errors = struct.pack(">ih", 0, -1) if version == 8 else b""
+    body = struct.pack(">ih", 1, len(name)) + name + struct.pack(">iihqqq", 1, partition, NOT_LEADER, -1, -1, -1)
+    answer = correlation + body + errors + struct.pack(">i", 0)
     return struct.pack(">i", len(answer)) + answer
 
 
@@ -69,19 +78,22 @@ class StumblingBroker:
         for frame in frames(client):
             key, version = struct.unpack_from(">hh", frame)
             if key == PRODUCE and not self.refused.is_set():
-                assert version in VERSIONS, version
+                assert version in VERSIONS or version in OLDER_VERSIONS, version
                 self.refused.set()
-                self._start(self._refuse, client, frame[4:8])
+                self._start(self._refuse, client, frame[4:8], version)
                 continue
             if key == PRODUCE and not self._second.is_set():
                 self._second.set()
                 self._answered.wait(5)
             broker.sendall(struct.pack(">i", len(frame)) + frame)
 
-    def _refuse(self, client: socket.socket, correlation: bytes) -> None:
+    def _refuse(self, client: socket.socket, correlation: bytes, version: int) -> None:
         self._second.wait(MOMENT_SECONDS)
         self._second.set()
-        client.sendall(refusal(correlation, self.topic, self.partition))
+        if version in VERSIONS:
+            client.sendall(refusal(correlation, self.topic, self.partition))
+        else:
+            client.sendall(older_refusal(correlation, self.topic, self.partition, version))
         self._answered.set()
 
     def _answers(self, broker: socket.socket, client: socket.socket) -> None:

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from postavka.log.connection import bootstrap, for_librdkafka
 from postavka.log.partitioner import partition_of
-from postavka.log.relay import _Publisher
+from postavka.log.publisher import Publisher
 from postavka.log.send import Sender
 from postavka.settings import PARTITIONS, Settings
 from postavka.store.recorder import EventRecorder
@@ -205,12 +205,14 @@ def test_librdkafka_loses_a_record_that_it_reports_as_delivered(settings: Settin
 
 
 def test_the_relay_does_not(settings: Settings, stumbling: StumblingBroker) -> None:
-    publisher = _Publisher(through(settings, stumbling), {})
-    for value in (b"first", b"second"):
+    publisher = Publisher(through(settings, stumbling), {})
+    large = [letter * 600_000 for letter in (b"1", b"2")]  # each a batch of its own, of one partition
+    for value in large:
         publisher.send(stumbling.topic, KEY, value, [])
-        assert stumbling.refused.wait(PATIENCE_SECONDS)
     publisher.wait()
-    assert values(settings, stumbling.topic) == [b"first", b"second"]
+    publisher.close()
+    assert stumbling.refused.is_set()
+    assert values(settings, stumbling.topic) == large
 
 
 def test_nor_does_a_sender_of_commands(settings: Settings, stumbling: StumblingBroker) -> None:

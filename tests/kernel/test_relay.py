@@ -18,8 +18,9 @@ from events.envelope import Envelope, header_map
 from postavka.log import relay as relay_module
 from postavka.log.connection import for_librdkafka
 from postavka.log.partitioner import partition_of
+from postavka.log.publisher import RelayFailed
 from postavka.log.record import Record
-from postavka.log.relay import Relay, RelayFailed, envelope_of, highest_positions, lost_records, read_checkpoint
+from postavka.log.relay import Relay, envelope_of, highest_positions, lost_records, read_checkpoint
 from postavka.settings import PARTITIONS, Settings
 from postavka.store.mark import Mark
 from postavka.store.recorder import Batch, DeadLetter, EventRecorder, RecordedEvent
