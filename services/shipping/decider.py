@@ -19,6 +19,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import assert_never
 
 from events.approval import Approved
@@ -53,6 +54,8 @@ from services.documents.paper import Paper, paper_of, sha256
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable, Verified
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+UNPACKED = 1_000
+"""Facts of sales that are kept unpacked, 6 kB each."""
 MAX_BASES = 8
 """Words of billing held before the approval. Billing gives one; more than this is not billing."""
 MAX_SIGNATURES = 20
@@ -149,6 +152,11 @@ class Document:
     """Ids of the counterparty's refusals to sign."""
 
 
+@lru_cache(maxsize=UNPACKED)
+def _unpacked(packed: bytes) -> ShippingOpened:
+    return ShippingOpened.model_validate_json(packed)
+
+
 @dataclass(frozen=True, slots=True)
 class Sale:
     """An approved request: its facts, its documents and its invoice, if there is one.
@@ -168,8 +176,8 @@ class Sale:
 
     @property
     def facts(self) -> ShippingOpened:
-        """Unpacked anew on every call."""
-        return ShippingOpened.model_validate_json(self.packed)
+        """Unpacked; a decision asks for them several times."""
+        return _unpacked(self.packed)
 
     def document(self, document_id: str) -> Document | None:
         """The document of that id, if it is this request's."""
