@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import psutil
+import psycopg
 
 from postavka.cli.launch import Launch
+from postavka.settings import Settings, database_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,22 @@ def cost(launch: Launch, servers: Iterable[str] = ("kafka", "postgres")) -> Cost
     pids = {name: launch.processes.pid(name) for name in (*servers, *launch.services)}
     spent = {name: spent_by(pid) for name, pid in pids.items() if pid}
     return Cost({**spent, "bench": spent_by(psutil.Process().pid, children=False)})
+
+
+def postgres_by_client(config: Settings) -> Cost:
+    """What PostgreSQL has spent, by whom it worked for: the sessions of a service together, and its own processes
+    (WAL writer, checkpointer …). A session that has ended is not counted."""
+    with psycopg.connect(database_url(config)) as connection:
+        sessions = connection.execute(
+            "SELECT pid, coalesce(nullif(application_name, ''), backend_type) FROM pg_stat_activity"
+        ).fetchall()
+    seconds: dict[str, float] = {}
+    for pid, name in sessions:
+        try:
+            seconds[name] = seconds.get(name, 0.0) + spent_by(pid, children=False)
+        except psutil.NoSuchProcess:
+            continue
+    return Cost(seconds)
 
 
 def spent_by(pid: int, children: bool = True) -> float:

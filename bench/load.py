@@ -20,6 +20,8 @@ from events.approval import Approved
 from events.billing import InvoiceIssued
 from events.commands import ActivateDelivery, BankPayment, DistributorConfirmation, SubmitRequest
 from events.envelope import header_map
+from events.model import Message
+from events.registry import encode
 from events.request import REQUEST_TYPE
 from events.shipping import ShipmentIssued
 from events.topics import (
@@ -30,7 +32,8 @@ from events.topics import (
     confirmations_of,
 )
 from postavka.log.connection import for_librdkafka
-from postavka.log.send import Sender
+from postavka.log.publisher import Publisher
+from postavka.log.send import envelope_of
 from postavka.settings import PARTITIONS, Settings
 
 DISTRIBUTOR = "dist-north"
@@ -54,13 +57,20 @@ class Result:
 class Load:
     """One run. `direct` of every hundred requests are direct sales."""
 
-    def __init__(self, config: Settings, direct: int = 0) -> None:
-        self._sender = Sender(config, "/postavka/bench")
+    def __init__(self, config: Settings, direct: int = 0, wait_ms: int = 100) -> None:
+        """`wait_ms`: how long the broker gathers events for us. A fetch that waits is looked at anew with every record
+        that arrives, so that an impatient reader costs the broker as much as all the stages."""
+        self._publisher = Publisher(config, {})
         self._direct = direct
         self.result = Result()
         self._consumer = Consumer(
             for_librdkafka(config)
-            | {"group.id": "bench", "enable.auto.commit": False, "fetch.wait.max.ms": 10, "fetch.min.bytes": 65_536}
+            | {
+                "group.id": "bench",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": wait_ms,
+                "fetch.min.bytes": 1_000_000,
+            }
         )
         places = [TopicPartition(topic.name, number) for topic in STAGE_TOPICS for number in range(PARTITIONS)]
         for place in places:
@@ -80,12 +90,18 @@ class Load:
             while count < due and count - len(self.result.done) < outstanding:
                 self._submit(count)
                 count += 1
+            self._publisher.wait()
             self._answer()
-        self._sender.flush()
+        self._publisher.wait()
         return self.result
 
     def close(self) -> None:
+        self._publisher.close()
         self._consumer.close()
+
+    def _send(self, topic: str, subject: str, message: Message) -> None:
+        headers = envelope_of(message, "/postavka/bench", subject, None).headers()
+        self._publisher.send(topic, subject.encode(), encode(message), headers)
 
     def _submit(self, number: int) -> None:
         request_id = uuid4()
@@ -105,7 +121,7 @@ class Load:
             buyer="АО «Завод точных весов»",
         )
         self.result.sent[str(request_id)] = time.monotonic()
-        self._sender.send(REQUEST_COMMANDS.name, str(request_id), command)
+        self._send(REQUEST_COMMANDS.name, str(request_id), command)
 
     def _answer(self) -> None:
         for subject, type_name, value in self._events():
@@ -120,7 +136,7 @@ class Load:
                         answer = DistributorConfirmation(
                             request_id=UUID(subject), confirmation_id=subject, accepted=True
                         )
-                        self._sender.send(confirmations_of(DISTRIBUTOR), subject, answer)
+                        self._send(confirmations_of(DISTRIBUTOR), subject, answer)
                 case InvoiceIssued.TYPE:
                     invoice = orjson.loads(value)
                     payment = BankPayment(
@@ -131,7 +147,7 @@ class Load:
                         purpose="",
                         invoice_number=invoice["number"],
                     )
-                    self._sender.send(BANK_PAYMENTS.name, subject, payment)
+                    self._send(BANK_PAYMENTS.name, subject, payment)
                 case ShipmentIssued.TYPE:
                     wish = ActivateDelivery(
                         request_id=UUID(subject),
@@ -140,7 +156,7 @@ class Load:
                         actor="bench",
                         partner_id=PARTNER,
                     )
-                    self._sender.send(ACTIVATION_COMMANDS.name, subject, wish)
+                    self._send(ACTIVATION_COMMANDS.name, subject, wish)
                 case Activated.TYPE:
                     self.result.done[subject] = now
 

@@ -22,11 +22,14 @@ HOW = ("--rate", str(RATE), "--format", "raw", "--nonblocking", "--duration", "u
 LIBRDKAFKA = "librdkafka's threads"
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("read Kafka (Faust, aiokafka)", ("/aiokafka/", "/faust/", "/mode/", "faust_worker.py", "log/pace.py")),
-    ("publish: make and hand over", ("_publish_one", "envelope_of", "(postavka/log/send.py")),
-    ("publish: wait for the broker", ("wait (postavka/log/relay.py",)),
+    ("publish: make and hand over", ("_publish_one", "(postavka/log/send.py")),
+    ("publish: wait for the broker", ("(postavka/log/publisher.py",)),
     ("publish: read the store", ("read_events (postavka", "write_checkpoint", "publish_dead_letters")),
     ("read headers and bodies", ("_sift (", "events/registry.py", "events/envelope.py", "to_record (")),
-    ("find subjects and facts", ("find_subject", "gather", "services/reference/", "Gathered", "facts")),
+    (
+        "find subjects and facts",
+        ("find_subject", "gather", "services/reference/", "Gathered", "facts_from", "facts.of"),
+    ),
     ("decide and evolve", ("decider.py", "_decide (", "_record (", "_ask (")),
     ("states", ("states (", "_fold (")),
     ("write the store", ("append (postavka/store", "write_groups", "move_marks", "parameters_of")),
@@ -35,6 +38,8 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("event loop", ("asyncio/", "uvloop")),
 )
 """Step → parts of `function (file:line)` of a frame. A sample goes to the first step that a frame of it names."""
+WAITS = ("wait (threading.py", "_worker (concurrent/", "_start_thread (mode/", "wait (psycopg/connection.py", "poll (")
+"""Innermost frames of threads that wait. Where the processor is short, py-spy takes many of them for running."""
 
 
 Spent = defaultdict[str, float]
@@ -90,6 +95,8 @@ def samples_by_step(raw: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for line in raw.splitlines():
         stack, _, count = line.rpartition(" ")
+        if any(part in stack.rpartition(";")[2] for part in WAITS):
+            continue
         found[next((step for step, parts in STEPS if any(part in stack for part in parts)), "other")] += int(count)
     return found
 

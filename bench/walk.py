@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from bench.cost import cost
+from bench.cost import cost, postgres_by_client
 from bench.load import Load, Result
 from bench.steps import sampled
 from bench.table import Found, Peer, Row, percentile
@@ -15,6 +15,8 @@ DIRECT = 20
 """Of a hundred requests, direct sales: with an invoice and a payment instead of a distributor's word."""
 SHARES = (25, 50, 75)
 """Per cent of the throughput at which the latency is measured."""
+SMALL = 0.005
+"""CPU-ms of a request, below which a line is not worth its place."""
 DECIDERS = ("request", "approval", "billing", "shipping", "activation")
 COMPLETED = "completed requests/s"
 WHOLE = "a request, everything but the load itself"
@@ -22,7 +24,7 @@ WHOLE = "a request, everything but the load itself"
 
 def load(launch: Launch, requests: int, rate: float | None = None) -> Result:
     """So many requests, at so many a second (None: as fast as they are taken)."""
-    sender = Load(launch.config, direct=DIRECT)
+    sender = Load(launch.config, direct=DIRECT, wait_ms=100 if rate is None else 10)
     try:
         return sender.run(requests, rate)
     finally:
@@ -31,10 +33,10 @@ def load(launch: Launch, requests: int, rate: float | None = None) -> Result:
 
 def throughput(launch: Launch, requests: int) -> list[Row]:
     """(a) and the cost of it by process (e)."""
-    before, started = cost(launch), time.perf_counter()
+    before, sessions, started = cost(launch), postgres_by_client(launch.config), time.perf_counter()
     walked = load(launch, requests)
     took = time.perf_counter() - started
-    spent = cost(launch) - before
+    spent, of_postgres = cost(launch) - before, postgres_by_client(launch.config) - sessions
     each = spent.per_request_ms(requests)
     stages = sum(each.get(name, 0.0) for name in (*DECIDERS, "desk", "kafka", "postgres"))
     rows = [
@@ -44,7 +46,12 @@ def throughput(launch: Launch, requests: int) -> list[Row]:
         Row("e", WHOLE, spent.whole * 1000 / requests, "CPU-ms"),
         Row("e", "… of it the five stages, the desk, Kafka and PostgreSQL", stages, "CPU-ms"),
     ]
-    return rows + [Row("e", f"… {name}", value, "CPU-ms") for name, value in each.items()]
+    rows += [Row("e", f"… {name}", value, "CPU-ms") for name, value in each.items()]
+    return rows + [
+        Row("e", f"… postgres for {name}", value, "CPU-ms")
+        for name, value in of_postgres.per_request_ms(requests).items()
+        if value >= SMALL
+    ]
 
 
 def steps(launch: Launch, requests: int, names: Sequence[str] = DECIDERS) -> list[Row]:
@@ -56,7 +63,7 @@ def steps(launch: Launch, requests: int, names: Sequence[str] = DECIDERS) -> lis
         Row("e", f"{name}: {step}", seconds * 1000 / requests, "CPU-ms")
         for name, spent in found.items()
         for step, seconds in sorted(spent.items(), key=lambda pair: -pair[1])
-        if seconds * 1000 / requests >= 0.005
+        if seconds * 1000 / requests >= SMALL
     ]
 
 
