@@ -16,7 +16,7 @@ from postavka.cli.connection import connected
 from postavka.cli.output import console, errors, print_json, table
 from postavka.settings import database_url
 from services.ops import letters as dead
-from services.ops.letters import STAGES, Letter
+from services.ops.letters import STAGES, Foreseen, Letter
 from services.ops.store import prepare
 
 letters = App(name="dead-letters", help="Records that could not be taken: kept as they came, with the reason.")
@@ -122,7 +122,15 @@ def show(id: str, *, json: bool = False) -> None:
 
 
 @letters.command
-def retry(id: str, *, code: str | None = None, reason: str = "", wait: bool = True, json: bool = False) -> None:
+def retry(
+    id: str,
+    *,
+    code: str | None = None,
+    reason: str = "",
+    wait: bool = True,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
     """Have the stage try again: after a release that can read it, or when what was missing is there now.
 
     Parameters
@@ -135,26 +143,36 @@ def retry(id: str, *, code: str | None = None, reason: str = "", wait: bool = Tr
         Why, for the record.
     wait
         Stay until the stage has tried them all; with --no-wait only mark them.
+    dry_run
+        Only say what would happen.
     json
         Print how many were marked, taken and refused again as JSON.
     """
-    stage, number = _split(id)
+    stage, numbers = _those(id)
     url = _url()
-    marked = dead.retry(url, stage, None if number is None else [number], _who(), code, reason)
+    if dry_run:
+        _foretell(dead.foresee(url, stage, numbers, code), f"{stage} would try", json)
+        return
+    before = dead.tally(url, stage)
+    marked = dead.retry(url, stage, numbers, _who(), code, reason)
     if not marked:
         raise SystemExit(f"nothing open under {id}")
     left = _wait_for(url, stage, marked, quiet=json) if wait else marked
+    after = dead.tally(url, stage)
+    taken = after.taken - before.taken
     if json:
-        print_json({"stage": stage, "marked": marked, "waiting": left})
+        print_json({"stage": stage, "marked": marked, "waiting": left, "taken": taken, "open": after.open})
     elif left:
-        console.print(f"{marked} marked, {left} not tried yet: is the service `{stage}` at work?")
+        console.print(f"{marked:,} marked, {left:,} not tried yet: is the service `{stage}` at work?")
     else:
-        still = sum(group.open for group in dead.groups(url) if group.stage == stage)
-        console.print(f"{marked} tried again; {still} of this stage are open: see `postavka dead-letters list`")
+        console.print(
+            f"{marked:,} tried again: {taken:,} taken, {marked - taken:,} refused again; {after.open:,} of {stage} are "
+            "open: see `postavka dead-letters groups`"
+        )
 
 
 @letters.command
-def correct(id: str, file: Path, *, reason: str, key: str | None = None) -> None:
+def correct(id: str, file: Path, *, reason: str, key: str | None = None, dry_run: bool = False) -> None:
     """Put one right: the contents of a file go to its topic as a new record, with the old one's headers.
 
     Parameters
@@ -167,30 +185,70 @@ def correct(id: str, file: Path, *, reason: str, key: str | None = None) -> None
         What was wrong and why this is right, for the record.
     key
         The record's key, if that was wrong: the request's id.
+    dry_run
+        Only say what would happen.
     """
     stage, number = _one(id)
     url = _url()
     found = dead.letter(url, stage, number)
     mended = found.key if key is None else key.encode()
-    dead.correct(url, stage, number, _who(), reason, mended, file.read_bytes())
+    value = file.read_bytes()
+    if dry_run:
+        what = f"a record of {len(value):,} bytes with the key {_text(mended)} would go to {found.topic}"
+        console.print(what if found.status == "open" else f"nothing: {id} is {found.status}", highlight=False)
+        return
+    dead.correct(url, stage, number, _who(), reason, mended, value)
     console.print(f"{id} is corrected; the new record goes to {found.topic}")
 
 
 @letters.command
-def discard(id: str, *, reason: str) -> None:
-    """Give one up, with a written reason. Its record stays where it is.
+def discard(
+    id: str, *, reason: str, code: str | None = None, dry_run: bool = False, yes: bool = False, json: bool = False
+) -> None:
+    """Give one up, or all of a code, with a written reason. The records stay where they are.
 
     Parameters
     ----------
     id
-        billing/12
+        billing/12 for one, billing/all for all open ones of a stage; then with --code and --yes.
     reason
         Why nothing is lost by it; an auditor reads this.
+    code
+        With billing/all: only those with this reason code.
+    dry_run
+        Only say what would happen.
+    yes
+        With billing/all: yes, all of them.
+    json
+        Print how many as JSON.
     """
-    stage, number = _one(id)
-    if not dead.discard(_url(), stage, [number], _who(), reason):
+    stage, numbers = _those(id)
+    url = _url()
+    foreseen = dead.foresee(url, stage, numbers, code)
+    if dry_run:
+        _foretell(foreseen, "would be given up", json)
+        return
+    if numbers is None and not (code and yes):
+        raise SystemExit(
+            f"that would be {foreseen.letters:,} records: name their --code, look at --dry-run, then say --yes"
+        )
+    count = dead.discard(url, stage, numbers, _who(), reason, code)
+    if not count:
         raise SystemExit(f"nothing open under {id}")
-    console.print(f"{id} is discarded")
+    if json:
+        print_json({"stage": stage, "discarded": count})
+    else:
+        console.print(f"{id} is discarded" if numbers else f"{count:,} are discarded")
+
+
+def _foretell(foreseen: Foreseen, what: str, json: bool) -> None:
+    if json:
+        print_json({"letters": foreseen.letters, "by_code": foreseen.by_code, "left": foreseen.left})
+        return
+    by_code = ", ".join(f"{count:,} {code}" for code, count in foreseen.by_code.items())
+    left = f"; {foreseen.left:,} more with the next time" if foreseen.left else ""
+    said = f"{what}: {foreseen.letters:,} records ({by_code}){left}; each is an event on ops.events"
+    console.print(said if foreseen.letters else "nothing is open there", highlight=False)
 
 
 def _url() -> str:
@@ -225,6 +283,12 @@ def _one(id: str) -> tuple[str, int]:
     if number is None:
         raise SystemExit(f"{id!r}: one dead letter is meant here: billing/12")
     return stage, number
+
+
+def _those(id: str) -> tuple[str, list[int] | None]:
+    """The stage, and the one letter or None for all."""
+    stage, number = _split(id)
+    return stage, None if number is None else [number]
 
 
 def _split(id: str) -> tuple[str, int | None]:

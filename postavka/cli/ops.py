@@ -18,12 +18,19 @@ from rich.text import Text
 from postavka.cli.connection import connected
 from postavka.cli.output import console, print_json, table
 from postavka.settings import database_url
+from services.moscow import MOSCOW
 from services.ops import waiting as waits
+from services.ops.reminders import awaited
 from services.ops.reminders import remind as send_reminder
+from services.ops.request import look_at
 from services.ops.settings import ops_settings
 from services.ops.store import SEES_ALL, prepare
 from services.ops.streams import Probe, ReaderState, ServiceState, Streams
 from services.ops.waiting import KINDS, Queue
+from services.ops.way import Way
+
+WAY_WIDTH = 40
+"""Characters of the picture of a request's way."""
 
 ops = App(name="ops", help="What waits and for whom, how the streams do, and what to put right.")
 
@@ -71,11 +78,13 @@ def waiting(*, what: str | None = None, overdue: bool = False, limit: int = 50, 
 
 
 @ops.command
-def trend(*, days: int = 14, json: bool = False) -> None:
+def trend(*, what: str | None = None, days: int = 14, json: bool = False) -> None:
     """The worst of each day: how many waited, how many beyond the limit, the longest.
 
     Parameters
     ----------
+    what
+        Only this: approval, confirmation, payment, order, kit, signature or activation.
     days
         How far back.
     json
@@ -83,7 +92,7 @@ def trend(*, days: int = 14, json: bool = False) -> None:
     """
     prepare(database_url(connected()))
     with _database() as connection:
-        rows = waits.trend(connection, days)
+        rows = [row for row in waits.trend(connection, days) if what in (None, row[1])]
     if json:
         names = ("day", "waits_for", "waiting", "overdue", "oldest_seconds")
         print_json([dict(zip(names, row, strict=True)) for row in rows])
@@ -96,7 +105,35 @@ def trend(*, days: int = 14, json: bool = False) -> None:
 
 
 @ops.command
-def remind(request: UUID, *, what: str, note: str | None = None) -> None:
+def request(request: UUID, *, json: bool = False) -> None:
+    """One request's way: who had to act and for how long, what happened beside it, what stages have done.
+
+    Parameters
+    ----------
+    request
+        Its id.
+    json
+        As one JSON object.
+    """
+    with _database() as connection:
+        found = look_at(connection, request, ops_settings())
+    if found is None:
+        raise SystemExit(f"nothing is known of {request}")
+    if json:
+        print_json({"request_id": request, **found.told()})
+    elif found.way is not None:
+        console.print(_way(found.way))
+    for each in found.steps if not json else ():
+        console.print(
+            f"{each.event.time.astimezone(MOSCOW):%d.%m. %H:%M:%S}  {each.event.stage:<10}  {each.event.type:<26}  "
+            f"{each.event.words}",
+            highlight=False,
+            markup=False,
+        )
+
+
+@ops.command
+def remind(request: UUID, *, what: str, note: str | None = None, dry_run: bool = False) -> None:
     """Remind whoever must act on a request; at most once in four hours.
 
     Parameters
@@ -107,6 +144,8 @@ def remind(request: UUID, *, what: str, note: str | None = None) -> None:
         What it waits for: confirmation, payment, kit, signature or activation.
     note
         A sentence to go with it.
+    dry_run
+        Only say who would be reminded.
     """
     url = database_url(connected())
     prepare(url)
@@ -115,6 +154,10 @@ def remind(request: UUID, *, what: str, note: str | None = None) -> None:
     item = next((each for each in found if each.waits_for == what), None)
     if item is None:
         raise SystemExit(f"{request} does not wait for {what}; see `postavka ops waiting --what {what}`")
+    if dry_run:
+        who, whom = awaited(item)
+        console.print(f"{who} {whom} would be reminded of the {what}")
+        return
     sent = send_reminder(url, item, f"cli:{getpass.getuser()}", note)
     console.print(f"{sent.awaited} {sent.awaited_id} is reminded of the {what}")
 
@@ -172,11 +215,11 @@ def top(*, seconds: float = 2.0, rounds: int = 0) -> None:
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3.5 h`, `2.1 d`."""
+    """`80 ms`, `45 s`, `12 min`, `3.5 h`, `2.1 d`."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{seconds:.0f} s" if seconds >= 1 or not seconds else f"{seconds * 1000:.0f} ms"
 
 
 def _database() -> psycopg.Connection[Any]:
@@ -195,6 +238,28 @@ def _queues(found: list[Queue]) -> Any:
             str(queue.oldest_request or ""),
         )
     return shown
+
+
+def _way(way: Way) -> Any:
+    waits = table(f"{duration(way.seconds)} in all", "waited for", "who", "since (Moscow)", "for", "limit", "")
+    for each in way.waits:
+        left = round(WAY_WIDTH * way.place(each.since, 1.0))
+        long = max(1, round(WAY_WIDTH * way.place(each.until or way.end, 1.0)) - left)
+        waits.add_row(
+            each.waits_for + (f" {each.document}" if each.document else ""),
+            each.awaited,
+            f"{each.since.astimezone(MOSCOW):%d.%m. %H:%M:%S}",
+            Text(duration(each.seconds) + ("" if each.until else " …"), "red" if each.tone == "late" else ""),
+            "" if each.limit is None else duration(each.limit),
+            Text(" " * left + "█" * long, {"late": "red", "ours": "cyan", "theirs": "yellow"}[each.tone]),
+        )
+    work = table("Work", "stage", "events", "in all", "slowest")
+    for done in way.work:
+        work.add_row(done.stage, str(done.events), f"{done.seconds:.3f} s", f"{done.slowest:.3f} s")
+    beside = table("Beside", "when (Moscow)", "what", "")
+    for moment in way.moments:
+        beside.add_row(f"{moment.at.astimezone(MOSCOW):%d.%m. %H:%M:%S}", moment.sign.value, moment.words)
+    return Group(waits, Text(), work, Text(), beside, Text())
 
 
 def _streams(found: Streams) -> Any:

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
 from services.accounts.principal import Principal, Role, Scope
@@ -21,6 +21,7 @@ from services.cabinet.web.problem import not_found, problem
 from services.ops import history, letters, reminders, waiting
 from services.ops.feed import Filter
 from services.ops.pages import done, looked_up, probe_of
+from services.ops.request import look_at
 from services.ops.settings import ops_settings
 
 router = APIRouter(prefix="/api/v1/ops", include_in_schema=False)
@@ -35,13 +36,23 @@ class Retry(BaseModel):
     numbers: Annotated[list[int] | None, Field(max_length=letters.MOST_AT_ONCE)] = None
     code: Annotated[str, Field(max_length=100)] | None = None
     reason: Annotated[str, Field(max_length=2_000)] = ""
+    dry_run: bool = False
+    """Only say what would happen."""
 
 
 class Discard(BaseModel):
-    """Letters that are given up, and why."""
+    """Letters that are given up, and why: these numbers, or all of a code."""
 
-    numbers: Annotated[list[int], Field(min_length=1, max_length=letters.MOST_AT_ONCE)]
+    numbers: Annotated[list[int] | None, Field(min_length=1, max_length=letters.MOST_AT_ONCE)] = None
+    code: Annotated[str, Field(max_length=100)] | None = None
     reason: Annotated[str, Field(min_length=3, max_length=2_000)]
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Discard:
+        if self.numbers is None and self.code is None:
+            raise ValueError("numbers or code must say which")
+        return self
 
 
 class Correct(BaseModel):
@@ -64,6 +75,14 @@ async def queues(request: Request, principal: Reader) -> Response:
     """All queues."""
     found = await looked_up(request, lambda rows: waiting.queues(rows, ops_settings()))
     return _json([asdict(each) for each in found])
+
+
+@router.get("/trend")
+async def trend(request: Request, principal: Reader, days: Annotated[int, Query(ge=1, le=366)] = 14) -> Response:
+    """The worst of each day: how many waited, how many beyond the limit, the longest wait."""
+    rows = await looked_up(request, lambda connection: waiting.trend(connection, days))
+    names = ("day", "waits_for", "waiting", "overdue", "oldest_seconds")
+    return _json([dict(zip(names, row, strict=True)) for row in rows])
 
 
 @router.get("/waiting/{what}")
@@ -99,6 +118,15 @@ async def events_of(request: Request, request_id: UUID, principal: Reader) -> Re
     if not found:
         raise not_found()
     return _json([_event(step.event) | {"waited_seconds": step.waited} for step in history.steps(found)])
+
+
+@router.get("/requests/{request_id}/way")
+async def way(request: Request, request_id: UUID, principal: Reader) -> Response:
+    """Who had to act and for how long, beside the limits; refusals, retries, letters, documents; the stages' work."""
+    found = await looked_up(request, lambda rows: look_at(rows, request_id, ops_settings()))
+    if found is None:
+        raise not_found()
+    return _json({"request_id": str(request_id), **found.told()})
 
 
 @router.get("/events")
@@ -154,7 +182,9 @@ async def letter(request: Request, principal: Reader, stage: str, number: int) -
 
 @router.post("/letters/{stage}/retry")
 async def retry(request: Request, principal: Operator, stage: str, body: Retry) -> Response:
-    """Hand letters to their stage again."""
+    """Hand letters to their stage again; the list of groups shows how far it is."""
+    if body.dry_run:
+        return await _foreseen(request, stage, body.numbers, body.code)
     return await _count(
         request, lambda url: letters.retry(url, stage, body.numbers, principal.actor, body.code, body.reason)
     )
@@ -163,7 +193,11 @@ async def retry(request: Request, principal: Operator, stage: str, body: Retry) 
 @router.post("/letters/{stage}/discard")
 async def discard(request: Request, principal: Operator, stage: str, body: Discard) -> Response:
     """Give letters up."""
-    return await _count(request, lambda url: letters.discard(url, stage, body.numbers, principal.actor, body.reason))
+    if body.dry_run:
+        return await _foreseen(request, stage, body.numbers, body.code)
+    return await _count(
+        request, lambda url: letters.discard(url, stage, body.numbers, principal.actor, body.reason, body.code)
+    )
 
 
 @router.post("/letters/{stage}/{number}/correct")
@@ -176,6 +210,14 @@ async def correct(request: Request, principal: Operator, stage: str, number: int
         return 1
 
     return await _count(request, act)
+
+
+async def _foreseen(request: Request, stage: str, numbers: list[int] | None, code: str | None) -> Response:
+    try:
+        found = await asyncio.to_thread(letters.foresee, web(request).conninfo, stage, numbers, code)
+    except letters.NoSuchLetter:
+        raise not_found() from None
+    return _json({"would_change": found.letters, "by_code": found.by_code, "left": found.left})
 
 
 async def _count(request: Request, act: Any) -> Response:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
 from events.topics import STAGE_TOPICS
 from services.ops.feed import Filter, words
@@ -197,3 +197,33 @@ def _read_cursor(text: str) -> dict[str, int]:
 
 def _write_cursor(positions: Mapping[str, int]) -> str:
     return ",".join(f"{stage}:{position}" for stage, position in positions.items())
+
+
+# Beside the log
+
+
+def letters_about(connection: psycopg.Connection[Any], request: UUID) -> list[tuple[datetime, str, str]]:
+    """E-mail about a request: (when sent or made, subject, status); nothing where the notices were never here."""
+    if not _is_there(connection, "notices.mail"):
+        return []
+    return connection.execute(
+        "SELECT coalesce(sent_at, made_at), subject, status FROM notices.mail WHERE request_id = %s ORDER BY made_at",
+        (request,),
+    ).fetchall()
+
+
+def put_aside(connection: psycopg.Connection[Any], request: UUID) -> list[tuple[datetime, str, int, str, int, str]]:
+    """Dead letters of a request, settled ones as well: (when, stage, number, code, tries, status)."""
+    found: list[tuple[datetime, str, int, str, int, str]] = []
+    for stage in STAGES:
+        if _is_there(connection, f"{stage}.dead_letters"):
+            statement = SQL(
+                "SELECT received_at, {}, id, code, tries, status FROM {}.dead_letters WHERE subject = %s"
+            ).format(Literal(stage), Identifier(stage))
+            found += connection.execute(statement, (request,)).fetchall()
+    return sorted(found)
+
+
+def _is_there(connection: psycopg.Connection[Any], table: str) -> bool:
+    row = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
+    return row is not None and row[0] is not None

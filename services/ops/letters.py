@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -172,33 +172,95 @@ def being_retried(connection: psycopg.Connection[Any], stage: str) -> int:
     return int(row[0]) if row else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How the letters of a stage are: `taken` at a later try, `waiting` to be tried again, `open`."""
+
+    open: int
+    waiting: int
+    taken: int
+
+
+def tally(conninfo: str, stage: str) -> Tally:
+    """Of one stage. Raises `NoSuchLetter` for what is no stage."""
+    _check_stage(stage)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        row = connection.execute(
+            SQL(
+                "SELECT count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE status = 'retry'), "
+                "count(*) FILTER (WHERE status = 'done') FROM {}.dead_letters"
+            ).format(Identifier(stage))
+        ).fetchone()
+    return Tally(*row) if row else Tally(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What an act on many would do: how many letters by reason, and how many are left for another time, because so
+    many are done at once."""
+
+    by_code: Mapping[str, int]
+    left: int
+
+    @property
+    def letters(self) -> int:
+        """How many, in all."""
+        return sum(self.by_code.values())
+
+
+def foresee(conninfo: str, stage: str, numbers: Sequence[int] | None, code: str | None = None) -> Foreseen:
+    """What `retry` or `discard` with the same arguments would act on. Changes nothing. Raises `NoSuchLetter`."""
+    _check_stage(stage)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        rows = connection.execute(
+            SQL(
+                "SELECT code, count(*) FROM (SELECT code FROM {0}.dead_letters WHERE {1} ORDER BY id LIMIT {2}) AS fit "
+                "GROUP BY code ORDER BY count(*) DESC, code"
+            ).format(Identifier(stage), OF_WHICH, SQL(str(MOST_AT_ONCE))),
+            _which(numbers, code),
+        ).fetchall()
+        whole = connection.execute(
+            SQL("SELECT count(*) FROM {}.dead_letters WHERE {}").format(Identifier(stage), OF_WHICH),
+            _which(numbers, code),
+        ).fetchone()
+    by_code: dict[str, int] = dict(rows)
+    return Foreseen(by_code, (whole[0] if whole else 0) - sum(by_code.values()))
+
+
 # Acts
+
+OF_WHICH = SQL("status = 'open' AND (%s::bigint[] IS NULL OR id = ANY(%s)) AND (%s::text IS NULL OR code = %s)")
+
+
+def _which(numbers: Sequence[int] | None, code: str | None) -> tuple[Any, ...]:
+    wanted = None if numbers is None else list(numbers)
+    return wanted, wanted, code, code
 
 
 def retry(
     conninfo: str, stage: str, numbers: Sequence[int] | None, by: str, code: str | None = None, reason: str = ""
 ) -> int:
     """Hand open letters to their stage again, `None`: all of them (of one code); returns how many."""
-    where = SQL("status = 'open' AND (%s::bigint[] IS NULL OR id = ANY(%s)) AND (%s::text IS NULL OR code = %s)")
-    wanted = None if numbers is None else list(numbers)
     return _settle(
         conninfo,
         stage,
         "retry",
-        where,
-        (wanted, wanted, code, code),
+        OF_WHICH,
+        _which(numbers, code),
         lambda place: DeadLetterRetried(letter=place, retried_by=by, reason=reason or None),
     )
 
 
-def discard(conninfo: str, stage: str, numbers: Sequence[int], by: str, reason: str) -> int:
-    """Give letters up, with a written reason; returns how many."""
+def discard(
+    conninfo: str, stage: str, numbers: Sequence[int] | None, by: str, reason: str, code: str | None = None
+) -> int:
+    """Give letters up, with a written reason; `None`: all that are open (of one code); returns how many."""
     return _settle(
         conninfo,
         stage,
         "discarded",
-        SQL("status = 'open' AND id = ANY(%s)"),
-        (list(numbers),),
+        OF_WHICH,
+        _which(numbers, code),
         lambda place: DeadLetterDiscarded(letter=place, discarded_by=by, reason=reason),
     )
 
@@ -264,8 +326,7 @@ def _settle(
 def _mark(
     act: psycopg.Connection[Any], stage: str, status: str, where: SQL, parameters: Sequence[Any]
 ) -> list[LetterPlace]:
-    if stage not in STAGES:
-        raise NoSuchLetter(f"there is no stage {stage!r}; there are {', '.join(STAGES)}")
+    _check_stage(stage)
     statement: Composed = SQL(
         "UPDATE {0}.dead_letters SET status = %s WHERE id IN (SELECT id FROM {0}.dead_letters WHERE {1} "
         'ORDER BY id LIMIT {2} FOR UPDATE) RETURNING id, topic, partition, "offset", code, sha256, subject'
@@ -284,6 +345,11 @@ def _mark(
         )
         for number, topic, partition, offset, code, sha256, subject in rows
     ]
+
+
+def _check_stage(stage: str) -> None:
+    if stage not in STAGES:
+        raise NoSuchLetter(f"there is no stage {stage!r}; there are {', '.join(STAGES)}")
 
 
 def _subject(place: LetterPlace) -> UUID:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -27,9 +27,11 @@ from services.cabinet.web.requests import Requests
 from services.moscow import MOSCOW
 from services.ops import history, letters, reminders, waiting
 from services.ops.feed import TOPICS, Feed, Filter
+from services.ops.request import look_at
 from services.ops.settings import ops_settings
 from services.ops.store import SEES_ALL, prepare
 from services.ops.streams import Probe
+from services.ops.way import Sign
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
 OPS = frozenset((Role.OPS,))
@@ -56,7 +58,24 @@ SAID = {
     "oddities": "странных записей",
 }
 """What services say of themselves beside the columns of the page, and how it is shown."""
+SIGNS = {
+    Sign.REFUSAL: "Отказы",
+    Sign.RETRY: "Непринятое и повторы",
+    Sign.DOCUMENT: "Документы",
+    Sign.LETTER: "Письма",
+    Sign.REMINDER: "Напоминания",
+}
+"""Rows of the picture, and of one of them (`TITLES`)."""
+TITLES = {
+    Sign.REFUSAL: "отказ",
+    Sign.RETRY: "непринятое",
+    Sign.DOCUMENT: "документ",
+    Sign.LETTER: "письмо",
+    Sign.REMINDER: "напоминание",
+}
 STATES = {"active": "работает", "standby": "в запасе"}
+ROWS_KEPT = 400
+"""Rows of the live stream that a page keeps (`static/ops/stream.js`); older ones are in the past, below."""
 PAGE = 100
 TREND_DAYS = 14
 T = TypeVar("T")
@@ -97,11 +116,7 @@ async def waiting_page(request: Request, principal: Ops, what: str = "", overdue
     def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
         queues = waiting.queues(connection, limits)
         items = waiting.waiting(connection, limits, chosen, overdue or chosen is None, PAGE)
-        try:
-            days = waiting.trend(connection, TREND_DAYS)
-        except psycopg.errors.UndefinedTable:
-            days = []
-        return queues, items, days
+        return queues, items, waiting.trend(connection, TREND_DAYS)
 
     queues, items, days = await looked_up(request, ask)
     return page(
@@ -110,6 +125,7 @@ async def waiting_page(request: Request, principal: Ops, what: str = "", overdue
         queues=queues,
         items=items,
         trend=_bars(days),
+        days=[each for each in reversed(days) if each[1] == chosen],
         what=chosen,
         overdue=overdue,
         kinds=waiting.KINDS,
@@ -257,17 +273,17 @@ async def event_page(request: Request, principal: Ops, stage: str, position: int
 
 @router.get("/requests/{request_id}")
 async def request_page(request: Request, request_id: UUID, principal: Ops, told: str = "") -> Response:
-    """A request's way through the stages as a picture: when each event came, how long it had waited, what waits now."""
+    """A request's way as a picture: who had to act and for how long, what happened beside it, every event."""
     limits = ops_settings()
 
     def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
-        found = history.of_request(connection, request_id)
-        items = waiting.of_request(connection, limits, request_id)
-        return found, items, letters.letters(web(request).conninfo, request_id=request_id)
+        found = look_at(connection, request_id, limits)
+        return found, letters.letters(web(request).conninfo, request_id=request_id)
 
-    events, items, put_aside = await looked_up(request, ask)
-    if not events and not put_aside:
+    story, put_aside = await looked_up(request, ask)
+    if story is None:
         raise not_found()
+    events = [step.event for step in story.steps]
     async with web(request).database.rows(principal) as rows:
         row = await Requests(rows, principal).one(request_id)
     return page(
@@ -275,9 +291,14 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
         "ops_request.html",
         request_id=request_id,
         row=row,
-        steps=history.steps(events),
+        way=story.way,
+        going=story.way is not None and any(each.until is None for each in story.way.waits),
+        signs=SIGNS,
+        titles=TITLES,
+        delta=lambda seconds: timedelta(seconds=seconds),
+        steps=story.steps,
         stages=list(dict.fromkeys(event.stage for event in events)),
-        items=items,
+        items=story.waits,
         letters=put_aside,
         told=told,
         kinds=waiting.KINDS,
@@ -329,11 +350,23 @@ async def letters_page(
     url = web(request).conninfo
     groups = await asyncio.to_thread(letters.groups, url)
     statuses = letters.SETTLED if settled else letters.OPEN
-    found = []
+    found, foreseen, progress = [], None, None
     if stage in letters.STAGES:
         found = await asyncio.to_thread(letters.letters, url, stage, code or None, statuses)
+        foreseen = await asyncio.to_thread(letters.foresee, url, stage, None, code or None)
+        progress = _progress(told, await asyncio.to_thread(letters.tally, url, stage))
     return page(
-        request, "ops_letters.html", groups=groups, found=found, stage=stage, code=code, settled=settled, told=told
+        request,
+        "ops_letters.html",
+        groups=groups,
+        found=found,
+        foreseen=foreseen,
+        progress=progress,
+        stage=stage,
+        code=code,
+        settled=settled,
+        told=told,
+        at_once=letters.MOST_AT_ONCE,
     )
 
 
@@ -356,9 +389,51 @@ async def letter_page(request: Request, principal: Ops, stage: str, number: int,
 async def retry_group(
     request: Request, principal: Ops, stage: str, code: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = ""
 ) -> Response:
-    """Try all of a group again."""
-    count = await done(request, lambda url: letters.retry(url, stage, None, principal.actor, code or None, reason))
-    return RedirectResponse("/ops/letters?" + urlencode({"stage": stage, "code": code, "told": f"retry-{count}"}), 303)
+    """Try all of a group again; the page shows how far it is."""
+
+    def act(url: str) -> str:
+        before = letters.tally(url, stage)
+        marked = letters.retry(url, stage, None, principal.actor, code or None, reason)
+        return f"retry-{marked}-{before.taken}"
+
+    return await _done_in_group(request, stage, code, act)
+
+
+@router.post("/letters/{stage}/discard")
+async def discard_group(
+    request: Request,
+    principal: Ops,
+    stage: str,
+    code: Annotated[str, Form(min_length=1, max_length=100)],
+    reason: Annotated[str, Form(min_length=3, max_length=2_000)],
+    sure: Annotated[Literal["yes"], Form()],
+) -> Response:
+    """Give up all of a group, with a written reason and a tick that says so."""
+
+    def act(url: str) -> str:
+        return f"discarded-{letters.discard(url, stage, None, principal.actor, reason, code)}"
+
+    return await _done_in_group(request, stage, code, act)
+
+
+async def _done_in_group(request: Request, stage: str, code: str, act: Callable[[str], str]) -> Response:
+    try:
+        told = await done(request, act)
+    except letters.NoSuchLetter:
+        raise not_found() from None
+    return RedirectResponse("/ops/letters?" + urlencode({"stage": stage, "code": code, "told": told}), 303)
+
+
+def _progress(told: str, now: letters.Tally) -> dict[str, int] | None:
+    """How far a retry of many is: `told` says how many were marked, and how many had been taken before."""
+    act, _, numbers = told.partition("-")
+    marked, _, before = numbers.partition("-")
+    if act != "retry" or not (marked.isdigit() and before.isdigit()):
+        return None
+    waiting_now = min(now.waiting, int(marked))
+    taken = min(max(0, now.taken - int(before)), int(marked) - waiting_now)
+    tried = int(marked) - waiting_now
+    return {"marked": int(marked), "tried": tried, "taken": taken, "refused": tried - taken}
 
 
 @router.post("/letters/{stage}/{number}/retry")

@@ -64,8 +64,9 @@ READERS: tuple[Reader, ...] = (
         PROJECTION,
         outbox=SQL(
             "SELECT count(*) FROM papers.documents d JOIN papers.sales s USING (request_id) "
-            "LEFT JOIN papers.work w USING (request_id, document_id) WHERE d.dispatched_at IS NULL "
-            "AND (s.closed_at IS NULL OR w.message IS NOT NULL) AND (d.delivery <> 'post' OR w.posted_at IS NOT NULL)"
+            "LEFT JOIN papers.work w USING (request_id, document_id) WHERE d.rendering_sha256 IS NULL "
+            "OR d.dispatched_at IS NULL AND (d.delivery <> 'post' OR w.posted_at IS NOT NULL) "
+            "AND (s.closed_at IS NULL OR w.message IS NOT NULL)"
         ),
     ),
     Reader("payments", PROJECTION),

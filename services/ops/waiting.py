@@ -144,8 +144,11 @@ def note_day(connection: psycopg.Connection[Any], found: list[Queue]) -> None:
 
 def trend(connection: psycopg.Connection[Any], days: int) -> list[tuple[Any, ...]]:
     """(day, waits_for, waiting, overdue, oldest_seconds) of the last days."""
-    return connection.execute(
+    statement = (
         "SELECT day, waits_for, waiting, overdue, oldest_seconds FROM ops.waiting_by_day "
-        "WHERE day > (now() AT TIME ZONE 'Europe/Moscow')::date - %s ORDER BY day, waits_for",
-        (days,),
-    ).fetchall()
+        "WHERE day > (now() AT TIME ZONE 'Europe/Moscow')::date - %s ORDER BY day, waits_for"
+    )
+    try:
+        return connection.execute(statement, (days,)).fetchall()
+    except _NOT_THERE:
+        return []

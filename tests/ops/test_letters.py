@@ -137,3 +137,22 @@ def test_a_stage_that_does_not_exist_is_named(url: str) -> None:
 
 def test_every_refusal_of_a_decider_is_explained_or_says_that_it_is_a_rule() -> None:
     assert letters.diagnosis("bad-body") != letters.diagnosis("gate-shut") == letters.UNKNOWN_CODE
+
+
+def test_what_would_happen_is_said_by_reason_and_nothing_changes(url: str) -> None:
+    put_aside(url, 30)
+    put_aside(url, 2, code="decider-failed")
+    assert letters.foresee(url, "billing", None).by_code == {"bad-body": 30, "decider-failed": 2}
+    assert letters.foresee(url, "billing", None, "bad-body").letters == 30
+    assert letters.foresee(url, "billing", [1, 99]).letters == 1
+    assert (statuses(url), acts(url)) == (["open"] * 32, [])
+    with pytest.raises(letters.NoSuchLetter, match="there is no stage"):
+        letters.foresee(url, "nowhere", None)
+
+
+def test_all_of_one_code_are_given_up_at_once(url: str) -> None:
+    put_aside(url, 30)
+    put_aside(url, 2, code="decider-failed")
+    assert letters.discard(url, "billing", None, "anna", "a flood of the bank's test", code="bad-body") == 30
+    assert letters.tally(url, "billing") == letters.Tally(open=2, waiting=0, taken=0)
+    assert {event.reason for _, _, event in acts(url)} == {"a flood of the bank's test"}

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
+from services.ops import letters
 from tests.pages.conftest import Shoot
 from tests.pages.person import Person
 from tests.pages.test_everybody import look
@@ -99,6 +100,12 @@ def test_a_request_is_drawn_with_who_must_act_and_can_be_reminded(
             break
         ops.page.wait_for_timeout(200)
     expect(ops.page.get_by_text("Ждём: подтверждение")).to_be_visible()
+    way = ops.page.get_by_role("listitem").filter(has=ops.page.get_by_text("подтверждение", exact=True))
+    expect(way).to_contain_text("дистрибьютор")
+    expect(way).to_contain_text("из 3 дн.")
+    expect(way).to_contain_text("ждём")
+    ops.page.get_by_text("Что было по дороге").click()
+    expect(ops.page.get_by_role("link", name=re.compile("документ act-.* выписан"))).to_be_visible()
     look(ops.page, "a request's way")
     shoot(ops.page, "ops-request")
     ops.page.get_by_placeholder("Приписка, если нужна").first.fill("Клиент торопится")
@@ -128,7 +135,6 @@ def test_a_dead_letter_is_diagnosed_corrected_and_settled(
             break
         ops.page.wait_for_timeout(200)
     look(ops.page, "dead letters")
-    shoot(ops.page, "ops-letters")
     link.click()
     expect(ops.page.get_by_text("Тело не подходит под схему типа")).to_be_visible()
     look(ops.page, "a dead letter")
@@ -145,6 +151,35 @@ def test_a_dead_letter_is_diagnosed_corrected_and_settled(
             return
         ops.page.wait_for_timeout(200)
     raise AssertionError("the corrected request was not taken")
+
+
+def test_many_dead_letters_are_retried_at_once_with_progress(
+    person: SignedIn, traffic: Traffic, system: System, shoot: Shoot
+) -> None:
+    code, many = "unknown-type", 250
+    before = sum(group.open for group in letters.groups(system.database_url) if group.code == code)
+    for each in range(many):
+        traffic.send("bank.payments", f"page-{each}", "BankPayment.v9", {"payment_id": f"page-{each}"})
+    traffic.flush()
+    wait_until(
+        lambda: letters.foresee(system.database_url, "billing", None, code).letters == before + many,
+        "all are put aside",
+    )
+    ops = person("ops")
+    ops.go(f"/ops/letters?stage=billing&code={code}")
+    expect(ops.page.get_by_text(f"Будет затронуто: {before + many}\N{NO-BREAK SPACE}")).to_be_visible()
+    look(ops.page, "many dead letters")
+    shoot(ops.page, "ops-letters")
+    ops.page.get_by_label("Почему, если стоит записать").fill("вышел выпуск, который их читает")
+    ops.page.get_by_role("button", name=re.compile("Повторить все")).click()
+    told = f"Попробовано {before + many} из {before + many}: принято 0, отложено снова {before + many}."
+    expect(ops.page.get_by_text(told)).to_be_visible(timeout=180_000)
+    look(ops.page, "a retry that has ended")
+    ops.field("Почему ничего не потеряно").fill("записи этой проверки")
+    ops.page.get_by_label(re.compile("Списать все")).check()
+    ops.press("Списать")
+    expect(ops.page.get_by_text(f"Списано: {before + many}.")).to_be_visible()
+    assert letters.foresee(system.database_url, "billing", None, code).letters == 0
 
 
 def test_a_click_is_one_trace_as_far_as_the_row_of_the_cabinet(person: SignedIn, system: System) -> None:
@@ -174,20 +209,3 @@ def test_pages_are_for_everybody(person: SignedIn, path: str, shoot: Shoot) -> N
     ops.go(path)
     look(ops.page, path)
     shoot(ops.page, "ops" + path.removeprefix("/ops").replace("/", "-").replace("?what=", "-"))
-
-
-def test_a_flood_leaves_the_page_scrolling_and_bounded(person: SignedIn, system: System, traffic: Traffic) -> None:
-    ops = person("ops")
-    ops.go("/ops/stream")
-    stream_is_open(ops.page)
-    for _ in range(1_500):
-        traffic.send("commands.requests", (request_id := str(uuid4())), "SubmitRequest.v1", {
-            "request_id": request_id, "partner_id": "lukomor", "submitted_by": "flood",
-        })  # fmt: skip
-    traffic.flush()
-    total = ops.page.locator("[data-total]")
-    ops.page.wait_for_function("() => +document.querySelector('[data-total]').textContent.replace(/\\D/g, '') >= 3000")
-    assert int(re.sub(r"\D", "", total.inner_text())) >= 3_000
-    assert ops.page.locator("tbody[data-new] tr").count() <= 400
-    ops.page.mouse.wheel(0, 600)
-    ops.page.wait_for_function("() => scrollY > 100")

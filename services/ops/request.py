@@ -1,0 +1,72 @@
+"""Everything about one request, for the page, the API and the command line alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from services.ops import history, waiting
+from services.ops.settings import OpsSettings
+from services.ops.way import Moment, Sign, Way, way_of
+
+LETTER_STATES = {
+    "sent": "отправлено",
+    "due": "ждёт отправки",
+    "sending": "отправляется",
+    "failed": "не отправлено",
+    "no-address": "нет адреса",
+    "off": "адресат отключил",
+    "too-old": "новость устарела",
+}
+PUT_ASIDE = {
+    "open": "открыто",
+    "retry": "повторяется",
+    "done": "принято при повторе",
+    "corrected": "исправлено",
+    "discarded": "списано",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """`way`: None for a request that no stage has taken, only dead letters tell of it."""
+
+    way: Way | None
+    steps: Sequence[history.Step]
+    waits: Sequence[waiting.Waiting]
+
+    def told(self) -> dict[str, Any]:
+        """For programs."""
+        if self.way is None:
+            return {"waits": [], "moments": [], "work": []}
+        return {
+            **asdict(self.way),
+            "seconds": self.way.seconds,
+            "waited_seconds": self.way.waited,
+            "worked_seconds": self.way.worked,
+            "waits_now": [asdict(each) for each in self.waits],
+        }
+
+
+def look_at(connection: psycopg.Connection[Any], request: UUID, limits: OpsSettings) -> Story | None:
+    """None when nothing at all is known of it."""
+    events = history.of_request(connection, request)
+    moments = list(_beside(connection, request))
+    if not events and not moments:
+        return None
+    way = way_of(events, moments, limits, datetime.now(UTC))
+    return Story(way, history.steps(events), waiting.of_request(connection, limits, request))
+
+
+def _beside(connection: psycopg.Connection[Any], request: UUID) -> Iterator[Moment]:
+    """Letters and dead letters, which are no events."""
+    for at, subject, status in history.letters_about(connection, request):
+        yield Moment(Sign.LETTER, at, f"{subject} ({LETTER_STATES.get(status, status)})")
+    for at, stage, number, code, tries, status in history.put_aside(connection, request):
+        words = f"непринятое {stage}/{number}: {code}, попыток {tries}, {PUT_ASIDE.get(status, status)}"
+        yield Moment(Sign.RETRY, at, words, f"/ops/letters/{stage}/{number}")
