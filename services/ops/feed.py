@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -114,8 +114,10 @@ class Beat:
 class Feed:
     """The one reader. `view` hands over what came since; it is safe from any thread."""
 
-    def __init__(self, config: Settings) -> None:
+    def __init__(self, config: Settings, topics: Sequence[str] | None = None) -> None:
+        """`topics`: instead of those of all stages and of operations."""
         self._config = config
+        self._topics = topics if topics is not None else [topic.name for topic in TOPICS]
         self._lock = threading.Lock()
         self._kept: deque[Told] = deque(maxlen=KEPT)
         self._last = 0
@@ -170,7 +172,7 @@ class Feed:
     def _read(self) -> None:
         while time.monotonic() < self._wanted_until:
             try:
-                with Follower(self._config, [topic.name for topic in TOPICS]) as follower:
+                with Follower(self._config, self._topics) as follower:
                     self.trouble = None
                     for batch in follower.records(float("inf")):
                         self.take(batch)

@@ -42,7 +42,7 @@ function live(url) {
   const part = (name) => bar.querySelector(`[data-${name}]`);
   const totals = new Map();
   const recent = [];
-  let source = null, last = null, total = 0, more = 0;
+  let source = null, last = null, total = 0, more = 0, missed = 0;
 
   const state = (tone, text) => { part("state").className = `status tone-${tone}`; part("state").textContent = text; };
 
@@ -55,6 +55,7 @@ function live(url) {
     }
     total += count;
     more += beat.more + beat.missed;
+    missed += beat.missed;
     recent.push([performance.now(), count]);
     const made = document.createDocumentFragment();
     for (const event of beat.events.toReversed()) made.append(rowOf(event));
@@ -71,6 +72,7 @@ function live(url) {
     part("rate").textContent = Math.round(recent.reduce((sum, [, count]) => sum + count, 0) / 5);
     part("total").textContent = total.toLocaleString("ru");
     part("more").textContent = more.toLocaleString("ru");
+    bar.dataset.missed = missed;
     const most = [...totals].sort((a, b) => b[1] - a[1]).slice(0, 8);
     part("counts").replaceChildren(...most.map(([type, number]) => {
       const made = document.createElement("span");
