@@ -18,6 +18,7 @@ from postavka.projection.marks import move_marks, read_marks
 from postavka.projection.model import Copied, Unread
 from postavka.projection.staging import generation, swap_lock
 from postavka.settings import Settings, database_url
+from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
 
 
@@ -165,6 +166,8 @@ class EntriesProjection:
             connection.close()
             raise
         self._marks = read.marks
+        if read.unread:
+            metrics.RECORDS.labels(self.name, "unread").inc(len(read.unread))
         return read.events
 
     def _connect(self) -> psycopg.Connection[Any]:

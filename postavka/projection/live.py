@@ -189,12 +189,14 @@ class LiveProjection:
                 continue
             finally:
                 self._busy_since = None
-            self._pace.handled(time.monotonic() - started)
+            took = time.monotonic() - started
+            self._pace.handled(took)
             for record in records:
                 self.handled[record.topic, record.partition] = record.offset
             self.last_batch = time.monotonic()
             metrics.RECORDS.labels(self.projection.name, "handled").inc(counted)
             metrics.BATCH_RECORDS.labels(self.projection.name).observe(len(records))
+            metrics.BATCH_SECONDS.labels(self.projection.name).observe(took)
             if time.monotonic() - self._committed > COMMIT_SECONDS:
                 await self._commit()
 

@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 EVENTS = Counter("postavka_events_total", "Events written to the event store", ["stage", "type"])
 RECORDS = Counter("postavka_records_total", "Input records by what became of them", ["stage", "outcome"])
 DEAD_LETTERS = Counter("postavka_dead_letters_total", "Records that could not be taken", ["stage", "code"])
+REFUSALS = Counter("postavka_refusals_total", "Reasons given in events that say no, by code", ["stage", "code"])
 BATCH_RECORDS = Histogram(
     "postavka_batch_records", "Records handled in one transaction", ["stage"], buckets=(1, 3, 10, 30, 100, 300, 1000)
 )

@@ -35,6 +35,7 @@ from postavka.stage.definition import Stage
 from postavka.stage.faust_worker import FaustWorker
 from postavka.stage.http import serve_health
 from postavka.stage.recovery import bring_back, imported_inputs
+from postavka.stage.refusals import codes
 from postavka.stage.runner import Outcome, StageRunner
 from postavka.stage.watchdog import Progress
 from postavka.store.datastore import SchemaDatastore
@@ -278,6 +279,8 @@ class StageService:
         stage = self.stage.name
         for event in outcome.events:
             metrics.EVENTS.labels(stage, event.type).inc()
+            for code in codes(event.type, event.body):
+                metrics.REFUSALS.labels(stage, code).inc()
         for wait in outcome.waits:
             metrics.CAUSE_SECONDS.labels(stage).observe(wait)
         for name in ("handled", "skipped", "duplicates"):

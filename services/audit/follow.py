@@ -32,9 +32,11 @@ from postavka.log.send import Sender
 from postavka.log.topics import check_topics
 from postavka.logs import logger
 from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.stage import metrics
 from postavka.store.migration import migrate
 from services.audit import keys
 from services.audit.evidence import EvidenceFiles
+from services.audit.figures import BROKEN, ODDITIES, UNSIGNED, UNSIGNED_SECONDS
 from services.audit.logs import LOGS, Foreign, leaf_hash, leaf_of_message, position_of, stage_of
 from services.audit.merkle import Tree
 from services.audit.settings import AuditSettings
@@ -75,6 +77,8 @@ class Followed:
     signed: int = 0
     stuck_at: int = 0
     stuck_since: float = 0.0
+    unsigned_since: float | None = None
+    """Since when there is something that no checkpoint covers, by the monotonic clock."""
 
 
 class Follower:
@@ -144,6 +148,9 @@ class Follower:
     def step(self, seconds: float = 1.0) -> int:
         """Read what has come within so many seconds, sign if it is time; returns how many records were read."""
         messages = self._consumer.consume(MOST_RECORDS, timeout=seconds)
+        if messages:
+            metrics.RECORDS.labels(SCHEMA, "handled").inc(len(messages))
+            metrics.BATCH_RECORDS.labels(SCHEMA).observe(len(messages))
         self._unsaved |= bool(messages)
         for message in messages:
             error = message.error()
@@ -161,6 +168,7 @@ class Follower:
             self.sign()
         elif self._unsaved and time.monotonic() - self._saved > SAVE_SECONDS:
             self._save()
+        self._measure()
         return len(messages)
 
     def _take(self, message: Message) -> None:
@@ -219,6 +227,7 @@ class Follower:
             (message.topic(), message.partition(), message.offset(), kind, position),
         )
         self.oddities += 1
+        ODDITIES.inc()
 
     # Saving and signing
 
@@ -322,6 +331,26 @@ class Follower:
         return self.audit.evidence_folder(self.config)
 
     # Health
+
+    def _measure(self) -> None:
+        now = time.monotonic()
+        for name, followed in self.logs.items():
+            uncovered = max(0, followed.tree.size - followed.signed)
+            followed.unsigned_since = (followed.unsigned_since or now) if uncovered else None
+            UNSIGNED.labels(name).set(uncovered)
+            UNSIGNED_SECONDS.labels(name).set(now - (followed.unsigned_since or now))
+        broken = sum(each.broken is not None for each in self.logs.values())
+        BROKEN.set(broken)
+        metrics.TROUBLE.labels(SCHEMA).set(broken > 0)
+        metrics.LAG.labels(SCHEMA).set(self._lag())
+
+    def _lag(self) -> int:
+        """Records not read yet, by the ends that the broker told with the last fetch: nothing is asked for this."""
+        lag = 0
+        for place, following in self._next.items():
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            lag += max(0, end - following)
+        return lag
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For `/healthz`: unwell when a log is not what was signed."""

@@ -143,6 +143,8 @@ class Cabinet:
             connection.close()
             raise
         steps.end()
+        if unread:
+            metrics.RECORDS.labels(self.name, "unread").inc(len(unread))
         self._marks = marks
         self._remember(rows)
         for _, subject, type_name, _, time, _ in events:

@@ -27,6 +27,7 @@ from postavka.log.send import envelope_of
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
 from postavka.settings import Settings, settings
+from postavka.stage import metrics
 from postavka.stage.http import serve_health
 from services.desk.kit import make_kit
 
@@ -79,11 +80,22 @@ async def _answer(config: Settings, consumer: AIOKafkaConsumer, secret: bytes) -
         records = [record for batch in fetched.values() for record in batch]
         pace.fetched(consumer, bool(records))
         if records:
+            started = time.monotonic()
             await loop.run_in_executor(thread, _send_kits, records, publisher, secret)
+            metrics.RECORDS.labels("desk", "handled").inc(len(records))
+            metrics.BATCH_RECORDS.labels("desk").observe(len(records))
+            metrics.BATCH_SECONDS.labels("desk").observe(time.monotonic() - started)
             behind = True
+        metrics.LAG.labels("desk").set(await _lag(consumer))
         if behind and time.monotonic() - committed > COMMIT_SECONDS:
             await consumer.commit()
             committed, behind = time.monotonic(), False
+
+
+async def _lag(consumer: AIOKafkaConsumer) -> int:
+    """Orders not answered yet, by the ends that the broker told with the last fetch."""
+    ends = {each: consumer.highwater(each) for each in consumer.assignment()}
+    return sum([max(0, end - await consumer.position(each)) for each, end in ends.items() if end is not None])
 
 
 def _send_kits(records: list[Any], publisher: Publisher, secret: bytes) -> None:

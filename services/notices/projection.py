@@ -35,6 +35,7 @@ from postavka.privacy.vault import open_vault
 from postavka.projection.model import Unread
 from postavka.projection.staging import generation, swap_lock
 from postavka.settings import Settings, database_url
+from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
 from postavka.store.migration import migrate
 from postavka.store.recorder import (
@@ -284,6 +285,7 @@ class _Work:
         self.marks[name], read, wrong = sift(record, mark)
         if wrong is not None:
             self._connection.execute("INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", wrong)
+            metrics.RECORDS.labels(SCHEMA, "unread").inc()
         return read
 
     def _load(self, subjects: set[UUID]) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 
 import orjson
 import psycopg
+from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.topics import notices_of
 from postavka.log.relay import Relay
 from postavka.log.tail import read_to_end
 from postavka.logs import logger
 from postavka.settings import PARTITIONS, Settings, database_url
+from postavka.stage import metrics
 from postavka.stage.recovery import import_events, recorded
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.recorder import EventRecorder, RecordedEvent
@@ -26,6 +28,7 @@ from services.notices.projection import CLAIM, SCHEMA, claim_of
 log = logger(__name__)
 
 SOURCE = "/postavka/notices"
+MEASURE_SECONDS = 2.0
 
 
 class ToDistributors:
@@ -46,16 +49,30 @@ class Publisher:
         conninfo = database_url(config)
         bring_back(config, conninfo, self._route.topics)
         recorder = EventRecorder(SchemaDatastore(conninfo, SCHEMA))
-        self.relay = Relay(config, recorder, "notices", SOURCE, {}, route=self._route)
+        self._recorder = recorder
+        counted = metrics.RELAYED.labels(SCHEMA).inc
+        self.relay = Relay(config, recorder, "notices", SOURCE, {}, counted, route=self._route)
 
     async def run(self) -> None:
         """Until cancelled; raises when the relay can't go on."""
         self.relay.start()
+        measuring = asyncio.create_task(self._measure())
         try:
             await asyncio.to_thread(self.relay.join)
             raise RuntimeError(f"the relay failed: {self.relay.failed!r}")
         finally:
+            measuring.cancel()
             self.relay.stop()
+
+    async def _measure(self) -> None:
+        """How much is not on the topics yet; while PostgreSQL is away it stays as it was."""
+        while True:
+            try:
+                head = await asyncio.to_thread(self._recorder.head) if self.relay.active else self.relay.position
+                metrics.RELAY_DELAY.labels(SCHEMA).set(max(0, head - self.relay.position))
+            except (OperationalError, InterfaceError) as away:
+                log.info("the outbox could not be counted", error=str(away)[:200])
+            await asyncio.sleep(MEASURE_SECONDS)
 
     def details(self) -> dict[str, Any]:
         """For `/healthz`."""

@@ -27,6 +27,7 @@ from postavka.stage.http import serve_health
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.recorder import EventRecorder
 from services.ops.letters import corrections_sent, headers_of, open_by_stage, unsent_corrections
+from services.ops.readers import relay_delay
 from services.ops.settings import OpsSettings, ops_settings
 from services.ops.store import SCHEMA, SEES_ALL, SOURCE, prepare
 from services.ops.waiting import Queue, note_day, queues
@@ -112,14 +113,17 @@ class OpsService:
                 OLDEST.labels(queue.waits_for).set(queue.oldest_seconds)
             for stage, count in open_by_stage(connection).items():
                 LETTERS.labels(stage).set(count)
+            metrics.RELAY_DELAY.labels(SCHEMA).set(relay_delay(connection, SCHEMA) or 0)
 
     async def _patiently(self, function: Any) -> None:
         """A server that is away is waited for: nothing here can't be done later."""
         try:
             await asyncio.to_thread(function)
             self.trouble = None
+            metrics.TROUBLE.labels(SCHEMA).set(0)
         except (psycopg.OperationalError, psycopg.InterfaceError, KafkaException, NotSent) as away:
             self.trouble = f"a server is away: {away}"[:300]
+            metrics.TROUBLE.labels(SCHEMA).set(1)
             log.warning("waiting for a server", error=str(away)[:200])
 
     def health(self) -> tuple[bool, dict[str, Any]]:

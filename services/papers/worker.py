@@ -43,6 +43,20 @@ NICE = 10
 STEPS = Counter("postavka_papers_steps_total", "Steps taken with documents")
 ANSWERS = Counter("postavka_papers_answers_total", "Answers of counterparties carried over")
 TROUBLED = Gauge("postavka_papers_troubled", "Documents that were put off, with a reason in papers.work")
+DUE = Gauge("postavka_papers_due", "Documents that are to be rendered or sent and are not on their way")
+OLDEST = Gauge("postavka_papers_oldest_seconds", "How long the oldest of them has waited, since it was issued")
+OPERATOR_AWAY = Gauge("postavka_papers_operator_away", "1 while the exchange operator does not answer")
+
+MEASURE_SECONDS = 10.0
+OUTBOX = """
+SELECT count(*) FILTER (WHERE w.trouble IS NOT NULL), count(*),
+    coalesce(extract(epoch FROM now() - min(d.recorded_at)), 0)::float8
+FROM documents d JOIN sales s USING (request_id) LEFT JOIN work w USING (request_id, document_id)
+WHERE d.rendering_sha256 IS NULL
+    OR d.dispatched_at IS NULL AND (d.delivery <> 'post' OR w.posted_at IS NOT NULL)
+        AND (s.closed_at IS NULL OR w.message IS NOT NULL)
+"""
+"""Paper that waits for the clerk is not among them, nor a document of a closed request that has not left."""
 
 
 class Worker(threading.Thread):
@@ -57,6 +71,7 @@ class Worker(threading.Thread):
         self._seal = open_seal(papers_settings())
         self._blobs = open_blobs(config)
         self._polled = 0.0
+        self._measured = 0.0
 
     def run(self) -> None:
         """Rounds without end; servers that are away are waited for."""
@@ -82,18 +97,29 @@ class Worker(threading.Thread):
         log.info("dispatching", operator=type(self._operator).__name__, sealed=self._seal is not None)
         while True:
             try:
+                self._measure(connection)
                 steps = dispatch.round()
                 STEPS.inc(steps)
                 if time.monotonic() - self._polled > papers_settings().edo_poll_seconds:
                     self._polled = time.monotonic()
                     ANSWERS.inc(dispatch.poll())
-                    TROUBLED.set(_troubled(connection))
+                    OPERATOR_AWAY.set(0)
             except OperatorAway as away:
                 log.warning("the operator is away", why=str(away)[:300])
+                OPERATOR_AWAY.set(1)
                 steps = 0
                 time.sleep(AWAY_SECONDS)
             if not steps:
                 time.sleep(IDLE_SECONDS)
+
+    def _measure(self, connection: psycopg.Connection[Any]) -> None:
+        if time.monotonic() - self._measured < MEASURE_SECONDS:
+            return
+        self._measured = time.monotonic()
+        troubled, due, oldest = connection.execute(OUTBOX).fetchone() or (0, 0, 0.0)
+        TROUBLED.set(troubled)
+        DUE.set(due)
+        OLDEST.set(oldest)
 
     def _catch_up(self, connection: psycopg.Connection[Any]) -> None:
         """Until the projection has what the log holds now."""
@@ -107,11 +133,3 @@ class Worker(threading.Thread):
 def _only(connection: psycopg.Connection[Any]) -> bool:
     row = connection.execute(LOCK).fetchone()
     return bool(row and row[0])
-
-
-def _troubled(connection: psycopg.Connection[Any]) -> int:
-    row = connection.execute(
-        "SELECT count(*) FROM work w JOIN documents d USING (request_id, document_id) "
-        "WHERE w.trouble IS NOT NULL AND (d.dispatched_at IS NULL OR d.rendering_sha256 IS NULL)"
-    ).fetchone()
-    return row[0] if row else 0

@@ -9,6 +9,7 @@ from functools import cache
 from postavka.logs import logger
 from postavka.projection.live import main
 from postavka.settings import Settings
+from services.payments.figures import Figures
 from services.payments.folder import StatementsFolder
 from services.payments.loading import Loader
 from services.payments.projection import Books
@@ -36,4 +37,4 @@ def _watch(folder: StatementsFolder) -> None:
 
 
 if __name__ == "__main__":
-    main(start)
+    main(start, lambda config, _: [Figures(config)])

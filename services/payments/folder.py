@@ -19,6 +19,7 @@ from watchfiles import watch
 
 from postavka.logs import logger
 from postavka.trouble import Trouble
+from services.payments.figures import STATEMENTS
 from services.payments.loading import Loader
 from services.payments.reading import read_file
 from services.payments.statement import BrokenStatement, Problem
@@ -91,9 +92,11 @@ class StatementsFolder:
                 raise BrokenStatement([Problem(0, f"Файл не читается: {wrong.strerror}.")]) from None
             report = self._loader().load(data, path.name, "folder", "folder")
         except BrokenStatement as broken:
+            STATEMENTS.labels("broken").inc()
             log.warning("a broken statement", file=path.name, problems=len(broken.problems))
             self._move(path, BROKEN, f"Выписка не принята. Ничего из неё не загружено.\n{broken}\n")
         else:
+            STATEMENTS.labels("taken").inc()
             log.info("a statement is taken", file=path.name, new=report.new.count, returns=report.new_returns.count)
             self._move(path, DONE, "\n".join(report.lines()) + "\n")
 

@@ -20,6 +20,7 @@ FOLDER = ROOT / "deploy" / "observability"
 RULES: list[dict[str, Any]] = [
     rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]
 ]
+TESTS = sorted(FOLDER.glob("alerts*_test.yml"))
 NAME = re.compile(r"\bpostavka_[a-z_]+")
 MEASURING = (
     "postavka.stage.metrics",
@@ -28,6 +29,8 @@ MEASURING = (
     "services.notices.sender",
     "services.ops.__main__",
     "services.papers.worker",
+    "services.payments.figures",
+    "services.audit.figures",
 )
 """Modules that define metrics."""
 SUFFIXES = ("_total", "_seconds", "_records", "_events", "_info")
@@ -39,7 +42,12 @@ COUNTED = (
     "postavka_live_streams",
     "postavka_letters_due",
     "postavka_letters_failed",
+    "postavka_papers_due",
+    "postavka_papers_operator_away",
     "postavka_papers_troubled",
+    "postavka_payments_refunds_owed",
+    "postavka_payments_unmatched",
+    "postavka_audit_broken_logs",
 )
 """Gauges that count things or say yes or no: they have no unit."""
 
@@ -72,15 +80,16 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on this machine")
-def test_every_alert_fires_on_what_it_is_for_and_not_before() -> None:
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
+def test_every_alert_fires_on_what_it_is_for_and_not_before(file: Path) -> None:
     done = subprocess.run(
-        ["promtool", "test", "rules", "alerts_test.yml"], cwd=FOLDER, capture_output=True, text=True, check=False
+        ["promtool", "test", "rules", file.name], cwd=FOLDER, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_alert_is_tested() -> None:
-    tested = (FOLDER / "alerts_test.yml").read_text()
+    tested = "".join(file.read_text() for file in TESTS)
     assert [rule["alert"] for rule in RULES if f"alertname: {rule['alert']}" not in tested] == []
 
 
@@ -98,6 +107,19 @@ def test_a_query_names_metrics_that_exist(where: str, query: str) -> None:
 def test_the_page_of_metrics_lists_exactly_those_that_exist() -> None:
     listed = {row.split("`")[1] for row in (ROOT / "docs" / "metrics.md").read_text().splitlines() if "| `post" in row}
     assert listed == ours()
+
+
+def test_no_module_that_measures_is_forgotten() -> None:
+    defining = re.compile(
+        r"^\w+ = (Counter|Gauge|Histogram)\($|^\w+ = (Counter|Gauge|Histogram)\(\"postavka_", re.MULTILINE
+    )
+    found = {
+        str(file.relative_to(ROOT).with_suffix("")).replace("/", ".")
+        for part in ("postavka", "services")
+        for file in (ROOT / part).rglob("*.py")
+        if defining.search(file.read_text())
+    }
+    assert found == set(MEASURING)
 
 
 def test_names_follow_the_conventions() -> None:

@@ -23,6 +23,7 @@ from postavka.blobs import open_blobs
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
 from postavka.stage.http import RELEASE
+from postavka.stage.metrics import TROUBLE, note_pool
 from services.audit.looked import Looked
 from services.cabinet.tax import open_register
 from services.cabinet.web import access, personal
@@ -160,7 +161,10 @@ def _add_own_routes(app: FastAPI, assets: Assets) -> None:
         said = {"status": status, "version": RELEASE, "service": "web", "trouble": trouble}
         return _json(said, 503 if troubles else 200)
 
-    async def metrics(_: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        parts = web(request)
+        note_pool("web", parts.database.pool.get_stats())
+        TROUBLE.labels("web").set(not (parts.commands.ready and parts.live.connected))
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.add_route("/livez", livez)

@@ -1,0 +1,66 @@
+"""What waits for a person at the books, as gauges: money that fits nothing, refunds that are owed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import psycopg
+from prometheus_client import Counter, Gauge
+
+from postavka.logs import logger
+from postavka.settings import Settings, database_url
+from services.payments.projection import SCHEMA
+
+log = logger(__name__)
+
+LOOK_SECONDS = 10.0
+
+UNMATCHED = Gauge("postavka_payments_unmatched", "Payments and returns that nobody has matched yet", ["way"])
+OLDEST = Gauge("postavka_payments_unmatched_oldest_seconds", "How long the oldest of them waits, since it was booked")
+REFUNDS = Gauge("postavka_payments_refunds_owed", "Refunds that are owed and not paid")
+STATEMENTS = Counter(
+    "postavka_statements_total", "Files in the folder of statements, by what became of them", ["outcome"]
+)
+for _outcome in ("taken", "broken"):
+    STATEMENTS.labels(_outcome)  # shown as 0 from the start
+
+QUERY = (
+    "SELECT (SELECT count(*) FROM unmatched_payments), (SELECT count(*) FROM unmatched_returns), "
+    "(SELECT count(*) FROM to_return), (SELECT coalesce(extract(epoch FROM now() - min(booked_at)), 0)::float8 "
+    "FROM booked WHERE id IN (SELECT payment_id FROM unmatched_payments UNION SELECT return_id FROM unmatched_returns))"
+)
+
+
+class Figures:
+    """See `postavka.projection.live.Beside`."""
+
+    def __init__(self, config: Settings) -> None:
+        self._conninfo = database_url(config)
+        self._said: dict[str, Any] = {}
+
+    async def run(self) -> None:
+        """Until cancelled; while PostgreSQL is away the figures stay as they were."""
+        while True:
+            try:
+                await asyncio.to_thread(self.look)
+            except psycopg.Error as away:
+                log.warning("the books could not be counted", error=str(away)[:200])
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Count once."""
+        options = f"-c search_path={SCHEMA},public"
+        with psycopg.connect(
+            self._conninfo, autocommit=True, options=options, application_name="postavka-payments"
+        ) as connection:
+            payments, returns, owed, oldest = connection.execute(QUERY).fetchone() or (0, 0, 0, 0.0)
+        UNMATCHED.labels("came").set(payments)
+        UNMATCHED.labels("went").set(returns)
+        OLDEST.set(oldest)
+        REFUNDS.set(owed)
+        self._said = {"unmatched": payments + returns, "refunds_owed": owed}
+
+    def details(self) -> dict[str, Any]:
+        """For `/healthz`."""
+        return self._said
