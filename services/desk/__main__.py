@@ -74,6 +74,7 @@ async def _answer(config: Settings, consumer: AIOKafkaConsumer, secret: bytes) -
     loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, thread_name_prefix="kits")
     publisher = await loop.run_in_executor(thread, Publisher, config, {})
     committed, behind = time.monotonic(), False
+    handled: dict[Any, int] = {}
     pace = Pace(WAIT_MS)
     while True:
         fetched = await consumer.getmany(timeout_ms=1_000, max_records=1_000)
@@ -86,16 +87,18 @@ async def _answer(config: Settings, consumer: AIOKafkaConsumer, secret: bytes) -
             metrics.BATCH_RECORDS.labels("desk").observe(len(records))
             metrics.BATCH_SECONDS.labels("desk").observe(time.monotonic() - started)
             behind = True
-        metrics.LAG.labels("desk").set(await _lag(consumer))
+            handled |= {place: batch[-1].offset + 1 for place, batch in fetched.items() if batch}
+        metrics.LAG.labels("desk").set(_lag(consumer, handled))
         if behind and time.monotonic() - committed > COMMIT_SECONDS:
             await consumer.commit()
             committed, behind = time.monotonic(), False
 
 
-async def _lag(consumer: AIOKafkaConsumer) -> int:
-    """Orders not answered yet, by the ends that the broker told with the last fetch."""
-    ends = {each: consumer.highwater(each) for each in consumer.assignment()}
-    return sum([max(0, end - await consumer.position(each)) for each, end in ends.items() if end is not None])
+def _lag(consumer: AIOKafkaConsumer, handled: dict[Any, int]) -> int:
+    """Orders not answered yet, by the ends that the broker told with the last fetch: nothing is asked for this.
+    `handled`: the next offset of partitions that something was read of."""
+    ends = {each: consumer.highwater(each) or 0 for each in consumer.assignment()}
+    return sum(max(0, end - handled.get(each, end)) for each, end in ends.items())
 
 
 def _send_kits(records: list[Any], publisher: Publisher, secret: bytes) -> None:
