@@ -92,6 +92,11 @@ class TestMistakes:
         partner.press("Отправить")
         partner.field("Рег. номер поставки").fill("10000012")
         expect(partner.page.locator("#registration_number-error")).to_have_count(0)
+        lines = partner.page.locator("[data-mistakes] li")
+        expect(lines).to_have_count(4)
+        partner.fill_request()
+        expect(lines).to_have_count(0)
+        expect(partner.page.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.fixture
@@ -264,6 +269,18 @@ class TestNothingIsLost:
         expect(partner.field("Покупатель")).to_have_value("АО «Завод точных весов»")
         expect(partner.field("Комментарий")).to_have_value("Срочно")
         assert partner.page.locator("[name=request_id]").input_value() == request_id
+
+    def test_a_draft_is_sent_in_a_later_session(self, person: SignedIn) -> None:
+        partner = person("lukomor", anew=True)
+        partner.new_request()
+        partner.fill_request()
+        partner.page.wait_for_timeout(400)  # the draft is written
+        partner.page.context.clear_cookies()
+        partner.sign_in("lukomor", PASSWORD)
+        partner.go("/requests/new/1c8-updates-and-addons")
+        expect(partner.page.locator("#draft-note")).to_contain_text("Восстановлен черновик")
+        partner.send()
+        partner.expect_stage("Ждёт дистрибьютора")
 
     def test_a_sent_draft_is_gone(self, partner_at_form: Person) -> None:
         partner = partner_at_form

@@ -118,6 +118,7 @@ class TestForm:
         }  # fmt: skip
         assert {each.value for each in lists.bases_for("upp-extension-03")} == {"upp-13", "upp-13-10"}
         assert len(lists.products_for("")) == 8
+        assert len(lists.products_for("a-delivery-that-is-sold-no-more")) == 8
 
     def test_only_known_fields_are_taken_from_what_was_sent(self) -> None:
         assert Typed.of({"inn": 7707083893, "partner_id": "other", "kpp": None}) == Typed(inn="7707083893")

@@ -58,7 +58,7 @@ async def form_page(
     typed = replace(Typed.of(row.asked).renewed(), request_type=request_type)
     errors = mistakes(typed, lists) if row.status == "rejected" else {}
     return await _form(
-        request, principal, known, lists, typed, errors=errors, lead="Что не так было в отклонённой заявке:"
+        request, principal, known, lists, typed, errors=errors, lead="Что исправить в отклонённой заявке:"
     )
 
 
@@ -133,7 +133,7 @@ async def _form(
     found: Found | None = None,
     fresh: bool = False,
     status: int = 200,
-    lead: str = "Заявка не отправлена.",
+    lead: str = "Заявка не отправлена. Исправьте:",
 ) -> Response:
     products = lists.products_for(typed.base_delivery_id)
     fits = not typed.product_id or typed.product_id in {each.value for each in products}

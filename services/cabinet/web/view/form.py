@@ -87,12 +87,14 @@ class Choices:
     products: Sequence[Option]
 
     def bases_for(self, product_id: str) -> list[Option]:
-        """Base deliveries that a product can be bought for; all when none is chosen."""
-        return [each for each in self.base_deliveries if not product_id or product_id in each.fits]
+        """Base deliveries that a product can be bought for; all when none of the list is chosen."""
+        chosen = product_id in {each.value for each in self.products}
+        return [each for each in self.base_deliveries if not chosen or product_id in each.fits]
 
     def products_for(self, base_id: str) -> list[Option]:
-        """Products that can be bought for a base delivery; all when none is chosen."""
-        return [each for each in self.products if not base_id or base_id in each.fits]
+        """Products that can be bought for a base delivery; all when none of the list is chosen."""
+        chosen = base_id in {each.value for each in self.base_deliveries}
+        return [each for each in self.products if not chosen or base_id in each.fits]
 
 
 def choices(reference: Snapshot, partner_id: str) -> Choices:

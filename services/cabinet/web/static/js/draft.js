@@ -2,6 +2,7 @@
 // nothing. It has the request's id, so that a form restored from it is the same request. It goes when the request has
 // been sent, and when the user signs out.
 const KEEP_DAYS = 30;
+const SESSION_FIELD = "csrf"; // belongs to one session; a draft outlives it
 const form = document.querySelector("form[data-draft]");
 const key = (user) => `postavka:draft:${user}`;
 
@@ -18,7 +19,7 @@ let given = true; // until the draft is given up: leaving the page must not writ
 
 function write() {
   if (!given) return;
-  const fields = Object.fromEntries([...new FormData(form)].filter(([name]) => name !== "csrf_token"));
+  const fields = Object.fromEntries([...new FormData(form)].filter(([name]) => name !== SESSION_FIELD));
   try {
     localStorage.setItem(key(form.dataset.draft), JSON.stringify({ at: Date.now(), fields }));
   } catch {
@@ -28,6 +29,7 @@ function write() {
 
 function restore(draft) {
   for (const [name, value] of Object.entries(draft.fields)) {
+    if (name === SESSION_FIELD) continue;
     const field = form.elements[name];
     if (field && "value" in field) field.value = value;
   }

@@ -65,6 +65,20 @@ document.addEventListener("input", (event) => {
   field.removeAttribute("aria-invalid");
   document.getElementById(`${field.id}-error`)?.remove();
 });
+// Nor is it in the list above the form; the list goes with its last line.
+function shorten() {
+  for (const link of document.querySelectorAll("[data-mistakes] a")) {
+    if (document.getElementById(link.hash.slice(1))?.getAttribute("aria-invalid") === "true") continue;
+    const note = link.closest(".note");
+    link.closest("li").remove();
+    if (!note.querySelector("li")) note.remove();
+  }
+}
+const mended = () => setTimeout(shorten); // after what else listens
+["input", "change", "swapped"].forEach((each) => document.addEventListener(each, mended));
+// On a phone the sections are wider than the page: the one that is open is brought into sight.
+const here = document.querySelector(".nav [aria-current]");
+if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
 
 // A branch chosen from the list fills the field beside it.
 document.addEventListener("change", (event) => {
