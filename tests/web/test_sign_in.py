@@ -178,8 +178,41 @@ def test_strangers_lock_an_account_for_strangers_only(strict: Site):
     ]
     assert [each.status_code for each in guesses] == [401, 401, 401, 429, 429]
     assert int(guesses[-1].headers["retry-after"]) > 0
-    assert strict.person().sign_in("romashka-it").status_code == 429, "even with the right password, elsewhere"
+    assert strict.person().sign_in("romashka-it").status_code == 429, (
+        "even with the right password, by a new browser here"
+    )
     assert owner.sign_in("romashka-it").status_code == 303, "but not where the owner always signs in"
+    elsewhere = strict.person(**{"X-Forwarded-For": "198.51.100.7"})
+    assert elsewhere.sign_in("romashka-it").status_code == 303, "nor by a new browser at another address"
+
+
+def test_guessing_at_one_account_from_everywhere_comes_to_an_end(strict: Site):
+    login, codes = f"nobody-{uuid4().hex[:8]}", []
+    for number in range(16):
+        browser = strict.person(**{"X-Forwarded-For": f"198.51.100.{number}"})
+        codes += [browser.sign_in(login, "guess").status_code for _ in range(2)]
+    assert codes == [401] * 30 + [429] * 2, "ten times what one address may"
+
+
+def test_an_address_of_ipv6_is_a_whole_network(strict: Site):
+    login = f"nobody-{uuid4().hex[:8]}"
+    codes = [
+        strict.person(**{"X-Forwarded-For": f"2001:db8:1:2::{number}"}).sign_in(login, "guess").status_code
+        for number in range(4)
+    ]
+    assert codes == [401, 401, 401, 429]
+    neighbour = strict.person(**{"X-Forwarded-For": "2001:db8:1:3::1"})
+    assert neighbour.sign_in(login, "guess").status_code == 401
+
+
+def test_the_present_password_is_guessed_at_only_so_often(strict: Site):
+    """From a stolen session, whatever browser its thief says that it is."""
+    browser = strict.person("lukomor")
+    codes = []
+    for number in range(4):
+        browser.cookies.set("postavka-device", f"made-up-{number}")
+        codes.append(browser.submit("/account/password", {"password": "guess"}).status_code)
+    assert codes == [422, 422, 422, 429]
 
 
 def test_a_known_browser_can_be_guessed_in_only_so_often(strict: Site):
@@ -232,6 +265,14 @@ def test_a_form_of_another_site_changes_nothing(site: Site, headers: dict[str, s
 def test_the_token_of_another_session_is_no_token(site: Site):
     one, other = site.person("lukomor"), site.person("romashka-it")
     assert one.post("/sign-out", data={"csrf": other.csrf("/account")}).status_code == 403
+
+
+def test_a_token_may_do_what_was_ticked_and_nothing_else(site: Site):
+    browser = site.person("lukomor")
+    refused = browser.submit("/account/tokens", {"name": "Ничего", "days": "10"})
+    assert refused.status_code == 422
+    assert "Выберите, что токену можно делать." in refused.text
+    assert site.sql("SELECT count(*) FROM accounts.tokens WHERE name = 'Ничего'") == [(0,)]
 
 
 def test_what_was_typed_outlives_the_session(site: Site):

@@ -1,9 +1,11 @@
 """How often something may be tried: sign-ins, public activations, calls of the API.
 
-Failed sign-ins are counted in three places. One address: against guessing at many accounts. One account from browsers
-that it isn't known in: against guessing at one account from many addresses. One known browser (its cookie): so that a
-stranger who uses up the second counter can't lock the account's owner out of the browser it signs in with (OWASP's
-device cookies).
+Failed sign-ins are counted in four places. One address: against guessing at many accounts. One account from one
+address, by browsers that it isn't known in: a stranger who uses it up has locked out nobody elsewhere. One account from
+such browsers anywhere, ten times as many: against guessing at it from many addresses. One known browser (its cookie):
+so that not even many strangers lock the account's owner out of the browser it signs in with (OWASP's device cookies).
+
+An address of IPv6 counts as its /64: that is what one connection to the internet is given.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.strategies import MovingWindowRateLimiter
@@ -36,6 +39,7 @@ class Throttle:
         self._limiter = MovingWindowRateLimiter(storage)
         minutes = config.failures_minutes
         self._account = RateLimitItemPerMinute(config.failures_per_account, minutes, namespace="account")
+        self._anywhere = RateLimitItemPerMinute(10 * config.failures_per_account, minutes, namespace="anywhere")
         self._device = RateLimitItemPerMinute(config.failures_per_device, minutes, namespace="device")
         self._address = RateLimitItemPerMinute(config.failures_per_address, minutes, namespace="address")
         self._activation = RateLimitItemPerMinute(config.activations_per_address, 15, namespace="activation")
@@ -44,35 +48,46 @@ class Throttle:
     async def sign_in(self, login: str, address: str, device: str | None) -> None:
         """Before a password is looked at. `device`: the cookie of a browser that this account is known in. Raises
         `TooMany`, whether or not the account exists."""
-        if not await self._limiter.test(self._address, address):
-            raise await self._too_many(self._address, address)
-        item, key = self._counter(login, device)
-        if not await self._limiter.hit(item, key):
-            raise await self._too_many(item, key)
+        place = network(address)
+        if not await self._limiter.test(self._address, place):
+            raise await self._too_many(self._address, place)
+        for item, key in self._counters(login, place, device):
+            if not await self._limiter.hit(item, key):
+                raise await self._too_many(item, key)
 
     async def sign_in_failed(self, address: str) -> None:
         """The password was wrong."""
-        await self._limiter.hit(self._address, address)
+        await self._limiter.hit(self._address, network(address))
 
-    async def signed_in(self, login: str, device: str | None) -> None:
-        """The password was right: what was counted for this browser or account is forgotten."""
-        await self._limiter.clear(*self._counter(login, device))
+    async def signed_in(self, login: str, address: str, device: str | None) -> None:
+        """The password was right: what was counted for this browser, or for the account here, is forgotten."""
+        await self._limiter.clear(*self._counters(login, network(address), device)[0])
 
     async def activation(self, address: str) -> None:
         """Before a visitor's code is looked at. Raises `TooMany`."""
-        if not await self._limiter.hit(self._activation, address):
-            raise await self._too_many(self._activation, address)
+        if not await self._limiter.hit(self._activation, network(address)):
+            raise await self._too_many(self._activation, network(address))
 
     async def call(self, owner: str) -> None:
         """Before a call of the API. Raises `TooMany`."""
         if not await self._limiter.hit(self._calls, owner):
             raise await self._too_many(self._calls, owner)
 
-    def _counter(self, login: str, device: str | None) -> tuple[RateLimitItem, str]:
+    def _counters(self, login: str, place: str, device: str | None) -> list[tuple[RateLimitItem, str]]:
         if device is None:
-            return self._account, login[:200]
-        return self._device, hashlib.sha256(device.encode()).hexdigest()
+            return [(self._account, f"{place} {login[:200]}"), (self._anywhere, login[:200])]
+        return [(self._device, hashlib.sha256(device.encode()).hexdigest())]
 
     async def _too_many(self, item: RateLimitItem, key: str) -> TooMany:
         window = await self._limiter.get_window_stats(item, key)
         return TooMany(max(1, math.ceil(window.reset_time - time.time())))
+
+
+def network(address: str) -> str:
+    """Whose address it is: IPv4 as it is, IPv6 by its /64; what is no address stays as it is."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address[:100]
+    known = known.ipv4_mapped or known if isinstance(known, IPv6Address) else known
+    return str(IPv6Network((known, 64), strict=False)) if isinstance(known, IPv6Address) else str(known)

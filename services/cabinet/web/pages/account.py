@@ -65,7 +65,7 @@ async def change_password(request: Request, principal: Annotated[Principal, SIGN
     parts, visitor = web(request), visitor_of(request)
     try:
         # Guessing at the present password from a stolen session is counted like guessing at sign-in.
-        await parts.throttle.sign_in(principal.actor, visitor.address, visitor.device)
+        await parts.throttle.sign_in(principal.actor, visitor.address, principal.session_id)
     except TooMany as wait:
         return await _show(request, principal, 429, trouble=f"Слишком много попыток. Повторите через {wait.seconds} с.")
     async with parts.database.accounts() as rows:
@@ -76,7 +76,7 @@ async def change_password(request: Request, principal: Annotated[Principal, SIGN
     if not fits:
         await parts.throttle.sign_in_failed(visitor.address)
         return await _show(request, principal, 422, trouble="Нынешний пароль неверен.")
-    await parts.throttle.signed_in(principal.actor, visitor.device)
+    await parts.throttle.signed_in(principal.actor, visitor.address, principal.session_id)
     if wanted != again:
         return await _show(request, principal, 422, trouble="Новый пароль и его повтор не совпадают.")
     try:
@@ -93,7 +93,7 @@ async def make_token(request: Request, principal: Annotated[Principal, TENANT]) 
     """A new token of one's tenant: this answer is the only place where it is shown."""
     form = await request.form()
     asked = [str(each) for each in form.getlist("scope")]
-    scopes = [each for each in SCOPES[principal.role] if each.value in asked or not asked]
+    scopes = [each for each in SCOPES[principal.role] if each.value in asked]
     days = str(form.get("days") or DEFAULT_DAYS)
     try:
         async with web(request).database.rows(principal) as rows:

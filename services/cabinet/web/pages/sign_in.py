@@ -79,7 +79,7 @@ async def sign_in(request: Request, _: Annotated[Principal | None, ANYBODY]) -> 
         # A login that nobody has may be a password, typed into the wrong field.
         log.warning("sign-in failed", login=user.login if user else None, address=visitor.address)
         return again(WRONG, 401)
-    await parts.throttle.signed_in(login, device)
+    await parts.throttle.signed_in(login, visitor.address, device)
     if fresh_hash is not None:
         async with parts.database.accounts() as rows:
             await users.store_hash(rows, open_user, fresh_hash)
