@@ -13,6 +13,7 @@ from postavka.settings import database_url, settings
 from services.accounts.sample import make_sample_users
 from services.cabinet.table import prepare
 from services.cabinet.web.app import create_app
+from services.cabinet.web.patience import Patience
 from services.cabinet.web.settings import WebSettings
 
 log = logger("services.cabinet.web")  # `__main__` would not be heard
@@ -34,7 +35,7 @@ def main() -> None:
         host=kernel.http_host,
         port=kernel.http_port,
         loop="uvloop",
-        http="auto",
+        http=Patience,
         ws="none",
         log_config=None,
         access_log=False,

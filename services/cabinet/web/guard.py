@@ -5,6 +5,7 @@ Plain ASGI, so that live streams pass through unbuffered.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from events.envelope import trace_of
 from postavka import tracing
 from postavka.logs import logger
 from services.cabinet.web.access import same_origin
-from services.cabinet.web.problem import Problem, problem
+from services.cabinet.web.problem import Problem, of_status, problem
 from services.cabinet.web.settings import WebSettings
 
 log = logger(__name__)
@@ -58,6 +59,13 @@ class TooLarge(HTTPException):
 
     def __init__(self) -> None:
         super().__init__(413)
+
+
+class TooSlow(HTTPException):
+    """The body did not come in time."""
+
+    def __init__(self) -> None:
+        super().__init__(408, headers={"Connection": "close"})
 
 
 class Guard:
@@ -96,9 +104,10 @@ class Guard:
                     await refusal.response(scope["path"])(scope, receive, guarded)
                     return
                 await self._app(scope, self._bounded(receive, self._most(scope)), guarded)
-            except TooLarge:
+            except (TooLarge, TooSlow) as stopped:
                 if not status:
-                    await problem(413, "too-large").response(scope["path"])(scope, receive, guarded)
+                    refused = of_status(stopped.status_code, stopped.headers)
+                    await refused.response(scope["path"])(scope, receive, guarded)
             except Exception as error:
                 if status:
                     raise
@@ -134,13 +143,21 @@ class Guard:
         return max(self._config.body_bytes, self._larger.get(scope["path"], 0))
 
     def _bounded(self, receive: Receive, most: int) -> Receive:
-        left = most
+        left, whole = most, False
+        until = asyncio.get_running_loop().time() + self._config.body_seconds
 
         async def bounded() -> Message:
-            nonlocal left
-            message = await receive()
+            nonlocal left, whole
+            if whole:  # a page that waits for its reader to go away
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise TooSlow from None
             if message["type"] == "http.request":
                 left -= len(message.get("body", b""))
+                whole = not message.get("more_body", False)
                 if left < 0:
                     raise TooLarge
             return message

@@ -80,6 +80,7 @@ CODES: Mapping[str, str] = {
     "forged": "Запрос пришёл не с наших страниц",
     "conflict": "Сейчас это невозможно",
     "too-large": "Слишком много данных",
+    "too-slow": "Данные шли слишком долго",
     "wrong-type": "Такой вид данных не принимается",
     "too-many": "Слишком много запросов",
     "idempotency-key-missing": "Нужен заголовок Idempotency-Key",
@@ -106,6 +107,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "conflict": "Объект уже в другом состоянии: например, заявка отозвана или поставка активирована. Прочитайте "
     "её снова.",
     "too-large": "Тело запроса больше, чем принимается.",
+    "too-slow": "Тело запроса не пришло вовремя. Проверьте связь и повторите с тем же ключом.",
     "wrong-type": "Нужен Content-Type: application/json.",
     "too-many": "Слишком часто. Повторите через столько секунд, сколько названо в заголовке Retry-After.",
     "idempotency-key-missing": "Изменяющему запросу нужен заголовок Idempotency-Key: строка в кавычках, своя "
@@ -147,6 +149,8 @@ def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
             return problem(401, "not-signed-in", headers={"WWW-Authenticate": "Bearer", **(headers or {})})
         case 405:
             return problem(405, "method-not-allowed", headers=headers)
+        case 408:
+            return problem(408, "too-slow", headers=headers)
         case 413:
             return problem(413, "too-large", headers=headers)
         case 415:

@@ -31,7 +31,11 @@ class WebSettings(BaseSettings):
     rotate_minutes: int = Field(15, ge=1, description="the session's id changes so often")
 
     # Sign-in
-    failures_per_account: int = Field(10, ge=1, description="failed sign-ins of unknown browsers to one account")
+    failures_per_account: int = Field(
+        10,
+        ge=1,
+        description="failed sign-ins of unknown browsers to one account from one address; in all, ten times as many",
+    )
     failures_per_device: int = Field(10, ge=1, description="failed sign-ins of a browser that the account is known in")
     failures_per_address: int = Field(50, ge=1, description="failed sign-ins from one address, to whatever accounts")
     failures_minutes: int = Field(15, ge=1, description="over which the three are counted")
@@ -52,6 +56,7 @@ class WebSettings(BaseSettings):
 
     # Bounds
     body_bytes: int = Field(1_048_576, ge=1024, description="the largest body of a request")
+    body_seconds: float = Field(60.0, gt=0, description="how long a request's body may take to come")
     live_streams: int = Field(2_000, ge=1, description="live pages at a time in this process")
     live_streams_each: int = Field(20, ge=1, description="of one user or token")
     database_connections: int = Field(8, ge=2)
