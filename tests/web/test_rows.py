@@ -134,7 +134,7 @@ def test_every_table_with_a_tenant_is_protected(site: Site):
     assert naked == []
 
 
-def test_the_tables_of_a_rebuild_are_protected_before_they_serve(site: Site, two: tuple[Story, Story]):
+def test_the_tables_of_a_rebuild_are_protected_and_indexed_before_they_serve(site: Site, two: tuple[Story, Story]):
     with psycopg.connect(site.database, options="-c search_path=cabinet,public", autocommit=True) as connection:
         staging = Staging(connection, "cabinet", "cabinet_next", ["requests"])
         staging.make()
@@ -148,6 +148,12 @@ def test_the_tables_of_a_rebuild_are_protected_before_they_serve(site: Site, two
             old, new = (connection.execute(policies, (name,)).fetchall() for name in tables)
             assert old == new
             assert len(new) == 2
+            indexes = "SELECT replace(indexdef, schemaname || '.', '') FROM pg_indexes WHERE schemaname = %s ORDER BY 1"
+            old, new = (
+                [each for (each,) in connection.execute(indexes, (schema,)).fetchall() if "requests" in each]
+                for schema in ("cabinet", "cabinet_next")
+            )
+            assert old == new
             rights = (
                 "SELECT array(SELECT a::text FROM unnest(relacl) AS a ORDER BY 1), relrowsecurity, relforcerowsecurity "
                 "FROM pg_class WHERE oid = %s::regclass"
