@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
+import openpyxl
 import pytest
 
 from events.topics import ACTIVATION_COMMANDS, DOCUMENT_COMMANDS, REQUEST_COMMANDS, confirmations_of
@@ -415,6 +417,16 @@ def test_documents_are_listed_downloaded_and_returned(site: Site, partner: Any, 
     assert distributor.post(f"{path}/doc-1/signature", json=body, headers=key()).status_code == 202
     ((_, command, _),) = sent(DOCUMENT_COMMANDS.name, story.request_id)
     assert (command.document_id, command.signature) == ("doc-1", signature)
+
+
+def test_a_workbook_that_had_to_end_says_so(site: Site, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("services.cabinet.web.pages.export.MOST_ROWS", 2)
+    site.write(*(Story("tihaya-gavan").submitted() for _ in range(3)))
+    sheet = openpyxl.load_workbook(io.BytesIO(site.person("tihaya-gavan").get("/requests/export.xlsx").content)).active
+    assert sheet is not None
+    rows = list(sheet.iter_rows(values_only=True))
+    assert len(rows) == 4
+    assert str(rows[3][0]).startswith("Здесь первые 2 строк.")
 
 
 # Tokens
