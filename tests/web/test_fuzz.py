@@ -19,11 +19,12 @@ EXAMPLES = 5
     ("tenant", "tags"),
     [
         ("lukomor", ("--phases", "coverage,fuzzing", "--exclude-tag", "confirmations")),
-        ("dist-north", ("--phases", "coverage", "--include-tag", "confirmations")),
+        ("dist-north", ("--phases", "coverage", "--include-tag", "confirmations", "--include-tag", "documents")),
     ],
 )
 def test_the_api_is_as_described(site: Site, tenant: str, tags: tuple[str, ...], tmp_path: Path):
-    story = Story().submitted().approved()
+    blobs = site.app.state.web.blobs
+    story = Story().submitted().approved().documented("doc-1", blobs.put(b"{}"), blobs.put(b"%PDF"))
     site.write(story)
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG.format(token=site.token(tenant), request_id=story.request_id))
@@ -44,6 +45,7 @@ headers = {{ Authorization = "Bearer {token}" }}
 
 [parameters]
 "path.request_id" = "{request_id}"
+"path.document_id" = "doc-1"
 
 [checks]
 # Well-formed by the schema, refused by its check digits: that is told with 422.
