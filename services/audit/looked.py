@@ -22,7 +22,7 @@ from postavka.store.migration import migrate
 from services.audit.store import SCHEMA
 from services.cabinet.web.database import Database
 
-NAMES_A_REQUEST = re.compile(r"/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/|$)")
+NAMES_A_REQUEST = re.compile(r"/requests/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/|$)")
 LONGEST = 300
 PAGE = 100
 

@@ -27,8 +27,8 @@ from services.notices.sent import COLUMNS, QUERY, STATUSES, NoSuchLetter, Wanted
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (
-    Entry("Письма", "/letters", frozenset((Role.PARTNER, Role.DISTRIBUTOR)), 80),
-    Entry("Письма", "/letters", frozenset((Role.OPS, Role.AUDITOR)), 60),
+    Entry("Письма", "/letters", frozenset((Role.PARTNER, Role.DISTRIBUTOR)), 80, "mail"),
+    Entry("Письма", "/letters", frozenset((Role.OPS, Role.AUDITOR)), 60, "mail"),
 )
 PAGE = 100
 WORDS = {

@@ -36,10 +36,10 @@ from services.ops.way import Sign
 router = APIRouter(prefix="/ops", include_in_schema=False)
 OPS = frozenset((Role.OPS,))
 NAVIGATION = (
-    Entry("Что ждёт", "/ops/waiting", OPS, 10),
-    Entry("Поток событий", "/ops/stream", OPS, 20),
-    Entry("Непринятое", "/ops/letters", OPS, 30),
-    Entry("Потоки и службы", "/ops/streams", OPS, 40),
+    Entry("Что ждёт", "/ops/waiting", OPS, 10, "hourglass"),
+    Entry("Поток событий", "/ops/stream", OPS, 20, "activity"),
+    Entry("Непринятое", "/ops/letters", OPS, 30, "octagon-x"),
+    Entry("Потоки и службы", "/ops/streams", OPS, 40, "laptop"),
 )
 Ops = Annotated[Principal, allowed(Role.OPS)]
 

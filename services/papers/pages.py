@@ -24,7 +24,7 @@ from services.papers import post
 from services.papers.projection import connect, prepare
 
 router = APIRouter(include_in_schema=False)
-NAVIGATION = (Entry("Почта", "/ops/post", frozenset((Role.OPS,)), 37),)
+NAVIGATION = (Entry("Почта", "/ops/post", frozenset((Role.OPS,)), 37, "stamp"),)
 Ops = Annotated[Principal, allowed(Role.OPS)]
 T = TypeVar("T")
 

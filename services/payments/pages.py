@@ -39,7 +39,7 @@ from services.shipping.settings import shipping_settings
 
 router = APIRouter(prefix="/ops/money", include_in_schema=False)
 READERS = frozenset((Role.OPS, Role.AUDITOR))
-NAVIGATION = (Entry("Деньги", "/ops/money", READERS, 35),)
+NAVIGATION = (Entry("Деньги", "/ops/money", READERS, 35, "russian-ruble"),)
 Reader = Annotated[Principal, allowed(Role.OPS, Role.AUDITOR)]
 Ops = Annotated[Principal, allowed(Role.OPS)]
 

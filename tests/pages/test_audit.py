@@ -7,21 +7,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from services.moscow import MOSCOW
 from tests.pages.conftest import Shoot
+from tests.pages.look import look
 from tests.pages.person import Person
 from tests.system.conftest import System
 from tests.system.traffic import DIRECT
 
 SignedIn = Callable[..., Person]
-
-
-def _accessible(page: Page) -> None:
-    found = Axe().run(page).response["violations"]
-    assert not found, [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found]
 
 
 def test_the_auditor_reads_what_happened_and_who_looked(system: System, person: SignedIn, shoot: Shoot) -> None:
@@ -39,7 +34,7 @@ def test_the_auditor_reads_what_happened_and_who_looked(system: System, person: 
     expect(auditor.page).to_have_url(re.compile("/audit$"))
     auditor.page.get_by_role("searchbox").fill(row[0])
     auditor.press("Найти")
-    _accessible(auditor.page)
+    look(auditor.page, "audit-search")
     shoot(auditor.page, "audit-search")
     auditor.follow(request)
     expect(auditor.page.get_by_role("heading", name="История заявки")).to_be_visible()
@@ -50,7 +45,7 @@ def test_the_auditor_reads_what_happened_and_who_looked(system: System, person: 
     box = auditor.page.locator(".timeline svg.lanes").bounding_box()
     assert box is not None
     assert box["width"] > 300
-    _accessible(auditor.page)
+    look(auditor.page, "audit-history")
     shoot(auditor.page, "audit-history")
     timeline.first.get_by_role("link").first.click()
     expect(auditor.page.locator("pre:target")).to_contain_text("commands.requests")
@@ -58,14 +53,14 @@ def test_the_auditor_reads_what_happened_and_who_looked(system: System, person: 
     auditor.follow("На дату")
     auditor.go(f"/audit/as-of?request_id={request}&at=" + _local(datetime.now(UTC) + timedelta(minutes=1)))
     expect(auditor.page.get_by_role("row").filter(has_text=request)).to_contain_text("ктивирован")
-    _accessible(auditor.page)
+    look(auditor.page, "audit-as-of")
     shoot(auditor.page, "audit-as-of")
     auditor.go("/audit/as-of?partner=lukomor&at=" + _local(datetime.now(UTC) - timedelta(days=1)))
     expect(auditor.page.get_by_text("Тогда здесь ничего не было")).to_be_visible()
 
     auditor.go("/audit/checkpoints")
     expect(auditor.page.get_by_role("row").filter(has_text="approval.events")).to_be_visible()
-    _accessible(auditor.page)
+    look(auditor.page, "audit-checkpoints")
     shoot(auditor.page, "audit-checkpoints")
 
     partner = person("lukomor")
@@ -74,7 +69,7 @@ def test_the_auditor_reads_what_happened_and_who_looked(system: System, person: 
     mine = auditor.page.get_by_role("row").filter(has_text="lukomor")
     expect(mine.first).to_contain_text(f"/requests/{request}")
     expect(auditor.page.get_by_role("row").filter(has_text=f"/audit/requests/{request}").first).to_be_visible()
-    _accessible(auditor.page)
+    look(auditor.page, "audit-looked")
     shoot(auditor.page, "audit-looked")
 
 

@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
+import psycopg
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from tests.pages.conftest import Opened, Shoot
+from tests.pages.look import look
 from tests.pages.person import Person
-from tests.system.conftest import System
+from tests.pages.sending import submit
+from tests.system.conftest import System, wait_until
+from tests.web.matrix import MATRIX
 
 SignedIn = Callable[..., Person]
-
-
-def look(page: Page, what: str) -> None:
-    """axe finds nothing of any weight in light and dark, and nothing is wider than the smallest phone."""
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        # Chromium sometimes leaves a text in the colour of the other scheme until it is laid out anew.
-        page.evaluate("document.body.hidden = true; document.body.offsetHeight; document.body.hidden = false")
-        only = {"runOnly": ["color-contrast"]} if scheme == "dark" else None
-        found = Axe().run(page, options=only).response["violations"]
-        said = [f"{each['id']}: {node['html'][:120]} {node['any'][:1]}" for each in found for node in each["nodes"][:3]]
-        assert said == [], f"{what}, {scheme}"
-    page.emulate_media(color_scheme="light")
-    size = page.viewport_size
-    page.set_viewport_size({"width": 320, "height": 640})
-    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wider <= 0, f"{what} is {wider} px too wide at 320 px"
-    small = page.evaluate(
-        """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary, textarea")]
-            .filter((each) => each.checkVisibility() && !each.closest("p, li, dd, .hint, .foot, .note, .row-link"))
-            .map((each) => [each, (each.closest("label") ?? each).getBoundingClientRect()])
-            .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
-            .map(([each, box]) => `${each.outerHTML.slice(0, 90)} ${box.width}x${box.height}`)"""
-    )
-    assert small == [], f"{what}: targets smaller than 24 px"
-    if size is not None:
-        page.set_viewport_size(size)
 
 
 def test_pages_of_a_visitor(opened: Opened, address: str, shoot: Shoot) -> None:
@@ -118,12 +95,58 @@ def test_pages_of_a_request_on_its_way(person: SignedIn, shoot: Shoot) -> None:
     look(partner.page, "the list")
 
 
-def test_pages_of_operations_and_auditors_begin_somewhere(person: SignedIn) -> None:
-    for login in ("ops", "auditor"):
-        somebody = person(login)
-        expect(somebody.page.locator("h1")).to_be_visible()
-        expect(somebody.page.locator(".big-code")).to_have_count(0)
-        look(somebody.page, f"the start page of {login}")
+FIRST = {"visitor": "", "partner": "lukomor", "distributor": "dist-north", "ops": "ops", "auditor": "auditor"}
+TOLD_APART = ("GET /requests/{request_id}", "GET /account", "GET /letters")
+"""Pages that say something else to each role."""
+NO_PAGES = {
+    "GET /sign-in": "seen by visitors, above",
+    "GET /sign-in/oidc": "leads away",
+    "GET /sign-in/oidc/back": "leads on",
+    "GET /requests/export.xlsx": "a file",
+    "GET /requests/export.csv": "a file",
+    "GET /requests/{request_id}/documents/{document_id}": "a file",
+    "GET /requests/{request_id}/events": "a stream",
+    "GET /sold/export.xlsx": "a file",
+    "GET /ops/stream/events": "a stream",
+    "GET /ops/search": "leads on",
+    "GET /ops/letters/{stage}/{number}": "needs a dead letter: tests/pages/test_ops.py",
+    "GET /ops/post/print": "a file",
+    "GET /ops/post/register": "a file",
+    "GET /ops/money/month.xlsx": "a file",
+    "GET /ops/money/month.pdf": "a file",
+    "GET /audit/requests/{request_id}/history.html": "a file",
+}
+
+
+def test_every_page_there_is(person: SignedIn, opened: Opened, address: str, system: System) -> None:
+    """A new page is looked at from its first day: the list is the application's own, by way of tests/web/matrix.py."""
+    request_id = submit(system, "lukomor", "lukomor-1", "ООО «Невские шестерни»", "dist-north")
+    people = {role: person(login) if login else Person(opened(), address) for role, login in FIRST.items()}
+    people["partner"].wait_for_request(request_id)
+    with psycopg.connect(system.database_url, options="-c app.scope=all") as connection:
+
+        def written() -> Any:
+            return connection.execute("SELECT id FROM notices.mail WHERE partner_id = 'lukomor' LIMIT 1").fetchone()
+
+        wait_until(lambda: written() is not None, "a letter is written")
+        letter = written()[0]
+    places = {
+        "{request_id}": request_id, "{request_type}": "1c8-updates-and-addons", "{stage}": "request",
+        "{position}": "1", "{id}": str(letter),
+    }  # fmt: skip
+    pages = [name for name in MATRIX if name.startswith("GET /") and not name.startswith("GET /api/v1/")]
+    for name in (each for each in pages if each not in NO_PAGES):
+        path = name.removeprefix("GET ")
+        for place, value in places.items():
+            path = path.replace(place, value)
+        roles = [role for role in FIRST if role in MATRIX[name].roles]
+        for role in roles if name in TOLD_APART else roles[:1]:
+            page = people[role].page
+            answer = page.goto(address + path)
+            assert answer is not None
+            assert answer.ok, f"{path} of {role}: {answer.status}"
+            expect(page.locator("h1")).to_be_visible()
+            look(page, f"{path} of {role}")
 
 
 def test_by_keyboard_alone(person: SignedIn) -> None:

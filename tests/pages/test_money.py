@@ -6,21 +6,16 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from services.payments import queue
 from tests.pages.conftest import Shoot
+from tests.pages.look import look
 from tests.pages.person import Person
 from tests.system.conftest import System, wait_until
 from tests.system.test_statements import invoiced, paid, written
 
 SignedIn = Callable[..., Person]
-
-
-def _accessible(page: Page) -> None:
-    found = Axe().run(page).response["violations"]
-    assert not found, [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found]
 
 
 def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
@@ -36,7 +31,7 @@ def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
     ops.press("Загрузить")
     expect(ops.page.get_by_role("status").filter(has_text="из них новых: 1")).to_be_visible()
     shoot(ops.page, "money-statements")
-    _accessible(ops.page)
+    look(ops.page, "money-statements")
     broken = tmp_path / "broken.txt"
     broken.write_bytes(file.read_bytes().replace("КонецФайла".encode("cp1251"), b""))
     ops.page.get_by_label("Файл выписки").set_input_files(broken)
@@ -52,7 +47,7 @@ def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
         wait_until(lambda: books.execute(sql.encode(), (order["Номер"],)).fetchone(), "it is in the queue")
     card()
     shoot(ops.page, "money-queue")
-    _accessible(ops.page)
+    look(ops.page, "money-queue")
     waiting = ops.page.get_by_role("article").filter(has_text=order["Номер"])
     waiting.get_by_label("Счёт").fill("2026-9999999")
     waiting.get_by_label("Основание").fill("опечатка")
@@ -69,7 +64,7 @@ def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
     ops.go("/ops/money/refunds")
     expect(ops.page.get_by_role("cell", name=re.compile("Возврат ошибочно перечисленных")).first).to_be_visible()
     shoot(ops.page, "money-refunds")
-    _accessible(ops.page)
+    look(ops.page, "money-refunds")
 
 
 def test_the_month_is_shown_and_downloaded(system: System, person: SignedIn, shoot: Shoot) -> None:
@@ -78,7 +73,7 @@ def test_the_month_is_shown_and_downloaded(system: System, person: SignedIn, sho
     auditor.go("/ops/money/month")
     expect(auditor.page.get_by_text(re.compile(f"Счёт № {invoice['number']}"))).to_be_visible()
     shoot(auditor.page, "money-month")
-    _accessible(auditor.page)
+    look(auditor.page, "money-month")
     with auditor.page.expect_download() as workbook:
         auditor.follow("Excel")
     assert workbook.value.suggested_filename.endswith(".xlsx")

@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 
 from services.ops import letters
 from tests.pages.conftest import Shoot
+from tests.pages.look import look
 from tests.pages.person import Person
-from tests.pages.test_everybody import look
 from tests.system.conftest import System, wait_until
 from tests.system.traffic import Traffic
 

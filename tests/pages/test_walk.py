@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from playwright.sync_api import expect
@@ -56,6 +57,28 @@ def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
     partner.go("/requests")
     shoot(partner.page, "requests")
     assert "Код активации" not in distributor.page.content()
+
+
+SEEN = "() => document.querySelector('.head .status')?.textContent.trim() === 'Ждёт дистрибьютора'"
+
+
+def test_approval_is_seen_without_a_reload(person: SignedIn, measured: Callable[[str], None]) -> None:
+    """L13: from the click on «Отправить» until the reader's own page says that it is approved."""
+    partner = person("lukomor")
+    took = []
+    for _ in range(5):
+        partner.new_request()
+        partner.fill_request()
+        pages: list[str] = []
+        partner.page.on("load", lambda page, pages=pages: pages.append(page.url))
+        started = time.monotonic()
+        partner.press("Отправить")
+        partner.page.wait_for_function(SEEN)
+        took.append(time.monotonic() - started)
+        expect(partner.page.locator("h1")).to_contain_text(partner.request_id[:8])
+        assert len(pages) <= 1, "the page came once"
+    said = ", ".join(f"{each * 1000:.0f}" for each in sorted(took))
+    measured(f"«Отправить» clicked → approved seen on the page, without a reload: {said} ms")
 
 
 def test_directly_with_activation_by_the_user(

@@ -109,8 +109,8 @@ class Row:
 
     @property
     def buyer(self) -> str | None:
-        """Покупатель (L10)."""
-        return (self.approval.get("client") or {}).get("name") or self.asked.get("buyer")
+        """Покупатель (L10); None also where only blanks were typed."""
+        return ((self.approval.get("client") or {}).get("name") or self.asked.get("buyer") or "").strip() or None
 
     @property
     def inn(self) -> str | None:

@@ -1,0 +1,46 @@
+"""What every page keeps to, whoever it is for: axe finds nothing, and it fits the smallest phone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+
+def look(page: Page, what: str) -> None:
+    """axe finds nothing of any weight in light and dark, and nothing is wider than the smallest phone."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        # Chromium sometimes leaves a text in the colour of the other scheme until it is laid out anew.
+        page.evaluate("document.body.hidden = true; document.body.offsetHeight; document.body.hidden = false")
+        only = {"runOnly": ["color-contrast"]} if scheme == "dark" else None
+        found = Axe().run(page, options=only).response
+        said = [f"{rule['id']}: {node['html'][:120]} {node['any'][:1]}" for rule, node in _against(found)]
+        assert said == [], f"{what}, {scheme}"
+    page.emulate_media(color_scheme="light")
+    size = page.viewport_size
+    page.set_viewport_size({"width": 320, "height": 640})
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0, f"{what} is {wider} px too wide at 320 px"
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary, textarea")]
+            .filter((each) => each.checkVisibility() && !each.closest("p, li, dd, .hint, .foot, .note, .row-link"))
+            .map((each) => [each, (each.closest("label") ?? each).getBoundingClientRect()])
+            .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
+            .map(([each, box]) => `${each.outerHTML.slice(0, 90)} ${box.width}x${box.height}`)"""
+    )
+    assert small == [], f"{what}: targets smaller than 24 px"
+    if size is not None:
+        page.set_viewport_size(size)
+
+
+def _against(found: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Violations; and text in the colour of its own background, which axe only doubts: it may be hidden on purpose."""
+    clear = [(rule, node) for rule in found["violations"] for node in rule["nodes"][:3]]
+    doubted = [(rule, node) for rule in found["incomplete"] for node in rule["nodes"]]
+    return clear + [
+        (rule, node)
+        for rule, node in doubted
+        if any((each.get("data") or {}).get("messageKey") == "equalRatio" for each in node["any"])
+    ]
