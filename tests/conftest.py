@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -26,6 +27,10 @@ from postavka.settings import Settings
 
 if TYPE_CHECKING:
     from tests.system.conftest import System
+
+# How long one example takes says how busy the machine is, and nothing of the product.
+hypothesis.settings.register_profile("postavka", deadline=None)
+hypothesis.settings.load_profile("postavka")
 
 JARS = Path(__file__).parent.parent / ".postavka" / "jars"
 """Shared with the product itself, so that they are fetched once."""

@@ -13,6 +13,8 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Composable, Identifier
 
+WHILE_COPYING = "toast_tuple_target = 8160"
+"""Rows that fit into a page are copied as they are: compressing them takes as long as all the rest of COPY."""
 LOCK_MS = 300
 """Readers of several tables may stand in the way, and we in theirs: we give way before PostgreSQL (after a second) ends
 one of the two."""
@@ -42,14 +44,12 @@ class Staging:
         self.drop()
         self._run(SQL("CREATE SCHEMA {}").format(Identifier(self._staging)))
         for table in self._tables:
-            options = self._text(
-                "SELECT coalesce(array_to_string(reloptions, ', '), '') FROM pg_class WHERE oid = %s::regclass", table
-            )
+            options = [option for option in self._options(table) if not option.startswith("toast_tuple_target")]
             # Constraints but CHECK are made with the indexes; LIKE copies CHECK and NOT NULL.
             like = SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)").format(
                 Identifier(self._staging, table), Identifier(self._schema, table)
             )
-            self._run(like + SQL(f" WITH ({options})" if options else ""))
+            self._run(like + SQL(" WITH ({})").format(SQL(", ".join([*options, WHILE_COPYING]))))
             comment = self._rows("SELECT obj_description(%s::regclass)", f"{self._schema}.{table}")[0][0]
             if comment is not None:
                 self._run(SQL("COMMENT ON TABLE {} IS {}").format(Identifier(self._staging, table), comment))
@@ -93,6 +93,9 @@ class Staging:
     def finish(self) -> None:
         """Everything that the tables in use have beside their rows."""
         for table in self._tables:
+            as_before = [option for option in self._options(table) if option.startswith("toast_tuple_target")]
+            change = SQL("SET ({})").format(SQL(as_before[0])) if as_before else SQL("RESET (toast_tuple_target)")
+            self._run(SQL("ALTER TABLE {} ").format(Identifier(self._staging, table)) + change)
             self._index(table)
             self._protect(table)
             # Lists are answered from indexes alone once pages are known to be visible to all.
@@ -193,8 +196,11 @@ class Staging:
     def _rows(self, query: str, of: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(query, (of,)).fetchall()
 
-    def _text(self, query: str, table: str) -> str:
-        return str(self._rows(query, f"{self._schema}.{table}")[0][0])
+    def _options(self, table: str) -> list[str]:
+        """Storage options of the table in use: `fillfactor=60` …"""
+        query = "SELECT coalesce(reloptions, '{}') FROM pg_class WHERE oid = %s::regclass"
+        found: list[str] = self._rows(query, f"{self._schema}.{table}")[0][0]
+        return found
 
     def _run(self, statement: str | Composable, parameters: Sequence[Any] = ()) -> None:
         self._connection.execute(statement, parameters or None)  # type: ignore[arg-type]

@@ -19,11 +19,11 @@ import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
 from events.envelope import rfc3339
-from events.registry import BadBody, UnknownType, read_fields
+from events.registry import BadBody, UnknownType
 from postavka.clock import COUNTER_BITS
 from postavka.settings import Settings
 from services.audit.reading import STAGES, reading, stages_there
-from services.cabinet.fold import UNSHOWN, Row, check, fold, status
+from services.cabinet.fold import UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA
 
 FETCH = 5_000
@@ -172,8 +172,7 @@ def _folded(request: UUID, events: Iterable[_Event]) -> Standing | None:
     clock = 0
     for _, clock_of, stage, position, type_name, body, time in events:
         try:
-            newest, fields = read_fields(type_name, body)
-            check(stage, newest, fields)
+            newest, fields = read(stage, type_name, body)
         except (ValueError, UnknownType, BadBody):
             continue  # as the cabinet does: it is parked there
         if newest not in UNSHOWN:

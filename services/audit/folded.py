@@ -18,7 +18,7 @@ import psycopg
 from confluent_kafka import Message
 from psycopg.sql import SQL, Identifier
 
-from events.registry import BadBody, UnknownType, read_fields
+from events.registry import BadBody, UnknownType
 from events.topics import BANK_PAYMENTS, distributor_of
 from postavka.log.partitioner import partition_of
 from postavka.log.record import partition_name
@@ -29,7 +29,7 @@ from services.audit.findings import Findings
 from services.audit.papers import Paper
 from services.audit.procedure import MATTERS, Case, Said, Told, check_case
 from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
-from services.cabinet.fold import STAGES, UNSHOWN, Row, check, fold, status
+from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA, read_marks
 
 BATCH = 5_000
@@ -113,8 +113,7 @@ class _Log:
             position = int(headers["ce_position"])
             if position <= self._highest.get((topic, partition), 0):
                 return
-            type_name, fields = read_fields(headers["ce_type"].decode(), message.value())
-            check(stage, type_name, fields)
+            type_name, fields = read(stage, headers["ce_type"].decode(), message.value())
             known = self._known.get(headers["ce_subject"])
             if known is None:
                 key = headers["ce_subject"]

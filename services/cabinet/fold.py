@@ -11,10 +11,13 @@ of them is cheap. Fields are read through `events.registry.read_fields`, so that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from events import activation, approval, billing, request, shipping
+from events.registry import MESSAGES, UnknownType, read_fields
 from events.topics import STAGE_TOPICS
+from events.upcasting import newest_version
 
 REQUIRED = {
     topic.writer: {
@@ -47,14 +50,32 @@ class NotOfThisStage(ValueError):
     """No event that this stage has written: another stage's type, or without what the type must have."""
 
 
-def check(stage: str, type_name: str, fields: Fields) -> None:
-    """Raises `NotOfThisStage` for what only a forger can have put on a stage's topic. Cheap: fields are not validated,
-    since the stage did that when it wrote them."""
-    required = REQUIRED[stage].get(type_name)
-    if required is None:
-        raise NotOfThisStage(f"{type_name} is no event of {stage}")
+def read(stage: str, type_name: str, body: bytes | None) -> tuple[str, Fields]:
+    """A record of a stage's topic as plain fields of its newest version; of an event that changes nothing here, and
+    only says that the request has moved, the body is not read, and there are none.
+
+    Raises `NotOfThisStage` for what only a forger can have put there, and as `events.registry.read_fields` does.
+    Cheap: fields are not validated, since the stage did that when it wrote them.
+    """
+    newest, required = _kind(stage, type_name)
+    if newest in UNREAD_BODIES:
+        return newest, {}
+    newest, fields = read_fields(type_name, body)
     if not fields.keys() >= required:
         raise NotOfThisStage(f"{type_name} without {', '.join(sorted(required - fields.keys()))}")
+    return newest, fields
+
+
+@lru_cache(maxsize=1_000)
+def _kind(stage: str, type_name: str) -> tuple[str, frozenset[str]]:
+    """The newest version of a type, and which fields none is without."""
+    newest = newest_version(type_name)
+    required = REQUIRED[stage].get(newest)
+    if required is None:
+        if newest not in MESSAGES:
+            raise UnknownType(f"the type {type_name!r} is not known to this release")
+        raise NotOfThisStage(f"{type_name} is no event of {stage}")
+    return newest, required
 
 
 def named(headers: Mapping[str, bytes]) -> str:
@@ -244,3 +265,6 @@ UNSHOWN = {
     billing.SettlementRefused.TYPE,
 }
 """Events that may belong to no request: money that nobody knows the place of."""
+
+UNREAD_BODIES = {type_name for types in REQUIRED.values() for type_name in types} - CHANGES.keys() - UNSHOWN
+"""Events of which only type, time and position count here."""

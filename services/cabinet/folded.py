@@ -8,12 +8,12 @@ from uuid import UUID
 from confluent_kafka import Message
 
 from events.envelope import header_map
-from events.registry import BadBody, UnknownType, read_fields
+from events.registry import BadBody, UnknownType
 from postavka.log.record import partition_name
 from postavka.projection.copying import NULL, json_field, line
 from postavka.projection.model import Copied, Unread
 from postavka.store.mark import Mark
-from services.cabinet.fold import STAGES, UNSHOWN, Row, check, fold, named, readable
+from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, named, read, readable
 from services.cabinet.table import STAGE_OF
 
 
@@ -72,8 +72,7 @@ class Folded:
             position = int(headers["ce_position"])
             if position <= reached[1]:
                 return None
-            type_name, fields = read_fields(headers["ce_type"].decode(), message.value())
-            check(stage, type_name, fields)
+            type_name, fields = read(stage, headers["ce_type"].decode(), message.value())
             key, time = headers["ce_subject"], headers["ce_time"].decode()
             known = self._known.get(key)
             if known is None:

@@ -13,7 +13,7 @@ import psycopg
 from events.activation import Activated
 from events.approval import Approved
 from events.envelope import header_map, trace_of
-from events.registry import BadBody, UnknownType, read_fields
+from events.registry import BadBody, UnknownType
 from events.shipping import ManufacturingOrdered, ShipmentIssued
 from postavka import tracing
 from postavka.log.record import Record, partition_name
@@ -22,7 +22,7 @@ from postavka.projection.staging import generation, swap_lock
 from postavka.settings import Settings, database_url
 from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
-from services.cabinet.fold import UNSHOWN, Row, check, fold, named, readable
+from services.cabinet.fold import UNSHOWN, Row, fold, named, read, readable
 from services.cabinet.pickup import pick_up
 from services.cabinet.table import (
     SCHEMA,
@@ -100,8 +100,7 @@ class Cabinet:
                 position = int(headers["ce_position"])
                 if position <= mark.position:
                     continue  # a late duplicate of a replaced relay
-                type_name, fields = read_fields(headers["ce_type"].decode(), record.value)
-                check(STAGE_OF[record.topic], type_name, fields)
+                type_name, fields = read(STAGE_OF[record.topic], headers["ce_type"].decode(), record.value)
                 subject, time = UUID(headers["ce_subject"].decode()), headers["ce_time"].decode()
             except (KeyError, ValueError, UnknownType, BadBody) as wrong:
                 unread.append((record, named(headers), readable(str(wrong))))

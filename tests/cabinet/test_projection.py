@@ -20,7 +20,7 @@ from events.topics import STAGE_TOPICS
 from postavka.log.record import Record, partition_name
 from postavka.settings import Settings
 from postavka.store.mark import MarksMoved
-from services.cabinet.fold import STAGES, Row, fold, status
+from services.cabinet.fold import STAGES, UNREAD_BODIES, Row, fold, status
 from services.cabinet.projection import Cabinet
 from services.cabinet.table import TOPICS, load_rows, write_groups
 from tests.services.memory import NOON
@@ -126,9 +126,11 @@ def test_rows_are_the_fold_of_the_log_in_whatever_batches_it_comes(
     records: list[Record] = []
     for (stage, (type_name, fields)), which, kind in steps:
         request_id = topics.requests[which]
-        if kind == "late" and topics._positions[f"{stage}.events"]:
+        # Bodies of some types are not read: nothing is wrong with those.
+        odd = kind if type_name not in UNREAD_BODIES else ""
+        if odd == "late" and topics._positions[f"{stage}.events"]:
             records.append(topics.record(stage, request_id, type_name, {"anything": 1}, late=1))
-        elif kind == "forged":
+        elif odd == "forged":
             records.append(topics.record(stage, request_id, type_name, {}))
         else:
             records.append(topics.record(stage, request_id, type_name, fields))
