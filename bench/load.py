@@ -34,6 +34,7 @@ from events.topics import (
 from postavka.log.connection import for_librdkafka
 from postavka.log.publisher import Publisher
 from postavka.log.send import envelope_of
+from postavka.log.unreadable import headers_of
 from postavka.settings import PARTITIONS, Settings
 
 DISTRIBUTOR = "dist-north"
@@ -163,5 +164,5 @@ class Load:
     def _events(self) -> Iterator[tuple[str, str, bytes]]:
         for message in self._consumer.consume(1_000, timeout=0.01):
             if message.error() is None:
-                headers = header_map(message.headers() or ())
+                headers = header_map(headers_of(message))
                 yield headers["ce_subject"].decode(), headers["ce_type"].decode(), message.value()

@@ -31,6 +31,7 @@ from postavka.log.record import partition_name
 from postavka.log.relay import DEAD_LETTERS, envelope_of, read_events
 from postavka.log.tail import end_offsets, read_messages_to_end
 from postavka.log.topics import ensure_topics
+from postavka.log.unreadable import headers_of
 from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.stage.definition import Stage
 from postavka.stage.recovery import bring_back
@@ -137,7 +138,7 @@ def _positions(config: Settings, wanted: Mapping[Place, list[int]]) -> dict[tupl
     for batch in read_messages_to_end(config, dict.fromkeys(wanted, 0)):
         for message in batch:
             place = (message.topic(), message.partition())
-            position = header_map(message.headers() or ()).get("ce_position", b"")
+            position = header_map(headers_of(message)).get("ce_position", b"")
             if position.isdigit():
                 highest[place] = max(highest[place], int(position))
             if message.offset() in wanted[place]:
@@ -170,7 +171,7 @@ def _dead_letters(config: Settings) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, dict[int, dict[str, Any]]] = {}
     for batch in read_messages_to_end(config, {(DEAD_LETTERS, number): 0 for number in range(PARTITIONS)}):
         for message in batch:
-            headers = message.headers() or []
+            headers = headers_of(message)
             facts = {name: value.decode() for name, value in headers if name.startswith("dlq_") and value is not None}
             source, _, number = facts.get("dlq_id", "").rpartition("#")
             if not number.isdigit():

@@ -21,6 +21,7 @@ from confluent_kafka.admin import AdminClient
 from postavka.log.connection import for_librdkafka, for_producer
 from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, first_offsets, read_messages_to_end
 from postavka.log.topics import ensure_topics
+from postavka.log.unreadable import headers_of
 from postavka.settings import Settings
 from postavka.trouble import Trouble
 
@@ -126,7 +127,7 @@ class _Copy:
     def _take(self, message: Message) -> None:
         place = (message.topic(), message.partition())
         saved = self.saved[place]
-        headers = message.headers() or ()
+        headers = headers_of(message)
         self._note_input(headers)
         rows = self.rows.setdefault(place, [])
         rows.append(

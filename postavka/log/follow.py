@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, To
 
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
-from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, to_record
+from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, pass_over, to_record
 from postavka.settings import PARTITIONS, Settings
 
 
@@ -18,6 +18,7 @@ class Follower:
     """Reads topics from a moment on (None: from now), without a consumer group. A context manager."""
 
     def __init__(self, settings: Settings, topics: Sequence[str], since: datetime | None = None) -> None:
+        self._settings = settings
         self._consumer = Consumer(
             for_librdkafka(settings)
             | {"group.id": "postavka-follow", "enable.auto.commit": False, "fetch.wait.max.ms": 100}
@@ -46,6 +47,8 @@ class Follower:
                 error = message.error()
                 if error is None:
                     batch.append(to_record(message))
+                elif error.code() == KafkaError._BAD_COMPRESSION:
+                    pass_over(self._settings, self._consumer, message)
                 elif error.code() != KafkaError._PARTITION_EOF:
                     raise KafkaException(error)
             if batch:

@@ -11,10 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from postavka.log.aiokafka_records import end_of_batch
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
+from postavka.log.unreadable import headers_of
+from postavka.logs import logger
 from postavka.settings import Settings
 from postavka.trouble import Trouble
+
+log = logger(__name__)
 
 BATCH = 1_000
 WAIT_SECONDS = 0.05
@@ -41,7 +46,8 @@ class TailUnread(Trouble):
 
 def read_to_end(settings: Settings, start: TopicOffsets) -> Iterator[list[Record]]:
     """Batches of records of each (topic, partition) in `start`, from that offset (below zero: the beginning) up to the
-    end as it was when the call began. Order is kept within a partition. Raises `TailUnread` when the broker stalls.
+    end as it was when the call began. Order is kept within a partition. A batch that librdkafka can't unpack (a stage
+    makes a dead letter of it) is passed over with a warning. Raises `TailUnread` when the broker stalls.
     """
     for batch in read_messages_to_end(settings, start):
         yield [to_record(message) for message in batch]
@@ -100,12 +106,22 @@ def read_messages_to_end(
                     found.append(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     left.discard((message.topic(), message.partition()))
+                elif error.code() == KafkaError._BAD_COMPRESSION:
+                    pass_over(settings, consumer, message)
                 else:
                     raise KafkaException(error)
             if found:
                 yield found
     finally:
         consumer.close()
+
+
+def pass_over(settings: Settings, consumer: Consumer, refused: Message) -> None:
+    """Go on behind a batch that librdkafka can't unpack; it would fetch it for ever. Where that is, the batch says."""
+    topic, partition, offset = refused.topic(), refused.partition(), refused.offset()
+    behind = end_of_batch(settings, topic, partition, offset)
+    log.warning("a batch was passed over", topic=topic, partition=partition, offset=offset, why=refused.error().str())
+    consumer.seek(TopicPartition(topic, partition, behind))
 
 
 def end_offsets(settings: Settings, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
@@ -167,5 +183,5 @@ def to_record(message: Message) -> Record:
         message.timestamp()[1],
         message.key(),
         message.value(),
-        tuple(message.headers() or ()),
+        headers_of(message),
     )

@@ -14,6 +14,7 @@ from events.envelope import header_map, trace_of
 from events.registry import MESSAGES, BadBody, UnknownType, read_fields
 from events.upcasting import newest_version
 from postavka.log.record import Record, partition_name
+from postavka.log.unreadable import MARKER, UNREADABLE, headers_of
 from postavka.projection.marks import move_marks, read_marks
 from postavka.projection.model import Copied, Unread
 from postavka.projection.staging import generation, swap_lock
@@ -87,6 +88,8 @@ class Reading:
         self.marks[name] = Mark(offset, max(position, mark.position))
         if outside is None and position <= mark.position:
             return  # a late duplicate of a replaced relay
+        if UNREADABLE in said or (MARKER in said and value is None):
+            return
         type_name = said.get("ce_type", (outside or "").encode()).decode("utf-8", "replace")
         newest = newest_version(type_name)
         if newest in MESSAGES and newest not in self._how.takes:
@@ -110,7 +113,7 @@ class EntriesFold(Reading):
 
     def take(self, message: Message) -> None:  # type: ignore[override]
         """One record of librdkafka's."""
-        super().take(message.topic(), message.partition(), message.offset(), message.headers() or (), message.value())
+        super().take(message.topic(), message.partition(), message.offset(), headers_of(message), message.value())
 
     def copied(self) -> Iterator[Copied]:
         """All rows."""

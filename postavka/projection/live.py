@@ -25,6 +25,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postavka import tracing
+from postavka.log.aiokafka_records import install, to_record
 from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.pace import Pace
 from postavka.log.record import Record, partition_name
@@ -124,6 +125,7 @@ class LiveProjection:
 
     async def run(self) -> None:
         """Until told to stop; raises when it can't go on."""
+        install()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
@@ -280,10 +282,3 @@ class _SeekToMarks(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         await self._live.seek_to_marks(list(assigned))
-
-
-def to_record(record: Any) -> Record:
-    """aiokafka's record as ours."""
-    return Record(
-        record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
-    )

@@ -25,6 +25,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.transports import SchedulingStrategyT
 
+from postavka.log.aiokafka_records import install, to_record
 from postavka.log.connection import bootstrap, ssl_context
 from postavka.log.pace import Pace
 from postavka.log.record import Record, partition_name
@@ -137,6 +138,7 @@ class FaustWorker:
 
     async def start(self) -> None:
         """Join the consumer group and start reading."""
+        install()
         await self.app.start()
 
     async def stop(self, seconds: float) -> None:
@@ -176,13 +178,6 @@ class FaustWorker:
     def waiting(self) -> int:
         """Fetches that have arrived and are not handled yet."""
         return self._queue.qsize() + bool(self._rest)
-
-
-def to_record(record: Any) -> Record:
-    """aiokafka's record as ours."""
-    return Record(
-        record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
-    )
 
 
 def _app(settings: Settings, name: str) -> StageApp:

@@ -25,6 +25,7 @@ from events.upcasting import newest_version
 from postavka import tracing
 from postavka.clock import Clock
 from postavka.log.record import Record, partition_name
+from postavka.log.unreadable import is_marker, why_unreadable
 from postavka.logs import logger
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.mark import Mark
@@ -237,6 +238,12 @@ class _Work:
         found = []
         for record in self.records:
             if self.retried is None and not self._advance(record):
+                continue
+            if is_marker(record):
+                self.outcome.skipped += 1
+                continue
+            if (why := why_unreadable(record.headers)) is not None:
+                self._refuse(record, "unreadable", why)
                 continue
             feed = self.runner.inputs[record.topic]
             headers = header_map(record.headers)

@@ -16,7 +16,9 @@ from postavka.stage.definition import Input, Stage
 from services.audit.lanes import Lane, Past, Step, incoming_of
 from services.audit.recorded import Oracle, Recorded
 
-NOT_DECIDERS = frozenset(("unknown-type", "no-position", "too-large", "bad-body", "wrong-key", "no-subject"))
+NOT_DECIDERS = frozenset(
+    ("unreadable", "unknown-type", "no-position", "too-large", "bad-body", "wrong-key", "no-subject")
+)
 """Codes of dead letters that no decider has seen."""
 MOST_FIELDS = 6
 

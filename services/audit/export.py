@@ -23,6 +23,7 @@ from confluent_kafka import Message
 from events.envelope import Envelope, EnvelopeError, header_map, rfc3339
 from events.topics import CHECKPOINTS, ERASURES
 from postavka.log.tail import read_messages_to_end
+from postavka.log.unreadable import headers_of
 from postavka.settings import PARTITIONS, Settings
 from postavka.trouble import Trouble
 from services.audit import keys
@@ -202,7 +203,7 @@ def _within(row: Row, first: int | None, last: int | None, wanted: Wanted) -> bo
 
 def row_of(message: Message) -> Row:
     """A record as a row: its coordinates, its envelope where it has one, and all of it as it is."""
-    headers, key, value = message.headers() or (), message.key(), message.value()
+    headers, key, value = headers_of(message), message.key(), message.value()
     return _raw(message.topic(), message.partition(), message.offset(), message.timestamp()[1], key, value, headers)
 
 

@@ -23,6 +23,7 @@ from events.topics import BANK_PAYMENTS, distributor_of
 from postavka.log.partitioner import partition_of
 from postavka.log.record import partition_name
 from postavka.log.tail import read_messages_to_end
+from postavka.log.unreadable import headers_of
 from postavka.settings import PARTITIONS, Settings
 from services.audit.cut import Cut
 from services.audit.findings import Findings
@@ -108,7 +109,8 @@ class _Log:
 
     def _take(self, message: Message) -> None:
         topic, partition = message.topic(), message.partition()
-        stage, headers = STAGE_OF[topic], dict(message.headers() or ())
+        stage = STAGE_OF[topic]
+        headers: dict[str, Any] = dict(headers_of(message))
         try:
             position = int(headers["ce_position"])
             if position <= self._highest.get((topic, partition), 0):

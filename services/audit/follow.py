@@ -29,7 +29,9 @@ from events.topics import CHECKPOINTS
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import partition_name
 from postavka.log.send import Sender
+from postavka.log.tail import pass_over
 from postavka.log.topics import check_topics
+from postavka.log.unreadable import headers_of
 from postavka.logs import logger
 from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.stage import metrics
@@ -156,6 +158,8 @@ class Follower:
             error = message.error()
             if error is None:
                 self._take(message)
+            elif error.code() == KafkaError._BAD_COMPRESSION:
+                pass_over(self.config, self._consumer, message)
             elif error.code() != KafkaError._ALL_BROKERS_DOWN:
                 log.warning("reading", error=error.str())
         for name, followed in self.logs.items():
@@ -176,7 +180,7 @@ class Follower:
         followed = self.logs[name]
         self._next[name, partition] = offset + 1
         try:
-            position = position_of(name, message.key(), message.headers() or (), message.value())
+            position = position_of(name, message.key(), headers_of(message), message.value())
         except Foreign as why:
             self._note(message, f"foreign: {why}", None)
             return

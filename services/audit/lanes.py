@@ -26,6 +26,7 @@ from events.upcasting import newest_version
 from postavka.log.partitioner import partition_of
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import read_messages_to_end, to_record
+from postavka.log.unreadable import headers_of, why_unreadable
 from postavka.settings import PARTITIONS, Settings
 from postavka.stage.definition import Incoming, Input, Stage
 from services.audit.cut import Cut
@@ -145,7 +146,7 @@ def _past_of(messages: Iterable[KafkaMessage], cut: Cut) -> dict[str, dict[UUID,
         stage = STAGE_OF.get(message.topic())
         if stage is None:
             continue
-        headers = header_map(message.headers() or ())
+        headers = header_map(headers_of(message))
         try:
             position = int(headers["ce_position"])
             subject, version = headers["ce_id"].decode().rsplit("/", 1)
@@ -176,7 +177,7 @@ def _of_feed(feed: Input, messages: Sequence[KafkaMessage], log: Log) -> Iterabl
 
 def _again(message: KafkaMessage, seen: dict[str, int]) -> bool:
     try:
-        position = int(header_map(message.headers() or ())["ce_position"])
+        position = int(header_map(headers_of(message))["ce_position"])
     except (KeyError, ValueError):
         return True
     before = seen.get(message.topic(), 0)
@@ -221,8 +222,11 @@ def coordinates_of(record: KafkaMessage) -> str:
 
 
 def type_of(record: KafkaMessage, feed: Input) -> str:
-    """As a stage's runner reads it."""
-    raw = header_map(record.headers() or ()).get("ce_type")
+    """As a stage's runner reads it; nothing for what it can't read."""
+    headers = headers_of(record)
+    if why_unreadable(headers) is not None:
+        return ""
+    raw = header_map(headers).get("ce_type")
     return raw.decode("utf-8", "replace") if raw is not None else feed.default_type or ""
 
 

@@ -12,6 +12,7 @@ from psycopg.sql import SQL, Identifier
 from events.envelope import header_map
 from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.log.relay import envelope_of
+from postavka.log.unreadable import headers_of
 from postavka.store.recorder import SELECT_EVENTS, RecordedEvent
 from services.audit.verifier import leaf_data, leaf_hash
 
@@ -55,7 +56,7 @@ def leaf_of_record(key: bytes | None, headers: RawHeaders, value: bytes | None) 
 
 def leaf_of_message(message: Message) -> bytes:
     """The same of librdkafka's message."""
-    return leaf_of_record(message.key(), message.headers() or (), message.value())
+    return leaf_of_record(message.key(), headers_of(message), message.value())
 
 
 def leaf_of_event(log: str, event: RecordedEvent) -> bytes:

@@ -25,6 +25,7 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from postavka.log.partitioner import partition_of
 from postavka.log.tail import read_messages_to_end
+from postavka.log.unreadable import headers_of
 from postavka.settings import PARTITIONS, Settings
 from services.audit.findings import Findings
 from services.audit.logs import NULL
@@ -256,7 +257,7 @@ class StoredAndPublished:
 def digest_of(message: Message) -> tuple[int | None, bytes]:
     """The position of a record, and its leaf hash: `leaf_hash(leaf_of_message(message))`, made for millions."""
     position = None
-    key, value, headers = message.key() or b"", message.value() or b"", message.headers() or ()
+    key, value, headers = message.key() or b"", message.value() or b"", headers_of(message)
     parts = [_BEGIN, len(key).to_bytes(4, "big"), key, len(headers).to_bytes(4, "big")]
     for name, content in headers:
         if content is None:

@@ -24,6 +24,7 @@ import psycopg
 from events.envelope import header_map
 from events.topics import CHECKPOINTS
 from postavka.log.tail import end_offsets, read_messages_to_end
+from postavka.log.unreadable import headers_of
 from postavka.settings import PARTITIONS, Settings
 from services.audit import keys as signing
 from services.audit.logs import (
@@ -244,7 +245,7 @@ def read_topic(config: Settings, log: str, told: Told = lambda what, count: None
     for batch in read_messages_to_end(config, dict.fromkeys(places, 0)):
         for message in batch:
             try:
-                position = position_of(log, message.key(), message.headers() or (), message.value())
+                position = position_of(log, message.key(), headers_of(message), message.value())
             except Foreign as why:
                 find(message, "foreign", None, f"was not written by the stage: it has {why}")
                 continue
@@ -420,7 +421,7 @@ def _on_topic(config: Settings, connection: psycopg.Connection[Any], log: str, w
     found: Described = {}
     for batch in read_messages_to_end(config, dict.fromkeys(((log, number) for number in range(PARTITIONS)), 0)):
         for message in batch:
-            named = header_map(message.headers() or ())
+            named = header_map(headers_of(message))
             position = named.get("ce_position", b"")
             if position.isdigit() and int(position) in wanted:
                 name = b" ".join((named.get("ce_type", b"?"), named.get("ce_id", b"?"))).decode("utf-8", "replace")

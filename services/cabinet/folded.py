@@ -10,6 +10,7 @@ from confluent_kafka import Message
 from events.envelope import header_map
 from events.registry import BadBody, UnknownType
 from postavka.log.record import partition_name
+from postavka.log.unreadable import headers_of
 from postavka.projection.copying import NULL, json_field, line
 from postavka.projection.model import Copied, Unread
 from postavka.store.mark import Mark
@@ -66,7 +67,7 @@ class Folded:
         if reached is None:
             reached = self._reached[topic, partition] = [-1, 0]
         reached[0] = message.offset()
-        headers = dict(message.headers() or ())
+        headers: dict[str, Any] = dict(headers_of(message))
         stage = STAGE_OF[topic]
         try:
             position = int(headers["ce_position"])
@@ -79,7 +80,7 @@ class Folded:
                 subject = UUID(key.decode())
                 known = self._of(subject, key) if type_name not in UNSHOWN else (subject, {})
         except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
-            said = header_map(message.headers() or ())
+            said = header_map(headers_of(message))
             self.unread.append((topic, partition, reached[0], named(said), readable(str(wrong))))
             return None
         reached[1] = position

@@ -17,6 +17,7 @@ from events.registry import BadBody, UnknownType
 from events.shipping import ManufacturingOrdered, ShipmentIssued
 from postavka import tracing
 from postavka.log.record import Record, partition_name
+from postavka.log.unreadable import is_marker
 from postavka.logs import logger
 from postavka.projection.staging import generation, swap_lock
 from postavka.settings import Settings, database_url
@@ -95,6 +96,8 @@ class Cabinet:
             if record.offset <= mark.offset:
                 continue
             marks[name] = Mark(record.offset, mark.position)
+            if is_marker(record):
+                continue
             headers = header_map(record.headers)
             try:
                 position = int(headers["ce_position"])

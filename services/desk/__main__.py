@@ -10,19 +10,20 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
 from events.commands import KitManufactured
-from events.envelope import Envelope
-from events.registry import decode, encode
+from events.envelope import Envelope, EnvelopeError
+from events.registry import BadBody, UnknownType, decode, encode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
 from postavka import tracing
+from postavka.log.aiokafka_records import install, to_record
 from postavka.log.connection import for_aiokafka
 from postavka.log.pace import Pace
 from postavka.log.publisher import Publisher
+from postavka.log.record import Record
 from postavka.log.send import envelope_of
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
@@ -58,6 +59,7 @@ async def run(config: Settings) -> None:
         fetch_max_wait_ms=500,
     )
     http, port = await serve_health(config.http_host, config.http_port, lambda: (True, {"service": "desk"}))
+    install()
     await consumer.start()
     log.info("at work", port=port)
     answering = asyncio.create_task(_answer(config, consumer, secret))
@@ -78,7 +80,7 @@ async def _answer(config: Settings, consumer: AIOKafkaConsumer, secret: bytes) -
     pace = Pace(WAIT_MS)
     while True:
         fetched = await consumer.getmany(timeout_ms=1_000, max_records=1_000)
-        records = [record for batch in fetched.values() for record in batch]
+        records = [to_record(record) for batch in fetched.values() for record in batch]
         pace.fetched(consumer, bool(records))
         if records:
             started = time.monotonic()
@@ -101,10 +103,14 @@ def _lag(consumer: AIOKafkaConsumer, handled: dict[Any, int]) -> int:
     return sum(max(0, end - handled.get(each, end)) for each, end in ends.items())
 
 
-def _send_kits(records: list[Any], publisher: Publisher, secret: bytes) -> None:
+def _send_kits(records: list[Record], publisher: Publisher, secret: bytes) -> None:
     for record in records:
-        envelope = Envelope.read(record.headers)
-        order = decode(envelope.type, record.value)
+        try:
+            envelope = Envelope.read(record.headers)
+            order = decode(envelope.type, record.value)
+        except (EnvelopeError, UnknownType, BadBody) as wrong:  # shipping writes no such thing; others may
+            log.warning("no order", place=f"{record.topic}/{record.partition}/{record.offset}", why=str(wrong)[:300])
+            continue
         if isinstance(order, ManufacturingOrdered):
             kit = make_kit(envelope.subject, order, secret)
             made = KitManufactured.model_validate({"request_id": envelope.subject, "kit": kit})

@@ -30,6 +30,7 @@ from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_
 from events.upcasting import newest_version
 from postavka.clock import Clock
 from postavka.log.record import Record, partition_name
+from postavka.log.unreadable import why_unreadable
 from postavka.logs import logger
 from postavka.privacy.vault import open_vault
 from postavka.projection.model import Unread
@@ -204,7 +205,7 @@ def sift(record: Record, mark: Mark) -> tuple[Mark, Read | None, Unread | None]:
 
 def _answer(record: Record) -> Read | None:
     """A distributor's answer, if billing can take it; what it can't take comes as a dead letter."""
-    if record.value is None or len(record.value) > LARGEST_BODY:
+    if record.value is None or len(record.value) > LARGEST_BODY or why_unreadable(record.headers) is not None:
         return None
     type_name = header_map(record.headers).get("ce_type", DistributorConfirmation.TYPE.encode())
     try:

@@ -22,6 +22,8 @@ from psycopg.sql import SQL, Composed, Identifier
 from events.model import Event
 from events.ops import DeadLetterCorrected, DeadLetterDiscarded, DeadLetterRetried, LetterPlace
 from events.topics import STAGE_TOPICS
+from postavka.log.aiokafka_records import raw_headers
+from postavka.log.unreadable import RAW_HEADERS
 from postavka.trouble import Trouble
 from services.ops.store import acting, cause_of, record
 
@@ -34,6 +36,8 @@ SETTLED = ("done", "corrected", "discarded")
 
 DIAGNOSES = {
     "unknown-type": "Этот выпуск не знает такого типа сообщения. После обновления повторите: запись будет прочитана.",
+    "unreadable": "Запись нельзя разобрать: имя заголовка — не текст в UTF-8 либо пачка записей слишком велика после "
+    "распаковки. Повтор не поможет. Одиночную запись можно исправить; пачку должен прислать заново отправитель.",
     "no-position": "Событие без позиции: его записала не сама стадия. Ищите, кто пишет в её топик в обход неё.",
     "too-large": "Запись больше, чем читается (1 000 000 байт). Отправителю нужно прислать её короче.",
     "bad-body": "Тело не подходит под схему типа. Причина называет поля; исправьте их или попросите отправителя.",
@@ -277,7 +281,7 @@ def correct(conninfo: str, stage: str, number: int, by: str, reason: str, key: b
             SQL("SELECT headers FROM {}.dead_letters WHERE id = %s").format(Identifier(stage)), (number,)
         ).fetchone()
         assert headers is not None  # noqa: S101
-        mended = [*headers[0], ["dlq_corrects", base64.b64encode(f"{stage}/{number}".encode()).decode()]]
+        mended = [*_legible(headers[0]), ["dlq_corrects", base64.b64encode(f"{stage}/{number}".encode()).decode()]]
         act.execute(
             "INSERT INTO corrections (stage, letter, topic, key, value, headers) VALUES (%s, %s, %s, %s, %s, %s)",
             (stage, number, place.topic, key, value, orjson.dumps(mended).decode()),
@@ -302,6 +306,17 @@ def unsent_corrections(connection: psycopg.Connection[Any], limit: int = 500) ->
 def corrections_sent(connection: psycopg.Connection[Any], ids: Sequence[int]) -> None:
     """The broker has them."""
     connection.execute("UPDATE ops.corrections SET sent_at = now() WHERE id = ANY(%s)", (list(ids),))
+
+
+def _legible(stored: list[list[str | None]]) -> list[list[str | None]]:
+    """The headers that a correction takes over: of an unreadable record its own, with names that are text."""
+    raw = next((value for name, value in stored if name == RAW_HEADERS), None)
+    if raw is None:
+        return stored
+    return [
+        [name.decode("utf-8", "backslashreplace"), None if value is None else base64.b64encode(value).decode()]
+        for name, value in raw_headers(base64.b64decode(raw))
+    ]
 
 
 def headers_of(stored: Sequence[Sequence[str | None]]) -> tuple[tuple[str, bytes | None], ...]:

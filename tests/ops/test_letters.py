@@ -10,6 +10,7 @@ import pytest
 from events.ops import DeadLetterCorrected, DeadLetterDiscarded, DeadLetterRetried
 from events.registry import decode
 from postavka.log.record import Record
+from postavka.log.unreadable import RAW_HEADERS
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import migrate
 from postavka.store.recorder import Batch, DeadLetter, EventRecorder
@@ -113,6 +114,18 @@ def test_a_correction_waits_to_be_sent_with_the_headers_of_the_old_record(url: s
     ((_, _, event),) = acts(url)
     assert isinstance(event, DeadLetterCorrected)
     assert statuses(url) == ["corrected"]
+
+
+def test_a_correction_of_an_unreadable_record_has_its_headers_with_names_that_are_text(url: str) -> None:
+    raw = b"\x04" + b"\x08na\xffm\x02x" + b"\x02b\x01"  # two headers, each part after its length
+    datastore = SchemaDatastore(url, "billing")
+    found = Record("bank.payments", 3, 0, 0, b"k", b"{}", (("postavka-unreadable", b"why"), (RAW_HEADERS, raw)))
+    EventRecorder(datastore).append(Batch(dead_letters=[DeadLetter(found, "unreadable", "why", None)]))
+    datastore.close()
+    letters.correct(url, "billing", 1, "anna", "the name", b"k", b"{}")
+    with psycopg.connect(url) as connection:
+        (row,) = letters.unsent_corrections(connection)
+    assert letters.headers_of(row["headers"])[:-1] == (("na\\xffm", b"x"), ("b", None))
 
 
 def test_what_is_settled_cannot_be_corrected(url: str) -> None:

@@ -30,6 +30,8 @@ import psycopg
 from confluent_kafka import Consumer, Message, TopicPartition
 from psycopg.rows import dict_row
 
+from postavka.log.unreadable import headers_of
+
 STAGES = ("request", "approval", "billing", "shipping", "activation")
 PARTITIONS = 12
 SILENCE_SECONDS = 60
@@ -112,7 +114,7 @@ def read(kafka: Mapping[str, Any], topics: Iterable[str]) -> list[Told]:
             message.partition(),
             message.offset(),
             message.key().decode(),
-            {name: value.decode() for name, value in message.headers() or ()},
+            {name: value.decode() for name, value in headers_of(message)},
             json.loads(message.value()),
         )
         for message in read_raw(kafka, topics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import zlib
@@ -13,6 +14,8 @@ import pytest
 from confluent_kafka import Producer
 from psycopg.sql import SQL, Identifier
 
+from postavka.log.unreadable import headers_of
+from tests.odd_records import write_oddly
 from tests.system.conftest import System, wait_until
 from tests.system.oracle import read
 from tests.system.traffic import DISTRIBUTOR, PARTNER, Traffic
@@ -115,6 +118,40 @@ def assert_goes_on(system: System) -> None:
     wait_until(taken, "the partition goes on")
 
 
+def test_a_header_name_that_is_no_text(system: System):
+    """Both client libraries give up on such a record. It is kept whole, names included, and may be tried again."""
+    before = len(letters_of(system, "request"))
+    odd = (str(uuid4()).encode(), body(), [(b"ce_type", b"SubmitRequest.v1"), (b"na\xffme", b"x")])
+    asyncio.run(write_oddly(system.config, "commands.requests", PARTITION, [odd]))
+    wait_until(lambda: len(letters_of(system, "request")) > before, "it is among the dead letters")
+    assert letters_of(system, "request")[-1][0] == "unreadable"
+    assert_goes_on(system)
+    told = json.loads(system.cli("dead-letters", "list", "--stage", "request", "--code", "unreadable", "--json"))
+    assert "na\ufffdme" in told[0]["headers"]["postavka-raw-headers"]
+
+
+def test_a_forged_event_with_such_a_name_stops_no_reader(system: System):
+    before = {stage: len(letters_of(system, stage)) for stage in ("billing", "shipping")}
+    headers = [(b"ce_type", b"Approved.v2"), (b"ce_position", b"999999"), (b"\xff", b"")]
+    asyncio.run(write_oddly(system.config, "approval.events", PARTITION, [(b"x", b"{}", headers)]))
+    system.forged += 1
+    wait_until(
+        lambda: all(len(letters_of(system, stage)) > count for stage, count in before.items()), "both have put it aside"
+    )
+    assert letters_of(system, "billing")[-1][0] == letters_of(system, "shipping")[-1][0] == "unreadable"
+    assert_goes_on(system)
+
+
+def test_a_transaction_of_a_sender_leaves_no_lag_behind(system: System):
+    """Its marker takes an offset that holds no record."""
+    producer = Producer({**system.kafka, "transactional.id": f"bank-{uuid4()}"})
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.produce("bank.payments", b"{}", b"k", PARTITION, headers=[("ce_type", b"BankPayment.v1")])
+    producer.commit_transaction()
+    system.settle()
+
+
 def test_a_forged_event_on_a_stage_topic_stops_nothing(system: System):
     """Only a stage writes on its topic (the broker's ACL); if somebody could, the readers would go on all the same."""
     before = {stage: len(letters_of(system, stage)) for stage in ("billing", "shipping")}
@@ -151,7 +188,7 @@ def raw_dead_letters(system: System) -> list[tuple[bytes | None, dict[str, str]]
         for message in consumer.consume(1_000, timeout=0.2):
             headers = {
                 name.removeprefix("dlq_"): value.decode("utf-8", "replace")
-                for name, value in message.headers() or ()
+                for name, value in headers_of(message)
                 if value
             }
             found.append((message.value(), headers))

@@ -17,6 +17,8 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
+from postavka.log.unreadable import headers_of
+
 STAGES = ("request", "approval", "billing", "shipping", "activation")
 PARTITIONS = 12
 
@@ -201,7 +203,7 @@ class Traffic:
         for message in self._consumer.consume(500, timeout=0.02):
             if message.error() is not None:
                 continue
-            headers = dict(message.headers() or ())
+            headers = dict(headers_of(message))
             subject, type_name = headers["ce_subject"].decode(), headers["ce_type"].decode()
             plan = self.plans.get(subject)
             if plan is None:
