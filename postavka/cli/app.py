@@ -7,37 +7,13 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-import psycopg
-from confluent_kafka import KafkaException
 from cyclopts import App
-from pydantic import ValidationError
 from rich.markup import escape
 
-from events.registry import explain
-from postavka.cli.accounts import token, user
-from postavka.cli.acls import acls
-from postavka.cli.audit import audit
-from postavka.cli.backup import backup, restore
-from postavka.cli.cabinet import cabinet
-from postavka.cli.connection import connected
-from postavka.cli.distributor import distributor
-from postavka.cli.doctor import doctor
-from postavka.cli.documents import counterparty, documents, postal
-from postavka.cli.events import log
-from postavka.cli.letters import letters
-from postavka.cli.notices import notices
-from postavka.cli.ops import ops, top
 from postavka.cli.output import console, errors, table
-from postavka.cli.payments import payments, statement
-from postavka.cli.privacy import privacy
-from postavka.cli.rebuild import rebuild
-from postavka.cli.reconcile import reconcile
-from postavka.cli.reference import reference
-from postavka.cli.send import activate, confirm, pay, request, sign
 from postavka.runtime.progress import Spoken
 from postavka.settings import settings
 from postavka.trouble import Trouble
-from services.reference.file import ReferenceFileError
 
 app = App(
     name="postavka",
@@ -52,31 +28,55 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-PARTS = (
-    request,
-    cabinet,
-    documents,
-    postal,
-    counterparty,
-    log,
-    letters,
-    ops,
-    payments,
-    statement,
-    reference,
-    distributor,
-    acls,
-    notices,
-    audit,
-    privacy,
-    rebuild,
-    user,
-    token,
-)
-for part in PARTS:
-    app.command(part)
-for command in (backup, restore, confirm, pay, activate, sign, reconcile, doctor, top):
-    app.command(command)
+LAZY = {
+    "request": ("send:request", "Submit or withdraw a purchase request (L4-L11)."),
+    "confirm": (
+        "send:confirm",
+        "Answer as a distributor: ready to pay the invoice for the partner's request, or not (L17).",
+    ),
+    "pay": ("send:pay", "Report a payment, as the bank's statement would (L17, direct sale)."),
+    "activate": (
+        "send:activate",
+        "Activate a delivery: as the partner that bought it, or as the user with the code from the kit (L19).",
+    ),
+    "sign": ("send:sign", "Return a signed document (L16): the signature is checked against the exact bytes issued."),
+    "cabinet": ("cabinet:cabinet", "The partners' cabinet."),
+    "documents": ("documents:documents", "Documents that were issued: acts, invoices, shipping documents (L14-L16)."),
+    "post": ("documents:postal", "The postal queue: what to print and post, and the tracking numbers (L15)."),
+    "counterparty": (
+        "documents:counterparty",
+        "Play a counterparty on the local exchange operator: what it has received, sign it, refuse it. For trying.",
+    ),
+    "log": ("events:log", "Look at the event log."),
+    "dead-letters": ("letters:letters", "Records that could not be taken: kept as they came, with the reason."),
+    "ops": ("ops:ops", "What waits and for whom, how the streams do, and what to put right."),
+    "top": ("ops:top", "A live view of everything: what waits, streams, services. Ctrl-C ends it."),
+    "payments": ("payments:payments", "Money that the bank has reported: what is unmatched, owed, or in debt."),
+    "statement": ("payments:statement", "Bank statements in the form 1CClientBankExchange (L17, direct sales)."),
+    "reconcile": (
+        "reconcile:reconcile",
+        "Compare invoices, payments, confirmations and signed documents of a month; print what is open.",
+    ),
+    "reference": ("reference:reference", "Reference data: partners, distributors, products, contracts."),
+    "distributor": (
+        "distributor:distributor",
+        "Distributors as clients of Kafka: each writes its answers and reads what it is told, and nothing else.",
+    ),
+    "acls": ("acls:acls", "Permissions of our own services on Kafka: each stage's topic has one writer."),
+    "notices": ("notices:notices", "E-mail to partners and distributors: what was sent, what waits, what failed."),
+    "audit": ("audit:audit", "For auditors: history, as-of, replay, verify, export. Changes nothing."),
+    "privacy": ("privacy:privacy", "Personal data: who can be found, forgetting a person, what lies in the clear."),
+    "backup": ("backup:backup", "Take a copy of everything while it works: PostgreSQL, topics, documents, evidence."),
+    "restore": ("backup:restore", "Put a copy back, into an empty database and an empty broker."),
+    "rebuild": ("rebuild:rebuild", "When only one half is left: PostgreSQL from the topics, or the topics from it."),
+    "user": ("accounts:user", "Who may sign in to the cabinet, and as what."),
+    "token": ("accounts:token", "Tokens of programs for the REST API."),
+    "doctor": ("doctor:doctor", "Look at everything that is needed, and say what to do about what is not well."),
+}
+"""Commands by name: where each is, and its line in `postavka --help`. A module is imported when its command is asked
+for: importing all takes longer than most commands do."""
+for name, (place, line) in LAZY.items():
+    app.command(f"postavka.cli.{place}", name=name, help=line)
 
 
 @app.command
@@ -117,6 +117,7 @@ def demo(*, stay: bool = True) -> None:
 def topics() -> None:
     """Create what topics are missing, with one for each distributor of the reference data."""
     from events.topics import topic_names
+    from postavka.cli.connection import connected
     from postavka.log.topics import ensure_topics
     from postavka.settings import database_url
     from services.reference.store import distributor_ids
@@ -145,16 +146,35 @@ def main() -> None:
     """Entry point: errors a person can do something about are one line, not a traceback."""
     try:
         app()
-    except (Trouble, ReferenceFileError) as known:
+    except Trouble as known:
         _end(str(known))
-    except ValidationError as wrong:
-        _end(explain(wrong))
-    except psycopg.OperationalError as away:
-        _end(f"PostgreSQL: {away}. `postavka doctor` looks at everything.")
-    except KafkaException as away:
-        _end(f"Kafka: {away.args[0].str()}. `postavka doctor` looks at everything.")
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if (said := _explained(error)) is None:
+            raise
+        _end(said)
+
+
+def _explained(error: Exception) -> str | None:
+    """In a line what libraries say; None for a defect of ours. They are imported here for the same reason: whatever
+    raised an error has imported its library."""
+    import psycopg
+    from confluent_kafka import KafkaException
+    from pydantic import ValidationError
+
+    from events.registry import explain
+    from services.reference.file import ReferenceFileError
+
+    if isinstance(error, ReferenceFileError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return explain(error)
+    if isinstance(error, psycopg.OperationalError):
+        return f"PostgreSQL: {error}. `postavka doctor` looks at everything."
+    if isinstance(error, KafkaException):
+        return f"Kafka: {error.args[0].str()}. `postavka doctor` looks at everything."
+    return None
 
 
 def _end(message: str) -> NoReturn:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from postavka.log.aiokafka_records import end_of_batch
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
 from postavka.log.unreadable import headers_of
@@ -118,6 +117,8 @@ def read_messages_to_end(
 
 def pass_over(settings: Settings, consumer: Consumer, refused: Message) -> None:
     """Go on behind a batch that librdkafka can't unpack; it would fetch it for ever. Where that is, the batch says."""
+    from postavka.log.aiokafka_records import end_of_batch  # seldom needed, and aiokafka takes a while to import
+
     topic, partition, offset = refused.topic(), refused.partition(), refused.offset()
     behind = end_of_batch(settings, topic, partition, offset)
     log.warning("a batch was passed over", topic=topic, partition=partition, offset=offset, why=refused.error().str())
