@@ -3,7 +3,8 @@
 Runs at every start of a worker, before anything is read or published; when nothing is missing it costs one look at the
 end of the topic. Events come back under their own positions, byte for byte, with the values they claim; the inputs they
 were made from are noted, so that reading those again makes nothing twice. What had been decided but was not on the
-topic yet is decided anew from its inputs.
+topic yet is decided anew from its inputs. Of an input with several events only the first may have been published: the
+last input of each partition is decided once more on the state that it was decided on, and what is missing is added.
 
 Stop all workers of the stage before restoring its schema: one that still runs notices (`StoreWentBack`) and ends.
 """
@@ -18,12 +19,14 @@ import psycopg
 
 from events.envelope import Envelope
 from events.registry import decode
+from postavka.log.partitioner import partition_of
 from postavka.log.record import Record
 from postavka.log.relay import read_checkpoint
-from postavka.log.tail import read_to_end
+from postavka.log.tail import end_offsets, first_offsets, read_messages_to_end, read_to_end, to_record
 from postavka.logs import logger
-from postavka.settings import Settings
+from postavka.settings import PARTITIONS, Settings
 from postavka.stage.definition import Stage
+from postavka.stage.runner import StageRunner
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.recorder import RecordedEvent
 
@@ -56,9 +59,51 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
                     events,
                     lambda event: stage.claims(event.originator_id, decode(event.type, event.body)),  # type: ignore[arg-type]
                 )
+                _note_incomplete(connection, events)
         if events:
             log.warning("events came back from the topic into an older store", stage=stage.name, events=len(events))
     return len(events)
+
+
+def _note_incomplete(connection: psycopg.Connection[Any], events: Sequence[RecordedEvent]) -> None:
+    # A partition has its events in order of position: only what came last can have been cut off.
+    last = {partition_of(str(event.originator_id).encode(), PARTITIONS): event.input for event in events}
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO incomplete_inputs (input) VALUES (%s) ON CONFLICT DO NOTHING",
+            [(each,) for each in last.values() if each is not None],
+        )
+
+
+def complete_inputs(runner: StageRunner, fetch: Callable[[str], Record | None]) -> int:
+    """Add what is missing of inputs that may have been published in part; returns how many events. Before anything
+    else is read. `fetch` gives the record of an input (`topic/partition/offset`)."""
+    datastore, count = runner.recorder.datastore, 0
+    with datastore.get_connection() as connection:
+        inputs = [row["input"] for row in connection.execute("SELECT input FROM incomplete_inputs ORDER BY input")]
+    for each in inputs:
+        record = fetch(each)
+        if record is None:
+            log.error("an input that may lack events is not on its topic any more", input=each)
+        else:
+            count += len(runner.complete(record).events)
+        with datastore.get_connection() as connection:
+            connection.execute("DELETE FROM incomplete_inputs WHERE input = %s", (each,))
+    if count:
+        log.warning("events were missing of inputs that came back", stage=runner.stage.name, events=count)
+    return count
+
+
+def fetch_input(settings: Settings, coordinates: str) -> Record | None:
+    """One record of a topic by `topic/partition/offset`; None when there is none any more."""
+    topic, partition, offset = coordinates.rsplit("/", 2)
+    place, wanted = (topic, int(partition)), int(offset)
+    if not first_offsets(settings, [place])[place] <= wanted < end_offsets(settings, [place])[place]:
+        return None
+    for batch in read_messages_to_end(settings, {place: wanted}, {place: wanted + 1}):
+        for message in batch:
+            return to_record(message)
+    return None
 
 
 def imported_inputs(datastore: SchemaDatastore) -> frozenset[str]:

@@ -136,6 +136,13 @@ class StageRunner:
             total.handled += outcome.handled
         return total
 
+    def complete(self, record: Record) -> Outcome:
+        """Decide an input once more, of whose events perhaps only the first came back from the topic, and add the rest.
+        The marks stay: read again, the input is skipped."""
+        work = _Work(self, [record], completing=True)
+        work.complete()
+        return work.outcome
+
     def _attempt(self, records: Sequence[Record], retried: DeadLetter | None) -> Outcome:
         for tries in range(MOST_TRIES):
             names = {partition_name(record.topic, record.partition) for record in records}
@@ -170,14 +177,15 @@ class StageRunner:
         if missing:
             stored = self.recorder.load(missing)
             for subject in missing:
-                found[subject] = self._fold(stored.get(subject, ()))
+                found[subject] = self.fold(stored.get(subject, ()))
         return found
 
     def remembers(self, subject: UUID) -> bool:
         """Is the state of this request in the cache?"""
         return subject in self._cache
 
-    def _fold(self, stored: Iterable[RecordedEvent]) -> RequestState:
+    def fold(self, stored: Iterable[RecordedEvent]) -> RequestState:
+        """The state that these events of one request lead to."""
         folded = RequestState(self.stage.initial)
         for event in stored:
             folded.state = self.stage.evolve(folded.state, decode(event.type, event.body))
@@ -197,11 +205,20 @@ class StageRunner:
 class _Work:
     """One try at one batch."""
 
-    def __init__(self, runner: StageRunner, records: Sequence[Record], retried: DeadLetter | None = None) -> None:
+    def __init__(
+        self,
+        runner: StageRunner,
+        records: Sequence[Record],
+        retried: DeadLetter | None = None,
+        completing: bool = False,
+    ) -> None:
         self.runner = runner
         self.stage = runner.stage
         self.records = records
         self.retried = retried
+        self.again = completing or retried is not None
+        """Marks and positions are past these records."""
+        self.completing = completing
         self.batch = Batch()
         self.outcome = Outcome()
         self.marks: dict[str, Mark] = {}
@@ -231,13 +248,39 @@ class _Work:
         self.outcome.events = self.batch.events
         return self.outcome
 
+    def complete(self) -> None:
+        """What `StageRunner.complete` does."""
+        for each in self._find_subjects(self._sift()):
+            stored = self.runner.recorder.load([each.subject]).get(each.subject, [])
+            made = [event for event in stored if event.input == each.record.coordinates]
+            if not made:
+                continue
+            before = self.runner.fold(event for event in stored if event.version < made[0].version)
+            facts = self.stage.gather([each], self.runner.recorder, {each.subject: before.state})
+            decision = self._ask(each, before, facts)
+            if isinstance(decision, Unacceptable):
+                continue
+            first, rest = decision[: len(made)], decision[len(made) :]
+            if not rest or [event.TYPE for event in first] != [newest_version(event.type) for event in made]:
+                continue
+            if made[-1] is stored[-1] and list(first) == [decode(event.type, event.body) for event in made]:
+                self._record(each, self.runner.fold(stored), rest)
+            else:  # on other facts than those on record, or behind something else, the rest would not fit
+                self._refuse(
+                    each.record, "incomplete", f"not published: {', '.join(event.TYPE for event in rest)}", each.subject
+                )
+        if self.batch.events or self.batch.dead_letters:
+            self.runner.recorder.append(self.batch)
+        self.steps.end()
+        self.outcome.events = self.batch.events
+
     # From records to messages
 
     def _sift(self) -> list[tuple[Record, Envelope, Message]]:
         """Everything of the batch that is for this stage and can be read."""
         found = []
         for record in self.records:
-            if self.retried is None and not self._advance(record):
+            if not self.again and not self._advance(record):
                 continue
             if is_marker(record):
                 self.outcome.skipped += 1
@@ -257,7 +300,7 @@ class _Work:
                 else:
                     self._refuse(record, "unknown-type", f"{type_name or 'a record without ce_type'} is not taken here")
                 continue
-            if self.runner.imported and record.coordinates in self.runner.imported:
+            if not self.completing and self.runner.imported and record.coordinates in self.runner.imported:
                 self.outcome.duplicates += 1
                 continue
             if (message := self._read(record, feed, type_name)) is not None:
@@ -276,7 +319,7 @@ class _Work:
 
     def _seen(self, record: Record, headers: Mapping[str, bytes]) -> bool:
         """True for a late duplicate of a replaced relay: its position is not above the highest seen."""
-        if self.retried is not None:
+        if self.again:
             return False
         try:
             position = int(headers["ce_position"])

@@ -34,7 +34,7 @@ from postavka.stage import metrics
 from postavka.stage.definition import Stage
 from postavka.stage.faust_worker import FaustWorker
 from postavka.stage.http import serve_health
-from postavka.stage.recovery import bring_back, imported_inputs
+from postavka.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
 from postavka.stage.refusals import codes
 from postavka.stage.runner import Outcome, StageRunner
 from postavka.stage.watchdog import Progress
@@ -91,6 +91,7 @@ class StageService:
         self.recorder = EventRecorder(self.datastore)
         self.runner = StageRunner(stage, self.recorder, self.inputs, config.state_cache)
         self.runner.imported = imported_inputs(self.datastore)
+        complete_inputs(self.runner, lambda coordinates: fetch_input(config, coordinates))
         self.relay = Relay(
             config,
             self.recorder,

@@ -27,6 +27,7 @@ MakeTopics = Callable[..., None]
 EMPTY = """
 SET session_replication_role = replica; -- events are guarded against this
 DELETE FROM stored_events; DELETE FROM notification_tracking; DELETE FROM claims; DELETE FROM imported_inputs;
+DELETE FROM incomplete_inputs;
 DELETE FROM dead_letters; UPDATE head SET position = 0; UPDATE relay SET position = 0, offsets = '{}';
 DROP SCHEMA IF EXISTS backup CASCADE;
 """
