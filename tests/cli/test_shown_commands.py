@@ -55,7 +55,7 @@ def test_a_command_in_a_block_can_be_typed(words: list[str]):
         case "postavka":
             assert_is_typed_rightly(arguments)
         case "make":
-            assert set(arguments) <= TARGETS
+            assert {each for each in arguments if "=" not in each} <= TARGETS
         case "python" | "python3":
             assert_names_a_module(arguments)
 
