@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
-from postavka.log.unreadable import headers_of
+from tests.system.oracle import headers_of
 
 STAGES = ("request", "approval", "billing", "shipping", "activation")
 PARTITIONS = 12
@@ -204,6 +204,8 @@ class Traffic:
             if message.error() is not None:
                 continue
             headers = dict(headers_of(message))
+            if "ce_type" not in headers:
+                continue
             subject, type_name = headers["ce_subject"].decode(), headers["ce_type"].decode()
             plan = self.plans.get(subject)
             if plan is None:
