@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cyclopts import App
 from rich.markup import escape
@@ -28,7 +29,7 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-LAZY = {
+COMMANDS = {
     "request": ("send:request", "Submit or withdraw a purchase request (L4-L11)."),
     "confirm": (
         "send:confirm",
@@ -68,15 +69,32 @@ LAZY = {
     "privacy": ("privacy:privacy", "Personal data: who can be found, forgetting a person, what lies in the clear."),
     "backup": ("backup:backup", "Take a copy of everything while it works: PostgreSQL, topics, documents, evidence."),
     "restore": ("backup:restore", "Put a copy back, into an empty database and an empty broker."),
-    "rebuild": ("rebuild:rebuild", "When only one half is left: PostgreSQL from the topics, or the topics from it."),
+    "rebuild": (
+        "rebuild:rebuild",
+        "Build a read model anew from the log, while everything works: cabinet, payments, papers, notices.",
+    ),
     "user": ("accounts:user", "Who may sign in to the cabinet, and as what."),
     "token": ("accounts:token", "Tokens of programs for the REST API."),
     "doctor": ("doctor:doctor", "Look at everything that is needed, and say what to do about what is not well."),
 }
-"""Commands by name: where each is, and its line in `postavka --help`. A module is imported when its command is asked
-for: importing all takes longer than most commands do."""
-for name, (place, line) in LAZY.items():
-    app.command(f"postavka.cli.{place}", name=name, help=line)
+"""Commands by name: where each is, and its line in `postavka --help`."""
+
+
+def add_commands(called: str | None = None) -> App:
+    """Add them all, but import only the one that was called: importing all takes longer than most commands do."""
+    known = set(app)
+    for name, (place, line) in COMMANDS.items():
+        if name == called:
+            app.command(command_at(place))
+        elif name not in known:
+            app.command(f"postavka.cli.{place}", name=name, help=line)
+    return app
+
+
+def command_at(place: str) -> Any:
+    """A function, or an `App` with commands of its own."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"postavka.cli.{module}"), name)
 
 
 @app.command
@@ -145,7 +163,7 @@ def contract(folder: Path) -> None:
 def main() -> None:
     """Entry point: errors a person can do something about are one line, not a traceback."""
     try:
-        app()
+        add_commands(next(iter(sys.argv[1:]), None))()
     except Trouble as known:
         _end(str(known))
     except KeyboardInterrupt:

@@ -11,8 +11,9 @@ from uuid import uuid4
 import pytest
 from cyclopts import CycloptsError
 
-from postavka.cli.app import app
+from postavka.cli.app import add_commands
 
+app = add_commands()
 ROOT = Path(__file__).parent.parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
