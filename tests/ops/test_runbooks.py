@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from pydantic_settings import BaseSettings
 
-from postavka.cli.app import app
+from postavka.cli.app import add_commands
 from postavka.cli.launch import MODULES, SERVICES
 from tests.ops.runbooks import PAGES, PLACEHOLDER, ROOT, blocks, commands, inline
 from tests.ops.test_observability import base, ours
@@ -53,7 +53,7 @@ def test_there_is_something_to_try_on_every_page() -> None:
 def test_the_command_line_takes_it(page: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     words = shlex.split(filled(command).replace("fixed.json", "pyproject.toml"))
-    app.parse_args(words[1:], exit_on_error=False, print_error=False)
+    add_commands().parse_args(words[1:], exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize("text", sorted({block.text for block in blocks() if block.language == "sh"}))

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from events.topics import BANK_PAYMENTS
-from postavka.cli.app import app as command_line
+from postavka.cli.app import add_commands
 from postavka.log.record import Record
 from postavka.log.tail import read_to_end
 from postavka.settings import PARTITIONS
@@ -50,7 +50,7 @@ def test_ten_thousand_documents_are_uploaded(site: Site):
 def test_and_read_on_the_command_line(tmp_path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "large.txt"
     file.write_bytes(large())
-    command_line(["statement", "load", "--dry-run", str(file)], result_action="return_value")
+    add_commands()(["statement", "load", "--dry-run", str(file)], result_action="return_value")
     assert "10000" in capsys.readouterr().out
 
 
