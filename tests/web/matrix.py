@@ -77,6 +77,7 @@ MATRIX: dict[str, Case] = {
     "GET /requests/{request_id}": Case(ALL),
     "GET /requests/{request_id}/documents/{document_id}": Case(ALL),
     "POST /requests/{request_id}/documents/{document_id}/signature": case(D, form={}),
+    "POST /requests/{request_id}/documents/{document_id}/refusal": case(D, form={"reason": "не тот КПП"}),
     "POST /requests/{request_id}/withdraw": case(P, form={}),
     "GET /sold": case(P),
     "GET /sold/export.xlsx": case(P),
@@ -168,6 +169,9 @@ MATRIX: dict[str, Case] = {
     "GET /api/v1/requests/{request_id}/documents": Case(ALL),
     "GET /api/v1/requests/{request_id}/documents/{document_id}/files/{form}": Case(ALL),
     "POST /api/v1/requests/{request_id}/documents/{document_id}/signature": case(D, json=SIGNATURE, key=True),
+    "POST /api/v1/requests/{request_id}/documents/{document_id}/refusal": case(
+        D, json={"reason": "не тот КПП"}, key=True
+    ),
     "GET /api/v1/contacts": case(P),
     "GET /api/v1/distributors": Case(ALL),
     "GET /api/v1/base-deliveries": Case(ALL),

@@ -59,6 +59,28 @@ def test_a_signature(site: Site, sent: Any, content: bytes):
     assert len(sent(DOCUMENT_COMMANDS.name, by_page)) == 1
 
 
+def test_a_refusal_to_sign(site: Site, sent: Any):
+    both = [Story().submitted().approved().documented("doc-1", "0" * 64, "1" * 64) for _ in range(2)]
+    site.write(*both)
+    by_page, by_program = (each.request_id for each in both)
+    browser, program = site.person("dist-north"), site.program(site.token("dist-north"))
+    page, path = "/requests/{}/documents/doc-1/refusal", "/api/v1/requests/{}/documents/doc-1/refusal"
+    assert "Отказаться от подписания" in browser.get(f"/requests/{by_page}").text
+    typed, body, again = {"reason": " неверный КПП ", "decline_id": str(uuid4())}, {"reason": "неверный КПП"}, key()
+    for _ in range(2):
+        assert browser.submit(page.format(by_page), typed).status_code == 303
+        assert program.post(path.format(by_program), json=body, headers=again).status_code == 202
+    one, *more = [message for _, message, _ in sent(DOCUMENT_COMMANDS.name, by_page)]
+    ((_, other, _),) = sent(DOCUMENT_COMMANDS.name, by_program)
+    assert essence(one, "decline_id", "sent_by") == essence(other, "decline_id", "sent_by")
+    assert {each.decline_id for each in (one, *more)} == {typed["decline_id"]}, "pressed twice it is one answer"
+    assert browser.submit(page.format(by_page), {"reason": " "}).status_code == 422
+    assert program.post(path.format(by_program), json={"reason": " "}, headers=key()).status_code == 422
+    assert site.person("lukomor").submit(page.format(by_page), typed).status_code == 404
+    others = site.program(site.token("lukomor"))
+    assert others.post(path.format(by_program), json=body, headers=key()).status_code == 404
+
+
 @pytest.mark.parametrize("accepted", [True, False])
 def test_an_answer(site: Site, sent: Any, accepted: bool):
     both = [Story().submitted().approved() for _ in range(2)]

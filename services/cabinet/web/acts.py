@@ -15,6 +15,7 @@ from events.activation import Activator
 from events.checks import is_inn
 from events.commands import (
     ActivateDelivery,
+    DeclineDocument,
     DistributorConfirmation,
     SignDocument,
     SubmitRequest,
@@ -195,6 +196,17 @@ async def sign(
         request_id=request_id, document_id=document_id, signature=signature, title=title, sent_by=principal.actor
     )
     await parts.commands.sign(command)
+
+
+async def refuse_to_sign(
+    parts: Web, principal: Principal, request_id: UUID, document_id: str, decline_id: str, reason: str
+) -> None:
+    """A document is not signed, and why: it has a mistake, say. It may be signed later. Raises as `sign` does."""
+    await check_to_sign(parts, principal, request_id, document_id)
+    command = DeclineDocument(
+        request_id=request_id, document_id=document_id, decline_id=decline_id, reason=reason, sent_by=principal.actor
+    )
+    await parts.commands.refuse_to_sign(command)
 
 
 async def _sold(parts: Web, registration: str, code: str) -> tuple[UUID, str | None, str, dict[str, Any]] | None:

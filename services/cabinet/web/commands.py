@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from events.commands import (
     ActivateDelivery,
+    DeclineDocument,
     DistributorConfirmation,
     MatchPayment,
     MatchReturn,
@@ -90,6 +91,10 @@ class Commands:
 
     async def sign(self, command: SignDocument) -> None:
         """L16."""
+        await self._send(DOCUMENT_COMMANDS.name, command.request_id, command)
+
+    async def refuse_to_sign(self, command: DeclineDocument) -> None:
+        """L16: the counterparty says what is wrong with a document."""
         await self._send(DOCUMENT_COMMANDS.name, command.request_id, command)
 
     async def settle(self, subject: str, command: MatchPayment | ReturnMoney | MatchReturn) -> None:

@@ -14,10 +14,10 @@ from postavka.blobs import BlobMissing, BlobsAway
 from services.accounts.principal import Principal, Role, Scope
 from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
-from services.cabinet.web.api.models import Accepted, DocumentList, Signature, documents_of
+from services.cabinet.web.api.models import Accepted, DocumentList, Refusal, Signature, documents_of
 from services.cabinet.web.api.requests import READER, tenant_of
 from services.cabinet.web.app_state import Web, web
-from services.cabinet.web.idempotency import IdempotencyKey, once
+from services.cabinet.web.idempotency import IdempotencyKey, id_from, once
 from services.cabinet.web.problem import not_found, problem
 from services.cabinet.web.requests import Row
 from services.cabinet.web.timeline import DOCUMENTS
@@ -73,6 +73,31 @@ async def sign_document(
     async def act(_: str) -> tuple[int, Accepted]:
         await acts.sign(web(request), principal, request_id, document_id, body.signature, body.title)
         return 202, Accepted(request_id=request_id, message="Подпись отправлена на проверку.")
+
+    return await once(request, principal, idempotency_key, act)
+
+
+@router.post(
+    "/requests/{request_id}/documents/{document_id}/refusal",
+    operation_id="refuseDocument",
+    status_code=202,
+    response_model=Accepted,
+    summary="Refuse to sign a document, and say why (L16)",
+)
+async def refuse_document(
+    request: Request,
+    request_id: UUID,
+    document_id: DocumentId,
+    principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR, scope=Scope.SIGN)],
+    body: Refusal,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """It ends nothing: the two sides talk, and a signature that comes later counts."""
+
+    async def act(key: str) -> tuple[int, Accepted]:
+        decline_id = str(id_from(principal, f"refuse {request_id} {document_id}", key))
+        await acts.refuse_to_sign(web(request), principal, request_id, document_id, decline_id, body.reason)
+        return 202, Accepted(request_id=request_id, message="Отказ от подписания отправлен.")
 
     return await once(request, principal, idempotency_key, act)
 

@@ -83,6 +83,14 @@ class Signature(Taken):
     )
 
 
+class Refusal(Taken):
+    """A document that is not signed (L16)."""
+
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]*\S[^\x00]*$")] = Field(
+        description="What is wrong with it, in Russian: people read it"
+    )
+
+
 class PublicActivation(Taken):
     """The user activates (L19)."""
 

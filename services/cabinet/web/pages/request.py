@@ -22,6 +22,7 @@ from services.cabinet.web.pages.sent import is_just_sent
 from services.cabinet.web.pages.too_late import unless_too_late
 from services.cabinet.web.problem import not_found, problem
 from services.cabinet.web.requests import Requests, Row
+from services.cabinet.web.view.form import is_request_id
 from services.cabinet.web.view.formats import short
 from services.cabinet.web.view.lines import facts
 from services.cabinet.web.view.now import Reader, now
@@ -32,6 +33,7 @@ from services.cabinet.web.view.words import stage_of
 
 router = APIRouter(include_in_schema=False)
 READERS = {Role.PARTNER: Reader.PARTNER, Role.DISTRIBUTOR: Reader.DISTRIBUTOR}
+LONGEST_REASON = 1_000
 LONGEST_SIGNATURE = 150_000
 """Bytes; in base64 it stays below what the command takes."""
 
@@ -73,6 +75,7 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         answerable=reader is Reader.DISTRIBUTOR and row.status == "awaiting-confirmation",
         withdrawable=reader is Reader.PARTNER and row.can_withdraw,
         activation_id=str(uuid4()),
+        decline_id=str(uuid4()),
         waiting=request.query_params.get("done") in ("activating", "withdrawn"),
         copy_href=f"/requests/new/{row.asked.get('request_type')}?copy={request_id}",
         live_href=f"/requests/{request_id}/events",
@@ -97,6 +100,24 @@ async def signature(
         content = await given.read(LONGEST_SIGNATURE + 1) if isinstance(given, UploadFile) else b""
         await acts.sign(parts, principal, request_id, document_id, _der(content), None)
     return RedirectResponse(f"/requests/{request_id}?done=signature", 303)
+
+
+@router.post("/requests/{request_id}/documents/{document_id}/refusal")
+async def refusal(
+    request: Request,
+    request_id: UUID,
+    document_id: str,
+    principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR)],
+) -> Response:
+    """A document is not signed, and why (L16). The same form twice is one answer."""
+    form = await request.form()
+    reason, given = str(form.get("reason", "")).strip()[:LONGEST_REASON], str(form.get("decline_id", ""))
+    if not reason:
+        raise problem(422, "invalid", "Напишите, что не так с документом.")
+    decline_id = given if is_request_id(given) else str(uuid4())
+    async with unless_too_late():
+        await acts.refuse_to_sign(web(request), principal, request_id, document_id, decline_id, reason)
+    return RedirectResponse(f"/requests/{request_id}?done=refusal", 303)
 
 
 def _der(content: bytes) -> str:

@@ -28,6 +28,9 @@ class Paper:
     icon: str
     signable: bool
     refusals: Sequence[Any]
+    """Signatures that were not taken."""
+    declines: Sequence[Any]
+    """What the counterparty has against it."""
 
 
 def papers(row: Row, own: str | None, reader: Reader) -> list[Paper]:
@@ -49,6 +52,7 @@ def papers(row: Row, own: str | None, reader: Reader) -> list[Paper]:
                 icon="file-check" if signed else "file-text",
                 signable=to_reader and not signed and reader is not Reader.OFFICE and document["kind"] in SIGNED,
                 refusals=() if signed else document.get("refusals", ()),
+                declines=() if signed else document.get("declines", ()),
             )
         )
     return found
