@@ -110,6 +110,7 @@ NO_PAGES = {
     "GET /ops/stream/events": "a stream",
     "GET /ops/search": "leads on",
     "GET /ops/letters/{stage}/{number}": "needs a dead letter: tests/pages/test_ops.py",
+    "GET /letters/off": "a signed link: tests/web/test_letters.py",
     "GET /ops/post/print": "a file",
     "GET /ops/post/register": "a file",
     "GET /ops/money/month.xlsx": "a file",
@@ -126,7 +127,7 @@ def test_every_page_there_is(person: SignedIn, opened: Opened, address: str, sys
     with psycopg.connect(system.database_url, options="-c app.scope=all") as connection:
 
         def written() -> Any:
-            return connection.execute("SELECT id FROM notices.mail WHERE partner_id = 'lukomor' LIMIT 1").fetchone()
+            return connection.execute("SELECT id FROM notices.mail WHERE party_id = 'lukomor' LIMIT 1").fetchone()
 
         wait_until(lambda: written() is not None, "a letter is written")
         letter = written()[0]
