@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -100,11 +101,25 @@ class NoDatabase(Trouble):
     """No database URL is set."""
 
 
+LOOKS_FOR_THE_SERVER: dict[str, Any] = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""libpq waits for ever for a server that has accepted a connection and says nothing, and for hours for one that has
+vanished. What the URL itself says goes first. Seconds; milliseconds the last."""
+
+
 def database_url(config: Settings) -> str:
-    """Where PostgreSQL is. Raises `NoDatabase` when unset: a service never starts servers by itself."""
+    """Where PostgreSQL is, with how long to look for it. Raises `NoDatabase` when unset: a service never starts servers
+    by itself."""
     if config.database_url is None:
         raise NoDatabase("DATABASE_URL is not set; start the whole with `postavka up`, or point it at a server")
-    return config.database_url.get_secret_value()
+    url = config.database_url.get_secret_value()
+    missing = {name: value for name, value in LOOKS_FOR_THE_SERVER.items() if name not in conninfo_to_dict(url)}
+    return make_conninfo(url, **missing)
 
 
 SERVERS = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import uvloop
@@ -58,12 +58,12 @@ class Publisher:
             batches.append(self._producer.create_batch())
             batches[-1].append(timestamp=None, key=key, value=value, headers=headers)
 
-    def wait(self) -> None:
-        """Until the broker has the whole round, however long it is away. Raises `RelayFailed` when it refused
-        something."""
+    def wait(self, waiting: Callable[[], None] = lambda: None) -> None:
+        """Until the broker has the whole round, however long it is away; `waiting` is called every second meanwhile.
+        Raises `RelayFailed` when it refused something."""
         if self._round:
             taken, self._round = self._round, {}
-            self._runner.run(self._deliver(taken))
+            self._runner.run(_beside(self._deliver(taken), waiting))
 
     def close(self) -> None:
         """What is not delivered yet may be given up."""
@@ -84,6 +84,19 @@ class Publisher:
                 raise RelayFailed(f"{place[0]}/{place[1]}: {answer!r}") from answer
             if answer.offset >= 0:  # below: a repetition that the broker had already, and no longer says where
                 self.offsets[place] = max(self.offsets.get(place, 0), answer.offset + count)
+
+
+async def _beside(work: Coroutine[Any, Any, None], waiting: Callable[[], None]) -> None:
+    async def wait() -> None:
+        while True:
+            await asyncio.sleep(1)
+            waiting()
+
+    beating = asyncio.create_task(wait())
+    try:
+        await work
+    finally:
+        beating.cancel()
 
 
 async def _started(settings: Settings) -> AIOKafkaProducer:

@@ -22,6 +22,7 @@ import orjson
 import psycopg
 
 from events.envelope import Envelope, header_map
+from postavka import heart
 from postavka.log.partitioner import partition_of
 from postavka.log.publisher import Publisher
 from postavka.log.record import Record, partition_name
@@ -121,6 +122,7 @@ class Relay(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.is_set():
+            heart.beat(self.name)
             try:
                 with self._connect() as session:
                     self._relay_while_locked(session)
@@ -131,9 +133,11 @@ class Relay(threading.Thread):
             except BaseException as error:
                 self.active = False
                 self.failed = error
+                heart.rest(self.name)
                 log.exception("relay: cannot go on", error=str(error)[:500])
                 return
         self.active = False
+        heart.rest(self.name)
 
     def _connect(self) -> psycopg.Connection[Any]:
         """The session that holds the lock. A machine that is cut off never says good-bye, so both ends look for each
@@ -155,6 +159,7 @@ class Relay(threading.Thread):
             row = session.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (f"relay of {schema}",)).fetchone()
             if row and row[0]:
                 break
+            heart.beat(self.name)
             self._stopping.wait(LOCK_RETRY_SECONDS)
         else:
             return
@@ -163,7 +168,7 @@ class Relay(threading.Thread):
         if lost_records(self._settings, offsets):
             log.error("relay: the topic is shorter than the checkpoint; publishing what is missing", topic=self._topic)
             position, offsets = 0, dict.fromkeys(offsets, 0)
-        there = highest_positions(self._settings, offsets)
+        there = highest_positions(self._settings, offsets, lambda: heart.beat(self.name))
         self._skip_until = max(there.values(), default=0)
         self.position = position
         self.active = True
@@ -180,16 +185,17 @@ class Relay(threading.Thread):
         letters_due = 0.0
         while not self._stopping.is_set():
             started = time.monotonic()
+            heart.beat(self.name)
             events = read_events(session, self.position)
             if events:
                 for event in events:
                     self._publish_one(publisher, event, there)
-                publisher.wait()
+                publisher.wait(lambda: heart.beat(self.name))
                 self.position = events[-1].position
                 self._on_published(len(events))
                 dirty = True
             if time.monotonic() >= letters_due:
-                publish_dead_letters(session, publisher, self._source)
+                publish_dead_letters(session, publisher, self._source, lambda: heart.beat(self.name))
                 letters_due = time.monotonic() + DEAD_LETTER_SECONDS
             if dirty and time.monotonic() - written > CHECKPOINT_SECONDS:
                 write_checkpoint(session, self.position, publisher.offsets)
@@ -234,11 +240,14 @@ def write_checkpoint(session: psycopg.Connection[Any], position: int, offsets: M
     session.execute("UPDATE relay SET position = %s, offsets = %s", (position, orjson.dumps(stored).decode()))
 
 
-def highest_positions(settings: Settings, offsets: Mapping[tuple[str, int], int]) -> Positions:
-    """The highest position that lies in each partition from these offsets on. (The last record alone won't do: it may
-    be a replaced relay's late duplicate.)"""
+def highest_positions(
+    settings: Settings, offsets: Mapping[tuple[str, int], int], reading: Callable[[], None] = lambda: None
+) -> Positions:
+    """The highest position that lies in each partition from these offsets on; calls `reading` now and then. (The last
+    record alone won't do: it may be a replaced relay's late duplicate.)"""
     highest: Positions = {}
     for batch in read_to_end(settings, offsets):
+        reading()
         for record in batch:
             position = _position(record)
             place = (record.topic, record.partition)
@@ -275,7 +284,12 @@ def read_events(session: psycopg.Connection[Any], after: int) -> list[RecordedEv
 # Dead letters
 
 
-def publish_dead_letters(session: psycopg.Connection[Any], publisher: Publisher, source: str) -> None:
+def publish_dead_letters(
+    session: psycopg.Connection[Any],
+    publisher: Publisher,
+    source: str,
+    waiting: Callable[[], None] = lambda: None,
+) -> None:
     """Copy new dead letters to their topic: original key, value and headers, and where and why in `dlq_…` headers.
     At least once: one that is sent again after a crash has the same `dlq_id`. One that is too large for the broker is
     copied without its contents (`dlq_omitted`: how many bytes); the store has it whole."""
@@ -305,5 +319,5 @@ def publish_dead_letters(session: psycopg.Connection[Any], publisher: Publisher,
             key, value, original = None, None, []
         extra = [(name, text.encode()) for name, text in facts.items()]
         publisher.send(DEAD_LETTERS, key, value, [*original, *extra])
-    publisher.wait()
+    publisher.wait(waiting)
     session.execute("UPDATE dead_letters SET relayed = true WHERE id = ANY(%s)", ([row[0] for row in rows],))

@@ -24,7 +24,7 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from postavka import tracing
+from postavka import heart, tracing
 from postavka.log.aiokafka_records import install, to_record
 from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.pace import Pace
@@ -87,6 +87,7 @@ def main(
     """Run a projection until SIGTERM or SIGINT; exits non-zero when it can't go on. `beside` is told the settings and
     the projection."""
     config = settings()
+    heart.watch()
     projection = make(config)
     configure_logs(config, projection.name)
     tracing.start(config, projection.name)
@@ -120,6 +121,8 @@ class LiveProjection:
         self._committed = time.monotonic()
         self._pace = Pace(WAIT_MS, LONGEST_WAIT_MS)
         self._busy_since: float | None = None
+        self._away_at = -BUSY_SECONDS
+        """When PostgreSQL was last found away: what was then tried again may hang by now."""
         check_topics(config, projection.topics)
         self.consumer: AIOKafkaConsumer
 
@@ -147,6 +150,7 @@ class LiveProjection:
         self.consumer.subscribe(self.projection.topics, listener=_SeekToMarks(self))
         http, port = await serve_health(self.config.http_host, self.config.http_port, self.health)
         await self.consumer.start()
+        heart.rest(heart.START)
         log.info("at work", projection=self.projection.name, topics=list(self.projection.topics), port=port)
         tasks = [asyncio.create_task(each) for each in (self._read(), self._watch(), stop.wait())]
         tasks += [asyncio.create_task(each.run()) for each in self.beside]
@@ -222,12 +226,14 @@ class LiveProjection:
                     return result
                 except (psycopg.OperationalError, psycopg.InterfaceError) as away:
                     self.trouble = f"PostgreSQL: {away}"[:300]
+                    self._away_at = time.monotonic()
                     raise
         raise AssertionError("unreachable")
 
     async def _watch(self) -> None:
         admin = AdminClient(for_librdkafka(self.config))
         while True:
+            heart.beat("the watchdog")
             await asyncio.sleep(WATCH_SECONDS)
             places = {(tp.topic, tp.partition) for tp in self.consumer.assignment()}
             try:
@@ -245,15 +251,16 @@ class LiveProjection:
             metrics.TROUBLE.labels(self.projection.name).set(self.trouble is not None)
             stalled = self.progress.see(time.monotonic(), ends, self.handled)
             metrics.STANDSTILL.labels(self.projection.name).set(self.progress.standstill(time.monotonic()))
-            if self.trouble is None:
+            if self.trouble is None or time.monotonic() - self._away_at > BUSY_SECONDS:
                 self._end_if_stuck(stalled)
 
     def _end_if_stuck(self, stalled: str | None) -> None:
         """Raises when it does not get on though both servers answer. A batch at hand may take its time."""
         busy = self._busy_since
         if busy is not None:
-            if time.monotonic() - busy > BUSY_SECONDS:
-                raise RuntimeError(f"no progress: one batch for {time.monotonic() - busy:.0f} s")
+            stood = time.monotonic() - max(busy, self._away_at)
+            if stood > BUSY_SECONDS:
+                raise RuntimeError(f"no progress: one batch for {stood:.0f} s")
         elif stalled is not None:
             raise RuntimeError(f"no progress: {stalled}")
 

@@ -19,6 +19,7 @@ import psycopg
 
 from events.envelope import Envelope
 from events.registry import decode
+from postavka import heart
 from postavka.log.partitioner import partition_of
 from postavka.log.record import Record
 from postavka.log.relay import read_checkpoint
@@ -43,6 +44,7 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
         head = _head(connection)
         missing: dict[int, RecordedEvent] = {}
         for batch in read_to_end(settings, offsets):
+            heart.beat(heart.START, heart.START_SECONDS)
             for record in batch:
                 event = recorded(record)
                 if event is not None and event.position > head:

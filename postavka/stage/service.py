@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.envelope import trace_of
-from postavka import tracing
+from postavka import heart, tracing
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record, partition_name
 from postavka.log.relay import Relay
@@ -65,6 +65,7 @@ def main(stage: Stage) -> None:
     config = settings()
     configure_logs(config, stage.name)
     tracing.start(config, stage.name)
+    heart.watch()
     try:
         uvloop.install()
         collect_seldom()
@@ -110,6 +111,8 @@ class StageService:
         self.trouble: str | None = None
         self._stop = asyncio.Event()
         self._busy_since: float | None = None
+        self._away_at = -BUSY_SECONDS
+        """When PostgreSQL was last found away: what was then tried again may hang by now."""
 
     async def run(self) -> None:
         """Until told to stop, or until something can't go on (then raises)."""
@@ -122,6 +125,7 @@ class StageService:
             asyncio.create_task(each) for each in (self._handle(), self._watch(), self._retry(), self._stop.wait())
         ]
         await self.worker.start()
+        heart.rest(heart.START)
         log.info("at work", stage=self.stage.name, topics=self.topics, port=port, worker=self.config.worker)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -172,6 +176,7 @@ class StageService:
                     return result
                 except (OperationalError, InterfaceError) as away:
                     self.trouble = f"PostgreSQL: {away}"[:300]
+                    self._away_at = time.monotonic()
                     raise
         raise AssertionError("unreachable")
 
@@ -193,6 +198,7 @@ class StageService:
         admin = AdminClient(for_librdkafka(self.config))
         next_inputs = time.monotonic() + INPUTS_SECONDS
         while True:
+            heart.beat("the watchdog")
             await asyncio.sleep(WATCH_SECONDS)
             if self.worker.crashed is not None:
                 raise RuntimeError(f"Faust crashed: {self.worker.crashed!r}")
@@ -226,14 +232,15 @@ class StageService:
         now = time.monotonic()
         stalled = self.progress.see(now, ends, handled)
         metrics.STANDSTILL.labels(self.stage.name).set(self.progress.standstill(now))
-        if self.trouble is None:
+        if self.trouble is None or now - self._away_at > BUSY_SECONDS:
             self._end_if_stuck(now, stalled, head)
 
     def _end_if_stuck(self, now: float, stalled: str | None, head: int) -> None:
         """Raises when reading, deciding or publishing does not get on, though both servers answer."""
         if self._busy_since is not None:
-            if now - self._busy_since > BUSY_SECONDS:
-                raise RuntimeError(f"no progress: one batch for {now - self._busy_since:.0f} s")
+            moved = max(self._busy_since, self._away_at)
+            if now - moved > BUSY_SECONDS:
+                raise RuntimeError(f"no progress: one batch for {now - moved:.0f} s")
         elif stalled is not None:
             raise RuntimeError(f"no progress: {stalled}")
         # A producer can stop for good as well, looking alive. A standby publishes nothing.

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 
+from postavka import heart
 from postavka.logs import configure_logs, logger
 from postavka.settings import Settings, settings
 from postavka.stage.http import serve_health
@@ -14,6 +15,8 @@ from services.audit.follow import Follower
 log = logger("services.audit")
 
 STANDBY_SECONDS = 1.0
+LOOK_BACK_SECONDS = 1_800.0
+"""For opening the trees at the start: they are looked at as a whole."""
 
 
 async def run(config: Settings) -> None:
@@ -25,11 +28,14 @@ async def run(config: Settings) -> None:
     http, port = await serve_health(config.http_host, config.http_port, follower.health)
     started = False
     while not stop.is_set() and not started:
+        heart.beat(heart.START, LOOK_BACK_SECONDS)
         started = await asyncio.to_thread(follower.try_to_start)
         if not started:
             await asyncio.sleep(STANDBY_SECONDS)
+    heart.rest(heart.START)
     log.info("at work", port=port, key=str(follower.key.verifier))
     while not stop.is_set():
+        heart.beat("following")
         await asyncio.to_thread(follower.step)
     await asyncio.to_thread(follower.close)
     await http.cleanup()
@@ -39,6 +45,7 @@ def main() -> None:
     """Run the service; exits non-zero when it can't go on."""
     config = settings()
     configure_logs(config, "audit")
+    heart.watch()
     try:
         asyncio.run(run(config))
     except Exception as error:

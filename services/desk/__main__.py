@@ -1,5 +1,5 @@
 """`python -m services.desk`: reads orders, writes kits. An order is done when its kit is on the log; a crash in between
-answers again, with the same kit."""
+answers again, with the same kit. Orders that lie there and are not answered end the process: it is started anew."""
 
 from __future__ import annotations
 
@@ -8,35 +8,44 @@ import os
 import secrets
 import signal
 import time
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from events.commands import KitManufactured
 from events.envelope import Envelope, EnvelopeError
 from events.registry import BadBody, UnknownType, decode, encode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
-from postavka import tracing
+from postavka import heart, tracing
 from postavka.log.aiokafka_records import install, to_record
-from postavka.log.connection import for_aiokafka
+from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.pace import Pace
 from postavka.log.publisher import Publisher
 from postavka.log.record import Record
 from postavka.log.send import envelope_of
+from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
-from postavka.settings import Settings, settings
+from postavka.settings import PARTITIONS, Settings, settings
 from postavka.stage import metrics
 from postavka.stage.http import serve_health
+from postavka.stage.watchdog import Progress
 from services.desk.kit import make_kit
 
 log = logger("services.desk")
 
 WAIT_MS = 20
 SOURCE = "/manufacturing/desk"
+WATCH_SECONDS = 2.0
+ALL = [TopicPartition(MANUFACTURING_ORDERS.name, number) for number in range(PARTITIONS)]
+"""Looked at while no partition is ours: another worker may read them, or nobody."""
 COMMIT_SECONDS = 1.0
 """A crash answers the orders of this time again, with the same kits."""
 
@@ -62,15 +71,46 @@ async def run(config: Settings) -> None:
     http, port = await serve_health(config.http_host, config.http_port, lambda: (True, {"service": "desk"}))
     install()
     await consumer.start()
+    heart.rest(heart.START)
     log.info("at work", port=port)
-    answering = asyncio.create_task(_answer(config, consumer, secret))
-    stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait((answering, stopping), return_when=asyncio.FIRST_COMPLETED)
-    answering.cancel()
+    answering = _answer(config, consumer, secret)
+    tasks = [asyncio.create_task(each) for each in (answering, _watch(config, consumer), stop.wait())]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
     await asyncio.wait_for(consumer.stop(), 3)
     await http.cleanup()
     for task in done:
         task.result()
+
+
+async def _watch(config: Settings, consumer: AIOKafkaConsumer) -> None:
+    """Raises when orders lie there and are not read though the broker answers."""
+    admin = AdminClient(for_librdkafka(config))
+    progress = Progress(config.stall_seconds)
+    while True:
+        heart.beat("the watchdog")
+        await asyncio.sleep(WATCH_SECONDS)
+        ours = consumer.assignment()
+        try:
+            ends = await asyncio.to_thread(
+                latest_offsets, admin, [(each.topic, each.partition) for each in ours or ALL]
+            )
+            reached = consumer.position if ours else consumer.committed
+            read = {(each.topic, each.partition): await _known(reached(each)) - 1 for each in ours or ALL}
+        except (KafkaException, KafkaError):
+            progress.forgive()
+            continue
+        if (stalled := progress.see(time.monotonic(), ends, read)) is not None:
+            raise RuntimeError(f"no progress: {stalled}")
+
+
+async def _known(offset: Awaitable[int | None]) -> int:
+    """0 while nothing is known."""
+    try:
+        return await asyncio.wait_for(offset, WATCH_SECONDS) or 0
+    except TimeoutError:
+        return 0
 
 
 async def _answer(config: Settings, consumer: AIOKafkaConsumer, secret: bytes) -> None:
@@ -135,4 +175,5 @@ if __name__ == "__main__":
     config = settings()
     configure_logs(config, "desk")
     tracing.start(config, "desk")
+    heart.watch()
     asyncio.run(run(config))

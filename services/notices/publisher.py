@@ -15,6 +15,7 @@ import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.topics import notices_of
+from postavka import heart
 from postavka.log.relay import Relay
 from postavka.log.tail import read_to_end
 from postavka.logs import logger
@@ -97,6 +98,7 @@ def bring_back(config: Settings, conninfo: str, topics: Sequence[str]) -> int:
         }
         missing: dict[int, RecordedEvent] = {}
         for batch in read_to_end(config, start):
+            heart.beat(heart.START, heart.START_SECONDS)
             for record in batch:
                 event = recorded(record)
                 if event is not None and event.position > head:

@@ -17,6 +17,7 @@ from confluent_kafka import KafkaException
 from prometheus_client import Gauge
 
 from events.topics import OPS_EVENTS
+from postavka import heart
 from postavka.log.relay import Relay
 from postavka.log.send import NotSent, Sender
 from postavka.log.topics import check_topics
@@ -67,6 +68,7 @@ class OpsService:
             loop.add_signal_handler(sign, stop.set)
         http, port = await serve_health(self._config.http_host, self._config.http_port, self.health)
         self.relay.start()
+        heart.rest(heart.START)
         log.info("at work", service=SCHEMA, port=port)
         tasks = [asyncio.create_task(each) for each in (self._send(), self._look(), stop.wait())]
         try:
@@ -117,6 +119,7 @@ class OpsService:
 
     async def _patiently(self, function: Any) -> None:
         """A server that is away is waited for: nothing here can't be done later."""
+        heart.beat(function.__name__)
         try:
             await asyncio.to_thread(function)
             self.trouble = None
@@ -141,6 +144,7 @@ def main() -> None:
     """Until SIGTERM or SIGINT; exits non-zero when it can't go on."""
     config = settings()
     configure_logs(config, SCHEMA)
+    heart.watch()
     try:
         uvloop.install()
         asyncio.run(OpsService(config, ops_settings()).run())

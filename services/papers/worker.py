@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import Counter, Gauge
 
 from events.topics import DOCUMENT_COMMANDS, SHIPPING_EVENTS
+from postavka import heart
 from postavka.blobs import BlobsAway, open_blobs
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import partition_name
@@ -37,6 +38,8 @@ SOURCE = "/postavka/papers"
 IDLE_SECONDS = 0.5
 AWAY_SECONDS = 2.0
 LOCK = "SELECT pg_try_advisory_lock(hashtext('postavka.papers'))"
+SILENT_SECONDS = 600.0
+"""One round at most: it renders many documents, and an operator may be slow."""
 NICE = 10
 """Rendering takes a processor for a while; requests are not to wait for it."""
 
@@ -78,6 +81,7 @@ class Worker(threading.Thread):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         sender = Sender(self._config, SOURCE)
         while True:
+            heart.beat(self.name, SILENT_SECONDS)
             try:
                 with connect(self._url) as connection:
                     self._dispatch(connection, sender)
@@ -91,11 +95,13 @@ class Worker(threading.Thread):
     def _dispatch(self, connection: psycopg.Connection[Any], sender: Sender) -> None:
         """As long as this connection holds."""
         while not _only(connection):
+            heart.beat(self.name, SILENT_SECONDS)
             time.sleep(AWAY_SECONDS)
         self._catch_up(connection)
         dispatch = Dispatch(connection, self._blobs, self._operator, sender, self._seal)
         log.info("dispatching", operator=type(self._operator).__name__, sealed=self._seal is not None)
         while True:
+            heart.beat(self.name, SILENT_SECONDS)
             try:
                 self._measure(connection)
                 steps = dispatch.round()
@@ -127,6 +133,7 @@ class Worker(threading.Thread):
         ends = latest_offsets(admin, [(SHIPPING_EVENTS.name, partition) for partition in range(PARTITIONS)])
         names = {partition_name(*place): end for place, end in ends.items()}
         while any(mark.offset < names[name] - 1 for name, mark in read_marks(connection, list(names)).items()):
+            heart.beat(self.name, SILENT_SECONDS)
             time.sleep(IDLE_SECONDS)
 
 

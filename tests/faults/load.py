@@ -25,7 +25,7 @@ LATEST_SECONDS = 3.0
 """How much later than it could have been something is sent."""
 POISONED = 0.05
 """Pieces of poison for each request."""
-PATIENCE_SECONDS = 420.0
+PATIENCE_SECONDS = 900.0
 """After the last fault, until every request has come to its end."""
 
 

@@ -17,7 +17,7 @@ from tests.faults.schedule import Fault
 from tests.system.conftest import wait_until
 from tests.system.oracle import Oracle, cabinet_rows, read_raw
 
-WELL_SECONDS = 240
+WELL_SECONDS = 900
 """After the last fault, until every service says that it is well."""
 
 

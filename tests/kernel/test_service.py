@@ -80,6 +80,17 @@ async def test_while_a_server_is_away_nothing_ends(service: StageService, admin:
     await look(service, admin)
 
 
+async def test_a_batch_that_hangs_when_it_is_tried_again_ends_the_process(service: StageService, admin: AdminClient):
+    """PostgreSQL was away; it is back, but the new try's connection answers nothing: nobody takes the trouble back."""
+    service.trouble = "PostgreSQL: away"
+    service._busy_since = time.monotonic() - 3 * BUSY_SECONDS
+    service._away_at = time.monotonic() - BUSY_SECONDS / 2
+    await look(service, admin)
+    service._away_at = time.monotonic() - BUSY_SECONDS - 1
+    with pytest.raises(RuntimeError, match="one batch"):
+        await look(service, admin)
+
+
 def test_the_session_that_holds_the_lock_looks_whether_the_other_end_is_there(service: StageService):
     """A machine that is cut off says no good-bye; PostgreSQL's own default is to wait two hours."""
     with service.relay._connect() as session:

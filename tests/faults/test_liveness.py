@@ -1,0 +1,94 @@
+"""Connections that answer nothing and are never closed: whoever waits on one is noticed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from psycopg.conninfo import make_conninfo
+
+from events.topics import MANUFACTURING_ORDERS
+from postavka import heart
+from postavka.log.connection import for_aiokafka
+from postavka.log.relay import Relay
+from postavka.log.send import Sender
+from postavka.log.topics import ensure_topics
+from postavka.runtime.embedded import Endpoints
+from postavka.settings import Settings, database_url
+from postavka.store.datastore import SchemaDatastore
+from postavka.store.migration import migrate
+from postavka.store.recorder import EventRecorder
+from services.desk.__main__ import _watch
+from tests.faults.proxy import Proxy
+from tests.system.conftest import wait_until
+
+SCHEMA = "toy"
+
+
+@pytest.fixture
+def proxy(servers: Endpoints) -> Iterator[Proxy]:
+    """Before PostgreSQL."""
+    port = urlsplit(servers.database_url).port
+    assert port is not None
+    made = Proxy(port)
+    yield made
+    made.close()
+
+
+def test_a_relay_whose_connection_answers_nothing_falls_silent(servers: Endpoints, database: str, proxy: Proxy):
+    """In the old days nobody saw it: a relay that waits for its lock has nothing to publish."""
+    migrate(database, SCHEMA, "postavka.store")
+    topic = f"test-{uuid4().hex[:8]}.events"
+    config = Settings(**servers.settings(database_url=make_conninfo(database, port=proxy.port)))
+    ensure_topics(config, [topic])
+    datastore = SchemaDatastore(database_url(config), SCHEMA)
+    relay = Relay(config, EventRecorder(datastore), topic, "/toy", {})
+    relay.name = f"relay {topic}"
+    beats: list[float] = []
+
+    def beat() -> float:
+        return heart._pulse._due[relay.name][0]
+
+    relay.start()
+    try:
+        wait_until(lambda: relay.active, "it is at work")
+        before = beat()
+        wait_until(lambda: beat() > before, "it beats")
+        proxy.lose()
+
+        def still() -> bool:
+            beats.append(beat())
+            time.sleep(0.5)
+            return len(beats) > 5 and len(set(beats[-5:])) == 1
+
+        wait_until(still, "it has fallen silent")
+        assert heart._pulse.silent(time.monotonic()) is None, "a while is forgiven"
+        assert heart._pulse.silent(time.monotonic() + 1) is None
+        heart._pulse._looked = None
+        assert heart._pulse.silent(beat() + 1) == relay.name
+    finally:
+        proxy.forget_lost()
+        relay.stop()
+        relay.join(60)
+        datastore.close()
+    assert relay.name not in heart._pulse._due
+
+
+async def test_a_desk_that_does_not_read_what_lies_there_is_ended(servers: Endpoints, database: str):
+    config = Settings(**servers.settings(database_url=database, stall_seconds=0.1))
+    ensure_topics(config, [MANUFACTURING_ORDERS.name])
+    sender = Sender(config, "/test")
+    sender.send_raw(MANUFACTURING_ORDERS.name, b"key", b"{}")
+    sender.flush()
+    idle = AIOKafkaConsumer(**for_aiokafka(config), auto_offset_reset="earliest")
+    await idle.start()
+    idle.assign([TopicPartition(MANUFACTURING_ORDERS.name, number) for number in range(12)])
+    try:
+        with pytest.raises(RuntimeError, match="no progress: manufacturing"):
+            await _watch(config, idle)
+    finally:
+        await idle.stop()
