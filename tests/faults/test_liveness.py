@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg.conninfo import make_conninfo
+from psycopg_pool import PoolTimeout
 
 from events.topics import MANUFACTURING_ORDERS
 from postavka import heart
@@ -22,6 +23,7 @@ from postavka.settings import Settings, database_url
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import migrate
 from postavka.store.recorder import EventRecorder
+from services.cabinet.web.database import Database
 from services.desk.__main__ import _watch
 from tests.faults.proxy import Proxy
 from tests.system.conftest import wait_until
@@ -92,3 +94,28 @@ async def test_a_desk_that_does_not_read_what_lies_there_is_ended(servers: Endpo
             await _watch(config, idle)
     finally:
         await idle.stop()
+
+
+async def test_the_pool_of_the_web_application_gives_up_connections_that_answer_nothing(
+    servers: Endpoints, database: str, proxy: Proxy
+):
+    pool = Database(make_conninfo(database, port=proxy.port), 2)
+    await pool.pool.open()
+    try:
+        async with pool.accounts() as rows:
+            await rows.execute("SELECT 1")
+        proxy.lose()
+        proxy.heal()
+        deadline = time.monotonic() + 170
+        found = False
+        while not found:
+            assert time.monotonic() < deadline, "the pool has run dry"
+            try:
+                async with pool.accounts() as rows:
+                    await rows.execute("SELECT 1")
+                found = True
+            except PoolTimeout:
+                continue
+    finally:
+        proxy.forget_lost()
+        await pool.close()

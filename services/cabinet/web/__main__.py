@@ -7,7 +7,7 @@ import os
 
 import uvicorn
 
-from postavka import tracing
+from postavka import heart, tracing
 from postavka.logs import configure_logs, logger
 from postavka.settings import database_url, settings
 from services.accounts.sample import make_sample_users
@@ -25,6 +25,7 @@ def main() -> None:
     kernel, config = settings(), WebSettings()
     configure_logs(kernel, "web")
     tracing.start(kernel, "web")
+    heart.watch()
     prepare(database_url(kernel))
     if config.sample_accounts:
         asyncio.run(make_sample_users(database_url(kernel)))

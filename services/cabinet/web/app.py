@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
+from postavka import heart
 from postavka.blobs import open_blobs
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
@@ -72,6 +73,7 @@ ROUTERS = (
 """Modules with a `router`, and perhaps `NAVIGATION` and `BODY_BYTES`; one that isn't there is left out. Templates and
 static files lie in the module's package."""
 
+BEAT_SECONDS = 5.0
 OWN = frozenset(("/healthz", "/livez", "/readyz", "/metrics", "/static/{name:path}"))
 """Routes that need no word about who may use them."""
 
@@ -127,17 +129,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await parts.database.open()
     await parts.commands.start()
     await parts.live.start()
-    house = asyncio.create_task(keep_house(parts.database, parts.config.lifetimes))
+    beside = [asyncio.create_task(each) for each in (keep_house(parts.database, parts.config.lifetimes), _beat())]
+    heart.rest(heart.START)
     try:
         yield
     finally:
-        house.cancel()
+        for each in beside:
+            each.cancel()
         await parts.live.close()
         await parts.commands.close()
         await parts.register.close()
         if parts.provider is not None:
             await parts.provider.close()
         await parts.database.close()
+
+
+async def _beat() -> None:
+    """The loop that serves everybody moves."""
+    while True:
+        heart.beat("the event loop")
+        await asyncio.sleep(BEAT_SECONDS)
 
 
 def _add_own_routes(app: FastAPI, assets: Assets) -> None:

@@ -6,6 +6,7 @@ row-level security shows it that tenant's rows only. `Database.accounts()` is fo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,8 +16,16 @@ from psycopg_pool import AsyncConnectionPool
 
 from services.accounts.principal import Principal
 
+ANSWER_SECONDS = 3.0
+"""A connection that does not say a word for so long is given up."""
 WEB_ROLE = "postavka_web"
 Connection = psycopg.AsyncConnection[Any]
+
+
+async def answers(connection: Connection) -> None:
+    """Raises when it is closed, or says nothing. (A pool that waited for one that was lost would run dry.)"""
+    async with asyncio.timeout(ANSWER_SECONDS):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 class Database:
@@ -30,7 +39,7 @@ class Database:
             open=False,
             timeout=10,
             max_idle=300,
-            check=AsyncConnectionPool.check_connection,  # after PostgreSQL was away: a new one, not a page that fails
+            check=answers,  # after PostgreSQL was away: a new one, not a page that fails
             kwargs={"application_name": "postavka-web", "options": "-c jit=off -c statement_timeout=15000"},
         )
         self._role: str | None = None

@@ -13,10 +13,13 @@ from prometheus_client import Gauge
 
 from postavka.logs import logger
 from services.cabinet.table import CHANGES_CHANNEL
+from services.cabinet.web.database import answers
 from services.cabinet.web.throttle import TooMany
 
 log = logger(__name__)
 STREAMS = Gauge("postavka_live_streams", "Live pages that are open")
+QUIET_SECONDS = 15.0
+"""After so long without a notification the server is asked whether it is still there."""
 AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 15.0
 """A stream looks at its request so often even without a notification, and says that it is alive."""
@@ -84,7 +87,7 @@ class Live:
                     for request_id in ids.split():
                         for changed in self._waiting.get(request_id, ()):
                             changed.set()
-            except psycopg.Error as away:
+            except (psycopg.Error, TimeoutError) as away:
                 log.warning("notifications are away", error=str(away)[:200])
             self.connected = False
             await asyncio.sleep(AGAIN_SECONDS)
@@ -97,8 +100,10 @@ class Live:
             await connection.execute(f"LISTEN {CHANGES_CHANNEL}")
             self.connected = True
             self._wake_all()  # what was told while nobody listened is lost: everybody looks again
-            async for notice in connection.notifies():
-                yield notice.payload
+            while True:
+                async for notice in connection.notifies(timeout=QUIET_SECONDS):
+                    yield notice.payload
+                await answers(connection)
 
     def _wake_all(self) -> None:
         for waiting in self._waiting.values():
