@@ -30,7 +30,7 @@ from postavka.runtime.java import find_java
 from postavka.trouble import Trouble
 
 HEAP = "512m"
-START_SECONDS = 90
+START_SECONDS = 240
 ADMIN = "admin"
 BROKER = "broker"
 """The user under which the broker talks to itself."""
@@ -172,7 +172,7 @@ class Broker:
             ],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=START_SECONDS,
             check=False,
         )
         if done.returncode != 0:

@@ -26,7 +26,7 @@ from postavka.trouble import Trouble
 USER = "postavka"
 DATABASE = "postavka"
 UNPRIVILEGED = "nobody"
-START_SECONDS = 60
+START_SECONDS = 180
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -158,7 +158,7 @@ class Database:
             [str(self._binaries / program), *arguments],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=START_SECONDS,
             check=False,
             cwd="/",
             preexec_fn=(lambda: become(user)) if user else None,
