@@ -77,6 +77,7 @@ async def test_while_a_server_is_away_nothing_ends(service: StageService, admin:
     service.runner.handle([command(0, submit(uuid4()))])
     service.relay.active = True
     service.trouble = "PostgreSQL: away"
+    service._away_at = time.monotonic()
     await look(service, admin)
 
 
