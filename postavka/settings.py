@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -117,6 +116,8 @@ def database_url(config: Settings) -> str:
     by itself."""
     if config.database_url is None:
         raise NoDatabase("DATABASE_URL is not set; start the whole with `postavka up`, or point it at a server")
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo  # here: who asks for help alone has no need of it
+
     url = config.database_url.get_secret_value()
     missing = {name: value for name, value in LOOKS_FOR_THE_SERVER.items() if name not in conninfo_to_dict(url)}
     return make_conninfo(url, **missing)
