@@ -99,6 +99,12 @@ def test_a_request_is_drawn_with_who_must_act_and_can_be_reminded(
         if request_id in ops.page.url:
             break
         ops.page.wait_for_timeout(200)
+    # The cabinet may know of the approval before shipping has issued the act.
+    for _ in range(300):
+        if ops.page.get_by_text(re.compile("документ act-.* выписан")).count():
+            break
+        ops.page.wait_for_timeout(300)
+        ops.page.reload()
     expect(ops.page.get_by_text("Ждём: подтверждение")).to_be_visible()
     way = ops.page.get_by_role("listitem").filter(has=ops.page.get_by_text("подтверждение", exact=True))
     expect(way).to_contain_text("дистрибьютор")
