@@ -116,11 +116,15 @@ def database_url(config: Settings) -> str:
     by itself."""
     if config.database_url is None:
         raise NoDatabase("DATABASE_URL is not set; start the whole with `postavka up`, or point it at a server")
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo  # here: who asks for help alone has no need of it
+    from psycopg import ProgrammingError  # here: who asks for help alone has no need of it
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     url = config.database_url.get_secret_value()
-    missing = {name: value for name, value in LOOKS_FOR_THE_SERVER.items() if name not in conninfo_to_dict(url)}
-    return make_conninfo(url, **missing)
+    try:
+        said = conninfo_to_dict(url)
+    except ProgrammingError:  # whoever connects with it says so
+        return url
+    return make_conninfo(url, **{name: value for name, value in LOOKS_FOR_THE_SERVER.items() if name not in said})
 
 
 SERVERS = {
