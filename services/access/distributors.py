@@ -17,7 +17,7 @@ from postavka.log.access import Access, Permission, Quota
 from postavka.log.topics import ensure_topics
 from postavka.settings import Settings, database_url
 from postavka.trouble import Trouble
-from services.reference.store import current
+from services.reference.store import snapshot
 
 USER = re.compile(r"(?P<distributor>[a-z0-9-]{1,50})\.(?P<number>[1-9][0-9]{0,5})")
 """Ids of distributors have no dots, so that a user belongs to exactly one."""
@@ -148,7 +148,7 @@ class Distributors:
 
     def standings(self) -> list[Standing]:
         """All distributors of the reference data, and those without it that still have users."""
-        known = {each.id: each.name for each in current(database_url(self._settings)).distributors.values()}
+        known = {each.id: each.name for each in snapshot(database_url(self._settings)).distributors.values()}
         users = self._access.users()
         found = {match["distributor"] for user in users if (match := USER.fullmatch(user))}
         return [self._standing(each, known.get(each, ""), users) for each in sorted(known.keys() | found)]
@@ -173,7 +173,7 @@ class Distributors:
         return Credentials(distributor_id, user, chosen, *self._outside)
 
     def _known(self, distributor_id: str) -> None:
-        if distributor_id not in current(database_url(self._settings)).distributors:
+        if distributor_id not in snapshot(database_url(self._settings)).distributors:
             raise NoSuchDistributor(
                 f"the reference data has no distributor {distributor_id!r}: "
                 "add it to the file and `postavka reference load` it first"
