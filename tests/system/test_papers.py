@@ -116,12 +116,12 @@ def test_an_employee_signs_by_power_of_attorney(system: System, tmp_path: Path):
     (act,) = documents(system, request_id)
     file = tmp_path / "act.pdf"
     system.cli("documents", "get", request_id, act.document_id, "--out", str(file))
-    system.cli("counterparty", "signature", str(file), "--inn", "001045001743")
+    system.cli("counterparty", "signature", str(file), "--inn", "500100732259")
     system.cli("sign", request_id, act.document_id, f"{file}.sig")
     wait_until(lambda: state(system, request_id) == {"signed"}, "it counts")
     log = system.cli("log", "tail", "--request", request_id, "--since", "1h", "--no-follow", "--json")
     (signed,) = [each for line in log.splitlines() if "DocumentSigned" in (each := json.loads(line))["type"]]
-    assert signed["body"]["signer_inn"] == "001045001743"
+    assert signed["body"]["signer_inn"] == "500100732259"
     assert signed["body"]["power_of_attorney"] == "5f8b7a6c-2d41-4c0e-9f3a-7b1c2d3e4f50"
 
 
