@@ -181,6 +181,7 @@ def test_many_dead_letters_are_retried_at_once_with_progress(
     told = f"Попробовано {before + many} из {before + many}: принято 0, отложено снова {before + many}."
     expect(ops.page.get_by_text(told)).to_be_visible(timeout=180_000)
     look(ops.page, "a retry that has ended")
+    ops.page.get_by_role("link", name="Показать, что отложено снова").click()
     ops.field("Почему ничего не потеряно").fill("записи этой проверки")
     ops.page.get_by_label(re.compile("Списать все")).check()
     ops.press("Списать")
