@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from cyclopts import App
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -265,13 +264,10 @@ def _wait_for(url: str, stage: str, marked: int, quiet: bool) -> int:
     """Until the stage has tried what is marked; returns how many it has not."""
     columns = (TextColumn("trying again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     deadline = time.monotonic() + PATIENCE_SECONDS
-    with (
-        psycopg.connect(url, autocommit=True) as connection,
-        Progress(*columns, console=errors, disable=quiet or marked < 2, transient=True) as progress,
-    ):
+    with Progress(*columns, console=errors, disable=quiet or marked < 2, transient=True) as progress:
         task = progress.add_task("", total=marked)
         while True:
-            left = dead.being_retried(connection, stage)
+            left = dead.tally(url, stage).waiting
             progress.update(task, completed=max(0, marked - left))
             if not left or time.monotonic() > deadline:
                 return left

@@ -17,7 +17,7 @@ from postavka.log.record import Record, partition_name
 from postavka.log.unreadable import MARKER, UNREADABLE, headers_of
 from postavka.projection.marks import move_marks, read_marks
 from postavka.projection.model import Copied, Unread
-from postavka.projection.staging import generation, swap_lock
+from postavka.projection.staging import connect, generation, swap_lock
 from postavka.settings import Settings, database_url
 from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
@@ -175,12 +175,7 @@ class EntriesProjection:
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._conninfo,
-                autocommit=True,
-                options=f"-c search_path={self._schema},{self._how.schema},public -c jit=off",
-                application_name=f"postavka-{self._how.schema}",
-            )
+            self._connection = connect(self._conninfo, self._schema, self._how.schema)
         return self._connection
 
 

@@ -20,6 +20,16 @@ LOCK_MS = 300
 one of the two."""
 
 
+def connect(conninfo: str, schema: str, in_use: str) -> psycopg.Connection[Any]:
+    """Connect as the writer of the tables of `schema`; what is not there is that of the tables `in_use`."""
+    return psycopg.connect(
+        conninfo,
+        autocommit=True,
+        options=f"-c search_path={schema},{in_use},public -c jit=off",
+        application_name=f"postavka-{in_use}",
+    )
+
+
 def swap_lock(connection: psycopg.Connection[Any], schema: str) -> None:
     """For the writer of the tables, first of all in its transaction: no swap until it has ended."""
     connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext(%s))", (f"swap of {schema}",))

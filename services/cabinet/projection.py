@@ -19,7 +19,7 @@ from postavka import tracing
 from postavka.log.record import Record, partition_name
 from postavka.log.unreadable import is_marker
 from postavka.logs import logger
-from postavka.projection.staging import generation, swap_lock
+from postavka.projection.staging import connect, generation, swap_lock
 from postavka.settings import Settings, database_url
 from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
@@ -171,12 +171,7 @@ class Cabinet:
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._conninfo,
-                autocommit=True,
-                options=f"-c search_path={self._schema},{SCHEMA},public -c jit=off",
-                application_name="postavka-cabinet",
-            )
+            self._connection = connect(self._conninfo, self._schema, SCHEMA)
         return self._connection
 
 

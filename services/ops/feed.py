@@ -37,6 +37,8 @@ SHOWN = 40
 PARTIES_KEPT = 50_000
 LINGER_SECONDS = 30.0
 """The reader stays so long after its last viewer."""
+START_SECONDS = 10.0
+"""The first viewer waits at most so long for the reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,14 @@ class Feed:
         self._parties: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._thread: threading.Thread | None = None
         self._wanted_until = 0.0
+        self._reading = threading.Event()
         self.trouble: str | None = None
 
     def now(self) -> int:
-        """Number of the newest event: where a viewer that wants only what comes begins."""
+        """Number of the newest event: where a viewer that wants only what comes begins. Waits until the reader knows
+        the ends of the topics: what is written after this returns is seen."""
         self._want()
+        self._reading.wait(START_SECONDS)
         return self._last
 
     def view(self, after: int, wanted: Filter) -> Beat:
@@ -166,6 +171,7 @@ class Feed:
         with self._lock:
             self._wanted_until = time.monotonic() + LINGER_SECONDS
             if self._thread is None or not self._thread.is_alive():
+                self._reading.clear()
                 self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
                 self._thread.start()
 
@@ -174,6 +180,7 @@ class Feed:
             try:
                 with Follower(self._config, self._topics) as follower:
                     self.trouble = None
+                    self._reading.set()
                     for batch in follower.records(float("inf")):
                         self.take(batch)
                         if time.monotonic() > self._wanted_until:

@@ -170,14 +170,6 @@ def open_by_stage(connection: psycopg.Connection[Any]) -> dict[str, int]:
     return found
 
 
-def being_retried(connection: psycopg.Connection[Any], stage: str) -> int:
-    """How many are marked for a retry and not tried yet."""
-    row = connection.execute(
-        SQL("SELECT count(*) FROM {}.dead_letters WHERE status = 'retry'").format(Identifier(stage))
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How the letters of a stage are: `taken` at a later try, `waiting` to be tried again, `open`."""

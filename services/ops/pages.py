@@ -213,7 +213,7 @@ async def stream_events(
     feed = feed_of(request)
     wanted = Filter(stage, type, request_id, partner, distributor, text)
     seen = last_event_id if last_event_id is not None and last_event_id.isdigit() else None
-    start = int(seen) if seen is not None else after if after is not None else feed.now()
+    start = int(seen) if seen is not None else after if after is not None else await asyncio.to_thread(feed.now)
     subscription = parts.live.subscription("ops-stream", f"{principal.owner}:{principal.id}")
     subscription.__enter__()
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from postavka.log.unreadable import headers_of
 from tests.faults import planted
 from tests.faults.injector import Injector
 from tests.faults.load import Load
@@ -120,7 +121,7 @@ def _look(running: Rig, load: Load, report: Report) -> list[str]:
     oracle = Oracle.of_broker(running.direct, late_allowed=True)
     rows = cabinet_rows(running.direct_url)
     letters = [
-        {name: value.decode(errors="replace") for name, value in message.headers() or () if value is not None}
+        {name: value.decode(errors="replace") for name, value in headers_of(message) if value is not None}
         for message in read_raw(running.direct, ["dead-letters"])
     ]
     report.events, report.late = len(oracle.log), oracle.late

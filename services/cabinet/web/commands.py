@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -24,7 +23,6 @@ from events.commands import (
     SubmitRequest,
     WithdrawRequest,
 )
-from events.envelope import Envelope
 from events.model import Message
 from events.registry import encode
 from events.topics import (
@@ -36,6 +34,7 @@ from events.topics import (
 )
 from postavka import tracing
 from postavka.log.connection import for_aiokafka
+from postavka.log.send import envelope_of
 from postavka.logs import logger
 from postavka.privacy.protect import protected
 from postavka.settings import Settings
@@ -107,15 +106,7 @@ class Commands:
             raise NotSent("Kafka has not been reached yet")
         subject = str(request_id)
         message = await asyncio.to_thread(protected, self._config, message)
-        envelope = Envelope(
-            id=str(uuid4()),
-            source=SOURCE,
-            type=message.TYPE,
-            subject=subject,
-            time=datetime.now(UTC),
-            correlation=subject,
-            trace=tracing.current(),
-        )
+        envelope = envelope_of(message, SOURCE, subject, tracing.current())
         sending = producer.send_and_wait(topic, encode(message), subject.encode(), headers=envelope.headers())
         try:
             await asyncio.wait_for(sending, self._seconds)
