@@ -16,11 +16,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from postavka.cli import proofs
-from postavka.cli.cabinet import STATUSES
 from postavka.cli.connection import connected
 from postavka.cli.events import COLOURS, MOSCOW, parse_since
 from postavka.cli.output import console, errors, print_json, print_line, table
 from postavka.privacy.vault import open_vault
+from services.cabinet.web.view.words import stage_of
 
 SHOWN = 50
 """Rows of a table of findings; --json has all."""
@@ -110,12 +110,12 @@ def as_of(
         shown.add_row(
             str(standing.request),
             standing.partner or "—",
-            STATUSES[standing.status],
+            stage_of(standing.status).word,
             _local(datetime.fromisoformat(standing.submitted_at)) if standing.submitted_at else "—",
             standing.row.get("shipping", {}).get("permission_number", "—"),
         )
     console.print(shown)
-    told = ", ".join(f"{STATUSES[name]} {count}" for name, count in counts.most_common())
+    told = ", ".join(f"{stage_of(name).word} {count}" for name, count in counts.most_common())
     console.print(f"{counts.total()} requests" + (f": {told}" if told else ""), highlight=False)
 
 
@@ -159,8 +159,8 @@ def diff(
         shown.add_row(
             str(change.request),
             change.after.partner or "—",
-            STATUSES[change.before.status] if change.before else "—",
-            STATUSES[change.after.status],
+            stage_of(change.before.status).word if change.before else "—",
+            stage_of(change.after.status).word,
             _some(change.fields),
         )
     if not json:

@@ -12,20 +12,9 @@ from postavka.cli.connection import connected
 from postavka.cli.output import console, print_json, table
 from postavka.privacy.vault import open_vault
 from postavka.settings import Settings, database_url
+from services.cabinet.web.view.words import stage_of
 
 cabinet = App(name="cabinet", help="The partners' cabinet.")
-
-STATUSES = {
-    "submitted": "отправлена",
-    "rejected": "отклонена",
-    "awaiting-confirmation": "ждёт дистрибьютора",
-    "awaiting-payment": "ждёт оплаты",
-    "declined": "дистрибьютор отказался",
-    "withdrawn": "отозвана",
-    "manufacturing": "изготавливается",
-    "shipped": "поставлена",
-    "activated": "активирована",
-}
 
 
 @cabinet.command
@@ -83,7 +72,7 @@ def print_cabinet(partner: str, rows: list[dict[str, Any]]) -> None:
         approval, shipping, asked = row["approval"] or {}, row["shipping"] or {}, row["request"] or {}
         shown.add_row(
             str(row["request_id"])[:8],
-            STATUSES.get(row["status"], row["status"]),
+            stage_of(row["status"]).word,
             approval.get("product", {}).get("name") or asked.get("product_id") or "—",
             approval.get("client", {}).get("name") or asked.get("buyer") or "—",
             shipping.get("permission_number", "—"),

@@ -81,7 +81,7 @@ def _to_partner(news: News) -> Worded:
             return _permission_to_partner(story, rows, path, buyer)
         case Kind.REJECTED:
             return worded(
-                f"Заявка отклонена: {buyer}",
+                f"Заявка не согласована: {buyer}",
                 "В заявке не хватает данных или есть ошибки. Исправьте их и отправьте заявку снова.",
                 rows=(),
                 points=tuple(each.message for each in facts["reasons"]),

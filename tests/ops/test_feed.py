@@ -1,4 +1,5 @@
-"""The live stream: who is told what, how much, and what happens to the rest. No servers: records are handed in."""
+"""The live stream: who is told what, how much, and what happens to the rest. Mostly without
+servers: records are handed in."""
 
 from __future__ import annotations
 
@@ -6,11 +7,16 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from confluent_kafka import Producer
 
+from postavka.log.connection import for_producer
 from postavka.log.record import Record
+from postavka.log.topics import ensure_topics
+from postavka.runtime.embedded import Endpoints
 from postavka.settings import Settings
 from services.ops import feed as live
 from services.ops.feed import KEPT, SHOWN, Feed, Filter
+from tests.system.conftest import wait_until
 
 TIME = b"2026-03-16T09:30:00.123456Z"
 
@@ -94,3 +100,23 @@ def test_a_word_is_said_about_an_event_whatever_its_body() -> None:
     )
     for odd in (b"", b"[]", b"{", b'{"kit":{}}', b'{"reasons":[1]}'):
         assert live.words(odd) == ""
+
+
+def test_a_viewer_sees_what_is_written_once_it_knows_its_beginning(servers: Endpoints) -> None:
+    """Even the first one, for whom the reader has just started."""
+    config, topic = Settings(**servers.settings()), f"feed-{uuid4().hex[:8]}"
+    ensure_topics(config, [topic])
+    feed = Feed(config, [topic])
+    beginning = feed.now()
+    producer = Producer(for_producer(config))
+    written = submitted(1)
+    producer.produce(topic, written.value, written.key, headers=list(written.headers))
+    producer.flush(30)
+    wait_until(lambda: feed.view(beginning, Filter()).events, "the event is seen", 30)
+
+
+def test_a_beginning_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka is away."""
+    monkeypatch.setattr(live, "START_SECONDS", 0.2)
+    monkeypatch.setattr(Feed, "_read", lambda self: None)
+    assert Feed(Settings()).now() == 0

@@ -163,7 +163,7 @@ def test_as_of_a_moment_shows_what_was_there_then(system: System, sent):
     assert stood(system, billed["time"], requests=[UUID(request)])[request].status == "awaiting-payment"
     (row,) = lines(system.cli("audit", "as-of", after.isoformat(), "--request", request, "--json"))
     assert row["status"] == "activated"
-    assert "активирована" in system.cli("audit", "as-of", after.isoformat(), "--partner", "lukomor", "--limit", "100")
+    assert "Активирована" in system.cli("audit", "as-of", after.isoformat(), "--partner", "lukomor", "--limit", "100")
 
 
 def test_a_diff_names_what_changed_between_two_moments(system: System, sent):
@@ -174,7 +174,7 @@ def test_a_diff_names_what_changed_between_two_moments(system: System, sent):
     assert "approval.reasons" in changed[of_plan(traffic, INCOMPLETE)].fields
     assert changed[of_plan(traffic, DIRECT)].before is None
     assert not list(diff(system.config, after, after))
-    assert "активирована" in system.cli("audit", "diff", before.isoformat(), "now", "--partner", "lukomor")
+    assert "Активирована" in system.cli("audit", "diff", before.isoformat(), "now", "--partner", "lukomor")
 
 
 # Replay

@@ -54,7 +54,7 @@ def test_a_whole_sale_through_a_distributor(system: System):
     wait_until(lambda: row_of(system, request_id).get("status") == "activated", "the cabinet shows it")
     shown = system.cli("cabinet", "show", "--partner", "lukomor")
     assert request_id[:8] in shown
-    assert "активирована" in shown
+    assert "Активирована" in shown
 
 
 def test_a_direct_sale_is_paid_and_activated_with_the_code(system: System):

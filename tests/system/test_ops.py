@@ -206,4 +206,4 @@ def test_every_panel_shows_something_on_a_running_system(system: System, prometh
     assert empty == [], "panels without data"
     alerts = {each["metric"]["alertname"] for each in ask(prometheus, 'ALERTS{alertstate="firing"}')}
     others = {"PostavkaUnreadRecords"} if system.forged else set()  # of other tests' forged events
-    assert not alerts - {"PostavkaDeadLetters", "PostavkaDeciderFails"} - others, "a system that is well raises no other alarm"
+    assert not alerts - {"PostavkaDeadLetters", "PostavkaDeciderFails"} - others, "a well system raises no other"

@@ -23,20 +23,9 @@ from services.cabinet.web import cursor
 from services.cabinet.web.database import Connection
 from services.cabinet.web.personal import reveal
 from services.cabinet.web.timeline import Group, Moment, timeline
+from services.cabinet.web.view.words import stage_of
 from services.moscow import MOSCOW
 
-STATUSES: Mapping[str, str] = {
-    "submitted": "отправлена",
-    "rejected": "отклонена",
-    "awaiting-confirmation": "ждёт дистрибьютора",
-    "awaiting-payment": "ждёт оплаты",
-    "declined": "дистрибьютор отказался",
-    "withdrawn": "отозвана",
-    "manufacturing": "изготавливается",
-    "shipped": "поставлена",
-    "activated": "активирована",
-}
-"""Where a request stands, as people are told."""
 SOLD = ("shipped", "activated")
 WITHDRAWABLE = ("submitted", "awaiting-confirmation", "awaiting-payment")
 MOST_WORDS = 6
@@ -80,7 +69,7 @@ class Row:
     @property
     def status_title(self) -> str:
         """In Russian."""
-        return STATUSES.get(self.status, self.status)
+        return stage_of(self.status).word
 
     @property
     def asked(self) -> Group:

@@ -62,7 +62,12 @@ def _of_approval(group: Group) -> Iterator[Moment]:
     if "rejected_at" in group:
         reasons = tuple(each["message"] for each in group.get("reasons", ()))
         yield Moment(
-            _at(group["rejected_at"]), "rejected", "Заявка отклонена", "автоматически", reasons=reasons, clause="L13"
+            _at(group["rejected_at"]),
+            "rejected",
+            "Заявка не согласована",
+            "автоматически",
+            reasons=reasons,
+            clause="L13",
         )
 
 

@@ -44,14 +44,15 @@ class Happening:
 
 
 def story(moments: Sequence[Moment], names: Mapping[str, str]) -> list[Happening]:
-    """The timeline for a page; `names` are those of logins and distributors by the id that events bear."""
+    """The timeline for a page; `names` are those of logins and distributors by the id that events bear. Reasons of a
+    rejection stand above it."""
     return [
         Happening(
             each.at,
             each.title,
             names.get(each.who or "", each.who or ""),
             *_LOOKS.get(each.kind, ("circle", "idle")),
-            tuple(filter(None, (each.detail, *each.reasons))),
+            (each.detail,) if each.detail else (),
         )
         for each in moments
     ]
