@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 from cyclopts import App
+from rich.markup import escape
 
 from postavka.blobs import open_blobs
 from postavka.cli.connection import connected
@@ -67,15 +68,14 @@ def list_(
     if not found:
         console.print("no documents")
         return
-    shown = table(None, "request", "document", "by", "to", "state", "issued")
+    shown = table(None, "request", "document")
     for each in found:
         issued = f"{each.recorded_at.astimezone(MOSCOW):%d.%m.%Y %H:%M}"
-        shown.add_row(
-            str(each.request_id), each.document_id, each.delivery, each.recipient_id, each.state.value, issued
-        )
-    for column in shown.columns[:2]:
-        column.no_wrap = True  # to be copied into the next command
-    console.print(shown, width=max(console.width, 140), crop=False, soft_wrap=True)
+        how = f"{each.delivery} to {each.recipient_id}: {each.state.value}, issued {issued}"
+        shown.add_row(str(each.request_id), f"{each.document_id}\n[dim]{escape(how)}[/]")
+    for column in shown.columns:
+        column.no_wrap = True  # to be copied into the next command: both ids fit into 80 columns
+    console.print(shown)
 
 
 @documents.command
