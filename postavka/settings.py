@@ -116,10 +116,14 @@ def database_url(config: Settings) -> str:
     by itself."""
     if config.database_url is None:
         raise NoDatabase("DATABASE_URL is not set; start the whole with `postavka up`, or point it at a server")
+    return _looked_for(config.database_url.get_secret_value())
+
+
+@cache  # asked for with every request
+def _looked_for(url: str) -> str:
     from psycopg import ProgrammingError  # here: who asks for help alone has no need of it
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-    url = config.database_url.get_secret_value()
     try:
         said = conninfo_to_dict(url)
     except ProgrammingError:  # whoever connects with it says so

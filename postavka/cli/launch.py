@@ -42,7 +42,7 @@ SERVICES = (
     "web",
     "audit",
 )
-GIVES_WAY = {"cabinet": 5, **dict.fromkeys(("papers", "payments", "notices", "ops", "audit"), 10)}
+GIVES_WAY = {"cabinet": 5, **dict.fromkeys(("papers", "payments", "ops", "audit"), 10), "notices": 15}
 """Niceness of what follows the log: under a load that the machine can't carry, what decides goes first."""
 MODULES = {"web": "services.cabinet.web"}
 """Of services whose module has another name."""

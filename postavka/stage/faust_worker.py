@@ -172,8 +172,8 @@ class FaustWorker:
     def acknowledge(self, records: Iterable[Record], seconds: float = 0.0) -> None:
         """Their batch is committed, in so many seconds: Kafka's group offset may follow."""
         self.app.pace.handled(seconds)
-        for record in records:
-            self.app.reached[TP(record.topic, record.partition)] = record.offset
+        last = {(record.topic, record.partition): record.offset for record in records}
+        self.app.reached.update({TP(*place): offset for place, offset in last.items()})
 
     def waiting(self) -> int:
         """Fetches that have arrived and are not handled yet."""

@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -285,12 +286,14 @@ class StageService:
 
     def _measure(self, outcome: Outcome, records: int, seconds: float) -> None:
         stage = self.stage.name
+        for kind, count in Counter(event.type for event in outcome.events).items():
+            metrics.EVENTS.labels(stage, kind).inc(count)
         for event in outcome.events:
-            metrics.EVENTS.labels(stage, event.type).inc()
             for code in codes(event.type, event.body):
                 metrics.REFUSALS.labels(stage, code).inc()
+        cause_seconds = metrics.CAUSE_SECONDS.labels(stage)
         for wait in outcome.waits:
-            metrics.CAUSE_SECONDS.labels(stage).observe(wait)
+            cause_seconds.observe(wait)
         for name in ("handled", "skipped", "duplicates"):
             if count := getattr(outcome, name):
                 metrics.RECORDS.labels(stage, name).inc(count)

@@ -40,7 +40,7 @@ AWAY_SECONDS = 2.0
 LOCK = "SELECT pg_try_advisory_lock(hashtext('postavka.papers'))"
 SILENT_SECONDS = 600.0
 """One round at most: it renders many documents, and an operator may be slow."""
-NICE = 10
+NICE = 19
 """Rendering takes a processor for a while; requests are not to wait for it."""
 
 STEPS = Counter("postavka_papers_steps_total", "Steps taken with documents")
