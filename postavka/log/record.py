@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 RawHeaders = tuple[tuple[str, bytes | None], ...]
 
 
-class Record(NamedTuple):
-    """One record; a tuple, because they are made by the thousand. `timestamp_ms` is the broker's or producer's, in
-    milliseconds since 1970."""
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record. `timestamp_ms` is the broker's or producer's, in milliseconds since 1970."""
 
     topic: str
     partition: int

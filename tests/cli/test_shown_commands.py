@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from cyclopts import CycloptsError
@@ -18,6 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 IN_A_LINE = re.compile(r"`(?:\.venv/bin/)?(postavka(?:-verify)? [^`]+|make(?: [^`]*)?|python -m [^`]+)`")
+SOME_ID = "0b6f3f0c-6f0e-4f0a-9a53-4d3c4f0d5e11"
 PLACEHOLDER = re.compile(r"[A-Z]+|‹.*›")
 BLOCKS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -32,7 +32,7 @@ def commands_of(page: Path) -> list[list[str]]:
     """What a shell would start: the words of each command, without variables, pipes and redirections."""
     found = []
     for line in lines_of(page):
-        words = shlex.shlex(line.replace("$ID", str(uuid4())), posix=True, punctuation_chars="|&;<>()")
+        words = shlex.shlex(line.replace("$ID", SOME_ID), posix=True, punctuation_chars="|&;<>()")
         words.whitespace_split = True
         command: list[str] = []
         for word in [*words, ";"]:
@@ -40,7 +40,7 @@ def commands_of(page: Path) -> list[list[str]]:
                 found.append(command)
                 command = ["(a file)"] if set(word) <= set("<>") else []
             elif command or not re.fullmatch(r"[A-Z_]+=.*|export|sudo|exec", word):
-                command.append(str(uuid4()) if PLACEHOLDER.fullmatch(word) else word)
+                command.append(SOME_ID if PLACEHOLDER.fullmatch(word) else word)
     return [command for command in found if command]
 
 

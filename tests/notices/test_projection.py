@@ -96,7 +96,7 @@ class Log:
         body = encode(DistributorConfirmation(request_id=request_id, confirmation_id=number, accepted=True))
         topic = confirmations_of(distributor)
         record = Record(topic, 0, self._offset(topic), 1_000, str(request_id).encode(), body, ())
-        return record._replace(**changes)
+        return replace(record, **changes)
 
     def dead_letter(self, of: Record, code: str = "bad-body", reason: str = "accepted: Field required") -> Record:
         facts = {
@@ -180,7 +180,7 @@ def test_what_was_read_is_not_told_again(notices: Notices, outbox: Outbox, log: 
     notices.project(records)
     assert notices.project(records) == 0
     assert opened(outbox).project(records) == 0
-    late = [record._replace(offset=record.offset + 100) for record in records]
+    late = [replace(record, offset=record.offset + 100) for record in records]
     assert notices.project(late) == 0, "late duplicates of a replaced relay, by their position"
     assert len(outbox.rows()) == 2
 

@@ -36,7 +36,7 @@ def test_every_number_is_read_back_however_it_is_typed(digits: str):
         assert parse(typed) == written
 
 
-@pytest.mark.parametrize("number", [new_permission_number() for _ in range(20)])
+@pytest.mark.parametrize("number", [new_permission_number() for _ in range(20)], ids=range(20))
 def test_every_single_wrong_digit_is_noticed(number: str):
     for place, right in enumerate(number):
         for wrong in "0123456789":
@@ -45,7 +45,7 @@ def test_every_single_wrong_digit_is_noticed(number: str):
                     parse(number[:place] + wrong + number[place + 1 :])
 
 
-@pytest.mark.parametrize("number", [new_permission_number() for _ in range(20)])
+@pytest.mark.parametrize("number", [new_permission_number() for _ in range(20)], ids=range(20))
 def test_every_swap_of_neighbours_is_noticed(number: str):
     digits = number.replace("-", "")
     for place in range(len(digits) - 1):
