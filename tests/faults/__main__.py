@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -47,8 +48,15 @@ def main() -> int:
             print(f"logs and data: {home}")
             keep_logs(home)
         else:
+            subprocess.run(["umount", *mounted_under(home)], check=False, capture_output=True)
             shutil.rmtree(home, ignore_errors=True)
     return 1 if report.violations else 0
+
+
+def mounted_under(home: Path) -> list[str]:
+    """The disks of this run: a folder can't be removed while one lies on it."""
+    places = (line.split()[1] for line in Path("/proc/self/mounts").read_text("utf-8").splitlines())
+    return [place for place in places if place.startswith(str(home))]
 
 
 def keep_logs(home: Path) -> None:
