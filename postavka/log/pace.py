@@ -18,8 +18,8 @@ class Pace:
     """The pace of one `AIOKafkaConsumer`. `fetched` is told after each of its answers."""
 
     def __init__(self, wait_ms: int, longest_ms: int | None = None) -> None:
-        """`wait_ms` between two fetches while records flow; up to `longest_ms` when handling them takes long: then
-        the machine has more to do than it can, and larger batches are cheaper."""
+        """`wait_ms` between two fetches while records flow; as long as handling the last batch took, up to `longest_ms`,
+        when that is longer: then the machine has more to do than it can, and larger batches are cheaper."""
         self._wait = wait_ms / 1000
         self._longest = (longest_ms or wait_ms) / 1000
         self._next = 0.0
@@ -35,7 +35,7 @@ class Pace:
         if self._fetcher is not consumer._fetcher:
             self._attach(consumer._fetcher)
         if brought_records:
-            self._next = time.monotonic() + min(max(self._wait, HANDLING * self._handling), self._longest)
+            self._next = time.monotonic() + min(max(self._wait, self._handling), self._longest)
 
     def _attach(self, fetcher: Any) -> None:
         self._fetcher = fetcher
@@ -51,7 +51,3 @@ class Pace:
             return requests, resets, timeout, invalid_metadata, resumes
 
         fetcher._get_actions_per_node = paced
-
-
-HANDLING = 4
-"""A stage is handling records at most a fifth of the time, as long as `longest_ms` allows."""

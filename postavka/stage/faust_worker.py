@@ -34,7 +34,7 @@ from postavka.store.mark import Mark
 
 QUEUE = 8
 """Fetches waiting to be handled; Faust stops reading beyond."""
-WAIT_MS, LONGEST_WAIT_MS = 15, 100
+WAIT_MS, LONGEST_WAIT_MS = 25, 40
 """Between two fetches of a stage while records flow; the longer one when there is more to do than the machine can."""
 
 TakePartitions = Callable[[Iterable[str]], Awaitable[Mapping[str, Mark]]]
