@@ -18,8 +18,8 @@ class Pace:
     """The pace of one `AIOKafkaConsumer`. `fetched` is told after each of its answers."""
 
     def __init__(self, wait_ms: int, longest_ms: int | None = None) -> None:
-        """`wait_ms` between two fetches while records flow; as long as handling the last batch took, up to `longest_ms`,
-        when that is longer: then the machine has more to do than it can, and larger batches are cheaper."""
+        """`wait_ms` between two fetches while records flow; up to `longest_ms` when handling a batch took longer:
+        then the machine has more to do than it can, and larger batches are cheaper."""
         self._wait = wait_ms / 1000
         self._longest = (longest_ms or wait_ms) / 1000
         self._next = 0.0
