@@ -71,10 +71,9 @@ def list_(
     shown = table(None, "request", "document")
     for each in found:
         issued = f"{each.recorded_at.astimezone(MOSCOW):%d.%m.%Y %H:%M}"
-        how = f"{each.delivery} to {each.recipient_id}: {each.state.value}, issued {issued}"
+        how = f"{each.delivery} to {each.recipient_id}: {each.state.value}, {issued}"
         shown.add_row(str(each.request_id), f"{each.document_id}\n[dim]{escape(how)}[/]")
-    for column in shown.columns:
-        column.no_wrap = True  # to be copied into the next command: both ids fit into 80 columns
+    shown.columns[1].no_wrap = True  # both ids fit into 80 columns
     console.print(shown)
 
 

@@ -29,11 +29,15 @@ def print_line(value: Any) -> None:
     print(orjson.dumps(value, default=str).decode(), flush=True)
 
 
+IDS = frozenset({"request", "letter", "oldest request"})
+"""Columns that are copied into the next command: never shortened while others can be."""
+
+
 def table(title: str | None, *columns: str) -> Table:
     """A table in the one look of all commands."""
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
-        made.add_column(column)
+        made.add_column(column, no_wrap=column in IDS)
     return made
 
 

@@ -62,6 +62,7 @@ def read_messages_to_end(
         for_librdkafka(settings)
         | {
             "group.id": "postavka-tail",
+            "log_level": 2,  # to be closed while it looks for its coordinator, whom nobody needs, is no failure
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "isolation.level": "read_uncommitted",

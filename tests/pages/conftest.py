@@ -35,6 +35,8 @@ FLAGS = [
 ]  # fmt: skip
 PATIENCE_MS = 20_000
 SCREENSHOTS = os.environ.get("POSTAVKA_SCREENSHOTS")
+HIGHEST = 1_200
+"""Pixels of a picture of a long page."""
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -136,15 +138,18 @@ def shoot() -> Shoot:
         folder = Path(SCREENSHOTS)
         folder.mkdir(parents=True, exist_ok=True)
         page.mouse.move(0, 0)
-        page.evaluate("scrollTo(0, 0)")
-        page.wait_for_timeout(150)
-        page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")
-        page.emulate_media(color_scheme="dark")
-        page.screenshot(path=folder / f"{name}-dark.png", full_page=True, animations="disabled")
-        page.set_viewport_size({"width": 390, "height": 844})
-        page.screenshot(path=folder / f"{name}-phone-dark.png", full_page=True, animations="disabled")
+        for scheme, ending in (("light", ""), ("dark", "-dark")):
+            page.emulate_media(color_scheme=scheme)
+            for width, kind in ((1280, ""), (390, "-phone")):
+                page.set_viewport_size({"width": width, "height": HIGHEST})
+                page.evaluate("scrollTo(0, 0)")
+                page.wait_for_timeout(150)
+                # A list of a hundred rows says no more than its beginning.
+                whole = page.evaluate("document.documentElement.scrollHeight") < 2 * HIGHEST
+                if whole:
+                    page.set_viewport_size({"width": width, "height": 600})
+                page.screenshot(path=folder / f"{name}{kind}{ending}.png", full_page=whole, animations="disabled")
         page.emulate_media(color_scheme="light")
-        page.screenshot(path=folder / f"{name}-phone.png", full_page=True, animations="disabled")
         if size is not None:
             page.set_viewport_size(size)
 
