@@ -59,7 +59,8 @@ def load_rows(
 def write_groups(
     connection: psycopg.Connection[Any], changed: Mapping[UUID, Mapping[str, Any]], table: str = "requests"
 ) -> None:
-    """Write the changed groups of these requests; the other groups of a row stay as they are."""
+    """Write the changed groups of these requests; the other groups of a row stay as they are. They go in binary (`%b`):
+    as text psycopg escapes an array sign by sign."""
     if not changed:
         return
     ids = list(changed)
@@ -71,7 +72,7 @@ def write_groups(
         SQL(
             "INSERT INTO {0} (request_id, request, approval, billing, shipping, activation) "
             "SELECT id, a::jsonb, b::jsonb, c::jsonb, d::jsonb, e::jsonb "
-            "FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) "
+            "FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[]) "
             "AS u(id, a, b, c, d, e) "
             "ON CONFLICT (request_id) DO UPDATE SET request = coalesce(excluded.request, {0}.request), "
             "approval = coalesce(excluded.approval, {0}.approval), billing = coalesce(excluded.billing, {0}.billing), "

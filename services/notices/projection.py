@@ -320,7 +320,7 @@ class _Work:
             return
         subjects = list(self._changed)
         self._connection.execute(
-            "INSERT INTO stories (request_id, story) SELECT * FROM unnest(%s::uuid[], %s::jsonb[]) "
+            "INSERT INTO stories (request_id, story) SELECT * FROM unnest(%b::uuid[], %b::jsonb[]) "
             "ON CONFLICT (request_id) DO UPDATE SET story = excluded.story",
             (subjects, [self.stories[each].model_dump_json(exclude_defaults=True) for each in subjects]),
         )
@@ -331,7 +331,7 @@ class _Work:
         rows = [(*place, self._answers[place]) for place in self._new_answers]
         self._connection.execute(
             "INSERT INTO answers (distributor_id, request_id, confirmation_id, record) "
-            "SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING",
+            "SELECT * FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::text[]) ON CONFLICT DO NOTHING",
             [list(column) for column in zip(*rows, strict=True)],
         )
 
@@ -518,7 +518,7 @@ _MAIL = {
 }
 INSERT_MAIL = (
     f"INSERT INTO mail ({', '.join(_MAIL)}) "  # noqa: S608
-    f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in _MAIL.values())}) ON CONFLICT DO NOTHING"
+    f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in _MAIL.values())}) ON CONFLICT DO NOTHING"
 )
 
 
