@@ -111,7 +111,7 @@ def forget_erased(config: Settings) -> int:
 
 @contextmanager
 def servers() -> Iterator[Settings]:
-    """Servers to restore into: named ones, those that run here, or those of this folder, started for the time."""
+    """Servers to put something back into: named ones, those that run here, or those of this folder, started for it."""
     from postavka.runtime.embedded import EmbeddedServers, running
     from postavka.runtime.progress import Spoken
 

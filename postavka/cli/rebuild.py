@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cyclopts import App
 
-from postavka.cli.backup import stages
+from postavka.cli.backup import servers, stages
 from postavka.cli.connection import connected
 from postavka.cli.output import Told, console, print_json, progress
 from postavka.projection.model import find
@@ -101,18 +101,17 @@ def database() -> None:
     from postavka.settings import database_url
     from services.audit.checkpoints import bring_back_checkpoints
 
-    config = connected()
-    with progress() as told:
+    with servers() as config, progress() as told:
         rebuilt = rebuild_stores(config, stages(), told)
         report = build_anew(
             config, find(READ_MODELS["cabinet"][0]), lambda what, done, total: told(f"cabinet: {what}", done, total)
         )
         checkpoints = bring_back_checkpoints(config)
+        left = _left_alone(database_url(config))
     for stage, count in rebuilt.events.items():
         console.print(f"{stage}: {count} events")
     requests = report.rows["requests"]
     console.print(f"{rebuilt.dead_letters} dead letters, {requests} requests in the cabinet, {checkpoints} checkpoints")
-    left = _left_alone(database_url(config))
     console.print("Other read models are built when their services start." if left else "")
     if "reference" not in left:
         console.print("[yellow]No reference data[/]: `postavka reference load FILE` before you start the services.")
@@ -131,9 +130,8 @@ def topics() -> None:
     from services.audit.checkpoints import publish_checkpoints
     from services.reference.store import distributor_ids
 
-    config = connected()
-    names = topic_names(distributor_ids(database_url(config)))
-    with progress() as told:
+    with servers() as config, progress() as told:
+        names = topic_names(distributor_ids(database_url(config)))
         rebuilt = rebuild_topics(config, stages(), names, told)
         checkpoints = publish_checkpoints(config) if "audit.checkpoints" in rebuilt.made else 0
     for topic, count in rebuilt.events.items():
