@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from postavka.logs import logger
@@ -25,6 +26,8 @@ START_SECONDS = 600.0
 """From one step of a start to the next."""
 SILENT_SECONDS = 300.0
 """What a loop may take at most for one turn: longer than any patience with a server that is within it."""
+QUESTION_SECONDS = 60.0
+"""Twice the longest time-out of a question asked with `question`."""
 START = "the start"
 
 
@@ -62,6 +65,17 @@ def beat(name: str, within: float = SILENT_SECONDS) -> None:
 def rest(name: str) -> None:
     """From any thread: it need not move any more."""
     _pulse.rest(name)
+
+
+@contextmanager
+def question(what: str, within: float = QUESTION_SECONDS) -> Iterator[None]:
+    """A question to a server whose own time-out is not to be trusted: that of librdkafka goes by the wall clock, and
+    when somebody puts it back by a day the answer is waited for for a day."""
+    beat(what, within)
+    try:
+        yield
+    finally:
+        rest(what)
 
 
 def watch(end: Callable[[int], object] = os._exit) -> None:

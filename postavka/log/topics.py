@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from postavka import heart
 from postavka.log.connection import for_librdkafka
 from postavka.settings import PARTITIONS, Settings
 from postavka.trouble import Trouble
@@ -66,5 +67,6 @@ def check_topics(settings: Settings, names: Iterable[str]) -> None:
 
 
 def _partitions(admin: AdminClient) -> dict[str, int]:
-    metadata = admin.list_topics(timeout=TIMEOUT_SECONDS)
+    with heart.question("which topics there are"):
+        metadata = admin.list_topics(timeout=TIMEOUT_SECONDS)
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}

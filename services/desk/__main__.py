@@ -171,9 +171,19 @@ def desk_secret(file: Path) -> bytes:
     return bytes.fromhex(file.read_text().strip())
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the desk; exits non-zero when it can't go on."""
     config = settings()
     configure_logs(config, "desk")
     tracing.start(config, "desk")
     heart.watch()
-    asyncio.run(run(config))
+    try:
+        asyncio.run(run(config))
+    except Exception as error:
+        log.exception("the desk ends", error=str(error)[:500])
+        os._exit(1)
+    os._exit(0)  # a thread that waits for the broker must not keep a dead service alive
+
+
+if __name__ == "__main__":
+    main()
