@@ -26,8 +26,8 @@ START_SECONDS = 600.0
 """From one step of a start to the next."""
 SILENT_SECONDS = 300.0
 """What a loop may take at most for one turn: longer than any patience with a server that is within it."""
-QUESTION_SECONDS = 60.0
-"""Twice the longest time-out of a question asked with `question`."""
+QUESTION_SECONDS = 120.0
+"""Four times the longest time-out of a question asked with `question`."""
 START = "the start"
 
 
@@ -71,11 +71,12 @@ def rest(name: str) -> None:
 def question(what: str, within: float = QUESTION_SECONDS) -> Iterator[None]:
     """A question to a server whose own time-out is not to be trusted: that of librdkafka goes by the wall clock, and
     when somebody puts it back by a day the answer is waited for for a day."""
-    beat(what, within)
+    name = f"{what} ({threading.get_ident()})"
+    beat(name, within)
     try:
         yield
     finally:
-        rest(what)
+        rest(name)
 
 
 def watch(end: Callable[[int], object] = os._exit) -> None:

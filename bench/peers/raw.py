@@ -171,7 +171,7 @@ def _into_table(connection: psycopg.Connection, rows: int, fill: Filling) -> flo
 
 
 def _by_unnest(connection: psycopg.Connection, table: str, rows: int) -> None:
-    insert = f"INSERT INTO {table} SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::bigint[])"  # noqa: S608
+    insert = f"INSERT INTO {table} SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::bytea[], %b::bigint[])"  # noqa: S608
     for first in range(0, rows, BATCH):
         ids = list(range(first, min(first + BATCH, rows)))
         values = ([uuid4() for _ in ids], [1] * len(ids), [BODY] * len(ids), ids)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from postavka.backup.whole import Parts
-from postavka.cli.connection import connected
+from postavka.cli.connection import connected, require_both_or_neither
 from postavka.cli.output import console, print_json, progress
 from postavka.settings import Settings, settings
 from postavka.stage.definition import Stage
@@ -116,6 +116,7 @@ def servers() -> Iterator[Settings]:
     from postavka.runtime.progress import Spoken
 
     config = settings()
+    require_both_or_neither(config)
     if (config.kafka_bootstrap_servers and config.database_url) or running(config.home):
         yield connected()
         return

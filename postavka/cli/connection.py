@@ -12,6 +12,19 @@ class NothingRuns(Trouble):
     """No servers are named in the environment and none run here."""
 
 
+class HalfNamed(Trouble):
+    """One server is named, the other is not."""
+
+
+def require_both_or_neither(config: Settings) -> None:
+    """Where servers may be started here. Raises `HalfNamed`."""
+    if bool(config.kafka_bootstrap_servers) != bool(config.database_url):
+        raise HalfNamed(
+            "only one of KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL is set: set both to use servers of your own, "
+            "or neither to have both started here"
+        )
+
+
 def connected() -> Settings:
     """Settings that name both servers. Raises `NothingRuns` with what to do."""
     config = settings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import psycopg
 from cyclopts import App
 from rich.markup import escape
+from rich.table import Table
 
 from postavka.blobs import open_blobs
 from postavka.cli.connection import connected
@@ -68,13 +70,26 @@ def list_(
     if not found:
         console.print("no documents")
         return
+    console.print(
+        documents_table(
+            (
+                str(each.request_id),
+                each.document_id,
+                f"{each.delivery} to {each.recipient_id}: {each.state.value}, "
+                f"{each.recorded_at.astimezone(MOSCOW):%d.%m.%Y %H:%M}",
+            )
+            for each in found
+        )
+    )
+
+
+def documents_table(rows: Iterable[tuple[str, str, str]]) -> Table:
+    """Request, document, and how it does on a line of its own: so both ids stay whole in 80 columns."""
     shown = table(None, "request", "document")
-    for each in found:
-        issued = f"{each.recorded_at.astimezone(MOSCOW):%d.%m.%Y %H:%M}"
-        how = f"{each.delivery} to {each.recipient_id}: {each.state.value}, {issued}"
-        shown.add_row(str(each.request_id), f"{each.document_id}\n[dim]{escape(how)}[/]")
-    shown.columns[1].no_wrap = True  # both ids fit into 80 columns
-    console.print(shown)
+    for request, document, how in rows:
+        shown.add_row(request, document)
+        shown.add_row("", f"[dim]{escape(how)}[/]")
+    return shown
 
 
 @documents.command

@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from events.topics import topic_names
+from postavka.cli.connection import require_both_or_neither
 from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import EmbeddedServers, Endpoints, outside_door
 from postavka.runtime.ports import choose_ports
@@ -54,10 +55,6 @@ class Unwell(Trouble):
     """A service did not come up; the message ends with its log."""
 
 
-class HalfNamed(Trouble):
-    """One server is named, the other is not."""
-
-
 @dataclass
 class Launch:
     """Everything that runs. A context manager: leaving it stops what was started here."""
@@ -74,11 +71,7 @@ class Launch:
         self.home = self.config.home
         self.home.mkdir(parents=True, exist_ok=True)
         self.ports = choose_ports(self.home / "services.json", [f"{name}.http" for name in self.services])
-        if bool(self.config.kafka_bootstrap_servers) != bool(self.config.database_url):
-            raise HalfNamed(
-                "only one of KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL is set: set both to use servers of your own, "
-                "or neither to have both started here"
-            )
+        require_both_or_neither(self.config)
         if not self.config.kafka_bootstrap_servers:
             self._embedded = EmbeddedServers(self.home, outside=outside_door(self.config))
             endpoints = self._embedded.start(self.progress, lambda _: self._programs())

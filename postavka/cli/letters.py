@@ -271,7 +271,7 @@ def _wait_for(url: str, stage: str, marked: int, quiet: bool) -> int:
             progress.update(task, completed=max(0, marked - left))
             if not left or time.monotonic() > deadline:
                 return left
-            time.sleep(0.2)
+            time.sleep(0.5)
 
 
 def _one(id: str) -> tuple[str, int]:

@@ -92,7 +92,8 @@ def everything(*, processes: int | None = None, json: bool = False) -> None:
 
 @rebuild.command
 def database() -> None:
-    """Build the stages' stores and what is folded from the log from the topics alone. Stop all services first.
+    """Build the stages' stores and what is folded from the log from the topics alone. Stop all services first; servers
+    of this folder are started for it.
 
     Reference data and accounts are not on the log: load them (`postavka reference load`), or restore a copy.
     """
@@ -119,7 +120,8 @@ def database() -> None:
 
 @rebuild.command
 def topics() -> None:
-    """Make topics that are missing or empty, and fill the stages' from their stores. Stop all services first.
+    """Make topics that are missing or empty, and fill the stages' from their stores. Stop all services first; servers
+    of this folder are started for it.
 
     What outsiders wrote (commands, confirmations, payments) lies nowhere else: those topics begin anew, behind the
     offsets that were handled. What had been handled is in the stores; what had not must be sent again.

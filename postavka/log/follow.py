@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
@@ -17,14 +17,24 @@ from postavka.settings import PARTITIONS, Settings
 class Follower:
     """Reads topics from a moment on (None: from now), without a consumer group. A context manager."""
 
-    def __init__(self, settings: Settings, topics: Sequence[str], since: datetime | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Sequence[str],
+        since: datetime | None = None,
+        start: Mapping[tuple[str, int], int] | None = None,
+    ) -> None:
+        """`start`: from these offsets instead."""
         self._settings = settings
         self._consumer = Consumer(
             for_librdkafka(settings)
             | {"group.id": "postavka-follow", "enable.auto.commit": False, "fetch.wait.max.ms": 100}
         )
         places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
-        if since is None:
+        if start is not None:
+            for place in places:
+                place.offset = start[place.topic, place.partition]
+        elif since is None:
             # Fixed now: an end that is looked up later would miss what comes in between.
             ends = end_offsets(settings, [(place.topic, place.partition) for place in places])
             for place in places:

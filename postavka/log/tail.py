@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from postavka import heart
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
 from postavka.log.unreadable import headers_of
@@ -158,7 +159,13 @@ def latest_offsets(
     """The same with a client that is kept (`which`: other offsets than the latest). A partition whose leader is moving,
     or whose topic has only just been made, is asked about again. Raises `KafkaException` when the broker does not
     answer in time."""
-    left = set(partitions)
+    with heart.question("where topics end"):
+        return _latest_offsets(admin, set(partitions), which)
+
+
+def _latest_offsets(
+    admin: AdminClient, left: set[tuple[str, int]], which: OffsetSpec | None
+) -> dict[tuple[str, int], int]:
     found: dict[tuple[str, int], int] = {}
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while left:

@@ -43,9 +43,9 @@ log = logger(__name__)
 
 MOST_RECORDS = 2_000
 POLL_MS = 1_000
-WAIT_MS, LONGEST_WAIT_MS = 50, 500
-"""Between two fetches while records flow: a person looking at a page does not notice. The longer one when there is more
-to do than the machine can: what follows the log gives way to what decides."""
+WAIT_MS, LONGEST_WAIT_MS, WAIT_TIMES = 50, 500, 4
+"""Between two fetches while records flow: a person looking at a page does not notice. When there is more to do than the
+machine can, four times what a batch takes, at most the longer one: what follows the log gives way to what decides."""
 COMMIT_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 BUSY_SECONDS = 120.0
@@ -119,7 +119,7 @@ class LiveProjection:
         self.lag = 0
         self.last_batch = time.monotonic()
         self._committed = time.monotonic()
-        self._pace = Pace(WAIT_MS, LONGEST_WAIT_MS)
+        self._pace = Pace(WAIT_MS, LONGEST_WAIT_MS, WAIT_TIMES)
         self._busy_since: float | None = None
         self._away_at = -BUSY_SECONDS
         """When PostgreSQL was last found away: what was then tried again may hang by now."""

@@ -20,7 +20,7 @@ TITLES = {
     "RequestSubmitted": "Заявка принята",
     "RequestWithdrawn": "Заявка отозвана",
     "Approved": "Согласована",
-    "Rejected": "Отклонена",
+    "Rejected": "Не согласована",
     "BillingOpened": "Расчёты открыты",
     "BillingClosed": "Расчёты закрыты",
     "InvoiceIssued": "Выставлен счёт",

@@ -78,7 +78,10 @@ async def run(config: Settings) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
-    await asyncio.wait_for(consumer.stop(), 3)
+    try:
+        await asyncio.wait_for(consumer.stop(), 3)
+    except (TimeoutError, KafkaError) as away:
+        log.warning("Kafka was not told that this desk leaves", error=repr(away)[:200])
     await http.cleanup()
     for task in done:
         task.result()

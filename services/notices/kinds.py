@@ -47,7 +47,7 @@ class About:
 PARTNER, DISTRIBUTOR = frozenset((Party.PARTNER,)), frozenset((Party.DISTRIBUTOR,))
 KINDS = {
     Kind.PERMISSION: About("Согласование, номер разрешения, счёт", True, PARTNER | DISTRIBUTOR),
-    Kind.REJECTED: About("Отклонение заявки", True, PARTNER),
+    Kind.REJECTED: About("Заявка не согласована", True, PARTNER),
     Kind.CONFIRMED: About("Дистрибьютор готов оплатить", False, PARTNER),
     Kind.DECLINED: About("Отказ дистрибьютора", True, PARTNER),
     Kind.REFUSED: About("Ответ на заявку не принят", False, DISTRIBUTOR),

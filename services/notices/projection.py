@@ -34,7 +34,7 @@ from postavka.log.unreadable import why_unreadable
 from postavka.logs import logger
 from postavka.privacy.vault import open_vault
 from postavka.projection.model import Unread
-from postavka.projection.staging import generation, swap_lock
+from postavka.projection.staging import connect, generation, swap_lock
 from postavka.settings import Settings, database_url
 from postavka.stage import metrics
 from postavka.store.mark import Mark, MarksMoved
@@ -165,12 +165,7 @@ class Notices:
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._conninfo,
-                autocommit=True,
-                options=f"-c search_path={self._schema},{SCHEMA},public -c jit=off",
-                application_name="postavka-notices",
-            )
+            self._connection = connect(self._conninfo, self._schema, SCHEMA)
         return self._connection
 
 

@@ -1,7 +1,8 @@
 """The live stream of events over all stages, for pages: one reader in the process, as many viewers as there are.
 
-The reader starts with the first viewer and ends after the last. It keeps the newest events in memory, so that a viewer
-that was away for a moment goes on where it stopped. A viewer is told at most `SHOWN` events a beat; the others it is
+The reader starts with the first viewer and ends after the last; the next time it goes on where it was, if that is not
+too far back. It keeps the newest events in memory, so that a viewer that was away for a while goes on where it stopped,
+or is told how many it has missed. A viewer is told at most `SHOWN` events a beat; the others it is
 told as counts: thousands a second must not drown a browser.
 """
 
@@ -23,8 +24,9 @@ from events.envelope import header_map
 from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.log.follow import Follower
 from postavka.log.record import Record
+from postavka.log.tail import end_offsets
 from postavka.logs import logger
-from postavka.settings import Settings, database_url
+from postavka.settings import PARTITIONS, Settings, database_url
 from services.ops.store import SEES_ALL
 
 log = logger(__name__)
@@ -37,8 +39,6 @@ SHOWN = 40
 PARTIES_KEPT = 50_000
 LINGER_SECONDS = 30.0
 """The reader stays so long after its last viewer."""
-START_SECONDS = 10.0
-"""The first viewer waits at most so long for the reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +126,16 @@ class Feed:
         self._parties: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._thread: threading.Thread | None = None
         self._wanted_until = 0.0
-        self._reading = threading.Event()
+        self._next: dict[tuple[str, int], int] = {}
+        """The offset behind the last record read of each partition."""
+        self.reading = False
+        """Does the reader know where it begins? What is written from then on is seen."""
         self.trouble: str | None = None
 
     def now(self) -> int:
-        """Number of the newest event: where a viewer that wants only what comes begins. Waits until the reader knows
-        the ends of the topics: what is written after this returns is seen."""
+        """Number of the newest event: where a viewer that wants only what comes begins. What is written afterwards is
+        seen if the feed was `reading` before."""
         self._want()
-        self._reading.wait(START_SECONDS)
         return self._last
 
     def view(self, after: int, wanted: Filter) -> Beat:
@@ -171,29 +173,50 @@ class Feed:
         with self._lock:
             self._wanted_until = time.monotonic() + LINGER_SECONDS
             if self._thread is None or not self._thread.is_alive():
-                self._reading.clear()
                 self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
                 self._thread.start()
 
     def _read(self) -> None:
-        while time.monotonic() < self._wanted_until:
+        while not self._is_done():
             try:
-                with Follower(self._config, self._topics) as follower:
-                    self.trouble = None
-                    self._reading.set()
+                with Follower(self._config, self._topics, start=self._beginning()) as follower:
+                    self.trouble, self.reading = None, True
                     for batch in follower.records(float("inf")):
                         self.take(batch)
-                        if time.monotonic() > self._wanted_until:
+                        if self._is_done():
                             return
             except KafkaException as away:
+                self.reading = False
                 self.trouble = f"Kafka: {away}"[:200]
                 log.warning("the feed waits for Kafka", error=str(away)[:200])
                 time.sleep(1.0)
+
+    def _is_done(self) -> bool:
+        with self._lock:
+            if time.monotonic() <= self._wanted_until:
+                return False
+            # Whoever comes from now on starts the next reader.
+            self._thread, self.reading = None, False
+            return True
+
+    def _beginning(self) -> dict[tuple[str, int], int]:
+        """Where the last reader was; where the topics end, if it was too far behind or there was none."""
+        ends = end_offsets(self._config, [(topic, number) for topic in self._topics for number in range(PARTITIONS)])
+        with self._lock:
+            if self._next:
+                behind = sum(max(0, end - self._next[place]) for place, end in ends.items())
+                if behind <= KEPT:
+                    return dict(self._next)
+                self._last += behind  # missed by all
+                self._kept.clear()
+            self._next = ends
+            return dict(ends)
 
     def take(self, batch: Iterable[Record]) -> None:
         """Keep these records."""
         with self._lock:
             for record in batch:
+                self._next[record.topic, record.partition] = record.offset + 1
                 headers = header_map(record.headers)
                 try:
                     kind, subject = headers["ce_type"].decode(), headers["ce_subject"].decode()

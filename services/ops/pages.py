@@ -44,6 +44,8 @@ NAVIGATION = (
 Ops = Annotated[Principal, allowed(Role.OPS)]
 
 BEAT_SECONDS = 0.25
+START_SECONDS, LOOK_SECONDS = 10.0, 0.02
+"""The first viewer of the stream waits at most so long for its reader."""
 QUIET_BEATS = 60
 """After so many beats without news the stream says that it is alive."""
 LONGEST_BEATS = 14_400
@@ -212,15 +214,23 @@ async def stream_events(
     parts = web(request)
     feed = feed_of(request)
     wanted = Filter(stage, type, request_id, partner, distributor, text)
-    seen = last_event_id if last_event_id is not None and last_event_id.isdigit() else None
-    start = int(seen) if seen is not None else after if after is not None else await asyncio.to_thread(feed.now)
+    seen = last_event_id if last_event_id is not None and last_event_id.isdecimal() else None
     subscription = parts.live.subscription("ops-stream", f"{principal.owner}:{principal.id}")
     subscription.__enter__()
+    try:
+        feed.now()
+        await _until(lambda: feed.reading or feed.trouble is not None, START_SECONDS)
+        start = int(seen) if seen is not None else after if after is not None else feed.now()
+    except BaseException:
+        subscription.__exit__(None, None, None)
+        raise
 
     async def body() -> AsyncIterator[bytes]:
         last, quiet = start, 0
         try:
-            yield b"retry: 1000\n\n"
+            # Whoever pauses before the first news must know its place.
+            nothing = {"events": [], "more": 0, "counts": {}, "missed": 0, "trouble": feed.trouble}
+            yield b"retry: 1000\nid: %d\nevent: beat\ndata: " % start + orjson.dumps(nothing) + b"\n\n"
             for _ in range(LONGEST_BEATS):
                 if parts.live.closing.is_set():
                     return
@@ -244,6 +254,14 @@ async def stream_events(
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
+
+
+async def _until(holds: Callable[[], bool], seconds: float) -> None:
+    """Look until it holds, at most so long."""
+    for _ in range(round(seconds / LOOK_SECONDS)):
+        if holds():
+            return
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def feed_of(request: Request) -> Feed:

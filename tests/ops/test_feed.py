@@ -3,11 +3,12 @@ servers: records are handed in."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 import orjson
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from postavka.log.connection import for_producer
 from postavka.log.record import Record
@@ -102,21 +103,86 @@ def test_a_word_is_said_about_an_event_whatever_its_body() -> None:
         assert live.words(odd) == ""
 
 
-def test_a_viewer_sees_what_is_written_once_it_knows_its_beginning(servers: Endpoints) -> None:
+class Written:
+    """A topic of our own, one who writes on it, and feeds of it whose reader lingers for a second."""
+
+    def __init__(self, servers: Endpoints) -> None:
+        self.config, self.topic = Settings(**servers.settings()), f"feed-{uuid4().hex[:8]}"
+        ensure_topics(self.config, [self.topic])
+        self._producer = Producer(for_producer(self.config))
+        self.feeds: list[Feed] = []
+
+    def write(self, *positions: int) -> None:
+        for position in positions:
+            written = submitted(position)
+            self._producer.produce(self.topic, written.value, written.key, headers=list(written.headers))
+        assert self._producer.flush(30) == 0
+
+    def feed(self) -> Feed:
+        self.feeds.append(Feed(self.config, [self.topic]))
+        return self.feeds[-1]
+
+
+def reads(feed: Feed) -> int:
+    """Ask until it reads; then the place of a viewer that wants what comes."""
+    wait_until(lambda: (feed.now(), feed.reading)[1], "the reader knows where it begins", 60)
+    return feed.now()
+
+
+def ended(feed: Feed) -> None:
+    """Until the reader has ended, since nobody looks."""
+    wait_until(lambda: feed._thread is None, "the reader has ended", 60)
+
+
+@pytest.fixture
+def written(servers: Endpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
+    monkeypatch.setattr(live, "LINGER_SECONDS", 1.0)
+    one = Written(servers)
+    yield one
+    for feed in one.feeds:
+        ended(feed)
+
+
+def test_a_viewer_sees_what_is_written_once_the_feed_reads(written: Written) -> None:
     """Even the first one, for whom the reader has just started."""
-    config, topic = Settings(**servers.settings()), f"feed-{uuid4().hex[:8]}"
-    ensure_topics(config, [topic])
-    feed = Feed(config, [topic])
-    beginning = feed.now()
-    producer = Producer(for_producer(config))
-    written = submitted(1)
-    producer.produce(topic, written.value, written.key, headers=list(written.headers))
-    producer.flush(30)
-    wait_until(lambda: feed.view(beginning, Filter()).events, "the event is seen", 30)
+    feed = written.feed()
+    beginning = reads(feed)
+    written.write(1)
+    wait_until(lambda: feed.view(beginning, Filter()).events, "the event is seen", 60)
 
 
-def test_a_beginning_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kafka is away."""
-    monkeypatch.setattr(live, "START_SECONDS", 0.2)
-    monkeypatch.setattr(Feed, "_read", lambda self: None)
-    assert Feed(Settings()).now() == 0
+def test_what_is_written_while_nobody_looks_is_told_to_who_comes_back(written: Written) -> None:
+    """A viewer that has paused longer than the reader lingers."""
+    feed = written.feed()
+    place = reads(feed)
+    ended(feed)
+    written.write(1, 2)
+
+    def both() -> bool:
+        beat = feed.view(place, Filter())
+        assert beat.missed == 0
+        return {told.position for told in beat.events} == {1, 2}
+
+    wait_until(both, "both are seen", 60)
+
+
+def test_what_is_too_much_to_read_again_is_told_as_missed(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "KEPT", 2)
+    feed = written.feed()
+    place = reads(feed)
+    ended(feed)
+    written.write(1, 2, 3)
+    wait_until(lambda: feed.view(place, Filter()).missed == 3, "three are missed", 60)
+
+
+def test_a_broker_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    monkeypatch.setattr(live, "LINGER_SECONDS", 1.0)
+    monkeypatch.setattr(live, "end_offsets", away)
+    feed = Feed(Settings())
+    feed.now()
+    wait_until(lambda: feed.trouble, "it is said", 60)
+    assert not feed.reading
+    ended(feed)

@@ -100,7 +100,7 @@ async def withdraw(parts: Web, principal: Principal, request_id: UUID, reason: s
     """Take a request back. Raises 404, 409, `NotSent`."""
     row = await find(parts, principal, request_id)
     if not row.can_withdraw:
-        raise problem(409, "conflict", f"Отозвать нельзя: заявка уже {row.status_title}.")
+        raise problem(409, "conflict", f"Отозвать нельзя. Заявка сейчас: {row.status_title}.")
     assert principal.partner_id is not None  # noqa: S101
     command = WithdrawRequest(
         request_id=request_id, partner_id=principal.partner_id, withdrawn_by=principal.actor, reason=reason or None

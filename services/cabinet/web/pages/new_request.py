@@ -58,7 +58,7 @@ async def form_page(
     typed = replace(Typed.of(row.asked).renewed(), request_type=request_type)
     errors = mistakes(typed, lists) if row.status == "rejected" else {}
     return await _form(
-        request, principal, known, lists, typed, errors=errors, lead="Что исправить в отклонённой заявке:"
+        request, principal, known, lists, typed, errors=errors, lead="Что исправить в заявке, которая не согласована:"
     )
 
 
