@@ -78,6 +78,19 @@ class Client:
         self._consumer.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def at_rest(system: System) -> None:
+    """Letters give way to everything else: those of thousands of requests of earlier tests are first written now."""
+
+    def caught_up() -> bool:
+        said = system.launch.health("notices")
+        return said is not None and said.get("lag_records") == 0
+
+    wait_until(caught_up, "notices has caught up", 800)
+    time.sleep(3)  # its lag is looked at every two seconds
+    wait_until(caught_up, "notices has caught up", 800)
+
+
 @pytest.fixture
 def client(system: System, tmp_path: Path) -> Iterator[Client]:
     system.cli("distributor", "add", NORTH, "--to", str(tmp_path))
