@@ -23,11 +23,10 @@ from services.cabinet.web import cursor
 from services.cabinet.web.database import Connection
 from services.cabinet.web.personal import reveal
 from services.cabinet.web.timeline import Group, Moment, timeline
-from services.cabinet.web.view.words import stage_of
+from services.cabinet.web.view import words as said
 from services.moscow import MOSCOW
 
-SOLD = ("shipped", "activated")
-WITHDRAWABLE = ("submitted", "awaiting-confirmation", "awaiting-payment")
+SOLD = tuple(sorted(said.SOLD))
 MOST_WORDS = 6
 PAGE = 50
 LARGEST_PAGE = 200
@@ -69,7 +68,7 @@ class Row:
     @property
     def status_title(self) -> str:
         """In Russian."""
-        return stage_of(self.status).word
+        return said.stage_of(self.status).word
 
     @property
     def asked(self) -> Group:
@@ -134,7 +133,7 @@ class Row:
     @property
     def can_withdraw(self) -> bool:
         """As far as is known here; shipping has the last word."""
-        return self.status in WITHDRAWABLE
+        return self.status in said.WITHDRAWABLE
 
     @property
     def version(self) -> str:
