@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from bench.growth import fill, growth, models
 from bench.pages import ROWS, measure_pages

@@ -12,13 +12,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
+from postavka.store.arrays import Bigints, Texts
 from postavka.store.mark import Mark, MarksMoved
 
 
 def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Mark]:
     """Marks by `topic/partition`; a partition without one is at -1."""
     rows = connection.cursor(row_factory=tuple_row).execute(
-        'SELECT name, "offset", position FROM marks WHERE name = ANY(%s)', (list(names),)
+        'SELECT name, "offset", position FROM marks WHERE name = ANY(%b)', (Texts(names),)
     )
     found = {name: Mark(offset, position) for name, offset, position in rows}
     return {name: found.get(name, Mark()) for name in names}
@@ -26,20 +27,21 @@ def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dic
 
 def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Mark, Mark]]) -> None:
     """Move marks from where they are thought to be. Raises `MarksMoved` when one is elsewhere."""
-    names = list(moved)
+    names = Texts(moved)
+    before = Bigints(mark.offset for mark, _ in moved.values())
     rows = connection.execute(
         'INSERT INTO marks AS m (name, "offset", position) SELECT name, reached, position '
-        "FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS u(name, before, reached, position) "
+        "FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[]) AS u(name, before, reached, position) "
         'ON CONFLICT (name) DO UPDATE SET "offset" = excluded."offset", position = excluded.position '
-        'WHERE m."offset" = ANY (SELECT before FROM unnest(%s::text[], %s::bigint[]) AS w(name, before) '
+        'WHERE m."offset" = ANY (SELECT before FROM unnest(%b::text[], %b::bigint[]) AS w(name, before) '
         "WHERE w.name = m.name) RETURNING 1",
         (
             names,
-            [before.offset for before, _ in moved.values()],
-            [after.offset for _, after in moved.values()],
-            [after.position for _, after in moved.values()],
+            before,
+            Bigints(mark.offset for _, mark in moved.values()),
+            Bigints(mark.position for _, mark in moved.values()),
             names,
-            [before.offset for before, _ in moved.values()],
+            before,
         ),
     ).fetchall()
     if len(rows) != len(names):

@@ -24,6 +24,7 @@ from eventsourcing.postgres import PostgresProcessRecorder
 from psycopg.rows import tuple_row
 
 from postavka.log.record import Record
+from postavka.store.arrays import Bigints, Byteas, Texts, Times, Uuids
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.mark import Mark
 
@@ -198,8 +199,8 @@ class EventRecorder(PostgresProcessRecorder):
         """All events of these requests, in order of version. A request without events is left out."""
         with self.datastore.get_connection() as connection:
             rows = connection.cursor(row_factory=tuple_row).execute(
-                SELECT_EVENTS + " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
-                (list(originators),),
+                SELECT_EVENTS + " WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version",
+                (Uuids(originators),),
                 prepare=True,
                 binary=True,
             )
@@ -291,23 +292,23 @@ def parameters_of(batch: Batch) -> tuple[Any, ...]:
     """What `APPEND` takes: for who writes more than events in the same transaction."""
     events, claims, moved = batch.events, batch.claims, batch.moved
     return (
-        [event.originator_id for event in events],
-        [event.version for event in events],
-        [event.type for event in events],
-        [event.body for event in events],
-        [event.time for event in events],
-        [event.clock for event in events],
-        [event.causation for event in events],
-        [event.correlation for event in events],
-        [event.input for event in events],
-        [event.trace for event in events],
-        [claim.kind for claim in claims],
-        [claim.value for claim in claims],
-        [claim.originator_id for claim in claims],
-        list(moved),
-        [before.offset for before, _ in moved.values()],
-        [after.offset for _, after in moved.values()],
-        [after.position for _, after in moved.values()],
+        Uuids(event.originator_id for event in events),
+        Bigints(event.version for event in events),
+        Texts(event.type for event in events),
+        Byteas(event.body for event in events),
+        Times(event.time for event in events),
+        Bigints(event.clock for event in events),
+        Texts(event.causation for event in events),
+        Texts(event.correlation for event in events),
+        Texts(event.input for event in events),
+        Texts(event.trace for event in events),
+        Texts(claim.kind for claim in claims),
+        Texts(claim.value for claim in claims),
+        Uuids(claim.originator_id for claim in claims),
+        Texts(moved),
+        Bigints(before.offset for before, _ in moved.values()),
+        Bigints(after.offset for _, after in moved.values()),
+        Bigints(after.position for _, after in moved.values()),
     )
 
 
@@ -320,7 +321,6 @@ APPEND = (
     "%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::bigint[], %b::bigint[], "
     "%b::bigint[]) AS append"
 )
-"""Binary: as text an array of bodies is escaped sign by sign, in Python: that took longer than deciding."""
 INSERT_DEAD_LETTER = (
     'INSERT INTO dead_letters (topic, partition, "offset", timestamp_ms, key, value, headers, code, reason, sha256, '
     "subject) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "

@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS
 from postavka.projection.marks import move_marks, read_marks
+from postavka.store.arrays import Texts, Uuids
 from postavka.store.migration import migrate
 from services.cabinet.fold import STAGES, Row
 
@@ -47,8 +48,8 @@ def load_rows(
 ) -> dict[UUID, Row]:
     """Rows of these requests; one that does not exist is left out."""
     cursor = connection.cursor(row_factory=tuple_row).execute(
-        SQL("SELECT request_id, {} FROM {} WHERE request_id = ANY(%s)").format(COLUMNS, Identifier(table)),
-        (list(request_ids),),
+        SQL("SELECT request_id, {} FROM {} WHERE request_id = ANY(%b)").format(COLUMNS, Identifier(table)),
+        (Uuids(request_ids),),
     )
     return {
         request_id: {stage: group for stage, group in zip(STAGES, groups, strict=True) if group is not None}
@@ -59,13 +60,12 @@ def load_rows(
 def write_groups(
     connection: psycopg.Connection[Any], changed: Mapping[UUID, Mapping[str, Any]], table: str = "requests"
 ) -> None:
-    """Write the changed groups of these requests; the other groups of a row stay as they are. They go in binary (`%b`):
-    as text psycopg escapes an array sign by sign."""
+    """Write the changed groups of these requests; the other groups of a row stay as they are."""
     if not changed:
         return
-    ids = list(changed)
+    ids = Uuids(changed)
     groups = [
-        [orjson.dumps(changed[each][stage]).decode() if stage in changed[each] else None for each in ids]
+        Texts(orjson.dumps(changed[each][stage]).decode() if stage in changed[each] else None for each in ids)
         for stage in STAGES
     ]
     connection.execute(

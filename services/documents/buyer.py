@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 from uuid import UUID
-from xml.etree import ElementTree
+
+from lxml import etree
 
 from services.documents.paper import Paper
 from services.documents.upd import FORM as SELLER_FORM
@@ -58,8 +59,8 @@ def buyer_title(seller: SellerTitle, seller_signature: str, at: datetime, guid: 
     here = at.astimezone(MOSCOW)
     buyer, vendor = seller.file_id.removeprefix("ON_NSCHFDOPPR_").split("_")[:2]
     name = f"ON_NSCHFDOPPOK_{vendor}_{buyer}_{here:%Y%m%d}_{guid}_0_0_0_0_0_00"
-    root = ElementTree.Element("Файл", {"ИдФайл": name, "ВерсФорм": VERSION, "ВерсПрог": PROGRAM})
-    document = ElementTree.SubElement(
+    root = etree.Element("Файл", {"ИдФайл": name, "ВерсФорм": VERSION, "ВерсПрог": PROGRAM})
+    document = etree.SubElement(
         root,
         "Документ",
         {
@@ -69,13 +70,13 @@ def buyer_title(seller: SellerTitle, seller_signature: str, at: datetime, guid: 
             "НаимЭконСубСост": text(f"{seller.buyer_name}, ИНН {seller.buyer_inn}", 1000),
         },
     )
-    answered = ElementTree.SubElement(
+    answered = etree.SubElement(
         document,
         "ИдИнфПрод",
         {"ИдФайлИнфПр": seller.file_id, "ДатаФайлИнфПр": seller.day, "ВремФайлИнфПр": seller.time},
     )
-    ElementTree.SubElement(answered, "ЭП").text = seller_signature or "-"
-    content = ElementTree.SubElement(
+    etree.SubElement(answered, "ЭП").text = seller_signature or "-"
+    content = etree.SubElement(
         document,
         "СодФХЖ4",
         {
@@ -85,10 +86,10 @@ def buyer_title(seller: SellerTitle, seller_signature: str, at: datetime, guid: 
             "ДатаДокИнфПр": seller.issued_on,
         },
     )
-    taken = ElementTree.SubElement(content, "СвПрин", {"ДатаПрин": f"{here:%d.%m.%Y}"})
-    ElementTree.SubElement(taken, "КодСодОпер", {"КодИтога": outcome})
-    signer = ElementTree.SubElement(document, "Подписант", {"СпосПодтПолном": "1"})
+    taken = etree.SubElement(content, "СвПрин", {"ДатаПрин": f"{here:%d.%m.%Y}"})
+    etree.SubElement(taken, "КодСодОпер", {"КодИтога": outcome})
+    signer = etree.SubElement(document, "Подписант", {"СпосПодтПолном": "1"})
     family, given, patronymic = names_of(seller.buyer_name)
     person = {"Фамилия": text(family, 60), "Имя": text(given, 60)}
-    ElementTree.SubElement(signer, "ФИО", person | ({"Отчество": text(patronymic, 60)} if patronymic else {}))
+    etree.SubElement(signer, "ФИО", person | ({"Отчество": text(patronymic, 60)} if patronymic else {}))
     return serialise(root)

@@ -14,7 +14,8 @@ import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID, uuid5
-from xml.etree import ElementTree
+
+from lxml import etree
 
 from events.reference import Company
 from events.shipping import DocumentKind
@@ -73,7 +74,7 @@ def seller_title(paper: Paper) -> bytes:
         raise ValueError(f"{paper.document_id} has no form {FORM}")
     at = _moscow(paper)
     day = _date(paper.issued_on)
-    root = ElementTree.Element("Файл", {"ИдФайл": file_id(paper), "ВерсФорм": VERSION, "ВерсПрог": PROGRAM})
+    root = etree.Element("Файл", {"ИдФайл": file_id(paper), "ВерсФорм": VERSION, "ВерсПрог": PROGRAM})
     document = _add(
         root,
         "Документ",
@@ -101,7 +102,7 @@ def seller_title(paper: Paper) -> bytes:
     return serialise(root)
 
 
-def _parties(document: ElementTree.Element, paper: Paper, day: str) -> None:
+def _parties(document: etree._Element, paper: Paper, day: str) -> None:
     invoice = _add(document, "СвСчФакт", {"НомерДок": text(paper.number, 1000), "ДатаДок": day})
     seller = _party(invoice, "СвПрод", paper.vendor)
     if paper.vendor.account:
@@ -127,7 +128,7 @@ def _parties(document: ElementTree.Element, paper: Paper, day: str) -> None:
         _add(notes, "ТекстИнф", {"Идентиф": name, "Значен": text(value, 2000)})
 
 
-def _lines(document: ElementTree.Element, paper: Paper) -> None:
+def _lines(document: etree._Element, paper: Paper) -> None:
     amount, vat = f"{paper.amount:.2f}", f"{paper.vat:.2f}"
     net = f"{paper.amount - paper.vat:.2f}"
     table = _add(document, "ТаблСчФакт")
@@ -152,7 +153,7 @@ def _lines(document: ElementTree.Element, paper: Paper) -> None:
     _vat(total, "СумНалВсего", paper, vat)
 
 
-def _vat(parent: ElementTree.Element, name: str, paper: Paper, vat: str) -> None:
+def _vat(parent: etree._Element, name: str, paper: Paper, vat: str) -> None:
     tax = _add(parent, name)
     if paper.vat_rate:
         _add(tax, "СумНал").text = vat
@@ -160,7 +161,7 @@ def _vat(parent: ElementTree.Element, name: str, paper: Paper, vat: str) -> None
         _add(tax, "БезНДС").text = "без НДС"
 
 
-def _party(parent: ElementTree.Element, name: str, company: Company) -> ElementTree.Element:
+def _party(parent: etree._Element, name: str, company: Company) -> etree._Element:
     party = _add(parent, name)
     identity = _add(party, "ИдСв")
     if len(company.inn) == 12:
@@ -174,7 +175,7 @@ def _party(parent: ElementTree.Element, name: str, company: Company) -> ElementT
     return party
 
 
-def _person(parent: ElementTree.Element, family: str, given: str, patronymic: str | None) -> None:
+def _person(parent: etree._Element, family: str, given: str, patronymic: str | None) -> None:
     name = {"Фамилия": text(family, 60), "Имя": text(given, 60)}
     _add(parent, "ФИО", name | ({"Отчество": text(patronymic, 60)} if patronymic else {}))
 
@@ -195,9 +196,9 @@ def text(value: str, limit: int) -> str:
     return " ".join(UNPRINTABLE.sub(" ", value).split())[:limit].rstrip() or "-"
 
 
-def serialise(root: ElementTree.Element) -> bytes:
+def serialise(root: etree._Element) -> bytes:
     """In windows-1251 as the format demands; other characters as references."""
-    body: str = ElementTree.tostring(root, encoding="unicode")  # a third faster than letting it encode
+    body: str = etree.tostring(root, encoding="unicode").replace("/>", " />")  # as the first release wrote it
     return b'<?xml version="1.0" encoding="windows-1251"?>\n' + body.encode("windows-1251", "xmlcharrefreplace")
 
 
@@ -211,5 +212,5 @@ def _date(day: object) -> str:
     return f"{day:%d.%m.%Y}"
 
 
-def _add(parent: ElementTree.Element, name: str, attributes: dict[str, str] | None = None) -> ElementTree.Element:
-    return ElementTree.SubElement(parent, name, attributes or {})
+def _add(parent: etree._Element, name: str, attributes: dict[str, str] | None = None) -> etree._Element:
+    return etree.SubElement(parent, name, attributes or {})

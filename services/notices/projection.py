@@ -37,6 +37,7 @@ from postavka.projection.model import Unread
 from postavka.projection.staging import connect, generation, swap_lock
 from postavka.settings import Settings, database_url
 from postavka.stage import metrics
+from postavka.store.arrays import Texts, Times, Uuids
 from postavka.store.mark import Mark, MarksMoved
 from postavka.store.migration import migrate
 from postavka.store.recorder import (
@@ -313,11 +314,11 @@ class _Work:
     def _keep_stories(self) -> None:
         if not self._changed:
             return
-        subjects = list(self._changed)
+        subjects = Uuids(self._changed)
         self._connection.execute(
-            "INSERT INTO stories (request_id, story) SELECT * FROM unnest(%b::uuid[], %b::jsonb[]) "
+            "INSERT INTO stories (request_id, story) SELECT * FROM unnest(%b::uuid[], %b::text[]::jsonb[]) "
             "ON CONFLICT (request_id) DO UPDATE SET story = excluded.story",
-            (subjects, [self.stories[each].model_dump_json(exclude_defaults=True) for each in subjects]),
+            (subjects, Texts(self.stories[each].model_dump_json(exclude_defaults=True) for each in subjects)),
         )
 
     def _keep_answers(self) -> None:
@@ -327,7 +328,7 @@ class _Work:
         self._connection.execute(
             "INSERT INTO answers (distributor_id, request_id, confirmation_id, record) "
             "SELECT * FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::text[]) ON CONFLICT DO NOTHING",
-            [list(column) for column in zip(*rows, strict=True)],
+            [kind(column) for kind, column in zip((Texts, Uuids, Texts, Texts), zip(*rows, strict=True), strict=True)],
         )
 
     # News
@@ -493,7 +494,8 @@ class _Work:
         off = self._switched_off(letters)
         oldest = datetime.now(UTC) - timedelta(seconds=owner._config.mail_oldest_seconds)
         rows = [_row(letter, _status(letter, off, oldest)) for letter in letters]
-        self._connection.execute(INSERT_MAIL, [list(column) for column in zip(*rows, strict=True)])
+        columns = [_ARRAYS[kind](column) for kind, column in zip(_MAIL.values(), zip(*rows, strict=True), strict=True)]
+        self._connection.execute(INSERT_MAIL, columns)
         return len(letters)
 
     def _switched_off(self, letters: Iterable[Letter]) -> set[tuple[str, str]]:
@@ -511,6 +513,7 @@ _MAIL = {
     "happened_at": "timestamptz",
     "status": "text",
 }
+_ARRAYS = {"uuid": Uuids, "text": Texts, "timestamptz": Times}
 INSERT_MAIL = (
     f"INSERT INTO mail ({', '.join(_MAIL)}) "  # noqa: S608
     f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in _MAIL.values())}) ON CONFLICT DO NOTHING"

@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from uuid import UUID
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -238,3 +239,17 @@ def test_entities_in_another_encoding_are_refused_as_well():
     data = (body + answer().partition(b"\n")[2].decode("cp1251")).encode("utf-16")
     with pytest.raises(ValueError, match="document type"):
         read_buyer_title(data)
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60).map(lambda given: upd.text(given, 60))
+
+
+@given(ANY_TEXT, ANY_TEXT, st.sampled_from(["", "Я", "<&>", "\u2014"]))
+def test_titles_have_the_bytes_that_the_standard_library_gives_them(attribute: str, inside: str, other: str):
+    """Titles of the first release were written by it, and a signature may come for one of them years later."""
+    ours, theirs = etree.Element("Файл", {"Имя": attribute}), ElementTree.Element("Файл", {"Имя": attribute})
+    for maker, root in ((etree, ours), (ElementTree, theirs)):
+        maker.SubElement(root, "Пусто", {"Б": other + "/>"})
+        maker.SubElement(maker.SubElement(root, "В"), "Г").text = inside + "/>" + other
+    body = ElementTree.tostring(theirs, encoding="unicode").encode("windows-1251", "xmlcharrefreplace")
+    assert upd.serialise(ours) == b'<?xml version="1.0" encoding="windows-1251"?>\n' + body

@@ -1,0 +1,125 @@
+"""Arrays for `unnest`, in PostgreSQL's binary form and of a type that their class names.
+
+psycopg's own lists look for the type in their elements, in Python: at two elements a list that took a third of what a
+batch costs, and a list of none, or of small numbers, is of another type, for which the statement is prepared anew.
+
+Form (PostgreSQL's `array_send`): dimensions, has it NULLs, type of an element; length, lower bound; then each element
+behind its length, -1 for NULL. All are big-endian and of four bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from struct import Struct, pack
+from typing import Any, ClassVar
+from uuid import UUID
+
+import psycopg
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+_HEAD = Struct("!iiIii").pack
+_EMPTY = Struct("!iiI").pack
+_LENGTH = Struct("!i").pack
+_NULL = _LENGTH(-1)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""PostgreSQL's; it counts microseconds from here."""
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Texts(list[str | None]):
+    """`text[]`."""
+
+
+class Byteas(list[bytes | None]):
+    """`bytea[]`."""
+
+
+class Bigints(list[int]):
+    """`bigint[]`."""
+
+
+class Uuids(list[UUID]):
+    """`uuid[]`."""
+
+
+class Times(list[datetime]):
+    """`timestamptz[]`; elements know their zone."""
+
+
+def _head(count: int, nulls: bool, element: int) -> bytes:
+    return _HEAD(1, nulls, element, count, 1) if count else _EMPTY(0, 0, element)
+
+
+def _bytes_of(element: UUID) -> bytes:
+    return element.bytes
+
+
+class _ArrayDumper(Dumper):
+    format = Format.BINARY
+    element: ClassVar[int]
+    """The type of an element, as PostgreSQL numbers it."""
+
+
+class _BytesDumper(_ArrayDumper):
+    """Elements of any length."""
+
+    encode: ClassVar[Callable[[Any], bytes]]
+
+    def dump(self, obj: Any) -> bytes:
+        encode = type(self).encode
+        parts = [b""]
+        nulls = False
+        for element in obj:
+            if element is None:
+                parts.append(_NULL)
+                nulls = True
+            else:
+                data = encode(element)
+                parts += (_LENGTH(len(data)), data)
+        parts[0] = _head(len(obj), nulls, self.element)
+        return b"".join(parts)
+
+
+class _TextsDumper(_BytesDumper):
+    element, oid = 25, 1009
+    encode = str.encode
+
+
+class _ByteasDumper(_BytesDumper):
+    element, oid = 17, 1001
+    encode = bytes
+
+
+class _UuidsDumper(_BytesDumper):
+    element, oid = 2950, 2951
+    encode = _bytes_of
+
+
+class _BigintsDumper(_ArrayDumper):
+    element, oid = 20, 1016
+
+    def dump(self, obj: Iterable[int]) -> bytes:
+        numbers = list(obj)
+        return _head(len(numbers), False, self.element) + pack(
+            "!" + "iq" * len(numbers), *chain.from_iterable((8, number) for number in numbers)
+        )
+
+
+class _TimesDumper(_BigintsDumper):
+    element, oid = 1184, 1185
+
+    def dump(self, obj: Any) -> bytes:
+        return super().dump((time - _EPOCH) // _MICROSECOND for time in obj)
+
+
+for _kind, _dumper in (
+    (Texts, _TextsDumper),
+    (Byteas, _ByteasDumper),
+    (Bigints, _BigintsDumper),
+    (Uuids, _UuidsDumper),
+    (Times, _TimesDumper),
+):
+    psycopg.adapters.register_dumper(_kind, _dumper)
