@@ -6,7 +6,7 @@ It follows the log with a client of its own and decides by headers alone, so tha
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -26,6 +26,7 @@ from events.request import REQUEST_TYPE
 from events.shipping import ShipmentIssued
 from events.topics import (
     ACTIVATION_COMMANDS,
+    APPROVAL_EVENTS,
     BANK_PAYMENTS,
     REQUEST_COMMANDS,
     STAGE_TOPICS,
@@ -39,6 +40,8 @@ from postavka.settings import PARTITIONS, Settings
 
 DISTRIBUTOR = "dist-north"
 PARTNER = "lukomor"
+GATHER_SECONDS, LATE_SECONDS = 0.1, 0.2
+"""How often events other than `Approved` are looked at: as fast as requests are taken, and while latency is measured."""
 
 
 @dataclass(slots=True)
@@ -58,25 +61,13 @@ class Result:
 class Load:
     """One run. `direct` of every hundred requests are direct sales."""
 
-    def __init__(self, config: Settings, direct: int = 0, wait_ms: int = 100) -> None:
-        """`wait_ms`: how long the broker gathers events for us. A fetch that waits is looked at anew with every record
-        that arrives, so that an impatient reader costs the broker as much as all the stages."""
+    def __init__(self, config: Settings, direct: int = 0) -> None:
         self._publisher = Publisher(config, {})
         self._direct = direct
         self.result = Result()
-        self._consumer = Consumer(
-            for_librdkafka(config)
-            | {
-                "group.id": "bench",
-                "enable.auto.commit": False,
-                "fetch.wait.max.ms": wait_ms,
-                "fetch.min.bytes": 1_000_000,
-            }
-        )
-        places = [TopicPartition(topic.name, number) for topic in STAGE_TOPICS for number in range(PARTITIONS)]
-        for place in places:
-            place.offset = self._consumer.get_watermark_offsets(place, timeout=10)[1]
-        self._consumer.assign(places)
+        self._approvals = _reader(config, [APPROVAL_EVENTS.name], min_bytes=1)
+        self._others = _reader(config, [each.name for each in STAGE_TOPICS if each is not APPROVAL_EVENTS], 1_000_000)
+        self._others_due = 0.0
 
     def run(self, requests: int, rate: float | None, patience: float = 300) -> Result:
         """Send so many, at so many a second (None: as fast as they are taken), until all are activated."""
@@ -92,13 +83,14 @@ class Load:
                 self._submit(count)
                 count += 1
             self._publisher.wait()
-            self._answer()
+            self._answer(GATHER_SECONDS if rate is None else LATE_SECONDS)
         self._publisher.wait()
         return self.result
 
     def close(self) -> None:
         self._publisher.close()
-        self._consumer.close()
+        self._approvals.close()
+        self._others.close()
 
     def _send(self, topic: str, subject: str, message: Message) -> None:
         headers = envelope_of(message, "/postavka/bench", subject, None).headers()
@@ -124,8 +116,8 @@ class Load:
         self.result.sent[str(request_id)] = time.monotonic()
         self._send(REQUEST_COMMANDS.name, str(request_id), command)
 
-    def _answer(self) -> None:
-        for subject, type_name, value in self._events():
+    def _answer(self, gather: float) -> None:
+        for subject, type_name, value in self._events(gather):
             if subject not in self.result.sent:
                 continue
             self.result.events += 1
@@ -161,8 +153,31 @@ class Load:
                 case Activated.TYPE:
                     self.result.done[subject] = now
 
-    def _events(self) -> Iterator[tuple[str, str, bytes]]:
-        for message in self._consumer.consume(1_000, timeout=0.01):
+    def _events(self, gather: float) -> Iterator[tuple[str, str, bytes]]:
+        messages = self._approvals.consume(1_000, timeout=0.01)
+        if (now := time.monotonic()) >= self._others_due:
+            self._others_due = now + gather
+            messages += self._others.consume(10_000, timeout=0.0)
+        for message in messages:
             if message.error() is None:
                 headers = header_map(headers_of(message))
                 yield headers["ce_subject"].decode(), headers["ce_type"].decode(), message.value()
+
+
+def _reader(config: Settings, topics: Sequence[str], min_bytes: int) -> Consumer:
+    """Reads from now on. `min_bytes` are gathered at the broker for a fetch, or what comes in `GATHER_SECONDS`: one that
+    each record answers at once costs the broker, for so many partitions, as much as all the stages."""
+    reader = Consumer(
+        for_librdkafka(config)
+        | {
+            "group.id": "bench",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": int(GATHER_SECONDS * 1000),
+            "fetch.min.bytes": min_bytes,
+        }
+    )
+    places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+    for place in places:
+        place.offset = reader.get_watermark_offsets(place, timeout=10)[1]
+    reader.assign(places)
+    return reader

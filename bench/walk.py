@@ -24,7 +24,7 @@ WHOLE = "a request, everything but the load itself"
 
 def load(launch: Launch, requests: int, rate: float | None = None) -> Result:
     """So many requests, at so many a second (None: as fast as they are taken)."""
-    sender = Load(launch.config, direct=DIRECT, wait_ms=100 if rate is None else 10)
+    sender = Load(launch.config, direct=DIRECT)
     try:
         return sender.run(requests, rate)
     finally:

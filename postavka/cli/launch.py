@@ -43,8 +43,11 @@ SERVICES = (
     "web",
     "audit",
 )
-GIVES_WAY = {"cabinet": 5, **dict.fromkeys(("papers", "payments", "ops", "audit"), 10), "notices": 15}
+GIVES_WAY = {"cabinet": 5, **dict.fromkeys(("papers", "payments", "ops", "audit"), 10)}
 """Niceness of what follows the log: under a load that the machine can't carry, what decides goes first."""
+WHEN_IDLE = ("notices",)
+"""Letters cost more than requests, and wait for the processor until nobody else wants it. (So do papers while they are
+rendered: `services.papers.worker`.)"""
 MODULES = {"web": "services.cabinet.web"}
 """Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
@@ -132,6 +135,7 @@ class Launch:
                     **self._env_of(name),
                 },
                 nice=GIVES_WAY.get(name, 0),
+                idle=name in WHEN_IDLE,
             )
             for name in self.services
         ]

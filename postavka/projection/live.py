@@ -43,9 +43,9 @@ log = logger(__name__)
 
 MOST_RECORDS = 2_000
 POLL_MS = 1_000
-WAIT_MS, LONGEST_WAIT_MS, WAIT_TIMES = 50, 500, 4
-"""Between two fetches while records flow: a person looking at a page does not notice. When there is more to do than the
-machine can, four times what a batch takes, at most the longer one: what follows the log gives way to what decides."""
+GATHER_MS, LONGEST_MS, TIMES = 300, 500, 4
+"""Between two fetches while records flow; the first record after a pause is taken at once. When there is more to do than
+the machine can, four times what a batch takes, at most the longer one: what follows the log gives way to what decides."""
 COMMIT_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 BUSY_SECONDS = 120.0
@@ -82,7 +82,9 @@ class Beside(Protocol):
 
 
 def main(
-    make: Callable[[Settings], Projection], beside: Callable[[Settings, Any], Sequence[Beside]] = lambda *_: ()
+    make: Callable[[Settings], Projection],
+    beside: Callable[[Settings, Any], Sequence[Beside]] = lambda *_: (),
+    gather_ms: int = GATHER_MS,
 ) -> None:
     """Run a projection until SIGTERM or SIGINT; exits non-zero when it can't go on. `beside` is told the settings and
     the projection."""
@@ -94,21 +96,25 @@ def main(
     try:
         uvloop.install()
         collect_seldom()
-        asyncio.run(_run(projection, config, beside))
+        asyncio.run(_run(projection, config, beside, gather_ms))
     except Exception as error:
         log.exception("the projection ends", projection=projection.name, error=str(error)[:500])
         os._exit(1)
     os._exit(0)
 
 
-async def _run(projection: Projection, config: Settings, beside: Callable[[Settings, Any], Sequence[Beside]]) -> None:
-    await LiveProjection(projection, config, beside(config, projection)).run()
+async def _run(
+    projection: Projection, config: Settings, beside: Callable[[Settings, Any], Sequence[Beside]], gather_ms: int
+) -> None:
+    await LiveProjection(projection, config, beside(config, projection), gather_ms).run()
 
 
 class LiveProjection:
     """One worker of a projection."""
 
-    def __init__(self, projection: Projection, config: Settings, beside: Sequence[Beside] = ()) -> None:
+    def __init__(
+        self, projection: Projection, config: Settings, beside: Sequence[Beside] = (), gather_ms: int = GATHER_MS
+    ) -> None:
         self.projection = projection
         self.beside = beside
         self.config = config
@@ -119,7 +125,7 @@ class LiveProjection:
         self.lag = 0
         self.last_batch = time.monotonic()
         self._committed = time.monotonic()
-        self._pace = Pace(WAIT_MS, LONGEST_WAIT_MS, WAIT_TIMES)
+        self._pace = Pace(gather_ms, LONGEST_MS, TIMES)
         self._busy_since: float | None = None
         self._away_at = -BUSY_SECONDS
         """When PostgreSQL was last found away: what was then tried again may hang by now."""

@@ -34,8 +34,8 @@ from postavka.store.mark import Mark
 
 QUEUE = 8
 """Fetches waiting to be handled; Faust stops reading beyond."""
-WAIT_MS, LONGEST_WAIT_MS = 25, 40
-"""Between two fetches of a stage while records flow; the longer one when there is more to do than the machine can."""
+LONGER = 1.3
+"""So much longer records gather, at most, while there is more to do than the machine can."""
 
 TakePartitions = Callable[[Iterable[str]], Awaitable[Mapping[str, Mark]]]
 Fetched = list[Any]
@@ -119,13 +119,16 @@ class StageApp(faust.App):  # type: ignore[misc]
 class FaustWorker:
     """Consumes the topics of a stage. `batch()` gives what has arrived; `acknowledge()` what is committed."""
 
-    def __init__(self, settings: Settings, name: str, topics: Sequence[str], take_partitions: TakePartitions) -> None:
+    def __init__(
+        self, settings: Settings, name: str, topics: Sequence[str], take_partitions: TakePartitions, gather_ms: int
+    ) -> None:
+        """`gather_ms`: between two fetches while records flow."""
         self._queue: asyncio.Queue[Fetched] = asyncio.Queue(QUEUE)
         self._rest: Fetched = []
         self.app = _app(settings, name)
         self.app.take_partitions = take_partitions
         self.app.reached = {}
-        self.app.pace = Pace(WAIT_MS, LONGEST_WAIT_MS)
+        self.app.pace = Pace(gather_ms, int(gather_ms * LONGER))
         self.app.transport = StageTransport(self.app.conf.broker_consumer, self.app)
 
         async def consume(stream: Any) -> None:

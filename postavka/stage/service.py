@@ -103,7 +103,7 @@ class StageService:
             metrics.RELAYED.labels(stage.name).inc,
         )
         metrics.REDONE.labels(stage.name)  # shown as 0 from the start
-        self.worker = FaustWorker(config, stage.name, self.topics, self._take_partitions)
+        self.worker = FaustWorker(config, stage.name, self.topics, self._take_partitions, stage.gather_ms)
         self.progress = Progress(config.stall_seconds)
         self.relay_progress = Progress(config.stall_seconds)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="decide")

@@ -58,6 +58,8 @@ log = logger(__name__)
 
 SOURCE = "/postavka/audit"
 MOST_RECORDS = 5_000
+FEW_RECORDS, GLANCES = 500, 10
+"""So few records in a tenth of a step: there is time to let more gather."""
 SAVE_SECONDS = 2.0
 GAP_SECONDS = 30.0
 """How long a position must be missing, with events behind it, to be taken for a gap."""
@@ -149,7 +151,7 @@ class Follower:
 
     def step(self, seconds: float = 1.0) -> int:
         """Read what has come within so many seconds, sign if it is time; returns how many records were read."""
-        messages = self._consumer.consume(MOST_RECORDS, timeout=seconds)
+        messages = self._fetch(seconds)
         if messages:
             metrics.RECORDS.labels(SCHEMA, "handled").inc(len(messages))
             metrics.BATCH_RECORDS.labels(SCHEMA).observe(len(messages))
@@ -174,6 +176,20 @@ class Follower:
             self._save()
         self._measure()
         return len(messages)
+
+    def _fetch(self, seconds: float) -> list[Message]:
+        """What has come within so many seconds. After a little it fetches no more until they are over: a fetch that
+        every event answers at once costs the broker as much as a stage does."""
+        ends = time.monotonic() + seconds
+        messages = self._consumer.consume(MOST_RECORDS, timeout=seconds / GLANCES)
+        while not messages and (left := ends - time.monotonic()) > 0:
+            messages = self._consumer.consume(MOST_RECORDS, timeout=min(left, seconds / GLANCES))
+        if len(messages) < FEW_RECORDS and (left := ends - time.monotonic()) > 0:
+            places = [TopicPartition(*place) for place in self._next]
+            self._consumer.pause(places)
+            time.sleep(left)
+            self._consumer.resume(places)
+        return messages
 
     def _take(self, message: Message) -> None:
         name, partition, offset = message.topic(), message.partition(), message.offset()

@@ -3,5 +3,8 @@
 from postavka.projection.live import main
 from services.cabinet.projection import Cabinet
 
+GATHER_MS = 100
+"""Somebody looks at the page, and does not notice."""
+
 if __name__ == "__main__":
-    main(Cabinet)
+    main(Cabinet, gather_ms=GATHER_MS)

@@ -41,7 +41,8 @@ from services.desk.kit import make_kit
 
 log = logger("services.desk")
 
-WAIT_MS = 20
+GATHER_MS = 150
+"""Between two fetches while orders flow."""
 SOURCE = "/manufacturing/desk"
 WATCH_SECONDS = 2.0
 ALL = [TopicPartition(MANUFACTURING_ORDERS.name, number) for number in range(PARTITIONS)]
@@ -121,7 +122,7 @@ async def _answer(config: Settings, consumer: AIOKafkaConsumer, secret: bytes) -
     publisher = await loop.run_in_executor(thread, Publisher, config, {})
     committed, behind = time.monotonic(), False
     handled: dict[Any, int] = {}
-    pace = Pace(WAIT_MS)
+    pace = Pace(GATHER_MS)
     while True:
         fetched = await consumer.getmany(timeout_ms=1_000, max_records=1_000)
         records = [to_record(record) for batch in fetched.values() for record in batch]
