@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from bench.growth import fill, growth, models
 from bench.pages import ROWS, measure_pages
@@ -43,7 +43,7 @@ from postavka.settings import Settings, settings
 from services.audit.verify import verify
 from services.cabinet.rebuild import MODEL
 
-app = App(help=__doc__)
+app = App(help=__doc__, default_parameter=Parameter(consume_multiple=True))
 WARM_UP = 300
 RATE = 100.0
 JARS = Path(".postavka") / "jars"
@@ -82,7 +82,7 @@ def bench(
     Parameters
     ----------
     only
-        These parts. May be given several times.
+        These parts, one or several.
     requests
         Whole requests, from sending to activation, one in five a direct sale.
     seconds

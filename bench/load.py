@@ -41,7 +41,7 @@ from postavka.settings import PARTITIONS, Settings
 DISTRIBUTOR = "dist-north"
 PARTNER = "lukomor"
 GATHER_SECONDS, LATE_SECONDS = 0.1, 0.2
-"""How often events other than `Approved` are looked at: as fast as requests are taken, and while latency is measured."""
+"""How often other events than `Approved` are looked at: as fast as requests are taken; while latency is measured."""
 
 
 @dataclass(slots=True)
@@ -165,8 +165,8 @@ class Load:
 
 
 def _reader(config: Settings, topics: Sequence[str], min_bytes: int) -> Consumer:
-    """Reads from now on. `min_bytes` are gathered at the broker for a fetch, or what comes in `GATHER_SECONDS`: one that
-    each record answers at once costs the broker, for so many partitions, as much as all the stages."""
+    """Reads from now on. `min_bytes` are gathered at the broker for a fetch, or what comes in `GATHER_SECONDS`: one
+    that each record answers at once costs the broker, for so many partitions, as much as all the stages."""
     reader = Consumer(
         for_librdkafka(config)
         | {

@@ -43,8 +43,13 @@ SERVICES = (
     "web",
     "audit",
 )
-GIVES_WAY = {"cabinet": 5, **dict.fromkeys(("papers", "payments", "ops", "audit"), 10)}
-"""Niceness of what follows the log: under a load that the machine can't carry, what decides goes first."""
+GIVES_WAY = {
+    **dict.fromkeys(("billing", "shipping", "activation", "desk"), 5),
+    "cabinet": 10,
+    **dict.fromkeys(("papers", "payments", "ops", "audit"), 15),
+}
+"""Niceness. Under a load that the machine can't carry, first comes what a partner waits for at a screen (a request, its
+approval), then the other deciders, then what is read, then the rest of what follows the log."""
 WHEN_IDLE = ("notices",)
 """Letters cost more than requests, and wait for the processor until nobody else wants it. (So do papers while they are
 rendered: `services.papers.worker`.)"""

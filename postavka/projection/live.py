@@ -44,8 +44,9 @@ log = logger(__name__)
 MOST_RECORDS = 2_000
 POLL_MS = 1_000
 GATHER_MS, LONGEST_MS, TIMES = 300, 500, 4
-"""Between two fetches while records flow; the first record after a pause is taken at once. When there is more to do than
-the machine can, four times what a batch takes, at most the longer one: what follows the log gives way to what decides."""
+"""Between two fetches while records flow; the first record after a pause is taken at once. When there is more to do
+than the machine can, four times what a batch takes, at most the longer one: who follows the log gives way to who
+decides."""
 COMMIT_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 BUSY_SECONDS = 120.0

@@ -181,7 +181,7 @@ class Follower:
         """What has come within so many seconds. After a little it fetches no more until they are over: a fetch that
         every event answers at once costs the broker as much as a stage does."""
         ends = time.monotonic() + seconds
-        messages = self._consumer.consume(MOST_RECORDS, timeout=seconds / GLANCES)
+        messages: list[Message] = []
         while not messages and (left := ends - time.monotonic()) > 0:
             messages = self._consumer.consume(MOST_RECORDS, timeout=min(left, seconds / GLANCES))
         if len(messages) < FEW_RECORDS and (left := ends - time.monotonic()) > 0:

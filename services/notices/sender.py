@@ -67,6 +67,7 @@ NEXT = (
     "UPDATE mail SET status = 'sending' WHERE id = (SELECT id FROM mail WHERE status = 'due' "
     "AND next_at <= now() ORDER BY next_at, happened_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
 )
+NOTE_AND_NEXT = f"WITH noted AS ({NOTE}) {NEXT}"
 
 
 class Sender:
@@ -159,12 +160,12 @@ class Sender:
 
     async def _next(self, connection: psycopg.AsyncConnection[Any], noted: Noted | None) -> dict[str, Any] | None:
         """The letter that has waited longest, marked as being sent; what became of the one before it is noted in the
-        same transaction."""
-        async with connection.transaction():
-            if noted is not None:
-                await connection.execute(NOTE, noted.parameters)
+        same statement."""
+        if noted is None:
             cursor = await connection.execute(NEXT)
-            row: dict[str, Any] | None = await cursor.fetchone()
+        else:
+            cursor = await connection.execute(NOTE_AND_NEXT, noted.parameters)
+        row: dict[str, Any] | None = await cursor.fetchone()
         return row
 
     async def _send(self, transport: Transport, row: dict[str, Any]) -> Noted:

@@ -110,12 +110,13 @@ class System:
                 for stage in STAGES
             }
 
-    def settle(self) -> None:
-        """Until every service has handled everything, and all is published."""
-        wait_until(lambda: all(self._is_idle(name) for name in (*STAGES, "cabinet", "desk")), "all is handled", 240)
+    def settle(self, *also: str, seconds: float = 240) -> None:
+        """Until the stages, the cabinet, the desk (and `also`) have handled everything, and all is published."""
+        names = (*STAGES, "cabinet", "desk", *also)
+        wait_until(lambda: all(self._is_idle(name) for name in names), "all is handled", seconds)
 
     def _is_idle(self, name: str) -> bool:
-        if name in (*STAGES, "cabinet"):
+        if name in (*STAGES, "cabinet", "notices"):
             return self._lag_of(name) == 0
         return self.is_well(name)
 

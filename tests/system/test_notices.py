@@ -81,14 +81,7 @@ class Client:
 @pytest.fixture(scope="module", autouse=True)
 def at_rest(system: System) -> None:
     """Letters give way to everything else: those of thousands of requests of earlier tests are first written now."""
-
-    def caught_up() -> bool:
-        said = system.launch.health("notices")
-        return said is not None and said.get("lag_records") == 0
-
-    wait_until(caught_up, "notices has caught up", 800)
-    time.sleep(3)  # its lag is looked at every two seconds
-    wait_until(caught_up, "notices has caught up", 800)
+    system.settle("notices", seconds=800)
 
 
 @pytest.fixture
@@ -176,7 +169,7 @@ def test_the_service_is_killed_in_the_middle_and_everything_is_told_once(system:
         system.kill("notices")
     running.join()
     wait_until(lambda: system.is_well("notices"), "notices is at work again")
-    system.settle()
+    system.settle("notices")
     sold = [request_id for request_id, plan in sent.plans.items() if plan in SOLD]
 
     def told() -> list[Told]:
