@@ -1,0 +1,53 @@
+"""How eagerly a consumer fetches: at once after a pause, and in turns while records flow."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from postavka.log.pace import IDLE_MS, Pace
+
+
+class Fetcher:
+    """Stands for aiokafka's: counts how often it was asked what to fetch."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        self.asked += 1
+        return ["a fetch"], {"a": "reset"}, 10.0, True, ["resumed"]
+
+
+class Consumer:
+    def __init__(self) -> None:
+        self._fetcher = Fetcher()
+
+
+def test_while_records_flow_nothing_is_asked_of_the_broker_before_its_time():
+    consumer, pace = Consumer(), Pace(60)
+    pace.fetched(consumer, brought_records=True)
+    requests, resets, timeout, invalid, resumed = consumer._fetcher._get_actions_per_node(None)
+    assert (requests, resets, invalid, resumed) == ([], {}, False, [])
+    assert 0 < timeout <= 0.06
+    assert consumer._fetcher.asked == 0
+    time.sleep(timeout)
+    assert consumer._fetcher._get_actions_per_node(None) == (["a fetch"], {"a": "reset"}, 10.0, True, ["resumed"])
+
+
+def test_after_a_fetch_that_brought_nothing_the_next_one_goes_out_at_once_and_waits_at_the_broker():
+    consumer, pace = Consumer(), Pace(10_000)
+    pace.fetched(consumer, brought_records=False)
+    assert consumer._fetcher._get_actions_per_node(None)[0] == ["a fetch"]
+    assert consumer._fetcher._fetch_max_wait_ms == IDLE_MS
+    assert consumer._fetcher._fetch_min_bytes == 1
+
+
+def test_a_long_batch_makes_the_next_wait_longer_up_to_a_bound():
+    consumer, pace = Consumer(), Pace(10, 1_000, times=4)
+    pace.handled(0.1)
+    pace.fetched(consumer, brought_records=True)
+    assert 0.35 < consumer._fetcher._get_actions_per_node(None)[2] <= 0.4
+    pace.handled(60)
+    pace.fetched(consumer, brought_records=True)
+    assert 0.9 < consumer._fetcher._get_actions_per_node(None)[2] <= 1.0
