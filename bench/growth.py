@@ -86,11 +86,13 @@ def wait_until_read(launch: Launch, seconds: float = 1_800) -> None:
     """Until those who follow the log have read what was put there. Raises `TimeoutError`."""
     ends = time.monotonic() + seconds
     names = [name for name in launch.services if name not in LEFT_OUT]
-    while any((launch.health(name) or {"lag_records": 1}).get("lag_records", 0) for name in names):
+    looks = 0
+    while looks < 2:  # a service that has just begun does not know its lag yet
         if time.monotonic() > ends:
             raise TimeoutError(f"not everything was read within {seconds:.0f} s")
-        time.sleep(1)
-    time.sleep(WATCH_SECONDS)
+        read = all((launch.health(name) or {"lag_records": 1}).get("lag_records", 0) == 0 for name in names)
+        looks = looks + 1 if read else 0
+        time.sleep(WATCH_SECONDS)
 
 
 def stored(launch: Launch) -> int:

@@ -47,12 +47,11 @@ GIVES_WAY = {
     **dict.fromkeys(("billing", "shipping", "activation", "desk"), 5),
     "cabinet": 10,
     **dict.fromkeys(("papers", "payments", "ops", "audit"), 15),
+    "notices": 19,
 }
 """Niceness. Under a load that the machine can't carry, first comes what a partner waits for at a screen (a request, its
-approval), then the other deciders, then what is read, then the rest of what follows the log."""
-WHEN_IDLE = ("notices",)
-"""Letters cost more than requests, and wait for the processor until nobody else wants it. (So do papers while they are
-rendered: `services.papers.worker`.)"""
+approval), then the other deciders, then what is read, then the rest of what follows the log. Letters, which cost more
+than requests, are last, and so are papers while they are rendered (`services.papers.worker`)."""
 MODULES = {"web": "services.cabinet.web"}
 """Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
@@ -140,7 +139,6 @@ class Launch:
                     **self._env_of(name),
                 },
                 nice=GIVES_WAY.get(name, 0),
-                idle=name in WHEN_IDLE,
             )
             for name in self.services
         ]

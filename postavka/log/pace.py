@@ -17,12 +17,12 @@ IDLE_MS = 1_000
 class Pace:
     """The pace of one `AIOKafkaConsumer`. `fetched` is told after each of its answers."""
 
-    def __init__(self, wait_ms: int, longest_ms: int | None = None, times: float = 1) -> None:
-        """`wait_ms` between two fetches while records flow; when handling a batch takes longer, `times` as long, up to
-        `longest_ms`: then the machine has more to do than it can, and larger batches are cheaper."""
+    def __init__(self, gather_ms: int, longest_ms: int | None = None, times: float = 1) -> None:
+        """`gather_ms` between two fetches while records flow; when handling a batch takes longer, `times` as long, up
+        to `longest_ms`: then the machine has more to do than it can, and larger batches are cheaper."""
         self._times = times
-        self._wait = wait_ms / 1000
-        self._longest = (longest_ms or wait_ms) / 1000
+        self._gather = gather_ms / 1000
+        self._longest = (longest_ms or gather_ms) / 1000
         self._next = 0.0
         self._handling = 0.0
         self._fetcher: Any = None
@@ -36,7 +36,7 @@ class Pace:
         if self._fetcher is not consumer._fetcher:
             self._attach(consumer._fetcher)
         if brought_records:
-            self._next = time.monotonic() + min(max(self._wait, self._times * self._handling), self._longest)
+            self._next = time.monotonic() + min(max(self._gather, self._times * self._handling), self._longest)
 
     def _attach(self, fetcher: Any) -> None:
         self._fetcher = fetcher

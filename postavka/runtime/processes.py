@@ -45,8 +45,6 @@ class Program:
     user: str | None = None
     nice: int = 0
     """Above 0 it gives way to others when the processor is short."""
-    idle: bool = False
-    """It runs when nobody else wants the processor, and nobody waits for the end of its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,7 @@ class Processes:
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
         ]
         for program in self._programs.values():
-            argv = _tethered(program.argv, program.stop_signal, program.user, program.nice, program.idle)
+            argv = _tethered(program.argv, program.stop_signal, program.user, program.nice)
             command = " ".join(map(_quoted, argv))
             environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in program.env.items())
             sections.append(
@@ -191,9 +189,8 @@ class Processes:
         return "\n".join(sections)
 
 
-def _tethered(argv: Sequence[str], sign: str, user: str | None = None, nice: int = 0, idle: bool = False) -> list[str]:
+def _tethered(argv: Sequence[str], sign: str, user: str | None = None, nice: int = 0) -> list[str]:
     options = ["--signal", sign] + (["--user", user] if user else []) + (["--nice", str(nice)] if nice else [])
-    options += ["--idle"] if idle else []
     return [sys.executable, "-m", "postavka.runtime.tether", *options, "--", *argv]
 
 

@@ -2,7 +2,7 @@
 
 When the parent dies, in whatever way, the kernel sends it `--signal` (TERM): nothing is left running after a `kill -9`.
 With `--user` it runs as that user (PostgreSQL refuses to run as root), with `--nice` it gives way to others when the
-processor is short, with `--idle` at once and nearly wholly. Linux only.
+processor is short. Linux only.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ def main(arguments: list[str]) -> None:
     user = _option(options, "--user")
     parent = os.getppid()
     os.nice(int(_option(options, "--nice") or 0))
-    if "--idle" in options:
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     if user:
         become(user)
     # After the change of user: that clears it.

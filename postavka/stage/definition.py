@@ -81,7 +81,7 @@ class Stage:
     """(kind, value) pairs of an event that may exist once in this stage's store."""
     gather_ms: int = 150
     """How long records gather between two fetches while they flow: every batch costs about as much as ten requests. The
-    first one after a pause is taken at once. Short where somebody waits for the answer at a screen."""
+    first one after a pause is taken at once. Short for a request and its approval, which a partner waits for."""
     copies: dict[str, str] = field(default_factory=dict)
     """Type of event → a further topic that gets a copy (manufacturing orders)."""
 

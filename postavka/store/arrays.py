@@ -85,7 +85,12 @@ class _BytesDumper(_ArrayDumper):
 
 class _TextsDumper(_BytesDumper):
     element, oid = 25, 1009
-    encode = str.encode
+
+    def dump(self, obj: Any) -> bytes:
+        spoken = self.connection.info.encoding if self.connection is not None else "utf-8"
+        return super().dump([None if text is None else text.encode(spoken) for text in obj])
+
+    encode = bytes
 
 
 class _ByteasDumper(_BytesDumper):

@@ -58,8 +58,8 @@ log = logger(__name__)
 
 SOURCE = "/postavka/audit"
 MOST_RECORDS = 5_000
-FEW_RECORDS, GLANCES = 500, 10
-"""So few records in a tenth of a step: there is time to let more gather."""
+FEW_RECORDS, GLANCES = 1_000, 10
+"""With so few left to read after a tenth of a step there is time to let more gather."""
 SAVE_SECONDS = 2.0
 GAP_SECONDS = 30.0
 """How long a position must be missing, with events behind it, to be taken for a gap."""
@@ -178,22 +178,25 @@ class Follower:
         return len(messages)
 
     def _fetch(self, seconds: float) -> list[Message]:
-        """What has come within so many seconds. After a little it fetches no more until they are over: a fetch that
-        every event answers at once costs the broker as much as a stage does."""
+        """What has come within so many seconds. With little left to read it fetches no more until they are over: a
+        fetch that every event answers at once costs the broker as much as a stage does."""
         ends = time.monotonic() + seconds
+        places = [TopicPartition(*place) for place in self._next]
+        self._consumer.resume(places)
         messages: list[Message] = []
         while not messages and (left := ends - time.monotonic()) > 0:
             messages = self._consumer.consume(MOST_RECORDS, timeout=min(left, seconds / GLANCES))
-        if len(messages) < FEW_RECORDS and (left := ends - time.monotonic()) > 0:
-            places = [TopicPartition(*place) for place in self._next]
+        # Pausing throws away what has been fetched already: it must be little.
+        if self._lag() - len(messages) < FEW_RECORDS and (left := ends - time.monotonic()) > 0:
             self._consumer.pause(places)
             time.sleep(left)
-            self._consumer.resume(places)
         return messages
 
     def _take(self, message: Message) -> None:
         name, partition, offset = message.topic(), message.partition(), message.offset()
         followed = self.logs[name]
+        if offset < self._next[name, partition]:  # reading began anew; pausing would go back to where it was before
+            self._consumer.seek(TopicPartition(name, partition, offset + 1))
         self._next[name, partition] = offset + 1
         try:
             position = position_of(name, message.key(), headers_of(message), message.value())

@@ -197,8 +197,9 @@ def text(value: str, limit: int) -> str:
 
 
 def serialise(root: etree._Element) -> bytes:
-    """In windows-1251 as the format demands; other characters as references."""
-    body: str = etree.tostring(root, encoding="unicode").replace("/>", " />")  # as the first release wrote it
+    """In windows-1251 as the format demands; other characters as references. An empty element ends in ` />`, as in the
+    first release: nothing else can, a `>` in a text is written `&gt;`."""
+    body: str = etree.tostring(root, encoding="unicode").replace("/>", " />")
     return b'<?xml version="1.0" encoding="windows-1251"?>\n' + body.encode("windows-1251", "xmlcharrefreplace")
 
 

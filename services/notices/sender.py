@@ -55,19 +55,21 @@ class Noted:
 
     @property
     def parameters(self) -> tuple[Any, ...]:
-        """Of `NOTE`."""
-        return self.status, self.said, self.unsure, self.next_at, self.status, self.id
+        """Of `NOTE_AND_NEXT`."""
+        return self.status, self.said, self.unsure, self.next_at, self.status, self.id, self.id
 
 
-NOTE = (
-    "UPDATE mail SET status = %s::text, tries = tries + 1, said = %s, unsure = unsure OR %s, "
-    "next_at = coalesce(%s, next_at), sent_at = CASE WHEN %s = 'sent' THEN now() ELSE sent_at END WHERE id = %s"
-)
 NEXT = (
-    "UPDATE mail SET status = 'sending' WHERE id = (SELECT id FROM mail WHERE status = 'due' "
+    "UPDATE mail SET status = 'sending' WHERE id = (SELECT id FROM mail WHERE status = 'due' AND id <> %s "
     "AND next_at <= now() ORDER BY next_at, happened_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
 )
-NOTE_AND_NEXT = f"WITH noted AS ({NOTE}) {NEXT}"
+NOTE_AND_NEXT = f"""WITH noted AS (
+    UPDATE mail SET status = %s::text, tries = tries + 1, said = %s, unsure = unsure OR %s,
+    next_at = coalesce(%s, next_at), sent_at = CASE WHEN %s = 'sent' THEN now() ELSE sent_at END WHERE id = %s
+) {NEXT}"""  # noqa: S608
+"""A row is changed once in a statement: a letter that another sender has put back to `due` must not be taken here, or
+what became of it would not be noted."""
+NOBODY = UUID(int=0)
 
 
 class Sender:
@@ -162,7 +164,7 @@ class Sender:
         """The letter that has waited longest, marked as being sent; what became of the one before it is noted in the
         same statement."""
         if noted is None:
-            cursor = await connection.execute(NEXT)
+            cursor = await connection.execute(NEXT, (NOBODY,))
         else:
             cursor = await connection.execute(NOTE_AND_NEXT, noted.parameters)
         row: dict[str, Any] | None = await cursor.fetchone()

@@ -16,7 +16,7 @@ from events.registry import encode
 from postavka import tracing
 from postavka.clock import Clock
 from postavka.store.migration import migrate
-from postavka.store.recorder import APPEND
+from postavka.store.recorder import APPEND, Batch, RecordedEvent, parameters_of
 
 SCHEMA = "ops"
 SOURCE = "/postavka/ops"
@@ -51,30 +51,19 @@ def record(act: psycopg.Connection[Any], done: Sequence[tuple[UUID, Event, str |
             (subjects,),
         ).fetchall()
     )
-    now = datetime.now(UTC)
-    numbers, clocks = [], []
-    for subject in subjects:
+    now, trace = datetime.now(UTC), tracing.current()
+    batch = Batch()
+    for subject, event, cause in done:
         versions[subject] = versions.get(subject, 0) + 1
-        numbers.append(versions[subject])
-        clocks.append(_clock.tick())
-    nothing: list[str | None] = [None] * len(done)
-    act.execute(
-        APPEND,
-        (
-            subjects,
-            numbers,
-            [event.TYPE for _, event, _ in done],
-            [encode(event) for _, event, _ in done],
-            [now] * len(done),
-            clocks,
-            [cause and f"kafka:{cause}" for _, _, cause in done],
-            [str(subject) for subject in subjects],
-            nothing,
-            [tracing.current()] * len(done),
-            *([],) * 7,
-        ),
-        binary=True,
-    )
+        causation = cause and f"kafka:{cause}"
+        batch.events.append(
+            RecordedEvent(
+                *(subject, versions[subject], event.TYPE, encode(event), now, _clock.tick(), causation, str(subject)),
+                input=None,
+                trace=trace,
+            )
+        )
+    act.execute(APPEND, parameters_of(batch), binary=True)
 
 
 def cause_of(place: LetterPlace) -> str:

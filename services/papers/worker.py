@@ -40,6 +40,9 @@ AWAY_SECONDS = 2.0
 LOCK = "SELECT pg_try_advisory_lock(hashtext('postavka.papers'))"
 SILENT_SECONDS = 600.0
 """One round at most: it renders many documents, and an operator may be slow."""
+NICE = 19
+"""Rendering takes a processor for a while; requests are not to wait for it."""
+
 STEPS = Counter("postavka_papers_steps_total", "Steps taken with documents")
 ANSWERS = Counter("postavka_papers_answers_total", "Answers of counterparties carried over")
 TROUBLED = Gauge("postavka_papers_troubled", "Documents that were put off, with a reason in papers.work")
@@ -75,9 +78,8 @@ class Worker(threading.Thread):
 
     def run(self) -> None:
         """Rounds without end; servers that are away are waited for."""
-        # Rendering takes a processor for a while; nobody is to wait for it.
-        os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
-        sender = Sender(self._config, SOURCE)
+        sender = Sender(self._config, SOURCE)  # first: its threads would inherit what comes next
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while True:
             heart.beat(self.name, SILENT_SECONDS)
             try:

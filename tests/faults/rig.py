@@ -64,7 +64,7 @@ class Whole(Launch):
         return programs + [Program(f"{name}-old", [*old, name, *OLD_MESSAGES[name]], env=second) for name in OLD]
 
     def _with_clock(self, program: Program) -> Program:
-        return replace(program, nice=0, idle=False, env={**program.env, **self.clocks.environment(program.name)})
+        return replace(program, nice=0, env={**program.env, **self.clocks.environment(program.name)})
 
 
 @dataclass

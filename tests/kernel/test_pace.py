@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+import pytest
+
+from postavka.log import pace as module
 from postavka.log.pace import IDLE_MS, Pace
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock()
+    monkeypatch.setattr(module, "time", stopped)
+    return stopped
 
 
 class Fetcher:
@@ -24,14 +43,14 @@ class Consumer:
         self._fetcher = Fetcher()
 
 
-def test_while_records_flow_nothing_is_asked_of_the_broker_before_its_time():
+def test_while_records_flow_nothing_is_asked_of_the_broker_before_its_time(clock: Clock):
     consumer, pace = Consumer(), Pace(60)
     pace.fetched(consumer, brought_records=True)
     requests, resets, timeout, invalid, resumed = consumer._fetcher._get_actions_per_node(None)
     assert (requests, resets, invalid, resumed) == ([], {}, False, [])
-    assert 0 < timeout <= 0.06
+    assert timeout == pytest.approx(0.06)
     assert consumer._fetcher.asked == 0
-    time.sleep(timeout)
+    clock.now += 0.061
     assert consumer._fetcher._get_actions_per_node(None) == (["a fetch"], {"a": "reset"}, 10.0, True, ["resumed"])
 
 
@@ -47,7 +66,7 @@ def test_a_long_batch_makes_the_next_wait_longer_up_to_a_bound():
     consumer, pace = Consumer(), Pace(10, 1_000, times=4)
     pace.handled(0.1)
     pace.fetched(consumer, brought_records=True)
-    assert 0.35 < consumer._fetcher._get_actions_per_node(None)[2] <= 0.4
+    assert consumer._fetcher._get_actions_per_node(None)[2] == pytest.approx(0.4)
     pace.handled(60)
     pace.fetched(consumer, brought_records=True)
-    assert 0.9 < consumer._fetcher._get_actions_per_node(None)[2] <= 1.0
+    assert consumer._fetcher._get_actions_per_node(None)[2] == pytest.approx(1.0)

@@ -8,14 +8,21 @@ import sys
 
 import pytest
 
-TELL = "import os; print(os.sched_getscheduler(0), os.nice(0))"
+MOST = 19
+TELL = "import os; print(os.nice(0))"
 
 
-@pytest.mark.parametrize(
-    ("options", "policy", "niceness"),
-    [([], os.SCHED_OTHER, 0), (["--nice", "7"], os.SCHED_OTHER, 7), (["--idle"], os.SCHED_IDLE, 0)],
-)
-def test_a_program_gives_way_as_it_was_told(options: list[str], policy: int, niceness: int):
-    tether = [sys.executable, "-m", "postavka.runtime.tether", *options, "--", sys.executable, "-c", TELL]
+@pytest.mark.parametrize(("options", "niceness"), [([], 0), (["--nice", "7"], 7)])
+def test_a_program_gives_way_as_it_was_told(options: list[str], niceness: int):
+    tether = [
+        sys.executable,
+        "-m",
+        "postavka.runtime.tether",
+        *options,
+        "--",
+        sys.executable,
+        "-c",
+        "import os; print(os.nice(0))",
+    ]
     told = subprocess.run(tether, capture_output=True, text=True, timeout=60, check=True)
-    assert told.stdout.split() == [str(policy), str(os.nice(0) + niceness)]
+    assert int(told.stdout) == min(os.nice(0) + niceness, MOST)

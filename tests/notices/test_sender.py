@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,20 @@ from pydantic import SecretStr
 from postavka.settings import environment
 from services.notices.sender import Sender
 from services.notices.settings import NoticesSettings
+from services.notices.transport import Transport, open_transport
 from tests.kernel.polling import PATIENCE_SECONDS
 from tests.notices.conftest import Outbox, Post
 from tests.notices.stories import CONTACT, NUMBER
 
 
-async def send_until(outbox: Outbox, config: NoticesSettings, holds: Callable[[], bool]) -> Sender:
+async def send_until(
+    outbox: Outbox,
+    config: NoticesSettings,
+    holds: Callable[[], bool],
+    connect: Callable[[NoticesSettings, Path], Transport] = open_transport,
+) -> Sender:
     """Send until it holds."""
-    sender = Sender(outbox.settings, config)
+    sender = Sender(outbox.settings, config, connect)
     sending = asyncio.create_task(sender.run())
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -215,6 +222,33 @@ async def test_killed_between_two_steps_nothing_stays_unsent(
     await send_until(outbox, plain, lambda: outbox.statuses() == ["sent"])
     assert [each["Message-ID"] for each in post.taken] == [message_id] * times
     assert outbox.rows()[0]["unsure"] is True, "it is said that the letter may have come twice"
+
+
+class SetBack:
+    """Takes a letter while somebody else puts it back: a second sender that thinks the first one is gone."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.outbox = outbox
+        self.taken = 0
+
+    async def send(self, message: EmailMessage) -> str:
+        self.taken += 1
+        if self.taken == 1:
+            self.outbox.connection.execute("UPDATE mail SET status = 'due', next_at = '2020-01-01' WHERE true")
+        return "250 taken"
+
+    async def close(self) -> None: ...
+
+
+async def test_what_became_of_a_letter_is_noted_even_if_another_sender_has_put_it_back(
+    outbox: Outbox, plain: NoticesSettings
+):
+    outbox.put()
+    server = SetBack(outbox)
+    config = plain.model_copy(update={"smtp_connections": 1})
+    await send_until(outbox, config, lambda: outbox.statuses() == ["sent"], lambda *_: server)
+    assert server.taken == 1
+    assert outbox.rows()[0]["tries"] == 1
 
 
 async def test_without_a_mail_server_letters_go_into_a_file(outbox: Outbox, tmp_path: Path):
