@@ -97,6 +97,8 @@ class Follower:
         self.key = keys.ensure_key(self.audit.key_file(config), make=self.audit.key is None)
         self.logs: dict[str, Followed] = {}
         self.oddities = 0
+        self.lag = 0
+        """Records not read yet."""
         self.last_signed = time.monotonic()
         self.gap_seconds = GAP_SECONDS
         self._saved, self._unsaved = time.monotonic(), False
@@ -365,7 +367,8 @@ class Follower:
         broken = sum(each.broken is not None for each in self.logs.values())
         BROKEN.set(broken)
         metrics.TROUBLE.labels(SCHEMA).set(broken > 0)
-        metrics.LAG.labels(SCHEMA).set(self._lag())
+        self.lag = self._lag()
+        metrics.LAG.labels(SCHEMA).set(self.lag)
 
     def _lag(self) -> int:
         """Records not read yet, by the ends that the broker told with the last fetch: nothing is asked for this."""
@@ -382,6 +385,7 @@ class Follower:
             "service": "audit",
             "state": "at work" if self.logs else "standby",
             "trouble": broken[0] if broken else None,
+            "lag_records": self.lag,
             "events": {name: each.tree.size for name, each in self.logs.items()},
             "signed": {name: each.signed for name, each in self.logs.items()},
             "waiting": sum(len(each.waiting) for each in self.logs.values()),
