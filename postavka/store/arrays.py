@@ -9,7 +9,7 @@ behind its length, -1 for NULL. All are big-endian and of four bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from struct import Struct, pack
@@ -53,10 +53,6 @@ def _head(count: int, nulls: bool, element: int) -> bytes:
     return _HEAD(1, nulls, element, count, 1) if count else _EMPTY(0, 0, element)
 
 
-def _bytes_of(element: UUID) -> bytes:
-    return element.bytes
-
-
 class _ArrayDumper(Dumper):
     format = Format.BINARY
     element: ClassVar[int]
@@ -66,18 +62,18 @@ class _ArrayDumper(Dumper):
 class _BytesDumper(_ArrayDumper):
     """Elements of any length."""
 
-    encode: ClassVar[Callable[[Any], bytes]]
+    def encoded(self, elements: Any) -> Iterable[bytes | None]:
+        """Each element as PostgreSQL takes it."""
+        return elements  # type: ignore[no-any-return]
 
     def dump(self, obj: Any) -> bytes:
-        encode = type(self).encode
         parts = [b""]
         nulls = False
-        for element in obj:
-            if element is None:
+        for data in self.encoded(obj):
+            if data is None:
                 parts.append(_NULL)
                 nulls = True
             else:
-                data = encode(element)
                 parts += (_LENGTH(len(data)), data)
         parts[0] = _head(len(obj), nulls, self.element)
         return b"".join(parts)
@@ -86,21 +82,20 @@ class _BytesDumper(_ArrayDumper):
 class _TextsDumper(_BytesDumper):
     element, oid = 25, 1009
 
-    def dump(self, obj: Any) -> bytes:
+    def encoded(self, elements: Any) -> Iterable[bytes | None]:
         spoken = self.connection.info.encoding if self.connection is not None else "utf-8"
-        return super().dump([None if text is None else text.encode(spoken) for text in obj])
-
-    encode = bytes
+        return (None if text is None else text.encode(spoken) for text in elements)
 
 
 class _ByteasDumper(_BytesDumper):
     element, oid = 17, 1001
-    encode = bytes
 
 
 class _UuidsDumper(_BytesDumper):
     element, oid = 2950, 2951
-    encode = _bytes_of
+
+    def encoded(self, elements: Any) -> Iterable[bytes | None]:
+        return (each.bytes for each in elements)
 
 
 class _BigintsDumper(_ArrayDumper):
