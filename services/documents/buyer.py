@@ -11,11 +11,22 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from lxml import etree
-
 from services.documents.paper import Paper
 from services.documents.upd import FORM as SELLER_FORM
-from services.documents.upd import MOSCOW, NAMES, PROGRAM, VERSION, file_id, names_of, serialise, text
+from services.documents.upd import (
+    MOSCOW,
+    NAMES,
+    PROGRAM,
+    VERSION,
+    document,
+    file_id,
+    inside,
+    names_of,
+    one_line,
+    person,
+    quoted,
+    text,
+)
 
 FORM = "fns.upd-dop.buyer/5.03"
 ACCEPTED = "1"
@@ -47,7 +58,7 @@ class SellerTitle:
             day=f"{at:%d.%m.%Y}",
             time=f"{at:%H.%M.%S}",
             name=NAMES[paper.kind],
-            number=text(paper.number, 1000),
+            number=one_line(paper.number, 1000),
             issued_on=f"{paper.issued_on:%d.%m.%Y}",
             buyer_name=paper.recipient.name,
             buyer_inn=paper.recipient.inn,
@@ -59,37 +70,15 @@ def buyer_title(seller: SellerTitle, seller_signature: str, at: datetime, guid: 
     here = at.astimezone(MOSCOW)
     buyer, vendor = seller.file_id.removeprefix("ON_NSCHFDOPPR_").split("_")[:2]
     name = f"ON_NSCHFDOPPOK_{vendor}_{buyer}_{here:%Y%m%d}_{guid}_0_0_0_0_0_00"
-    root = etree.Element("Файл", {"ИдФайл": name, "ВерсФорм": VERSION, "ВерсПрог": PROGRAM})
-    document = etree.SubElement(
-        root,
-        "Документ",
-        {
-            "КНД": "1115132",
-            "ДатаИнфПок": f"{here:%d.%m.%Y}",
-            "ВремИнфПок": f"{here:%H.%M.%S}",
-            "НаимЭконСубСост": text(f"{seller.buyer_name}, ИНН {seller.buyer_inn}", 1000),
-        },
+    author = text(f"{seller.buyer_name}, ИНН {seller.buyer_inn}", 1000)
+    return document(
+        f'<Файл ИдФайл="{quoted(name)}" ВерсФорм="{VERSION}" ВерсПрог="{PROGRAM}">'
+        f'<Документ КНД="1115132" ДатаИнфПок="{here:%d.%m.%Y}" ВремИнфПок="{here:%H.%M.%S}"'
+        f' НаимЭконСубСост="{author}">'
+        f'<ИдИнфПрод ИдФайлИнфПр="{quoted(seller.file_id)}" ДатаФайлИнфПр="{quoted(seller.day)}"'
+        f' ВремФайлИнфПр="{quoted(seller.time)}"><ЭП>{inside(seller_signature or "-")}</ЭП></ИдИнфПрод>'
+        f'<СодФХЖ4 НаимДокОпрПр="{quoted(seller.name)}" Функция="ДОП" ПорНомДокИнфПр="{quoted(seller.number)}"'
+        f' ДатаДокИнфПр="{quoted(seller.issued_on)}">'
+        f'<СвПрин ДатаПрин="{here:%d.%m.%Y}"><КодСодОпер КодИтога="{quoted(outcome)}" /></СвПрин></СодФХЖ4>'
+        f'<Подписант СпосПодтПолном="1">{person(*names_of(seller.buyer_name))}</Подписант></Документ></Файл>'
     )
-    answered = etree.SubElement(
-        document,
-        "ИдИнфПрод",
-        {"ИдФайлИнфПр": seller.file_id, "ДатаФайлИнфПр": seller.day, "ВремФайлИнфПр": seller.time},
-    )
-    etree.SubElement(answered, "ЭП").text = seller_signature or "-"
-    content = etree.SubElement(
-        document,
-        "СодФХЖ4",
-        {
-            "НаимДокОпрПр": seller.name,
-            "Функция": "ДОП",
-            "ПорНомДокИнфПр": seller.number,
-            "ДатаДокИнфПр": seller.issued_on,
-        },
-    )
-    taken = etree.SubElement(content, "СвПрин", {"ДатаПрин": f"{here:%d.%m.%Y}"})
-    etree.SubElement(taken, "КодСодОпер", {"КодИтога": outcome})
-    signer = etree.SubElement(document, "Подписант", {"СпосПодтПолном": "1"})
-    family, given, patronymic = names_of(seller.buyer_name)
-    person = {"Фамилия": text(family, 60), "Имя": text(given, 60)}
-    etree.SubElement(signer, "ФИО", person | ({"Отчество": text(patronymic, 60)} if patronymic else {}))
-    return serialise(root)

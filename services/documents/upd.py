@@ -15,10 +15,8 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from lxml import etree
-
 from events.reference import Company
-from events.shipping import DocumentKind
+from events.shipping import DocumentKind, Vendor
 from services.documents.paper import Paper
 
 FORM = "fns.upd-dop.seller/5.03"
@@ -74,110 +72,79 @@ def seller_title(paper: Paper) -> bytes:
         raise ValueError(f"{paper.document_id} has no form {FORM}")
     at = _moscow(paper)
     day = _date(paper.issued_on)
-    root = etree.Element("Файл", {"ИдФайл": file_id(paper), "ВерсФорм": VERSION, "ВерсПрог": PROGRAM})
-    document = _add(
-        root,
-        "Документ",
-        {
-            "КНД": "1115131",
-            "Функция": "ДОП",
-            "ПоФактХЖ": FACT,
-            "НаимДокОпр": NAMES[paper.kind],
-            "ДатаИнфПр": at.strftime("%d.%m.%Y"),
-            "ВремИнфПр": at.strftime("%H.%M.%S"),
-            "НаимЭконСубСост": text(f"{paper.vendor.name}, ИНН/КПП {paper.vendor.inn}/{paper.vendor.kpp or '-'}", 1000),
-        },
+    author = f"{paper.vendor.name}, ИНН/КПП {paper.vendor.inn}/{paper.vendor.kpp or '-'}"
+    return document(
+        f'<Файл ИдФайл="{quoted(file_id(paper))}" ВерсФорм="{VERSION}" ВерсПрог="{PROGRAM}">'
+        f'<Документ КНД="1115131" Функция="ДОП" ПоФактХЖ="{FACT}" НаимДокОпр="{NAMES[paper.kind]}"'
+        f' ДатаИнфПр="{at:%d.%m.%Y}" ВремИнфПр="{at:%H.%M.%S}" НаимЭконСубСост="{text(author, 1000)}">'
+        f"{_parties(paper, day)}"
+        f"{_lines(paper)}"
+        f'<СвПродПер><СвПер СодОпер="Электронная поставка сервиса сопровождения передана" ДатаПер="{day}">'
+        f'<ОснПер РеквНаимДок="Разрешение" РеквНомерДок="{text(paper.permission_number, 255)}" РеквДатаДок="{day}" />'
+        "</СвПер></СвПродПер>"
+        f'<Подписант Должн="{text(signatory.post, 255)}" СпосПодтПолном="1">'
+        f"{person(signatory.family_name, signatory.given_name, signatory.patronymic)}</Подписант>"
+        "</Документ></Файл>"
     )
-    _parties(document, paper, day)
-    _lines(document, paper)
-    transfer = _add(
-        _add(document, "СвПродПер"),
-        "СвПер",
-        {"СодОпер": "Электронная поставка сервиса сопровождения передана", "ДатаПер": day},
+
+
+def _parties(paper: Paper, day: str) -> str:
+    vendor, partner, client = paper.vendor, paper.partner, paper.client
+    user = f"{client.name}, ИНН {client.inn}" + (f", КПП {client.kpp}" if client.kpp else "")
+    return (
+        f'<СвСчФакт НомерДок="{text(paper.number, 1000)}" ДатаДок="{day}">'
+        f"<СвПрод>{_party(vendor)}{_account(vendor)}</СвПрод>"
+        f"<СвПокуп>{_party(paper.recipient)}</СвПокуп>"
+        '<ДенИзм КодОКВ="643" НаимОКВ="Российский рубль" />'
+        "<ИнфПолФХЖ1>"
+        f'<ТекстИнф Идентиф="НомерРазрешения" Значен="{text(paper.permission_number, 2000)}" />'
+        f'<ТекстИнф Идентиф="Партнер" Значен="{text(f"{partner.name}, ИНН {partner.inn}", 2000)}" />'
+        f'<ТекстИнф Идентиф="Пользователь" Значен="{text(user, 2000)}" />'
+        f'<ТекстИнф Идентиф="ОсновнаяПоставка" Значен="{text(paper.base_delivery.name, 2000)}" />'
+        f'<ТекстИнф Идентиф="РегНомерПоставки" Значен="{text(paper.registration_number, 2000)}" />'
+        f'<ТекстИнф Идентиф="Порядок" Значен="{text(paper.procedure, 2000)}" />'
+        "</ИнфПолФХЖ1></СвСчФакт>"
     )
-    basis = {"РеквНаимДок": "Разрешение", "РеквНомерДок": text(paper.permission_number, 255), "РеквДатаДок": day}
-    _add(transfer, "ОснПер", basis)
-    signer = _add(document, "Подписант", {"Должн": text(signatory.post, 255), "СпосПодтПолном": "1"})
-    _person(signer, signatory.family_name, signatory.given_name, signatory.patronymic)
-    return serialise(root)
 
 
-def _parties(document: etree._Element, paper: Paper, day: str) -> None:
-    invoice = _add(document, "СвСчФакт", {"НомерДок": text(paper.number, 1000), "ДатаДок": day})
-    seller = _party(invoice, "СвПрод", paper.vendor)
-    if paper.vendor.account:
-        account = _add(seller, "БанкРекв", {"НомерСчета": text(paper.vendor.account, 34)})
-        bank = {
-            "НаимБанк": paper.vendor.bank and text(paper.vendor.bank, 1000),
-            "БИК": paper.vendor.bik if paper.vendor.bik and re.fullmatch(r"[0-9]{9}", paper.vendor.bik) else None,
-            "КорСчет": paper.vendor.correspondent_account and text(paper.vendor.correspondent_account, 34),
-        }
-        _add(account, "СвБанк", {name: value for name, value in bank.items() if value})
-    _party(invoice, "СвПокуп", paper.recipient)
-    _add(invoice, "ДенИзм", {"КодОКВ": "643", "НаимОКВ": "Российский рубль"})
-    notes = _add(invoice, "ИнфПолФХЖ1")
-    client = f"{paper.client.name}, ИНН {paper.client.inn}" + (f", КПП {paper.client.kpp}" if paper.client.kpp else "")
-    for name, value in (
-        ("НомерРазрешения", paper.permission_number),
-        ("Партнер", f"{paper.partner.name}, ИНН {paper.partner.inn}"),
-        ("Пользователь", client),
-        ("ОсновнаяПоставка", paper.base_delivery.name),
-        ("РегНомерПоставки", paper.registration_number),
-        ("Порядок", paper.procedure),
-    ):
-        _add(notes, "ТекстИнф", {"Идентиф": name, "Значен": text(value, 2000)})
-
-
-def _lines(document: etree._Element, paper: Paper) -> None:
-    amount, vat = f"{paper.amount:.2f}", f"{paper.vat:.2f}"
-    net = f"{paper.amount - paper.vat:.2f}"
-    table = _add(document, "ТаблСчФакт")
-    line = _add(
-        table,
-        "СведТов",
-        {
-            "НомСтр": "1",
-            "НаимТов": text(paper.product.name, 2000),
-            "ОКЕИ_Тов": "796",
-            "НаимЕдИзм": "шт",
-            "КолТов": "1",
-            "ЦенаТов": net,
-            "СтТовБезНДС": net,
-            "НалСт": RATES[paper.vat_rate],
-            "СтТовУчНал": amount,
-        },
+def _account(vendor: Vendor) -> str:
+    if not vendor.account:
+        return ""
+    bank = (
+        (f' НаимБанк="{text(vendor.bank, 1000)}"' if vendor.bank else "")
+        + (f' БИК="{vendor.bik}"' if vendor.bik and re.fullmatch(r"[0-9]{9}", vendor.bik) else "")
+        + (f' КорСчет="{text(vendor.correspondent_account, 34)}"' if vendor.correspondent_account else "")
     )
-    _add(line, "ДопСведТов", {"ПрТовРаб": "3", "КодТов": text(paper.product.id, 100)})
-    _vat(line, "СумНал", paper, vat)
-    total = _add(table, "ВсегоОпл", {"СтТовБезНДСВсего": net, "СтТовУчНалВсего": amount})
-    _vat(total, "СумНалВсего", paper, vat)
+    return f'<БанкРекв НомерСчета="{text(vendor.account, 34)}"><СвБанк{bank} /></БанкРекв>'
 
 
-def _vat(parent: etree._Element, name: str, paper: Paper, vat: str) -> None:
-    tax = _add(parent, name)
-    if paper.vat_rate:
-        _add(tax, "СумНал").text = vat
-    else:
-        _add(tax, "БезНДС").text = "без НДС"
+def _lines(paper: Paper) -> str:
+    amount, net, product = f"{paper.amount:.2f}", f"{paper.amount - paper.vat:.2f}", paper.product
+    tax = f"<СумНал>{paper.vat:.2f}</СумНал>" if paper.vat_rate else "<БезНДС>без НДС</БезНДС>"
+    return (
+        f'<ТаблСчФакт><СведТов НомСтр="1" НаимТов="{text(product.name, 2000)}" ОКЕИ_Тов="796" НаимЕдИзм="шт" КолТов="1"'
+        f' ЦенаТов="{net}" СтТовБезНДС="{net}" НалСт="{RATES[paper.vat_rate]}" СтТовУчНал="{amount}">'
+        f'<ДопСведТов ПрТовРаб="3" КодТов="{text(product.id, 100)}" /><СумНал>{tax}</СумНал></СведТов>'
+        f'<ВсегоОпл СтТовБезНДСВсего="{net}" СтТовУчНалВсего="{amount}"><СумНалВсего>{tax}</СумНалВсего></ВсегоОпл>'
+        "</ТаблСчФакт>"
+    )
 
 
-def _party(parent: etree._Element, name: str, company: Company) -> etree._Element:
-    party = _add(parent, name)
-    identity = _add(party, "ИдСв")
+def _party(company: Company) -> str:
     if len(company.inn) == 12:
-        _person(_add(identity, "СвИП", {"ИННФЛ": company.inn}), *names_of(company.name))
+        identity = f'<СвИП ИННФЛ="{quoted(company.inn)}">{person(*names_of(company.name))}</СвИП>'
     else:
-        ids = {"НаимОрг": text(company.name, 1000), "ИННЮЛ": company.inn}
-        _add(identity, "СвЮЛУч", ids | ({"КПП": company.kpp} if company.kpp else {}))
-    if company.address:
-        address = {"КодСтр": "643", "НаимСтран": "Россия", "АдрТекст": text(company.address, 1000)}
-        _add(_add(party, "Адрес"), "АдрИнф", address)
-    return party
+        kpp = f' КПП="{quoted(company.kpp)}"' if company.kpp else ""
+        identity = f'<СвЮЛУч НаимОрг="{text(company.name, 1000)}" ИННЮЛ="{quoted(company.inn)}"{kpp} />'
+    where = text(company.address, 1000) if company.address else ""
+    address = f'<Адрес><АдрИнф КодСтр="643" НаимСтран="Россия" АдрТекст="{where}" /></Адрес>' if where else ""
+    return f"<ИдСв>{identity}</ИдСв>{address}"
 
 
-def _person(parent: etree._Element, family: str, given: str, patronymic: str | None) -> None:
-    name = {"Фамилия": text(family, 60), "Имя": text(given, 60)}
-    _add(parent, "ФИО", name | ({"Отчество": text(patronymic, 60)} if patronymic else {}))
+def person(family: str, given: str, patronymic: str | None) -> str:
+    """A name, as both titles write it."""
+    last = f' Отчество="{text(patronymic, 60)}"' if patronymic else ""
+    return f'<ФИО Фамилия="{text(family, 60)}" Имя="{text(given, 60)}"{last} />'
 
 
 def names_of(sole_trader: str) -> tuple[str, str, str | None]:
@@ -188,18 +155,32 @@ def names_of(sole_trader: str) -> tuple[str, str, str | None]:
 
 def participant(company: Company) -> str:
     """Its id as the exchange operator gave it; without one, INN and KPP, by which operators find a participant."""
-    return text(company.edo_id or "-".join(filter(None, (company.inn, company.kpp))), 46).replace("_", "-")
+    return one_line(company.edo_id or "-".join(filter(None, (company.inn, company.kpp))), 46).replace("_", "-")
+
+
+def one_line(value: str, limit: int) -> str:
+    """In one line, without what XML can't hold, at most `limit` characters, a dash instead of nothing."""
+    plain = value if value.isprintable() else UNPRINTABLE.sub(" ", value)
+    return " ".join(plain.split())[:limit].rstrip() or "-"
+
+
+def inside(value: str) -> str:
+    """As it stands inside an element."""
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def quoted(value: str) -> str:
+    """As it stands between the quotes of an attribute."""
+    return inside(value).replace('"', "&quot;")
 
 
 def text(value: str, limit: int) -> str:
-    """In one line, without what XML can't hold, at most `limit` characters, a dash instead of nothing."""
-    return " ".join(UNPRINTABLE.sub(" ", value).split())[:limit].rstrip() or "-"
+    """Text from outside, as it stands between the quotes of an attribute (`one_line`)."""
+    return quoted(one_line(value, limit))
 
 
-def serialise(root: etree._Element) -> bytes:
-    """In windows-1251 as the format demands; other characters as references. An empty element ends in ` />`, as in the
-    first release: nothing else can, a `>` in a text is written `&gt;`."""
-    body: str = etree.tostring(root, encoding="unicode").replace("/>", " />")
+def document(body: str) -> bytes:
+    """The file: in windows-1251 as the format demands, other characters as references."""
     return b'<?xml version="1.0" encoding="windows-1251"?>\n' + body.encode("windows-1251", "xmlcharrefreplace")
 
 
@@ -211,7 +192,3 @@ def _moscow(paper: Paper) -> datetime:
 
 def _date(day: object) -> str:
     return f"{day:%d.%m.%Y}"
-
-
-def _add(parent: etree._Element, name: str, attributes: dict[str, str] | None = None) -> etree._Element:
-    return etree.SubElement(parent, name, attributes or {})

@@ -241,15 +241,31 @@ def test_entities_in_another_encoding_are_refused_as_well():
         read_buyer_title(data)
 
 
-ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60).map(lambda given: upd.text(given, 60))
+ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 
 
-@given(ANY_TEXT, ANY_TEXT, st.sampled_from(["", "Я", "<&>", "\u2014"]))
-def test_titles_have_the_bytes_that_the_standard_library_gives_them(attribute: str, inside: str, other: str):
+@given(ANY_TEXT, ANY_TEXT, st.sampled_from(["", "Я", "<&>", "\u2014", '"/>']))
+def test_titles_have_the_bytes_that_the_standard_library_gives_them(attribute: str, within: str, other: str):
     """Titles of the first release were written by it, and a signature may come for one of them years later."""
-    ours, theirs = etree.Element("Файл", {"Имя": attribute}), ElementTree.Element("Файл", {"Имя": attribute})
-    for maker, root in ((etree, ours), (ElementTree, theirs)):
-        maker.SubElement(root, "Пусто", {"Б": other + "/>"})
-        maker.SubElement(maker.SubElement(root, "В"), "Г").text = inside + "/>" + other
+    within = upd.one_line(within, 60) + other
+    ours = (
+        f'<Файл Имя="{upd.text(attribute, 60)}"><Пусто Б="{upd.quoted(other)}" />'
+        f"<В><Г>{upd.inside(within)}</Г></В></Файл>"
+    )
+    theirs = ElementTree.Element("Файл", {"Имя": upd.one_line(attribute, 60)})
+    ElementTree.SubElement(theirs, "Пусто", {"Б": other})
+    ElementTree.SubElement(ElementTree.SubElement(theirs, "В"), "Г").text = within
     body = ElementTree.tostring(theirs, encoding="unicode").encode("windows-1251", "xmlcharrefreplace")
-    assert upd.serialise(ours) == b'<?xml version="1.0" encoding="windows-1251"?>\n' + body
+    assert upd.document(ours) == b'<?xml version="1.0" encoding="windows-1251"?>\n' + body
+
+
+@given(st.lists(ANY_TEXT, min_size=9, max_size=9))
+def test_a_title_is_xml_whatever_its_facts_say(texts: list[str]):
+    names = iter(texts)
+    vendor = VENDOR.model_copy(update={name: next(names) for name in ("name", "bank", "address")})
+    buyer_ = DISTRIBUTOR.model_copy(update={name: next(names) for name in ("name", "address", "edo_id")})
+    paper = replace(ACT, vendor=vendor, recipient=buyer_, number=next(names), procedure=next(names))
+    root = parsed(upd.seller_title(replace(paper, permission_number=(permission := next(names)))))
+    assert root.xpath("string(//СвПрод//@НаимОрг)") == upd.one_line(vendor.name, 1000)
+    assert root.xpath("string(//СвСчФакт/@НомерДок)") == upd.one_line(paper.number, 1000)
+    assert root.xpath("string(//ОснПер/@РеквНомерДок)") == upd.one_line(permission, 255)
