@@ -378,13 +378,16 @@ def _approved(state: Unseen, approved: Approved, facts: Facts) -> Decision:
         partner_id=approved.partner.id,
         distributor_id=distributor.id if distributor else None,
     )
-    sale = Sale.of(opened, state.invoice)
+    invoice, number = state.invoice, facts.permission_number
     kind = DocumentKind.ACT if distributor else DocumentKind.SHIPPING
-    events: list[Event] = [opened, permission, _issue(sale, kind, facts.permission_number, facts.today, facts.now)]
-    if state.invoice and distributor is None:
-        events.append(_issue(sale, DocumentKind.INVOICE, state.invoice.number, state.invoice.issued_on, facts.now))
-    order = next((order for grounds in state.bases if (order := gate(sale, grounds))), None)
-    return (*events, order) if order else tuple(events)
+    events: list[Event] = [opened, permission, _issue(opened, invoice, kind, number, facts.today, facts.now)]
+    if invoice and distributor is None:
+        events.append(_issue(opened, invoice, DocumentKind.INVOICE, invoice.number, invoice.issued_on, facts.now))
+    if state.bases:
+        sale = Sale.of(opened, invoice)
+        order = next((order for grounds in state.bases if (order := gate(sale, grounds))), None)
+        return (*events, order) if order else tuple(events)
+    return tuple(events)
 
 
 def _withdrawn(state: State) -> Decision:
@@ -430,8 +433,11 @@ def _invoiced(state: State, issued: InvoiceIssued, facts: Facts) -> Decision:
         case Unseen():
             return (noted,)
         case Waiting() if state.sale.facts.distributor is None:
-            sale = replace(state.sale, invoice=_invoice(noted))
-            return (noted, _issue(sale, DocumentKind.INVOICE, issued.number, issued.issued_on, facts.now))
+            invoice = _invoice(noted)
+            return (
+                noted,
+                _issue(state.sale.facts, invoice, DocumentKind.INVOICE, invoice.number, invoice.issued_on, facts.now),
+            )
         case Closed():
             return ()
         case _:
@@ -599,11 +605,12 @@ def _dispatched(state: State, report: ReportDispatch) -> Decision:
     )
 
 
-def _issue(sale: Sale, kind: DocumentKind, number: str, issued_on: date, now: datetime) -> DocumentIssued:
+def _issue(
+    facts: ShippingOpened, invoice: Invoice | None, kind: DocumentKind, number: str, issued_on: date, now: datetime
+) -> DocumentIssued:
     """A document for the counterparty: a distributor's goes by EDO (L14), a partner's as agreed with it (L15)."""
-    facts = sale.facts
     recipient = facts.distributor or facts.partner
-    paper = _paper(sale, kind, number, issued_on, now.replace(microsecond=0))
+    paper = _paper(facts, invoice, kind, number, issued_on, now.replace(microsecond=0))
     form = form_of(paper)
     return DocumentIssued(
         document_id=paper.document_id,
@@ -632,11 +639,17 @@ def _agreed(partner: Partner, kind: DocumentKind) -> Delivery:
 
 
 def _paper_of(sale: Sale, document: Document) -> Paper:
-    return _paper(sale, document.kind, document.number, document.issued_on, document.issued_at)
+    return _paper(sale.facts, sale.invoice, document.kind, document.number, document.issued_on, document.issued_at)
 
 
-def _paper(sale: Sale, kind: DocumentKind, number: str, issued_on: date, issued_at: datetime | None) -> Paper:
-    facts, invoice = sale.facts, sale.invoice
+def _paper(
+    facts: ShippingOpened,
+    invoice: Invoice | None,
+    kind: DocumentKind,
+    number: str,
+    issued_on: date,
+    issued_at: datetime | None,
+) -> Paper:
     return paper_of(facts, kind, number, issued_on, issued_at, (invoice.amount, invoice.vat_rate) if invoice else None)
 
 
