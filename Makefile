@@ -1,5 +1,5 @@
 # Everything lands in this folder: .tools (uv), .venv (Python packages), .postavka (servers, jars, data).
-PYTHON ?= python3
+PYTHON ?= $(shell deploy/find-python.sh)
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
