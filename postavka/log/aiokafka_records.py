@@ -177,7 +177,7 @@ def to_record(record: Any) -> Record:
     """aiokafka's record as ours. A header's name ends at a NUL, as it does for librdkafka: all readers must see the
     same."""
     headers = tuple(record.headers)
-    if any("\x00" in name for name, _ in headers):
+    if "\x00" in "".join([name for name, _ in headers]):
         headers = tuple((name.partition("\x00")[0], value) for name, value in headers)
     return Record(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, headers)
 

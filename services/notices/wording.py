@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from babel.numbers import format_currency
@@ -48,6 +49,7 @@ class Worded:
         return "\n".join([*self.paragraphs, *(f"— {each}" for each in self.points)])
 
 
+@lru_cache(1_000)
 def money(amount: Decimal) -> str:
     """`32 400,00 ₽`, with spaces that don't break."""
     return format_currency(amount, "RUB", locale="ru_RU")
