@@ -13,8 +13,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
+import orjson
 import psycopg
-from confluent_kafka import Producer
+import stamina
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from psycopg.sql import SQL, Identifier
 
 from events.envelope import rfc3339
@@ -22,10 +25,12 @@ from events.registry import decode
 from events.shipping import DocumentIssued, InvoiceNoted, ShippingOpened
 from events.topics import BANK_PAYMENTS, MANUFACTURING_ORDERS
 from postavka.clock import COUNTER_BITS
-from postavka.log.connection import for_producer
+from postavka.log.connection import for_librdkafka, for_producer
 from postavka.log.partitioner import partition_of
+from postavka.log.record import partition_name
 from postavka.log.tail import end_offsets
 from postavka.settings import PARTITIONS, Settings, database_url
+from services.access.services import GROUPS
 from services.audit.history import history
 from services.audit.reading import STAGE_OF, STAGES, Place, reading, records_of, stored_events, topics_there
 from services.documents.forms import make
@@ -210,21 +215,42 @@ class _Writer:
         self._producer.poll(0)
 
     def close(self) -> None:
-        """Let stores and marks know."""
+        """Let stores, marks, relays and the desk know: nobody is to read, decide or publish it again."""
         self._producer.flush()
+        ends = end_offsets(self._config, list(self._ends))
+        offsets = orjson.dumps({partition_name(*place): end for place, end in ends.items()}).decode()
         for stage in STAGES:
-            schema = Identifier(stage)
-            self._connection.execute(SQL("UPDATE {}.head SET position = %s").format(schema), (self._heads[stage],))
-            self._connection.execute(SQL("UPDATE {}.relay SET position = %s").format(schema), (self._heads[stage],))
-            for (topic, number), end in self._ends.items():
+            schema, head = Identifier(stage), self._heads[stage]
+            self._connection.execute(SQL("UPDATE {}.head SET position = %s").format(schema), (head,))
+            self._connection.execute(
+                SQL("UPDATE {}.relay SET position = %s, offsets = %s").format(schema), (head, offsets)
+            )
+            for place, end in ends.items():
                 self._connection.execute(
                     SQL("UPDATE {}.notification_tracking SET notification_id = %s WHERE application_name = %s").format(
                         schema
                     ),
-                    (end - 1, f"{topic}/{number}"),
+                    (end - 1, partition_name(*place)),
                 )
             self._connection.execute(SQL("ANALYZE {}.stored_events").format(schema))
         self._connection.close()
+        orders = [
+            TopicPartition(topic, number, end)
+            for (topic, number), end in ends.items()
+            if topic == MANUFACTURING_ORDERS.name
+        ]
+        pass_orders_over(self._config, orders)
+
+
+def pass_orders_over(config: Settings, orders: list[TopicPartition]) -> None:
+    """The desk has answered up to here. A desk that was stopped counts as there until its session has ended."""
+    admin, group = AdminClient(for_librdkafka(config)), GROUPS["desk"]
+    for attempt in stamina.retry_context(on=KafkaException, timeout=60, attempts=None):
+        with attempt:
+            asked = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, orders)])
+            for moved in asked[group].result().topic_partitions:
+                if moved.error is not None:
+                    raise KafkaException(moved.error)
 
 
 class _Documents:
