@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from base64 import encodebytes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
@@ -26,7 +26,6 @@ from services.notices.settings import NoticesSettings
 from services.notices.story import News
 from services.notices.wording import word
 
-POLICY = SMTP.clone(refold_source="none")
 NAMESPACE = UUID("b5a3c1a8-6a0e-4f0e-9d3e-0f1f6d2b7c11")
 
 
@@ -62,18 +61,35 @@ def letter_id(news: News, kind: Kind, address: str | None) -> UUID:
     return uuid5(NAMESPACE, f"{what}|{kind}|{news.party}|{news.party_id}|{(address or '').lower()}")
 
 
-def to_message(letter: Letter, config: NoticesSettings) -> EmailMessage:
-    """As it goes to the server. The same letter gives the same bytes but for the boundary between its parts.
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A letter as it goes to a server: addresses, and its bytes (RFC 5322), lines ending in CRLF."""
 
-    Headers are set as they go out: the library's own way from words to lines takes ten times as long as all else that
-    is done for a letter. Raises `ValueError` for an address that no header can hold.
+    sender: str
+    recipient: str
+    content: bytes
+
+
+def to_outgoing(letter: Letter, config: NoticesSettings) -> Outgoing:
+    """The same letter gives the same bytes. Two forms of one text, the better one last (RFC 2046, 5.1.4).
+
+    Written here: the library's own way from texts to lines takes ten times as long as all else that is done for a
+    letter. Raises `ValueError` for an address that no header can hold.
     """
-    message = EmailMessage(policy=POLICY)
-    for name, value in _headers(letter, config):
-        message.set_raw(name, value)
-    message.set_content(letter.text, cte="base64")
-    message.add_alternative(letter.html, subtype="html", cte="base64")
-    return message
+    boundary = f"=_{letter.id.hex}"  # base64 has no underscore
+    head = "".join(f"{name}: {value}\r\n" for name, value in _headers(letter, config))
+    parts = "".join(
+        f'--{boundary}\r\nContent-Type: text/{form}; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+        + encodebytes(_lines(text)).decode().replace("\n", "\r\n")
+        for form, text in (("plain", letter.text), ("html", letter.html))
+    )
+    kind = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
+    content = f"{head}{kind}{parts}--{boundary}--\r\n".encode("ascii")
+    return Outgoing(parseaddr(config.mail_from)[1], letter.recipient.address or "", content)
+
+
+def _lines(text: str) -> bytes:
+    return b"".join(line + b"\r\n" for line in text.encode().splitlines())
 
 
 def _headers(letter: Letter, config: NoticesSettings) -> Iterator[tuple[str, str]]:

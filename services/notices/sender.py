@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,7 +23,7 @@ from psycopg.rows import dict_row
 from postavka.logs import logger
 from postavka.settings import Settings, database_url
 from services.notices.kinds import Kind, Party
-from services.notices.letter import Letter, to_message
+from services.notices.letter import Letter, Outgoing, to_outgoing
 from services.notices.recipients import Recipient
 from services.notices.settings import NoticesSettings, notices_settings
 from services.notices.transport import Away, Later, Refused, Transport, open_transport
@@ -173,12 +172,12 @@ class Sender:
     async def _send(self, transport: Transport, row: dict[str, Any]) -> Noted:
         started = time.monotonic()
         try:
-            message = message_of(row, self._config)
+            outgoing = outgoing_of(row, self._config)
         except Exception as unfit:  # one letter that can't be written must not keep the others
             log.exception("mail: a letter can't be written", letter=str(row["id"]))
             return Noted(row["id"], "failed", f"can't be written: {type(unfit).__name__}: {unfit}"[:500])
         try:
-            said = await transport.send(message)
+            said = await transport.send(outgoing)
         except Refused as refused:
             SENT.labels("refused").inc()
             log.warning("mail: refused for good", letter=str(row["id"]), kind=row["kind"], said=str(refused))
@@ -221,7 +220,7 @@ def next_try(tries: int, first_seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=min(first_seconds * 4 ** (tries - 1), LONGEST_WAIT_SECONDS))
 
 
-def message_of(row: dict[str, Any], config: NoticesSettings) -> EmailMessage:
+def outgoing_of(row: dict[str, Any], config: NoticesSettings) -> Outgoing:
     """A stored letter as it goes out."""
     letter = Letter(
         id=UUID(str(row["id"])),
@@ -238,4 +237,4 @@ def message_of(row: dict[str, Any], config: NoticesSettings) -> EmailMessage:
         happened_at=row["happened_at"],
         off=row["off"],
     )
-    return to_message(letter, config)
+    return to_outgoing(letter, config)

@@ -59,7 +59,7 @@ class NoticesSettings(BaseSettings):
         name, address = parseaddr(self.mail_from)
         try:
             Address(name, addr_spec=address)
-        except (ValueError, HeaderParseError) as wrong:
+        except (ValueError, HeaderParseError, IndexError) as wrong:  # IndexError: early 3.11
             raise ValueError(f"POSTAVKA_MAIL_FROM: write it as `Name <name@example.ru>`: {wrong}") from None
         return self
 

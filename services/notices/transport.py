@@ -7,9 +7,6 @@ import fcntl
 import os
 import ssl
 import time
-from email.generator import BytesGenerator
-from email.message import EmailMessage
-from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +24,7 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
+from services.notices.letter import Outgoing
 from services.notices.settings import NoticesSettings
 
 
@@ -49,7 +47,7 @@ class Away(Exception):
 class Transport(Protocol):
     """One connection; used by one task at a time."""
 
-    async def send(self, message: EmailMessage) -> str:
+    async def send(self, letter: Outgoing) -> str:
         """Hand it over; returns what was answered. Raises `Refused`, `Later`, `Away`."""
         ...
 
@@ -68,14 +66,14 @@ class Server:
         self._config = config
         self._client: SMTP | None = None
 
-    async def send(self, message: EmailMessage) -> str:
+    async def send(self, letter: Outgoing) -> str:
         client = await self._connected()
         handed_over = False
         try:
-            await client.mail(_address(message["From"]))
-            await client.rcpt(_address(message["To"]))
+            await client.mail(letter.sender)
+            await client.rcpt(letter.recipient)
             handed_over = True
-            answer = await client.data(_bytes(message))
+            answer = await client.data(letter.content)
             return f"{answer.code} {answer.message}"[:500]
         except SMTPSenderRefused as refused:
             await self.close()
@@ -138,31 +136,19 @@ class Mbox:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    async def send(self, message: EmailMessage) -> str:
-        await asyncio.to_thread(self._append, message)
+    async def send(self, letter: Outgoing) -> str:
+        await asyncio.to_thread(self._append, letter)
         return f"written to {self._file.name}"
 
-    def _append(self, message: EmailMessage) -> None:
+    def _append(self, letter: Outgoing) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        out = BytesIO()
-        out.write(f"From MAILER-DAEMON {time.asctime(time.gmtime())}\n".encode())
-        BytesGenerator(out, mangle_from_=True, policy=message.policy.clone(linesep="\n")).flatten(message)
-        out.write(b"\n")
+        head = f"From MAILER-DAEMON {time.asctime(time.gmtime())}\n".encode()
+        entry = head + letter.content.replace(b"\r\n", b"\n") + b"\n"  # no line of a letter begins with "From "
         with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(out.getvalue())
+            file.write(entry)
             file.flush()
             os.fsync(file.fileno())
 
     async def close(self) -> None:
         return
-
-
-def _address(header: object) -> str:
-    return str(header.addresses[0].addr_spec)  # type: ignore[attr-defined]
-
-
-def _bytes(message: EmailMessage) -> bytes:
-    out = BytesIO()
-    BytesGenerator(out, mangle_from_=False, policy=message.policy).flatten(message)
-    return out.getvalue()

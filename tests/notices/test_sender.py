@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from postavka.settings import environment
+from services.notices.letter import Outgoing
 from services.notices.sender import Sender
 from services.notices.settings import NoticesSettings
 from services.notices.transport import Transport, open_transport
@@ -231,7 +231,7 @@ class SetBack:
         self.outbox = outbox
         self.taken = 0
 
-    async def send(self, message: EmailMessage) -> str:
+    async def send(self, letter: Outgoing) -> str:
         self.taken += 1
         if self.taken == 1:
             self.outbox.connection.execute("UPDATE mail SET status = 'due', next_at = '2020-01-01' WHERE true")
