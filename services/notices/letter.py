@@ -85,7 +85,7 @@ def to_outgoing(letter: Letter, config: NoticesSettings) -> Outgoing:
     )
     kind = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
     content = f"{head}{kind}{parts}--{boundary}--\r\n".encode("ascii")
-    return Outgoing(parseaddr(config.mail_from)[1], letter.recipient.address or "", content)
+    return Outgoing(_named(config.mail_from)[1], letter.recipient.address or "", content)
 
 
 def _lines(text: str) -> bytes:
@@ -93,7 +93,7 @@ def _lines(text: str) -> bytes:
 
 
 def _headers(letter: Letter, config: NoticesSettings) -> Iterator[tuple[str, str]]:
-    yield "From", _person(*parseaddr(config.mail_from))
+    yield "From", _person(*_named(config.mail_from))
     yield "To", _person(letter.recipient.name, letter.recipient.address or "")
     yield "Subject", _words(letter.subject)
     yield "Date", format_datetime(letter.happened_at)
@@ -104,6 +104,11 @@ def _headers(letter: Letter, config: NoticesSettings) -> Iterator[tuple[str, str
     if letter.off is not None:
         yield "List-Unsubscribe", f"<{letter.off}>"
         yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
+
+
+@lru_cache
+def _named(mail_from: str) -> tuple[str, str]:
+    return parseaddr(mail_from)
 
 
 @lru_cache(1_000)
@@ -127,7 +132,7 @@ def _one_line(text: str) -> str:
 
 def domain_of(config: NoticesSettings) -> str:
     """Of Message-IDs."""
-    return config.mail_domain or parseaddr(config.mail_from)[1].rpartition("@")[2] or "localhost"
+    return config.mail_domain or _named(config.mail_from)[1].rpartition("@")[2] or "localhost"
 
 
 def unsubscribe_link(url: str, address: str, kind: Kind, secret: bytes) -> str:
