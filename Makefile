@@ -1,5 +1,5 @@
 # Everything lands in this folder: .tools (uv), .venv (Python packages), .postavka (servers, jars, data).
-PYTHON ?= $(shell deploy/find-python.sh)
+PYTHON ?= $(shell sh deploy/find-python.sh)
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
@@ -11,7 +11,7 @@ help:  ## this list
 install: .venv/.installed  ## what the other commands need (they call it themselves)
 
 $(UV):
-	@echo "Installing uv into .tools ..."
+	@echo "Installing uv into .tools, for $(PYTHON) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv .tools
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9

@@ -180,7 +180,10 @@ def text(value: str, limit: int) -> str:
 
 
 def document(body: str) -> bytes:
-    """The file: in windows-1251 as the format demands, other characters as references."""
+    """The file: in windows-1251 as the format demands, other characters as references. Raises `ValueError` for what XML
+    can't hold."""
+    if UNPRINTABLE.search(body):
+        raise ValueError("a title with a character that XML can't hold")
     return b'<?xml version="1.0" encoding="windows-1251"?>\n' + body.encode("windows-1251", "xmlcharrefreplace")
 
 

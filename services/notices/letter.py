@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from base64 import encodebytes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
-from email.headerregistry import Address
-from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from urllib.parse import quote
@@ -22,10 +21,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from services.moscow import MOSCOW
 from services.notices.kinds import KINDS, Kind, Party
 from services.notices.recipients import Recipient
-from services.notices.settings import NoticesSettings
+from services.notices.settings import NoticesSettings, is_mailable
 from services.notices.story import News
 from services.notices.wording import word
 
+PLAIN = re.compile(r"[A-Za-z0-9 -]{1,60}")
+"""A name that needs neither quotes nor code."""
 NAMESPACE = UUID("b5a3c1a8-6a0e-4f0e-9d3e-0f1f6d2b7c11")
 
 
@@ -111,19 +112,23 @@ def _named(mail_from: str) -> tuple[str, str]:
     return parseaddr(mail_from)
 
 
-@lru_cache(1_000)
 def _person(name: str, address: str) -> str:
-    person = Address(_one_line(name), addr_spec=address)
-    if not person.addr_spec.isascii():
+    if not is_mailable(address):
         raise ValueError("an address with letters that mail servers don't take")
-    folded: str = SMTP.header_factory("To", str(person)).fold(policy=SMTP)
-    return folded.removeprefix("To: ").rstrip()
+    words = _one_line(name)
+    return f"{words if PLAIN.fullmatch(words) else _encoded(words)} <{address}>" if words else f"<{address}>"
 
 
 def _words(text: str) -> str:
-    """Words of a header as RFC 2047 writes them, in lines of its length."""
+    """Words of a header, in lines of its length."""
     text = _one_line(text)
-    return text if text.isascii() else Header(text, "utf-8", header_name="List-Unsubscribe").encode(linesep="\r\n")
+    return text if text.isascii() and "=?" not in text else _encoded(text)
+
+
+@lru_cache(1_000)
+def _encoded(words: str) -> str:
+    """As RFC 2047 writes them, which a reader can take for nothing else."""
+    return Header(words, "utf-8", header_name="List-Unsubscribe").encode(linesep="\r\n")
 
 
 def _one_line(text: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from email.errors import HeaderParseError
-from email.headerregistry import Address
+import re
 from email.utils import parseaddr
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DAY = 86_400.0
+ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
 
 
 class NoticesSettings(BaseSettings):
@@ -56,11 +56,11 @@ class NoticesSettings(BaseSettings):
     def _checked(self) -> Self:
         if self.smtp_username and self.smtp_security == "none":
             raise ValueError("POSTAVKA_SMTP_USERNAME needs POSTAVKA_SMTP_SECURITY: a password is not sent in the clear")
-        name, address = parseaddr(self.mail_from)
-        try:
-            Address(name, addr_spec=address)
-        except (ValueError, HeaderParseError, IndexError) as wrong:  # IndexError: early 3.11
-            raise ValueError(f"POSTAVKA_MAIL_FROM: write it as `Name <name@example.ru>`: {wrong}") from None
+        if not is_mailable(parseaddr(self.mail_from)[1]):
+            raise ValueError("POSTAVKA_MAIL_FROM: write it as `Name <name@example.ru>`, the address in ASCII")
+        for name, value in (("POSTAVKA_MAIL_DOMAIN", self.mail_domain), ("POSTAVKA_URL", self.url)):
+            if value is not None and not value.isascii():
+                raise ValueError(f"{name}: letters of other alphabets are written in punycode in a domain (xn--…)")
         return self
 
 
@@ -68,3 +68,8 @@ class NoticesSettings(BaseSettings):
 def notices_settings() -> NoticesSettings:
     """The settings of this process, read once."""
     return NoticesSettings()
+
+
+def is_mailable(address: str) -> bool:
+    """Can a header hold this address and be read in no other way? ASCII, no quotes, nothing like an encoded word."""
+    return ADDRESS.fullmatch(address) is not None and "=?" not in address

@@ -52,7 +52,7 @@ class Worded:
 @lru_cache(1_000)
 def money(amount: Decimal) -> str:
     """`32 400,00 ₽`, with spaces that don't break."""
-    return format_currency(amount, "RUB", locale="ru_RU")
+    return format_currency(amount + 0, "RUB", locale="ru_RU")  # no minus before nothing
 
 
 def day(value: date) -> str:

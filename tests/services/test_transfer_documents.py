@@ -50,6 +50,12 @@ SOLE_TRADER = PARTNER.model_copy(
     update={"name": "ИП Березин Тимофей Ильич", "inn": "500100732259", "kpp": None, "address": None}
 )
 UPD = replace(ACT, kind=DocumentKind.SHIPPING, recipient=SOLE_TRADER, vat_rate=Decimal(0))
+BARE = replace(
+    ACT,
+    vendor=VENDOR.model_copy(update=dict.fromkeys(("kpp", "address", "account", "edo_id"))),
+    recipient=DISTRIBUTOR.model_copy(update=dict.fromkeys(("kpp", "address", "edo_id"))),
+)
+NO_BANK = replace(ACT, vendor=VENDOR.model_copy(update=dict.fromkeys(("bank", "bik", "correspondent_account"))))
 GUID = UUID("0190f3a0-0000-7000-8000-000000000001")
 
 
@@ -84,6 +90,8 @@ def parsed(title: bytes) -> etree._Element:
     ("name", "title"),
     [
         ("act", upd.seller_title(ACT)),
+        ("act-bare", upd.seller_title(BARE)),
+        ("act-no-bank", upd.seller_title(NO_BANK)),
         ("act-buyer", answer()),
         ("transfer-sole-trader", upd.seller_title(UPD)),
         ("transfer-sole-trader-buyer", answer(UPD)),
@@ -257,6 +265,11 @@ def test_titles_have_the_bytes_that_the_standard_library_gives_them(attribute: s
     ElementTree.SubElement(ElementTree.SubElement(theirs, "В"), "Г").text = within
     body = ElementTree.tostring(theirs, encoding="unicode").encode("windows-1251", "xmlcharrefreplace")
     assert upd.document(ours) == b'<?xml version="1.0" encoding="windows-1251"?>\n' + body
+
+
+def test_what_xml_can_not_hold_is_no_title():
+    with pytest.raises(ValueError, match="XML"):
+        upd.document("<Файл>\ufffe</Файл>")
 
 
 @given(st.lists(ANY_TEXT, min_size=9, max_size=9))
