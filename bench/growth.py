@@ -1,7 +1,8 @@
 """(f) Does a request cost the same when a million lie in the stores, and when every stage has a second worker?
 
-Stores and topics are filled with copies of real requests (`bench/many.py`) while the services stand still. Then they
-start as after any stop, and when those who read have read it all, real requests go through.
+Stores and topics are filled with copies of real requests (`bench/many.py`) while the services stand still, and read
+models are built anew. Then services start as after any stop, and when those who read have read it all, real requests go
+through.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from bench.many import Model, model_of, multiply
 from bench.table import Row
 from bench.walk import COMPLETED, CORE, CORE_OF, DECIDERS, core, load
 from postavka.cli.launch import Launch
+from postavka.projection.rebuild import rebuild
 from postavka.runtime.progress import Spoken
 from postavka.settings import database_url, environment
+from services.cabinet.rebuild import MODEL as CABINET
+from services.payments.projection import MODEL as PAYMENTS
 
 WARM_UP = 300
 LEFT_OUT = ("papers", "notices")
@@ -55,6 +59,8 @@ def growth(launch: Launch, sizes: Sequence[int], requests: int, progress: Spoken
     for size in sizes:
         with progress.step(f"{size:,} requests in the stores"):
             fill(launch, these, int((size - stored(launch)) * each))
+            for model in (CABINET, PAYMENTS):  # to follow from far behind takes them ten times as long
+                rebuild(launch.config, model)
             for name in launch.services:
                 if name not in LEFT_OUT:
                     launch.processes.start(name)

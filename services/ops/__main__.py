@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from typing import Any
 
 import psycopg
@@ -35,7 +36,9 @@ from services.ops.waiting import Queue, note_day, queues
 
 log = logger(__name__)
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS, LOOKING_SHARE, LONGEST_LOOK_SECONDS = 5.0, 10, 60.0
+"""Between two counts of what waits. Where counting takes long (a million documents that nobody has signed), ten times
+as long as the last one took: there is other work."""
 SEND_SECONDS = 0.5
 
 WAITING = Gauge("postavka_requests_waiting", "Requests that wait, by what for", ["waits_for"])
@@ -102,8 +105,10 @@ class OpsService:
 
     async def _look(self) -> None:
         while True:
+            started = time.monotonic()
             await self._patiently(self._count)
-            await asyncio.sleep(LOOK_SECONDS)
+            took = time.monotonic() - started
+            await asyncio.sleep(min(max(LOOK_SECONDS, LOOKING_SHARE * took), LONGEST_LOOK_SECONDS))
 
     def _count(self) -> None:
         with psycopg.connect(self._url, autocommit=True, options=SEES_ALL) as connection:
