@@ -21,6 +21,7 @@ from prometheus_client import Counter, Gauge
 from psycopg.rows import dict_row
 
 from postavka.logs import logger
+from postavka.looking import rest
 from postavka.settings import Settings, database_url
 from services.notices.kinds import Kind, Party
 from services.notices.letter import Letter, Outgoing, to_outgoing
@@ -33,6 +34,7 @@ log = logger(__name__)
 POLL_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 4 * 3_600.0
 LOCK_RETRY_SECONDS = 2.0
+MEASURE_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 300.0
 """Between tries to reach a server that is away. No letter's own tries are used up by that."""
 
@@ -199,8 +201,9 @@ class Sender:
     async def _measure_now_and_then(self, session: psycopg.AsyncConnection[Any]) -> None:
         """On the session that holds the lock: when it breaks, sending ends."""
         while True:
+            started = time.monotonic()
             await self._measure(session)
-            await asyncio.sleep(5)
+            await asyncio.sleep(rest(time.monotonic() - started, MEASURE_SECONDS))
 
     async def _measure(self, session: psycopg.AsyncConnection[Any]) -> None:
         cursor = await session.execute(

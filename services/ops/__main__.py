@@ -23,6 +23,7 @@ from postavka.log.relay import Relay
 from postavka.log.send import NotSent, Sender
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
+from postavka.looking import rest
 from postavka.settings import Settings, database_url, settings
 from postavka.stage import metrics
 from postavka.stage.http import serve_health
@@ -36,9 +37,7 @@ from services.ops.waiting import Queue, note_day, queues
 
 log = logger(__name__)
 
-LOOK_SECONDS, LOOKING_SHARE, LONGEST_LOOK_SECONDS = 5.0, 10, 60.0
-"""Between two counts of what waits. Where counting takes long (a million documents that nobody has signed), ten times
-as long as the last one took: there is other work."""
+LOOK_SECONDS = 5.0
 SEND_SECONDS = 0.5
 
 WAITING = Gauge("postavka_requests_waiting", "Requests that wait, by what for", ["waits_for"])
@@ -107,8 +106,7 @@ class OpsService:
         while True:
             started = time.monotonic()
             await self._patiently(self._count)
-            took = time.monotonic() - started
-            await asyncio.sleep(min(max(LOOK_SECONDS, LOOKING_SHARE * took), LONGEST_LOOK_SECONDS))
+            await asyncio.sleep(rest(time.monotonic() - started, LOOK_SECONDS))
 
     def _count(self) -> None:
         with psycopg.connect(self._url, autocommit=True, options=SEES_ALL) as connection:

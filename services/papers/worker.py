@@ -25,6 +25,7 @@ from postavka.log.send import NotSent, Sender
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
 from postavka.logs import logger
+from postavka.looking import rest
 from postavka.projection.marks import read_marks
 from postavka.settings import PARTITIONS, Settings, database_url
 from services.papers.dispatch import Dispatch
@@ -74,7 +75,7 @@ class Worker(threading.Thread):
         self._seal = open_seal(papers_settings())
         self._blobs = open_blobs(config)
         self._polled = 0.0
-        self._measured = 0.0
+        self._measure_at = 0.0
 
     def run(self) -> None:
         """Rounds without end; servers that are away are waited for."""
@@ -119,13 +120,14 @@ class Worker(threading.Thread):
                 time.sleep(IDLE_SECONDS)
 
     def _measure(self, connection: psycopg.Connection[Any]) -> None:
-        if time.monotonic() - self._measured < MEASURE_SECONDS:
+        if time.monotonic() < self._measure_at:
             return
-        self._measured = time.monotonic()
+        started = time.monotonic()
         troubled, due, oldest = connection.execute(OUTBOX).fetchone() or (0, 0, 0.0)
         TROUBLED.set(troubled)
         DUE.set(due)
         OLDEST.set(oldest)
+        self._measure_at = time.monotonic() + rest(time.monotonic() - started, MEASURE_SECONDS)
 
     def _catch_up(self, connection: psycopg.Connection[Any]) -> None:
         """Until the projection has what the log holds now."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import psycopg
 from prometheus_client import Counter, Gauge
 
 from postavka.logs import logger
+from postavka.looking import rest
 from postavka.settings import Settings, database_url
 from services.payments.projection import SCHEMA
 
@@ -42,11 +44,12 @@ class Figures:
     async def run(self) -> None:
         """Until cancelled; while PostgreSQL is away the figures stay as they were."""
         while True:
+            started = time.monotonic()
             try:
                 await asyncio.to_thread(self.look)
             except psycopg.Error as away:
                 log.warning("the books could not be counted", error=str(away)[:200])
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(rest(time.monotonic() - started, LOOK_SECONDS))
 
     def look(self) -> None:
         """Count once."""
