@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from bench.cost import cost, spent_by
+from bench.cost import Cost, cost, postgres_by_client, spent_by
 from bench.many import Model, model_of, multiply
 from bench.table import Row
 from bench.walk import COMPLETED, CORE, CORE_OF, DECIDERS, core, load
@@ -77,15 +77,23 @@ def growth(launch: Launch, sizes: Sequence[int], requests: int, progress: Spoken
 def measured(launch: Launch, requests: int, where: str, besides: Sequence[int] = ()) -> list[Row]:
     """Requests a second and CPU milliseconds of one, with those of further processes."""
     before, others, started = cost(launch), sum(map(spent_by, besides)), time.perf_counter()
+    sessions = of_stages(postgres_by_client(launch.config))
     load(launch, requests)
     took = time.perf_counter() - started
+    sessions = (of_stages(postgres_by_client(launch.config)) - sessions) * 1000 / requests
     each = (cost(launch) - before).per_request_ms(requests)
     second = (sum(map(spent_by, besides)) - others) * 1000 / requests
     return [
         Row("f", f"{COMPLETED}, {where}", requests / took, ""),
         Row("f", f"{CORE}, {where}", core(each) + second, "CPU-ms"),
         *(Row("f", f"… {name}, {where}", value, "CPU-ms") for name, value in each.items() if name in CORE_OF),
+        Row("f", f"… of postgres the sessions of the stages, {where}", sessions, "CPU-ms"),
     ]
+
+
+def of_stages(sessions: Cost) -> float:
+    """CPU seconds of PostgreSQL that went into writing, loading and publishing events."""
+    return sum(sessions.seconds.get(f"postavka-{name}", 0.0) for name in DECIDERS)
 
 
 def wait_until_read(launch: Launch, seconds: float = 1_800) -> None:

@@ -147,6 +147,7 @@ class Relay(threading.Thread):
         return psycopg.connect(
             self._recorder.datastore.conninfo,  # type: ignore[attr-defined]
             autocommit=True,
+            application_name=f"postavka-{self._recorder.datastore.schema}",
             options=" ".join(f"-c {name}={value}" for name, value in options.items()),
             keepalives_idle=5,
             keepalives_interval=5,
