@@ -94,9 +94,9 @@ def _lines(text: str) -> bytes:
 
 
 def _headers(letter: Letter, config: NoticesSettings) -> Iterator[tuple[str, str]]:
-    yield "From", _person(*_named(config.mail_from))
-    yield "To", _person(letter.recipient.name, letter.recipient.address or "")
-    yield "Subject", _words(letter.subject)
+    yield "From", _person("From", *_named(config.mail_from))
+    yield "To", _person("To", letter.recipient.name, letter.recipient.address or "")
+    yield "Subject", _words("Subject", letter.subject)
     yield "Date", format_datetime(letter.happened_at)
     yield "Message-ID", letter.message_id
     yield "Auto-Submitted", "auto-generated"
@@ -112,23 +112,25 @@ def _named(mail_from: str) -> tuple[str, str]:
     return parseaddr(mail_from)
 
 
-def _person(name: str, address: str) -> str:
+def _person(header: str, name: str, address: str) -> str:
     if not is_mailable(address):
         raise ValueError("an address with letters that mail servers don't take")
     words = _one_line(name)
-    return f"{words if PLAIN.fullmatch(words) else _encoded(words)} <{address}>" if words else f"<{address}>"
+    if not words:
+        return f"<{address}>"
+    return f"{words if PLAIN.fullmatch(words) else _encoded(header, words)} <{address}>"
 
 
-def _words(text: str) -> str:
+def _words(header: str, text: str) -> str:
     """Words of a header, in lines of its length."""
     text = _one_line(text)
-    return text if text.isascii() and "=?" not in text else _encoded(text)
+    return text if text.isascii() and "=?" not in text else _encoded(header, text)
 
 
 @lru_cache(1_000)
-def _encoded(words: str) -> str:
+def _encoded(header: str, words: str) -> str:
     """As RFC 2047 writes them, which a reader can take for nothing else."""
-    return Header(words, "utf-8", header_name="List-Unsubscribe").encode(linesep="\r\n")
+    return Header(words, "utf-8", header_name=header).encode(linesep="\r\n")
 
 
 def _one_line(text: str) -> str:

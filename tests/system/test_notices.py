@@ -189,7 +189,8 @@ def test_the_service_is_killed_in_the_middle_and_everything_is_told_once(system:
             assert {kind: times for kind, times in counted.items() if kind != "held"} == expected, plan
         elif plan == "declined":
             seen = {kind: times for kind, times in counted.items() if kind != "held"}  # it may come before the approval
-            assert seen == {"permission": 1, "document": 1, "declined": 1}
+            # Shipping may read the refusal before the approval: then no permission is given.
+            assert seen in ({"permission": 1, "document": 1, "declined": 1}, {"declined": 1})
         elif plan in ("incomplete", "direct-in-two-parts", "direct-overpaid"):
             assert counted == {}
     written = [row for row in letters(system) if row["cause"]]
