@@ -24,8 +24,9 @@ STOPPED_SECONDS = 5.0
 """A look that comes so much later than it should: this very process was stopped, nothing in it could move."""
 START_SECONDS = 600.0
 """From one step of a start to the next."""
-SILENT_SECONDS = 300.0
-"""What a loop may take at most for one turn: longer than any patience with a server that is within it."""
+SILENT_SECONDS = 120.0
+"""What a loop may take at most for one turn: longer than any patience with a server that is within it. A connection that
+answers nothing and is never closed holds up a relay for so long."""
 QUESTION_SECONDS = 120.0
 """Four times the longest time-out of a question asked with `question`."""
 START = "the start"

@@ -15,6 +15,8 @@ from services.audit.follow import Follower
 log = logger("services.audit")
 
 STANDBY_SECONDS = 1.0
+STEP_SECONDS = 300.0
+"""At most, of what has come in the meantime."""
 LOOK_BACK_SECONDS = 1_800.0
 """For opening the trees at the start: they are looked at as a whole."""
 
@@ -35,7 +37,7 @@ async def run(config: Settings) -> None:
     heart.rest(heart.START)
     log.info("at work", port=port, key=str(follower.key.verifier))
     while not stop.is_set():
-        heart.beat("following")
+        heart.beat("following", STEP_SECONDS)
         await asyncio.to_thread(follower.step)
     await asyncio.to_thread(follower.close)
     await http.cleanup()

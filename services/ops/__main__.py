@@ -38,6 +38,8 @@ from services.ops.waiting import Queue, note_day, queues
 log = logger(__name__)
 
 LOOK_SECONDS = 5.0
+TURN_SECONDS = 300.0
+"""At most, of one count over everything, with the rest before it."""
 SEND_SECONDS = 0.5
 
 WAITING = Gauge("postavka_requests_waiting", "Requests that wait, by what for", ["waits_for"])
@@ -122,7 +124,7 @@ class OpsService:
 
     async def _patiently(self, function: Any) -> None:
         """A server that is away is waited for: nothing here can't be done later."""
-        heart.beat(function.__name__)
+        heart.beat(function.__name__, TURN_SECONDS)
         try:
             await asyncio.to_thread(function)
             self.trouble = None
