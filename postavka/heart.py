@@ -25,8 +25,8 @@ STOPPED_SECONDS = 5.0
 START_SECONDS = 600.0
 """From one step of a start to the next."""
 SILENT_SECONDS = 120.0
-"""What a loop may take at most for one turn: longer than any patience with a server that is within it. A connection that
-answers nothing and is never closed holds up a relay for so long."""
+"""What a loop may take at most for one turn: longer than any patience with a server that is within it. So long does a
+connection that answers nothing and is never closed hold up a relay."""
 QUESTION_SECONDS = 120.0
 """Four times the longest time-out of a question asked with `question`."""
 START = "the start"
