@@ -44,6 +44,8 @@ RATES = {
 """A rate of 0 is an exempt sale here: 0 % belongs to exports, and a buyer is in Russia (L3)."""
 SOLE_TRADER = re.compile(r"^(ИП|Индивидуальный предприниматель)\s+", re.IGNORECASE)
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Not even as a reference. A line break in a signature's base64 is none of these."""
 
 
 def has_form(paper: Paper) -> bool:
@@ -136,8 +138,10 @@ def _party(company: Company) -> str:
     else:
         kpp = f' КПП="{quoted(company.kpp)}"' if company.kpp else ""
         identity = f'<СвЮЛУч НаимОрг="{text(company.name, 1000)}" ИННЮЛ="{quoted(company.inn)}"{kpp} />'
-    where = text(company.address, 1000) if company.address else ""
-    address = f'<Адрес><АдрИнф КодСтр="643" НаимСтран="Россия" АдрТекст="{where}" /></Адрес>' if where else ""
+    address = ""
+    if company.address:
+        where = text(company.address, 1000)
+        address = f'<Адрес><АдрИнф КодСтр="643" НаимСтран="Россия" АдрТекст="{where}" /></Адрес>'
     return f"<ИдСв>{identity}</ИдСв>{address}"
 
 
@@ -166,7 +170,7 @@ def one_line(value: str, limit: int) -> str:
 
 def inside(value: str) -> str:
     """As it stands inside an element."""
-    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
 
 
 def quoted(value: str) -> str:
@@ -182,7 +186,7 @@ def text(value: str, limit: int) -> str:
 def document(body: str) -> bytes:
     """The file: in windows-1251 as the format demands, other characters as references. Raises `ValueError` for what XML
     can't hold."""
-    if UNPRINTABLE.search(body):
+    if NOT_XML.search(body):
         raise ValueError("a title with a character that XML can't hold")
     return b'<?xml version="1.0" encoding="windows-1251"?>\n' + body.encode("windows-1251", "xmlcharrefreplace")
 

@@ -267,9 +267,15 @@ def test_titles_have_the_bytes_that_the_standard_library_gives_them(attribute: s
     assert upd.document(ours) == b'<?xml version="1.0" encoding="windows-1251"?>\n' + body
 
 
-def test_what_xml_can_not_hold_is_no_title():
+@pytest.mark.parametrize("character", ["\ufffe", "\x00", "\x0b", "\x1f"])
+def test_what_xml_can_not_hold_is_no_title(character: str):
     with pytest.raises(ValueError, match="XML"):
-        upd.document("<Файл>\ufffe</Файл>")
+        upd.document(f"<Файл>{character}</Файл>")
+
+
+def test_a_signature_may_come_in_lines():
+    title = buyer.buyer_title(buyer.SellerTitle.of(ACT), "MIIB\r\nMIIB\n", AT, GUID)
+    assert etree.fromstring(title).findtext(".//ЭП") == "MIIB\r\nMIIB\n"
 
 
 @given(st.lists(ANY_TEXT, min_size=9, max_size=9))
