@@ -76,13 +76,13 @@ def growth(launch: Launch, sizes: Sequence[int], requests: int, progress: Spoken
 
 def measured(launch: Launch, requests: int, where: str, besides: Sequence[int] = ()) -> list[Row]:
     """Requests a second and CPU milliseconds of one, with those of further processes."""
-    before, others, started = cost(launch), sum(map(spent_by, besides)), time.perf_counter()
     sessions = of_stages(postgres_by_client(launch.config))
+    before, others, started = cost(launch), sum(map(spent_by, besides)), time.perf_counter()
     load(launch, requests)
     took = time.perf_counter() - started
-    sessions = (of_stages(postgres_by_client(launch.config)) - sessions) * 1000 / requests
     each = (cost(launch) - before).per_request_ms(requests)
     second = (sum(map(spent_by, besides)) - others) * 1000 / requests
+    sessions = (of_stages(postgres_by_client(launch.config)) - sessions) * 1000 / requests
     return [
         Row("f", f"{COMPLETED}, {where}", requests / took, ""),
         Row("f", f"{CORE}, {where}", core(each) + second, "CPU-ms"),

@@ -6,7 +6,7 @@ SHARE = 10
 LONGEST_SECONDS = 60.0
 
 
-def rest(took: float, usual: float) -> float:
+def pause_after(took: float, usual: float) -> float:
     """Seconds until the next count: as usual; where counting takes long (a million documents that nobody has signed),
     `SHARE` times as long as it took, up to a minute. There is other work."""
     return max(usual, min(SHARE * took, LONGEST_SECONDS))

@@ -21,7 +21,7 @@ from prometheus_client import Counter, Gauge
 from psycopg.rows import dict_row
 
 from postavka.logs import logger
-from postavka.looking import rest
+from postavka.looking import pause_after
 from postavka.settings import Settings, database_url
 from services.notices.kinds import Kind, Party
 from services.notices.letter import Letter, Outgoing, to_outgoing
@@ -203,7 +203,7 @@ class Sender:
         while True:
             started = time.monotonic()
             await self._measure(session)
-            await asyncio.sleep(rest(time.monotonic() - started, MEASURE_SECONDS))
+            await asyncio.sleep(pause_after(time.monotonic() - started, MEASURE_SECONDS))
 
     async def _measure(self, session: psycopg.AsyncConnection[Any]) -> None:
         cursor = await session.execute(

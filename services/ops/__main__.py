@@ -23,7 +23,7 @@ from postavka.log.relay import Relay
 from postavka.log.send import NotSent, Sender
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
-from postavka.looking import rest
+from postavka.looking import pause_after
 from postavka.settings import Settings, database_url, settings
 from postavka.stage import metrics
 from postavka.stage.http import serve_health
@@ -108,7 +108,7 @@ class OpsService:
         while True:
             started = time.monotonic()
             await self._patiently(self._count)
-            await asyncio.sleep(rest(time.monotonic() - started, LOOK_SECONDS))
+            await asyncio.sleep(pause_after(time.monotonic() - started, LOOK_SECONDS))
 
     def _count(self) -> None:
         with psycopg.connect(self._url, autocommit=True, options=SEES_ALL) as connection:

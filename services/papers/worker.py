@@ -25,7 +25,7 @@ from postavka.log.send import NotSent, Sender
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
 from postavka.logs import logger
-from postavka.looking import rest
+from postavka.looking import pause_after
 from postavka.projection.marks import read_marks
 from postavka.settings import PARTITIONS, Settings, database_url
 from services.papers.dispatch import Dispatch
@@ -127,7 +127,7 @@ class Worker(threading.Thread):
         TROUBLED.set(troubled)
         DUE.set(due)
         OLDEST.set(oldest)
-        self._measure_at = time.monotonic() + rest(time.monotonic() - started, MEASURE_SECONDS)
+        self._measure_at = time.monotonic() + pause_after(time.monotonic() - started, MEASURE_SECONDS)
 
     def _catch_up(self, connection: psycopg.Connection[Any]) -> None:
         """Until the projection has what the log holds now."""

@@ -10,7 +10,7 @@ import psycopg
 from prometheus_client import Counter, Gauge
 
 from postavka.logs import logger
-from postavka.looking import rest
+from postavka.looking import pause_after
 from postavka.settings import Settings, database_url
 from services.payments.projection import SCHEMA
 
@@ -49,7 +49,7 @@ class Figures:
                 await asyncio.to_thread(self.look)
             except psycopg.Error as away:
                 log.warning("the books could not be counted", error=str(away)[:200])
-            await asyncio.sleep(rest(time.monotonic() - started, LOOK_SECONDS))
+            await asyncio.sleep(pause_after(time.monotonic() - started, LOOK_SECONDS))
 
     def look(self) -> None:
         """Count once."""

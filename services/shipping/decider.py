@@ -385,8 +385,7 @@ def _approved(state: Unseen, approved: Approved, facts: Facts) -> Decision:
         events.append(_issue(opened, invoice, DocumentKind.INVOICE, invoice.number, invoice.issued_on, facts.now))
     if state.bases:
         sale = Sale.of(opened, invoice)
-        order = next((order for grounds in state.bases if (order := gate(sale, grounds))), None)
-        return (*events, order) if order else tuple(events)
+        events += [order for grounds in state.bases if (order := gate(sale, grounds))][:1]
     return tuple(events)
 
 
