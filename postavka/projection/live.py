@@ -47,6 +47,9 @@ GATHER_MS, LONGEST_MS, TIMES = 300, 500, 4
 """Between two fetches while records flow; the first record after a pause is taken at once. When there is more to do
 than the machine can, four times what a batch takes, at most the longer one: who follows the log gives way to who
 decides."""
+TURNS = 10
+"""With much to read, a client gives all that it has fetched of one partition before it comes to the next: with a
+hundred of them, and two cores that have other things to do, a minute can pass until one has its turn."""
 COMMIT_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 BUSY_SECONDS = 120.0
@@ -120,7 +123,7 @@ class LiveProjection:
         self.beside = beside
         self.config = config
         self.handled: dict[tuple[str, int], int] = {}
-        self.progress = Progress(config.stall_seconds)
+        self.progress = Progress(config.stall_seconds, TURNS)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="project")
         self.trouble: str | None = None
         self.lag = 0

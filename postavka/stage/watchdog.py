@@ -19,11 +19,18 @@ class Progress:
     """Pure: fed with what is seen, says since when a partition stands still. Times in seconds of a monotonic clock."""
 
     patience: float
+    turns: float = 1
+    """How many times as long a partition may stand while others get on: for who reads many, one after another."""
     _since: dict[Place, tuple[int, float]] = field(default_factory=dict)
+    _handled: dict[Place, int] = field(default_factory=dict)
+    _moved: float = float("-inf")
 
     def see(self, now: float, ends: Mapping[Place, int], handled: Mapping[Place, int]) -> str | None:
         """`ends`: next offset of each partition; `handled`: offset of the last record handled in it (-1: none).
-        Returns a sentence when one has lag and has not moved for longer than the patience."""
+        Returns a sentence when one has lag and has not moved for longer than the patience, or `turns` times as long
+        while others have."""
+        if handled != self._handled:
+            self._handled, self._moved = dict(handled), now
         for place, end in ends.items():
             reached = handled.get(place, -1)
             if reached + 1 >= end:
@@ -32,7 +39,7 @@ class Progress:
             before = self._since.get(place)
             if before is None or before[0] != reached:
                 self._since[place] = (reached, now)
-            elif now - before[1] > self.patience:
+            elif now - before[1] > self.patience * (1 if now - self._moved > self.patience else self.turns):
                 return f"{place[0]}/{place[1]} stands at offset {reached} of {end - 1} for {now - before[1]:.0f} s"
         return None
 

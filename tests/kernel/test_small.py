@@ -286,6 +286,21 @@ def test_one_partition_that_stands_is_told_beside_others_that_go_on() -> None:
     assert told.startswith("t/1 stands at offset -1 of 4"), "nothing of it was ever handled"
 
 
+def test_one_that_waits_for_its_turn_may_stand_for_longer_while_others_go_on() -> None:
+    progress = Progress(20.0, turns=10)
+    ends = {("t", 0): 1_000, ("t", 1): 5}
+    for second in range(0, 200, 10):
+        assert progress.see(float(second), ends, {("t", 0): second}) is None
+    assert progress.see(200.5, ends, {("t", 0): 200}) is not None, "but not for ever"
+
+
+def test_when_none_goes_on_turns_do_not_count() -> None:
+    progress = Progress(20.0, turns=10)
+    ends = {("t", 0): 1_000, ("t", 1): 5}
+    assert progress.see(0.0, ends, {("t", 0): 1}) is None
+    assert progress.see(20.5, ends, {("t", 0): 1}) is not None
+
+
 def test_time_while_a_server_was_away_does_not_count() -> None:
     progress = Progress(20.0)
     progress.see(0.0, {("t", 0): 10}, {})
