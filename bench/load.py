@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import chain
+from queue import SimpleQueue
+from threading import Event
 from uuid import UUID, uuid4
 
 import orjson
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Message as KafkaMessage
 
 from events.activation import Activated, Activator
 from events.approval import Approved
@@ -40,8 +45,15 @@ from postavka.settings import PARTITIONS, Settings
 
 DISTRIBUTOR = "dist-north"
 PARTNER = "lukomor"
+OUTSTANDING = 2_000
+"""Most requests on their way."""
 GATHER_SECONDS, LATE_SECONDS = 0.1, 0.2
-"""How often other events than `Approved` are looked at: as fast as requests are taken; while latency is measured."""
+"""How often events are answered: as fast as requests are taken; while latency is measured."""
+STEP_SECONDS = 0.01
+"""How often requests that are due are sent, while latency is measured."""
+
+Read = tuple[str, str, bytes]
+"""Request, type and body of an event."""
 
 
 @dataclass(slots=True)
@@ -59,32 +71,35 @@ class Result:
 
 
 class Load:
-    """One run. `direct` of every hundred requests are direct sales."""
+    """One run. `direct` of every hundred requests are direct sales.
+
+    Three threads, so that none of them makes another one's times look longer: one submits, one waits for approvals and
+    takes the time of each, one answers.
+    """
 
     def __init__(self, config: Settings, direct: int = 0) -> None:
+        self._config = config
         self._publisher = Publisher(config, {})
         self._direct = direct
         self.result = Result()
         self._approvals = _reader(config, [APPROVAL_EVENTS.name], min_bytes=1)
         self._others = _reader(config, [each.name for each in STAGE_TOPICS if each is not APPROVAL_EVENTS], 1_000_000)
-        self._others_due = 0.0
+        self._approved: SimpleQueue[Read] = SimpleQueue()
+        self._ended = Event()
 
     def run(self, requests: int, rate: float | None, patience: float = 300) -> Result:
         """Send so many, at so many a second (None: as fast as they are taken), until all are activated."""
-        started = time.monotonic()
-        outstanding = 2_000
-        count = 0
-        while len(self.result.done) < requests:
-            now = time.monotonic()
-            if now - started > patience:
-                raise TimeoutError(f"{len(self.result.done)} of {requests} were done after {patience:.0f} s")
-            due = requests if rate is None else min(requests, int((now - started) * rate) + 1)
-            while count < due and count - len(self.result.done) < outstanding:
-                self._submit(count)
-                count += 1
-            self._publisher.wait()
-            self._answer(GATHER_SECONDS if rate is None else LATE_SECONDS)
-        self._publisher.wait()
+        with ThreadPoolExecutor(2) as pool:
+            beside = [
+                pool.submit(self._await_approvals, rate is None),
+                pool.submit(self._answer, GATHER_SECONDS if rate is None else LATE_SECONDS),
+            ]
+            try:
+                self._submit_all(requests, rate, patience, beside)
+            finally:
+                self._ended.set()
+            for each in beside:
+                each.result()
         return self.result
 
     def close(self) -> None:
@@ -92,9 +107,41 @@ class Load:
         self._approvals.close()
         self._others.close()
 
-    def _send(self, topic: str, subject: str, message: Message) -> None:
-        headers = envelope_of(message, "/postavka/bench", subject, None).headers()
-        self._publisher.send(topic, subject.encode(), encode(message), headers)
+    def _submit_all(self, requests: int, rate: float | None, patience: float, beside: Sequence[Future[None]]) -> None:
+        started = time.monotonic()
+        count = 0
+        while len(self.result.done) < requests:
+            now = time.monotonic()
+            if now - started > patience:
+                raise TimeoutError(f"{len(self.result.done)} of {requests} were done after {patience:.0f} s")
+            if any(each.done() for each in beside):
+                return
+            due = requests if rate is None else min(requests, int((now - started) * rate) + 1)
+            while count < due and count - len(self.result.done) < OUTSTANDING:
+                self._submit(count)
+                count += 1
+            self._publisher.wait()
+            self._ended.wait(GATHER_SECONDS if rate is None else STEP_SECONDS)
+
+    def _await_approvals(self, gathered: bool) -> None:
+        while not self._ended.is_set():
+            first = None if gathered else self._approvals.poll(GATHER_SECONDS)
+            more = self._approvals.consume(1_000, timeout=GATHER_SECONDS if gathered else 0.0)
+            for read in _read([first, *more] if first is not None else more):
+                subject, type_name, _ = read
+                if type_name == Approved.TYPE and subject in self.result.sent:
+                    self.result.approved[subject] = time.monotonic()
+                self._approved.put(read)
+
+    def _answer(self, gather: float) -> None:
+        publisher = Publisher(self._config, {})
+        try:
+            while not self._ended.wait(gather):
+                for read in chain(_waiting(self._approved), _read(self._others.consume(10_000, timeout=0.0))):
+                    self._answer_to(publisher, *read)
+                publisher.wait()
+        finally:
+            publisher.close()
 
     def _submit(self, number: int) -> None:
         request_id = uuid4()
@@ -114,54 +161,56 @@ class Load:
             buyer="АО «Завод точных весов»",
         )
         self.result.sent[str(request_id)] = time.monotonic()
-        self._send(REQUEST_COMMANDS.name, str(request_id), command)
+        _send(self._publisher, REQUEST_COMMANDS.name, str(request_id), command)
 
-    def _answer(self, gather: float) -> None:
-        for subject, type_name, value in self._events(gather):
-            if subject not in self.result.sent:
-                continue
-            self.result.events += 1
-            now = time.monotonic()
-            match type_name:
-                case Approved.TYPE:
-                    self.result.approved[subject] = now
-                    if orjson.loads(value)["channel"] == "distributor":
-                        answer = DistributorConfirmation(
-                            request_id=UUID(subject), confirmation_id=subject, accepted=True
-                        )
-                        self._send(confirmations_of(DISTRIBUTOR), subject, answer)
-                case InvoiceIssued.TYPE:
-                    invoice = orjson.loads(value)
-                    payment = BankPayment(
-                        payment_id=subject,
-                        amount=Decimal(invoice["amount"]),
-                        received_on=date.fromisoformat(invoice["issued_on"]),
-                        payer_inn=invoice["payer_inn"],
-                        purpose="",
-                        invoice_number=invoice["number"],
-                    )
-                    self._send(BANK_PAYMENTS.name, subject, payment)
-                case ShipmentIssued.TYPE:
-                    wish = ActivateDelivery(
-                        request_id=UUID(subject),
-                        activation_id=subject,
-                        activated_by=Activator.PARTNER,
-                        actor="bench",
-                        partner_id=PARTNER,
-                    )
-                    self._send(ACTIVATION_COMMANDS.name, subject, wish)
-                case Activated.TYPE:
-                    self.result.done[subject] = now
+    def _answer_to(self, publisher: Publisher, subject: str, type_name: str, value: bytes) -> None:
+        if subject not in self.result.sent:
+            return
+        self.result.events += 1
+        match type_name:
+            case Approved.TYPE:
+                if orjson.loads(value)["channel"] == "distributor":
+                    answer = DistributorConfirmation(request_id=UUID(subject), confirmation_id=subject, accepted=True)
+                    _send(publisher, confirmations_of(DISTRIBUTOR), subject, answer)
+            case InvoiceIssued.TYPE:
+                invoice = orjson.loads(value)
+                payment = BankPayment(
+                    payment_id=subject,
+                    amount=Decimal(invoice["amount"]),
+                    received_on=date.fromisoformat(invoice["issued_on"]),
+                    payer_inn=invoice["payer_inn"],
+                    purpose="",
+                    invoice_number=invoice["number"],
+                )
+                _send(publisher, BANK_PAYMENTS.name, subject, payment)
+            case ShipmentIssued.TYPE:
+                wish = ActivateDelivery(
+                    request_id=UUID(subject),
+                    activation_id=subject,
+                    activated_by=Activator.PARTNER,
+                    actor="bench",
+                    partner_id=PARTNER,
+                )
+                _send(publisher, ACTIVATION_COMMANDS.name, subject, wish)
+            case Activated.TYPE:
+                self.result.done[subject] = time.monotonic()
 
-    def _events(self, gather: float) -> Iterator[tuple[str, str, bytes]]:
-        messages = self._approvals.consume(1_000, timeout=0.01)
-        if (now := time.monotonic()) >= self._others_due:
-            self._others_due = now + gather
-            messages += self._others.consume(10_000, timeout=0.0)
-        for message in messages:
-            if message.error() is None:
-                headers = header_map(headers_of(message))
-                yield headers["ce_subject"].decode(), headers["ce_type"].decode(), message.value()
+
+def _send(publisher: Publisher, topic: str, subject: str, message: Message) -> None:
+    headers = envelope_of(message, "/postavka/bench", subject, None).headers()
+    publisher.send(topic, subject.encode(), encode(message), headers)
+
+
+def _read(messages: Sequence[KafkaMessage]) -> Iterator[Read]:
+    for message in messages:
+        if message.error() is None:
+            headers = header_map(headers_of(message))
+            yield headers["ce_subject"].decode(), headers["ce_type"].decode(), message.value()
+
+
+def _waiting(queue: SimpleQueue[Read]) -> Iterator[Read]:
+    while not queue.empty():
+        yield queue.get()
 
 
 def _reader(config: Settings, topics: Sequence[str], min_bytes: int) -> Consumer:
