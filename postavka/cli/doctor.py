@@ -37,6 +37,7 @@ from postavka.log.topics import KEEP_FOR_EVER
 from postavka.runtime import kafka_jars
 from postavka.runtime.java import NoJava, find_java
 from postavka.runtime.ports import remembered_ports
+from postavka.runtime.share import undivided
 from postavka.settings import PARTITIONS, Settings, database_url, settings
 from postavka.store.migration import pending
 from services.reference.store import distributor_ids
@@ -109,7 +110,7 @@ def examine(config: Settings) -> list[Check]:
     """All checks, in the order in which a person would repair things."""
     outside = bool(config.kafka_bootstrap_servers and config.database_url)
     checks = [check_python(sys.version_info[:3]), check_settings(config), check_disk(config.home, free_bytes)]
-    checks += [check_java(outside), check_jars(config.home / "jars", outside)]
+    checks += [check_java(outside), check_jars(config.home / "jars", outside), check_processor(outside, undivided())]
     try:
         servers = connected() if not outside else config
     except NothingRuns:
@@ -225,6 +226,16 @@ def check_jars(jars: Path, outside: bool) -> Check:
     missing = sum(1 for jar in locked if not (folder / jar.file).exists())
     found = f"Kafka {kafka_jars.VERSION}, {len(locked)} jars"
     return Check("Kafka's jars", "ok", f"{found}; {missing} to be fetched at the next start" if missing else found)
+
+
+def check_processor(outside: bool, root: Path | None) -> Check:
+    """Do programs give way to each other as they were told? `root`: what `undivided` says."""
+    if outside:
+        return Check("processor", "ok", "PostgreSQL is not started here: nothing to be arranged with it")
+    if root is None or os.access(root, os.W_OK):
+        return Check("processor", "ok", "who follows the log gives way to who decides")
+    found = "each of PostgreSQL's processes has as much of it as all services together: slow under load"
+    return Check("processor", "unknown", found, "sudo sysctl kernel.sched_autogroup_enabled=0, before the start")
 
 
 # The servers

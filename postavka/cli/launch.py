@@ -44,14 +44,14 @@ SERVICES = (
     "audit",
 )
 GIVES_WAY = {
-    **dict.fromkeys(("billing", "shipping", "activation", "desk"), 5),
+    **dict.fromkeys(("billing", "activation", "desk"), 5),
     "cabinet": 10,
-    **dict.fromkeys(("papers", "payments", "ops", "audit"), 15),
-    "notices": 19,
+    **dict.fromkeys(("papers", "payments", "ops", "audit", "notices"), 19),
 }
 """Niceness. Under a load that the machine can't carry, first comes what a partner waits for at a screen (a request, its
-approval), then the other deciders, then what is read, then the rest of what follows the log. Letters, which cost more
-than requests, are last, and so are papers while they are rendered (`services.papers.worker`)."""
+approval), and with it shipping, which decides for as long as all others together and would hold up the rest; then the
+other deciders, then what is read, then the rest of what follows the log, and letters and rendering
+(`services.papers.worker`), which cost more than requests."""
 MODULES = {"web": "services.cabinet.web"}
 """Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"

@@ -87,7 +87,7 @@ class EmbeddedServers:
             Program("kafka", self.broker.argv(), "servers", stop_seconds=15),
             Program("postgres", self.database.argv(), "servers", stop_signal="INT", user=self.database.user),
         ]
-        told = environment(Settings(**endpoints.settings()))
+        told = environment(Settings(**endpoints.settings())) | {"POSTAVKA_DATABASE_GIVES_WAY": "true"}
         self.processes = Processes(self.home, [*servers, *services(endpoints)], told)
         try:
             with progress.step("Kafka and PostgreSQL: starting"):

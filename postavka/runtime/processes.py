@@ -7,6 +7,7 @@ everything; if that is killed too, the kernel tells the programs.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from postavka.runtime.share import Share
 from postavka.trouble import Trouble
 
 LONGEST_SOCKET = 100
@@ -75,6 +77,7 @@ class Processes:
         conf = self._folder / "supervisord.conf"
         conf.touch(mode=0o600)
         conf.write_text(self._configuration())
+        self._share = Share(f"postavka-{hashlib.sha256(str(self._home).encode()).hexdigest()[:12]}")
         self._child = subprocess.Popen(  # noqa: S603
             _tethered([sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-n", "-c", str(conf)], "TERM"),
             env={**os.environ, **(env or {})},
@@ -136,6 +139,7 @@ class Processes:
             except subprocess.TimeoutExpired:
                 self._child.kill()
                 self._child.wait()
+        self._share.close()
         if self._short is not None:
             self._short.cleanup()
             self._short = None

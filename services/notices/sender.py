@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 from postavka.logs import logger
 from postavka.looking import pause_after
 from postavka.settings import Settings, database_url
+from postavka.store.giving_way import as_we_do
 from services.notices.kinds import Kind, Party
 from services.notices.letter import Letter, Outgoing, to_outgoing
 from services.notices.recipients import Recipient
@@ -103,15 +104,24 @@ class Sender:
         """Until cancelled."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as session:
+                async with await self._session() as session:
                     await self._send_while_locked(session)
             except (psycopg.OperationalError, psycopg.InterfaceError) as away:
                 self.active = False
                 log.warning("mail: PostgreSQL is away, trying again", error=str(away)[:200])
                 await asyncio.sleep(LOCK_RETRY_SECONDS)
 
+    async def _session(self) -> psycopg.AsyncConnection[Any]:
+        session: psycopg.AsyncConnection[Any] = await psycopg.AsyncConnection.connect(
+            self._conninfo,
+            autocommit=True,
+            options="-c search_path=notices,public",
+            application_name="postavka-notices",
+        )
+        as_we_do(session)
+        return session
+
     async def _send_while_locked(self, session: psycopg.AsyncConnection[Any]) -> None:
-        await session.execute("SET search_path TO notices, public")
         await session.execute("SELECT pg_advisory_lock(hashtext('sender of notices'))")
         self.active = True
         again = await session.execute(
@@ -129,9 +139,8 @@ class Sender:
         transport = self._connect(self._config, self._home)
         pause = FIRST_PAUSE_SECONDS
         try:
-            async with await psycopg.AsyncConnection.connect(
-                self._conninfo, autocommit=True, row_factory=dict_row, options="-c search_path=notices,public"
-            ) as connection:
+            async with await self._session() as connection:
+                connection.row_factory = dict_row
                 noted: Noted | None = None
                 while True:
                     letter = await self._next(connection, noted)

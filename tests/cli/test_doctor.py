@@ -22,6 +22,7 @@ from postavka.cli.doctor import (
     check_jars,
     check_lag,
     check_marks,
+    check_processor,
     check_python,
     check_replicas,
     check_schemas,
@@ -177,6 +178,14 @@ def test_missing_jars_are_told_and_are_no_mistake(tmp_path: Path):
         (folder / jar.file).touch()
     assert "fetched" not in check_jars(tmp_path, outside=False).found
     assert "not needed" in check_jars(tmp_path, outside=True).found
+
+
+def test_sessions_that_share_the_processor_are_no_mistake_but_told(tmp_path: Path) -> None:
+    assert check_processor(outside=False, root=None).status == "ok"
+    assert check_processor(outside=True, root=tmp_path / "not-ours").status == "ok"
+    divided = check_processor(outside=False, root=tmp_path / "not-ours")
+    assert divided.status == "unknown"
+    assert "sched_autogroup_enabled=0" in divided.todo
 
 
 def test_an_address_has_no_secret():
