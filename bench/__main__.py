@@ -69,7 +69,7 @@ USUAL = tuple(part for part in Part if part not in (Part.GROWTH, Part.STEPS))
 def bench(
     *,
     only: Sequence[Part] = USUAL,
-    requests: int = 5_000,
+    requests: int = 10_000,
     seconds: float = 15.0,
     peer_requests: int = 1_000,
     events: int = 200_000,

@@ -45,7 +45,7 @@ from postavka.settings import PARTITIONS, Settings
 
 DISTRIBUTOR = "dist-north"
 PARTNER = "lukomor"
-OUTSTANDING = 2_000
+OUTSTANDING = 4_000
 """Most requests on their way."""
 GATHER_SECONDS, LATE_SECONDS = 0.1, 0.2
 """How often events are answered: as fast as requests are taken; while latency is measured."""

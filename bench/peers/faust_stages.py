@@ -32,7 +32,7 @@ from postavka.settings import PARTITIONS, Settings, database_url, environment, s
 from postavka.stage.faust_worker import _credentials
 
 PREFIX = "peer-faust."
-OUTSTANDING = 2_000
+OUTSTANDING = 4_000
 PATIENCE_SECONDS = 240.0
 TABLE = """
 CREATE SCHEMA IF NOT EXISTS peer_faust;
