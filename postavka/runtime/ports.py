@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 from collections.abc import Iterable
 from pathlib import Path
+
+LOWEST = 20_000
+OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def choose_ports(file: Path, names: Iterable[str]) -> dict[str, int]:
@@ -39,9 +43,22 @@ def is_free(port: int) -> bool:
 
 
 def _any_free(taken: set[int]) -> int:
+    """A port that nobody has. Not one of those that the system gives to outgoing connections: before the program for
+    which it is meant listens, another one's connection could have it, and keep it."""
+    ours = range(LOWEST, max(LOWEST, _first_outgoing()))
+    for port in random.sample(ours, len(ours)):
+        if port not in taken and is_free(port):
+            return port
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
         if port not in taken:
             return port
+
+
+def _first_outgoing() -> int:
+    try:
+        return int(OUTGOING.read_text().split()[0])
+    except OSError:  # not Linux
+        return LOWEST
