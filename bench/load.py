@@ -6,14 +6,14 @@ It follows the log with a client of its own and decides by headers alone, so tha
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import chain
 from queue import SimpleQueue
-from threading import Event
+from threading import Event, Thread
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
@@ -49,6 +49,7 @@ OUTSTANDING = 4_000
 """Most requests on their way."""
 GATHER_SECONDS, LATE_SECONDS = 0.1, 0.2
 """How often events are answered: as fast as requests are taken; while latency is measured."""
+STOP_SECONDS = 10.0
 STEP_SECONDS = 0.01
 """How often requests that are due are sent, while latency is measured."""
 
@@ -73,8 +74,8 @@ class Result:
 class Load:
     """One run. `direct` of every hundred requests are direct sales.
 
-    Three threads, so that none of them makes another one's times look longer: one submits, one waits for approvals and
-    takes the time of each, one answers.
+    Three threads, so that none of them makes another one's times look much longer: one submits, one waits for approvals
+    and takes the time of each, one answers. For one run.
     """
 
     def __init__(self, config: Settings, direct: int = 0) -> None:
@@ -86,20 +87,25 @@ class Load:
         self._others = _reader(config, [each.name for each in STAGE_TOPICS if each is not APPROVAL_EVENTS], 1_000_000)
         self._approved: SimpleQueue[Read] = SimpleQueue()
         self._ended = Event()
+        self._failed: BaseException | None = None
 
     def run(self, requests: int, rate: float | None, patience: float = 300) -> Result:
         """Send so many, at so many a second (None: as fast as they are taken), until all are activated."""
-        with ThreadPoolExecutor(2) as pool:
-            beside = [
-                pool.submit(self._await_approvals, rate is None),
-                pool.submit(self._answer, GATHER_SECONDS if rate is None else LATE_SECONDS),
-            ]
-            try:
-                self._submit_all(requests, rate, patience, beside)
-            finally:
-                self._ended.set()
-            for each in beside:
-                each.result()
+        threads = [
+            Thread(target=self._beside, args=(work, told), daemon=True)
+            for work, told in (
+                (self._await_approvals, rate is None),
+                (self._answer, GATHER_SECONDS if rate is None else LATE_SECONDS),
+            )
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._submit_all(requests, rate, patience)
+        finally:
+            self._ended.set()
+            for thread in threads:  # one that waits for a broker that is away is left behind
+                thread.join(STOP_SECONDS)
         return self.result
 
     def close(self) -> None:
@@ -107,15 +113,21 @@ class Load:
         self._approvals.close()
         self._others.close()
 
-    def _submit_all(self, requests: int, rate: float | None, patience: float, beside: Sequence[Future[None]]) -> None:
+    def _beside(self, work: Callable[[Any], None], told: Any) -> None:
+        try:
+            work(told)
+        except BaseException as error:
+            self._failed = error
+
+    def _submit_all(self, requests: int, rate: float | None, patience: float) -> None:
         started = time.monotonic()
         count = 0
         while len(self.result.done) < requests:
             now = time.monotonic()
+            if self._failed is not None:
+                raise RuntimeError("the load can't go on") from self._failed
             if now - started > patience:
                 raise TimeoutError(f"{len(self.result.done)} of {requests} were done after {patience:.0f} s")
-            if any(each.done() for each in beside):
-                return
             due = requests if rate is None else min(requests, int((now - started) * rate) + 1)
             while count < due and count - len(self.result.done) < OUTSTANDING:
                 self._submit(count)

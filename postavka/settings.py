@@ -75,7 +75,10 @@ class Settings(BaseSettings):
     batch_records: int = Field(1000, ge=1, description="the most records decided in one transaction")
     state_cache: int = Field(20_000, ge=0, description="requests whose state a worker keeps in memory")
     stall_seconds: float = Field(
-        20.0, gt=0, description="lag above zero and no batch for so long: the process exits and is restarted"
+        20.0,
+        gt=0,
+        description="lag above zero and no progress for so long: the process exits and is restarted (a read model with "
+        "much to read takes partitions by turns: each may stand ten times as long while others get on)",
     )
     http_host: str = "127.0.0.1"
     http_port: int = Field(0, description="of /healthz and /metrics; 0 lets the system choose")

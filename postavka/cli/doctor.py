@@ -37,7 +37,7 @@ from postavka.log.topics import KEEP_FOR_EVER
 from postavka.runtime import kafka_jars
 from postavka.runtime.java import NoJava, find_java
 from postavka.runtime.ports import remembered_ports
-from postavka.runtime.share import undivided
+from postavka.runtime.share import Division, division
 from postavka.settings import PARTITIONS, Settings, database_url, settings
 from postavka.store.migration import pending
 from services.reference.store import distributor_ids
@@ -110,7 +110,11 @@ def examine(config: Settings) -> list[Check]:
     """All checks, in the order in which a person would repair things."""
     outside = bool(config.kafka_bootstrap_servers and config.database_url)
     checks = [check_python(sys.version_info[:3]), check_settings(config), check_disk(config.home, free_bytes)]
-    checks += [check_java(outside), check_jars(config.home / "jars", outside), check_processor(outside, undivided())]
+    checks += [
+        check_java(outside),
+        check_jars(config.home / "jars", outside),
+        check_processor(outside, _division(config.home)),
+    ]
     try:
         servers = connected() if not outside else config
     except NothingRuns:
@@ -228,14 +232,23 @@ def check_jars(jars: Path, outside: bool) -> Check:
     return Check("Kafka's jars", "ok", f"{found}; {missing} to be fetched at the next start" if missing else found)
 
 
-def check_processor(outside: bool, root: Path | None) -> Check:
-    """Do programs give way to each other as they were told? `root`: what `undivided` says."""
+def check_processor(outside: bool, divided: Division | None) -> Check:
+    """Do programs give way to each other as they were told? A slow system is no broken one: never wrong."""
     if outside:
         return Check("processor", "ok", "PostgreSQL is not started here: nothing to be arranged with it")
-    if root is None or os.access(root, os.W_OK):
+    if divided is None or (divided.in_root and os.access(divided.root, os.W_OK)):
         return Check("processor", "ok", "who follows the log gives way to who decides")
     found = "each of PostgreSQL's processes has as much of it as all services together: slow under load"
     return Check("processor", "unknown", found, "sudo sysctl kernel.sched_autogroup_enabled=0, before the start")
+
+
+def _division(home: Path) -> Division | None:
+    """Of what runs in this folder, else of what would be started now."""
+    try:
+        found = division(int((home / "run" / "supervisord.pid").read_text()))
+    except (OSError, ValueError):
+        return division()
+    return Division(found.root, in_root=False) if found is not None else None  # too late for a group
 
 
 # The servers

@@ -46,7 +46,8 @@ SERVICES = (
 GIVES_WAY = {
     **dict.fromkeys(("billing", "activation", "desk"), 5),
     "cabinet": 10,
-    **dict.fromkeys(("papers", "payments", "ops", "audit", "notices"), 19),
+    **dict.fromkeys(("papers", "payments", "ops", "audit"), 15),
+    "notices": 19,
 }
 """Niceness. Under a load that the machine can't carry, first comes what a partner waits for at a screen (a request, its
 approval), and with it shipping, which decides for as long as all others together and would hold up the rest; then the

@@ -29,7 +29,7 @@ from postavka.log.record import Record, partition_name
 from postavka.log.tail import end_offsets, read_to_end
 from postavka.logs import logger
 from postavka.settings import PARTITIONS, Settings
-from postavka.store.giving_way import as_we_do
+from postavka.store import giving_way
 from postavka.store.recorder import EventRecorder, RecordedEvent
 
 log = logger(__name__)
@@ -145,7 +145,7 @@ class Relay(threading.Thread):
         other: otherwise the lock of a dead relay would keep the others waiting for two hours."""
         looks = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
         options = {"search_path": self._recorder.datastore.schema, **looks}
-        session = psycopg.connect(
+        return giving_way.connect(
             self._recorder.datastore.conninfo,  # type: ignore[attr-defined]
             autocommit=True,
             application_name=f"postavka-{self._recorder.datastore.schema}",
@@ -154,8 +154,6 @@ class Relay(threading.Thread):
             keepalives_interval=5,
             keepalives_count=3,
         )
-        as_we_do(session)
-        return session
 
     def _relay_while_locked(self, session: psycopg.Connection[Any]) -> None:
         schema = self._recorder.datastore.schema

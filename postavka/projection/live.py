@@ -123,7 +123,7 @@ class LiveProjection:
         self.beside = beside
         self.config = config
         self.handled: dict[tuple[str, int], int] = {}
-        self.progress = Progress(config.stall_seconds, TURNS)
+        self.progress = Progress(config.stall_seconds, TURNS, MOST_RECORDS)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="project")
         self.trouble: str | None = None
         self.lag = 0

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Composable, Identifier
 
-from postavka.store.giving_way import as_we_do
+from postavka.store import giving_way
 
 WHILE_COPYING = "toast_tuple_target = 8160"
 """Rows that fit into a page are copied as they are: compressing them takes as long as all the rest of COPY."""
@@ -24,14 +24,12 @@ one of the two."""
 
 def connect(conninfo: str, schema: str, in_use: str) -> psycopg.Connection[Any]:
     """Connect as the writer of the tables of `schema`; what is not there is that of the tables `in_use`."""
-    connection = psycopg.connect(
+    return giving_way.connect(
         conninfo,
         autocommit=True,
         options=f"-c search_path={schema},{in_use},public -c jit=off",
         application_name=f"postavka-{in_use}",
     )
-    as_we_do(connection)
-    return connection
 
 
 def swap_lock(connection: psycopg.Connection[Any], schema: str) -> None:

@@ -20,17 +20,22 @@ class Progress:
 
     patience: float
     turns: float = 1
-    """How many times as long a partition may stand while others get on: for who reads many, one after another."""
+    many: int = 0
+    """Who reads many partitions one after another: while more than `many` records wait and some partition gets on, each
+    may stand for `turns` times the patience."""
     _since: dict[Place, tuple[int, float]] = field(default_factory=dict)
     _handled: dict[Place, int] = field(default_factory=dict)
     _moved: float = float("-inf")
+    _by_turns: bool = False
 
     def see(self, now: float, ends: Mapping[Place, int], handled: Mapping[Place, int]) -> str | None:
         """`ends`: next offset of each partition; `handled`: offset of the last record handled in it (-1: none).
-        Returns a sentence when one has lag and has not moved for longer than the patience, or `turns` times as long
-        while others have."""
-        if handled != self._handled:
-            self._handled, self._moved = dict(handled), now
+        Returns a sentence when one has lag and has not moved for longer than the patience."""
+        if any(reached > self._handled.get(place, reached) for place, reached in handled.items()):
+            self._moved = now
+        self._handled = dict(handled)
+        self._by_turns = now - self._moved <= self.patience and self.lag(ends, handled) > self.many
+        patience = self.patience * (self.turns if self._by_turns else 1)
         for place, end in ends.items():
             reached = handled.get(place, -1)
             if reached + 1 >= end:
@@ -39,12 +44,14 @@ class Progress:
             before = self._since.get(place)
             if before is None or before[0] != reached:
                 self._since[place] = (reached, now)
-            elif now - before[1] > self.patience * (1 if now - self._moved > self.patience else self.turns):
+            elif now - before[1] > patience:
                 return f"{place[0]}/{place[1]} stands at offset {reached} of {end - 1} for {now - before[1]:.0f} s"
         return None
 
     def standstill(self, now: float) -> float:
-        """Seconds for which the partition that stands still longest has done so; 0 when all move."""
+        """Seconds for which the partition that stands still longest has done so; 0 when all move, or come by turns."""
+        if self._by_turns and self.turns > 1:
+            return 0.0
         return max((now - since for _, since in self._since.values()), default=0.0)
 
     def forgive(self) -> None:

@@ -1,7 +1,8 @@
 """Sessions of PostgreSQL that give way as much as the program they work for.
 
 What a program asks of PostgreSQL is done by a process of its own there, which knows nothing of the program's niceness:
-a count for the books would hold up a partner's request. Only where PostgreSQL was started together with us.
+a count for the books would hold up a partner's request. Only where PostgreSQL was started together with us; helpers
+that PostgreSQL starts for one statement (parallel workers) don't give way.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ import psycopg
 from postavka.settings import settings
 
 MOST = 10
-"""Less than letters and papers themselves: a session may hold, for an instant, what another one waits for."""
+"""Less than letters and papers themselves: a session that flushes the log of PostgreSQL holds up every other commit
+until it has a processor again. With 10 no more approvals were late than with 0 (docs/performance.md)."""
 
 
 def as_we_do(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
-    """Give the session the niceness of this process."""
+    """Give the session the niceness of the thread that opens it."""
     niceness = min(os.getpriority(os.PRIO_PROCESS, 0), MOST)
     if settings().database_gives_way and niceness > 0:
         with contextlib.suppress(OSError):  # it has ended, or is another user's
             os.setpriority(os.PRIO_PROCESS, connection.info.backend_pid, niceness)
+
+
+def connect(conninfo: str, **options: Any) -> psycopg.Connection[Any]:
+    """`psycopg.connect`, for sessions that give way."""
+    connection = psycopg.connect(conninfo, **options)
+    as_we_do(connection)
+    return connection

@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from postavka.log.record import partition_name
 from postavka.settings import Settings, database_url
+from postavka.store import giving_way
 from services.audit.logs import LOGS, stage_of
 from services.audit.merkle import Tree
 
@@ -33,7 +34,7 @@ class SignedCheckpoint:
 
 def connect(config: Settings) -> psycopg.Connection[Any]:
     """To the auditor's schema."""
-    return psycopg.connect(
+    return giving_way.connect(
         database_url(config),
         autocommit=True,
         options=f"-c search_path={SCHEMA},public -c jit=off",

@@ -27,6 +27,7 @@ from postavka.looking import pause_after
 from postavka.settings import Settings, database_url, settings
 from postavka.stage import metrics
 from postavka.stage.http import serve_health
+from postavka.store import giving_way
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.recorder import EventRecorder
 from services.ops.letters import corrections_sent, headers_of, open_by_stage, unsent_corrections
@@ -95,7 +96,7 @@ class OpsService:
 
     def send_corrections(self) -> int:
         """Send what is not sent; marked only after the broker has it, so that a crash repeats and never loses."""
-        with psycopg.connect(self._url, autocommit=True) as connection:
+        with giving_way.connect(self._url, autocommit=True) as connection:
             unsent = unsent_corrections(connection)
             for row in unsent:
                 self._sender.send_raw(row["topic"], row["key"], row["value"], headers_of(row["headers"]))
@@ -111,7 +112,7 @@ class OpsService:
             await asyncio.sleep(pause_after(time.monotonic() - started, LOOK_SECONDS))
 
     def _count(self) -> None:
-        with psycopg.connect(self._url, autocommit=True, options=SEES_ALL) as connection:
+        with giving_way.connect(self._url, autocommit=True, options=SEES_ALL) as connection:
             self.queues = queues(connection, self._limits)
             note_day(connection, self.queues)
             for queue in self.queues:

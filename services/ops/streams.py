@@ -24,6 +24,7 @@ from postavka.log.connection import for_librdkafka
 from postavka.log.sizes import SizesUnknown, topic_bytes
 from postavka.log.tail import latest_offsets
 from postavka.settings import Settings, database_url
+from postavka.store import giving_way
 from services.ops.letters import open_by_stage
 from services.ops.readers import READERS, Place, lag, reached, relay_delay, unsent
 from services.reference.store import distributor_ids
@@ -120,7 +121,7 @@ class Probe:
         counts = {name: len(known[name].partitions) for name in names}
         ends = latest_offsets(self._admin, [(name, number) for name in names for number in range(counts[name])])
         records = {name: sum(ends[name, number] for number in range(counts[name])) for name in names}
-        with psycopg.connect(url, autocommit=True, application_name="postavka-ops") as connection:
+        with giving_way.connect(url, autocommit=True, application_name="postavka-ops") as connection:
             readers, look = self._readers(connection, ends, records)
         self._look_at_sizes()
         topics = [

@@ -15,7 +15,7 @@ from postavka.projection.copying import field, line
 from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
 from postavka.projection.model import Copied, ReadModel
 from postavka.settings import Settings
-from postavka.store.giving_way import as_we_do
+from postavka.store import giving_way
 from postavka.store.migration import migrate
 
 SCHEMA = "papers"
@@ -173,9 +173,7 @@ def connect(conninfo: str, *, readonly: bool = False) -> psycopg.Connection[Any]
     options = f"-c search_path={SCHEMA},public -c jit=off" + (
         " -c default_transaction_read_only=on" if readonly else ""
     )
-    connection = psycopg.connect(conninfo, autocommit=True, options=options, application_name="postavka-papers")
-    as_we_do(connection)
-    return connection
+    return giving_way.connect(conninfo, autocommit=True, options=options, application_name="postavka-papers")
 
 
 def prepare(conninfo: str) -> None:

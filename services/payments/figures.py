@@ -12,6 +12,7 @@ from prometheus_client import Counter, Gauge
 from postavka.logs import logger
 from postavka.looking import pause_after
 from postavka.settings import Settings, database_url
+from postavka.store import giving_way
 from services.payments.projection import SCHEMA
 
 log = logger(__name__)
@@ -54,7 +55,7 @@ class Figures:
     def look(self) -> None:
         """Count once."""
         options = f"-c search_path={SCHEMA},public"
-        with psycopg.connect(
+        with giving_way.connect(
             self._conninfo, autocommit=True, options=options, application_name="postavka-payments"
         ) as connection:
             payments, returns, owed, oldest = connection.execute(QUERY).fetchone() or (0, 0, 0, 0.0)

@@ -39,6 +39,7 @@ from postavka.cli.doctor import (
 )
 from postavka.runtime import kafka_jars
 from postavka.runtime.ports import is_free
+from postavka.runtime.share import Division
 from postavka.settings import PARTITIONS, Settings
 
 PASSWORD = "s3cret-word"
@@ -180,12 +181,16 @@ def test_missing_jars_are_told_and_are_no_mistake(tmp_path: Path):
     assert "not needed" in check_jars(tmp_path, outside=True).found
 
 
-def test_sessions_that_share_the_processor_are_no_mistake_but_told(tmp_path: Path) -> None:
-    assert check_processor(outside=False, root=None).status == "ok"
-    assert check_processor(outside=True, root=tmp_path / "not-ours").status == "ok"
-    divided = check_processor(outside=False, root=tmp_path / "not-ours")
-    assert divided.status == "unknown"
-    assert "sched_autogroup_enabled=0" in divided.todo
+def test_sessions_that_divide_the_processor_are_no_mistake_but_told(tmp_path: Path) -> None:
+    assert check_processor(outside=False, divided=None).status == "ok"
+    assert check_processor(outside=False, divided=Division(tmp_path, in_root=True)).status == "ok", (
+        "a group can be made"
+    )
+    assert check_processor(outside=True, divided=Division(tmp_path, in_root=False)).status == "ok"
+    for divided in (Division(tmp_path, in_root=False), Division(tmp_path / "nothing", in_root=True)):
+        check = check_processor(outside=False, divided=divided)
+        assert check.status == "unknown"
+        assert "sched_autogroup_enabled=0" in check.todo
 
 
 def test_an_address_has_no_secret():

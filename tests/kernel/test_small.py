@@ -286,19 +286,44 @@ def test_one_partition_that_stands_is_told_beside_others_that_go_on() -> None:
     assert told.startswith("t/1 stands at offset -1 of 4"), "nothing of it was ever handled"
 
 
-def test_one_that_waits_for_its_turn_may_stand_for_longer_while_others_go_on() -> None:
-    progress = Progress(20.0, turns=10)
+def by_turns() -> Progress:
+    return Progress(20.0, turns=10, many=500)
+
+
+def test_with_much_to_read_one_may_wait_for_its_turn_while_others_go_on() -> None:
+    progress = by_turns()
     ends = {("t", 0): 1_000, ("t", 1): 5}
     for second in range(0, 200, 10):
-        assert progress.see(float(second), ends, {("t", 0): second}) is None
-    assert progress.see(200.5, ends, {("t", 0): 200}) is not None, "but not for ever"
+        assert progress.see(float(second), ends, {("t", 0): second, ("t", 1): 3}) is None
+        assert progress.standstill(float(second)) == 0.0
+    told = progress.see(200.5, ends, {("t", 0): 200, ("t", 1): 3})
+    assert told is not None, "but not for ever"
+    assert told.startswith("t/1")
+
+
+def test_with_little_to_read_there_are_no_turns() -> None:
+    progress = by_turns()
+    ends = {("t", 0): 400, ("t", 1): 5}
+    for second in (0, 10, 20):
+        assert progress.see(float(second), ends, {("t", 0): second, ("t", 1): 3}) is None
+    assert progress.standstill(20.0) == 20.0
+    assert progress.see(20.5, ends, {("t", 0): 21, ("t", 1): 3}) is not None
 
 
 def test_when_none_goes_on_turns_do_not_count() -> None:
-    progress = Progress(20.0, turns=10)
+    progress = by_turns()
     ends = {("t", 0): 1_000, ("t", 1): 5}
     assert progress.see(0.0, ends, {("t", 0): 1}) is None
     assert progress.see(20.5, ends, {("t", 0): 1}) is not None
+
+
+def test_partitions_that_come_and_go_are_no_progress() -> None:
+    progress = by_turns()
+    ends = {("t", 0): 1_000, ("t", 1): 1_000}
+    for second in (0, 5, 10, 15, 20):
+        there = {("t", 0): 7} if second % 2 else {("t", 0): 7, ("t", 1): 7}
+        assert progress.see(float(second), ends, there) is None
+    assert progress.see(20.5, ends, {("t", 0): 7}) is not None
 
 
 def test_time_while_a_server_was_away_does_not_count() -> None:
