@@ -61,4 +61,4 @@ def facts_from(known: Snapshot, submitted: RequestSubmitted) -> decider.Facts:
     )
 
 
-STAGE = Stage("approval", inputs, decider.INITIAL, decider.decide, decider.evolve, gather=Gathered, gather_ms=30)
+STAGE = Stage("approval", inputs, decider.INITIAL, decider.decide, decider.evolve, gather=Gathered, gather_ms=15)
