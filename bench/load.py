@@ -72,10 +72,10 @@ class Result:
 
 
 class Load:
-    """One run. `direct` of every hundred requests are direct sales.
+    """For one run. `direct` of every hundred requests are direct sales.
 
     Three threads, so that none of them makes another one's times look much longer: one submits, one waits for approvals
-    and takes the time of each, one answers. For one run.
+    and takes the time of each, one answers.
     """
 
     def __init__(self, config: Settings, direct: int = 0) -> None:

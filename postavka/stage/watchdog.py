@@ -34,7 +34,8 @@ class Progress:
         if any(reached > self._handled.get(place, reached) for place, reached in handled.items()):
             self._moved = now
         self._handled = dict(handled)
-        self._by_turns = now - self._moved <= self.patience and self.lag(ends, handled) > self.many
+        gets_on = now - self._moved <= self.patience
+        self._by_turns = self.turns > 1 and gets_on and self.lag(ends, handled) > self.many
         patience = self.patience * (self.turns if self._by_turns else 1)
         for place, end in ends.items():
             reached = handled.get(place, -1)
@@ -50,7 +51,7 @@ class Progress:
 
     def standstill(self, now: float) -> float:
         """Seconds for which the partition that stands still longest has done so; 0 when all move, or come by turns."""
-        if self._by_turns and self.turns > 1:
+        if self._by_turns:
             return 0.0
         return max((now - since for _, since in self._since.values()), default=0.0)
 
