@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 RawHeaders = tuple[tuple[str, bytes | None], ...]
 
@@ -23,6 +25,16 @@ class Record:
     def coordinates(self) -> str:
         """`topic/partition/offset`: names this record for ever."""
         return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some records of one partition, in order, as they were unpacked: each has `offset`, `timestamp` (ms), `key`,
+    `value` and `headers`, pairs of name and value."""
+
+    topic: str
+    partition: int
+    records: Sequence[Any]
 
 
 def partition_name(topic: str, partition: int) -> str:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import psycopg
-from confluent_kafka import Message
 
 from events.envelope import header_map, trace_of
 from events.registry import MESSAGES, BadBody, UnknownType, read_fields
 from events.upcasting import newest_version
-from postavka.log.record import Record, partition_name
-from postavka.log.unreadable import MARKER, UNREADABLE, headers_of
+from postavka.log.record import Piece, Record, partition_name
+from postavka.log.unreadable import MARKER, UNREADABLE
 from postavka.projection.marks import move_marks, read_marks
 from postavka.projection.model import Copied, Unread
 from postavka.projection.staging import connect, generation, swap_lock
@@ -117,9 +116,10 @@ class EntriesFold(Reading):
     def __init__(self, how: Entering) -> None:
         super().__init__(how, {})
 
-    def take(self, message: Message) -> None:  # type: ignore[override]
-        """One record of librdkafka's."""
-        super().take(message.topic(), message.partition(), message.offset(), headers_of(message), message.value())
+    def take(self, piece: Piece) -> None:  # type: ignore[override]
+        """Some records."""
+        for record in piece.records:
+            super().take(piece.topic, piece.partition, record.offset, record.headers, record.value)
 
     def copied(self) -> Iterator[Copied]:
         """All rows."""

@@ -8,9 +8,8 @@ from importlib import import_module
 from typing import Any, Protocol
 
 import psycopg
-from confluent_kafka import Message
 
-from postavka.log.record import Record
+from postavka.log.record import Piece, Record
 from postavka.settings import Settings, database_url
 from postavka.store.mark import Mark
 
@@ -20,11 +19,12 @@ Unread = tuple[str, int, int, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """Rows for one table, as lines of COPY's text format (`copying.py`)."""
+    """Rows for one table, as COPY takes them (`copying.py`)."""
 
     table: str
     columns: Sequence[str]
-    lines: Iterable[bytes]
+    rows: Iterable[bytes]
+    binary: bool = False
 
 
 class Fold(Protocol):
@@ -38,8 +38,8 @@ class Fold(Protocol):
         """How far it has read, by `topic/partition`."""
         ...
 
-    def take(self, message: Message) -> object:
-        """Fold one record in. What can't be read goes to `unread`."""
+    def take(self, piece: Piece) -> None:
+        """Fold some records in. What can't be read goes to `unread`."""
         ...
 
     def copied(self) -> Iterator[Copied]:

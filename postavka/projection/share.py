@@ -17,14 +17,14 @@ from typing import IO, Any
 import orjson
 from psycopg.sql import SQL, Identifier
 
-from postavka.log.tail import read_messages_to_end
+from postavka.log.bulk import read_pieces
+from postavka.projection.copying import BEGIN, END
 from postavka.projection.model import Fold, ReadModel, Unread, find
 from postavka.settings import Settings, environment, settings
 from postavka.store.mark import Mark
 from postavka.trouble import Trouble
 
 TELL_EVERY = 10_000
-BATCH = 5_000
 CHUNK = 1_000
 """Rows handed to PostgreSQL at once."""
 
@@ -90,12 +90,10 @@ def run(config: Settings, model: ReadModel, ends: Mapping[Place, int]) -> None:
     """Fold, copy, tell."""
     gc.disable()  # folding makes rows, not cycles: looking for those would take a third of the time
     folded = model.fold(config)
-    take = folded.take
     records = told = 0
-    for batch in read_messages_to_end(config, dict.fromkeys(ends, 0), ends, BATCH):
-        for message in batch:
-            take(message)
-        records += len(batch)
+    for piece in read_pieces(config, dict.fromkeys(ends, 0), ends):
+        folded.take(piece)
+        records += len(piece.records)
         if records - told >= TELL_EVERY:
             told = records
             _say({"records": records, "events": folded.events})
@@ -109,15 +107,16 @@ def copy_into(config: Settings, model: ReadModel, folded: Fold) -> None:
     with model.connect(config, model.staging) as connection, connection.cursor() as cursor:
         for copied in folded.copied():
             columns = SQL(", ").join(map(Identifier, copied.columns))
-            statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(model.staging, copied.table), columns)
+            form = SQL("(FORMAT BINARY)" if copied.binary else "")
+            statement = SQL("COPY {} ({}) FROM STDIN {}").format(Identifier(model.staging, copied.table), columns, form)
             with cursor.copy(statement) as out:
-                chunk: list[bytes] = []
-                for line in copied.lines:
-                    chunk.append(line)
-                    if len(chunk) == CHUNK:
+                chunk = [BEGIN] if copied.binary else []
+                for row in copied.rows:
+                    chunk.append(row)
+                    if len(chunk) >= CHUNK:
                         out.write(b"".join(chunk))
                         chunk.clear()
-                out.write(b"".join(chunk))
+                out.write(b"".join([*chunk, END] if copied.binary else chunk))
 
 
 def _say(said: dict[str, Any]) -> None:

@@ -15,15 +15,13 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from confluent_kafka import Message
 from psycopg.sql import SQL, Identifier
 
 from events.registry import BadBody, UnknownType
 from events.topics import BANK_PAYMENTS, distributor_of
+from postavka.log.bulk import read_pieces
 from postavka.log.partitioner import partition_of
 from postavka.log.record import partition_name
-from postavka.log.tail import read_messages_to_end
-from postavka.log.unreadable import headers_of
 from postavka.settings import PARTITIONS, Settings
 from services.audit.cut import Cut
 from services.audit.findings import Findings
@@ -33,7 +31,6 @@ from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA, read_marks
 
-BATCH = 5_000
 ROWS = 2_000
 
 
@@ -100,34 +97,33 @@ class _Log:
         places = [(topic, number) for topic in TOPIC_OF.values() for number in partitions]
         ends = {place: max(self._cut.ends.get(place, 0), self._marks.get(place, -1) + 1) for place in places}
         ends = {place: end for place, end in ends.items() if end > 0}
-        for batch in read_messages_to_end(config, dict.fromkeys(ends, 0), ends, BATCH):
-            for message in batch:
-                self._take(message)
+        for piece in read_pieces(config, dict.fromkeys(ends, 0), ends):
+            for record in piece.records:
+                self._take(piece.topic, piece.partition, record)
             told(self._share.events)
         for document, (sha256, place) in self._issued.items():
             self._share.papers.append((document, sha256, place, document in self._rendered))
 
-    def _take(self, message: Message) -> None:
-        topic, partition = message.topic(), message.partition()
+    def _take(self, topic: str, partition: int, record: Any) -> None:
         stage = STAGE_OF[topic]
-        headers: dict[str, Any] = dict(headers_of(message))
+        headers: dict[str, Any] = dict(record.headers)
         try:
             position = int(headers["ce_position"])
             if position <= self._highest.get((topic, partition), 0):
                 return
-            type_name, fields = read(stage, headers["ce_type"].decode(), message.value())
+            type_name, fields = read(stage, headers["ce_type"].decode(), record.value)
             known = self._known.get(headers["ce_subject"])
             if known is None:
                 key = headers["ce_subject"]
                 known = self._known[key] = (UUID(key.decode()), {}, Case())
             time = headers["ce_time"].decode()
         except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
-            place = f"{topic}/{partition}/{message.offset()}"
+            place = f"{topic}/{partition}/{record.offset}"
             self._share.findings.note("unread", place, f"this release can't read it: {wrong}")
             return
         self._highest[topic, partition] = position
         self._share.events += 1
-        if message.offset() <= self._marks.get((topic, partition), -1) and type_name not in UNSHOWN:
+        if record.offset <= self._marks.get((topic, partition), -1) and type_name not in UNSHOWN:
             fold(known[1], stage, type_name, fields, time, position)
         name = type_name.partition(".")[0]
         if position > self._cut.heads.get(stage, 0):
@@ -156,17 +152,17 @@ def _said_from_outside(config: Settings, cut: Cut, partitions: Sequence[int]) ->
         for place, end in cut.ends.items()
         if end > 0 and (distributor_of(place[0]) is not None or place[0] == BANK_PAYMENTS.name)
     }
-    for batch in read_messages_to_end(config, dict.fromkeys(wanted, 0), wanted, BATCH):
-        for message in batch:
-            of_money = message.topic() == BANK_PAYMENTS.name
-            if not of_money and partition_of(message.key() or b"", PARTITIONS) not in numbers:
+    for piece in read_pieces(config, dict.fromkeys(wanted, 0), wanted):
+        of_money = piece.topic == BANK_PAYMENTS.name
+        for record in piece.records:
+            if not of_money and partition_of(record.key or b"", PARTITIONS) not in numbers:
                 continue
             try:
-                fields = orjson.loads(message.value() or b"null")
+                fields = orjson.loads(record.value or b"null")
             except orjson.JSONDecodeError:
                 continue
             if isinstance(fields, dict):
-                said.take(message.topic(), fields)
+                said.take(piece.topic, fields)
     return said
 
 

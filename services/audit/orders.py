@@ -8,6 +8,7 @@ from psycopg.sql import SQL
 from events.topics import MANUFACTURING_ORDERS
 from postavka.log.connection import for_librdkafka
 from postavka.log.tail import TIMEOUT_SECONDS, read_messages_to_end
+from postavka.log.unreadable import headers_of
 from postavka.settings import PARTITIONS, Settings
 from services.audit.findings import Findings
 from services.audit.reading import reading
@@ -27,7 +28,7 @@ def check_orders(config: Settings, head: int, findings: Findings) -> None:
     for batch in read_messages_to_end(config, {(topic, number): 0 for number in range(PARTITIONS)}):
         for message in batch:
             place = f"{topic}/{message.partition()}/{message.offset()}"
-            position, digest = digest_of(message)
+            position, digest = digest_of(message.key(), message.value(), headers_of(message))
             if position is None or (position <= head and recorded.get(position) != digest):
                 findings.problem(
                     "forged-order", place, "an order to manufacturing that shipping has not recorded (L17)"

@@ -20,12 +20,11 @@ from typing import Any, LiteralString
 
 import orjson
 import psycopg
-from confluent_kafka import Message
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
+from postavka.log.bulk import read_pieces
 from postavka.log.partitioner import partition_of
-from postavka.log.tail import read_messages_to_end
-from postavka.log.unreadable import headers_of
+from postavka.log.record import RawHeaders
 from postavka.settings import PARTITIONS, Settings
 from services.audit.findings import Findings
 from services.audit.logs import NULL
@@ -37,7 +36,6 @@ WINDOW = 100_000
 """Events whose digests are asked of PostgreSQL at once."""
 CHECKPOINT = 200_000
 """Records between two checkpoints."""
-BATCH = 5_000
 _ROW = struct.Struct(">hiqi32s")
 _NOTHING = bytes(DIGEST)
 _COPY_HEADER = 19
@@ -169,10 +167,10 @@ class StoredAndPublished:
         start = {place: reached.offsets.get(place[1], 0) for place in self._ends}
         left = {place: offset for place, offset in start.items() if offset < self._ends[place]}
         saved = reached.records
-        for batch in read_messages_to_end(self._config, left, self._ends, BATCH):
-            for message in batch:
-                self._take(message)
-            reached.records += len(batch)
+        for piece in read_pieces(self._config, left, self._ends):
+            for record in piece.records:
+                self._take(piece.partition, record)
+            reached.records += len(piece.records)
             if reached.records - saved >= CHECKPOINT:
                 saved = reached.records
                 self._checkpoint()
@@ -183,10 +181,10 @@ class StoredAndPublished:
         self._found.flush()
         self.reached.save(self._state)
 
-    def _take(self, message: Message) -> None:
-        partition, offset = message.partition(), message.offset()
+    def _take(self, partition: int, record: Any) -> None:
+        offset = record.offset
         self.reached.offsets[partition] = offset + 1
-        position, digest = digest_of(message)
+        position, digest = digest_of(record.key, record.value, record.headers)
         findings = self.reached.findings
         place = f"{self._topic}/{partition}/{offset}"
         if position is None:
@@ -194,7 +192,7 @@ class StoredAndPublished:
             return
         if position > self._head:
             return  # written after the cut
-        if partition_of(message.key() or b"", PARTITIONS) != partition:
+        if partition_of(record.key or b"", PARTITIONS) != partition:
             findings.problem("wrong-partition", place, "it lies in another partition than its key's")
         highest = self.reached.highest.get(partition, 0)
         known = self._found.get(position)
@@ -254,10 +252,10 @@ class StoredAndPublished:
             findings.problem("differs", place, f"store and {self._topic} do not have the same bytes")
 
 
-def digest_of(message: Message) -> tuple[int | None, bytes]:
+def digest_of(key: bytes | None, value: bytes | None, headers: RawHeaders) -> tuple[int | None, bytes]:
     """The position of a record, and its leaf hash: `leaf_hash(leaf_of_message(message))`, made for millions."""
     position = None
-    key, value, headers = message.key() or b"", message.value() or b"", headers_of(message)
+    key, value = key or b"", value or b""
     parts = [_BEGIN, len(key).to_bytes(4, "big"), key, len(headers).to_bytes(4, "big")]
     for name, content in headers:
         if content is None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from services.audit.reading import LOG_OF
 from services.audit.signed import check_checkpoints, known_gaps
 from services.audit.stored_and_published import StoredAndPublished
 from services.audit.verify import read_cut
+
+TELL_EVERY = 5_000
+"""Records."""
 
 
 def main(config: Settings, folder: Path) -> None:
@@ -40,7 +44,7 @@ def _records(config: Settings, folder: Path, cut: Cut, stage: str) -> None:
     gaps = known_gaps(config, log)
     check = StoredAndPublished(config, stage, log, f"/postavka/{stage}", head, cut.ends, folder, gaps)
     kept: list[bytes] = []
-    findings = check.run(lambda records: _say({"done": records}), kept.append)
+    findings = check.run(_telling(), kept.append)
     holding = check_checkpoints(config, log, kept[0], head, findings)
     if stage == "shipping":
         check_orders(config, head, findings)
@@ -48,7 +52,7 @@ def _records(config: Settings, folder: Path, cut: Cut, stage: str) -> None:
 
 
 def _fold(config: Settings, cut: Cut, partitions: list[int]) -> None:
-    share = check_share(config, cut, partitions, lambda events: _say({"done": events}))
+    share = check_share(config, cut, partitions, _telling())
     documents = check_papers(config, share.papers, share.findings)
     _say(
         {
@@ -59,6 +63,19 @@ def _fold(config: Settings, cut: Cut, partitions: list[int]) -> None:
             "requests": share.requests,
         }
     )
+
+
+def _telling() -> Callable[[int], None]:
+    """Says how much is done, now and then."""
+    told = 0
+
+    def tell(done: int) -> None:
+        nonlocal told
+        if done - told >= TELL_EVERY:
+            told = done
+            _say({"done": done})
+
+    return tell
 
 
 def _say(said: dict[str, Any]) -> None:

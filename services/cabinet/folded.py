@@ -6,13 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from confluent_kafka import Message
-
 from events.envelope import header_map
 from events.registry import BadBody, UnknownType
-from postavka.log.record import partition_name
-from postavka.log.unreadable import headers_of
-from postavka.projection.copying import NULL, json_field, line
+from postavka.log.record import Piece, partition_name
+from postavka.projection.copying import binary_row
 from postavka.projection.model import Copied, Unread
 from postavka.store.mark import Mark
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, named, read, readable
@@ -54,42 +51,34 @@ class Folded:
 
     def copied(self) -> Iterator[Copied]:
         """All rows, for COPY."""
-        yield Copied("requests", ("request_id", *STAGES), self._lines())
+        rows = (binary_row(subject, [row.get(stage) for stage in STAGES]) for subject, row in self.rows.items())
+        yield Copied("requests", ("request_id", *STAGES), rows, binary=True)
 
-    def _lines(self) -> Iterator[bytes]:
-        for subject, row in self.rows.items():
-            groups = (json_field(row[stage]) if stage in row else NULL for stage in STAGES)
-            yield line((str(subject).encode(), *groups))
-
-    def take(self, message: Message) -> tuple[UUID, str] | None:
-        """Fold one record in; returns whose row and which group changed, or None."""
-        topic, partition = message.topic(), message.partition()
-        reached = self._reached.get((topic, partition))
-        if reached is None:
-            reached = self._reached[topic, partition] = [-1, 0]
-        reached[0] = message.offset()
-        headers: dict[str, Any] = dict(headers_of(message))
-        stage = STAGE_OF[topic]
-        try:
-            position = int(headers["ce_position"])
-            if position <= reached[1]:
-                return None
-            type_name, fields = read(stage, headers["ce_type"].decode(), message.value())
-            key, time = headers["ce_subject"], headers["ce_time"].decode()
-            known = self._known.get(key)
-            if known is None:
-                subject = UUID(key.decode())
-                known = self._of(subject, key) if type_name not in UNSHOWN else (subject, {})
-        except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
-            said = header_map(headers_of(message))
-            self.unread.append((topic, partition, reached[0], named(said), readable(str(wrong))))
-            return None
-        reached[1] = position
-        self.events += 1
-        if type_name in UNSHOWN:
-            return None
-        fold(known[1], stage, type_name, fields, time, position)
-        return known[0], stage
+    def take(self, piece: Piece) -> None:
+        """Fold some records in."""
+        place, stage, known_requests = (piece.topic, piece.partition), STAGE_OF[piece.topic], self._known
+        reached = self._reached.setdefault(place, [-1, 0])
+        for record in piece.records:
+            reached[0] = record.offset
+            headers: dict[str, Any] = dict(record.headers)
+            try:
+                position = int(headers["ce_position"])
+                if position <= reached[1]:
+                    continue
+                type_name, fields = read(stage, headers["ce_type"].decode(), record.value)
+                key, time = headers["ce_subject"], headers["ce_time"].decode()
+                known = known_requests.get(key)
+                if known is None:
+                    subject = UUID(key.decode())
+                    known = self._of(subject, key) if type_name not in UNSHOWN else (subject, {})
+            except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
+                said = header_map(record.headers)
+                self.unread.append((*place, record.offset, named(said), readable(str(wrong))))
+                continue
+            reached[1] = position
+            self.events += 1
+            if type_name not in UNSHOWN:
+                fold(known[1], stage, type_name, fields, time, position)
 
     def _of(self, subject: UUID, key: bytes) -> tuple[UUID, Row]:
         """The row of a request under this way of writing its id; ours is in small letters."""

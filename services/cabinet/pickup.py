@@ -13,7 +13,8 @@ import psycopg
 
 from events.registry import MESSAGES
 from events.upcasting import UPCASTERS
-from postavka.log.tail import read_messages_to_end
+from postavka.log.bulk import read_pieces
+from postavka.log.record import Piece
 from postavka.logs import logger
 from postavka.settings import Settings
 from postavka.store.mark import Mark
@@ -42,10 +43,8 @@ def pick_up(
         if (mark := marks.get(f"{topic}/{number}")) is not None and mark.offset >= 0
     }
     folded = Folded()
-    for batch in read_messages_to_end(config, dict.fromkeys(ends, 0), ends):
-        for message in batch:
-            if message.key() in keys:
-                folded.take(message)
+    for piece in read_pieces(config, dict.fromkeys(ends, 0), ends):
+        folded.take(Piece(piece.topic, piece.partition, [each for each in piece.records if each.key in keys]))
     still = {(topic, partition, offset) for topic, partition, offset, *_ in folded.unread}
     with connection.transaction():
         hold()
@@ -78,8 +77,8 @@ def _keys(config: Settings, places: list[tuple[str, int, int]]) -> set[bytes]:
         starts[place] = min(offset, starts.get(place, offset))
         ends[place] = max(offset + 1, ends.get(place, 0))
     found = set()
-    for batch in read_messages_to_end(config, starts, ends):
-        for message in batch:
-            if (message.topic(), message.partition(), message.offset()) in wanted and message.key():
-                found.add(message.key())
+    for piece in read_pieces(config, starts, ends):
+        for record in piece.records:
+            if (piece.topic, piece.partition, record.offset) in wanted and record.key:
+                found.add(record.key)
     return found

@@ -8,12 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from confluent_kafka import Message
 
 from events.commands import DistributorConfirmation
 from events.topics import DEAD_LETTERS, distributor_of
-from postavka.log.record import partition_name
-from postavka.log.tail import to_record
+from postavka.log.record import Piece, Record, partition_name
 from postavka.projection.copying import field, json_text, line
 from postavka.projection.model import Copied, ReadModel, Unread
 from postavka.settings import Settings
@@ -44,9 +42,14 @@ class Stories:
         """By `topic/partition`."""
         return self._marks
 
-    def take(self, message: Message) -> None:
-        """One record."""
-        record = to_record(message)
+    def take(self, piece: Piece) -> None:
+        """Some records."""
+        for each in piece.records:
+            headers = tuple(each.headers)
+            at = (piece.topic, piece.partition, each.offset, each.timestamp)
+            self._take(Record(*at, each.key, each.value, headers))
+
+    def _take(self, record: Record) -> None:
         name = partition_name(record.topic, record.partition)
         self._marks[name], read, wrong = sift(record, self._marks.get(name, Mark()))
         if wrong is not None:

@@ -129,7 +129,6 @@ def test_what_comes_after_the_cut_is_left_for_the_next_time(log: Log, tmp_path):
 
 def test_an_interrupted_check_goes_on_where_it_was(log: Log, tmp_path, monkeypatch):
     monkeypatch.setattr("services.audit.stored_and_published.CHECKPOINT", 10)
-    monkeypatch.setattr("services.audit.stored_and_published.BATCH", 10)
     log.add(60)
     ends = end_offsets(log.config, [(log.name, number) for number in range(PARTITIONS)])
     source = f"/postavka/{log.stage}"

@@ -1,0 +1,160 @@
+"""Reading by the million gives what every other reader gives: the same records, from offset to offset."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from postavka.log import bulk
+from postavka.log.bulk import Piece, read_pieces
+from postavka.log.connection import for_librdkafka
+from postavka.log.tail import TailUnread, end_offsets, read_to_end
+from postavka.log.unreadable import UNREADABLE, why_unreadable
+from postavka.settings import PARTITIONS, Settings
+from tests.kernel.conftest import MakeTopics
+from tests.kernel.toys import unique_name
+from tests.odd_records import LZ4, NONE, ZSTD, Written, write_oddly
+
+
+@pytest.fixture
+def topic(make_topics: MakeTopics) -> str:
+    name = unique_name()
+    make_topics(name)
+    return name
+
+
+def written(number: int) -> Written:
+    return (b"k%d" % number, b"v%d" % number, [(b"ce_type", b"X.v1"), (b"n", b"%d" % number), (b"none", None)])
+
+
+def seen(pieces: Iterable[Piece]) -> dict[tuple[str, int], list[tuple[object, ...]]]:
+    """By partition, in the order in which it came."""
+    found: dict[tuple[str, int], list[tuple[object, ...]]] = {}
+    for piece in pieces:
+        of_place = found.setdefault((piece.topic, piece.partition), [])
+        of_place += [(each.offset, each.timestamp, each.key, each.value, tuple(each.headers)) for each in piece.records]
+    return found
+
+
+def everything(settings: Settings, topic: str) -> Iterable[Piece]:
+    ends = end_offsets(settings, [(topic, number) for number in range(PARTITIONS)])
+    return read_pieces(settings, dict.fromkeys(ends, 0), ends)
+
+
+@pytest.mark.parametrize("compression", [NONE, LZ4, ZSTD])
+async def test_all_of_a_topic_comes_as_it_comes_from_librdkafka(settings: Settings, topic: str, compression: int):
+    for partition in (0, 3, 11):
+        for batch in range(4):
+            await write_oddly(settings, topic, partition, [written(batch * 10 + n) for n in range(10)], compression)
+    found = await asyncio.to_thread(lambda: seen(everything(settings, topic)))
+    theirs: dict[tuple[str, int], list[tuple[object, ...]]] = {}
+    for batch in read_to_end(settings, {(topic, number): 0 for number in range(PARTITIONS)}):
+        for each in batch:
+            of_place = theirs.setdefault((each.topic, each.partition), [])
+            of_place.append((each.offset, each.timestamp_ms, each.key, each.value, each.headers))
+    assert found == theirs
+    assert sum(map(len, found.values())) == 120
+
+
+async def test_it_begins_and_ends_in_the_middle_of_a_batch(settings: Settings, topic: str):
+    for batch in range(3):
+        await write_oddly(settings, topic, 0, [written(batch * 10 + n) for n in range(10)], LZ4)
+    place = (topic, 0)
+    found = await asyncio.to_thread(lambda: seen(read_pieces(settings, {place: 7}, {place: 24})))
+    assert [record[0] for record in found[place]] == list(range(7, 24))
+
+
+def test_of_nothing_comes_nothing(settings: Settings, topic: str):
+    assert list(everything(settings, topic)) == []
+    assert list(read_pieces(settings, {(topic, 0): 5}, {(topic, 0): 5})) == []
+
+
+async def test_a_batch_larger_than_an_answer_comes_whole(settings: Settings, topic: str, monkeypatch):
+    monkeypatch.setattr(bulk, "FETCH_BYTES", 2_000)
+    monkeypatch.setattr(bulk, "PARTITION_BYTES", 1_000)
+    for partition in range(4):
+        for _ in range(3):
+            await write_oddly(settings, topic, partition, [(b"k", os.urandom(20_000), [])])
+    found = await asyncio.to_thread(lambda: seen(everything(settings, topic)))
+    assert {place[1]: [record[0] for record in records] for place, records in found.items()} == {
+        partition: [0, 1, 2] for partition in range(4)
+    }
+
+
+async def test_what_no_client_can_read_is_said_and_the_rest_is_read(settings: Settings, topic: str):
+    await write_oddly(settings, topic, 0, [written(0), (b"k", b"odd", [(b"na\xffme", b"1")])])
+    await write_oddly(settings, topic, 0, [(b"k", bytes(120_000_000), [])], ZSTD)
+    await write_oddly(settings, topic, 0, [(b"k", b"nul", [(b"ce_type\x00x", b"1")]), written(1)])
+    found = (await asyncio.to_thread(lambda: seen(everything(settings, topic))))[topic, 0]
+    whys = [why_unreadable(headers) for *_, headers in found]  # type: ignore[arg-type]
+    assert [record[0] for record in found] == [0, 1, 2, 3, 4]
+    assert [why is None for why in whys] == [True, False, False, True, True]
+    assert found[1][4][0][0] == UNREADABLE  # type: ignore[index]
+    assert found[3][4] == (("ce_type", b"1"),)
+
+
+def test_markers_of_transactions_are_no_records(settings: Settings, topic: str):
+    producer = Producer(for_librdkafka(settings) | {"transactional.id": topic})
+    producer.init_transactions()
+    for commit in (True, False):
+        producer.begin_transaction()
+        producer.produce(topic, b"v", b"k", 0)
+        producer.flush()
+        (producer.commit_transaction if commit else producer.abort_transaction)()
+    found = seen(everything(settings, topic))
+    assert [(record[0], record[3]) for record in found[topic, 0]] == [(0, b"v"), (2, b"v")]
+
+
+async def test_where_the_beginning_was_cut_off_it_begins_with_what_is_left(settings: Settings, topic: str):
+    for batch in range(3):
+        await write_oddly(settings, topic, 0, [written(batch * 10 + n) for n in range(10)])
+    admin = AdminClient(for_librdkafka(settings))
+    for future in admin.delete_records([TopicPartition(topic, 0, 12)]).values():
+        future.result()
+    place = (topic, 0)
+    found = await asyncio.to_thread(lambda: seen(read_pieces(settings, {place: 3}, {place: 30})))
+    assert [record[0] for record in found[place]] == list(range(12, 30))
+    assert list(await asyncio.to_thread(lambda: list(read_pieces(settings, {place: 3}, {place: 9})))) == []
+
+
+async def test_a_batch_that_comes_damaged_is_asked_for_again(settings: Settings, topic: str, monkeypatch):
+    await write_oddly(settings, topic, 0, [written(n) for n in range(10)])
+    damaged: list[bytes] = []
+
+    class Damaging(bulk.CarefulRecords):
+        def __init__(self, fetched: bytes) -> None:
+            if fetched and not damaged:
+                damaged.append(fetched)
+                fetched = fetched[:-1] + bytes([fetched[-1] ^ 1])
+            super().__init__(fetched)
+
+    monkeypatch.setattr(bulk, "CarefulRecords", Damaging)
+    found = await asyncio.to_thread(lambda: seen(everything(settings, topic)))
+    assert [record[0] for record in found[topic, 0]] == list(range(10))
+    assert damaged
+
+
+@pytest.mark.parametrize("broker", ["127.0.0.1:1", "gone"])
+def test_a_broker_that_gives_nothing_is_said(settings: Settings, topic: str, monkeypatch, broker: str):
+    monkeypatch.setattr(bulk, "TIMEOUT_SECONDS", 1.0)
+    place = (topic, 0)
+    if broker == "gone":  # an end that is not there: nothing ever comes
+        asked = read_pieces(settings, {place: 0}, {place: 5})
+    else:
+        asked = read_pieces(settings.model_copy(update={"kafka_bootstrap_servers": broker}), {place: 0}, {place: 5})
+    with pytest.raises(TailUnread):
+        list(asked)
+
+
+def test_who_stops_reading_leaves_nothing_behind(settings: Settings, topic: str):
+    asyncio.run(write_oddly(settings, topic, 0, [written(n) for n in range(10)]))
+    before = len(os.listdir("/proc/self/fd"))
+    pieces = everything(settings, topic)
+    next(iter(pieces))
+    del pieces
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
