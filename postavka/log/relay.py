@@ -6,6 +6,9 @@ round: read the next events, produce, wait until the broker has them all. The pr
 neither repeats nor reorders. A relay that was replaced while paused may still write a late duplicate: readers skip a
 position they have seen, an auditor sees it.
 
+Whoever commits in the same process hands the events over (`feed`): what follows on what was published need not be asked
+of the store. All else is read there: what other workers wrote, what was there at the start.
+
 A topic that is shorter than the checkpoint says has lost records: then everything is looked at from its beginning, and
 what is missing is published again.
 """
@@ -15,7 +18,9 @@ from __future__ import annotations
 import base64
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -41,6 +46,8 @@ POLL_SECONDS = 0.1
 PAUSE, LONGEST_PAUSE_SECONDS = 1.0, 0.05
 """Between two rounds, as long as the last one took: the slower everything is, the more gathers for the next, and the
 broker has about as much to do for ten events as for a hundred."""
+FED = 8
+"""Commits that are kept until they are published; of more, the oldest are read from the store."""
 CHECKPOINT_SECONDS = 1.0
 DEAD_LETTER_SECONDS = 0.5
 """How often dead letters are looked for: nobody waits for them as for an event."""
@@ -93,10 +100,13 @@ class Relay(threading.Thread):
         copies: Mapping[str, str],
         on_published: Callable[[int], None] = lambda count: None,
         route: Route | None = None,
+        longest_pause: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
-        """`route`: where each event goes, instead of to `topic` and the copies."""
+        """`route`: where each event goes, instead of to `topic` and the copies. `longest_pause`: between two rounds, in
+        seconds."""
         super().__init__(name="relay", daemon=True)
         self._route = route
+        self._longest_pause = longest_pause
         self._settings = settings
         self._recorder = recorder
         self._topic = topic
@@ -105,6 +115,7 @@ class Relay(threading.Thread):
         self._on_published = on_published
         self._woken = threading.Event()
         self._stopping = threading.Event()
+        self._fed: deque[tuple[int, Sequence[RecordedEvent]]] = deque(maxlen=FED)
         self.failed: BaseException | None = None
         self.active = False
         self.position = 0
@@ -114,6 +125,12 @@ class Relay(threading.Thread):
 
     def wake(self) -> None:
         """There may be something to publish."""
+        self._woken.set()
+
+    def feed(self, events: Sequence[RecordedEvent], first: int) -> None:
+        """These were committed just now, at the positions from `first` on."""
+        if events and self.active:
+            self._fed.append((first, events))
         self._woken.set()
 
     def stop(self) -> None:
@@ -188,7 +205,7 @@ class Relay(threading.Thread):
         while not self._stopping.is_set():
             started = time.monotonic()
             heart.beat(self.name)
-            events = read_events(session, self.position)
+            events = self._next() or read_events(session, self.position)
             if events:
                 for event in events:
                     self._publish_one(publisher, event, there)
@@ -204,10 +221,23 @@ class Relay(threading.Thread):
                 written, dirty = time.monotonic(), False
             if len(events) < ROUND:
                 if events:
-                    self._stopping.wait(min(PAUSE * (time.monotonic() - started), LONGEST_PAUSE_SECONDS))
+                    self._stopping.wait(min(PAUSE * (time.monotonic() - started), self._longest_pause))
                 self._woken.wait(POLL_SECONDS)
                 self._woken.clear()
         write_checkpoint(session, self.position, publisher.offsets)
+
+    def _next(self) -> list[RecordedEvent]:
+        """What was fed and follows on what is published."""
+        found: list[RecordedEvent] = []
+        while self._fed and len(found) < ROUND:
+            first, events = self._fed.popleft()
+            ours = self.position + len(found) + 1
+            if first > ours:  # behind events of another worker: the store has them all
+                self._woken.set()
+                break
+            fresh = events[ours - first :]
+            found += [replace(event, position=position) for position, event in enumerate(fresh, ours)]
+        return found
 
     def _publish_one(self, publisher: Publisher, event: RecordedEvent, there: Positions) -> None:
         key = str(event.originator_id).encode()

@@ -101,6 +101,7 @@ class StageService:
             stage.source,
             stage.copies,
             metrics.RELAYED.labels(stage.name).inc,
+            longest_pause=0.0,  # what it publishes has gathered already
         )
         metrics.REDONE.labels(stage.name)  # shown as 0 from the start
         self.worker = FaustWorker(config, stage.name, self.topics, self._take_partitions, stage.gather_ms)
@@ -155,7 +156,6 @@ class StageService:
             started = time.perf_counter()
             outcome = await loop.run_in_executor(self.thread, self._handle_batch, records)
             self._busy_since = None
-            self.relay.wake()
             took = time.perf_counter() - started
             self.worker.acknowledge(records, took)
             self.last_batch = time.monotonic()
@@ -163,6 +163,7 @@ class StageService:
 
     def _handle_batch(self, records: list[Record]) -> Outcome:
         outcome: Outcome = self._patiently(self.runner.handle, records)
+        self.relay.feed(outcome.events, outcome.first_position)
         return outcome
 
     def _patiently(self, function: Any, *arguments: Any) -> Any:

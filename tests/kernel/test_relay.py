@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +20,7 @@ from events.envelope import Envelope, header_map
 from postavka.log import relay as relay_module
 from postavka.log.connection import for_librdkafka
 from postavka.log.partitioner import partition_of
-from postavka.log.publisher import RelayFailed
+from postavka.log.publisher import Publisher, RelayFailed
 from postavka.log.record import Record
 from postavka.log.relay import Relay, envelope_of, highest_positions, lost_records, read_checkpoint
 from postavka.settings import PARTITIONS, Settings
@@ -178,6 +180,96 @@ def test_events_that_are_written_while_it_runs_follow(
             relay.wake()
             until(has_published(relay, recorder.head()), "the relay has followed")
     assert positions(on_topic(settings, topic)) == list(range(1, 61))
+
+
+def feed(relay: Relay, recorder: EventRecorder, count: int, requests: Sequence[UUID] = ()) -> list[RecordedEvent]:
+    """Commit so many events more, and hand them over as a stage does: as they were before they had a position."""
+    stored = fill(recorder, count, requests)
+    relay.feed([replace(each, position=0) for each in stored], stored[0].position)
+    return stored
+
+
+def test_what_was_just_committed_is_published_without_asking_the_store(
+    settings: Settings, recorder: EventRecorder, open_relay: OpenRelay, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = open_relay()
+    with at_work(relay):
+        until(lambda: relay.active, "the relay is at work")
+        monkeypatch.setattr(relay_module, "read_events", lambda session, after: [])
+        events = [each for _ in range(3) for each in feed(relay, recorder, 5)]
+        until(has_published(relay, 15), "what was handed over is published")
+    found = {position(each): each for each in on_topic(settings, topic)}
+    assert sorted(found) == list(range(1, 16))
+    for each in events:
+        published = found[each.position]
+        assert published.value == each.body
+        assert list(published.headers) == list(envelope_of(each, SOURCE).headers())
+
+
+def test_what_another_worker_wrote_in_between_comes_from_the_store_and_in_order(
+    settings: Settings, recorder: EventRecorder, open_relay: OpenRelay, topic: str
+) -> None:
+    relay, request = open_relay(), uuid4()
+    with at_work(relay):
+        until(lambda: relay.active, "the relay is at work")
+        for _ in range(10):
+            feed(relay, recorder, 2, [request])
+            fill(recorder, 2, [request])  # another worker's: nobody hands them over here
+            feed(relay, recorder, 2, [request])
+        until(has_published(relay, 60), "everything is published")
+    assert [position(each) for each in on_topic(settings, topic)] == list(range(1, 61))
+
+
+def test_what_was_published_before_it_was_handed_over_is_not_published_again(
+    settings: Settings, recorder: EventRecorder, open_relay: OpenRelay, topic: str
+) -> None:
+    relay, request = open_relay(), uuid4()
+    with at_work(relay):
+        first = fill(recorder, 4, [request])
+        relay.wake()
+        until(has_published(relay, 4), "the store was read")
+        relay.feed([replace(each, position=0) for each in first], 1)
+        fifth = fill(recorder, 1, [request])
+        relay.feed([replace(each, position=0) for each in [*first[2:], *fifth]], 3)
+        until(has_published(relay, 5), "what is new in it is published")
+    assert [position(each) for each in on_topic(settings, topic)] == [1, 2, 3, 4, 5]
+
+
+def test_more_commits_than_are_kept(
+    settings: Settings, recorder: EventRecorder, open_relay: OpenRelay, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay, request = open_relay(), uuid4()
+    delivered = Publisher.wait
+
+    def slowly(self: Publisher, waiting: Callable[[], None] = lambda: None) -> None:
+        time.sleep(0.05)
+        delivered(self, waiting)
+
+    with at_work(relay):
+        until(lambda: relay.active, "the relay is at work")
+        monkeypatch.setattr(Publisher, "wait", slowly)
+        for _ in range(3 * relay_module.FED):
+            feed(relay, recorder, 1, [request])
+        until(has_published(relay, 3 * relay_module.FED), "everything is published")
+    assert [position(each) for each in on_topic(settings, topic)] == list(range(1, 3 * relay_module.FED + 1))
+
+
+def test_a_relay_that_waits_for_its_turn_keeps_nothing(
+    settings: Settings, recorder: EventRecorder, open_relay: OpenRelay, topic: str
+) -> None:
+    first, standby = open_relay(), open_relay()
+    with at_work(standby):
+        with at_work(first):
+            until(lambda: first.active or standby.active, "one is at work")
+            active, idle = (first, standby) if first.active else (standby, first)
+            idle.feed([event(uuid4(), 1)], 1)  # never committed: it would show
+            fill(recorder, 3)
+            until(has_published(active, 3), "the other one has published")
+        until(lambda: standby.active, "it took over")
+        fill(recorder, 1)
+        standby.wake()
+        until(has_published(standby, 4), "it goes on")
+    assert positions(on_topic(settings, topic)) == [1, 2, 3, 4]
 
 
 def test_more_than_one_round(
