@@ -82,6 +82,9 @@ class Stage:
     gather_ms: int = 150
     """How long records gather between two fetches while they flow: every batch costs about as much as ten requests. The
     first one after a pause is taken at once. Short for a request and its approval, which a partner waits for."""
+    begins: tuple[type[Message], ...] = ()
+    """Messages with which a request begins here. It is taken for a new one without asking the store, which finds out
+    with the write if it is not."""
     copies: dict[str, str] = field(default_factory=dict)
     """Type of event → a further topic that gets a copy (manufacturing orders)."""
 

@@ -9,7 +9,7 @@ there now: deciding is pure, so that is safe.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -149,12 +149,12 @@ class StageRunner:
             if unknown := names - self.marks.keys():
                 self.take_partitions(unknown)
             try:
-                outcome = _Work(self, records, retried).run()
+                outcome = _Work(self, records, retried, hopeful=tries == 0 and retried is None).run()
             except TrackingConflict:
                 self.take_partitions(self.marks)
                 self._cache.clear()
             except IntegrityError as conflict:
-                log.info("another worker was faster, deciding again", stage=self.stage.name, error=str(conflict)[:200])
+                log.info("the store had more, deciding again", stage=self.stage.name, error=str(conflict)[:200])
                 self._cache.clear()
             else:
                 outcome.redone = tries
@@ -163,8 +163,11 @@ class StageRunner:
 
     # State
 
-    def states(self, subjects: Iterable[UUID], fresh: bool = False) -> dict[UUID, RequestState]:
-        """State of these requests, from the cache or the store; `fresh` reads the store."""
+    def states(
+        self, subjects: Iterable[UUID], fresh: bool = False, new: Container[UUID] = ()
+    ) -> dict[UUID, RequestState]:
+        """State of these requests, from the cache or the store; `fresh` reads the store, which is not asked of those
+        that are `new`."""
         wanted = set(subjects)
         found: dict[UUID, RequestState] = {}
         if not fresh:
@@ -173,7 +176,12 @@ class StageRunner:
                 if cached is not None:
                     self._cache.move_to_end(subject)
                     found[subject] = replace(cached)
-        missing = wanted - found.keys()
+        missing = set()
+        for subject in wanted - found.keys():
+            if subject in new:
+                found[subject] = RequestState(self.stage.initial)
+            else:
+                missing.add(subject)
         if missing:
             stored = self.recorder.load(missing)
             for subject in missing:
@@ -211,7 +219,9 @@ class _Work:
         records: Sequence[Record],
         retried: DeadLetter | None = None,
         completing: bool = False,
+        hopeful: bool = False,
     ) -> None:
+        """`hopeful`: what begins a request (`Stage.begins`) is of a new one."""
         self.runner = runner
         self.stage = runner.stage
         self.records = records
@@ -219,17 +229,20 @@ class _Work:
         self.again = completing or retried is not None
         """Marks and positions are past these records."""
         self.completing = completing
+        self.hopeful = hopeful
         self.batch = Batch()
         self.outcome = Outcome()
         self.marks: dict[str, Mark] = {}
         self.steps = tracing.Steps()
         self.unsure: set[UUID] = set()
-        """Requests whose state came from the cache: another worker may have written since."""
+        """Requests whose state was not asked of the store: another worker may have written since, or they may not be
+        new."""
 
     def run(self) -> Outcome:
         incoming = self._find_subjects(self._sift())
-        self.unsure = {each.subject for each in incoming if self.runner.remembers(each.subject)}
-        states = self.runner.states(each.subject for each in incoming)
+        new = {each.subject for each in incoming if self.hopeful and isinstance(each.message, self.stage.begins)}
+        self.unsure = new | {each.subject for each in incoming if self.runner.remembers(each.subject)}
+        states = self.runner.states((each.subject for each in incoming), new=new)
         before = {subject: known.state for subject, known in states.items()}
         facts = self.stage.gather(incoming, self.runner.recorder, before)
         for each in incoming:

@@ -13,4 +13,4 @@ def inputs() -> list[Input]:
     return [Input(REQUEST_COMMANDS.name, (SubmitRequest, WithdrawRequest))]
 
 
-STAGE = Stage("request", inputs, decider.INITIAL, decider.decide, decider.evolve, gather_ms=15)
+STAGE = Stage("request", inputs, decider.INITIAL, decider.decide, decider.evolve, gather_ms=15, begins=(SubmitRequest,))

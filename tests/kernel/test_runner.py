@@ -5,7 +5,7 @@ nothing of it is lost, written twice, or stops the partition.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ from postavka.log.record import RawHeaders, Record
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.stage.runner import LARGEST_BODY, MOST_TRIES, StageRunner, StoreWentBack
 from postavka.store.mark import Mark
-from postavka.store.recorder import EventRecorder
+from postavka.store.recorder import EventRecorder, RecordedEvent
 from tests.kernel.conftest import OpenRecorder
 from tests.kernel.toys import (
     COMMANDS,
@@ -177,6 +177,65 @@ def test_an_outside_senders_broken_envelope_is_made_good_by_where_it_lies(
     runner.handle([with_headers(command(7, submit(request)), **{name: b"\x00\xff"})])
     (event,) = recorder.load([request])[request]
     assert event.causation == f"kafka:#{COMMANDS}/0/7"
+
+
+# What begins a request
+
+BEGINNING = toy(begins=(SubmitRequest,))
+
+
+def asked(runner: StageRunner, monkeypatch: pytest.MonkeyPatch) -> list[set[UUID]]:
+    """Which requests the store is asked for from now on."""
+    found: list[set[UUID]] = []
+    load = runner.recorder.load
+
+    def noted(originators: Iterable[UUID]) -> dict[UUID, list[RecordedEvent]]:
+        wanted = set(originators)
+        found.append(wanted)
+        return load(wanted)
+
+    monkeypatch.setattr(runner.recorder, "load", noted)
+    return found
+
+
+def test_a_new_request_is_not_looked_for_in_the_store(recorder: EventRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = uuid4(), uuid4()
+    runner = runner_on(recorder, BEGINNING)
+    with monkeypatch.context() as patched:
+        loaded = asked(runner, patched)
+        outcome = runner.handle([command(0, submit(one)), command(1, submit(other)), command(2, withdraw(one))])
+        assert (loaded, outcome.redone, len(outcome.events)) == ([], 0, 3)
+    assert [history(recorder, each) for each in (one, other)] == [[SUBMITTED, WITHDRAWN], [SUBMITTED]]
+
+
+def test_one_that_is_not_new_after_all_is_decided_on_what_the_store_has(recorder: EventRecorder) -> None:
+    known, new = uuid4(), uuid4()
+    runner_on(recorder, BEGINNING).handle([command(0, submit(known)), command(1, withdraw(known))])
+    outcome = runner_on(recorder, BEGINNING).handle([command(2, submit(known)), command(3, submit(new))])
+    assert (outcome.redone, outcome.handled, len(outcome.events)) == (1, 2, 1)
+    assert [history(recorder, each) for each in (known, new)] == [[SUBMITTED, WITHDRAWN], [SUBMITTED]]
+    assert mark(recorder) == Mark(3, 0)
+
+
+def test_what_would_be_nothing_for_a_new_one_is_decided_on_what_the_store_has(recorder: EventRecorder) -> None:
+    known, unknown = uuid4(), uuid4()
+    stage = toy(begins=(SubmitRequest, WithdrawRequest))
+    runner_on(recorder, stage).handle([command(0, submit(known))])
+    runner_on(recorder, stage).handle([command(1, withdraw(known)), command(2, withdraw(unknown))])
+    assert history(recorder, known) == [SUBMITTED, WITHDRAWN]
+    assert codes(recorder) == ["no-such-request"]
+
+
+def test_a_dead_letter_that_is_tried_again_asks_the_store(
+    recorder: EventRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = uuid4()
+    runner_on(recorder, BEGINNING).handle([command(0, submit(request, comment="boom"))])
+    runner = runner_on(recorder, toy(begins=(SubmitRequest,), decide=lambda *_: ()))
+    with monkeypatch.context() as patched:
+        loaded = asked(runner, patched)
+        runner.retry(recorder.dead_letters())
+    assert {request} in loaded
 
 
 # Seen before

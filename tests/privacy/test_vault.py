@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,6 +33,7 @@ from postavka.privacy.vault import ERASED, UNREADABLE, NobodyKnown, NotOnePerson
 from postavka.runtime.embedded import Endpoints
 from postavka.settings import PARTITIONS, Settings
 from postavka.trouble import Trouble
+from services.approval import stage as approval
 from services.approval.stage import contacts_as_recorded
 from services.reference.file import read_file
 from services.reference.forget import forget_contact
@@ -307,6 +309,33 @@ def test_approval_records_contacts_encrypted(config: Settings, vault: Vault, mon
     assert is_encrypted(recorded.name)
     assert open_vault(config).reveal(recorded.model_dump()) == ANNA.model_dump()
     assert open_vault(config).find("lukomor/lukomor-1") == [key_of(recorded.name)]
+
+
+def test_the_same_contact_is_encrypted_once_for_a_version_of_the_reference_data_and_a_minute(
+    url: str, config: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(approval, "settings", lambda: config)
+    encrypted: list[str] = []
+
+    def encrypt(partner_id: str, contacts: Mapping[str, Contact]) -> dict[str, Contact]:
+        encrypted.extend(contacts)
+        return contacts_as_recorded(partner_id, contacts)
+
+    monkeypatch.setattr(approval, "contacts_as_recorded", encrypt)
+    load(url, read_file(SAMPLE), "test")
+    known = current(url)
+    first = approval.recorded(known).contacts("lukomor", {"lukomor-1": ANNA})
+    assert is_encrypted(first["lukomor-1"].name)
+    assert approval.recorded(known).contacts("lukomor", {"lukomor-1": ANNA}) == first
+    assert encrypted == ["lukomor-1"]
+    approval.recorded(known).contacts("other", {"lukomor-1": ANNA})  # of another partner it is another person
+    approval.recorded(replace(known)).contacts("lukomor", {"lukomor-1": ANNA})
+    assert len(encrypted) == 3
+    monkeypatch.setattr(approval, "RECORDED_SECONDS", -1.0)  # over at once
+    for _ in range(2):
+        approval.recorded(known).contacts("lukomor", {"lukomor-1": ANNA})
+    assert len(encrypted) == 5
+    assert approval.recorded(known).contacts("lukomor", {}) == {}
 
 
 def test_a_contact_is_taken_out_of_every_version_of_the_reference_data(url: str, config: Settings):
