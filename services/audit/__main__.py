@@ -8,6 +8,7 @@ import signal
 
 from postavka import heart
 from postavka.logs import configure_logs, logger
+from postavka.memory import collect_seldom
 from postavka.settings import Settings, settings
 from postavka.stage.http import serve_health
 from services.audit.follow import Follower
@@ -48,6 +49,7 @@ def main() -> None:
     config = settings()
     configure_logs(config, "audit")
     heart.watch()
+    collect_seldom()
     try:
         asyncio.run(run(config))
     except Exception as error:
