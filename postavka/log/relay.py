@@ -190,6 +190,7 @@ class Relay(threading.Thread):
         there = highest_positions(self._settings, offsets, lambda: heart.beat(self.name))
         self._skip_until = max(there.values(), default=0)
         self.position = position
+        self._fed.clear()  # of another time: the store may be another since
         self.active = True
         log.info("relay: at work", topic=self._topic, position=position)
         publisher = Publisher(self._settings, offsets)

@@ -22,7 +22,7 @@ from postavka.log.connection import for_librdkafka
 from postavka.log.partitioner import partition_of
 from postavka.log.publisher import Publisher, RelayFailed
 from postavka.log.record import Record
-from postavka.log.relay import Relay, envelope_of, highest_positions, lost_records, read_checkpoint
+from postavka.log.relay import Relay, envelope_of, highest_positions, lost_records, read_checkpoint, read_events
 from postavka.settings import PARTITIONS, Settings
 from postavka.store.mark import Mark
 from postavka.store.recorder import Batch, DeadLetter, EventRecorder, RecordedEvent
@@ -270,6 +270,30 @@ def test_a_relay_that_waits_for_its_turn_keeps_nothing(
         standby.wake()
         until(has_published(standby, 4), "it goes on")
     assert positions(on_topic(settings, topic)) == [1, 2, 3, 4]
+
+
+def test_what_was_handed_over_before_the_session_was_lost_is_forgotten(
+    settings: Settings, recorder: EventRecorder, open_relay: OpenRelay, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store may have been restored from an older copy meanwhile, and have other events at these positions."""
+    relay = open_relay()
+    rounds = 0
+
+    def cut(session: psycopg.Connection[Any], after: int) -> list[RecordedEvent]:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            relay.feed([event(uuid4(), 1)], 1)  # of a store that is not there any more
+            raise psycopg.OperationalError("cut off")
+        return read_events(session, after)
+
+    monkeypatch.setattr(relay_module, "read_events", cut)
+    with at_work(relay):
+        until(lambda: rounds > 1 and relay.active, "the relay has come back")
+        stored = fill(recorder, 1)
+        relay.wake()
+        until(has_published(relay, 1), "it goes on")
+    assert [each.key for each in on_topic(settings, topic)] == [str(stored[0].originator_id).encode()]
 
 
 def test_more_than_one_round(
