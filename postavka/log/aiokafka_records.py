@@ -73,20 +73,27 @@ class CarefulBatch:
     def __init__(self, raw: bytes) -> None:
         self._batch = DefaultRecordBatch(raw)
         self._raw = raw
+        self._given_up = False
         self.is_control_batch = False  # the fetcher would skip it
         self.is_transactional: bool = self._batch.is_transactional
         self.producer_id: int = self._batch.producer_id
         self.base_offset: int = self._batch.base_offset
         self.next_offset: int = self._batch.next_offset
 
+    def give_up(self) -> None:
+        """It stays damaged: now it is one record that says so."""
+        self._given_up = True
+
     def validate_crc(self) -> bool:
         """False for bytes that were damaged on their way or on a disk: the library fetches again."""
         return bool(self._batch.validate_crc())
 
     def __iter__(self) -> Iterator[Any]:
+        packed = memoryview(self._raw)[_HEADER_BYTES:]
+        if self._given_up:
+            return iter([self._unreadable("is damaged: its checksum does not fit", bytes(packed))])
         if self._batch.is_control_batch:
             return iter([self._instead(None, ((MARKER, b"1"),))])
-        packed = memoryview(self._raw)[_HEADER_BYTES:]
         if not unpacks_within(self._batch.compression_type, packed, LARGEST_UNPACKED):
             return iter([self._unreadable(f"unpacks to more than {LARGEST_UNPACKED} bytes", bytes(packed))])
         try:

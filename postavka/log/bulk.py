@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import uvloop
@@ -40,7 +40,7 @@ Place = tuple[str, int]
 def read_pieces(settings: Settings, start: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[Piece]:
     """Everything of these partitions from `start` on, up to before `ends`, which must be there. Where the beginning was
     cut off, reading starts with the first record that is left. Raises `TailUnread` when the broker gives nothing for
-    `TIMEOUT_SECONDS`."""
+    `TIMEOUT_SECONDS`; how long the caller takes for a piece does not count."""
     left = {place: max(offset, 0) for place, offset in start.items() if ends[place] > max(offset, 0)}
     if not left:
         return
@@ -48,7 +48,7 @@ def read_pieces(settings: Settings, start: Mapping[Place, int], ends: Mapping[Pl
         fetches = _Fetches(settings, left, ends)
         try:
             runner.run(fetches.open())
-            while fetches.left or fetches.asked:
+            while fetches.left:
                 for place, first, batches in runner.run(fetches.answer()):
                     for batch in batches:
                         if records := _wanted(batch, first, ends[place]):
@@ -64,10 +64,14 @@ def _wanted(batch: Any, first: int, end: int) -> Sequence[Any]:
     if batch.base_offset < first or batch.next_offset > end:  # a batch is fetched whole
         records = [each for each in records if first <= each.offset < end]
     if records and type(records[0]) is CarefulRecord:
-        records = [each for each in records if each.headers != ((MARKER, b"1"),)]
+        records = [each for each in records if not _is_marker(each)]
     if "\x00" in "".join([name for each in records for name, _ in each.headers]):
         records = [_cut(each) for each in records]
     return records
+
+
+def _is_marker(record: Any) -> bool:
+    return record.headers == ((MARKER, b"1"),) and record.key is None and record.value is None
 
 
 def _cut(record: Any) -> CarefulRecord:
@@ -76,105 +80,133 @@ def _cut(record: Any) -> CarefulRecord:
     return CarefulRecord(record.offset, record.timestamp, record.timestamp_type, record.key, record.value, headers)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A fetch on its way: what of each partition was asked for."""
+
+    answer: asyncio.Task[Any]
+    offsets: Mapping[Place, int]
+
+
 class _Fetches:
     """One fetch on its way to each broker that has something of ours."""
 
     def __init__(self, settings: Settings, left: dict[Place, int], ends: Mapping[Place, int]) -> None:
         self.left = left
         """The next offset of every partition that is not at its end; what was asked for longest ago comes first."""
-        self.asked: dict[int, asyncio.Task[Any]] = {}
+        self._asked: dict[int, _Asked] = {}
         self._settings = settings
         self._ends = ends
-        self._heard = time.monotonic()
-        self._trouble = "nothing comes"
+        self._client: AIOKafkaClient | None = None
+        self._damaged: set[tuple[Place, int]] = set()
+        """Batches that came damaged once."""
+        self._troubles: list[str] = ["nothing comes"]
+        self._silent = 0.0
+        """Seconds that were waited for an answer with records."""
 
     async def open(self) -> None:
         """Connect. Raises `TailUnread`."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         # The client's own patience with an answer is ours, so that one that never comes is noticed here.
         self._client = AIOKafkaClient(**for_aiokafka(self._settings), request_timeout_ms=int(TIMEOUT_SECONDS * 1000))
-        try:
-            await self._client.bootstrap()
-        except KafkaError as away:
-            raise TailUnread(f"no broker answers: {away}") from away
+        while True:
+            try:
+                await self._client.bootstrap()
+                break
+            except KafkaError as away:
+                if time.monotonic() > deadline:
+                    raise TailUnread(f"no broker answers: {away}") from away
+                await asyncio.sleep(RETRY_SECONDS)
         await self._client.set_topics({topic for topic, _ in self.left})
 
     async def close(self) -> None:
-        for task in self.asked.values():
+        tasks = [asked.answer for asked in self._asked.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.asked.values(), return_exceptions=True)
-        await self._client.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.close()
 
     async def answer(self) -> list[tuple[Place, int, list[Any]]]:
         """The batches that came next, by partition, with the offset that was asked for: the first batch may begin
         before it. Others are asked for before this returns."""
-        self._ask()
-        if not self.asked:  # nobody leads these partitions now
-            await self._again("no broker leads them")
-            return []
-        done, _ = await asyncio.wait(self.asked.values(), return_when=asyncio.FIRST_COMPLETED)
+        started, told = time.monotonic(), len(self._troubles)
         found: list[tuple[Place, int, list[Any]]] = []
-        for node in [node for node, task in self.asked.items() if task in done]:
-            task = self.asked.pop(node)
-            try:
-                answered = task.result()
-            except KafkaError as error:
-                await self._again(repr(error))
-                continue
-            for topic, partitions in answered.topics:
-                for partition, code, _, *rest in partitions:
-                    place = (topic, partition)
-                    first = self.left[place]
-                    if code:
-                        await self._mend(place, for_code(code))
-                    elif batches := self._batches(place, rest[-1] or b""):
-                        found.append((place, first, batches))
-        if found:
-            self._heard = time.monotonic()
-        elif time.monotonic() - self._heard > TIMEOUT_SECONDS:
-            raise TailUnread(f"{self._trouble} for {TIMEOUT_SECONDS:.0f} s of {sorted(self.left)[:3]}")
+        self._ask()
+        if self._asked:
+            tasks = [asked.answer for asked in self._asked.values()]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for node in [node for node, asked in self._asked.items() if asked.answer.done()]:
+                await self._take(self._asked.pop(node), found)
+        else:
+            self._troubles.append("no broker leads them")
+        if len(self._troubles) > told:  # leaders move, brokers come back
+            await asyncio.sleep(RETRY_SECONDS)
+            assert self._client is not None  # noqa: S101
+            await self._client.force_metadata_update()
+        self._silent = 0.0 if found else self._silent + time.monotonic() - started
+        if self._silent > TIMEOUT_SECONDS:
+            raise TailUnread(f"{self._troubles[-1]} for {TIMEOUT_SECONDS:.0f} s of {sorted(self.left)[:3]}")
         self._ask()
         return found
 
+    async def _take(self, asked: _Asked, found: list[tuple[Place, int, list[Any]]]) -> None:
+        try:
+            answered = asked.answer.result()
+        except KafkaError as error:
+            self._troubles.append(repr(error))
+            return
+        for topic, partitions in answered.topics:
+            for partition, code, _, *rest in partitions:
+                place = (topic, partition)
+                first = asked.offsets[place]
+                if self.left.get(place) != first:
+                    continue  # its leader moved, and the new one was faster
+                if code:
+                    await self._mend(place, for_code(code))
+                elif batches := self._batches(place, first, rest[-1] or b""):
+                    found.append((place, first, batches))
+
     def _ask(self) -> None:
-        wanted: dict[int, dict[str, list[tuple[int, int, int]]]] = {}
+        assert self._client is not None  # noqa: S101
+        wanted: dict[int, dict[Place, int]] = {}
         for place, offset in self.left.items():
             node = self._client.cluster.leader_for_partition(TopicPartition(*place))
-            if node is not None and node >= 0 and node not in self.asked:
-                of_node = wanted.setdefault(node, defaultdict(list))
-                of_node[place[0]].append((place[1], offset, PARTITION_BYTES))
-        for node, topics in wanted.items():
+            if node is not None and node >= 0 and node not in self._asked:
+                wanted.setdefault(node, {})[place] = offset
+        for node, offsets in wanted.items():
+            topics: dict[str, list[tuple[int, int, int]]] = {}
+            for (topic, partition), offset in offsets.items():
+                topics.setdefault(topic, []).append((partition, offset, PARTITION_BYTES))
             request = FetchRequest(WAIT_MS, 1, FETCH_BYTES, 0, list(topics.items()))
-            self.asked[node] = asyncio.ensure_future(self._client.send(node, request))
+            self._asked[node] = _Asked(asyncio.ensure_future(self._client.send(node, request)), offsets)
 
-    def _batches(self, place: Place, fetched: bytes) -> list[Any]:
+    def _batches(self, place: Place, first: int, fetched: bytes) -> list[Any]:
         records = CarefulRecords(fetched)
         batches = []
+        behind = first
         while (batch := records.next_batch()) is not None:
             if not batch.validate_crc():
-                self._trouble = f"{place[0]}/{place[1]}: a batch came damaged"
-                break  # and is fetched again
+                if (place, batch.base_offset) not in self._damaged:
+                    self._damaged.add((place, batch.base_offset))
+                    self._troubles.append(f"{place[0]}/{place[1]}: a batch came damaged")
+                    break  # on its way, perhaps: it is asked for again
+                batch.give_up()
             batches.append(batch)
+            behind = max(behind + 1, batch.next_offset)
         if batches:
             # Out and in again: a broker fills its answer in the order of the question.
             del self.left[place]
-            if batches[-1].next_offset < self._ends[place]:
-                self.left[place] = batches[-1].next_offset
+            if behind < self._ends[place]:
+                self.left[place] = behind
         return batches
 
     async def _mend(self, place: Place, error: type[KafkaError]) -> None:
         if error is OffsetOutOfRangeError:
-            first = await asyncio.to_thread(first_offsets, self._settings, [place])
-            if first[place] > self.left[place]:
-                self.left[place] = first[place]
-                if first[place] >= self._ends[place]:
+            there = (await asyncio.to_thread(first_offsets, self._settings, [place]))[place]
+            if there > self.left[place]:
+                self.left[place] = there
+                if there >= self._ends[place]:
                     del self.left[place]
                 return
-        await self._again(f"{place[0]}/{place[1]}: {error.__name__}")
-
-    async def _again(self, why: str) -> None:
-        """Leaders move, brokers come back: look anew, for as long as patience lasts."""
-        self._trouble = why
-        if time.monotonic() - self._heard > TIMEOUT_SECONDS:
-            raise TailUnread(f"{why} for {TIMEOUT_SECONDS:.0f} s")
-        await asyncio.sleep(RETRY_SECONDS)
-        await self._client.force_metadata_update()
+        self._troubles.append(f"{place[0]}/{place[1]}: {error.__name__}")

@@ -206,6 +206,7 @@ class Relay(threading.Thread):
         while not self._stopping.is_set():
             started = time.monotonic()
             heart.beat(self.name)
+            session.pgconn.consume_input()  # raises if the session has ended, and the lock with it
             events = self._next() or read_events(session, self.position)
             if events:
                 for event in events:

@@ -111,7 +111,7 @@ class Staging:
             self._index(table)
             self._protect(table)
             # Lists are answered from indexes alone once pages are known to be visible to all. Nobody searches by what
-            # lies in JSON, and sorting 30,000 samples of it takes as long as making the indexes.
+            # lies in JSON: sorting 30,000 samples of it takes as long as making the indexes. (Autovacuum may, later.)
             columns = self._rows(
                 "SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
                 "AND NOT attisdropped AND atttypid <> 'jsonb'::regtype",

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from postavka.runtime.java import find_java
 from postavka.trouble import Trouble
 
-HEAP, YOUNG = "640m", "448m"
+HEAP, YOUNG = "704m", "448m"
 """Of what is alive when Java collects the young, 8 MB as a rule, nothing depends on how much room they had: each time
 the broker stands for 20 to 40 ms. So they have much, and it is seldom."""
 ROOM = ("-XX:MetaspaceSize=96m", "-XX:ReservedCodeCacheSize=128m")

@@ -21,7 +21,9 @@ CAUSE_SECONDS = Histogram(
     ["stage"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
 )
-REDONE = Counter("postavka_batches_redone_total", "Batches decided again because another worker was faster", ["stage"])
+REDONE = Counter(
+    "postavka_batches_redone_total", "Batches decided again since the store had more than was remembered", ["stage"]
+)
 LAG = Gauge("postavka_lag_records", "Records of the assigned partitions that are not handled yet", ["stage"])
 OLDEST_BATCH = Gauge("postavka_last_batch_age_seconds", "Seconds since the last batch was committed", ["stage"])
 RELAYED = Counter("postavka_relayed_events_total", "Events published by this process's relay", ["stage"])

@@ -145,17 +145,19 @@ class StageRunner:
 
     def _attempt(self, records: Sequence[Record], retried: DeadLetter | None) -> Outcome:
         for tries in range(MOST_TRIES):
+            hopeful = tries == 0 and retried is None and bool(self.stage.begins)
             names = {partition_name(record.topic, record.partition) for record in records}
             if unknown := names - self.marks.keys():
                 self.take_partitions(unknown)
             try:
-                outcome = _Work(self, records, retried, hopeful=tries == 0 and retried is None).run()
+                outcome = _Work(self, records, retried, hopeful=hopeful).run()
             except TrackingConflict:
                 self.take_partitions(self.marks)
                 self._cache.clear()
             except IntegrityError as conflict:
                 log.info("the store had more, deciding again", stage=self.stage.name, error=str(conflict)[:200])
-                self._cache.clear()
+                if not hopeful:  # else it was a request sent again, as a rule: what is remembered may be right
+                    self._cache.clear()
             else:
                 outcome.redone = tries
                 return outcome

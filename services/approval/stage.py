@@ -20,8 +20,8 @@ from services.approval import decider
 from services.reference.store import Snapshot, current
 
 RECORDED_SECONDS = 60.0
-"""So long after an erasure a contact may still be recorded under the destroyed key, where it can't be read; as for all
-that is written (`postavka.privacy.vault`)."""
+"""So much longer than the vault's five minutes (`postavka.privacy.vault`) a contact may be recorded under a key that
+was destroyed: it can't be read, which is safe. Where the reference data forgets the contact, it is over at once."""
 
 
 def inputs() -> list[Input]:

@@ -192,7 +192,8 @@ class StoredAndPublished:
             return
         if position > self._head:
             return  # written after the cut
-        if partition_of(record.key or b"", PARTITIONS) != partition:
+        astray = partition_of(record.key or b"", PARTITIONS) != partition
+        if astray:
             findings.problem("wrong-partition", place, "it lies in another partition than its key's")
         highest = self.reached.highest.get(partition, 0)
         known = self._found.get(position)
@@ -200,7 +201,7 @@ class StoredAndPublished:
             self.reached.highest[partition] = position
             if known == _NOTHING:
                 self._found.put(position, digest)
-            else:
+            elif astray or known != digest:  # else it was read before, behind the last checkpoint
                 findings.problem("twice", place, f"position {position} lies in another partition as well")
         elif known == digest:
             findings.note("late-duplicate", place, f"position {position} again, the same: readers skip it")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import threading
+import time
 from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -14,11 +19,11 @@ from postavka.log import bulk
 from postavka.log.bulk import Piece, read_pieces
 from postavka.log.connection import for_librdkafka
 from postavka.log.tail import TailUnread, end_offsets, read_to_end
-from postavka.log.unreadable import UNREADABLE, why_unreadable
+from postavka.log.unreadable import MARKER, UNREADABLE, why_unreadable
 from postavka.settings import PARTITIONS, Settings
 from tests.kernel.conftest import MakeTopics
 from tests.kernel.toys import unique_name
-from tests.odd_records import LZ4, NONE, ZSTD, Written, write_oddly
+from tests.odd_records import LZ4, NONE, ZSTD, Written, odd_batch, write_oddly
 
 
 @pytest.fixture
@@ -137,6 +142,117 @@ async def test_a_batch_that_comes_damaged_is_asked_for_again(settings: Settings,
     found = await asyncio.to_thread(lambda: seen(everything(settings, topic)))
     assert [record[0] for record in found[topic, 0]] == list(range(10))
     assert damaged
+
+
+async def test_a_batch_that_stays_damaged_is_said_and_the_rest_is_read(settings: Settings, topic: str, monkeypatch):
+    await write_oddly(settings, topic, 0, [written(n) for n in range(10)])
+    bad = len(odd_batch([written(n) for n in range(10)]))
+    await write_oddly(settings, topic, 0, [written(n) for n in range(10, 20)])
+
+    class Damaging(bulk.CarefulRecords):
+        def __init__(self, fetched: bytes) -> None:
+            if len(fetched) > bad:
+                fetched = fetched[: bad - 1] + bytes([fetched[bad - 1] ^ 1]) + fetched[bad:]
+            super().__init__(fetched)
+
+    monkeypatch.setattr(bulk, "CarefulRecords", Damaging)
+    found = (await asyncio.to_thread(lambda: seen(everything(settings, topic))))[topic, 0]
+    assert [record[0] for record in found] == [9, *range(10, 20)]
+    assert "damaged" in str(why_unreadable(found[0][4]))  # type: ignore[arg-type]
+
+
+async def test_a_record_that_only_looks_like_a_marker_is_a_record(settings: Settings, topic: str):
+    marker: Written = (b"k", b"v", [(MARKER.encode(), b"1")])
+    await write_oddly(settings, topic, 0, [marker, (b"k", b"odd", [(b"na\xffme", b"1")])])
+    found = await asyncio.to_thread(lambda: seen(everything(settings, topic)))
+    assert [record[0] for record in found[topic, 0]] == [0, 1]
+
+
+async def test_a_caller_may_take_its_time(settings: Settings, topic: str, monkeypatch):
+    monkeypatch.setattr(bulk, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(bulk, "FETCH_BYTES", 1_000)
+    monkeypatch.setattr(bulk, "PARTITION_BYTES", 1_000)
+    for _ in range(4):
+        await write_oddly(settings, topic, 0, [(b"k", os.urandom(2_000), [])])
+
+    def slowly() -> list[int]:
+        found = []
+        for piece in everything(settings, topic):
+            time.sleep(1.5)  # the next answer lies there, and its time is over
+            found += [record.offset for record in piece.records]
+        return found
+
+    assert await asyncio.to_thread(slowly) == [0, 1, 2, 3]
+
+
+class TwoBrokers:
+    """In place of the client: brokers 1 and 2, of which a test says who leads the partition, and what they answer."""
+
+    def __init__(self) -> None:
+        self.cluster = self
+        self.leader = 1
+        self.answers: dict[int, asyncio.Future[Any]] = {}
+
+    def leader_for_partition(self, place: Any) -> int:
+        return self.leader
+
+    async def send(self, node: int, request: Any) -> Any:
+        self.answers[node] = asyncio.get_running_loop().create_future()
+        return await self.answers[node]
+
+    async def force_metadata_update(self) -> None: ...
+
+
+def answer(place: tuple[str, int], first: int, count: int) -> Any:
+    batch = odd_batch([written(n) for n in range(count)])
+    fetched = first.to_bytes(8, "big") + batch[8:]
+    return SimpleNamespace(topics=[(place[0], [(place[1], 0, 100, fetched)])])
+
+
+async def test_a_partition_whose_leader_moves_is_not_read_twice(settings: Settings):
+    place, brokers = ("t", 0), TwoBrokers()
+    fetches = bulk._Fetches(settings, {place: 0}, {place: 20})
+    fetches._client = brokers
+    fetches._ask()
+    await asyncio.sleep(0)
+    brokers.leader = 2
+    fetches._ask()
+    await asyncio.sleep(0)
+    brokers.answers[1].set_result(answer(place, 0, 20))  # late, and more than the new leader gives
+    brokers.answers[2].set_result(answer(place, 0, 5))
+    found = await fetches.answer()
+    assert [(first, batches[0].next_offset) for _, first, batches in found] == [(0, 20)]
+    assert fetches.left == {}
+
+
+def test_a_broker_that_comes_late_is_waited_for(settings: Settings, topic: str):
+    asyncio.run(write_oddly(settings, topic, 0, [written(0)]))
+    host, _, port = settings.kafka_bootstrap_servers.rpartition(":")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        late = taken.getsockname()[1]
+
+    def come() -> None:
+        time.sleep(1.0)
+        door.bind(("127.0.0.1", late))
+        door.listen()
+        ours, _ = door.accept()
+        theirs = socket.create_connection((host, int(port)))
+        for source, target in ((ours, theirs), (theirs, ours)):
+            threading.Thread(target=pass_on, args=(source, target), daemon=True).start()
+
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        threading.Thread(target=come, daemon=True).start()
+        waiting = settings.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:{late}"})
+        found = seen(read_pieces(waiting, {(topic, 0): 0}, {(topic, 0): 1}))
+    assert [record[0] for record in found[topic, 0]] == [0]
+
+
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    with source, target:
+        while data := source.recv(65_536):
+            target.sendall(data)
 
 
 @pytest.mark.parametrize("broker", ["127.0.0.1:1", "gone"])

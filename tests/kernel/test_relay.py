@@ -262,7 +262,8 @@ def test_a_relay_that_waits_for_its_turn_keeps_nothing(
         with at_work(first):
             until(lambda: first.active or standby.active, "one is at work")
             active, idle = (first, standby) if first.active else (standby, first)
-            idle.feed([event(uuid4(), 1)], 1)  # never committed: it would show
+            idle.feed([event(uuid4(), 1)], 4)  # never committed: it would show
+            assert not idle._fed
             fill(recorder, 3)
             until(has_published(active, 3), "the other one has published")
         until(lambda: standby.active, "it took over")
@@ -294,6 +295,34 @@ def test_what_was_handed_over_before_the_session_was_lost_is_forgotten(
         relay.wake()
         until(has_published(relay, 1), "it goes on")
     assert [each.key for each in on_topic(settings, topic)] == [str(stored[0].originator_id).encode()]
+
+
+def test_a_relay_that_lives_on_what_it_is_handed_notices_that_its_lock_is_gone(
+    settings: Settings, recorder: EventRecorder, open_relay: OpenRelay, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "DEAD_LETTER_SECONDS", 1_000.0)
+    monkeypatch.setattr(relay_module, "CHECKPOINT_SECONDS", 1_000.0)
+    relay = open_relay()
+    sessions: list[psycopg.Connection[Any]] = []
+    connect = relay._connect
+
+    def noted() -> psycopg.Connection[Any]:
+        sessions.append(connect())
+        return sessions[-1]
+
+    monkeypatch.setattr(relay, "_connect", noted)
+    with at_work(relay):
+        until(lambda: relay.active, "the relay is at work")
+        monkeypatch.setattr(relay_module, "read_events", lambda session, after: [])
+        feed(relay, recorder, 1)
+        until(has_published(relay, 1), "it lives on what it is handed")
+        with recorder.datastore.get_connection() as connection:
+            connection.execute("SELECT pg_terminate_backend(%s, 5000)", (sessions[0].info.backend_pid,))
+        for number in range(2, 20):
+            relay.feed([event(uuid4(), 1)], number)
+            time.sleep(0.02)
+        until(lambda: len(sessions) == 2, "it has connected anew")
+    assert len(on_topic(settings, topic)) < 4
 
 
 def test_more_than_one_round(

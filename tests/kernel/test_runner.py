@@ -231,11 +231,27 @@ def test_a_dead_letter_that_is_tried_again_asks_the_store(
 ) -> None:
     request = uuid4()
     runner_on(recorder, BEGINNING).handle([command(0, submit(request, comment="boom"))])
-    runner = runner_on(recorder, toy(begins=(SubmitRequest,), decide=lambda *_: ()))
+    said = RequestWithdrawn(withdrawn_by="somebody")
+    runner = runner_on(recorder, toy(begins=(SubmitRequest,), decide=lambda *_: (said,)))
     with monkeypatch.context() as patched:
         loaded = asked(runner, patched)
         runner.retry(recorder.dead_letters())
-    assert {request} in loaded
+    assert loaded == [{request}]
+    assert history(recorder, request) == [WITHDRAWN]
+
+
+def test_a_request_that_is_sent_again_leaves_what_is_remembered_of_others(
+    recorder: EventRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, other = uuid4(), uuid4()
+    runner_on(recorder, BEGINNING).handle([command(0, submit(known))])
+    runner = runner_on(recorder, BEGINNING)
+    runner.handle([command(1, submit(other))])
+    with monkeypatch.context() as patched:
+        loaded = asked(runner, patched)
+        outcome = runner.handle([command(2, submit(known)), command(3, withdraw(other))])
+    assert (outcome.redone, loaded) == (1, [{known}])
+    assert history(recorder, other) == [SUBMITTED, WITHDRAWN]
 
 
 # Seen before
