@@ -128,8 +128,11 @@ class Feed:
         self._wanted_until = 0.0
         self._next: dict[tuple[str, int], int] = {}
         """The offset behind the last record read of each partition."""
+        self._ends: dict[tuple[str, int], int] = {}
+        """Where the partitions ended when the reader began."""
         self.reading = False
-        """Does the reader know where it begins? What is written from then on is seen."""
+        """Has the reader all that was there when it began? What is written from then on is seen, and what was written
+        while nobody looked is not told as new."""
         self.trouble: str | None = None
 
     def now(self) -> int:
@@ -180,9 +183,11 @@ class Feed:
         while not self._is_done():
             try:
                 with Follower(self._config, self._topics, start=self._beginning()) as follower:
-                    self.trouble, self.reading = None, True
+                    self.trouble = None
                     for batch in follower.records(float("inf")):
                         self.take(batch)
+                        if not self.reading:
+                            self.reading = all(self._next[place] >= end for place, end in self._ends.items())
                         if self._is_done():
                             return
             except KafkaException as away:
@@ -202,6 +207,7 @@ class Feed:
     def _beginning(self) -> dict[tuple[str, int], int]:
         """Where the last reader was; where the topics end, if it was too far behind or there was none."""
         ends = end_offsets(self._config, [(topic, number) for topic in self._topics for number in range(PARTITIONS)])
+        self._ends = ends
         with self._lock:
             if self._next:
                 behind = sum(max(0, end - self._next[place]) for place, end in ends.items())
@@ -209,7 +215,7 @@ class Feed:
                     return dict(self._next)
                 self._last += behind  # missed by all
                 self._kept.clear()
-            self._next = ends
+            self._next = dict(ends)
             return dict(ends)
 
     def take(self, batch: Iterable[Record]) -> None:

@@ -166,6 +166,17 @@ def test_what_is_written_while_nobody_looks_is_told_to_who_comes_back(written: W
     wait_until(both, "both are seen", 60)
 
 
+def test_what_was_written_while_nobody_looked_is_not_new_to_the_next_viewer(written: Written) -> None:
+    feed = written.feed()
+    reads(feed)
+    ended(feed)
+    written.write(*range(1, 200))
+    beginning = reads(feed)
+    written.write(200)
+    wait_until(lambda: feed.view(beginning, Filter()).events, "what comes is seen", 60)
+    assert [told.position for told in feed.view(beginning, Filter()).events] == [200]
+
+
 def test_what_is_too_much_to_read_again_is_told_as_missed(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "KEPT", 2)
     feed = written.feed()
