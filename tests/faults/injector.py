@@ -104,7 +104,11 @@ class Injector:
             _try_signal(pid, signal.SIGCONT)
 
     def _sessions(self, name: str, seconds: float) -> None:
-        with psycopg.connect(self._rig.direct_url, autocommit=True, connect_timeout=5) as admin:
+        try:
+            admin = psycopg.connect(self._rig.direct_url, autocommit=True, connect_timeout=5)
+        except psycopg.OperationalError:
+            return  # another fault has it stopped: nobody has a session
+        with admin:
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"

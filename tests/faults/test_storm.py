@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from tests.faults.injector import Injector
+from tests.faults.rig import Rig
 from tests.faults.schedule import KINDS, OF_THE_PROCEDURE, SERVICES, Fault, draw, read_schedule
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -38,6 +43,17 @@ def test_a_schedule_is_read_as_it_is_printed():
 
 
 @pytest.mark.timeout(1_800)
+def test_to_end_the_sessions_of_a_server_that_another_fault_has_stopped_is_no_failure():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        rig = SimpleNamespace(direct_url=f"postgresql://postgres@127.0.0.1:{taken.getsockname()[1]}/postgres")
+        injector = Injector(cast(Rig, rig), 1)
+        injector.inject(Fault(0, "sessions", "postgres"))
+        for thread in injector._running:
+            thread.join()
+    assert injector.failed == []
+
+
 def test_a_short_storm_violates_nothing():
     storm("--seed", str(SEED), "--seconds", str(SECONDS), "--every", str(EVERY))
 
