@@ -20,7 +20,7 @@ import asyncio
 import mmap
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -185,8 +185,13 @@ def to_record(record: Any) -> Record:
     same."""
     headers = tuple(record.headers)
     if "\x00" in "".join([name for name, _ in headers]):
-        headers = tuple((name.partition("\x00")[0], value) for name, value in headers)
+        headers = cut_at_nul(headers)
     return Record(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, headers)
+
+
+def cut_at_nul(headers: Iterable[tuple[str, bytes | None]]) -> RawHeaders:
+    """Headers whose names end at a NUL."""
+    return tuple((name.partition("\x00")[0], value) for name, value in headers)
 
 
 def end_of_batch(settings: Settings, topic: str, partition: int, offset: int) -> int:

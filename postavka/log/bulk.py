@@ -21,11 +21,11 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
-from postavka.log.aiokafka_records import CarefulRecord, CarefulRecords
+from postavka.log.aiokafka_records import CarefulRecord, CarefulRecords, cut_at_nul
 from postavka.log.connection import for_aiokafka
 from postavka.log.record import Piece
 from postavka.log.tail import TIMEOUT_SECONDS, TailUnread, first_offsets
-from postavka.log.unreadable import MARKER
+from postavka.log.unreadable import is_marker
 from postavka.settings import Settings
 
 FETCH_BYTES = 4 * 1024 * 1024
@@ -64,19 +64,15 @@ def _wanted(batch: Any, first: int, end: int) -> Sequence[Any]:
     if batch.base_offset < first or batch.next_offset > end:  # a batch is fetched whole
         records = [each for each in records if first <= each.offset < end]
     if records and type(records[0]) is CarefulRecord:
-        records = [each for each in records if not _is_marker(each)]
+        records = [each for each in records if not is_marker(each)]
     if "\x00" in "".join([name for each in records for name, _ in each.headers]):
         records = [_cut(each) for each in records]
     return records
 
 
-def _is_marker(record: Any) -> bool:
-    return record.headers == ((MARKER, b"1"),) and record.key is None and record.value is None
-
-
 def _cut(record: Any) -> CarefulRecord:
     """A header's name ends at a NUL, as it does for every other reader."""
-    headers = tuple((name.partition("\x00")[0], value) for name, value in record.headers)
+    headers = cut_at_nul(record.headers)
     return CarefulRecord(record.offset, record.timestamp, record.timestamp_type, record.key, record.value, headers)
 
 
