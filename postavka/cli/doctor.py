@@ -36,7 +36,7 @@ from postavka.log.tail import latest_offsets
 from postavka.log.topics import KEEP_FOR_EVER
 from postavka.runtime import kafka_jars
 from postavka.runtime.java import NoJava, find_java
-from postavka.runtime.ports import remembered_ports
+from postavka.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.runtime.share import Division, division
 from postavka.settings import PARTITIONS, Settings, database_url, settings
 from postavka.store.migration import pending
@@ -152,7 +152,7 @@ def _examine_servers(
         checks.append(not_looked_at("lag", "Kafka" if broker is None else "PostgreSQL"))
     else:
         checks.append(_checked("lag", lambda: _check_lag(broker.admin, connection)))
-    return checks + check_services(remembered_ports(config.home / "services.json"), ask_service)
+    return checks + check_services(remembered_ports(config.home / SERVICE_PORTS), ask_service)
 
 
 # This machine

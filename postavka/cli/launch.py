@@ -17,7 +17,7 @@ from events.topics import topic_names
 from postavka.cli.connection import require_both_or_neither
 from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import EmbeddedServers, Endpoints, outside_door
-from postavka.runtime.ports import choose_ports
+from postavka.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports
 from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress
 from postavka.settings import Settings, environment
@@ -78,7 +78,8 @@ class Launch:
         self._closed = False
         self.home = self.config.home
         self.home.mkdir(parents=True, exist_ok=True)
-        self.ports = choose_ports(self.home / "services.json", [f"{name}.http" for name in self.services])
+        names = [f"{name}.http" for name in self.services]
+        self.ports = choose_ports(self.home / SERVICE_PORTS, names, self.home / SERVER_PORTS)
         require_both_or_neither(self.config)
         if not self.config.kafka_bootstrap_servers:
             self._embedded = EmbeddedServers(self.home, outside=outside_door(self.config))

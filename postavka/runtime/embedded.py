@@ -13,7 +13,7 @@ from typing import Any
 from postavka.runtime import kafka_jars
 from postavka.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.runtime.database import Database
-from postavka.runtime.ports import choose_ports, remembered_ports
+from postavka.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
 from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Progress, Silent
 from postavka.settings import Settings, environment
@@ -72,7 +72,8 @@ class EmbeddedServers:
         started by the caller). Returns when both answer."""
         progress = progress or Silent()
         class_path = kafka_jars.class_path(self._jars, progress)
-        ports = choose_ports(self.home / "ports.json", ("kafka", "outside", "controller", "postgres"))
+        names = ("kafka", "outside", "controller", "postgres")
+        ports = choose_ports(self.home / SERVER_PORTS, names, self.home / SERVICE_PORTS)
         self.broker = Broker(
             self.home / "kafka", class_path, ports["kafka"], ports["outside"], ports["controller"], self._outside
         )
@@ -131,7 +132,7 @@ def running(home: Path, outside: OutsideDoor | None = None) -> Endpoints | None:
     except FileNotFoundError:
         return None
     except HomeInUse:
-        ports = remembered_ports(home / "ports.json")
+        ports = remembered_ports(home / SERVER_PORTS)
         if not ports or not (home / "postgres" / "password").exists():
             return None
         broker = Broker(

@@ -8,18 +8,22 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
+SERVER_PORTS, SERVICE_PORTS = "ports.json", "services.json"
+"""Files in a home folder: the ports of the embedded servers, and of the services."""
 LOWEST = 20_000
 OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def choose_ports(file: Path, names: Iterable[str]) -> dict[str, int]:
-    """A port for every name; remembered in `file`."""
+def choose_ports(file: Path, names: Iterable[str], beside: Path | None = None) -> dict[str, int]:
+    """A port for every name; remembered in `file`. Those in the file `beside` are other programs' that may not listen
+    yet."""
     remembered = remembered_ports(file)
+    others = set(remembered_ports(beside).values()) if beside is not None else set()
     chosen: dict[str, int] = {}
     for name in names:
         port = remembered.get(name)
-        if port is None or port in chosen.values() or not is_free(port):
-            port = _any_free(set(chosen.values()) | set(remembered.values()))
+        if port is None or port in others or port in chosen.values() or not is_free(port):
+            port = _any_free({*chosen.values(), *remembered.values(), *others})
         chosen[name] = port
     file.write_text(json.dumps(remembered | chosen, indent=2))
     return chosen

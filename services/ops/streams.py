@@ -23,6 +23,7 @@ from events.topics import topic_names
 from postavka.log.connection import for_librdkafka
 from postavka.log.sizes import SizesUnknown, topic_bytes
 from postavka.log.tail import latest_offsets
+from postavka.runtime.ports import SERVICE_PORTS
 from postavka.settings import Settings, database_url
 from postavka.store import giving_way
 from services.ops.letters import open_by_stage
@@ -193,7 +194,7 @@ def services(config: Settings) -> list[ServiceState]:
 
 def _here(home: Path) -> dict[str, str]:
     try:
-        ports: dict[str, int] = orjson.loads((home / "services.json").read_bytes())
+        ports: dict[str, int] = orjson.loads((home / SERVICE_PORTS).read_bytes())
     except (OSError, ValueError):
         return {}
     return {name.removesuffix(".http"): f"http://127.0.0.1:{port}" for name, port in ports.items()}

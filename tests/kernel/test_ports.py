@@ -39,3 +39,15 @@ def test_a_port_is_kept_until_somebody_else_has_it(tmp_path: Path) -> None:
         after = choose_ports(tmp_path / "ports.json", NAMES)
     assert after[NAMES[0]] != before[NAMES[0]]
     assert {name: after[name] for name in NAMES[1:]} == {name: before[name] for name in NAMES[1:]}
+
+
+def test_no_port_is_another_programs_that_does_not_listen_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = tmp_path / "range"
+    said.write_text(f"{LOWEST + 50} 60999")
+    monkeypatch.setattr(ports, "OUTGOING", said)
+    services, servers = tmp_path / ports.SERVICE_PORTS, tmp_path / ports.SERVER_PORTS
+    first = choose_ports(services, NAMES, servers)
+    second = choose_ports(servers, NAMES, services)
+    assert len({*first.values(), *second.values()}) == 2 * len(NAMES)
+    services.write_text(servers.read_text())  # chosen by an earlier release
+    assert not {*choose_ports(services, NAMES, servers).values()} & {*second.values()}
