@@ -1,11 +1,12 @@
 """How often Python looks for cycles of garbage. A service keeps tens of thousands of states, none of them in a cycle,
-and going through them again and again takes a quarter of its time."""
+and going through them again and again takes a quarter of its time. The young are few each time: nothing else is done
+while they are looked through."""
 
 from __future__ import annotations
 
 import gc
 
-YOUNG, MIDDLE, OLD = 50_000, 20, 100
+YOUNG, MIDDLE, OLD = 5_000, 200, 100
 """Objects more than before until the youngest are looked through, and how many rounds make one of the next age."""
 
 

@@ -18,7 +18,7 @@ from postavka.cli.connection import require_both_or_neither
 from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import EmbeddedServers, Endpoints, outside_door
 from postavka.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports
-from postavka.runtime.processes import Processes, Program
+from postavka.runtime.processes import GOES_FIRST, Processes, Program
 from postavka.runtime.progress import Progress
 from postavka.settings import Settings, environment
 from postavka.trouble import Trouble
@@ -43,15 +43,16 @@ SERVICES = (
     "web",
     "audit",
 )
-GIVES_WAY = {
+NICENESS = {
+    **dict.fromkeys(("request", "approval"), GOES_FIRST),
     **dict.fromkeys(("billing", "activation", "desk"), 5),
     "cabinet": 10,
     **dict.fromkeys(("papers", "payments", "ops", "audit"), 15),
     "notices": 19,
 }
-"""Niceness. Under a load that the machine can't carry, first comes what a partner waits for at a screen (a request, its
-approval), and with it shipping, which decides for as long as all others together and would hold up the rest; then the
-other deciders, then what is read, then the rest of what follows the log, and letters and rendering
+"""Under a load that the machine can't carry, first comes what a partner waits for at a screen (a request, its
+approval); then shipping, which decides for as long as all others together and would hold up the rest; then the other
+deciders, then what is read, then the rest of what follows the log, and letters and rendering
 (`services.papers.worker`), which cost more than requests."""
 MODULES = {"web": "services.cabinet.web"}
 """Of services whose module has another name."""
@@ -140,7 +141,7 @@ class Launch:
                     **shared,
                     **self._env_of(name),
                 },
-                nice=GIVES_WAY.get(name, 0),
+                nice=NICENESS.get(name, 0),
             )
             for name in self.services
         ]

