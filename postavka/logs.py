@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
-
-import structlog
+from typing import TYPE_CHECKING, Any
 
 from postavka.settings import Settings
+
+if TYPE_CHECKING:
+    import structlog
 
 SECRET_NAMES = ("password", "secret", "token", "signature", "code", "authorization")
 """A log field whose name contains one of these is never written out."""
@@ -19,6 +20,8 @@ SECRET_NAMES = ("password", "secret", "token", "signature", "code", "authorizati
 
 def configure_logs(settings: Settings, service: str) -> None:
     """Set up logging for this process; every line carries the service's name."""
+    import structlog
+
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -53,10 +56,25 @@ def configure_logs(settings: Settings, service: str) -> None:
     structlog.contextvars.bind_contextvars(service=service)
 
 
-def logger(name: str) -> structlog.stdlib.BoundLogger:
+class Logger:
+    """Makes structlog's logger when something is written: importing that takes a tenth of a second, and a command, or a
+    process of a rebuild, seldom has anything to say."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bound: structlog.stdlib.BoundLogger | None = None
+
+    def __getattr__(self, method: str) -> Any:
+        if self._bound is None:
+            import structlog
+
+            self._bound = structlog.stdlib.get_logger(self._name)
+        return getattr(self._bound, method)
+
+
+def logger(name: str) -> Logger:
     """A logger for a module: `log = logger(__name__)`."""
-    bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
-    return bound
+    return Logger(name)
 
 
 def _hide_secrets(_: Any, __: str, fields: structlog.types.EventDict) -> structlog.types.EventDict:

@@ -77,7 +77,7 @@ def rebuild(
     model.prepare(database_url(config))
     with model.connect(config) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"rebuild of {model.schema}",))
-        staging = Staging(connection, model.schema, model.staging, list(model.tables))
+        staging = Staging(connection, model.schema, model.staging, list(model.tables), lambda: model.connect(config))
         staging.make()
         try:
             return _build(config, model, connection, staging, told, processes or min(2, os.cpu_count() or 1), started)
