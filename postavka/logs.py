@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from postavka.settings import Settings
 
@@ -65,6 +65,8 @@ class Logger:
         self._bound: structlog.stdlib.BoundLogger | None = None
 
     def __getattr__(self, method: str) -> Any:
+        if method.startswith("_"):  # whoever copies, or looks what it is
+            raise AttributeError(method)
         if self._bound is None:
             import structlog
 
@@ -72,9 +74,9 @@ class Logger:
         return getattr(self._bound, method)
 
 
-def logger(name: str) -> Logger:
+def logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger for a module: `log = logger(__name__)`."""
-    return Logger(name)
+    return cast("structlog.stdlib.BoundLogger", Logger(name))
 
 
 def _hide_secrets(_: Any, __: str, fields: structlog.types.EventDict) -> structlog.types.EventDict:

@@ -7,7 +7,6 @@ indexes and constraints (after the rows are there), row-level security, rights, 
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,16 +25,11 @@ one of the two."""
 
 
 def connect(conninfo: str, schema: str, in_use: str) -> psycopg.Connection[Any]:
-    """Connect as the writer of the tables of `schema`; what is not there is that of the tables `in_use`.
-
-    Its commits do not wait for the disk: after a crash of PostgreSQL rows and marks are both as they were up to a
-    second before, and the log has the rest. Who writes to the disk keeps all other commits waiting until it has a
-    processor again.
-    """
+    """Connect as the writer of the tables of `schema`; what is not there is that of the tables `in_use`."""
     return giving_way.connect(
         conninfo,
         autocommit=True,
-        options=f"-c search_path={schema},{in_use},public -c jit=off -c synchronous_commit=off",
+        options=f"-c search_path={schema},{in_use},public -c jit=off",
         application_name=f"postavka-{in_use}",
     )
 
@@ -134,7 +128,7 @@ class Staging:
                 "AND NOT attisdropped AND atttypid <> 'jsonb'::regtype",
                 f"{self._staging}.{table}",
             )[0][0]
-            self._run("SET default_statistics_target = 50")  # half the usual; autovacuum looks again
+            self._run("SET default_statistics_target = 50")  # half the usual
             self._run(SQL("VACUUM ANALYZE {} ({})").format(Identifier(self._staging, table), _names(columns)))
 
     def swap(self, last: Callable[[], None]) -> None:
@@ -197,19 +191,27 @@ class Staging:
         waiting = deque(statements)
 
         def work(connection: psycopg.Connection[Any]) -> None:
-            connection.execute("SET max_parallel_maintenance_workers = 0")
-            with contextlib.suppress(IndexError):
-                while True:
-                    connection.execute(waiting.popleft())
+            try:
+                connection.execute("SET max_parallel_maintenance_workers = 0")
+                while (statement := _taken(waiting)) is not None:
+                    connection.execute(statement)
+                connection.execute("RESET max_parallel_maintenance_workers")
+            except BaseException:
+                waiting.clear()  # nothing more for the other one
+                raise
 
-        with contextlib.ExitStack() as both:
-            pool = both.enter_context(ThreadPoolExecutor(1))
-            second = None
-            if self._another is not None and len(statements) > 1:
-                second = pool.submit(work, both.enter_context(self._another()))
-            work(self._connection)
-            if second is not None:
-                second.result()
+        if self._another is None or len(statements) < 2:
+            for statement in statements:
+                self._run(statement)
+            return
+        with self._another() as second, ThreadPoolExecutor(1) as pool:
+            other = pool.submit(work, second)
+            try:
+                work(self._connection)
+            except BaseException:
+                second.cancel_safe()
+                raise
+            other.result()
 
     def _protect(self, table: str) -> None:
         old, new = f"{self._schema}.{table}", Identifier(self._staging, table)
@@ -262,6 +264,13 @@ class Staging:
 
     def _run(self, statement: str | Composable, parameters: Sequence[Any] = ()) -> None:
         self._connection.execute(statement, parameters or None)  # type: ignore[arg-type]
+
+
+def _taken(waiting: deque[Composed]) -> Composed | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def _names(columns: Sequence[str]) -> Composable:

@@ -50,7 +50,8 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] %a ",
 }
 """Of its write-ahead log a new file is made every 16 MB until there are old ones to take. Filled with zeros first, it
-kept every commit waiting for 40 ms; without, each takes 0.1 ms longer (`wal_init_zero`)."""
+kept every commit waiting for 40 ms; without, each takes 0.1 ms longer, and a full disk is noticed when the file is
+written to, not when it is made (`wal_init_zero`)."""
 
 
 class NoDatabaseServer(Trouble):

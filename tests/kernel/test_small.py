@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -598,3 +599,22 @@ def test_a_broker_that_does_not_answer_is_told_as_not_sent(monkeypatch: pytest.M
     nobody = Settings(kafka_bootstrap_servers="127.0.0.1:9", database_url="postgresql://unused")
     with pytest.raises(NotSent):
         Sender(nobody, "/test").send_raw("any", b"key", b"{}")
+
+
+SAYS = """
+import copy, pickle, sys
+from postavka.logs import configure_logs, logger
+from postavka.settings import Settings
+log = logger("postavka.toy")
+for each in (log, copy.copy(log), pickle.loads(pickle.dumps(log))):
+    assert "structlog" not in sys.modules
+configure_logs(Settings(log_format="json"), "toy")
+for each in (log, copy.copy(log)):
+    each.warning("said", token="abc")
+"""
+
+
+def test_a_logger_costs_nothing_until_something_is_written() -> None:
+    said = subprocess.run([sys.executable, "-c", SAYS], capture_output=True, text=True, timeout=60, check=True)
+    assert said.stdout.count('"event": "said"') == 2
+    assert "abc" not in said.stdout

@@ -86,6 +86,43 @@ def test_the_new_tables_have_all_that_the_old_ones_had(open_one: Any, staging: S
     assert connection.execute("SELECT to_regnamespace('toys_next')").fetchone() == (None,)
 
 
+MORE = ("(length)", "(length, day)", "(upper(id))", "(day, id)")
+
+
+def test_indexes_are_made_over_two_connections(open_one: Any):
+    connection, opened = open_one(), []
+
+    def another() -> psycopg.Connection[Any]:
+        opened.append(open_one())
+        return opened[-1]
+
+    for columns in MORE:
+        connection.execute(f"CREATE INDEX ON sales {columns}")
+    before = sorted(map(str, connection.execute(LOOK[0])))
+    staging = Staging(open_one(), "toys", "toys_next", ["sales", "parts"], another)
+    staging.make()
+    staging.finish()
+    staging.swap(lambda: None)
+    assert sorted(map(str, connection.execute(LOOK[0]))) == before
+    assert [each.closed for each in opened] == [True]
+
+
+@pytest.mark.parametrize("place", range(len(MORE)))
+def test_an_index_that_fails_is_told_of_whoever_makes_it(open_one: Any, place: int):
+    connection = open_one()
+    for number, columns in enumerate(MORE):
+        if number == place:
+            connection.execute("CREATE UNIQUE INDEX ON sales (day)")
+        connection.execute(f"CREATE INDEX ON sales {columns}")
+    staging = Staging(open_one(), "toys", "toys_next", ["sales", "parts"], open_one)
+    staging.make()
+    connection.execute("INSERT INTO toys_next.sales (id, day) SELECT id, '2026-11-28' FROM generate_series(1, 2) id")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        staging.finish()
+    staging.drop()
+    assert ids(connection) == ["old"]
+
+
 def test_what_went_wrong_leaves_the_old_tables(open_one: Any, staging: Staging):
     connection = open_one()
     staging.finish()
