@@ -115,6 +115,7 @@ class Staging:
 
     def finish(self) -> None:
         """Everything that the tables in use have beside their rows."""
+        self._run("SET default_statistics_target = 50")  # half the usual
         for table in self._tables:
             as_before = [option for option in self._options(table) if option.startswith("toast_tuple_target")]
             change = SQL("SET ({})").format(SQL(as_before[0])) if as_before else SQL("RESET (toast_tuple_target)")
@@ -128,7 +129,6 @@ class Staging:
                 "AND NOT attisdropped AND atttypid <> 'jsonb'::regtype",
                 f"{self._staging}.{table}",
             )[0][0]
-            self._run("SET default_statistics_target = 50")  # half the usual
             self._run(SQL("VACUUM ANALYZE {} ({})").format(Identifier(self._staging, table), _names(columns)))
 
     def swap(self, last: Callable[[], None]) -> None:

@@ -23,7 +23,7 @@ from events.topics import topic_names
 from postavka.log.connection import for_librdkafka
 from postavka.log.sizes import SizesUnknown, topic_bytes
 from postavka.log.tail import latest_offsets
-from postavka.runtime.ports import SERVICE_PORTS
+from postavka.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.settings import Settings, database_url
 from postavka.store import giving_way
 from services.ops.letters import open_by_stage
@@ -194,7 +194,7 @@ def services(config: Settings) -> list[ServiceState]:
 
 def _here(home: Path) -> dict[str, str]:
     try:
-        ports: dict[str, int] = orjson.loads((home / SERVICE_PORTS).read_bytes())
+        ports = remembered_ports(home / SERVICE_PORTS)
     except (OSError, ValueError):
         return {}
     return {name.removesuffix(".http"): f"http://127.0.0.1:{port}" for name, port in ports.items()}
