@@ -13,7 +13,9 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -22,7 +24,7 @@ from psycopg.sql import SQL, Identifier
 from postavka.log.record import partition_name
 from postavka.log.tail import end_offsets, read_messages_to_end, to_record
 from postavka.projection.model import CatchingUp, ReadModel, Unread
-from postavka.projection.share import Answer, Place, Share
+from postavka.projection.share import Answer, Folder, Place
 from postavka.projection.staging import Staging
 from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.store.mark import Mark
@@ -74,13 +76,17 @@ def rebuild(
     """Build anew and swap. Safe to run while everything works; two at once wait for each other. An interrupted one
     leaves the old tables as they are."""
     started = time.monotonic()
-    model.prepare(database_url(config))
-    with model.connect(config) as connection:
+    processes = processes or min(2, os.cpu_count() or 1)
+    with ExitStack() as opened:
+        # They start while the tables are made: it takes them a third of a second.
+        folders = [opened.enter_context(Folder(config, model)) for _ in range(processes)]
+        model.prepare(database_url(config))
+        connection = opened.enter_context(model.connect(config))
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"rebuild of {model.schema}",))
         staging = Staging(connection, model.schema, model.staging, list(model.tables), lambda: model.connect(config))
         staging.make()
         try:
-            return _build(config, model, connection, staging, told, processes or min(2, os.cpu_count() or 1), started)
+            return _build(config, model, connection, staging, told, folders, started)
         except BaseException:
             if not connection.closed:
                 staging.drop()
@@ -93,11 +99,11 @@ def _build(
     connection: psycopg.Connection[Any],
     staging: Staging,
     told: Told,
-    processes: int,
+    folders: Sequence[Folder],
     started: float,
 ) -> Report:
     places = [(topic, number) for topic in model.topics(config) for number in range(PARTITIONS)]
-    read = _fill(config, model, _ends(config, model, connection, places), told, processes)
+    read = _fill(model, _ends(config, model, connection, places), told, folders)
     folded = time.monotonic()
     told("indexes", 0, len(model.tables))
     staging.put_together(model.tables)
@@ -150,38 +156,45 @@ def _ends(
     return {place: min(end, marks.get(partition_name(*place), Mark()).offset + 1) for place, end in ends.items()}
 
 
-def _fill(config: Settings, model: ReadModel, ends: Mapping[Place, int], told: Told, processes: int) -> _Read:
+def _fill(model: ReadModel, ends: Mapping[Place, int], told: Told, folders: Sequence[Folder]) -> _Read:
+    """Every folder folds its shares in a thread of ours that waits for it. Ends the folders."""
     total = sum(ends.values())
     done: dict[int, int] = {}
 
-    def run(partitions: Sequence[int]) -> Answer:
-        ours = {
-            place: end for place, end in ends.items() if (0 if model.together(place[0]) else place[1]) in partitions
-        }
-        with Share(config, model, ours) as share:
-            while True:
-                answer = share.read()
-                done[partitions[0]] = answer.records
-                if answer.marks is not None:
-                    return answer
+    def work(folder: Folder, shares: Sequence[Sequence[int]]) -> list[Answer]:
+        last: list[Answer] = []
+        for share in shares:
+            for answer in folder.fold(_within(ends, model, share)):
+                done[share[0]] = answer.records
+            last.append(answer)
+        return last
 
     whole = _Read()
-    with ThreadPoolExecutor(processes) as pool:
-        waiting = {pool.submit(run, share) for share in _shares(total, processes)}
-        while waiting:
-            finished, waiting = wait(waiting, TELL_SECONDS, FIRST_COMPLETED)
-            for answer in (each.result() for each in finished):
-                whole.records += answer.records
-                whole.events += answer.events
-                whole.marks.update(answer.marks or {})
-                whole.unread += answer.unread
-            told("records", sum(done.values()), total)
+    shares = _shares(total, len(folders))
+    with ThreadPoolExecutor(len(folders)) as pool:
+        waiting = {pool.submit(work, folder, shares[first :: len(folders)]) for first, folder in enumerate(folders)}
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, TELL_SECONDS, FIRST_COMPLETED)
+                for answer in chain.from_iterable(each.result() for each in finished):
+                    whole.records += answer.records
+                    whole.events += answer.events
+                    whole.marks.update(answer.marks or {})
+                    whole.unread += answer.unread
+                told("records", sum(done.values()), total)
+        finally:
+            for folder in folders:
+                folder.close()
     return whole
 
 
+def _within(ends: Mapping[Place, int], model: ReadModel, share: Sequence[int]) -> dict[Place, int]:
+    return {place: end for place, end in ends.items() if (0 if model.together(place[0]) else place[1]) in share}
+
+
 def _shares(total: int, processes: int) -> list[list[int]]:
-    """Partition numbers that are folded together: few shares (each costs a process), none too large for memory, and as
-    many for each process, so that none waits for another's last one."""
+    """Partition numbers that are folded together: few shares, none too large for memory, and as many for each process,
+    so that none waits for another's last one."""
     count = min(PARTITIONS, processes * max(1, -(-total // (LARGEST_SHARE * processes))))
     return [list(range(first, PARTITIONS, count)) for first in range(count)]
 

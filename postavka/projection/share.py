@@ -1,7 +1,7 @@
-"""One share of a rebuild, in a process of its own: `python -m postavka.projection.share services.x.y:MODEL 0,2,4`.
+"""A process that folds shares of a rebuild, one after another: `python -m postavka.projection.share services.x:MODEL`.
 
-It folds these partition numbers of all topics in memory, copies the rows into the new tables, and says on its output,
-line by line, how far it is. Imports little: its start is most of the time of a small rebuild.
+On its input each line names partitions and where to end. It folds them in memory, copies the rows into the new tables,
+and says on its output, line by line, how far it is. Imports little: its start is most of the time of a small rebuild.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import orjson
 from psycopg.sql import SQL, Identifier
@@ -32,7 +33,7 @@ Place = tuple[str, int]
 
 
 class ShareFailed(Trouble):
-    """The process of a share ended badly; the message has the end of what it said."""
+    """The process ended badly; its error stands on the error output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,44 +47,48 @@ class Answer:
     unread: list[Unread]
 
 
-class Share:
+class Folder:
     """The process, seen from the rebuild. A context manager: leaving it ends the process."""
 
-    def __init__(self, config: Settings, model: ReadModel, ends: Mapping[Place, int]) -> None:
-        """`ends`: which partitions to read, and up to where."""
+    def __init__(self, config: Settings, model: ReadModel) -> None:
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "postavka.projection.share", model.address],
             env={**os.environ, **environment(config)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+
+    def fold(self, ends: Mapping[Place, int]) -> Iterator[Answer]:
+        """Fold a share: which partitions to read, and up to where. Answers as they come; the last one has marks.
+        Raises `ShareFailed`."""
         assert self._process.stdin is not None  # noqa: S101
         assert self._process.stdout is not None  # noqa: S101
-        self._process.stdin.write(orjson.dumps([[*place, end] for place, end in ends.items()]))
-        self._process.stdin.close()
-        self.output: IO[bytes] = self._process.stdout
+        with suppress(BrokenPipeError):  # it has ended: noticed when it is read from
+            self._process.stdin.write(orjson.dumps([[*place, end] for place, end in ends.items()]) + b"\n")
+            self._process.stdin.flush()
+        marks = None
+        while marks is None:
+            line = self._process.stdout.readline()
+            if not line:
+                raise ShareFailed(
+                    f"a share of the rebuild ended with status {self._process.wait()}; its error is above"
+                )
+            said = orjson.loads(line)
+            if (found := said.get("marks")) is not None:
+                marks = {name: Mark(*mark) for name, mark in found.items()}
+            yield Answer(said["records"], said["events"], marks, [tuple(each) for each in said.get("unread", ())])
 
-    def read(self) -> Answer:
-        """Wait for its next answer. Raises `ShareFailed`."""
-        line = self.output.readline()
-        if not line:
-            raise ShareFailed(f"a share of the rebuild ended with status {self._process.wait()}; its error is above")
-        said = orjson.loads(line)
-        marks = said.get("marks")
-        return Answer(
-            said["records"],
-            said["events"],
-            None if marks is None else {name: Mark(*mark) for name, mark in marks.items()},
-            [tuple(each) for each in said.get("unread", ())],
-        )
-
-    def __enter__(self) -> Share:
+    def __enter__(self) -> Folder:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it; again does nothing."""
         self._process.kill()
-        self._process.wait()
-        self.output.close()
+        with suppress(BrokenPipeError):  # what it was told last, and did not read
+            self._process.__exit__(None, None, None)
 
 
 def run(config: Settings, model: ReadModel, ends: Mapping[Place, int]) -> None:
@@ -126,8 +131,9 @@ def _say(said: dict[str, Any]) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """What to read stands on the input."""
-    ends = {(topic, number): end for topic, number, end in orjson.loads(sys.stdin.buffer.read())}
-    run(settings(), find(arguments[0]), ends)
+    config, model = settings(), find(arguments[0])
+    for line in sys.stdin.buffer:
+        run(config, model, {(topic, number): end for topic, number, end in orjson.loads(line)})
 
 
 if __name__ == "__main__":

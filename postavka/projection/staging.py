@@ -165,25 +165,27 @@ class Staging:
         self._run("SET LOCAL lock_timeout = 0")
 
     def _index(self, table: str) -> None:
+        """Indexes first, side by side; then the constraints that stand on them, and those of another kind."""
         old, new = f"{self._schema}.{table}", Identifier(self._staging, table)
-        for name, definition in self._rows(
-            "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint "
-            "WHERE conrelid = %s::regclass AND contype IN ('p', 'u', 'x') ORDER BY oid",
-            old,
-        ):
-            add = SQL("ALTER TABLE {} ADD CONSTRAINT {} ").format(new, Identifier(name))
-            self._run(add + SQL(definition))
         statements: list[Composed] = []
         for definition, here in self._rows(
             "SELECT pg_get_indexdef(i.indexrelid), format(' ON %%I.%%I USING ', n.nspname, c.relname) FROM pg_index i "
             "JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE i.indrelid = %s::regclass "
-            "AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid) ORDER BY i.indexrelid",
+            "WHERE i.indrelid = %s::regclass AND NOT i.indisexclusion ORDER BY i.indexrelid",
             old,
         ):
             before, _, behind = definition.partition(here)
             statements.append(SQL(before) + SQL(" ON {} USING ").format(new) + SQL(behind))
         self._side_by_side(statements)
+        for name, definition in self._rows(
+            "SELECT conname::text, CASE WHEN i.indisexclusion THEN pg_get_constraintdef(c.oid) ELSE "
+            "format('%%s USING INDEX %%I%%s%%s', CASE contype WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END, conname, "
+            "CASE WHEN condeferrable THEN ' DEFERRABLE' END, CASE WHEN condeferred THEN ' INITIALLY DEFERRED' END) END "
+            "FROM pg_constraint c JOIN pg_index i ON i.indexrelid = conindid "
+            "WHERE conrelid = %s::regclass AND contype IN ('p', 'u', 'x') ORDER BY c.oid",
+            old,
+        ):
+            self._run(SQL("ALTER TABLE {} ADD CONSTRAINT {} ").format(new, Identifier(name)) + SQL(definition))
 
     def _side_by_side(self, statements: Sequence[Composed]) -> None:
         """Two at a time, each made by one process. The three that PostgreSQL would give to one take a third longer, and
