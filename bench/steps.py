@@ -25,7 +25,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("publish: make and hand over", ("_publish_one", "(postavka/log/send.py")),
     ("publish: wait for the broker", ("(postavka/log/publisher.py",)),
     ("publish: read the store", ("read_events (postavka", "write_checkpoint", "publish_dead_letters")),
-    ("read headers and bodies", ("_sift (", "events/registry.py", "events/envelope.py", "to_record (")),
+    ("read headers and bodies", ("_sift (", "events/registry.py", "events/envelope.py")),
     (
         "find subjects and facts",
         ("find_subject", "gather", "services/reference/", "Gathered", "facts_from", "facts.of"),

@@ -8,7 +8,7 @@ Beside the standard attributes there are five of ours (CloudEvents allows lower-
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -84,11 +84,15 @@ class Envelope:
         return pairs
 
     @classmethod
-    def read(cls, headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
+    def read(cls, headers: Collection[tuple[str, bytes | None]]) -> Envelope:
         """From Kafka headers. Raises `EnvelopeError` naming the header that is missing or malformed; its value is not
         told, since it may be anything. A malformed `traceparent` is left out, as W3C wants it.
         """
-        found = header_map(headers)
+        return cls.of(header_map(headers))
+
+    @classmethod
+    def of(cls, found: Mapping[str, bytes]) -> Envelope:
+        """From what `header_map` gave. Raises like `read`."""
         _required(found, "ce_specversion", _version)
         return cls(
             id=_required(found, "ce_id", _text),
@@ -109,21 +113,31 @@ class EnvelopeError(ValueError):
     """Headers that make no envelope."""
 
 
-def header_map(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
+def header_map(headers: Collection[tuple[str, bytes | None]]) -> dict[str, bytes]:
     """Headers by name; of a repeated name the last counts; null values are left out."""
+    found = dict(headers)
+    if all(found.values()):  # faster than to ask each, and hardly ever not so
+        return found  # type: ignore[return-value]
     return {name: value for name, value in headers if value is not None}
 
 
-def trace_of(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
+def trace_in(found: Mapping[str, bytes]) -> str | None:
+    """The W3C trace context in what `header_map` gave; None without one, or with a malformed one."""
+    return _trace(found.get("traceparent"))
+
+
+def trace_of(headers: Collection[tuple[str, bytes | None]]) -> str | None:
     """The W3C trace context of a record; None without one, or with a malformed one."""
-    return _trace(header_map(headers).get("traceparent"))
+    return trace_in(header_map(headers))
 
 
 def rfc3339(moment: datetime) -> str:
     """UTC with microseconds and `Z`, the one form of a time in events."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _required(found: Mapping[str, bytes], name: str, parse: Callable[[bytes], T]) -> T:
@@ -153,7 +167,7 @@ def _text(raw: bytes) -> str:
     if not raw or len(raw) > LONGEST_ATTRIBUTE:
         raise _Malformed(f"has {len(raw)} bytes: 1 to {LONGEST_ATTRIBUTE} are taken")
     text = raw.decode()
-    if _CONTROL.search(text):
+    if not text.isprintable() and _CONTROL.search(text):
         raise _Malformed("has a control character")
     return text
 

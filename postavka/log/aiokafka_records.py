@@ -1,7 +1,8 @@
 """How aiokafka takes records out of what a fetch brought, made so that no record can stop a partition.
 
 The library's fetcher asks `MemoryRecords` for batches and each batch for its records. `install` puts `CarefulRecords`
-in its place, for every consumer of the process. Batches are still read by the library; what differs:
+in its place, for every consumer of the process, whose `getmany` gives records of ours then: one object for each instead
+of three. Batches are still read by the library; what differs:
 
 - A record with a header name that is not UTF-8 comes with `postavka-unreadable` in place of its headers. The library
   raises, with every fetch, for ever.
@@ -10,6 +11,7 @@ in its place, for every consumer of the process. Batches are still read by the l
   hold more than any memory.
 - A batch without records for readers (the marker of a transaction) comes as one record, told by `is_marker`. The
   library skips it silently, and a partition that ends in one would never count as handled.
+- A header's name ends at a NUL, as it does for librdkafka: all readers must see the same.
 
 Consumers must read uncommitted, as all of ours do.
 """
@@ -20,7 +22,7 @@ import asyncio
 import mmap
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -89,20 +91,26 @@ class CarefulBatch:
         return bool(self._batch.validate_crc())
 
     def __iter__(self) -> Iterator[Any]:
+        records = self._records()
+        if "\x00" in "".join([name for each in records for name, _ in each.headers]):
+            records = [_cut_at_nul(each) for each in records]
+        return iter(records)
+
+    def _records(self) -> Sequence[Any]:
         packed = memoryview(self._raw)[_HEADER_BYTES:]
         if self._given_up:
-            return iter([self._unreadable("is damaged: its checksum does not fit", bytes(packed))])
+            return [self._unreadable("is damaged: its checksum does not fit", bytes(packed))]
         if self._batch.is_control_batch:
-            return iter([self._instead(None, ((MARKER, b"1"),))])
+            return [self._instead(None, ((MARKER, b"1"),))]
         if not unpacks_within(self._batch.compression_type, packed, LARGEST_UNPACKED):
-            return iter([self._unreadable(f"unpacks to more than {LARGEST_UNPACKED} bytes", bytes(packed))])
+            return [self._unreadable(f"unpacks to more than {LARGEST_UNPACKED} bytes", bytes(packed))]
         try:
-            return iter(list(self._batch) or [self._instead(None, ((MARKER, b"1"),))])
+            return list(self._batch) or [self._instead(None, ((MARKER, b"1"),))]
         except Exception:  # a name that is not UTF-8, or anything else that the broker took and the library does not
             try:
-                return iter(self._one_by_one(packed))
+                return self._one_by_one(packed)
             except Exception as odd:
-                return iter([self._unreadable(f"can't be taken apart ({type(odd).__name__})", bytes(packed))])
+                return [self._unreadable(f"can't be taken apart ({type(odd).__name__})", bytes(packed))]
 
     def _one_by_one(self, packed: memoryview) -> list[CarefulRecord]:
         unpack = _UNPACK.get(self._batch.compression_type)
@@ -175,23 +183,30 @@ class CarefulRecords:
         return int(self._at + _LENGTH_AT + _LENGTH.size + length)
 
 
+class OurRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+    """What a fetch brought of one partition, for the fetcher: hands out records of ours."""
+
+    def _consumer_record(self, tp: TopicPartition, record: Any) -> Record:
+        return Record(
+            tp.topic,
+            tp.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            tuple(record.headers),
+        )
+
+
 def install() -> None:
-    """Let every aiokafka consumer of this process read carefully."""
+    """Let every aiokafka consumer of this process read carefully, and give `Record`s."""
     fetcher.MemoryRecords = CarefulRecords
+    fetcher.PartitionRecords = OurRecords
 
 
-def to_record(record: Any) -> Record:
-    """aiokafka's record as ours. A header's name ends at a NUL, as it does for librdkafka: all readers must see the
-    same."""
-    headers = tuple(record.headers)
-    if "\x00" in "".join([name for name, _ in headers]):
-        headers = cut_at_nul(headers)
-    return Record(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, headers)
-
-
-def cut_at_nul(headers: Iterable[tuple[str, bytes | None]]) -> RawHeaders:
-    """Headers whose names end at a NUL."""
-    return tuple((name.partition("\x00")[0], value) for name, value in headers)
+def _cut_at_nul(record: Any) -> CarefulRecord:
+    headers = tuple((name.partition("\x00")[0], value) for name, value in record.headers)
+    return CarefulRecord(record.offset, record.timestamp, record.timestamp_type, record.key, record.value, headers)
 
 
 def end_of_batch(settings: Settings, topic: str, partition: int, offset: int) -> int:

@@ -21,7 +21,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
-from postavka.log.aiokafka_records import CarefulRecord, CarefulRecords, cut_at_nul
+from postavka.log.aiokafka_records import CarefulRecord, CarefulRecords
 from postavka.log.connection import for_aiokafka
 from postavka.log.record import Piece
 from postavka.log.tail import TIMEOUT_SECONDS, TailUnread, first_offsets
@@ -65,15 +65,7 @@ def _wanted(batch: Any, first: int, end: int) -> Sequence[Any]:
         records = [each for each in records if first <= each.offset < end]
     if records and type(records[0]) is CarefulRecord:
         records = [each for each in records if not is_marker(each)]
-    if "\x00" in "".join([name for each in records for name, _ in each.headers]):
-        records = [_cut(each) for each in records]
     return records
-
-
-def _cut(record: Any) -> CarefulRecord:
-    """A header's name ends at a NUL, as it does for every other reader."""
-    headers = cut_at_nul(record.headers)
-    return CarefulRecord(record.offset, record.timestamp, record.timestamp_type, record.key, record.value, headers)
 
 
 @dataclass(frozen=True, slots=True)

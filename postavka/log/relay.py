@@ -20,7 +20,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -62,11 +61,12 @@ Positions = dict[tuple[str, int], int]
 
 def envelope_of(event: RecordedEvent, source: str) -> Envelope:
     """The envelope under which a stored event is published. Its id is `request/version`: the same on every try."""
+    subject = str(event.originator_id)
     return Envelope(
-        id=f"{event.originator_id}/{event.version}",
+        id=f"{subject}/{event.version}",
         source=source,
         type=event.type,
-        subject=str(event.originator_id),
+        subject=subject,
         time=event.time,
         clock=event.clock,
         causation=event.causation,
@@ -238,12 +238,12 @@ class Relay(threading.Thread):
                 self._woken.set()
                 break
             fresh = events[ours - first :]
-            found += [replace(event, position=position) for position, event in enumerate(fresh, ours)]
+            found += [RecordedEvent(*event[:-1], position) for position, event in enumerate(fresh, ours)]
         return found
 
     def _publish_one(self, publisher: Publisher, event: RecordedEvent, there: Positions) -> None:
-        key = str(event.originator_id).encode()
-        headers = envelope_of(event, self._source).headers()
+        envelope = envelope_of(event, self._source)
+        key, headers = envelope.subject.encode(), envelope.headers()
         for topic in (self._topic, self._copies.get(event.type)) if self._route is None else self._route(event):
             if topic is None or (
                 event.position <= self._skip_until

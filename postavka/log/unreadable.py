@@ -9,7 +9,7 @@ dead letter of it, and nobody takes the record for an event.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from operator import methodcaller
 from typing import TYPE_CHECKING
 
@@ -41,14 +41,12 @@ def headers_of(message: Message) -> RawHeaders:
         return ((UNREADABLE, NOT_UTF_8),)
 
 
-def why_unreadable(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
-    """Why nothing can be made of a record; None for a record like any other."""
-    for name, value in headers:
-        if name == UNREADABLE:
-            return (value or b"").decode("utf-8", "replace")
-    return None
+def why_unreadable(headers: Mapping[str, bytes]) -> str | None:
+    """Why nothing can be made of a record with these headers (`header_map`); None for a record like any other."""
+    said = headers.get(UNREADABLE)
+    return None if said is None else said.decode("utf-8", "replace")
 
 
 def is_marker(record: Record) -> bool:
     """Does it only say that an offset is taken? Whoever writes such a record himself has said nothing either."""
-    return record.headers == ((MARKER, b"1"),) and record.key is None and record.value is None
+    return record.value is None and record.key is None and record.headers == ((MARKER, b"1"),)

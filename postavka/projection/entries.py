@@ -3,13 +3,13 @@ their live projection, and their fold for a rebuild. What an event writes is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import psycopg
 
-from events.envelope import header_map, trace_of
+from events.envelope import header_map, trace_in
 from events.registry import MESSAGES, BadBody, UnknownType, read_fields
 from events.upcasting import newest_version
 from postavka.log.record import Piece, Record, partition_name
@@ -69,7 +69,7 @@ class Reading:
         topic: str,
         partition: int,
         offset: int,
-        headers: Iterable[tuple[str, bytes | None]],
+        headers: Collection[tuple[str, bytes | None]],
         value: bytes | None,
     ) -> None:
         """One record."""
@@ -103,7 +103,7 @@ class Reading:
                 # An outsider's headers may be anything; the stage that takes its records does not need these.
                 subject = said.get("ce_subject", b"").decode("utf-8", "replace")
                 time = said.get("ce_time", b"").decode("utf-8", "replace")
-            self.events += self.entries.take(newest, fields, subject, time, trace_of(said.items()))
+            self.events += self.entries.take(newest, fields, subject, time, trace_in(said))
         except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
             self.unread.append((topic, partition, offset, type_name.replace("\x00", "\\0"), _words(wrong)))
             # What an outsider wrote wrongly is a dead letter of the stage that takes it: one alarm is enough.

@@ -25,7 +25,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postavka import heart, tracing
-from postavka.log.aiokafka_records import install, to_record
+from postavka.log.aiokafka_records import install
 from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.pace import Pace
 from postavka.log.record import Record, partition_name
@@ -192,7 +192,7 @@ class LiveProjection:
         loop = asyncio.get_running_loop()
         while True:
             fetched = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
-            records = [to_record(record) for batch in fetched.values() for record in batch]
+            records = [record for batch in fetched.values() for record in batch]
             self._pace.fetched(self.consumer, bool(records))
             if not records:
                 continue
@@ -207,8 +207,7 @@ class LiveProjection:
                 self._busy_since = None
             took = time.monotonic() - started
             self._pace.handled(took)
-            for record in records:
-                self.handled[record.topic, record.partition] = record.offset
+            self.handled |= {(tp.topic, tp.partition): batch[-1].offset for tp, batch in fetched.items() if batch}
             self.last_batch = time.monotonic()
             metrics.RECORDS.labels(self.projection.name, "handled").inc(counted)
             metrics.BATCH_RECORDS.labels(self.projection.name).observe(len(records))

@@ -25,7 +25,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.transports import SchedulingStrategyT
 
-from postavka.log.aiokafka_records import install, to_record
+from postavka.log.aiokafka_records import install
 from postavka.log.connection import bootstrap, ssl_context
 from postavka.log.pace import Pace
 from postavka.log.record import Record, partition_name
@@ -38,16 +38,18 @@ LONGER = 1.3
 """So much longer records gather, at most, while there is more to do than the machine can."""
 
 TakePartitions = Callable[[Iterable[str]], Awaitable[Mapping[str, Mark]]]
-Fetched = list[Any]
-"""aiokafka's records of one fetch, in order within each partition."""
+Fetched = list[Record]
+"""Of one fetch, in order within each partition."""
 
 
 class WholeFetches(SchedulingStrategyT):  # type: ignore[misc]
-    """Hands on everything that a fetch brought as one item, under the first of its partitions."""
+    """Hands on everything that a fetch brought as one item, under the first of its partitions, with the last offset in
+    that one."""
 
-    def iterate(self, records: Mapping[TP, Fetched]) -> Iterator[tuple[TP, Fetched]]:
-        if records:
-            yield next(iter(records)), [record for batch in records.values() for record in batch]
+    def iterate(self, records: Mapping[TP, Fetched]) -> Iterator[tuple[TP, tuple[int, Fetched]]]:
+        for tp, first in records.items():
+            yield tp, (first[-1].offset, [record for batch in records.values() for record in batch])
+            break
 
 
 class AsItCame(faust.Schema):  # type: ignore[misc]
@@ -93,8 +95,8 @@ class StageConsumer(driver.Consumer):  # type: ignore[misc]
     async def verify_all_partitions_active(self) -> None:
         """Nothing: `postavka.stage.watchdog` looks at real progress."""
 
-    def _to_message(self, tp: TP, fetched: Fetched) -> Message:
-        offset = next(each.offset for each in reversed(fetched) if (each.topic, each.partition) == tuple(tp))
+    def _to_message(self, tp: TP, item: tuple[int, Fetched]) -> Message:
+        offset, fetched = item
         return Message(
             *(tp.topic, tp.partition, offset, 0.0, 0, None, None, fetched, None),
             tp=tp,
@@ -170,7 +172,7 @@ class FaustWorker:
         while len(found) < most and not self._queue.empty():
             found = found + self._queue.get_nowait()
         self._rest = found[most:]
-        return [to_record(each) for each in found[:most]]
+        return found[:most]
 
     def acknowledge(self, records: Iterable[Record], seconds: float = 0.0) -> None:
         """Their batch is committed, in so many seconds: Kafka's group offset may follow."""

@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 from eventsourcing.persistence import IntegrityError, InterfaceError, OperationalError
 
-from events.envelope import Envelope, EnvelopeError, header_map, trace_of
+from events.envelope import Envelope, EnvelopeError, header_map, trace_in
 from events.model import Decision, Event, Message, Unacceptable
 from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
 from events.upcasting import newest_version
@@ -78,6 +78,14 @@ class Outcome:
     """How often the batch had to be decided anew."""
     waits: list[float] = field(default_factory=list)
     """Seconds from each cause that is an event to what follows from it, by their clocks (`ce_time`)."""
+
+
+@dataclass(slots=True)
+class _Reached:
+    """How far a batch has got in one input partition: a mark that moves."""
+
+    offset: int
+    position: int
 
 
 class StageRunner:
@@ -146,8 +154,8 @@ class StageRunner:
     def _attempt(self, records: Sequence[Record], retried: DeadLetter | None) -> Outcome:
         for tries in range(MOST_TRIES):
             hopeful = tries == 0 and retried is None and bool(self.stage.begins)
-            names = {partition_name(record.topic, record.partition) for record in records}
-            if unknown := names - self.marks.keys():
+            places = {(record.topic, record.partition) for record in records}
+            if unknown := {partition_name(*place) for place in places} - self.marks.keys():
                 self.take_partitions(unknown)
             try:
                 outcome = _Work(self, records, retried, hopeful=hopeful).run()
@@ -234,7 +242,7 @@ class _Work:
         self.hopeful = hopeful
         self.batch = Batch()
         self.outcome = Outcome()
-        self.marks: dict[str, Mark] = {}
+        self.reached: dict[tuple[str, int], _Reached] = {}
         self.steps = tracing.Steps()
         self.unsure: set[UUID] = set()
         """Requests whose state was not asked of the store: another worker may have written since, or they may not be
@@ -249,8 +257,9 @@ class _Work:
         facts = self.stage.gather(incoming, self.runner.recorder, before)
         for each in incoming:
             self._decide(each, states, facts)
-        marks = self.runner.marks
-        self.batch.moved = {name: (marks[name], mark) for name, mark in self.marks.items() if mark != marks[name]}
+        before_it = self.runner.marks
+        marks = {partition_name(*place): Mark(each.offset, each.position) for place, each in self.reached.items()}
+        self.batch.moved = {name: (before_it[name], mark) for name, mark in marks.items() if mark != before_it[name]}
         if self.retried is not None and not self.batch.dead_letters:
             self.batch.retried = [self.retried.id]
         if self.batch.events or self.batch.moved or self.batch.retried:
@@ -258,7 +267,7 @@ class _Work:
                 self.batch.dead_letters = []
             self.outcome.first_position = self.runner.recorder.append(self.batch) + 1
         self.steps.end()
-        self.runner.marks.update(self.marks)
+        self.runner.marks.update(marks)
         self.runner.remember(states)
         self.outcome.events = self.batch.events
         return self.outcome
@@ -300,11 +309,11 @@ class _Work:
             if is_marker(record):
                 self.outcome.skipped += 1
                 continue
-            if (why := why_unreadable(record.headers)) is not None:
+            headers = header_map(record.headers)
+            if (why := why_unreadable(headers)) is not None:
                 self._refuse(record, "unreadable", why)
                 continue
             feed = self.runner.inputs[record.topic]
-            headers = header_map(record.headers)
             type_name = _type_name(headers, feed)
             if feed.from_stage and self._seen(record, headers):
                 continue
@@ -324,12 +333,14 @@ class _Work:
 
     def _advance(self, record: Record) -> bool:
         """Move the input's mark over this record; False when it was handled before."""
-        name = partition_name(record.topic, record.partition)
-        mark = self.marks.get(name) or self.runner.marks[name]
-        if record.offset <= mark.offset:
+        place = record.topic, record.partition
+        reached = self.reached.get(place)
+        if reached is None:
+            reached = self.reached[place] = _Reached(*self.runner.marks[partition_name(*place)])
+        if record.offset <= reached.offset:
             self.outcome.duplicates += 1
             return False
-        self.marks[name] = Mark(record.offset, mark.position)
+        reached.offset = record.offset
         return True
 
     def _seen(self, record: Record, headers: Mapping[str, bytes]) -> bool:
@@ -341,12 +352,11 @@ class _Work:
         except (KeyError, ValueError):
             self._refuse(record, "no-position", "an event without a position: not written by the stage's relay")
             return True
-        name = partition_name(record.topic, record.partition)
-        mark = self.marks[name]
-        if position <= mark.position:
+        reached = self.reached[record.topic, record.partition]
+        if position <= reached.position:
             self.outcome.duplicates += 1
             return True
-        self.marks[name] = Mark(mark.offset, position)
+        reached.position = position
         return False
 
     def _read(self, record: Record, feed: Input, type_name: str) -> Message | None:
@@ -426,6 +436,8 @@ class _Work:
         trace = self.steps.take(
             self.stage.name, record.topic, record.partition, record.offset, envelope.type, envelope.trace
         )
+        cause, correlation = envelope.reference, envelope.correlation or str(incoming.subject)
+        place = record.coordinates
         state, version, clock = current.state, current.version, current.clock
         for event in events:
             clock = self.runner.clock.tick(envelope.clock, clock)
@@ -438,9 +450,9 @@ class _Work:
                     encode(event),
                     now,
                     clock,
-                    envelope.reference,
-                    envelope.correlation or str(incoming.subject),
-                    record.coordinates,
+                    cause,
+                    correlation,
+                    place,
                     trace,
                 )
             )
@@ -480,7 +492,7 @@ def _envelope(record: Record, headers: Mapping[str, bytes], type_name: str, feed
     counts: an outside sender could push ours ahead for good."""
     if "ce_id" in headers:
         try:
-            envelope = Envelope.read(record.headers)
+            envelope = Envelope.of(headers)
             return envelope if feed.from_stage else replace(envelope, clock=0)
         except EnvelopeError:
             pass
@@ -490,5 +502,5 @@ def _envelope(record: Record, headers: Mapping[str, bytes], type_name: str, feed
         type=type_name,
         subject=(record.key or b"").decode("utf-8", "replace"),
         time=datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC),
-        trace=trace_of(record.headers),
+        trace=trace_in(headers),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from types import TracebackType
 from typing import Any
 
 import psycopg
@@ -33,3 +34,29 @@ def connect(conninfo: str, **options: Any) -> psycopg.Connection[Any]:
     connection = psycopg.connect(conninfo, **options)
     as_we_do(connection)
     return connection
+
+
+class Kept:
+    """A session in autocommit that is kept from one use to the next: to open one takes PostgreSQL as long as some
+    hundred statements. `with` gives it; after an error of PostgreSQL the next use has a new one. For one thread at a
+    time."""
+
+    def __init__(self, conninfo: str, **options: Any) -> None:
+        self._conninfo = conninfo
+        self._options = options
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def __enter__(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._conninfo, autocommit=True, **self._options)
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(error, psycopg.Error):
+            self.close()
+
+    def close(self) -> None:
+        """Again does nothing."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

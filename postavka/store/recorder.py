@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -31,8 +31,7 @@ from postavka.store.mark import Mark
 TRACKING_CONFLICT = "PV001"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEvent:
+class RecordedEvent(NamedTuple):
     """One event on its way into the store, or out of it (then with its position)."""
 
     originator_id: UUID
@@ -46,6 +45,7 @@ class RecordedEvent:
     input: str | None
     trace: str | None = None
     position: int = 0
+    """Last: a relay adds it to what was just committed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import psycopg
@@ -28,7 +28,7 @@ def stage_of(log: str) -> str:
 NULL = b"\xff(null)"
 """Stands for a header without a value: none of ours has such."""
 
-RawHeaders = Iterable[tuple[str, bytes | None]]
+RawHeaders = Collection[tuple[str, bytes | None]]
 
 
 class Foreign(ValueError):

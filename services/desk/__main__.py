@@ -24,7 +24,7 @@ from events.registry import BadBody, UnknownType, decode, encode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
 from postavka import heart, tracing
-from postavka.log.aiokafka_records import install, to_record
+from postavka.log.aiokafka_records import install
 from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.pace import Pace
 from postavka.log.publisher import Publisher
@@ -125,7 +125,7 @@ async def _answer(config: Settings, consumer: AIOKafkaConsumer, secret: bytes) -
     pace = Pace(GATHER_MS)
     while True:
         fetched = await consumer.getmany(timeout_ms=1_000, max_records=1_000)
-        records = [to_record(record) for batch in fetched.values() for record in batch]
+        records = [record for batch in fetched.values() for record in batch]
         pace.fetched(consumer, bool(records))
         if records:
             started = time.monotonic()

@@ -12,7 +12,6 @@ import os
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -190,7 +189,7 @@ def sift(record: Record, mark: Mark) -> tuple[Mark, Read | None, Unread | None]:
         type_name = headers["ce_type"].decode()
         if newest_version(type_name) not in TAKES and record.topic != OPS_EVENTS.name:
             return reached, None, None
-        envelope = Envelope.read(record.headers)
+        envelope = Envelope.of(headers)
         message = decode(type_name, record.value)
         return reached, (record, envelope, message, UUID(envelope.subject)), None
     except (KeyError, ValueError, EnvelopeError, UnknownType, BadBody) as wrong:
@@ -201,9 +200,10 @@ def sift(record: Record, mark: Mark) -> tuple[Mark, Read | None, Unread | None]:
 
 def _answer(record: Record) -> Read | None:
     """A distributor's answer, if billing can take it; what it can't take comes as a dead letter."""
-    if record.value is None or len(record.value) > LARGEST_BODY or why_unreadable(record.headers) is not None:
+    headers = header_map(record.headers)
+    if record.value is None or len(record.value) > LARGEST_BODY or why_unreadable(headers) is not None:
         return None
-    type_name = header_map(record.headers).get("ce_type", DistributorConfirmation.TYPE.encode())
+    type_name = headers.get("ce_type", DistributorConfirmation.TYPE.encode())
     try:
         answer = decode(type_name.decode("utf-8", "replace"), record.value)
     except (UnknownType, BadBody):
@@ -437,7 +437,7 @@ class _Work:
         numbered = []
         for event in events:
             versions[event.originator_id] = version = versions.get(event.originator_id, 0) + 1
-            numbered.append(replace(event, version=version))
+            numbered.append(event._replace(version=version))
         return numbered
 
     def _notice(self, news: News) -> Notice:

@@ -62,6 +62,8 @@ class OpsService:
         counted = metrics.RELAYED.labels(SCHEMA).inc
         self.relay = Relay(config, recorder, OPS_EVENTS.name, SOURCE, {}, counted)
         self._sender = Sender(config, SOURCE)
+        self._sending = giving_way.Kept(self._url, application_name="postavka-ops")
+        self._looking = giving_way.Kept(self._url, application_name="postavka-ops", options=SEES_ALL)
         self.trouble: str | None = None
         self.queues: list[Queue] = []
 
@@ -96,7 +98,7 @@ class OpsService:
 
     def send_corrections(self) -> int:
         """Send what is not sent; marked only after the broker has it, so that a crash repeats and never loses."""
-        with giving_way.connect(self._url, autocommit=True) as connection:
+        with self._sending as connection:
             unsent = unsent_corrections(connection)
             for row in unsent:
                 self._sender.send_raw(row["topic"], row["key"], row["value"], headers_of(row["headers"]))
@@ -112,7 +114,7 @@ class OpsService:
             await asyncio.sleep(pause_after(time.monotonic() - started, LOOK_SECONDS))
 
     def _count(self) -> None:
-        with giving_way.connect(self._url, autocommit=True, options=SEES_ALL) as connection:
+        with self._looking as connection:
             self.queues = queues(connection, self._limits)
             note_day(connection, self.queues)
             for queue in self.queues:

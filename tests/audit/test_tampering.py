@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -159,7 +158,7 @@ def remake(log: Log, events: list[RecordedEvent]) -> None:
 
 def test_an_edited_record_is_named(signed: Log):
     events = events_of(signed)
-    events[12] = replace(events[12], body=b'{"withdrawn_by":"boris","reason":null}')
+    events[12] = events[12]._replace(body=b'{"withdrawn_by":"boris","reason":null}')
     remake(signed, events)
     kind, position, message = the_finding(signed, "topic")
     assert (kind, position) == ("edited", 13)
@@ -176,8 +175,8 @@ def test_a_deleted_and_a_missing_last_record_are_named(signed: Log):
 
 def test_an_inserted_record_is_named(signed: Log):
     events = events_of(signed)
-    new = replace(events[12], version=999)
-    moved = [replace(event, position=event.position + 1) for event in events[12:]]
+    new = events[12]._replace(version=999)
+    moved = [event._replace(position=event.position + 1) for event in events[12:]]
     remake(signed, [*events[:12], new, *moved])
     first = signed.findings()[0]
     assert (first.copy, first.kind, first.position) == ("topic", "inserted", 13)
@@ -187,7 +186,7 @@ def test_swapped_records_are_named(signed: Log):
     events = events_of(signed)
     one, other = events[12], events[16]
     swapped = [*events]
-    swapped[12], swapped[16] = replace(other, position=13), replace(one, position=17)
+    swapped[12], swapped[16] = other._replace(position=13), one._replace(position=17)
     remake(signed, swapped)
     found = [(each.copy, each.kind, each.position) for each in signed.findings()]
     assert found == [("topic", "swapped", 13), ("topic", "swapped", 17)]
@@ -206,10 +205,10 @@ def test_what_no_relay_wrote_is_named(signed: Log):
     signed.produce(producer, event)  # a late duplicate: harmless
     producer.flush(30)
     assert signed.findings() == []
-    signed.produce(producer, replace(event, body=b"{}"))
+    signed.produce(producer, event._replace(body=b"{}"))
     signed.produce(producer, event, headers=[("ce_source", b"/evil"), ("ce_position", b"31")])
     signed.produce(producer, event, headers=[])
-    signed.produce(producer, replace(event, position=10**15))
+    signed.produce(producer, event._replace(position=10**15))
     producer.flush(30)
     found = [(each.kind, each.position) for each in signed.findings()]
     assert found == [("duplicate", 1), ("foreign", None), ("foreign", None), ("inserted", 10**15)]

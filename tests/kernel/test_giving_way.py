@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from postavka.runtime import share
 from postavka.runtime.share import Division, Share, division
-from postavka.store.giving_way import MOST
+from postavka.store.giving_way import MOST, Kept
 from tests.kernel.test_tether import may_go_first
 
 OPEN = """
@@ -50,6 +51,26 @@ def test_sessions_give_way_as_the_program_they_work_for(
         sessions = [psutil.Process(int(pid)) for pid in program.stdout.readline().split()]
         assert [(each.name(), each.nice()) for each in sessions] == [("postgres", of_sessions)] * 2
         program.communicate()
+
+
+def test_a_session_is_kept_until_it_breaks(database: str) -> None:
+    kept = Kept(database, application_name="kept")
+    with kept as first:
+        pass
+    with kept as again:
+        assert again is first
+    for what in ("SELECT 1 / 0", "SELECT pg_terminate_backend(pg_backend_pid())"):
+        with pytest.raises(psycopg.Error), kept as broken:
+            broken.execute(what)
+        assert broken.closed
+        with kept as fresh:
+            assert fresh is not broken
+            assert fresh.execute("SELECT 1").fetchone() == (1,)
+    with pytest.raises(ValueError, match="ours"), kept as whole:
+        raise ValueError("ours")
+    assert not whole.closed
+    kept.close()
+    assert whole.closed
 
 
 def test_no_group_is_made_where_niceness_counts_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

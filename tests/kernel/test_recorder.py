@@ -91,8 +91,8 @@ def test_an_event_comes_back_as_it_went_in(recorder: EventRecorder) -> None:
         TRACE,
     )
     assert recorder.append(Batch([went])) == 0
-    assert recorder.load([request]) == {request: [replace(went, position=1)]}
-    assert recorder.read(0, 10) == [replace(went, position=1)]
+    assert recorder.load([request]) == {request: [went._replace(position=1)]}
+    assert recorder.read(0, 10) == [went._replace(position=1)]
     assert recorder.load([request])[request][0].time.utcoffset() is not None
 
 
@@ -100,7 +100,7 @@ def test_what_an_event_does_not_have_stays_absent(recorder: EventRecorder) -> No
     bare = RecordedEvent(uuid4(), 1, "T.v1", b"{}", datetime(1999, 1, 1, tzinfo=UTC), 0, None, None, None)
     recorder.append(Batch([bare]))
     (back,) = recorder.read(0, 1)
-    assert back == replace(bare, position=1)
+    assert back == bare._replace(position=1)
     assert (back.causation, back.correlation, back.input, back.trace) == (None, None, None, None)
 
 

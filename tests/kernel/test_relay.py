@@ -8,7 +8,6 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -185,7 +184,7 @@ def test_events_that_are_written_while_it_runs_follow(
 def feed(relay: Relay, recorder: EventRecorder, count: int, requests: Sequence[UUID] = ()) -> list[RecordedEvent]:
     """Commit so many events more, and hand them over as a stage does: as they were before they had a position."""
     stored = fill(recorder, count, requests)
-    relay.feed([replace(each, position=0) for each in stored], stored[0].position)
+    relay.feed([each._replace(position=0) for each in stored], stored[0].position)
     return stored
 
 
@@ -228,9 +227,9 @@ def test_what_was_published_before_it_was_handed_over_is_not_published_again(
         first = fill(recorder, 4, [request])
         relay.wake()
         until(has_published(relay, 4), "the store was read")
-        relay.feed([replace(each, position=0) for each in first], 1)
+        relay.feed([each._replace(position=0) for each in first], 1)
         fifth = fill(recorder, 1, [request])
-        relay.feed([replace(each, position=0) for each in [*first[2:], *fifth]], 3)
+        relay.feed([each._replace(position=0) for each in [*first[2:], *fifth]], 3)
         until(has_published(relay, 5), "what is new in it is published")
     assert [position(each) for each in on_topic(settings, topic)] == [1, 2, 3, 4, 5]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -96,7 +95,7 @@ class Log:
         body = encode(DistributorConfirmation(request_id=request_id, confirmation_id=number, accepted=True))
         topic = confirmations_of(distributor)
         record = Record(topic, 0, self._offset(topic), 1_000, str(request_id).encode(), body, ())
-        return replace(record, **changes)
+        return record._replace(**changes)
 
     def dead_letter(self, of: Record, code: str = "bad-body", reason: str = "accepted: Field required") -> Record:
         facts = {
@@ -180,7 +179,7 @@ def test_what_was_read_is_not_told_again(notices: Notices, outbox: Outbox, log: 
     notices.project(records)
     assert notices.project(records) == 0
     assert opened(outbox).project(records) == 0
-    late = [replace(record, offset=record.offset + 100) for record in records]
+    late = [record._replace(offset=record.offset + 100) for record in records]
     assert notices.project(late) == 0, "late duplicates of a replaced relay, by their position"
     assert len(outbox.rows()) == 2
 
@@ -276,7 +275,7 @@ def test_a_record_that_could_not_be_read_is_answered_to_its_sender(notices: Noti
 
 
 def test_dead_letters_of_others_are_nobodys_news(notices: Notices, outbox: Outbox, log: Log):
-    foreign = replace(log.answer(uuid4(), "c-1"), topic="commands.requests")
+    foreign = log.answer(uuid4(), "c-1")._replace(topic="commands.requests")
     notices.project([log.dead_letter(foreign)])
     assert told(outbox) == []
 
@@ -361,7 +360,7 @@ def test_a_new_distributor_makes_the_process_start_anew(outbox: Outbox, sample: 
 def test_what_cannot_be_read_is_kept_and_stops_nothing(notices: Notices, outbox: Outbox, log: Log):
     request = uuid4()
     good = [log.event(request, event) for event in THROUGH]
-    bad = replace(log.event(request, confirmed()), value=b"{")
+    bad = log.event(request, confirmed())._replace(value=b"{")
     notices.project([*good, bad])
     (row,) = outbox.connection.execute("SELECT * FROM unread").fetchall()
     assert (row["topic"], row["type"]) == ("billing.events", "DistributorConfirmed.v1")

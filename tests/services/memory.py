@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -65,7 +65,7 @@ class MemoryStore:
             if event.version != known[event.originator_id]:
                 raise IntegrityError(f"{event.originator_id} has moved on")
         for position, event in enumerate(batch.events, before + 1):
-            placed = replace(event, position=position)
+            placed = event._replace(position=position)
             self.events.append(placed)
             self._versions[event.originator_id].append(placed)
         self.claims |= {(claim.kind, claim.value): claim.originator_id for claim in batch.claims}

@@ -512,7 +512,7 @@ class Procedure(RuleBasedStateMachine):
         if topics:
             records = self.log.topics[data.draw(ONE(topics))]
             again = data.draw(ONE(records))
-            records.append(replace(again, offset=len(records)))
+            records.append(again._replace(offset=len(records)))
 
     # What machines do
 
@@ -558,7 +558,7 @@ class Procedure(RuleBasedStateMachine):
         """A relay that was replaced while it was paused writes what it had in hand."""
         records = self.log.topics[f"{stage}.events"]
         if records:
-            records.append(replace(data.draw(ONE(records)), offset=len(records)))
+            records.append(data.draw(ONE(records))._replace(offset=len(records)))
 
     @rule()
     def settle_now(self) -> None:
