@@ -66,7 +66,7 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[
 
 
 def _no_number(value: object) -> object:
-    if isinstance(value, float | int):
+    if isinstance(value, (float, int)):  # for every sum: a union of types would be made anew each time
         raise ValueError('money is written as a string: "12500.00"')
     return value
 
