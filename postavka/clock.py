@@ -22,7 +22,7 @@ class Clock:
 
     def tick(self, *seen: int) -> int:
         """The next reading: later than every earlier one and than all of `seen`."""
-        self._last = max(self._now_ms() << COUNTER_BITS, self._last + 1, *(clock + 1 for clock in seen))
+        self._last = max(self._now_ms() << COUNTER_BITS, self._last + 1, max(seen, default=0) + 1)
         return self._last
 
 

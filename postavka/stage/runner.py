@@ -185,7 +185,7 @@ class StageRunner:
                 cached = self._cache.get(subject)
                 if cached is not None:
                     self._cache.move_to_end(subject)
-                    found[subject] = replace(cached)
+                    found[subject] = RequestState(cached.state, cached.version, cached.clock)
         missing = set()
         for subject in wanted - found.keys():
             if subject in new:
@@ -371,7 +371,7 @@ class _Work:
         except UnknownType as unknown:
             self._refuse(record, "unknown-type", str(unknown))
             return None
-        request_id = getattr(message, "request_id", None)
+        request_id = _request_of(message)
         if request_id is not None and feed.keyed_by_request and record.key != str(request_id).encode():
             self._refuse(record, "wrong-key", "the record's key must be the request id in lower case", request_id)
             return None
@@ -385,7 +385,7 @@ class _Work:
             subjects = [None] * len(read)
         incoming = []
         for (record, envelope, message), found in zip(read, subjects, strict=True):
-            subject = found or getattr(message, "request_id", None) or _uuid(envelope.subject)
+            subject = found or _request_of(message) or _uuid(envelope.subject)
             if subject is None:
                 self._refuse(record, "no-subject", f"{envelope.subject!r} is not a request id")
             else:
@@ -478,6 +478,12 @@ def _type_name(headers: Mapping[str, bytes], feed: Input) -> str:
     if raw is None:
         return feed.default_type or ""
     return raw.decode("utf-8", "replace")
+
+
+def _request_of(message: Message) -> UUID | None:
+    """The request that a message names, if it names one. Pydantic takes long to say that there is no such field."""
+    named: UUID | None = message.request_id if "request_id" in type(message).model_fields else None  # type: ignore[attr-defined]
+    return named
 
 
 def _uuid(text: str) -> UUID | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from events.reference import Company
@@ -178,8 +179,10 @@ def quoted(value: str) -> str:
     return inside(value).replace('"', "&quot;")
 
 
+@lru_cache(maxsize=2_000)
 def text(value: str, limit: int) -> str:
-    """Text from outside, as it stands between the quotes of an attribute (`one_line`)."""
+    """Text from outside, as it stands between the quotes of an attribute (`one_line`). Names and addresses of the same
+    companies and products come again and again."""
     return quoted(one_line(value, limit))
 
 

@@ -27,6 +27,7 @@ from events.billing import DistributorConfirmed, DistributorDeclined, InvoiceIss
 from events.commands import DeclineDocument, KitManufactured, ReportDispatch, ReportRendering, SignDocument
 from events.model import Channel, Decision, Delivery, Event, Reason, Unacceptable
 from events.reference import Partner
+from events.registry import encode
 from events.request import RequestWithdrawn
 from events.shipping import (
     Basis,
@@ -54,8 +55,9 @@ from services.documents.paper import Paper, paper_of, sha256
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable, Verified
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-UNPACKED = 1_000
-"""Facts of sales that are kept unpacked, 6 kB each."""
+UNPACKED = 5_000
+"""Facts of sales that are kept unpacked, 6 kB each: with thousands on their way a sale's are still there when its kit
+comes."""
 MAX_BASES = 8
 """Words of billing held before the approval. Billing gives one; more than this is not billing."""
 MAX_SIGNATURES = 20
@@ -172,7 +174,7 @@ class Sale:
     @classmethod
     def of(cls, opened: ShippingOpened, invoice: Invoice | None) -> Sale:
         """The sale as it starts."""
-        return cls(opened.model_dump_json().encode(), invoice=invoice)
+        return cls(encode(opened), invoice=invoice)
 
     @property
     def facts(self) -> ShippingOpened:
