@@ -13,7 +13,7 @@ of three. Batches are still read by the library; what differs:
   library skips it silently, and a partition that ends in one would never count as handled.
 - A header's name ends at a NUL, as it does for librdkafka: all readers must see the same.
 
-Consumers must read uncommitted, as all of ours do.
+Consumers must read uncommitted, and take keys and values as they are, as all of ours do.
 """
 
 from __future__ import annotations
@@ -91,12 +91,10 @@ class CarefulBatch:
         return bool(self._batch.validate_crc())
 
     def __iter__(self) -> Iterator[Any]:
-        records = self._records()
-        if "\x00" in "".join([name for each in records for name, _ in each.headers]):
-            records = [_cut_at_nul(each) for each in records]
-        return iter(records)
+        return iter(cut_at_nul(self.uncut()))
 
-    def _records(self) -> Sequence[Any]:
+    def uncut(self) -> Sequence[Any]:
+        """Its records, names of headers as they are."""
         packed = memoryview(self._raw)[_HEADER_BYTES:]
         if self._given_up:
             return [self._unreadable("is damaged: its checksum does not fit", bytes(packed))]
@@ -204,7 +202,14 @@ def install() -> None:
     fetcher.PartitionRecords = OurRecords
 
 
-def _cut_at_nul(record: Any) -> CarefulRecord:
+def cut_at_nul(records: Sequence[Any]) -> Sequence[Any]:
+    """Records whose headers' names end at a NUL. All are asked at once: one by one it takes twice as long."""
+    if "\x00" not in "".join([name for each in records for name, _ in each.headers]):
+        return records
+    return [_cut(each) for each in records]
+
+
+def _cut(record: Any) -> CarefulRecord:
     headers = tuple((name.partition("\x00")[0], value) for name, value in record.headers)
     return CarefulRecord(record.offset, record.timestamp, record.timestamp_type, record.key, record.value, headers)
 

@@ -21,7 +21,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
-from postavka.log.aiokafka_records import CarefulRecord, CarefulRecords
+from postavka.log.aiokafka_records import CarefulBatch, CarefulRecord, CarefulRecords, cut_at_nul
 from postavka.log.connection import for_aiokafka
 from postavka.log.record import Piece
 from postavka.log.tail import TIMEOUT_SECONDS, TailUnread, first_offsets
@@ -60,12 +60,12 @@ def read_pieces(settings: Settings, start: Mapping[Place, int], ends: Mapping[Pl
 def _wanted(batch: Any, first: int, end: int) -> Sequence[Any]:
     """Records of a batch that lie in the range, markers left out. All is asked of the batch: record by record it would
     take a fifth of the reading."""
-    records: list[Any] = list(batch)
+    records: Sequence[Any] = batch.uncut() if isinstance(batch, CarefulBatch) else list(batch)
     if batch.base_offset < first or batch.next_offset > end:  # a batch is fetched whole
         records = [each for each in records if first <= each.offset < end]
     if records and type(records[0]) is CarefulRecord:
         records = [each for each in records if not is_marker(each)]
-    return records
+    return cut_at_nul(records)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ RawHeaders = tuple[tuple[str, bytes | None], ...]
 class Record(NamedTuple):
     """One record. `timestamp_ms` is the broker's or producer's, in milliseconds since 1970.
 
-    A tuple, as all that is made for every record or event: a frozen dataclass takes three times as long to make.
+    A tuple: a frozen dataclass takes three times as long to make, and one is made for every record.
     """
 
     topic: str

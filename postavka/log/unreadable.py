@@ -41,10 +41,15 @@ def headers_of(message: Message) -> RawHeaders:
         return ((UNREADABLE, NOT_UTF_8),)
 
 
-def why_unreadable(headers: Mapping[str, bytes]) -> str | None:
-    """Why nothing can be made of a record with these headers (`header_map`); None for a record like any other."""
-    said = headers.get(UNREADABLE)
-    return None if said is None else said.decode("utf-8", "replace")
+def why_unreadable(headers: RawHeaders, found: Mapping[str, bytes] | None = None) -> str | None:
+    """Why nothing can be made of a record; None for a record like any other. `found`: what `header_map` has made of
+    its headers, if that is at hand: then they are gone through only where one of them is missing in it."""
+    if found is not None and len(found) == len(headers) and UNREADABLE not in found:
+        return None
+    for name, value in headers:
+        if name == UNREADABLE:
+            return (value or b"").decode("utf-8", "replace")
+    return None
 
 
 def is_marker(record: Record) -> bool:

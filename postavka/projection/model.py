@@ -59,7 +59,7 @@ class CatchingUp(Protocol):
 class ReadModel:
     """A read model: tables of one schema that are a fold of topics.
 
-    `address` is where this object is found, `module:name`: each share of a rebuild is a process of its own.
+    `address` is where this object is found, `module:name`: the processes of a rebuild look for it there.
     `tables`: each with its key if rows of two partitions may be one (what each of them says is put together), or with
     nothing if they can't. `live` makes the live projection with its tables in the schema that it is told; it is told
     how far they have got, too. `reached` is for a projection that keeps its marks elsewhere and does more than fold: it

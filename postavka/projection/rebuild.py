@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ from postavka.log.record import partition_name
 from postavka.log.tail import end_offsets, read_messages_to_end, to_record
 from postavka.projection.model import CatchingUp, ReadModel, Unread
 from postavka.projection.share import Answer, Folder, Place
-from postavka.projection.staging import Staging
+from postavka.projection.staging import Staging, taken
 from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.store.mark import Mark
 
@@ -76,7 +77,7 @@ def rebuild(
     """Build anew and swap. Safe to run while everything works; two at once wait for each other. An interrupted one
     leaves the old tables as they are."""
     started = time.monotonic()
-    processes = processes or min(2, os.cpu_count() or 1)
+    processes = min(processes or min(2, os.cpu_count() or 1), PARTITIONS)
     with ExitStack() as opened:
         # They start while the tables are made: it takes them a third of a second.
         folders = [opened.enter_context(Folder(config, model)) for _ in range(processes)]
@@ -157,23 +158,24 @@ def _ends(
 
 
 def _fill(model: ReadModel, ends: Mapping[Place, int], told: Told, folders: Sequence[Folder]) -> _Read:
-    """Every folder folds its shares in a thread of ours that waits for it. Ends the folders."""
+    """Each folder has a thread of ours that waits for it, and takes the next share when it has folded one. Ends the
+    folders."""
     total = sum(ends.values())
     done: dict[int, int] = {}
+    shares = deque(_shares(total, len(folders)))
 
-    def work(folder: Folder, shares: Sequence[Sequence[int]]) -> list[Answer]:
+    def work(folder: Folder) -> list[Answer]:
         last: list[Answer] = []
-        for share in shares:
+        while (share := taken(shares)) is not None:
             for answer in folder.fold(_within(ends, model, share)):
                 done[share[0]] = answer.records
             last.append(answer)
         return last
 
     whole = _Read()
-    shares = _shares(total, len(folders))
     with ThreadPoolExecutor(len(folders)) as pool:
-        waiting = {pool.submit(work, folder, shares[first :: len(folders)]) for first, folder in enumerate(folders)}
         try:
+            waiting = {pool.submit(work, folder) for folder in folders}
             while waiting:
                 finished, waiting = wait(waiting, TELL_SECONDS, FIRST_COMPLETED)
                 for answer in chain.from_iterable(each.result() for each in finished):
@@ -183,6 +185,9 @@ def _fill(model: ReadModel, ends: Mapping[Place, int], told: Told, folders: Sequ
                     whole.unread += answer.unread
                 told("records", sum(done.values()), total)
         finally:
+            shares.clear()
+            for folder in folders:
+                folder.kill()
             for folder in folders:
                 folder.close()
     return whole

@@ -84,9 +84,13 @@ class Folder:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def kill(self) -> None:
+        """End it, whatever it does; waits for nothing."""
+        self._process.kill()
+
     def close(self) -> None:
         """End it; again does nothing."""
-        self._process.kill()
+        self.kill()
         with suppress(BrokenPipeError):  # what it was told last, and did not read
             self._process.__exit__(None, None, None)
 

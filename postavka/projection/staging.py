@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
 from postavka.store import giving_way
+
+T = TypeVar("T")
 
 WHILE_COPYING = "toast_tuple_target = 8160"
 """Rows that fit into a page are copied as they are: compressing them takes as long as all the rest of COPY."""
@@ -195,7 +197,7 @@ class Staging:
         def work(connection: psycopg.Connection[Any]) -> None:
             try:
                 connection.execute("SET max_parallel_maintenance_workers = 0")
-                while (statement := _taken(waiting)) is not None:
+                while (statement := taken(waiting)) is not None:
                     connection.execute(statement)
                 connection.execute("RESET max_parallel_maintenance_workers")
             except BaseException:
@@ -268,7 +270,8 @@ class Staging:
         self._connection.execute(statement, parameters or None)  # type: ignore[arg-type]
 
 
-def _taken(waiting: deque[Composed]) -> Composed | None:
+def taken(waiting: deque[T]) -> T | None:
+    """The next one, for several threads; None when there is none left."""
     try:
         return waiting.popleft()
     except IndexError:

@@ -47,9 +47,9 @@ class WholeFetches(SchedulingStrategyT):  # type: ignore[misc]
     that one."""
 
     def iterate(self, records: Mapping[TP, Fetched]) -> Iterator[tuple[TP, tuple[int, Fetched]]]:
-        for tp, first in records.items():
+        if records:
+            tp, first = next(iter(records.items()))
             yield tp, (first[-1].offset, [record for batch in records.values() for record in batch])
-            break
 
 
 class AsItCame(faust.Schema):  # type: ignore[misc]

@@ -310,7 +310,7 @@ class _Work:
                 self.outcome.skipped += 1
                 continue
             headers = header_map(record.headers)
-            if (why := why_unreadable(headers)) is not None:
+            if (why := why_unreadable(record.headers, headers)) is not None:
                 self._refuse(record, "unreadable", why)
                 continue
             feed = self.runner.inputs[record.topic]

@@ -38,8 +38,8 @@ def connect(conninfo: str, **options: Any) -> psycopg.Connection[Any]:
 
 class Kept:
     """A session in autocommit that is kept from one use to the next: to open one takes PostgreSQL as long as some
-    hundred statements. `with` gives it; after an error of PostgreSQL the next use has a new one. For one thread at a
-    time."""
+    hundred statements. `with` gives it, or a new one after an error of PostgreSQL, and when the old one has ended. For
+    one thread at a time."""
 
     def __init__(self, conninfo: str, **options: Any) -> None:
         self._conninfo = conninfo
@@ -47,12 +47,21 @@ class Kept:
         self._connection: psycopg.Connection[Any] | None = None
 
     def __enter__(self) -> psycopg.Connection[Any]:
-        if self._connection is None or self._connection.closed:
+        if self._connection is not None:
+            try:
+                for _ in ("its last words", "its end"):  # if PostgreSQL has ended it meanwhile; the second raises
+                    self._connection.pgconn.consume_input()
+            except psycopg.Error:
+                self.close()
+        if self._connection is None:
             self._connection = connect(self._conninfo, autocommit=True, **self._options)
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(error, psycopg.Error):
+        used = self._connection
+        if used is not None and (
+            isinstance(error, psycopg.Error) or used.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+        ):
             self.close()
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ from postavka.store.migration import migrate
 from services.audit import keys
 from services.audit.evidence import EvidenceFiles
 from services.audit.figures import BROKEN, ODDITIES, UNSIGNED, UNSIGNED_SECONDS
-from services.audit.logs import LOGS, Foreign, leaf_hash, leaf_of_message, position_of, stage_of
+from services.audit.logs import LOGS, Foreign, digest_of, position_of, stage_of
 from services.audit.merkle import Tree
 from services.audit.settings import AuditSettings
 from services.audit.store import (
@@ -200,12 +200,13 @@ class Follower:
         if offset < self._next[name, partition]:  # reading began anew; pausing would go back to where it was before
             self._consumer.seek(TopicPartition(name, partition, offset + 1))
         self._next[name, partition] = offset + 1
+        key, headers, value = message.key(), headers_of(message), message.value()
         try:
-            position = position_of(name, message.key(), headers_of(message), message.value())
+            position = position_of(name, key, headers, value)
         except Foreign as why:
             self._note(message, f"foreign: {why}", None)
             return
-        leaf = leaf_hash(leaf_of_message(message))
+        _, leaf = digest_of(key, value, headers)
         if position <= followed.tree.size:
             known = followed.tree.leaf(position - 1)
         else:

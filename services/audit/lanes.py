@@ -223,10 +223,10 @@ def coordinates_of(record: KafkaMessage) -> str:
 
 def type_of(record: KafkaMessage, feed: Input) -> str:
     """As a stage's runner reads it; nothing for what it can't read."""
-    headers = header_map(headers_of(record))
+    headers = headers_of(record)
     if why_unreadable(headers) is not None:
         return ""
-    raw = headers.get("ce_type")
+    raw = header_map(headers).get("ce_type")
     return raw.decode("utf-8", "replace") if raw is not None else feed.default_type or ""
 
 

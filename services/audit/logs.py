@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -14,7 +16,7 @@ from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.log.relay import envelope_of
 from postavka.log.unreadable import headers_of
 from postavka.store.recorder import SELECT_EVENTS, RecordedEvent
-from services.audit.verifier import leaf_data, leaf_hash
+from services.audit.verifier import LEAF_PREFIX, leaf_data, leaf_hash
 
 LOGS = tuple(topic.name for topic in (*STAGE_TOPICS, OPS_EVENTS))
 """Topics whose events have positions, each written by one relay."""
@@ -27,6 +29,9 @@ def stage_of(log: str) -> str:
 
 NULL = b"\xff(null)"
 """Stands for a header without a value: none of ours has such."""
+LEAF_BEGIN = b"\x00" + LEAF_PREFIX
+"""Of what a leaf's hash is made of (RFC 9162, 2.1.1)."""
+LONG_NAME = 64
 
 RawHeaders = Collection[tuple[str, bytes | None]]
 
@@ -59,6 +64,40 @@ def leaf_of_message(message: Message) -> bytes:
     return leaf_of_record(message.key(), headers_of(message), message.value())
 
 
+def digest_of(key: bytes | None, value: bytes | None, headers: RawHeaders) -> tuple[int | None, bytes]:
+    """The position that a record says it has, and its leaf hash: `leaf_hash(leaf_of_record(…))`, made for millions."""
+    position = None
+    key, value = key or b"", value or b""
+    parts = [LEAF_BEGIN, len(key).to_bytes(4, "big"), key, len(headers).to_bytes(4, "big")]
+    for name, content in headers:
+        if content is None:
+            content = NULL
+        elif name == "ce_position":
+            position = _number(content)
+        parts += (named(name), len(content).to_bytes(4, "big"), content)
+    parts += (len(value).to_bytes(4, "big"), value)
+    return position, hashlib.sha256(b"".join(parts)).digest()
+
+
+def named(name: str) -> bytes:
+    """A header's name as a leaf has it, its length before it. Those of foreign records may be long."""
+    return _name(name) if len(name) < LONG_NAME else _name.__wrapped__(name)
+
+
+@lru_cache(maxsize=200)
+def _name(name: str) -> bytes:
+    raw = name.encode()
+    return len(raw).to_bytes(4, "big") + raw
+
+
+def _number(value: bytes) -> int | None:
+    try:
+        number = int(value)
+    except ValueError:
+        return None
+    return number if number > 0 else None
+
+
 def leaf_of_event(log: str, event: RecordedEvent) -> bytes:
     """Canonical form of a stored event: that of the record which the relay makes of it."""
     envelope = envelope_of(event, f"/postavka/{stage_of(log)}")
@@ -78,4 +117,15 @@ def stored_events(connection: psycopg.Connection[Any], log: str, after: int = 0)
             yield RecordedEvent(*row)
 
 
-__all__ = ["LOGS", "Foreign", "leaf_hash", "leaf_of_event", "leaf_of_message", "position_of", "stage_of"]
+__all__ = [
+    "LEAF_BEGIN",
+    "LOGS",
+    "Foreign",
+    "digest_of",
+    "leaf_hash",
+    "leaf_of_event",
+    "leaf_of_message",
+    "named",
+    "position_of",
+    "stage_of",
+]

@@ -11,8 +11,9 @@ from postavka.log.tail import TIMEOUT_SECONDS, read_messages_to_end
 from postavka.log.unreadable import headers_of
 from postavka.settings import PARTITIONS, Settings
 from services.audit.findings import Findings
+from services.audit.logs import digest_of
 from services.audit.reading import reading
-from services.audit.stored_and_published import digest_of, stored_digests
+from services.audit.stored_and_published import stored_digests
 
 ONLY_ORDERS = SQL("AND topic LIKE 'ManufacturingOrdered.%%'")
 

@@ -8,13 +8,11 @@ They are the leaves of the log's Merkle tree: what was signed of it is checked o
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -24,12 +22,11 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from postavka.log.bulk import read_pieces
 from postavka.log.partitioner import partition_of
-from postavka.log.record import RawHeaders
 from postavka.settings import PARTITIONS, Settings
 from services.audit.findings import Findings
-from services.audit.logs import NULL
+from services.audit.logs import LEAF_BEGIN, digest_of, named
 from services.audit.reading import Place, reading
-from services.audit.verifier import GAP, LEAF_PREFIX
+from services.audit.verifier import GAP
 
 DIGEST = 32
 WINDOW = 100_000
@@ -39,7 +36,6 @@ CHECKPOINT = 200_000
 _ROW = struct.Struct(">hiqi32s")
 _NOTHING = bytes(DIGEST)
 _COPY_HEADER = 19
-_BEGIN = b"\x00" + LEAF_PREFIX
 EVERY = SQL("")
 
 
@@ -253,27 +249,6 @@ class StoredAndPublished:
             findings.problem("differs", place, f"store and {self._topic} do not have the same bytes")
 
 
-def digest_of(key: bytes | None, value: bytes | None, headers: RawHeaders) -> tuple[int | None, bytes]:
-    """The position of a record, and its leaf hash: `leaf_hash(leaf_of_message(message))`, made for millions."""
-    position = None
-    key, value = key or b"", value or b""
-    parts = [_BEGIN, len(key).to_bytes(4, "big"), key, len(headers).to_bytes(4, "big")]
-    for name, content in headers:
-        if content is None:
-            content = NULL
-        elif name == "ce_position":
-            position = _number(content)
-        parts += (_named(name), len(content).to_bytes(4, "big"), content)
-    parts += (len(value).to_bytes(4, "big"), value)
-    return position, hashlib.sha256(b"".join(parts)).digest()
-
-
-@lru_cache(maxsize=200)
-def _named(name: str) -> bytes:
-    raw = name.encode()
-    return len(raw).to_bytes(4, "big") + raw
-
-
 def stored_digests(
     connection: psycopg.Connection[Any], schema: str, source: str, after: int, until: int, only: Composable = EVERY
 ) -> Iterator[tuple[int, bytes]]:
@@ -312,10 +287,10 @@ def _leaf(source: str) -> Composable:
     """The canonical form of an event (`services.audit.verifier.leaf_data`) as an expression of SQL."""
     always = sum(1 for *_, condition in HEADERS if condition is None)
     counted = SQL(" + ").join([Literal(always), *(SQL(f"({when})::int") for *_, when in HEADERS if when is not None)])
-    parts: list[Composable] = [Literal(_BEGIN), _text(SQL("id")), SQL("int4send({})").format(counted)]
+    parts: list[Composable] = [Literal(LEAF_BEGIN), _text(SQL("id")), SQL("int4send({})").format(counted)]
     for name, value, condition in HEADERS:
         expression = SQL(value).format(source=Literal(source)) if "{source}" in value else SQL(value)
-        header = SQL("{} || {}").format(Literal(_named(name)), _text(expression))
+        header = SQL("{} || {}").format(Literal(named(name)), _text(expression))
         when = None if condition is None else SQL(condition)
         parts.append(header if when is None else SQL("CASE WHEN {} THEN {} ELSE '' END").format(when, header))
     parts.append(SQL("int4send(octet_length(state)) || state"))
@@ -325,11 +300,3 @@ def _leaf(source: str) -> Composable:
 def _text(expression: Composable) -> Composable:
     """A text with its length before it."""
     return SQL("int4send(octet_length({0})) || convert_to({0}, 'UTF8')").format(expression)
-
-
-def _number(value: bytes | None) -> int | None:
-    try:
-        number = int(value or b"")
-    except ValueError:
-        return None
-    return number if number > 0 else None

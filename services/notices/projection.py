@@ -201,7 +201,7 @@ def sift(record: Record, mark: Mark) -> tuple[Mark, Read | None, Unread | None]:
 def _answer(record: Record) -> Read | None:
     """A distributor's answer, if billing can take it; what it can't take comes as a dead letter."""
     headers = header_map(record.headers)
-    if record.value is None or len(record.value) > LARGEST_BODY or why_unreadable(headers) is not None:
+    if record.value is None or len(record.value) > LARGEST_BODY or why_unreadable(record.headers, headers) is not None:
         return None
     type_name = headers.get("ce_type", DistributorConfirmation.TYPE.encode())
     try:

@@ -88,6 +88,8 @@ class OpsService:
                 task.cancel()
             await asyncio.to_thread(self.relay.join, 3.0)
             await http.cleanup()
+            self._sending.close()
+            self._looking.close()
 
     async def _send(self) -> None:
         while True:

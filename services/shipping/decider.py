@@ -56,8 +56,8 @@ from services.shipping.verification import Claimed, NotVerified, Question, Unver
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 UNPACKED = 5_000
-"""Facts of sales that are kept unpacked, 6 kB each: with thousands on their way a sale's are still there when its kit
-comes."""
+"""Facts of sales that are kept unpacked, 6 kB each: with up to so many on their way, a sale's are still there when its
+kit comes."""
 MAX_BASES = 8
 """Words of billing held before the approval. Billing gives one; more than this is not billing."""
 MAX_SIGNATURES = 20

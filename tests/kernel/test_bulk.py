@@ -15,7 +15,6 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from events.envelope import header_map
 from postavka.log import bulk
 from postavka.log.bulk import Piece, read_pieces
 from postavka.log.connection import for_librdkafka
@@ -97,7 +96,7 @@ async def test_what_no_client_can_read_is_said_and_the_rest_is_read(settings: Se
     await write_oddly(settings, topic, 0, [(b"k", bytes(120_000_000), [])], ZSTD)
     await write_oddly(settings, topic, 0, [(b"k", b"nul", [(b"ce_type\x00x", b"1")]), written(1)])
     found = (await asyncio.to_thread(lambda: seen(everything(settings, topic))))[topic, 0]
-    whys = [why_unreadable(header_map(headers)) for *_, headers in found]  # type: ignore[arg-type]
+    whys = [why_unreadable(headers) for *_, headers in found]  # type: ignore[arg-type]
     assert [record[0] for record in found] == [0, 1, 2, 3, 4]
     assert [why is None for why in whys] == [True, False, False, True, True]
     assert found[1][4][0][0] == UNREADABLE  # type: ignore[index]
@@ -159,7 +158,7 @@ async def test_a_batch_that_stays_damaged_is_said_and_the_rest_is_read(settings:
     monkeypatch.setattr(bulk, "CarefulRecords", Damaging)
     found = (await asyncio.to_thread(lambda: seen(everything(settings, topic))))[topic, 0]
     assert [record[0] for record in found] == [9, *range(10, 20)]
-    assert "damaged" in str(why_unreadable(header_map(found[0][4])))  # type: ignore[arg-type]
+    assert "damaged" in str(why_unreadable(found[0][4]))  # type: ignore[arg-type]
 
 
 async def test_a_record_that_only_looks_like_a_marker_is_a_record(settings: Settings, topic: str):

@@ -66,6 +66,10 @@ def test_a_session_is_kept_until_it_breaks(database: str) -> None:
         with kept as fresh:
             assert fresh is not broken
             assert fresh.execute("SELECT 1").fetchone() == (1,)
+    with psycopg.connect(database) as other, kept as ended:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", (ended.info.backend_pid,))
+    with kept as fresh:  # which nobody was told of
+        assert fresh.execute("SELECT 1").fetchone() == (1,)
     with pytest.raises(ValueError, match="ours"), kept as whole:
         raise ValueError("ours")
     assert not whole.closed

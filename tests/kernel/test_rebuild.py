@@ -19,7 +19,7 @@ from postavka.log.tail import end_offsets, read_to_end
 from postavka.log.topics import ensure_topics
 from postavka.projection.entries import EntriesProjection
 from postavka.projection.model import ReadModel
-from postavka.projection.rebuild import rebuild
+from postavka.projection.rebuild import LARGEST_SHARE, rebuild
 from postavka.projection.share import ShareFailed
 from postavka.runtime.embedded import Endpoints
 from postavka.settings import PARTITIONS, Settings
@@ -102,8 +102,12 @@ def toys(servers: Endpoints, database: str, monkeypatch: pytest.MonkeyPatch) -> 
         future.result()
 
 
-@pytest.mark.parametrize("model", [MODEL, TOGETHER])
-def test_what_is_built_anew_is_what_the_live_projection_has_written(toys: Toys, model: ReadModel):
+@pytest.mark.parametrize(("model", "largest"), [(MODEL, LARGEST_SHARE), (MODEL, 60), (TOGETHER, 60)])
+def test_what_is_built_anew_is_what_the_live_projection_has_written(
+    toys: Toys, model: ReadModel, largest: int, monkeypatch: pytest.MonkeyPatch
+):
+    """A process folds one share, or many, one after another."""
+    monkeypatch.setattr("postavka.projection.rebuild.LARGEST_SHARE", largest)
     toys.some(600)
     toys.follow(live(toys.config))
     before = toys.shown()
@@ -163,7 +167,10 @@ def test_one_that_keeps_its_marks_elsewhere_is_never_overtaken(toys: Toys):
     assert report.records == sum(mark[1] + 1 for mark in before["marks"])
 
 
-def test_a_share_that_ends_badly_leaves_everything_as_it_was(toys: Toys):
+@pytest.mark.parametrize("largest", [LARGEST_SHARE, 5])
+def test_a_share_that_ends_badly_leaves_everything_as_it_was(toys: Toys, largest: int, monkeypatch: pytest.MonkeyPatch):
+    """The first of a process, or one behind others."""
+    monkeypatch.setattr("postavka.projection.rebuild.LARGEST_SHARE", largest)
     toys.some(50)
     toys.follow(live(toys.config))
     before = toys.shown()

@@ -432,9 +432,7 @@ def test_poison_is_kept_with_a_reason_and_does_not_stop_its_neighbours(
 ) -> None:
     poison, code = _poison()[name]
     before, after = uuid4(), uuid4()
-    outcome = runner.handle(
-        [command(10, submit(before)), poison._replace(offset=11), changed(command(12, submit(after)))]
-    )
+    outcome = runner.handle([command(10, submit(before)), poison._replace(offset=11), command(12, submit(after))])
     (kept,) = recorder.dead_letters()
     assert kept.code == code
     assert kept.reason

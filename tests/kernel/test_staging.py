@@ -105,7 +105,7 @@ def test_indexes_are_made_over_two_connections(open_one: Any):
     staging.finish()
     staging.swap(lambda: None)
     assert sorted(map(str, connection.execute(LOOK[0]))) == before
-    assert [each.closed for each in opened] == [True, True]  # a table
+    assert [each.closed for each in opened] == [True, True]  # one for each table
 
 
 @pytest.mark.parametrize("place", range(len(MORE)))

@@ -1,5 +1,5 @@
-"""A read model of one topic, described as the real ones are; shares of a rebuild find it here, in processes of their
-own. The topic is named by the environment, so that each test has its own."""
+"""A read model of one topic, described as the real ones are; the processes of a rebuild find it here. The topic is
+named by the environment, so that each test has its own."""
 
 from __future__ import annotations
 
