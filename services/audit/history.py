@@ -187,7 +187,7 @@ def _of_stored(event: Stored, record: Record | None, partition: int) -> Entry:
 def _of_input(record: Record) -> Entry:
     headers = header_map(record.headers)
     try:
-        envelope = Envelope.read(record.headers)
+        envelope = Envelope.of(headers)
     except EnvelopeError:
         envelope = None
     type_name = envelope.type if envelope else headers.get("ce_type", b"").decode("utf-8", "replace")

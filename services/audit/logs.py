@@ -8,13 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
-from confluent_kafka import Message
 from psycopg.sql import SQL, Identifier
 
 from events.envelope import header_map
 from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.log.relay import envelope_of
-from postavka.log.unreadable import headers_of
 from postavka.store.recorder import SELECT_EVENTS, RecordedEvent
 from services.audit.verifier import LEAF_PREFIX, leaf_data, leaf_hash
 
@@ -53,19 +51,9 @@ def position_of(log: str, key: bytes | None, headers: RawHeaders, value: bytes |
     return int(position)
 
 
-def leaf_of_record(key: bytes | None, headers: RawHeaders, value: bytes | None) -> bytes:
-    """Canonical form of a record. A header without a value has none in ours, so it counts as one that was added."""
-    pairs = ((name, NULL if content is None else content) for name, content in headers)
-    return leaf_data(key or b"", pairs, value or b"")
-
-
-def leaf_of_message(message: Message) -> bytes:
-    """The same of librdkafka's message."""
-    return leaf_of_record(message.key(), headers_of(message), message.value())
-
-
 def digest_of(key: bytes | None, value: bytes | None, headers: RawHeaders) -> tuple[int | None, bytes]:
-    """The position that a record says it has, and its leaf hash: `leaf_hash(leaf_of_record(…))`, made for millions."""
+    """The position that a record says it has, and its leaf hash: what `leaf_hash(leaf_data(…))` is, made for millions.
+    A header without a value has none in ours, so it counts as one that was added."""
     position = None
     key, value = key or b"", value or b""
     parts = [LEAF_BEGIN, len(key).to_bytes(4, "big"), key, len(headers).to_bytes(4, "big")]
@@ -124,7 +112,6 @@ __all__ = [
     "digest_of",
     "leaf_hash",
     "leaf_of_event",
-    "leaf_of_message",
     "named",
     "position_of",
     "stage_of",

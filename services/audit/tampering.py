@@ -30,9 +30,9 @@ from services.audit import keys as signing
 from services.audit.logs import (
     LOGS,
     Foreign,
+    digest_of,
     leaf_hash,
     leaf_of_event,
-    leaf_of_message,
     position_of,
     stage_of,
     stored_events,
@@ -244,12 +244,13 @@ def read_topic(config: Settings, log: str, told: Told = lambda what, count: None
     records = sum(end_offsets(config, places).values())
     for batch in read_messages_to_end(config, dict.fromkeys(places, 0)):
         for message in batch:
+            key, headers, value = message.key(), headers_of(message), message.value()
             try:
-                position = position_of(log, message.key(), headers_of(message), message.value())
+                position = position_of(log, key, headers, value)
             except Foreign as why:
                 find(message, "foreign", None, f"was not written by the stage: it has {why}")
                 continue
-            leaf = leaf_hash(leaf_of_message(message))
+            _, leaf = digest_of(key, value, headers)
             partition = message.partition()
             there = bytes(leaves[(position - 1) * HASH_BYTES : position * HASH_BYTES])
             if there not in (b"", GAP):
@@ -421,11 +422,13 @@ def _on_topic(config: Settings, connection: psycopg.Connection[Any], log: str, w
     found: Described = {}
     for batch in read_messages_to_end(config, dict.fromkeys(((log, number) for number in range(PARTITIONS)), 0)):
         for message in batch:
-            named = header_map(headers_of(message))
+            headers = headers_of(message)
+            named = header_map(headers)
             position = named.get("ce_position", b"")
             if position.isdigit() and int(position) in wanted:
                 name = b" ".join((named.get("ce_type", b"?"), named.get("ce_id", b"?"))).decode("utf-8", "replace")
-                found.setdefault(int(position), (name, leaf_hash(leaf_of_message(message))))
+                _, leaf = digest_of(message.key(), message.value(), headers)
+                found.setdefault(int(position), (name, leaf))
     return found
 
 

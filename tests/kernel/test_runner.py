@@ -80,18 +80,13 @@ def mark(recorder: EventRecorder, name: str = ANY_COMMAND) -> Mark:
 def raw(offset: int, message: Message, **changes: Any) -> Record:
     """The command as it should be, with parts replaced."""
     assert isinstance(message, SubmitRequest | WithdrawRequest)
-    return changed(command(offset, message), **changes)
-
-
-def changed(good: Record, **changes: Any) -> Record:
-    """The record with other fields."""
-    return good._replace(**changes)
+    return command(offset, message)._replace(**changes)
 
 
 def with_headers(good: Record, **values: bytes | None) -> Record:
     """The record with these headers instead of those that it has by the same name."""
     kept = tuple((name, value) for name, value in good.headers if name not in values)
-    return changed(good, headers=kept + tuple(values.items()))
+    return good._replace(headers=kept + tuple(values.items()))
 
 
 def in_threads(*works: Callable[[], Any]) -> list[Any]:
@@ -336,7 +331,7 @@ def test_positions_count_for_skipped_types_too(runner: StageRunner, recorder: Ev
 def test_a_type_of_the_contract_that_a_stage_does_not_take_is_skipped_undecoded(
     runner: StageRunner, recorder: EventRecorder
 ) -> None:
-    other = with_headers(changed(upstream(0, uuid4(), 1), value=b"{not read"), ce_type=SUBMITTED.encode())
+    other = with_headers(upstream(0, uuid4(), 1)._replace(value=b"{not read"), ce_type=SUBMITTED.encode())
     outcome = runner.handle([other])
     assert (outcome.skipped, outcome.dead_letters, outcome.events) == (1, [], [])
     assert mark(recorder, ANY_UPSTREAM) == Mark(0, 1)
@@ -375,7 +370,7 @@ def test_an_old_version_of_what_is_taken_is_read_as_the_newest(
     runner: StageRunner, recorder: EventRecorder, type_name: bytes
 ) -> None:
     request = uuid4()
-    old = with_headers(changed(upstream(0, request, 1), value=b'{"by":"anna"}'), ce_type=type_name)
+    old = with_headers(upstream(0, request, 1)._replace(value=b'{"by":"anna"}'), ce_type=type_name)
     runner.handle([command(0, submit(request)), old])
     assert history(recorder, request) == [SUBMITTED, WITHDRAWN]
     assert recorder.load([request])[request][1].body == encode(RequestWithdrawn(withdrawn_by="anna"))
@@ -395,32 +390,32 @@ def _poison() -> dict[str, tuple[Record, str]]:
     good, event = command(0, submit(request)), upstream(0, request, 1)
     upper = str(request).upper().encode()
     return {
-        "not JSON": (changed(good, value=b"{nonsense"), "bad-body"),
-        "empty": (changed(good, value=b""), "bad-body"),
-        "no value": (changed(good, value=None), "bad-body"),
-        "not UTF-8": (changed(good, value=b'{"request_id":"\xff"}'), "bad-body"),
-        "only NUL": (changed(good, value=b"\x00" * 20), "bad-body"),
-        "NUL in a text": (changed(good, value=encode(submit(request)).replace(b"p-1", b"p\\u0000")), "bad-body"),
-        "a lone surrogate": (changed(good, value=encode(submit(request)).replace(b"p-1", b"\\ud800")), "bad-body"),
-        "not an object": (changed(good, value=b"[]"), "bad-body"),
-        "wrong types": (changed(good, value=encode(submit(request)).replace(b'"p-1"', b"1")), "bad-body"),
-        "an unknown field": (changed(good, value=encode(submit(request))[:-1] + b',"more":1}'), "bad-body"),
-        "deeply nested": (changed(good, value=b"[" * 100_000), "bad-body"),
-        "too large": (changed(good, value=b" " * LARGEST_BODY + b"{}"), "too-large"),
+        "not JSON": (good._replace(value=b"{nonsense"), "bad-body"),
+        "empty": (good._replace(value=b""), "bad-body"),
+        "no value": (good._replace(value=None), "bad-body"),
+        "not UTF-8": (good._replace(value=b'{"request_id":"\xff"}'), "bad-body"),
+        "only NUL": (good._replace(value=b"\x00" * 20), "bad-body"),
+        "NUL in a text": (good._replace(value=encode(submit(request)).replace(b"p-1", b"p\\u0000")), "bad-body"),
+        "a lone surrogate": (good._replace(value=encode(submit(request)).replace(b"p-1", b"\\ud800")), "bad-body"),
+        "not an object": (good._replace(value=b"[]"), "bad-body"),
+        "wrong types": (good._replace(value=encode(submit(request)).replace(b'"p-1"', b"1")), "bad-body"),
+        "an unknown field": (good._replace(value=encode(submit(request))[:-1] + b',"more":1}'), "bad-body"),
+        "deeply nested": (good._replace(value=b"[" * 100_000), "bad-body"),
+        "too large": (good._replace(value=b" " * LARGEST_BODY + b"{}"), "too-large"),
         "an unknown version": (with_headers(good, ce_type=b"SubmitRequest.v2"), "unknown-type"),
-        "no type": (changed(good, headers=()), "unknown-type"),
+        "no type": (good._replace(headers=()), "unknown-type"),
         "a null type": (with_headers(good, ce_type=None), "unknown-type"),
-        "no key": (changed(good, key=None), "wrong-key"),
-        "an empty key": (changed(good, key=b""), "wrong-key"),
-        "another key": (changed(good, key=str(uuid4()).encode()), "wrong-key"),
-        "the key in capitals": (changed(good, key=upper if upper != good.key else b"A"), "wrong-key"),
-        "NUL in the key": (changed(good, key=b"\x00"), "wrong-key"),
+        "no key": (good._replace(key=None), "wrong-key"),
+        "an empty key": (good._replace(key=b""), "wrong-key"),
+        "another key": (good._replace(key=str(uuid4()).encode()), "wrong-key"),
+        "the key in capitals": (good._replace(key=upper if upper != good.key else b"A"), "wrong-key"),
+        "NUL in the key": (good._replace(key=b"\x00"), "wrong-key"),
         "no position": (upstream(0, request, None), "no-position"),
         "a position that is no number": (with_headers(event, ce_position=b"one"), "no-position"),
         "no subject": (with_headers(event, ce_subject=b"r-1"), "no-subject"),
-        "a key for a subject": (changed(with_headers(event, ce_subject=b"\x00"), key=b"\x00r-1"), "no-subject"),
-        "NUL in a header": (changed(good, value=b"", headers=(*good.headers, ("ce_more", b"\x00"))), "bad-body"),
-        "NUL in a header's name": (changed(good, value=b"", headers=(*good.headers, ("\x00", b""))), "bad-body"),
+        "a key for a subject": (with_headers(event, ce_subject=b"\x00")._replace(key=b"\x00r-1"), "no-subject"),
+        "NUL in a header": (good._replace(value=b"", headers=(*good.headers, ("ce_more", b"\x00"))), "bad-body"),
+        "NUL in a header's name": (good._replace(value=b"", headers=(*good.headers, ("\x00", b""))), "bad-body"),
         "a failing decider": (command(0, submit(request, comment="boom")), "decider-failed"),
         "no such request": (command(0, withdraw(request)), "no-such-request"),
     }
