@@ -13,25 +13,24 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from aiokafka.errors import KafkaError
 from psycopg.sql import SQL, Identifier
 
 from events.audit import CheckpointSigned
 from events.envelope import rfc3339
 from events.topics import CHECKPOINTS
-from postavka.log.connection import for_librdkafka
-from postavka.log.record import partition_name
+from postavka.log.paced import PacedReader
+from postavka.log.record import Record, partition_name
 from postavka.log.send import Sender
-from postavka.log.tail import pass_over
 from postavka.log.topics import check_topics
-from postavka.log.unreadable import headers_of
+from postavka.log.unreadable import is_marker, why_unreadable
 from postavka.logs import logger
 from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.stage import metrics
@@ -58,8 +57,10 @@ log = logger(__name__)
 
 SOURCE = "/postavka/audit"
 MOST_RECORDS = 5_000
-FEW_RECORDS, GLANCES = 1_000, 50
-"""With so few left to read after a fiftieth of a step there is time to let more gather."""
+GATHER_MS = 1_000
+"""Between two fetches while events flow: nobody waits for a leaf."""
+RETRY_SECONDS = 0.5
+"""After a fetch that failed."""
 SAVE_SECONDS = 2.0
 GAP_SECONDS = 30.0
 """How long a position must be missing, with events behind it, to be taken for a gap."""
@@ -102,11 +103,10 @@ class Follower:
         self.last_signed = time.monotonic()
         self.gap_seconds = GAP_SECONDS
         self._saved, self._unsaved = time.monotonic(), False
-        self._next: dict[Place, int] = {}
         self._read: dict[Place, deque[tuple[int, int]]] = {}
         """Offsets and positions of what was read and may still be waiting."""
         self._session: psycopg.Connection[Any]
-        self._consumer: Consumer
+        self._reader: PacedReader
         self._sender: Sender
 
     def try_to_start(self) -> bool:
@@ -121,51 +121,33 @@ class Follower:
         self.logs = {name: Followed(open_tree(session, name)) for name in self.names}
         for name, followed in self.logs.items():
             self._look_back(name, followed)
-        self._open_consumer(read_followed(session))
+        read_up_to = read_followed(session)
+        places = [(name, partition) for name in self.names for partition in range(PARTITIONS)]
+        self._read = {place: deque() for place in places}
+        start = {place: read_up_to.get(partition_name(*place), 0) for place in places}
+        self._reader = PacedReader(self.config, start, GATHER_MS)
         self._sender = Sender(self.config, SOURCE)
         self._tell()
         return True
-
-    def _open_consumer(self, followed: Mapping[str, int]) -> None:
-        self._consumer = Consumer(
-            for_librdkafka(self.config)
-            | {
-                "group.id": "postavka-audit",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "isolation.level": "read_uncommitted",
-                "fetch.wait.max.ms": 500,
-            }
-        )
-        places = [(name, partition) for name in self.names for partition in range(PARTITIONS)]
-        self._next = {place: followed.get(partition_name(*place), 0) for place in places}
-        self._read = {place: deque() for place in places}
-        self._consumer.assign([TopicPartition(*place, offset) for place, offset in self._next.items()])
 
     def close(self) -> None:
         """Save and leave."""
         if self.logs:
             self._save()
-            self._consumer.close()
+            self._reader.close()
             self._session.close()
 
     # Reading
 
     def step(self, seconds: float = 1.0) -> int:
         """Read what has come within so many seconds, sign if it is time; returns how many records were read."""
-        messages = self._fetch(seconds)
-        if messages:
-            metrics.RECORDS.labels(SCHEMA, "handled").inc(len(messages))
-            metrics.BATCH_RECORDS.labels(SCHEMA).observe(len(messages))
-        self._unsaved |= bool(messages)
-        for message in messages:
-            error = message.error()
-            if error is None:
-                self._take(message)
-            elif error.code() == KafkaError._BAD_COMPRESSION:
-                pass_over(self.config, self._consumer, message)
-            elif error.code() != KafkaError._ALL_BROKERS_DOWN:
-                log.warning("reading", error=error.str())
+        records = self._fetch(seconds)
+        if records:
+            metrics.RECORDS.labels(SCHEMA, "handled").inc(len(records))
+            metrics.BATCH_RECORDS.labels(SCHEMA).observe(len(records))
+        self._unsaved |= bool(records)
+        for record in records:
+            self._take(record)
         for name, followed in self.logs.items():
             self._grow(followed)
             if followed.waiting and self._is_gap(name, followed):
@@ -177,43 +159,34 @@ class Follower:
         elif self._unsaved and time.monotonic() - self._saved > SAVE_SECONDS:
             self._save()
         self._measure()
-        return len(messages)
+        return len(records)
 
-    def _fetch(self, seconds: float) -> list[Message]:
-        """What has come within so many seconds. With little left to read it fetches no more until they are over: a
-        fetch that every event answers at once costs the broker as much as a stage does."""
-        ends = time.monotonic() + seconds
-        places = [TopicPartition(*place) for place in self._next]
-        self._consumer.resume(places)
-        messages: list[Message] = []
-        while not messages and (left := ends - time.monotonic()) > 0:
-            messages = self._consumer.consume(MOST_RECORDS, timeout=min(left, seconds / GLANCES))
-        # Pausing throws away what has been fetched already: it must be little.
-        if self._lag() - len(messages) < FEW_RECORDS and (left := ends - time.monotonic()) > 0:
-            self._consumer.pause(places)
-            time.sleep(left)
-        return messages
-
-    def _take(self, message: Message) -> None:
-        name, partition, offset = message.topic(), message.partition(), message.offset()
-        followed = self.logs[name]
-        if offset < self._next[name, partition]:  # reading began anew; pausing would go back to where it was before
-            self._consumer.seek(TopicPartition(name, partition, offset + 1))
-        self._next[name, partition] = offset + 1
-        key, headers, value = message.key(), headers_of(message), message.value()
+    def _fetch(self, seconds: float) -> list[Record]:
         try:
-            position = position_of(name, key, headers, value)
-        except Foreign as why:
-            self._note(message, f"foreign: {why}", None)
+            return self._reader.read(MOST_RECORDS, seconds)
+        except KafkaError as error:
+            log.warning("reading", error=repr(error)[:300])
+            time.sleep(min(seconds, RETRY_SECONDS))
+            return []
+
+    def _take(self, record: Record) -> None:
+        if is_marker(record):
             return
-        _, leaf = digest_of(key, value, headers)
+        name = record.topic
+        followed = self.logs[name]
+        try:
+            position = position_of(name, record.key, record.headers, record.value)
+        except Foreign as why:
+            self._note(record, f"foreign: {why_unreadable(record.headers) or why}", None)
+            return
+        _, leaf = digest_of(record.key, record.value, record.headers)
         if position <= followed.tree.size:
             known = followed.tree.leaf(position - 1)
         else:
             known = followed.waiting.setdefault(position, leaf)
-            self._read[name, partition].append((offset, position))
+            self._read[name, record.partition].append((record.offset, position))
         if known != leaf:
-            self._note(message, "another event was under this position before", position)
+            self._note(record, "another event was under this position before", position)
 
     def _grow(self, followed: Followed) -> None:
         position = followed.tree.size + 1
@@ -245,12 +218,12 @@ class Follower:
         followed.stuck_at = position + 1
         return True
 
-    def _note(self, message: Message, kind: str, position: int | None) -> None:
-        log.error("oddity", topic=message.topic(), partition=message.partition(), offset=message.offset(), kind=kind)
+    def _note(self, record: Record, kind: str, position: int | None) -> None:
+        log.error("oddity", topic=record.topic, partition=record.partition, offset=record.offset, kind=kind)
         self._session.execute(
             'INSERT INTO oddities (topic, partition, "offset", kind, position) VALUES (%s, %s, %s, %s, %s) '
             "ON CONFLICT DO NOTHING",
-            (message.topic(), message.partition(), message.offset(), kind, position),
+            (record.topic, record.partition, record.offset, kind, position),
         )
         self.oddities += 1
         ODDITIES.inc()
@@ -265,7 +238,7 @@ class Follower:
     def _safe(self) -> dict[Place, int]:
         """Of each partition the offset below which everything is in the tree."""
         safe = {}
-        for place, following in self._next.items():
+        for place, following in self._reader.following.items():
             read, size = self._read[place], self.logs[place[0]].tree.size
             while read and read[0][1] <= size:
                 read.popleft()
@@ -368,16 +341,8 @@ class Follower:
         broken = sum(each.broken is not None for each in self.logs.values())
         BROKEN.set(broken)
         metrics.TROUBLE.labels(SCHEMA).set(broken > 0)
-        self.lag = self._lag()
+        self.lag = self._reader.lag()
         metrics.LAG.labels(SCHEMA).set(self.lag)
-
-    def _lag(self) -> int:
-        """Records not read yet, by the ends that the broker told with the last fetch: nothing is asked for this."""
-        lag = 0
-        for place, following in self._next.items():
-            _, end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
-            lag += max(0, end - following)
-        return lag
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For `/healthz`: unwell when a log is not what was signed."""

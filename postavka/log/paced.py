@@ -1,0 +1,89 @@
+"""Follow partitions from given offsets on, without a consumer group, for a caller without an event loop.
+
+Made for who follows everything: librdkafka's consumer hands out message by message and fetches whenever there is room,
+so that of the 72 partitions of our logs it asks the broker forty times a second. Here a fetch waits its turn
+(`postavka.log.pace`), brings what has gathered in all of them, and is taken apart by aiokafka's compiled reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from postavka.log.aiokafka_records import install
+from postavka.log.connection import for_aiokafka
+from postavka.log.pace import Pace
+from postavka.log.record import Record
+from postavka.settings import Settings
+
+WAIT_MS = 500
+"""A fetch lies at the broker so long while nothing comes."""
+STOP_SECONDS = 3.0
+
+Place = tuple[str, int]
+
+
+class PacedReader:
+    """For one thread at a time; its event loop runs only within `read`. What can't be read comes as
+    `postavka.log.unreadable` says; where the beginning of a partition was cut off, reading goes on with the first
+    record that is left."""
+
+    def __init__(self, settings: Settings, start: Mapping[Place, int], gather_ms: int) -> None:
+        """Connects. `gather_ms`: between two fetches while records flow. Raises aiokafka's `KafkaError` when no broker
+        answers."""
+        install()
+        self.following = dict(start)
+        """The next offset of every partition."""
+        self._pace = Pace(gather_ms)
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        try:
+            self._consumer: AIOKafkaConsumer = self._runner.run(_started(settings, start))
+        except BaseException:
+            self._runner.close()
+            raise
+
+    def read(self, most: int, seconds: float) -> list[Record]:
+        """What has come, at most so many records; waits so many seconds for the first. Raises `KafkaError` for what a
+        later call may be spared: a damaged batch, a broker that refuses."""
+        fetched = self._runner.run(self._consumer.getmany(timeout_ms=int(seconds * 1000), max_records=most))
+        self._pace.fetched(self._consumer, bool(fetched))
+        for place, records in fetched.items():
+            self.following[place.topic, place.partition] = records[-1].offset + 1
+        return [record for records in fetched.values() for record in records]
+
+    def lag(self) -> int:
+        """Records not read yet, by the ends that the broker told with the last fetches: nothing is asked for this."""
+        ends = {place: self._consumer.highwater(TopicPartition(*place)) for place in self.following}
+        return sum(max(0, end - self.following[place]) for place, end in ends.items() if end is not None)
+
+    def close(self) -> None:
+        try:
+            self._runner.run(_stopped(self._consumer))
+        finally:
+            self._runner.close()
+
+
+async def _started(settings: Settings, start: Mapping[Place, int]) -> AIOKafkaConsumer:
+    consumer = AIOKafkaConsumer(
+        **for_aiokafka(settings), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=WAIT_MS
+    )
+    try:
+        await consumer.start()
+        consumer.assign([TopicPartition(*place) for place in start])
+        for place, offset in start.items():
+            consumer.seek(TopicPartition(*place), offset)
+    except BaseException:
+        await consumer.stop()
+        raise
+    return consumer
+
+
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    try:
+        await asyncio.wait_for(consumer.stop(), STOP_SECONDS)
+    except (TimeoutError, KafkaError):
+        return
