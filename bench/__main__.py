@@ -35,6 +35,7 @@ from bench.pages import ROWS, measure_pages
 from bench.peers import faust_stages, library, raw
 from bench.peers.procedure import EVENTS
 from bench.table import Found, Peer, Row, percentile
+from bench.used import make_log_files
 from bench.walk import COMPLETED, beside, latency, load, steps, throughput
 from postavka.cli.launch import Launch
 from postavka.projection.rebuild import rebuild
@@ -123,6 +124,8 @@ def bench(
 def _walked(launch: Launch, found: Found, only: set[Part], requests: int, seconds: float) -> None:
     """What needs all services at work."""
     progress = Spoken()
+    with progress.step("files for the write-ahead log"):
+        make_log_files(launch.config)
     if only - {Part.RAW, Part.GROWTH}:
         with progress.step("warming up"):
             load(launch, WARM_UP)

@@ -32,9 +32,12 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "256MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "256MB",
+    "bgwriter_delay": "50ms",
+    "bgwriter_lru_maxpages": "1000",
+    "bgwriter_lru_multiplier": "4",
+    "min_wal_size": "1GB",
     "max_wal_size": "4GB",
     "wal_init_zero": "off",
     "checkpoint_timeout": "15min",
@@ -51,7 +54,16 @@ SETTINGS = {
 }
 """Of its write-ahead log a new file is made every 16 MB until there are old ones to take. Filled with zeros first, it
 kept every commit waiting for 40 ms; without, each takes 0.1 ms longer, and a full disk is noticed when the file is
-written to, not when it is made (`wal_init_zero`)."""
+written to, not when it is made (`wal_init_zero`). The old ones are kept for the next hour with much to do, up to
+`min_wal_size`: to write into them moves no blocks of the filesystem.
+
+A session that needs room for a page must not have to write another one's first: it waits for the lock of that file,
+which may be held by a session without a processor. So there is much room (`shared_buffers_mb`), and the background
+writer makes it (`bgwriter_…`)."""
+LARGEST_SHARED_BUFFERS_MB, SMALLEST_SHARED_BUFFERS_MB = 2_048, 128
+MEMORY_SHARE = 10
+"""One part in so many of the machine's memory is for PostgreSQL's pages: Kafka, the services and the system's own cache
+of files are beside it."""
 
 
 class NoDatabaseServer(Trouble):
@@ -129,7 +141,8 @@ class Database:
         finally:
             pwfile.unlink()
         with (place / "data" / "postgresql.conf").open("a") as conf:
-            conf.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+            settings = SETTINGS | {"shared_buffers": f"{shared_buffers_mb(_memory_mb())}MB"}
+            conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
     def argv(self) -> list[str]:
         """The command line of the server. To be stopped by SIGINT (fast shutdown)."""
@@ -169,6 +182,15 @@ class Database:
         )
         if done.returncode != 0:
             raise NoDatabaseServer(f"{program} failed: {(done.stderr or done.stdout)[-2000:]}")
+
+
+def shared_buffers_mb(memory_mb: int) -> int:
+    """Room for pages on a machine with so much memory, in MB."""
+    return min(max(memory_mb // MEMORY_SHARE, SMALLEST_SHARED_BUFFERS_MB), LARGEST_SHARED_BUFFERS_MB)
+
+
+def _memory_mb() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
 
 
 def binaries() -> Path:
