@@ -95,6 +95,11 @@ class Database:
         return Path(f"/var/tmp/postavka-{name}")  # noqa: S108  (made with mode 0700 for the server's user)
 
     @property
+    def tables(self) -> Path:
+        """Folder with a folder of each database's tables."""
+        return self._place / "data" / "base"
+
+    @property
     def _binaries(self) -> Path:
         wheel = binaries()
         return wheel if os.geteuid() != 0 or _reachable(wheel) else self._place / "pginstall" / "bin"

@@ -13,6 +13,7 @@ from typing import Any
 from postavka.runtime import kafka_jars
 from postavka.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.runtime.database import Database
+from postavka.runtime.early import EarlyWriter
 from postavka.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
 from postavka.runtime.processes import GOES_FIRST, Processes, Program
 from postavka.runtime.progress import Progress, Silent
@@ -62,6 +63,7 @@ class EmbeddedServers:
         self.broker: Broker
         self.database: Database
         self.processes: Processes
+        self._early: EarlyWriter | None = None
 
     def start(
         self,
@@ -99,10 +101,14 @@ class EmbeddedServers:
         except BaseException:
             self.close()
             raise
+        self._early = EarlyWriter(self.database.tables)
+        self._early.start()
         return endpoints
 
     def close(self) -> None:
         """Stop everything that was started here."""
+        if self._early is not None:
+            self._early.stop()
         if hasattr(self, "processes"):
             self.processes.close()
         os.close(self._lock)
