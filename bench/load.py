@@ -47,8 +47,8 @@ from postavka.settings import PARTITIONS, Settings
 DISTRIBUTOR = "dist-north"
 PARTNER = "lukomor"
 OUTSTANDING = 4_000
-"""Most requests on their way, while they are sent as fast as they are taken. At a rate they are sent when they are due:
-those that a bound had held back would not have been waiting in the figures."""
+"""Most requests on their way, while they are sent as fast as they are taken. At a rate there is no bound: those that it
+had held back would not have been waiting in the figures."""
 GATHER_SECONDS, LATE_SECONDS = 0.1, 0.2
 """How often events are answered: as fast as requests are taken; while latency is measured."""
 STOP_SECONDS = 10.0

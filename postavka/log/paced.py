@@ -20,8 +20,6 @@ from postavka.log.pace import Pace
 from postavka.log.record import Record
 from postavka.settings import Settings
 
-WAIT_MS = 500
-"""A fetch lies at the broker so long while nothing comes."""
 STOP_SECONDS = 3.0
 
 Place = tuple[str, int]
@@ -48,12 +46,26 @@ class PacedReader:
 
     def read(self, most: int, seconds: float) -> list[Record]:
         """What has come, at most so many records; waits so many seconds for the first. Raises `KafkaError` for what a
-        later call may be spared: a damaged batch, a broker that refuses."""
-        fetched = self._runner.run(self._consumer.getmany(timeout_ms=int(seconds * 1000), max_records=most))
+        later call may be spared, a broker that refuses; `RuntimeError` when nothing will be fetched any more."""
+        if self._consumer._fetcher.error_future.done():  # the library itself would say for ever that nothing came
+            raise RuntimeError(f"no more is fetched: {self._consumer._fetcher.error_future!r}")
+        try:
+            fetched = self._runner.run(self._consumer.getmany(timeout_ms=int(seconds * 1000), max_records=most))
+        except KafkaError:
+            self._go_back()
+            raise
         self._pace.fetched(self._consumer, bool(fetched))
         for place, records in fetched.items():
             self.following[place.topic, place.partition] = records[-1].offset + 1
         return [record for records in fetched.values() for record in records]
+
+    def _go_back(self) -> None:
+        """To what was given out last: an error in one partition keeps back what was taken of others before it."""
+        assignment = self._consumer._subscription.subscription.assignment
+        for place, offset in self.following.items():
+            state = assignment.state_value(TopicPartition(*place))
+            if state.has_valid_position and state.position != offset:
+                self._consumer.seek(TopicPartition(*place), offset)
 
     def lag(self) -> int:
         """Records not read yet, by the ends that the broker told with the last fetches: nothing is asked for this."""
@@ -69,7 +81,10 @@ class PacedReader:
 
 async def _started(settings: Settings, start: Mapping[Place, int]) -> AIOKafkaConsumer:
     consumer = AIOKafkaConsumer(
-        **for_aiokafka(settings), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=WAIT_MS
+        **for_aiokafka(settings),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        check_crcs=False,  # a batch that was damaged on the broker's disk would be fetched for ever
     )
     try:
         await consumer.start()
@@ -85,5 +100,5 @@ async def _started(settings: Settings, start: Mapping[Place, int]) -> AIOKafkaCo
 async def _stopped(consumer: AIOKafkaConsumer) -> None:
     try:
         await asyncio.wait_for(consumer.stop(), STOP_SECONDS)
-    except (TimeoutError, KafkaError):
+    except (TimeoutError, KafkaError, asyncio.CancelledError):  # the last one comes of a task that waits for a broker
         return

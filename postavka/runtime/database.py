@@ -7,6 +7,7 @@ where that user can't reach the folder (a home closed to others), binaries and d
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -61,6 +62,7 @@ A session that needs room for a page must not have to write another one's first:
 which may be held by a session without a processor. So there is much room (`shared_buffers_mb`), and the background
 writer makes it (`bgwriter_…`)."""
 LARGEST_SHARED_BUFFERS_MB, SMALLEST_SHARED_BUFFERS_MB = 2_048, 128
+MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 MEMORY_SHARE = 10
 """One part in so many of the machine's memory is for PostgreSQL's pages: Kafka, the services and the system's own cache
 of files are beside it."""
@@ -146,7 +148,7 @@ class Database:
         finally:
             pwfile.unlink()
         with (place / "data" / "postgresql.conf").open("a") as conf:
-            settings = SETTINGS | {"shared_buffers": f"{shared_buffers_mb(_memory_mb())}MB"}
+            settings = SETTINGS | {"shared_buffers": f"{shared_buffers_mb(memory_mb())}MB"}
             conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
     def argv(self) -> list[str]:
@@ -194,8 +196,14 @@ def shared_buffers_mb(memory_mb: int) -> int:
     return min(max(memory_mb // MEMORY_SHARE, SMALLEST_SHARED_BUFFERS_MB), LARGEST_SHARED_BUFFERS_MB)
 
 
-def _memory_mb() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
+def memory_mb() -> int:
+    """Of this machine, or what its control group leaves of it (a container)."""
+    of_machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    found = [of_machine]
+    for limit in MEMORY_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # there is none, or it says "max"
+            found.append(int(limit.read_text()))
+    return min(found) // 1024**2
 
 
 def binaries() -> Path:

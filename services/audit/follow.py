@@ -116,16 +116,20 @@ class Follower:
         if row is None or not row[0]:
             session.close()
             return False
+        try:
+            read_up_to = read_followed(session)
+            places = [(name, partition) for name in self.names for partition in range(PARTITIONS)]
+            start = {place: read_up_to.get(partition_name(*place), 0) for place in places}
+            self._reader = PacedReader(self.config, start, GATHER_MS)
+        except BaseException:
+            session.close()
+            raise
+        self._read = {place: deque() for place in places}
         self._session = session
         session.execute(f"LISTEN {CHANNEL}")
         self.logs = {name: Followed(open_tree(session, name)) for name in self.names}
         for name, followed in self.logs.items():
             self._look_back(name, followed)
-        read_up_to = read_followed(session)
-        places = [(name, partition) for name in self.names for partition in range(PARTITIONS)]
-        self._read = {place: deque() for place in places}
-        start = {place: read_up_to.get(partition_name(*place), 0) for place in places}
-        self._reader = PacedReader(self.config, start, GATHER_MS)
         self._sender = Sender(self.config, SOURCE)
         self._tell()
         return True
@@ -140,7 +144,7 @@ class Follower:
     # Reading
 
     def step(self, seconds: float = 1.0) -> int:
-        """Read what has come within so many seconds, sign if it is time; returns how many records were read."""
+        """Read what comes first within so many seconds, sign if it is time; returns how many records were read."""
         records = self._fetch(seconds)
         if records:
             metrics.RECORDS.labels(SCHEMA, "handled").inc(len(records))

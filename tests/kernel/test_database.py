@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from postavka.runtime.database import SETTINGS, shared_buffers_mb
+from postavka.runtime import database
+from postavka.runtime.database import SETTINGS, memory_mb, shared_buffers_mb
 from postavka.runtime.embedded import Endpoints
 
 
@@ -18,14 +19,19 @@ def test_a_tenth_of_the_memory_is_for_pages_within_bounds(memory: int, pages: in
     assert shared_buffers_mb(memory) == pages
 
 
+def test_a_container_has_the_memory_that_it_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    limit, none = tmp_path / "memory.max", tmp_path / "memory.limit_in_bytes"
+    monkeypatch.setattr(database, "MEMORY_LIMITS", (limit, none))
+    of_machine = memory_mb()
+    limit.write_text("max\n")
+    assert memory_mb() == of_machine
+    limit.write_text(f"{300 * 1024**2}\n")
+    assert memory_mb() == 300
+
+
 def test_they_are_in_effect(servers: Endpoints):
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
     with psycopg.connect(servers.database_url) as session:
-        for name, wanted in (SETTINGS | {"shared_buffers": f"{shared_buffers_mb(memory)}MB"}).items():
-            row = session.execute(
-                "SELECT current_setting(%(name)s), "
-                "(SELECT sourcefile LIKE '%%postgresql.conf' FROM pg_settings WHERE pg_settings.name = %(name)s)",
-                {"name": name},
-            ).fetchone()
-            assert row is not None
-            assert name == "log_line_prefix" or row[0] in (wanted, "2GB" if wanted == "2048MB" else wanted), (name, row)
+        applied = "SELECT name, setting FROM pg_file_settings WHERE applied AND error IS NULL"
+        found = dict(session.execute(applied).fetchall())
+    wanted = SETTINGS | {"shared_buffers": f"{shared_buffers_mb(memory_mb())}MB"}
+    assert {name: found.get(name) for name in wanted} == wanted

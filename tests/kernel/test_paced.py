@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import CorruptRecordException
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -78,7 +80,33 @@ def test_what_is_left_to_read_is_counted(settings: Settings, topic: str, reader:
 
 def test_nothing_comes_of_nothing(reader: PacedReader):
     assert reader.read(10, 0.1) == []
-    assert reader.lag() == 0
+
+
+def test_an_error_in_one_partition_loses_nothing_of_another(
+    settings: Settings, topic: str, reader: PacedReader, monkeypatch: pytest.MonkeyPatch
+):
+    produce(settings, topic, range(240))
+    take, taken = FetchResult.getall, []
+
+    def stumble(self: FetchResult, max_records: int | None = None) -> object:
+        taken.append(self)
+        if len(taken) == 3:
+            raise CorruptRecordException
+        return take(self, max_records)
+
+    monkeypatch.setattr(FetchResult, "getall", stumble)
+    found: list[Record] = []
+    with pytest.raises(CorruptRecordException):
+        found += read(reader, 240)
+    found += read(reader, 240)
+    assert sorted(int(each.value or b"") for each in found) == list(range(240))
+
+
+def test_a_reader_that_will_not_fetch_any_more_says_so(reader: PacedReader):
+    reader.read(10, 0.1)
+    reader._consumer._fetcher._fetch_task.cancel()
+    with pytest.raises(RuntimeError, match="no more is fetched"):
+        read(reader, 1)
 
 
 def test_it_begins_where_it_is_told_or_with_the_first_that_is_left(settings: Settings, topic: str):
