@@ -6,7 +6,6 @@ It follows the log with a client of its own and decides by headers alone, so tha
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -70,8 +69,7 @@ class Result:
     events: int = 0
 
     def latencies_ms(self) -> list[float]:
-        """From when the command was to be sent until `Approved` was read from the log, sorted. At a rate that is when
-        it was due: while the broker keeps the sender waiting, those behind wait as well."""
+        """From handing the command to the client library until `Approved` was read from the log, sorted."""
         return sorted((at - self.sent[each]) * 1000 for each, at in self.approved.items())
 
 
@@ -135,19 +133,12 @@ class Load:
                 raise RuntimeError("the load can't go on") from self._failed
             if now - started > patience:
                 raise TimeoutError(f"{len(self.result.done)} of {requests} were done after {patience:.0f} s")
-            if rate is None:
-                while count < requests and count - len(self.result.done) < OUTSTANDING:
-                    self._submit(count, time.monotonic())
-                    count += 1
-                self._publisher.wait()
-                self._ended.wait(GATHER_SECONDS)
-            else:
-                while count < requests and (due := _due(started, count, rate)) <= now:
-                    self._submit(count, due)
-                    count += 1
-                self._publisher.wait()
-                left = _due(started, count, rate) - time.monotonic() if count < requests else STEP_SECONDS
-                self._ended.wait(max(0.0, left))
+            due = requests if rate is None else min(requests, int((now - started) * rate) + 1)
+            while count < due and (rate is not None or count - len(self.result.done) < OUTSTANDING):
+                self._submit(count)
+                count += 1
+            self._publisher.wait()
+            self._ended.wait(GATHER_SECONDS if rate is None else STEP_SECONDS)
 
     def _await_approvals(self, gathered: bool) -> None:
         while not self._ended.is_set():
@@ -169,7 +160,7 @@ class Load:
         finally:
             publisher.close()
 
-    def _submit(self, number: int, due: float) -> None:
+    def _submit(self, number: int) -> None:
         request_id = uuid4()
         direct = number % 100 < self._direct
         command = SubmitRequest(
@@ -186,7 +177,7 @@ class Load:
             kpp="773601001",
             buyer="АО «Завод точных весов»",
         )
-        self.result.sent[str(request_id)] = due
+        self.result.sent[str(request_id)] = time.monotonic()
         _send(self._publisher, REQUEST_COMMANDS.name, str(request_id), command)
 
     def _answer_to(self, publisher: Publisher, subject: str, type_name: str, value: bytes) -> None:
@@ -220,11 +211,6 @@ class Load:
                 _send(publisher, ACTIVATION_COMMANDS.name, subject, wish)
             case Activated.TYPE:
                 self.result.done[subject] = time.monotonic()
-
-
-def _due(started: float, number: int, rate: float) -> float:
-    """When a request is to be sent: with the next step after its time."""
-    return started + math.ceil(number / rate / STEP_SECONDS) * STEP_SECONDS
 
 
 def _send(publisher: Publisher, topic: str, subject: str, message: Message) -> None:
