@@ -18,7 +18,7 @@ from postavka.settings import Settings
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import migrate
 from postavka.store.recorder import EventRecorder
-from tests.kernel.toys import SCHEMA
+from tests.kernel.toys import SCHEMA, unique_name
 
 OpenRecorder = Callable[..., EventRecorder]
 MakeTopics = Callable[..., None]
@@ -88,3 +88,11 @@ def make_topics(settings: Settings) -> Iterator[MakeTopics]:
         admin = AdminClient(for_librdkafka(settings))  # held: a client that is collected never keeps its promises
         for future in admin.delete_topics(made).values():
             future.exception(60)
+
+
+@pytest.fixture
+def topic(make_topics: MakeTopics) -> str:
+    """An empty one."""
+    name = unique_name()
+    make_topics(name)
+    return name

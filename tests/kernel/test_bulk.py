@@ -21,16 +21,7 @@ from postavka.log.connection import for_librdkafka
 from postavka.log.tail import TailUnread, end_offsets, read_to_end
 from postavka.log.unreadable import MARKER, UNREADABLE, why_unreadable
 from postavka.settings import PARTITIONS, Settings
-from tests.kernel.conftest import MakeTopics
-from tests.kernel.toys import unique_name
 from tests.odd_records import LZ4, NONE, ZSTD, Written, odd_batch, write_oddly
-
-
-@pytest.fixture
-def topic(make_topics: MakeTopics) -> str:
-    name = unique_name()
-    make_topics(name)
-    return name
 
 
 def written(number: int) -> Written:

@@ -17,17 +17,8 @@ from postavka.log.paced import PacedReader
 from postavka.log.record import Record
 from postavka.log.unreadable import why_unreadable
 from postavka.settings import PARTITIONS, Settings
-from tests.kernel.conftest import MakeTopics
 from tests.kernel.polling import PATIENCE_SECONDS
-from tests.kernel.toys import unique_name
 from tests.odd_records import LZ4, Written, write_oddly
-
-
-@pytest.fixture
-def topic(make_topics: MakeTopics) -> str:
-    name = unique_name()
-    make_topics(name)
-    return name
 
 
 @pytest.fixture

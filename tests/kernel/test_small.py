@@ -111,14 +111,6 @@ def produced(settings: Settings, topic: str, count: int, key: Callable[[int], by
     return placed
 
 
-@pytest.fixture
-def topic(make_topics: MakeTopics) -> str:
-    """An empty one."""
-    name = unique_name()
-    make_topics(name)
-    return name
-
-
 def everything(topic: str, offset: int = 0) -> dict[tuple[str, int], int]:
     return {(topic, partition): offset for partition in range(PARTITIONS)}
 

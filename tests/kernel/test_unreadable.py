@@ -25,8 +25,7 @@ from postavka.log.unreadable import RAW_HEADERS, UNREADABLE, headers_of, is_mark
 from postavka.settings import Settings, environment
 from postavka.stage.runner import StageRunner
 from postavka.store.recorder import EventRecorder
-from tests.kernel.conftest import MakeTopics
-from tests.kernel.toys import COMMANDS, record, toy, toy_inputs, unique_name
+from tests.kernel.toys import COMMANDS, record, toy, toy_inputs
 from tests.odd_records import GZIP, LZ4, NONE, SNAPPY, ZSTD, Written, odd_batch, write_oddly
 
 ALL = (NONE, GZIP, SNAPPY, LZ4, ZSTD)
@@ -70,13 +69,6 @@ async def read_with_aiokafka(settings: Settings, topic: str, last: int) -> list[
             for batch in (await consumer.getmany(timeout_ms=1_000)).values():
                 found += batch
     return found
-
-
-@pytest.fixture
-def topic(make_topics: MakeTopics) -> str:
-    name = unique_name()
-    make_topics(name)
-    return name
 
 
 # The libraries' own
