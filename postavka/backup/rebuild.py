@@ -36,7 +36,7 @@ from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.stage.definition import Stage
 from postavka.stage.recovery import bring_back
 from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.trouble import Trouble
 
 Place = tuple[str, int]
@@ -73,7 +73,7 @@ def rebuild_stores(config: Settings, stages: Sequence[Stage], told: Told = lambd
     rebuilt = Rebuilt()
     for done, stage in enumerate(stages):
         told(f"events of {stage.name}", done, len(stages))
-        migrate(url, stage.name, "postavka.store")
+        migrate(url, stage.name, EVENT_STORE)
         datastore = SchemaDatastore(url, stage.name)
         try:
             rebuilt.events[stage.name] = bring_back(config, stage, datastore)

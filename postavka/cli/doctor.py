@@ -39,7 +39,11 @@ from postavka.runtime.java import NoJava, find_java
 from postavka.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.runtime.share import Division, division
 from postavka.settings import PARTITIONS, Settings, database_url, settings
-from postavka.store.migration import pending
+from postavka.store.migration import EVENT_STORE, MigrationSet, pending
+from services import accounts
+from services.cabinet import table as cabinet
+from services.notices import projection as notices
+from services.reference import store as reference
 from services.reference.store import distributor_ids
 
 OLDEST_PYTHON = (3, 11)
@@ -50,14 +54,14 @@ PATIENCE_SECONDS = 3
 STILL_SECONDS = 3.0
 """Lag that doesn't get smaller for so long is not load but a standstill."""
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
-SCHEMAS = {
-    **dict.fromkeys(STAGES, "postavka.store"),
-    "accounts": "services.accounts",
-    "cabinet": "services.cabinet",
-    "notices": "services.notices",
-    "reference": "services.reference",
+SCHEMAS: dict[str, MigrationSet] = {
+    **dict.fromkeys(STAGES, EVENT_STORE),
+    "accounts": accounts.MIGRATIONS,
+    "cabinet": cabinet.MIGRATIONS,
+    "notices": notices.MIGRATIONS,
+    "reference": reference.MIGRATIONS,
 }
-"""Schema → the package whose SQL files make it."""
+"""Schema → what makes it."""
 START = "start it with `postavka up` in another terminal, or set KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL"
 SIGNS = {"ok": "[green]✓[/]", "wrong": "[red]✗[/]", "unknown": "[dim]–[/]"}
 
@@ -469,7 +473,7 @@ def _topic_settings(admin: AdminClient, topics: Sequence[str]) -> dict[str, dict
 
 
 def _pending(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
-    return {schema: pending(connection, schema, package) for schema, package in SCHEMAS.items()}
+    return {schema: pending(connection, schema, migrations) for schema, migrations in SCHEMAS.items()}
 
 
 def _exists(connection: psycopg.Connection[Any], table: str) -> bool:

@@ -30,10 +30,11 @@ from pydantic import BaseModel
 from events.personal import ENCRYPTED, LONGEST, PREFIX, is_encrypted, personal_fields
 from postavka.privacy.master import master_key
 from postavka.settings import Settings, database_url
-from postavka.store.migration import migrate
+from postavka.store.migration import MigrationSet, migrate
 from postavka.trouble import Trouble
 
 SCHEMA = "keys"
+MIGRATIONS = MigrationSet("postavka.privacy", "postavka.privacy")
 KEY_BYTES = 64
 """AES-256-SIV."""
 REMEMBERED_SECONDS = 5.0
@@ -76,7 +77,7 @@ class Vault:
     """The keys of one installation."""
 
     def __init__(self, conninfo: str, master: bytes) -> None:
-        migrate(conninfo, SCHEMA, "postavka.privacy")
+        migrate(conninfo, SCHEMA, MIGRATIONS)
         self._conninfo = conninfo
         self._master = master
         self._lock = threading.RLock()

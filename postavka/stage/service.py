@@ -40,7 +40,7 @@ from postavka.stage.refusals import codes
 from postavka.stage.runner import Outcome, StageRunner
 from postavka.stage.watchdog import Progress
 from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import EventRecorder
 
 log = logger(__name__)
@@ -84,7 +84,7 @@ class StageService:
         self.stage = stage
         self.config = config
         conninfo = database_url(config)
-        migrate(conninfo, stage.name, "postavka.store")
+        migrate(conninfo, stage.name, EVENT_STORE)
         self.inputs = list(stage.inputs())
         self.topics = [each.topic for each in self.inputs]
         check_topics(config, [*self.topics, stage.topic, *stage.copies.values(), "dead-letters"])

@@ -1,13 +1,15 @@
 """Numbered SQL files, applied once each, in order, under a lock.
 
-A part that owns a PostgreSQL schema keeps its files in a folder `sql` of its package: `001_events.sql`,
-`002_….sql`. They run with `search_path` set to the schema. Files named `fn_….sql` hold functions (`CREATE OR REPLACE`)
-and run anew whenever their text changes. An applied numbered file must never change: a checksum says so.
+A part that owns a PostgreSQL schema keeps its files in a folder `sql` of its package, a migration set:
+`001_events.sql`, `002_….sql`. They run with `search_path` set to the schema. Files named `fn_….sql` hold functions
+(`CREATE OR REPLACE`) and run anew whenever their text changes. An applied numbered file must never change: a checksum
+says so.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -22,8 +24,24 @@ class ChangedMigration(Trouble):
     """A numbered file was edited after it had been applied: add a new one instead."""
 
 
-def migrate(conninfo: str, schema: str, *packages: str) -> list[str]:
-    """Bring `schema` up to date with the `sql` folders of `packages`; returns the names of the files that ran."""
+@dataclass(frozen=True, slots=True)
+class MigrationSet:
+    """The SQL files of one part, in the folder `sql` of `package`.
+
+    Every database notes its applied files under `name`. So a name never changes, wherever the package moves: under
+    another name everything would run anew. The names of today are the paths that the packages had in release 6c4deb1.
+    """
+
+    name: str
+    package: str
+
+
+EVENT_STORE = MigrationSet("postavka.store", "postavka.store")
+"""What makes the event store of a stage, or an outbox of notices."""
+
+
+def migrate(conninfo: str, schema: str, *sets: MigrationSet) -> list[str]:
+    """Bring `schema` up to date with the files of `sets`; returns the names of the files that ran."""
     ran: list[str] = []
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtext('postavka.migrate'))")
@@ -35,15 +53,15 @@ def migrate(conninfo: str, schema: str, *packages: str) -> list[str]:
                 "applied_at timestamptz NOT NULL DEFAULT now())"
             )
             applied: dict[str, str] = dict(connection.execute("SELECT name, sha256 FROM migrations").fetchall())
-            for package in packages:
-                for file in _sql_files(package):
-                    if _apply(connection, f"{package}/{file.name}", file.read_text("utf-8"), applied):
+            for each in sets:
+                for file in _sql_files(each):
+                    if _apply(connection, f"{each.name}/{file.name}", file.read_text("utf-8"), applied):
                         ran.append(file.name)
         connection.execute("SELECT pg_advisory_unlock(hashtext('postavka.migrate'))")
     return ran
 
 
-def pending(connection: psycopg.Connection[Any], schema: str, *packages: str) -> list[str]:
+def pending(connection: psycopg.Connection[Any], schema: str, *sets: MigrationSet) -> list[str]:
     """Names of the files that `migrate` would run in `schema` (or refuse, changed as they are). Changes nothing."""
     applied: dict[str, str] = {}
     found = connection.execute("SELECT to_regclass(%s)", (f"{schema}.migrations",)).fetchone()
@@ -52,14 +70,14 @@ def pending(connection: psycopg.Connection[Any], schema: str, *packages: str) ->
         applied = dict(connection.execute(query).fetchall())
     return [
         file.name
-        for package in packages
-        for file in _sql_files(package)
-        if applied.get(f"{package}/{file.name}") != _sha256(file.read_text("utf-8"))
+        for each in sets
+        for file in _sql_files(each)
+        if applied.get(f"{each.name}/{file.name}") != _sha256(file.read_text("utf-8"))
     ]
 
 
-def _sql_files(package: str) -> list[Traversable]:
-    folder = files(package) / "sql"
+def _sql_files(those: MigrationSet) -> list[Traversable]:
+    folder = files(those.package) / "sql"
     return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
 
 

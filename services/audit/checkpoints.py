@@ -11,12 +11,12 @@ from postavka.log.send import Sender
 from postavka.log.tail import read_messages_to_end
 from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.store.migration import migrate
-from services.audit.store import SCHEMA, connect
+from services.audit.store import MIGRATIONS, SCHEMA, connect
 
 
 def bring_back_checkpoints(config: Settings) -> int:
     """Put what the topic has into an empty table; returns how many. What is forged among them is found by `verify`."""
-    migrate(database_url(config), SCHEMA, "services.audit")
+    migrate(database_url(config), SCHEMA, MIGRATIONS)
     places = dict.fromkeys(((CHECKPOINTS.name, number) for number in range(PARTITIONS)), 0)
     found: dict[str, CheckpointSigned] = {}
     for batch in read_messages_to_end(config, places):

@@ -42,6 +42,7 @@ from services.audit.logs import LOGS, Foreign, digest_of, position_of, stage_of
 from services.audit.merkle import Tree
 from services.audit.settings import AuditSettings
 from services.audit.store import (
+    MIGRATIONS,
     SCHEMA,
     SignedCheckpoint,
     connect,
@@ -93,7 +94,7 @@ class Follower:
         self.config = config
         self.names = names
         self.audit = audit or AuditSettings()
-        migrate(database_url(config), SCHEMA, "services.audit")
+        migrate(database_url(config), SCHEMA, MIGRATIONS)
         check_topics(config, [*names, CHECKPOINTS.name])
         self.key = keys.ensure_key(self.audit.key_file(config), make=self.audit.key is None)
         self.logs: dict[str, Followed] = {}

@@ -19,7 +19,7 @@ from psycopg.rows import class_row
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postavka.store.migration import migrate
-from services.audit.store import SCHEMA
+from services.audit.store import MIGRATIONS, SCHEMA
 from services.cabinet.web.database import Database
 
 NAMES_A_REQUEST = re.compile(r"/requests/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/|$)")
@@ -30,7 +30,7 @@ PAGE = 100
 @cache
 def prepare(conninfo: str) -> str:
     """Bring the auditor's schema up to date, once a process."""
-    migrate(conninfo, SCHEMA, "services.audit")
+    migrate(conninfo, SCHEMA, MIGRATIONS)
     return conninfo
 
 

@@ -14,10 +14,12 @@ from psycopg.sql import SQL, Identifier
 from postavka.log.record import partition_name
 from postavka.settings import Settings, database_url
 from postavka.store import giving_way
+from postavka.store.migration import MigrationSet
 from services.audit.logs import LOGS, stage_of
 from services.audit.merkle import Tree
 
 SCHEMA = "audit"
+MIGRATIONS = MigrationSet("services.audit", "services.audit")
 
 
 @dataclass(frozen=True, slots=True)

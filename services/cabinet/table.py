@@ -14,12 +14,14 @@ from psycopg.sql import SQL, Identifier
 from events.topics import STAGE_TOPICS
 from postavka.projection.marks import move_marks, read_marks
 from postavka.store.arrays import Texts, Uuids
-from postavka.store.migration import migrate
+from postavka.store.migration import MigrationSet, migrate
+from services import accounts
 from services.cabinet.fold import STAGES, Row
 
 __all__ = ["copy_rows", "load_rows", "move_marks", "read_marks", "write_groups"]
 
 SCHEMA = "cabinet"
+MIGRATIONS = MigrationSet("services.cabinet", "services.cabinet")
 TOPICS = tuple(topic.name for topic in STAGE_TOPICS)
 STAGE_OF = {topic.name: topic.writer for topic in STAGE_TOPICS}
 CHANGES_CHANNEL = "cabinet_changes"
@@ -31,8 +33,8 @@ COLUMNS = SQL(", ").join(Identifier(stage) for stage in STAGES)
 
 def prepare(conninfo: str) -> None:
     """Bring the schema up to date, and that of the accounts before it: row-level security is defined there."""
-    migrate(conninfo, "accounts", "services.accounts")
-    migrate(conninfo, SCHEMA, "services.cabinet")
+    migrate(conninfo, "accounts", accounts.MIGRATIONS)
+    migrate(conninfo, SCHEMA, MIGRATIONS)
 
 
 def tell_changed(connection: psycopg.Connection[Any], changed: Iterable[UUID]) -> None:

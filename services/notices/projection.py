@@ -38,7 +38,7 @@ from postavka.settings import Settings, database_url
 from postavka.stage import metrics
 from postavka.store.arrays import Texts, Times, Uuids
 from postavka.store.mark import Mark, MarksMoved
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, MigrationSet, migrate
 from postavka.store.recorder import (
     APPEND,
     TRACKING_CONFLICT,
@@ -47,6 +47,7 @@ from postavka.store.recorder import (
     RecordedEvent,
     parameters_of,
 )
+from services import accounts
 from services.notices.kinds import KINDS, Party
 from services.notices.letter import NAMESPACE, Letter, write_letters
 from services.notices.recipients import recipients
@@ -58,6 +59,7 @@ from services.reference.store import Snapshot, current
 log = logger(__name__)
 
 SCHEMA = "notices"
+MIGRATIONS = MigrationSet("services.notices", "services.notices")
 CLAIM = "notice"
 CACHE = 20_000
 LARGEST_BODY = 1_000_000
@@ -522,8 +524,8 @@ INSERT_MAIL = (
 
 def prepare(conninfo: str) -> None:
     """Bring the schema up to date, and that of accounts first: its function guards the letters of tenants."""
-    migrate(conninfo, "accounts", "services.accounts")
-    migrate(conninfo, SCHEMA, "postavka.store", "services.notices")
+    migrate(conninfo, "accounts", accounts.MIGRATIONS)
+    migrate(conninfo, SCHEMA, EVENT_STORE, MIGRATIONS)
 
 
 def claim_of(event: RecordedEvent, notice: Notice | None = None) -> str:

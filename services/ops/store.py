@@ -15,10 +15,11 @@ from events.ops import LetterPlace
 from events.registry import encode
 from postavka import tracing
 from postavka.clock import Clock
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, MigrationSet, migrate
 from postavka.store.recorder import APPEND, Batch, RecordedEvent, parameters_of
 
 SCHEMA = "ops"
+MIGRATIONS = MigrationSet("services.ops", "services.ops")
 SOURCE = "/postavka/ops"
 SEES_ALL = "-c app.scope=all -c jit=off"
 """Options of a connection that reads the cabinet of all tenants, past row-level security."""
@@ -28,7 +29,7 @@ _clock = Clock()
 
 def prepare(conninfo: str) -> None:
     """Bring the schema up to date."""
-    migrate(conninfo, SCHEMA, "postavka.store", "services.ops")
+    migrate(conninfo, SCHEMA, EVENT_STORE, MIGRATIONS)
 
 
 @contextmanager

@@ -16,9 +16,11 @@ from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
 from postavka.projection.model import Copied, ReadModel
 from postavka.settings import Settings
 from postavka.store import giving_way
-from postavka.store.migration import migrate
+from postavka.store.migration import MigrationSet, migrate
+from services import accounts
 
 SCHEMA = "papers"
+MIGRATIONS = MigrationSet("services.papers", "services.papers")
 Row = dict[str, Any]
 
 ISSUED = (
@@ -178,8 +180,8 @@ def connect(conninfo: str, *, readonly: bool = False) -> psycopg.Connection[Any]
 
 def prepare(conninfo: str) -> None:
     """Bring the schema up to date, and that of the accounts, whose row-level security it takes part in."""
-    migrate(conninfo, "accounts", "services.accounts")
-    migrate(conninfo, SCHEMA, "services.papers")
+    migrate(conninfo, "accounts", accounts.MIGRATIONS)
+    migrate(conninfo, SCHEMA, MIGRATIONS)
 
 
 HOW = Entering(

@@ -15,10 +15,11 @@ from postavka.projection.copying import field, line
 from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
 from postavka.projection.model import Copied, ReadModel
 from postavka.settings import Settings
-from postavka.store.migration import migrate
+from postavka.store.migration import MigrationSet, migrate
 from services.payments.books import ENTRIES, FIRST_STANDS, TABLES, Entries
 
 SCHEMA = "payments"
+MIGRATIONS = MigrationSet("services.payments", "services.payments")
 TOPICS = (BANK_PAYMENTS.name, APPROVAL_EVENTS.name, BILLING_EVENTS.name, SHIPPING_EVENTS.name)
 WITHOUT_HEADER = BankPayment.TYPE.partition(".")[0] + ".v1"
 """What a payment without a header is read as: outside senders may leave it out."""
@@ -42,7 +43,7 @@ class WrittenEntries(Entries):
 
 def prepare(conninfo: str) -> None:
     """Bring the schema up to date."""
-    migrate(conninfo, SCHEMA, "services.payments")
+    migrate(conninfo, SCHEMA, MIGRATIONS)
 
 
 HOW = Entering(

@@ -8,12 +8,12 @@ import psycopg
 
 from events.reference import Contract
 from postavka.store.migration import migrate
-from services.reference.store import SCHEMA
+from services.reference.store import MIGRATIONS, SCHEMA
 
 
 def record_contract(conninfo: str, registration: str, contract: Contract | None, recorded_by: str) -> int:
     """Add a registration number, with a contract or without; returns the version that has it (L19)."""
-    migrate(conninfo, SCHEMA, "services.reference")
+    migrate(conninfo, SCHEMA, MIGRATIONS)
     with psycopg.connect(conninfo, application_name="postavka-reference") as connection:
         connection.execute("SET LOCAL search_path TO reference, public")
         connection.execute("LOCK TABLE versions IN EXCLUSIVE MODE")

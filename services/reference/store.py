@@ -21,11 +21,12 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from events.reference import BaseDelivery, Contact, Contract, Distributor, Partner, PowerOfAttorney, Product
-from postavka.store.migration import migrate
+from postavka.store.migration import MigrationSet, migrate
 from services.moscow import today
 from services.reference.file import ReferenceFile
 
 SCHEMA = "reference"
+MIGRATIONS = MigrationSet("services.reference", "services.reference")
 CURRENT_FOR_SECONDS = 1.0
 """How long `current` answers from memory before it looks at the version again: a new version is seen within this."""
 
@@ -197,7 +198,7 @@ def load(conninfo: str, file: ReferenceFile, loaded_by: str) -> LoadReport:
 
     The file is complete: what is not in it is removed. Content equal to the newest version makes no new one.
     """
-    migrate(conninfo, SCHEMA, "services.reference")
+    migrate(conninfo, SCHEMA, MIGRATIONS)
     entries = _entries_of(file)
     sha256 = _digest(entries, file)
     with psycopg.connect(conninfo, application_name="postavka-reference") as connection:

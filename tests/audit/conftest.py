@@ -23,7 +23,7 @@ from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
 from postavka.settings import Settings
 from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import Batch, EventRecorder, RecordedEvent
 from services.audit.follow import Follower
 from services.audit.settings import AuditSettings
@@ -144,7 +144,7 @@ def log(servers: Endpoints, audited: str, tmp_path: Path) -> Iterator[Log]:
     """An empty log with its topic, its schema and a key."""
     stage = f"toy{uuid4().hex[:10]}"
     config = Settings(**servers.settings(database_url=audited, home=tmp_path))
-    migrate(audited, stage, "postavka.store")
+    migrate(audited, stage, EVENT_STORE)
     ensure_topics(config, [f"{stage}.events", "audit.checkpoints"])
     datastore = SchemaDatastore(audited, stage)
     yield Log(f"{stage}.events", config, AuditSettings(), EventRecorder(datastore))

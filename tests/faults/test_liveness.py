@@ -21,7 +21,7 @@ from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
 from postavka.settings import Settings, database_url
 from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import EventRecorder
 from services.cabinet.web.database import Database
 from services.desk.__main__ import _watch
@@ -43,7 +43,7 @@ def proxy(servers: Endpoints) -> Iterator[Proxy]:
 
 def test_a_relay_whose_connection_answers_nothing_falls_silent(servers: Endpoints, database: str, proxy: Proxy):
     """In the old days nobody saw it: a relay that waits for its lock has nothing to publish."""
-    migrate(database, SCHEMA, "postavka.store")
+    migrate(database, SCHEMA, EVENT_STORE)
     topic = f"test-{uuid4().hex[:8]}.events"
     config = Settings(**servers.settings(database_url=make_conninfo(database, port=proxy.port)))
     ensure_topics(config, [topic])

@@ -16,7 +16,7 @@ from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
 from postavka.settings import Settings
 from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import EventRecorder
 from tests.kernel.toys import SCHEMA, unique_name
 
@@ -40,7 +40,7 @@ def store(servers: Endpoints) -> Iterator[str]:
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
     url = make_conninfo(servers.database_url, dbname=name)
-    migrate(url, SCHEMA, "postavka.store")
+    migrate(url, SCHEMA, EVENT_STORE)
     yield url
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))

@@ -31,7 +31,7 @@ WRITER = """
 import faulthandler, os, socket, sys
 from uuid import uuid4
 from eventsourcing.persistence import StoredEvent, Tracking
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import EventRecorder
 from postavka.store.datastore import SchemaDatastore
 from tests.kernel.test_library_defects import library_recorder
@@ -40,7 +40,7 @@ whose, database = sys.argv[1:]
 if whose == "library":
     recorder = library_recorder(database)
 else:
-    migrate(database, "toy", "postavka.store")
+    migrate(database, "toy", EVENT_STORE)
     recorder = EventRecorder(SchemaDatastore(database, "toy", pool_size=1))
 with recorder.datastore.get_connection() as connection:
     with socket.socket(fileno=os.dup(connection.fileno())) as wire:

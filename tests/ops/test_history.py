@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import Batch, EventRecorder, RecordedEvent
 from services.cabinet.table import prepare
 from services.ops import history
@@ -22,8 +22,8 @@ START = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 @pytest.fixture
 def url(database: str) -> str:
     """The stores of two stages, and a cabinet."""
-    migrate(database, "request", "postavka.store")
-    migrate(database, "approval", "postavka.store")
+    migrate(database, "request", EVENT_STORE)
+    migrate(database, "approval", EVENT_STORE)
     prepare(database)
     return database
 

@@ -12,7 +12,7 @@ from events.registry import decode
 from postavka.log.record import Record
 from postavka.log.unreadable import RAW_HEADERS
 from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import Batch, DeadLetter, EventRecorder
 from services.ops import letters
 from services.ops.store import prepare
@@ -23,7 +23,7 @@ HEADERS = (("ce_type", b"DistributorConfirmation.v1"), ("empty", None))
 @pytest.fixture
 def url(database: str) -> str:
     """A database with billing's store and that of operations."""
-    migrate(database, "billing", "postavka.store")
+    migrate(database, "billing", EVENT_STORE)
     prepare(database)
     return database
 

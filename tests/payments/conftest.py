@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier
 from postavka.runtime.embedded import Endpoints
 from postavka.settings import Settings
 from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import EventRecorder
 from services.payments.projection import SCHEMA as BOOKS
 from services.payments.projection import prepare
@@ -36,7 +36,7 @@ def money_database(servers: Endpoints) -> Iterator[str]:
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
     url = make_conninfo(servers.database_url, dbname=name)
-    migrate(url, BILLING, "postavka.store")
+    migrate(url, BILLING, EVENT_STORE)
     prepare(url)
     yield url
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
