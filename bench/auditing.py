@@ -22,10 +22,10 @@ from bench.__main__ import JARS
 from bench.load import PARTNER, Load
 from bench.many import model_of, multiply
 from postavka.cli.launch import Launch
+from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
 from postavka.log.tail import read_messages_to_end
 from postavka.projection.rebuild import rebuild
 from postavka.runtime.progress import Spoken
-from postavka.settings import PARTITIONS, Settings, database_url, settings
 from services.audit.as_of import as_of
 from services.audit.history import history
 from services.audit.reading import TOPIC_OF

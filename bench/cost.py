@@ -9,7 +9,7 @@ import psutil
 import psycopg
 
 from postavka.cli.launch import Launch
-from postavka.settings import Settings, database_url
+from postavka.kernel.settings import Settings, database_url
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import httpx2
 import psycopg
 
 from bench.load import DISTRIBUTOR, PARTNER
-from postavka.settings import Settings, database_url
+from postavka.kernel.settings import Settings, database_url
 from services.accounts.sample import PASSWORD
 
 ROWS = 100_000

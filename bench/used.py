@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from postavka.settings import Settings, database_url
+from postavka.kernel.settings import Settings, database_url
 
 LOG_FILES = 60
 """Of 16 MB each: what `min_wal_size` keeps."""

@@ -41,7 +41,7 @@ class Envelope:
     time: datetime
     """When it happened, by the writer's wall clock. Data, never order."""
     clock: int = 0
-    """Hybrid logical clock (`postavka.clock`): later than its cause's; sorting by it gives a causal order."""
+    """Hybrid logical clock (`postavka.kernel.clock`): later than its cause's; sorting by it gives a causal order."""
     causation: str | None = None
     """`source#id` of what caused it; `kafka:topic/partition/offset` where the cause had no envelope."""
     correlation: str | None = None

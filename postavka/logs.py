@@ -9,7 +9,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 
 if TYPE_CHECKING:
     import structlog

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer

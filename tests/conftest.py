@@ -21,9 +21,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from postavka.cli.launch import Launch
+from postavka.kernel.settings import Settings
 from postavka.runtime.embedded import EmbeddedServers, Endpoints
 from postavka.runtime.progress import Spoken
-from postavka.settings import Settings
 
 if TYPE_CHECKING:
     from tests.system.conftest import System

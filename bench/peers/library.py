@@ -26,7 +26,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bench.peers.faust_stages import Measured
 from bench.peers.procedure import EVENTS, FACTS
-from postavka.settings import Settings, database_url, environment, settings
+from postavka.kernel.settings import Settings, database_url, environment, settings
 
 SCHEMA = "peer_library"
 PATIENCE_SECONDS = 240.0

@@ -13,8 +13,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.errors import Trouble
 from postavka.runtime.database import binaries
-from postavka.trouble import Trouble
 
 DUMP = "database.dump"
 

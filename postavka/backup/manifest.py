@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from postavka.backup.topics import Saved
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
 
 FORMAT = 1
 FILE = "manifest.json"

@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_librdkafka, for_producer
 from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, first_offsets, read_messages_to_end
 from postavka.log.topics import ensure_topics
 from postavka.log.unreadable import headers_of
-from postavka.settings import Settings
-from postavka.trouble import Trouble
 
 Place = tuple[str, int]
 Told = Callable[[int, int], None]

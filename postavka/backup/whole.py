@@ -30,8 +30,8 @@ from postavka.backup.database import (
 )
 from postavka.backup.manifest import FILE, BadCopy, Manifest
 from postavka.backup.topics import put_topics_back, save_topics
-from postavka.settings import Settings, database_url
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings, database_url
 
 TOPICS = "topics"
 BLOBS = "blobs"

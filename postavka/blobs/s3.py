@@ -10,8 +10,8 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
 from postavka.blobs.store import BlobMissing, BlobsAway, checked, key_of, name_of
-from postavka.settings import Settings
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 
 CONNECT_SECONDS = 5
 CALL_SECONDS = 30

@@ -10,8 +10,8 @@ import hashlib
 import re
 from typing import Protocol
 
-from postavka.settings import Settings
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 
 NAME = re.compile(r"[0-9a-f]{64}")
 

@@ -13,9 +13,9 @@ import psycopg
 from cyclopts import App, Parameter
 
 from postavka.cli.connection import connected
-from postavka.cli.output import console, errors, print_json, table
-from postavka.settings import database_url
-from postavka.trouble import Trouble
+from postavka.kernel.console import console, errors, print_json, table
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import database_url
 from services.accounts import passwords, tokens, users
 from services.accounts.principal import SCOPES, Principal, Role, Scope
 from services.cabinet.table import prepare

@@ -9,9 +9,9 @@ from cyclopts import App
 
 from postavka.cli.connection import connected
 from postavka.cli.launch import SERVICES
-from postavka.cli.output import console, print_json, table
+from postavka.kernel.console import console, print_json, table
+from postavka.kernel.settings import Settings, database_url
 from postavka.log.connection import bootstrap
-from postavka.settings import Settings, database_url
 
 acls = App(name="acls", help="Permissions of our own services on Kafka: each stage's topic has one writer.")
 

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 from cyclopts import App
 from rich.markup import escape
 
-from postavka.cli.output import console, errors, table
+from postavka.kernel.console import console, errors, table
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import settings
 from postavka.runtime.progress import Spoken
-from postavka.settings import settings
-from postavka.trouble import Trouble
 
 app = App(
     name="postavka",
@@ -136,8 +136,8 @@ def topics() -> None:
     """Create what topics are missing, with one for each distributor of the reference data."""
     from events.topics import topic_names
     from postavka.cli.connection import connected
+    from postavka.kernel.settings import database_url
     from postavka.log.topics import ensure_topics
-    from postavka.settings import database_url
     from services.reference.store import distributor_ids
 
     config = connected()

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from postavka.cli import proofs
 from postavka.cli.connection import connected
 from postavka.cli.events import COLOURS, MOSCOW, parse_since
-from postavka.cli.output import console, errors, print_json, print_line, table
+from postavka.kernel.console import console, errors, print_json, print_line, table
 from postavka.privacy.vault import open_vault
 from services.cabinet.web.view.words import stage_of
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from postavka.backup.whole import Parts
 from postavka.cli.connection import connected, require_both_or_neither
-from postavka.cli.output import console, print_json, progress
-from postavka.settings import Settings, settings
+from postavka.kernel.console import console, print_json, progress
+from postavka.kernel.settings import Settings, settings
 from postavka.stage.definition import Stage
 
 

@@ -9,9 +9,9 @@ from cyclopts import App
 from psycopg.rows import dict_row
 
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_json, table
+from postavka.kernel.console import console, print_json, table
+from postavka.kernel.settings import Settings, database_url
 from postavka.privacy.vault import open_vault
-from postavka.settings import Settings, database_url
 from services.cabinet.web.view.words import stage_of
 
 cabinet = App(name="cabinet", help="The partners' cabinet.")

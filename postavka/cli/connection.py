@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings, settings
 from postavka.log.connection import bootstrap
 from postavka.runtime.embedded import outside_door, running
-from postavka.settings import Settings, settings
-from postavka.trouble import Trouble
 
 
 class NothingRuns(Trouble):

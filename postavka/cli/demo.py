@@ -30,11 +30,11 @@ from events.topics import (
 from postavka.cli.cabinet import print_cabinet, requests_of
 from postavka.cli.documents import list_ as show_documents
 from postavka.cli.events import in_causal_order, print_event
-from postavka.cli.output import console
+from postavka.kernel.console import console
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings, database_url, settings
 from postavka.log.follow import Follower
 from postavka.log.send import Sender
-from postavka.settings import Settings, database_url, settings
-from postavka.trouble import Trouble
 from services.moscow import today
 from services.papers.counterparty import sign_received, trial_authority
 from services.papers.operator.local import LocalOperator

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from postavka.cli.connection import connected, outside
-from postavka.cli.output import console, print_json, table
-from postavka.trouble import Trouble
+from postavka.kernel.console import console, print_json, table
+from postavka.kernel.errors import Trouble
 
 if TYPE_CHECKING:
     from services.access.distributors import Credentials, Distributors

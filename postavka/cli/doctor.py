@@ -30,7 +30,8 @@ from rich.markup import escape
 from events.topics import STAGE_TOPICS, topic_names
 from postavka.cli.connection import NothingRuns, connected
 from postavka.cli.launch import SERVICES
-from postavka.cli.output import console, print_json
+from postavka.kernel.console import console, print_json
+from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
 from postavka.log.connection import bootstrap, for_librdkafka
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import KEEP_FOR_EVER
@@ -38,7 +39,6 @@ from postavka.runtime import kafka_jars
 from postavka.runtime.java import NoJava, find_java
 from postavka.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.runtime.share import Division, division
-from postavka.settings import PARTITIONS, Settings, database_url, settings
 from postavka.store.migration import EVENT_STORE, MigrationSet, pending
 from services import accounts
 from services.cabinet import table as cabinet
@@ -194,7 +194,8 @@ def check_settings_error(wrong: ValidationError) -> Check:
         f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
         for error in wrong.errors(include_url=False, include_input=False, include_context=False)
     )
-    return Check("settings", "wrong", found, "correct them in the environment or in .env; postavka/settings.py has all")
+    advice = "correct them in the environment or in .env; postavka/kernel/settings.py has all"
+    return Check("settings", "wrong", found, advice)
 
 
 def free_bytes(path: Path) -> int:

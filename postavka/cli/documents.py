@@ -16,9 +16,9 @@ from rich.table import Table
 
 from postavka.blobs import open_blobs
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_json, table
-from postavka.settings import Settings, database_url
-from postavka.trouble import Trouble
+from postavka.kernel.console import console, print_json, table
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings, database_url
 from services.moscow import MOSCOW, today
 from services.papers import catalogue, post
 from services.papers import counterparty as play

@@ -14,11 +14,11 @@ from cyclopts import App
 from events.envelope import Envelope, EnvelopeError
 from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_line
+from postavka.kernel.console import console, print_line
+from postavka.kernel.settings import Settings
 from postavka.log.follow import Follower
 from postavka.log.record import Record
 from postavka.privacy.vault import open_vault
-from postavka.settings import Settings
 
 log = App(name="log", help="Look at the event log.")
 

@@ -12,8 +12,8 @@ from cyclopts import App
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from postavka.cli.connection import connected
-from postavka.cli.output import console, errors, print_json, table
-from postavka.settings import database_url
+from postavka.kernel.console import console, errors, print_json, table
+from postavka.kernel.settings import database_url
 from services.ops import letters as dead
 from services.ops.letters import STAGES, Foreseen, Letter
 from services.ops.store import prepare

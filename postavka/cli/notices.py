@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 from rich.markup import escape
 
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_json, table
-from postavka.settings import database_url
+from postavka.kernel.console import console, print_json, table
+from postavka.kernel.settings import database_url
 from services.notices.kinds import KINDS, Kind
 
 notices = App(name="notices", help="E-mail to partners and distributors: what was sent, what waits, what failed.")

@@ -16,8 +16,8 @@ from rich.live import Live
 from rich.text import Text
 
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_json, table
-from postavka.settings import database_url
+from postavka.kernel.console import console, print_json, table
+from postavka.kernel.settings import database_url
 from services.moscow import MOSCOW
 from services.ops import waiting as waits
 from services.ops.reminders import awaited

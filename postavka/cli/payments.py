@@ -17,11 +17,11 @@ from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from events.topics import PAYMENT_COMMANDS
 from postavka.blobs.store import name_of
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_json, table
 from postavka.cli.send import SOURCE
+from postavka.kernel.console import console, print_json, table
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings, database_url
 from postavka.log.send import Sender
-from postavka.settings import Settings, database_url
-from postavka.trouble import Trouble
 from services import invoice_numbers
 from services.payments import queue
 from services.payments.loading import Loader, Report, money

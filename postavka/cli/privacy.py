@@ -7,7 +7,7 @@ from collections import Counter
 from cyclopts import App
 
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_json, print_line, table
+from postavka.kernel.console import console, print_json, print_line, table
 
 privacy = App(name="privacy", help="Personal data: who can be found, forgetting a person, what lies in the clear.")
 
@@ -49,9 +49,9 @@ def erase(person: str, *, reason: str, by: str, everybody: bool = False, json: b
     json
         Print what was erased as JSON.
     """
+    from postavka.kernel.settings import database_url
     from postavka.privacy.erasing import tell
     from postavka.privacy.vault import open_vault
-    from postavka.settings import database_url
     from services.reference.forget import forget_contact
 
     config = connected()

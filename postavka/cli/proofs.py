@@ -11,9 +11,9 @@ import orjson
 from cyclopts import App
 
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_json, print_line, table
-from postavka.settings import Settings, settings
-from postavka.trouble import Trouble
+from postavka.kernel.console import console, print_json, print_line, table
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings, settings
 
 PATIENCE_SECONDS = 60.0
 

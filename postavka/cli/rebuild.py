@@ -8,7 +8,7 @@ from cyclopts import App
 
 from postavka.cli.backup import servers, stages
 from postavka.cli.connection import connected
-from postavka.cli.output import Told, console, print_json, progress
+from postavka.kernel.console import Told, console, print_json, progress
 from postavka.projection.model import find
 
 rebuild = App(
@@ -98,8 +98,8 @@ def database() -> None:
     Reference data and accounts are not on the log: load them (`postavka reference load`), or restore a copy.
     """
     from postavka.backup.rebuild import rebuild_stores
+    from postavka.kernel.settings import database_url
     from postavka.projection.rebuild import rebuild as build_anew
-    from postavka.settings import database_url
     from services.audit.checkpoints import bring_back_checkpoints
 
     with servers() as config, progress() as told:
@@ -128,7 +128,7 @@ def topics() -> None:
     """
     from events.topics import topic_names
     from postavka.backup.rebuild import rebuild_topics
-    from postavka.settings import database_url
+    from postavka.kernel.settings import database_url
     from services.audit.checkpoints import publish_checkpoints
     from services.reference.store import distributor_ids
 

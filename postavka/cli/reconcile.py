@@ -7,9 +7,9 @@ from pathlib import Path
 
 from events.shipping import Vendor
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_json, table
-from postavka.settings import database_url
-from postavka.trouble import Trouble
+from postavka.kernel.console import console, print_json, table
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import database_url
 from services.moscow import today
 from services.payments import queue
 from services.payments.loading import money

@@ -8,9 +8,9 @@ from cyclopts import App
 
 from events.topics import topic_names
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_json
+from postavka.kernel.console import console, print_json
+from postavka.kernel.settings import database_url
 from postavka.log.topics import ensure_topics
-from postavka.settings import database_url
 
 reference = App(name="reference", help="Reference data: partners, distributors, products, contracts.")
 

@@ -30,7 +30,7 @@ from events.topics import (
     confirmations_of,
 )
 from postavka.cli.connection import connected
-from postavka.cli.output import console, print_line
+from postavka.kernel.console import console, print_line
 from postavka.log.send import NoTopic, Sender
 
 SOURCE = "/postavka/cli"

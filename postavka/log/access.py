@@ -33,9 +33,9 @@ from kafka.admin import (
 from kafka.errors import KafkaError
 from kafka.protocol.admin import AlterClientQuotasRequest
 
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_kafka_python, for_librdkafka
-from postavka.settings import Settings
-from postavka.trouble import Trouble
 
 SECONDS = 30
 ITERATIONS = 8_192

@@ -14,11 +14,11 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from postavka.kernel.settings import Settings
 from postavka.log.aiokafka_records import install
 from postavka.log.connection import for_aiokafka
 from postavka.log.pace import Pace
 from postavka.log.record import Record
-from postavka.settings import Settings
 
 STOP_SECONDS = 3.0
 

@@ -27,12 +27,12 @@ import psycopg
 
 from events.envelope import Envelope, header_map
 from postavka import heart
+from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log.partitioner import partition_of
 from postavka.log.publisher import Publisher
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import end_offsets, read_to_end
 from postavka.logs import logger
-from postavka.settings import PARTITIONS, Settings
 from postavka.store import giving_way
 from postavka.store.recorder import EventRecorder, RecordedEvent
 

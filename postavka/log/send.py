@@ -13,10 +13,10 @@ from events.envelope import Envelope
 from events.model import Message
 from events.registry import encode
 from postavka import tracing
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_producer
 from postavka.privacy.protect import protected
-from postavka.settings import Settings
-from postavka.trouble import Trouble
 
 TIMEOUT_SECONDS = 30
 

@@ -12,9 +12,9 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_kafka_python
-from postavka.settings import Settings
-from postavka.trouble import Trouble
 
 SECONDS = 10
 

@@ -12,12 +12,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from postavka import heart
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
 from postavka.log.unreadable import headers_of
 from postavka.logs import logger
-from postavka.settings import Settings
-from postavka.trouble import Trouble
 
 log = logger(__name__)
 

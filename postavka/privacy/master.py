@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from postavka.settings import Settings
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 
 BYTES = 32
 

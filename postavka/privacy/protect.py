@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from events.personal import is_encrypted, personal_fields
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 
 Model = TypeVar("Model", bound=BaseModel)
 

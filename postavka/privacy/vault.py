@@ -28,10 +28,10 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from pydantic import BaseModel
 
 from events.personal import ENCRYPTED, LONGEST, PREFIX, is_encrypted, personal_fields
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings, database_url
 from postavka.privacy.master import master_key
-from postavka.settings import Settings, database_url
 from postavka.store.migration import MigrationSet, migrate
-from postavka.trouble import Trouble
 
 SCHEMA = "keys"
 MIGRATIONS = MigrationSet("postavka.privacy", "postavka.privacy")

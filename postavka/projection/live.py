@@ -25,6 +25,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postavka import heart, tracing
+from postavka.kernel.settings import Settings, settings
 from postavka.log.aiokafka_records import install
 from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.pace import Pace
@@ -33,7 +34,6 @@ from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
 from postavka.memory import collect_seldom
-from postavka.settings import Settings, settings
 from postavka.stage import metrics
 from postavka.stage.http import serve_health
 from postavka.stage.watchdog import Progress

@@ -18,12 +18,12 @@ from typing import Any
 import orjson
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings, environment, settings
 from postavka.log.bulk import read_pieces
 from postavka.projection.copying import BEGIN, END
 from postavka.projection.model import Fold, ReadModel, Unread, find
-from postavka.settings import Settings, environment, settings
 from postavka.store.mark import Mark
-from postavka.trouble import Trouble
 
 TELL_EVERY = 10_000
 CHUNK = 1_000

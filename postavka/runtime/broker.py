@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from postavka.kernel.errors import Trouble
 from postavka.runtime.java import find_java
-from postavka.trouble import Trouble
 
 HEAP, YOUNG = "704m", "448m"
 """Of what is alive when Java collects the young, 8 MB as a rule, nothing depends on how much room they had: each time

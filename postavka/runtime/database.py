@@ -21,8 +21,8 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from postavka.kernel.errors import Trouble
 from postavka.runtime.tether import become
-from postavka.trouble import Trouble
 
 USER = "postavka"
 DATABASE = "postavka"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings, environment
 from postavka.runtime import kafka_jars
 from postavka.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.runtime.database import Database
@@ -17,8 +19,6 @@ from postavka.runtime.early import EarlyWriter
 from postavka.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
 from postavka.runtime.processes import GOES_FIRST, Processes, Program
 from postavka.runtime.progress import Progress, Silent
-from postavka.settings import Settings, environment
-from postavka.trouble import Trouble
 
 
 class HomeInUse(Trouble):

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
 
 OLDEST = 17
 

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from postavka.kernel.errors import Trouble
 from postavka.runtime.progress import Progress, Silent, Step
-from postavka.trouble import Trouble
 
 VERSION = "4.3.1"
 ENDPOINTS = (

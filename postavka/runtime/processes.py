@@ -21,8 +21,8 @@ from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from postavka.kernel.errors import Trouble
 from postavka.runtime.share import Share
-from postavka.trouble import Trouble
 
 LONGEST_SOCKET = 100
 """Bytes of a unix socket's path that every system takes."""

@@ -20,12 +20,12 @@ import psycopg
 from events.envelope import Envelope
 from events.registry import decode
 from postavka import heart
+from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log.partitioner import partition_of
 from postavka.log.record import Record
 from postavka.log.relay import read_checkpoint
 from postavka.log.tail import end_offsets, first_offsets, read_messages_to_end, read_to_end, to_record
 from postavka.logs import logger
-from postavka.settings import PARTITIONS, Settings
 from postavka.stage.definition import Stage
 from postavka.stage.runner import StageRunner
 from postavka.store.datastore import SchemaDatastore

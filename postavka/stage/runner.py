@@ -23,7 +23,7 @@ from events.model import Decision, Event, Message, Unacceptable
 from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
 from events.upcasting import newest_version
 from postavka import tracing
-from postavka.clock import Clock
+from postavka.kernel.clock import Clock
 from postavka.log.record import Record, partition_name
 from postavka.log.unreadable import is_marker, why_unreadable
 from postavka.logs import logger

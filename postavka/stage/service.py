@@ -23,6 +23,7 @@ from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.envelope import trace_of
 from postavka import heart, tracing
+from postavka.kernel.settings import Settings, database_url, settings
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record, partition_name
 from postavka.log.relay import Relay
@@ -30,7 +31,6 @@ from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
 from postavka.memory import collect_seldom
-from postavka.settings import Settings, database_url, settings
 from postavka.stage import metrics
 from postavka.stage.definition import Stage
 from postavka.stage.faust_worker import FaustWorker

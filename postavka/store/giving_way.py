@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from postavka.settings import settings
+from postavka.kernel.settings import settings
 
 MOST = 10
 """Less than letters and papers themselves: a session that flushes the log of PostgreSQL holds up every other commit

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
 
 
 class ChangedMigration(Trouble):

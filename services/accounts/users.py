@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed
 
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
 from services.accounts import passwords
 from services.accounts.principal import SCOPES, Principal, Role
 

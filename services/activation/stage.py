@@ -10,7 +10,7 @@ from events.commands import ActivateDelivery
 from events.model import Event
 from events.shipping import ShipmentIssued
 from events.topics import ACTIVATION_COMMANDS, SHIPPING_EVENTS
-from postavka.settings import database_url, settings
+from postavka.kernel.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
 from services.activation import decider

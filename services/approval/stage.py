@@ -12,8 +12,8 @@ from events.model import Event
 from events.reference import Contact
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
+from postavka.kernel.settings import database_url, settings
 from postavka.privacy.protect import protected
-from postavka.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
 from services.approval import decider

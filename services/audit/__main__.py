@@ -7,9 +7,9 @@ import os
 import signal
 
 from postavka import heart
+from postavka.kernel.settings import Settings, settings
 from postavka.logs import configure_logs, logger
 from postavka.memory import collect_seldom
-from postavka.settings import Settings, settings
 from postavka.stage.http import serve_health
 from services.audit.follow import Follower
 

@@ -20,8 +20,8 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from events.envelope import rfc3339
 from events.registry import BadBody, UnknownType
-from postavka.clock import COUNTER_BITS
-from postavka.settings import Settings
+from postavka.kernel.clock import COUNTER_BITS
+from postavka.kernel.settings import Settings
 from services.audit.reading import STAGES, reading, stages_there
 from services.cabinet.fold import UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
 from services.audit.verifier import ED25519, VerifierKey, checkpoint_text, read_keys, sign_note
 
 KEY_NAME = "postavka-audit"

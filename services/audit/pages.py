@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from psycopg.rows import dict_row
 from starlette.responses import HTMLResponse, Response
 
-from postavka.settings import Settings, database_url
+from postavka.kernel.settings import Settings, database_url
 from services.accounts.principal import Principal, Role
 from services.audit.as_of import Standing, as_of
 from services.audit.history import history

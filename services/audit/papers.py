@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from postavka.blobs import BlobDamaged, BlobMissing, BlobsAway, open_blobs
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 from services.audit.findings import Findings
 
 Paper = tuple[str, str, str, bool]

@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
-from postavka.settings import Settings
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 from services.audit.logs import LOGS, leaf_hash, leaf_of_event, stage_of, stored_events
 from services.audit.merkle import Tree
 from services.audit.store import SignedCheckpoint, checkpoints, connect, newest_checkpoint, open_tree

@@ -21,9 +21,9 @@ import orjson
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import PARTITIONS, Settings, database_url, environment
 from postavka.log.partitioner import partition_of
-from postavka.settings import PARTITIONS, Settings, database_url, environment
-from postavka.trouble import Trouble
 from services.audit.cut import make_cut
 
 MARKED = "made by a replay"

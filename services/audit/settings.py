@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 
 
 class AuditSettings(BaseSettings):

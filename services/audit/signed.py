@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 from services.audit import keys, tampering
 from services.audit.findings import Findings
 from services.audit.settings import AuditSettings

@@ -20,8 +20,8 @@ from typing import Any
 
 import orjson
 
-from postavka.settings import PARTITIONS, Settings, environment
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import PARTITIONS, Settings, environment
 from services.audit.cut import Cut, make_cut
 from services.audit.findings import Findings
 from services.audit.folded import surplus_rows

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from postavka.settings import Settings, settings
+from postavka.kernel.settings import Settings, settings
 from services.audit.cut import Cut
 from services.audit.folded import check_share
 from services.audit.orders import check_orders

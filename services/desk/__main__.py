@@ -24,6 +24,7 @@ from events.registry import BadBody, UnknownType, decode, encode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
 from postavka import heart, tracing
+from postavka.kernel.settings import PARTITIONS, Settings, settings
 from postavka.log.aiokafka_records import install
 from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.pace import Pace
@@ -33,7 +34,6 @@ from postavka.log.send import envelope_of
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
-from postavka.settings import PARTITIONS, Settings, settings
 from postavka.stage import metrics
 from postavka.stage.http import serve_health
 from postavka.stage.watchdog import Progress

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form, Request
 from psycopg.rows import dict_row
 from starlette.responses import RedirectResponse, Response
 
-from postavka.settings import database_url
+from postavka.kernel.settings import database_url
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import ANYBODY, LINK, SIGNED_IN, allowed
 from services.cabinet.web.app_state import web

@@ -16,10 +16,10 @@ from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.topics import notices_of
 from postavka import heart
+from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.log.relay import Relay
 from postavka.log.tail import read_to_end
 from postavka.logs import logger
-from postavka.settings import PARTITIONS, Settings, database_url
 from postavka.stage import metrics
 from postavka.stage.recovery import import_events, recorded
 from postavka.store.datastore import SchemaDatastore

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
 from services.notices.kinds import KINDS, Kind
 
 STATUSES = ("due", "sending", "sent", "failed", "off", "no-address", "too-old")

@@ -19,12 +19,12 @@ from prometheus_client import Gauge
 
 from events.topics import OPS_EVENTS
 from postavka import heart
+from postavka.kernel.settings import Settings, database_url, settings
 from postavka.log.relay import Relay
 from postavka.log.send import NotSent, Sender
 from postavka.log.topics import check_topics
 from postavka.logs import configure_logs, logger
 from postavka.looking import pause_after
-from postavka.settings import Settings, database_url, settings
 from postavka.stage import metrics
 from postavka.stage.http import serve_health
 from postavka.store import giving_way

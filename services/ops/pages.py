@@ -15,7 +15,7 @@ import psycopg
 from fastapi import APIRouter, Form, Header, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from postavka.settings import database_url
+from postavka.kernel.settings import database_url
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web

@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 
 from events.asyncapi import readers_of
 from events.topics import ALL_TOPICS, STAGE_TOPICS
-from postavka.settings import PARTITIONS
+from postavka.kernel.settings import PARTITIONS
 
 Place = tuple[str, int]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from events.ops import Awaited, ReminderRequested
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
 from services.ops.store import acting, record
 from services.ops.waiting import Waiting
 

@@ -12,7 +12,7 @@ import psycopg
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web

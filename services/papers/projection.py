@@ -11,10 +11,10 @@ from psycopg.sql import SQL, Identifier
 
 from events import shipping
 from events.topics import SHIPPING_EVENTS
+from postavka.kernel.settings import Settings
 from postavka.projection.copying import field, line
 from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
 from postavka.projection.model import Copied, ReadModel
-from postavka.settings import Settings
 from postavka.store import giving_way
 from postavka.store.migration import MigrationSet, migrate
 from services import accounts

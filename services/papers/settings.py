@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from postavka.settings import Settings
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 from services.papers.operator.interface import ExchangeOperator
 from services.papers.seal import Seal
 

@@ -19,6 +19,7 @@ from prometheus_client import Counter, Gauge
 from events.topics import DOCUMENT_COMMANDS, SHIPPING_EVENTS
 from postavka import heart
 from postavka.blobs import BlobsAway, open_blobs
+from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import partition_name
 from postavka.log.send import NotSent, Sender
@@ -27,7 +28,6 @@ from postavka.log.topics import check_topics
 from postavka.logs import logger
 from postavka.looking import pause_after
 from postavka.projection.marks import read_marks
-from postavka.settings import PARTITIONS, Settings, database_url
 from services.papers.dispatch import Dispatch
 from services.papers.operator import OperatorAway
 from services.papers.projection import connect

@@ -6,9 +6,9 @@ import os
 import threading
 from functools import cache
 
+from postavka.kernel.settings import Settings
 from postavka.logs import logger
 from postavka.projection.live import main
-from postavka.settings import Settings
 from services.payments.figures import Figures
 from services.payments.folder import StatementsFolder
 from services.payments.loading import Loader

@@ -17,8 +17,8 @@ from pathlib import Path
 import psycopg
 from watchfiles import watch
 
+from postavka.kernel.errors import Trouble
 from postavka.logs import logger
-from postavka.trouble import Trouble
 from services.payments.figures import STATEMENTS
 from services.payments.loading import Loader
 from services.payments.reading import read_file

@@ -23,7 +23,7 @@ from events.topics import (
     REQUEST_EVENTS,
 )
 from postavka.blobs import Blobs, open_blobs
-from postavka.settings import database_url, settings
+from postavka.kernel.settings import database_url, settings
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
 from services.moscow import today

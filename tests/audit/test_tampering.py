@@ -14,9 +14,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from psycopg import DatabaseError
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.settings import PARTITIONS
 from postavka.log.connection import for_librdkafka
 from postavka.log.tail import end_offsets
-from postavka.settings import PARTITIONS
 from postavka.store.recorder import RecordedEvent
 from services.audit import keys
 from services.audit.store import connect

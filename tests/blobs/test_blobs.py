@@ -15,8 +15,8 @@ import pytest
 
 from postavka.blobs import BlobDamaged, BlobMissing, Blobs, BlobsAway, open_blobs
 from postavka.blobs.folder import FolderBlobs
-from postavka.settings import Settings
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import Settings
 from tests.blobs.s3proxy import ACCESS_KEY_ID, SECRET_ACCESS_KEY, S3Server, s3_server
 
 ACT = "Акт приема-передачи".encode()

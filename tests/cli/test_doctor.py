@@ -37,10 +37,10 @@ from postavka.cli.doctor import (
     free_bytes,
     lag_of,
 )
+from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.runtime import kafka_jars
 from postavka.runtime.ports import is_free
 from postavka.runtime.share import Division
-from postavka.settings import PARTITIONS, Settings
 
 PASSWORD = "s3cret-word"
 

@@ -17,7 +17,7 @@ from events.approval import Approved
 from events.asyncapi import channel_of, document, readers_of, versions_of
 from events.registry import MESSAGES
 from events.upcasting import UPCASTERS
-from postavka.settings import PARTITIONS
+from postavka.kernel.settings import PARTITIONS
 
 VENDORED = Path(__file__).parent / "asyncapi-schema"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from postavka.cli.launch import Launch
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_librdkafka
 from postavka.runtime import kafka_jars
 from postavka.runtime.broker import ADMIN, Broker
@@ -22,7 +23,6 @@ from postavka.runtime.embedded import Endpoints
 from postavka.runtime.ports import choose_ports
 from postavka.runtime.processes import Processes, Program
 from postavka.runtime.progress import Spoken
-from postavka.settings import Settings
 from tests.faults.clocks import Clocks
 from tests.faults.disk import Disk
 from tests.faults.proxy import Proxy

@@ -14,12 +14,12 @@ from psycopg_pool import PoolTimeout
 
 from events.topics import MANUFACTURING_ORDERS
 from postavka import heart
+from postavka.kernel.settings import Settings, database_url
 from postavka.log.connection import for_aiokafka
 from postavka.log.relay import Relay
 from postavka.log.send import Sender
 from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
-from postavka.settings import Settings, database_url
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import EventRecorder

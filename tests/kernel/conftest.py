@@ -11,10 +11,10 @@ from confluent_kafka.admin import AdminClient
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_librdkafka
 from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
-from postavka.settings import Settings
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import EventRecorder

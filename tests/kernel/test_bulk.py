@@ -15,12 +15,12 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log import bulk
 from postavka.log.bulk import Piece, read_pieces
 from postavka.log.connection import for_librdkafka
 from postavka.log.tail import TailUnread, end_offsets, read_to_end
 from postavka.log.unreadable import MARKER, UNREADABLE, why_unreadable
-from postavka.settings import PARTITIONS, Settings
 from tests.odd_records import LZ4, NONE, ZSTD, Written, odd_batch, write_oddly
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from postavka.heart import STOPPED_SECONDS, Pulse
-from postavka.settings import LOOKS_FOR_THE_SERVER, Settings, database_url
+from postavka.kernel.settings import LOOKS_FOR_THE_SERVER, Settings, database_url
 
 
 def test_who_is_silent_for_longer_than_it_may_be_is_named():

@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log.connection import for_librdkafka, for_producer
 from postavka.log.partitioner import partition_of
 from postavka.log.tail import end_offsets, read_to_end
@@ -22,7 +23,6 @@ from postavka.projection.model import ReadModel
 from postavka.projection.rebuild import LARGEST_SHARE, rebuild
 from postavka.projection.share import ShareFailed
 from postavka.runtime.embedded import Endpoints
-from postavka.settings import PARTITIONS, Settings
 from postavka.store.mark import MarksMoved
 from tests.kernel import toy_model
 from tests.kernel.toy_model import MODEL, ONLY_SO_FAR, TOGETHER, TOPIC, TYPE, live

@@ -21,7 +21,7 @@ from events.model import Decision, Event, Message, Unacceptable
 from events.registry import encode
 from events.request import PROCEDURE, RequestSubmitted, RequestWithdrawn
 from events.upcasting import UPCASTERS
-from postavka.clock import Clock
+from postavka.kernel.clock import Clock
 from postavka.log.record import RawHeaders, Record
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.stage.runner import LARGEST_BODY, MOST_TRIES, StageRunner, StoreWentBack

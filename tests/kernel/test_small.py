@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from postavka.clock import COUNTER_BITS, Clock, wall_time
+from postavka.kernel.clock import COUNTER_BITS, Clock, wall_time
+from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log import tail, topics
 from postavka.log.connection import NoKafka, bootstrap, for_aiokafka, for_librdkafka
 from postavka.log.follow import Follower
@@ -29,7 +30,6 @@ from postavka.log.partitioner import partition_of
 from postavka.log.send import NoTopic, NotSent, Sender
 from postavka.log.tail import end_offsets, latest_offsets, read_to_end
 from postavka.log.topics import WrongTopics, check_topics, ensure_topics
-from postavka.settings import PARTITIONS, Settings
 from postavka.stage.faust_worker import _credentials
 from postavka.stage.watchdog import Progress
 from postavka.store.migration import EVENT_STORE, ChangedMigration, MigrationSet, migrate
@@ -597,7 +597,7 @@ def test_a_broker_that_does_not_answer_is_told_as_not_sent(monkeypatch: pytest.M
 SAYS = """
 import copy, pickle, sys
 from postavka.logs import configure_logs, logger
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 log = logger("postavka.toy")
 for each in (log, copy.copy(log), pickle.loads(pickle.dumps(log))):
     assert "structlog" not in sys.modules

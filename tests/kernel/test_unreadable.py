@@ -16,13 +16,13 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka import Producer
 
+from postavka.kernel.settings import Settings, environment
 from postavka.log import aiokafka_records
 from postavka.log.aiokafka_records import CarefulRecords, install
 from postavka.log.connection import for_aiokafka, for_librdkafka
 from postavka.log.record import Record
 from postavka.log.tail import read_messages_to_end, read_to_end
 from postavka.log.unreadable import RAW_HEADERS, UNREADABLE, headers_of, is_marker, why_unreadable
-from postavka.settings import Settings, environment
 from postavka.stage.runner import StageRunner
 from postavka.store.recorder import EventRecorder
 from tests.kernel.toys import COMMANDS, record, toy, toy_inputs
@@ -89,7 +89,7 @@ async def test_aiokafka_itself_never_gets_past_such_a_name(
 TWICE = """
 import sys
 from postavka.log.tail import read_messages_to_end
-from postavka.settings import settings
+from postavka.kernel.settings import settings
 [message] = [each for batch in read_messages_to_end(settings(), {(sys.argv[1], 0): 0}) for each in batch]
 try:
     message.headers()

@@ -11,10 +11,10 @@ import orjson
 import psycopg
 
 from events.shipping import InvoiceNoted
+from postavka.kernel.settings import Settings
 from postavka.projection.copying import field, line
 from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
 from postavka.projection.model import Copied, ReadModel
-from postavka.settings import Settings
 from postavka.store.mark import Mark
 
 TOPIC = "POSTAVKA_TOY_TOPIC"

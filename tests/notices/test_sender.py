@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from postavka.settings import environment
+from postavka.kernel.settings import environment
 from services.notices.letter import Outgoing
 from services.notices.sender import Sender
 from services.notices.settings import NoticesSettings
@@ -183,7 +183,7 @@ def test_a_sender_that_is_no_address_is_said_at_the_start():
 
 CRASH = """
 import asyncio, os, signal, sys
-from postavka.settings import settings
+from postavka.kernel.settings import settings
 from services.notices import sender as module
 from services.notices.settings import NoticesSettings
 

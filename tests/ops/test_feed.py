@@ -10,11 +10,11 @@ import orjson
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_producer
 from postavka.log.record import Record
 from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
-from postavka.settings import Settings
 from services.ops import feed as live
 from services.ops.feed import KEPT, SHOWN, Feed, Filter
 from tests.system.conftest import wait_until

@@ -26,7 +26,7 @@ SOME = {
     "URL": "http://127.0.0.1:1",
 }
 SETTINGS = (
-    ("postavka.settings", "Settings"),
+    ("postavka.kernel.settings", "Settings"),
     ("services.audit.settings", "AuditSettings"),
     ("services.cabinet.web.settings", "WebSettings"),
     ("services.notices.settings", "NoticesSettings"),

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from postavka.settings import environment
+from postavka.kernel.settings import environment
 from services.accounts.sample import PASSWORD
 from tests.pages.person import Person
 from tests.system.conftest import System

@@ -11,8 +11,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.settings import Settings
 from postavka.runtime.embedded import Endpoints
-from postavka.settings import Settings
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import EventRecorder

@@ -21,6 +21,8 @@ from events.personal import LONGEST, is_encrypted, personal_fields
 from events.reference import Contact
 from events.registry import MESSAGES, decode, encode
 from events.request import RequestSubmitted
+from postavka.kernel.errors import Trouble
+from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log.send import Sender
 from postavka.log.tail import read_to_end
 from postavka.log.topics import ensure_topics
@@ -31,8 +33,6 @@ from postavka.privacy.plain import find_plain
 from postavka.privacy.protect import protected
 from postavka.privacy.vault import ERASED, UNREADABLE, NobodyKnown, NotOnePerson, TooLong, Vault, normal, open_vault
 from postavka.runtime.embedded import Endpoints
-from postavka.settings import PARTITIONS, Settings
-from postavka.trouble import Trouble
 from services.approval import stage as approval
 from services.approval.stage import contacts_as_recorded
 from services.reference.file import read_file

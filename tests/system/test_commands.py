@@ -10,9 +10,9 @@ import pytest
 
 from postavka.cli.launch import SAMPLE
 from postavka.cli.rebuild import READ_MODELS as READ_MODEL_ADDRESSES
+from postavka.kernel.settings import PARTITIONS
 from postavka.log.tail import end_offsets
 from postavka.projection.model import find
-from postavka.settings import PARTITIONS
 from tests.system.conftest import System, wait_until
 
 GOOD = (

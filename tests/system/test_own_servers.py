@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_librdkafka
 from postavka.runtime.embedded import Endpoints
-from postavka.settings import Settings
 from tests.system.conftest import wait_until
 
 POSTAVKA = str(Path(sys.executable).parent / "postavka")

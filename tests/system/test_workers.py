@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from postavka.settings import environment
+from postavka.kernel.settings import environment
 from tests.system.conftest import System, wait_until
 
 STAGES = ("approval", "billing", "shipping")

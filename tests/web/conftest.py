@@ -31,11 +31,11 @@ from events.topics import (
     topic_names,
 )
 from postavka.cli.launch import SAMPLE
+from postavka.kernel.settings import Settings
 from postavka.log.follow import Follower
 from postavka.log.record import Record
 from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
-from postavka.settings import Settings
 from services.accounts import tokens
 from services.accounts.principal import SCOPES, Principal, Role
 from services.accounts.sample import PASSWORD, make_sample_users

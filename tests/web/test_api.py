@@ -17,7 +17,7 @@ import openpyxl
 import pytest
 
 from events.topics import ACTIVATION_COMMANDS, DOCUMENT_COMMANDS, REQUEST_COMMANDS, confirmations_of
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 from services.accounts.principal import Scope
 from services.cabinet.web.app import create_app
 from services.cabinet.web.settings import WebSettings

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 from services.cabinet.web.app import create_app
 from services.cabinet.web.patience import Patience
 from services.cabinet.web.settings import WebSettings

@@ -13,7 +13,7 @@ import httpx2
 import psycopg
 import pytest
 
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 from services.cabinet.web.app import create_app
 from services.cabinet.web.settings import WebSettings
 from tests.web.conftest import Site, served

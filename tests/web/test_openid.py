@@ -20,7 +20,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from oidc_provider_mock import User, run_server_in_thread
 
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 from services.cabinet.web.app import create_app
 from services.cabinet.web.settings import WebSettings
 from tests.web.conftest import Person, Site, served

@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 from services.accounts.sample import PASSWORD
 from services.cabinet.web.app import create_app
 from services.cabinet.web.settings import WebSettings

@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from postavka.settings import environment
+from postavka.kernel.settings import environment
 from services.accounts.sample import PASSWORD
 from tests.system.conftest import System, wait_until
 from tests.web.conftest import Person

@@ -8,8 +8,8 @@ import os
 import uvicorn
 
 from postavka import heart, tracing
+from postavka.kernel.settings import database_url, settings
 from postavka.logs import configure_logs, logger
-from postavka.settings import database_url, settings
 from services.accounts.sample import make_sample_users
 from services.cabinet.table import prepare
 from services.cabinet.web.app import create_app

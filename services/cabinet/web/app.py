@@ -21,8 +21,8 @@ from starlette.routing import compile_path
 
 from postavka import heart
 from postavka.blobs import open_blobs
+from postavka.kernel.settings import Settings, database_url
 from postavka.logs import logger
-from postavka.settings import Settings, database_url
 from postavka.stage.http import RELEASE
 from postavka.stage.metrics import TROUBLE, note_pool
 from services.audit.looked import Looked

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from postavka.blobs import Blobs
-from postavka.settings import Settings
+from postavka.kernel.settings import Settings
 from services.cabinet.tax import Register
 from services.cabinet.web.commands import Commands
 from services.cabinet.web.database import Database

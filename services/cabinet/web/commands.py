@@ -33,11 +33,11 @@ from events.topics import (
     confirmations_of,
 )
 from postavka import tracing
+from postavka.kernel.settings import Settings
 from postavka.log.connection import for_aiokafka
 from postavka.log.send import envelope_of
 from postavka.logs import logger
 from postavka.privacy.protect import protected
-from postavka.settings import Settings
 
 log = logger(__name__)
 SOURCE = "/postavka/web"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from postavka.kernel.settings import Settings, settings
 from postavka.privacy.vault import open_vault
-from postavka.settings import Settings, settings
 
 T = TypeVar("T")
 

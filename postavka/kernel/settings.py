@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from postavka.trouble import Trouble
+from postavka.kernel.errors import Trouble
 
 PARTITIONS = 12
 """Partitions of every topic, for ever: the request id is the key, so that a request has one partition number
