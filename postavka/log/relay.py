@@ -26,13 +26,13 @@ import orjson
 import psycopg
 
 from events.envelope import Envelope, header_map
-from postavka import heart
+from postavka.kernel.process import liveness
+from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log.partitioner import partition_of
 from postavka.log.publisher import Publisher
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import end_offsets, read_to_end
-from postavka.logs import logger
 from postavka.store import giving_way
 from postavka.store.recorder import EventRecorder, RecordedEvent
 
@@ -140,7 +140,7 @@ class Relay(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.is_set():
-            heart.beat(self.name)
+            liveness.beat(self.name)
             try:
                 with self._connect() as session:
                     self._relay_while_locked(session)
@@ -151,11 +151,11 @@ class Relay(threading.Thread):
             except BaseException as error:
                 self.active = False
                 self.failed = error
-                heart.rest(self.name)
+                liveness.rest(self.name)
                 log.exception("relay: cannot go on", error=str(error)[:500])
                 return
         self.active = False
-        heart.rest(self.name)
+        liveness.rest(self.name)
 
     def _connect(self) -> psycopg.Connection[Any]:
         """The session that holds the lock. A machine that is cut off never says good-bye, so both ends look for each
@@ -178,7 +178,7 @@ class Relay(threading.Thread):
             row = session.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (f"relay of {schema}",)).fetchone()
             if row and row[0]:
                 break
-            heart.beat(self.name)
+            liveness.beat(self.name)
             self._stopping.wait(LOCK_RETRY_SECONDS)
         else:
             return
@@ -187,7 +187,7 @@ class Relay(threading.Thread):
         if lost_records(self._settings, offsets):
             log.error("relay: the topic is shorter than the checkpoint; publishing what is missing", topic=self._topic)
             position, offsets = 0, dict.fromkeys(offsets, 0)
-        there = highest_positions(self._settings, offsets, lambda: heart.beat(self.name))
+        there = highest_positions(self._settings, offsets, lambda: liveness.beat(self.name))
         self._skip_until = max(there.values(), default=0)
         self.position = position
         self._fed.clear()  # of another time: the store may be another since
@@ -205,18 +205,18 @@ class Relay(threading.Thread):
         letters_due = 0.0
         while not self._stopping.is_set():
             started = time.monotonic()
-            heart.beat(self.name)
+            liveness.beat(self.name)
             session.pgconn.consume_input()  # raises if the session has ended, and the lock with it
             events = self._next() or read_events(session, self.position)
             if events:
                 for event in events:
                     self._publish_one(publisher, event, there)
-                publisher.wait(lambda: heart.beat(self.name))
+                publisher.wait(lambda: liveness.beat(self.name))
                 self.position = events[-1].position
                 self._on_published(len(events))
                 dirty = True
             if time.monotonic() >= letters_due:
-                publish_dead_letters(session, publisher, self._source, lambda: heart.beat(self.name))
+                publish_dead_letters(session, publisher, self._source, lambda: liveness.beat(self.name))
                 letters_due = time.monotonic() + DEAD_LETTER_SECONDS
             if dirty and time.monotonic() - written > CHECKPOINT_SECONDS:
                 write_checkpoint(session, self.position, publisher.offsets)

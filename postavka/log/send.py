@@ -12,8 +12,8 @@ from confluent_kafka import Message as KafkaMessage
 from events.envelope import Envelope
 from events.model import Message
 from events.registry import encode
-from postavka import tracing
 from postavka.kernel.errors import Trouble
+from postavka.kernel.process import tracing
 from postavka.kernel.settings import Settings
 from postavka.log.connection import for_producer
 from postavka.privacy.protect import protected

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from postavka import heart
 from postavka.kernel.errors import Trouble
+from postavka.kernel.process import liveness
+from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record
 from postavka.log.unreadable import headers_of
-from postavka.logs import logger
 
 log = logger(__name__)
 
@@ -159,7 +159,7 @@ def latest_offsets(
     """The same with a client that is kept (`which`: other offsets than the latest). A partition whose leader is moving,
     or whose topic has only just been made, is asked about again. Raises `KafkaException` when the broker does not
     answer in time."""
-    with heart.question("where topics end"):
+    with liveness.question("where topics end"):
         return _latest_offsets(admin, set(partitions), which)
 
 

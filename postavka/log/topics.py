@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from postavka import heart
 from postavka.kernel.errors import Trouble
+from postavka.kernel.process import liveness
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log.connection import for_librdkafka
 
@@ -67,6 +67,6 @@ def check_topics(settings: Settings, names: Iterable[str]) -> None:
 
 
 def _partitions(admin: AdminClient) -> dict[str, int]:
-    with heart.question("which topics there are"):
+    with liveness.question("which topics there are"):
         metadata = admin.list_topics(timeout=TIMEOUT_SECONDS)
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}

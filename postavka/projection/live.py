@@ -24,7 +24,11 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from postavka import heart, tracing
+from postavka.kernel.process import liveness, metrics, tracing
+from postavka.kernel.process.garbage import collect_seldom
+from postavka.kernel.process.health import serve_health
+from postavka.kernel.process.logs import configure_logs, logger
+from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import Settings, settings
 from postavka.log.aiokafka_records import install
 from postavka.log.connection import for_aiokafka, for_librdkafka
@@ -32,11 +36,6 @@ from postavka.log.pace import Pace
 from postavka.log.record import Record, partition_name
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
-from postavka.logs import configure_logs, logger
-from postavka.memory import collect_seldom
-from postavka.stage import metrics
-from postavka.stage.http import serve_health
-from postavka.stage.watchdog import Progress
 from postavka.store.mark import MarksMoved
 
 log = logger(__name__)
@@ -93,7 +92,7 @@ def main(
     """Run a projection until SIGTERM or SIGINT; exits non-zero when it can't go on. `beside` is told the settings and
     the projection."""
     config = settings()
-    heart.watch()
+    liveness.watch()
     projection = make(config)
     configure_logs(config, projection.name)
     tracing.start(config, projection.name)
@@ -160,7 +159,7 @@ class LiveProjection:
         self.consumer.subscribe(self.projection.topics, listener=_SeekToMarks(self))
         http, port = await serve_health(self.config.http_host, self.config.http_port, self.health)
         await self.consumer.start()
-        heart.rest(heart.START)
+        liveness.rest(liveness.START)
         log.info("at work", projection=self.projection.name, topics=list(self.projection.topics), port=port)
         tasks = [asyncio.create_task(each) for each in (self._read(), self._watch(), stop.wait())]
         tasks += [asyncio.create_task(each.run()) for each in self.beside]
@@ -242,7 +241,7 @@ class LiveProjection:
     async def _watch(self) -> None:
         admin = AdminClient(for_librdkafka(self.config))
         while True:
-            heart.beat("the watchdog")
+            liveness.beat("the watchdog")
             await asyncio.sleep(WATCH_SECONDS)
             places = {(tp.topic, tp.partition) for tp in self.consumer.assignment()}
             try:

@@ -93,7 +93,7 @@ class StageConsumer(driver.Consumer):  # type: ignore[misc]
         return bool(offsets) and bool(await self._commit(offsets))
 
     async def verify_all_partitions_active(self) -> None:
-        """Nothing: `postavka.stage.watchdog` looks at real progress."""
+        """Nothing: `postavka.kernel.process.progress` looks at real progress."""
 
     def _to_message(self, tp: TP, item: tuple[int, Fetched]) -> Message:
         offset, fetched = item

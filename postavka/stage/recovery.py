@@ -19,13 +19,13 @@ import psycopg
 
 from events.envelope import Envelope
 from events.registry import decode
-from postavka import heart
+from postavka.kernel.process import liveness
+from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log.partitioner import partition_of
 from postavka.log.record import Record
 from postavka.log.relay import read_checkpoint
 from postavka.log.tail import end_offsets, first_offsets, read_messages_to_end, read_to_end, to_record
-from postavka.logs import logger
 from postavka.stage.definition import Stage
 from postavka.stage.runner import StageRunner
 from postavka.store.datastore import SchemaDatastore
@@ -44,7 +44,7 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
         head = _head(connection)
         missing: dict[int, RecordedEvent] = {}
         for batch in read_to_end(settings, offsets):
-            heart.beat(heart.START, heart.START_SECONDS)
+            liveness.beat(liveness.START, liveness.START_SECONDS)
             for record in batch:
                 event = recorded(record)
                 if event is not None and event.position > head:

@@ -22,11 +22,11 @@ from events.envelope import Envelope, EnvelopeError, header_map, trace_in
 from events.model import Decision, Event, Message, Unacceptable
 from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
 from events.upcasting import newest_version
-from postavka import tracing
 from postavka.kernel.clock import Clock
+from postavka.kernel.process import tracing
+from postavka.kernel.process.logs import logger
 from postavka.log.record import Record, partition_name
 from postavka.log.unreadable import is_marker, why_unreadable
-from postavka.logs import logger
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.mark import Mark
 from postavka.store.recorder import (

@@ -22,23 +22,22 @@ from confluent_kafka.admin import AdminClient
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.envelope import trace_of
-from postavka import heart, tracing
+from postavka.kernel.process import liveness, metrics, tracing
+from postavka.kernel.process.garbage import collect_seldom
+from postavka.kernel.process.health import serve_health
+from postavka.kernel.process.logs import configure_logs, logger
+from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import Settings, database_url, settings
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import Record, partition_name
 from postavka.log.relay import Relay
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
-from postavka.logs import configure_logs, logger
-from postavka.memory import collect_seldom
-from postavka.stage import metrics
 from postavka.stage.definition import Stage
 from postavka.stage.faust_worker import FaustWorker
-from postavka.stage.http import serve_health
 from postavka.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
 from postavka.stage.refusals import codes
 from postavka.stage.runner import Outcome, StageRunner
-from postavka.stage.watchdog import Progress
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import EventRecorder
@@ -66,7 +65,7 @@ def main(stage: Stage) -> None:
     config = settings()
     configure_logs(config, stage.name)
     tracing.start(config, stage.name)
-    heart.watch()
+    liveness.watch()
     try:
         uvloop.install()
         collect_seldom()
@@ -127,7 +126,7 @@ class StageService:
             asyncio.create_task(each) for each in (self._handle(), self._watch(), self._retry(), self._stop.wait())
         ]
         await self.worker.start()
-        heart.rest(heart.START)
+        liveness.rest(liveness.START)
         log.info("at work", stage=self.stage.name, topics=self.topics, port=port, worker=self.config.worker)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -200,7 +199,7 @@ class StageService:
         admin = AdminClient(for_librdkafka(self.config))
         next_inputs = time.monotonic() + INPUTS_SECONDS
         while True:
-            heart.beat("the watchdog")
+            liveness.beat("the watchdog")
             await asyncio.sleep(WATCH_SECONDS)
             if self.worker.crashed is not None:
                 raise RuntimeError(f"Faust crashed: {self.worker.crashed!r}")

@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 
-from postavka import heart
+from postavka.kernel.process import liveness
+from postavka.kernel.process.garbage import collect_seldom
+from postavka.kernel.process.health import serve_health
+from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.settings import Settings, settings
-from postavka.logs import configure_logs, logger
-from postavka.memory import collect_seldom
-from postavka.stage.http import serve_health
 from services.audit.follow import Follower
 
 log = logger("services.audit")
@@ -31,14 +31,14 @@ async def run(config: Settings) -> None:
     http, port = await serve_health(config.http_host, config.http_port, follower.health)
     started = False
     while not stop.is_set() and not started:
-        heart.beat(heart.START, LOOK_BACK_SECONDS)
+        liveness.beat(liveness.START, LOOK_BACK_SECONDS)
         started = await asyncio.to_thread(follower.try_to_start)
         if not started:
             await asyncio.sleep(STANDBY_SECONDS)
-    heart.rest(heart.START)
+    liveness.rest(liveness.START)
     log.info("at work", port=port, key=str(follower.key.verifier))
     while not stop.is_set():
-        heart.beat("following", STEP_SECONDS)
+        liveness.beat("following", STEP_SECONDS)
         await asyncio.to_thread(follower.step)
     await asyncio.to_thread(follower.close)
     await http.cleanup()
@@ -48,7 +48,7 @@ def main() -> None:
     """Run the service; exits non-zero when it can't go on."""
     config = settings()
     configure_logs(config, "audit")
-    heart.watch()
+    liveness.watch()
     collect_seldom()
     try:
         asyncio.run(run(config))

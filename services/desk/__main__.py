@@ -23,7 +23,10 @@ from events.envelope import Envelope, EnvelopeError
 from events.registry import BadBody, UnknownType, decode, encode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
-from postavka import heart, tracing
+from postavka.kernel.process import liveness, metrics, tracing
+from postavka.kernel.process.health import serve_health
+from postavka.kernel.process.logs import configure_logs, logger
+from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import PARTITIONS, Settings, settings
 from postavka.log.aiokafka_records import install
 from postavka.log.connection import for_aiokafka, for_librdkafka
@@ -33,10 +36,6 @@ from postavka.log.record import Record
 from postavka.log.send import envelope_of
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
-from postavka.logs import configure_logs, logger
-from postavka.stage import metrics
-from postavka.stage.http import serve_health
-from postavka.stage.watchdog import Progress
 from services.desk.kit import make_kit
 
 log = logger("services.desk")
@@ -72,7 +71,7 @@ async def run(config: Settings) -> None:
     http, port = await serve_health(config.http_host, config.http_port, lambda: (True, {"service": "desk"}))
     install()
     await consumer.start()
-    heart.rest(heart.START)
+    liveness.rest(liveness.START)
     log.info("at work", port=port)
     answering = _answer(config, consumer, secret)
     tasks = [asyncio.create_task(each) for each in (answering, _watch(config, consumer), stop.wait())]
@@ -93,7 +92,7 @@ async def _watch(config: Settings, consumer: AIOKafkaConsumer) -> None:
     admin = AdminClient(for_librdkafka(config))
     progress = Progress(config.stall_seconds)
     while True:
-        heart.beat("the watchdog")
+        liveness.beat("the watchdog")
         await asyncio.sleep(WATCH_SECONDS)
         ours = consumer.assignment()
         try:
@@ -180,7 +179,7 @@ def main() -> None:
     config = settings()
     configure_logs(config, "desk")
     tracing.start(config, "desk")
-    heart.watch()
+    liveness.watch()
     try:
         asyncio.run(run(config))
     except Exception as error:

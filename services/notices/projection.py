@@ -28,14 +28,14 @@ from events.registry import BadBody, UnknownType, decode, encode
 from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, distributor_of, notices_of
 from events.upcasting import newest_version
 from postavka.kernel.clock import Clock
+from postavka.kernel.process import metrics
+from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings, database_url
 from postavka.log.record import Record, partition_name
 from postavka.log.unreadable import why_unreadable
-from postavka.logs import logger
 from postavka.privacy.vault import open_vault
 from postavka.projection.model import Unread
 from postavka.projection.staging import connect, generation, swap_lock
-from postavka.stage import metrics
 from postavka.store.arrays import Texts, Times, Uuids
 from postavka.store.mark import Mark, MarksMoved
 from postavka.store.migration import EVENT_STORE, MigrationSet, migrate

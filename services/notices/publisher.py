@@ -15,12 +15,11 @@ import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.topics import notices_of
-from postavka import heart
+from postavka.kernel.process import liveness, metrics
+from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.log.relay import Relay
 from postavka.log.tail import read_to_end
-from postavka.logs import logger
-from postavka.stage import metrics
 from postavka.stage.recovery import import_events, recorded
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.recorder import EventRecorder, RecordedEvent
@@ -98,7 +97,7 @@ def bring_back(config: Settings, conninfo: str, topics: Sequence[str]) -> int:
         }
         missing: dict[int, RecordedEvent] = {}
         for batch in read_to_end(config, start):
-            heart.beat(heart.START, heart.START_SECONDS)
+            liveness.beat(liveness.START, liveness.START_SECONDS)
             for record in batch:
                 event = recorded(record)
                 if event is not None and event.position > head:

@@ -20,9 +20,9 @@ import psycopg
 from prometheus_client import Counter, Gauge
 from psycopg.rows import dict_row
 
+from postavka.kernel.process.logs import logger
+from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
-from postavka.logs import logger
-from postavka.looking import pause_after
 from postavka.store.giving_way import as_we_do
 from services.notices.kinds import Kind, Party
 from services.notices.letter import Letter, Outgoing, to_outgoing

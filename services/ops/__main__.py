@@ -18,15 +18,14 @@ from confluent_kafka import KafkaException
 from prometheus_client import Gauge
 
 from events.topics import OPS_EVENTS
-from postavka import heart
+from postavka.kernel.process import liveness, metrics
+from postavka.kernel.process.health import serve_health
+from postavka.kernel.process.logs import configure_logs, logger
+from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url, settings
 from postavka.log.relay import Relay
 from postavka.log.send import NotSent, Sender
 from postavka.log.topics import check_topics
-from postavka.logs import configure_logs, logger
-from postavka.looking import pause_after
-from postavka.stage import metrics
-from postavka.stage.http import serve_health
 from postavka.store import giving_way
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.recorder import EventRecorder
@@ -75,7 +74,7 @@ class OpsService:
             loop.add_signal_handler(sign, stop.set)
         http, port = await serve_health(self._config.http_host, self._config.http_port, self.health)
         self.relay.start()
-        heart.rest(heart.START)
+        liveness.rest(liveness.START)
         log.info("at work", service=SCHEMA, port=port)
         tasks = [asyncio.create_task(each) for each in (self._send(), self._look(), stop.wait())]
         try:
@@ -129,7 +128,7 @@ class OpsService:
 
     async def _patiently(self, function: Any) -> None:
         """A server that is away is waited for: nothing here can't be done later."""
-        heart.beat(function.__name__, TURN_SECONDS)
+        liveness.beat(function.__name__, TURN_SECONDS)
         try:
             await asyncio.to_thread(function)
             self.trouble = None
@@ -154,7 +153,7 @@ def main() -> None:
     """Until SIGTERM or SIGINT; exits non-zero when it can't go on."""
     config = settings()
     configure_logs(config, SCHEMA)
-    heart.watch()
+    liveness.watch()
     try:
         uvloop.install()
         asyncio.run(OpsService(config, ops_settings()).run())

@@ -13,8 +13,8 @@ import psycopg
 from events.model import Event
 from events.ops import LetterPlace
 from events.registry import encode
-from postavka import tracing
 from postavka.kernel.clock import Clock
+from postavka.kernel.process import tracing
 from postavka.store.migration import EVENT_STORE, MigrationSet, migrate
 from postavka.store.recorder import APPEND, Batch, RecordedEvent, parameters_of
 

@@ -26,7 +26,7 @@ from events.commands import DeclineDocument, ReportDispatch, ReportRendering, Si
 from events.model import Delivery, Message
 from events.topics import DOCUMENT_COMMANDS
 from postavka.blobs import BlobMissing, Blobs
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.documents.forms import make
 from services.documents.paper import sha256
 from services.papers.operator import Declined, ExchangeOperator, OperatorAway, OperatorRefuses, Sent, SignedBack

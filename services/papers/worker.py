@@ -17,16 +17,16 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import Counter, Gauge
 
 from events.topics import DOCUMENT_COMMANDS, SHIPPING_EVENTS
-from postavka import heart
 from postavka.blobs import BlobsAway, open_blobs
+from postavka.kernel.process import liveness
+from postavka.kernel.process.logs import logger
+from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.log.connection import for_librdkafka
 from postavka.log.record import partition_name
 from postavka.log.send import NotSent, Sender
 from postavka.log.tail import latest_offsets
 from postavka.log.topics import check_topics
-from postavka.logs import logger
-from postavka.looking import pause_after
 from postavka.projection.marks import read_marks
 from services.papers.dispatch import Dispatch
 from services.papers.operator import OperatorAway
@@ -82,7 +82,7 @@ class Worker(threading.Thread):
         sender = Sender(self._config, SOURCE)  # first: its threads would inherit what comes next
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while True:
-            heart.beat(self.name, SILENT_SECONDS)
+            liveness.beat(self.name, SILENT_SECONDS)
             try:
                 with connect(self._url) as connection:
                     self._dispatch(connection, sender)
@@ -96,13 +96,13 @@ class Worker(threading.Thread):
     def _dispatch(self, connection: psycopg.Connection[Any], sender: Sender) -> None:
         """As long as this connection holds."""
         while not _only(connection):
-            heart.beat(self.name, SILENT_SECONDS)
+            liveness.beat(self.name, SILENT_SECONDS)
             time.sleep(AWAY_SECONDS)
         self._catch_up(connection)
         dispatch = Dispatch(connection, self._blobs, self._operator, sender, self._seal)
         log.info("dispatching", operator=type(self._operator).__name__, sealed=self._seal is not None)
         while True:
-            heart.beat(self.name, SILENT_SECONDS)
+            liveness.beat(self.name, SILENT_SECONDS)
             try:
                 self._measure(connection)
                 steps = dispatch.round()
@@ -135,7 +135,7 @@ class Worker(threading.Thread):
         ends = latest_offsets(admin, [(SHIPPING_EVENTS.name, partition) for partition in range(PARTITIONS)])
         names = {partition_name(*place): end for place, end in ends.items()}
         while any(mark.offset < names[name] - 1 for name, mark in read_marks(connection, list(names)).items()):
-            heart.beat(self.name, SILENT_SECONDS)
+            liveness.beat(self.name, SILENT_SECONDS)
             time.sleep(IDLE_SECONDS)
 
 

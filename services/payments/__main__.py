@@ -6,8 +6,8 @@ import os
 import threading
 from functools import cache
 
+from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
-from postavka.logs import logger
 from postavka.projection.live import main
 from services.payments.figures import Figures
 from services.payments.folder import StatementsFolder

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 from prometheus_client import Counter, Gauge
 
+from postavka.kernel.process.logs import logger
+from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
-from postavka.logs import logger
-from postavka.looking import pause_after
 from postavka.store import giving_way
 from services.payments.projection import SCHEMA
 

@@ -18,7 +18,7 @@ import psycopg
 from watchfiles import watch
 
 from postavka.kernel.errors import Trouble
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.payments.figures import STATEMENTS
 from services.payments.loading import Loader
 from services.payments.reading import read_file

@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
 from events.topics import MANUFACTURING_ORDERS
-from postavka import heart
+from postavka.kernel.process import liveness
 from postavka.kernel.settings import Settings, database_url
 from postavka.log.connection import for_aiokafka
 from postavka.log.relay import Relay
@@ -53,7 +53,7 @@ def test_a_relay_whose_connection_answers_nothing_falls_silent(servers: Endpoint
     beats: list[float] = []
 
     def beat() -> float:
-        return heart._pulse._due[relay.name][0]
+        return liveness._pulse._due[relay.name][0]
 
     relay.start()
     try:
@@ -68,16 +68,16 @@ def test_a_relay_whose_connection_answers_nothing_falls_silent(servers: Endpoint
             return len(beats) > 5 and len(set(beats[-5:])) == 1
 
         wait_until(still, "it has fallen silent")
-        assert heart._pulse.silent(time.monotonic()) is None, "a while is forgiven"
-        assert heart._pulse.silent(time.monotonic() + 1) is None
-        heart._pulse._looked = None
-        assert heart._pulse.silent(beat() + 1) == relay.name
+        assert liveness._pulse.silent(time.monotonic()) is None, "a while is forgiven"
+        assert liveness._pulse.silent(time.monotonic() + 1) is None
+        liveness._pulse._looked = None
+        assert liveness._pulse.silent(beat() + 1) == relay.name
     finally:
         proxy.forget_lost()
         relay.stop()
         relay.join(60)
         datastore.close()
-    assert relay.name not in heart._pulse._due
+    assert relay.name not in liveness._pulse._due
 
 
 async def test_a_desk_that_does_not_read_what_lies_there_is_ended(servers: Endpoints, database: str):

@@ -10,7 +10,7 @@ import time
 import psycopg
 import pytest
 
-from postavka.heart import STOPPED_SECONDS, Pulse
+from postavka.kernel.process.liveness import STOPPED_SECONDS, Pulse
 from postavka.kernel.settings import LOOKS_FOR_THE_SERVER, Settings, database_url
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from postavka.looking import LONGEST_SECONDS, pause_after
+from postavka.kernel.process.polling import LONGEST_SECONDS, pause_after
 
 
 @pytest.mark.parametrize(

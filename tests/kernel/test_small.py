@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from postavka.kernel.clock import COUNTER_BITS, Clock, wall_time
+from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.log import tail, topics
 from postavka.log.connection import NoKafka, bootstrap, for_aiokafka, for_librdkafka
@@ -31,7 +32,6 @@ from postavka.log.send import NoTopic, NotSent, Sender
 from postavka.log.tail import end_offsets, latest_offsets, read_to_end
 from postavka.log.topics import WrongTopics, check_topics, ensure_topics
 from postavka.stage.faust_worker import _credentials
-from postavka.stage.watchdog import Progress
 from postavka.store.migration import EVENT_STORE, ChangedMigration, MigrationSet, migrate
 from tests.kernel.conftest import MakeTopics
 from tests.kernel.polling import PATIENCE_SECONDS
@@ -596,7 +596,7 @@ def test_a_broker_that_does_not_answer_is_told_as_not_sent(monkeypatch: pytest.M
 
 SAYS = """
 import copy, pickle, sys
-from postavka.logs import configure_logs, logger
+from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.settings import Settings
 log = logger("postavka.toy")
 for each in (log, copy.copy(log), pickle.loads(pickle.dumps(log))):

@@ -23,7 +23,7 @@ RULES: list[dict[str, Any]] = [
 TESTS = sorted(FOLDER.glob("alerts*_test.yml"))
 NAME = re.compile(r"\bpostavka_[a-z_]+")
 MEASURING = (
-    "postavka.stage.metrics",
+    "postavka.kernel.process.metrics",
     "services.cabinet.web.guard",
     "services.cabinet.web.live",
     "services.notices.sender",

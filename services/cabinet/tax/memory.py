@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.cabinet.tax.company import Company, NotAnswering, Register
 from services.cabinet.tax.settings import TaxSettings
 

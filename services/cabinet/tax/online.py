@@ -19,7 +19,7 @@ from purgatory.domain.model import OpenedState
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from events.checks import PERSON_INN, is_kpp
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.cabinet.tax.company import Branch, Company, Kind, NotAnswering, Standing
 from services.cabinet.tax.settings import TaxSettings
 from services.moscow import MOSCOW, today

@@ -7,9 +7,9 @@ import os
 
 import uvicorn
 
-from postavka import heart, tracing
+from postavka.kernel.process import liveness, tracing
+from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.settings import database_url, settings
-from postavka.logs import configure_logs, logger
 from services.accounts.sample import make_sample_users
 from services.cabinet.table import prepare
 from services.cabinet.web.app import create_app
@@ -25,7 +25,7 @@ def main() -> None:
     kernel, config = settings(), WebSettings()
     configure_logs(kernel, "web")
     tracing.start(kernel, "web")
-    heart.watch()
+    liveness.watch()
     prepare(database_url(kernel))
     if config.sample_accounts:
         asyncio.run(make_sample_users(database_url(kernel)))

@@ -19,12 +19,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from postavka import heart
 from postavka.blobs import open_blobs
+from postavka.kernel.process import liveness
+from postavka.kernel.process.health import RELEASE
+from postavka.kernel.process.logs import logger
+from postavka.kernel.process.metrics import TROUBLE, note_pool
 from postavka.kernel.settings import Settings, database_url
-from postavka.logs import logger
-from postavka.stage.http import RELEASE
-from postavka.stage.metrics import TROUBLE, note_pool
 from services.audit.looked import Looked
 from services.cabinet.tax import open_register
 from services.cabinet.web import access, personal
@@ -130,7 +130,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await parts.commands.start()
     await parts.live.start()
     beside = [asyncio.create_task(each) for each in (keep_house(parts.database, parts.config.lifetimes), _beat())]
-    heart.rest(heart.START)
+    liveness.rest(liveness.START)
     try:
         yield
     finally:
@@ -147,7 +147,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _beat() -> None:
     """The loop that serves everybody moves."""
     while True:
-        heart.beat("the event loop")
+        liveness.beat("the event loop")
         await asyncio.sleep(BEAT_SECONDS)
 
 

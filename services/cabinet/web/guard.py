@@ -20,8 +20,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.envelope import trace_of
-from postavka import tracing
-from postavka.logs import logger
+from postavka.kernel.process import tracing
+from postavka.kernel.process.logs import logger
 from services.cabinet.web.access import same_origin
 from services.cabinet.web.problem import Problem, of_status, problem
 from services.cabinet.web.settings import WebSettings

@@ -7,7 +7,7 @@ import asyncio
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.accounts import sessions
 from services.accounts.sessions import Lifetimes
 from services.cabinet.web.database import Database

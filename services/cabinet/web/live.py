@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from prometheus_client import Gauge
 
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.cabinet.table import CHANGES_CHANNEL
 from services.cabinet.web.database import answers
 from services.cabinet.web.throttle import TooMany

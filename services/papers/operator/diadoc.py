@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 from lxml import etree
 
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.papers.operator.interface import (
     TRANSFER,
     Answer,

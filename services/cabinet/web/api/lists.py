@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from events.checks import is_inn
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.accounts.principal import Principal, Role, Scope
 from services.cabinet.tax import NotAnswering
 from services.cabinet.web.access import allowed

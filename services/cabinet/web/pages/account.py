@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.accounts import passwords, sessions, tokens, users
 from services.accounts.principal import SCOPES, Principal, Role, Scope
 from services.cabinet.web.access import SIGNED_IN, allowed

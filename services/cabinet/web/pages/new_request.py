@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.accounts.principal import Principal, Role
 from services.cabinet.tax import NotAnswering
 from services.cabinet.web import acts

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.accounts import users
 from services.accounts.principal import Principal
 from services.cabinet.web.access import ANYBODY

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 from services.accounts import passwords, sessions, users
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import ANYBODY

@@ -1,6 +1,7 @@
 """Does anything in this process still move? If not, it ends, and its supervisor starts it anew.
 
-The watchdogs of services ask servers how far things have come (`postavka.stage.watchdog`). A question can itself hang:
+The watchdogs of services ask servers how far things have come (`postavka.kernel.process.progress`). A question can
+itself hang:
 on a connection that was never closed and answers nothing (a load balancer that has forgotten it, a server that hangs).
 So a thread that asks nobody looks at what must never stand for long: a start, a loop, a relay. Each says `beat` when it
 has moved, with how long it may be silent; `rest` when it need not move any more.
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from postavka.logs import logger
+from postavka.kernel.process.logs import logger
 
 log = logger(__name__)
 
