@@ -22,8 +22,8 @@ from bench.__main__ import JARS
 from bench.load import PARTNER, Load
 from bench.many import model_of, multiply
 from postavka.cli.launch import Launch
+from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
-from postavka.log.tail import read_messages_to_end
 from postavka.projection.rebuild import rebuild
 from postavka.runtime.progress import Spoken
 from services.audit.as_of import as_of

@@ -38,11 +38,11 @@ from events.topics import (
     STAGE_TOPICS,
     confirmations_of,
 )
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.unreadable import headers_of
+from postavka.kernel.outbox.command_sender import envelope_of
+from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.publisher import Publisher
-from postavka.log.send import envelope_of
-from postavka.log.unreadable import headers_of
 
 DISTRIBUTOR = "dist-north"
 PARTNER = "lukomor"

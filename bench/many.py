@@ -25,11 +25,11 @@ from events.registry import decode
 from events.shipping import DocumentIssued, InvoiceNoted, ShippingOpened
 from events.topics import BANK_PAYMENTS, MANUFACTURING_ORDERS
 from postavka.kernel.clock import COUNTER_BITS
+from postavka.kernel.log.connection import for_librdkafka, for_producer
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.record import partition_name
+from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.connection import for_librdkafka, for_producer
-from postavka.log.partitioner import partition_of
-from postavka.log.record import partition_name
-from postavka.log.tail import end_offsets
 from services.access.services import GROUPS
 from services.audit.history import history
 from services.audit.reading import STAGE_OF, STAGES, Place, reading, records_of, stored_events, topics_there

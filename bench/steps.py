@@ -22,8 +22,8 @@ HOW = ("--rate", str(RATE), "--format", "raw", "--nonblocking", "--duration", "u
 LIBRDKAFKA = "librdkafka's threads"
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("read Kafka (Faust, aiokafka)", ("/aiokafka/", "/faust/", "/mode/", "faust_worker.py", "log/pace.py")),
-    ("publish: make and hand over", ("_publish_one", "(postavka/log/send.py")),
-    ("publish: wait for the broker", ("(postavka/log/publisher.py",)),
+    ("publish: make and hand over", ("_publish_one", "(postavka/kernel/outbox/command_sender.py")),
+    ("publish: wait for the broker", ("(postavka/kernel/outbox/publisher.py",)),
     ("publish: read the store", ("read_events (postavka", "write_checkpoint", "publish_dead_letters")),
     ("read headers and bodies", ("_sift (", "events/registry.py", "events/envelope.py")),
     (

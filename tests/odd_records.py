@@ -10,8 +10,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
+from postavka.kernel.log.connection import for_aiokafka
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_aiokafka
 
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 Written = tuple[bytes | None, bytes | None, Sequence[tuple[bytes, bytes | None]]]

@@ -25,10 +25,10 @@ from psycopg.types.json import Jsonb
 
 from bench.cost import spent_by
 from bench.peers.procedure import ANSWERS, EVENTS, EVENTS_OF, FACTS, INPUTS_OF, LAST, STAGES
+from postavka.kernel.log.connection import bootstrap, for_librdkafka, for_producer
+from postavka.kernel.log.tail import end_offsets
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, environment, settings
-from postavka.log.connection import bootstrap, for_librdkafka, for_producer
-from postavka.log.tail import end_offsets
-from postavka.log.topics import ensure_topics
 from postavka.stage.faust_worker import _credentials
 
 PREFIX = "peer-faust."

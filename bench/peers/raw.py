@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.log.connection import for_aiokafka, for_librdkafka, for_producer
+from postavka.kernel.log.tail import read_messages_to_end
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.connection import for_aiokafka, for_librdkafka, for_producer
-from postavka.log.tail import read_messages_to_end
-from postavka.log.topics import ensure_topics
 
 BODY = b'{"%s"}' % (b"x" * 400)
 """About the size of an event of ours."""

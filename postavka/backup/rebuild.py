@@ -27,13 +27,13 @@ from events.envelope import header_map
 from postavka.backup.database import require_nobody_at_work
 from postavka.backup.topics import OffsetWriter
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.record import partition_name
+from postavka.kernel.log.tail import end_offsets, read_messages_to_end
+from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.log.unreadable import headers_of
+from postavka.kernel.outbox.relay import DEAD_LETTERS, envelope_of, read_events
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.partitioner import partition_of
-from postavka.log.record import partition_name
-from postavka.log.relay import DEAD_LETTERS, envelope_of, read_events
-from postavka.log.tail import end_offsets, read_messages_to_end
-from postavka.log.topics import ensure_topics
-from postavka.log.unreadable import headers_of
 from postavka.stage.definition import Stage
 from postavka.stage.recovery import bring_back
 from postavka.store.datastore import SchemaDatastore

@@ -19,11 +19,11 @@ from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.connection import for_librdkafka, for_producer
+from postavka.kernel.log.tail import TIMEOUT_SECONDS, end_offsets, first_offsets, read_messages_to_end
+from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka, for_producer
-from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, first_offsets, read_messages_to_end
-from postavka.log.topics import ensure_topics
-from postavka.log.unreadable import headers_of
 
 Place = tuple[str, int]
 Told = Callable[[int, int], None]

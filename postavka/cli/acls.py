@@ -10,8 +10,8 @@ from cyclopts import App
 from postavka.cli.connection import connected
 from postavka.cli.launch import SERVICES
 from postavka.kernel.console import console, print_json, table
+from postavka.kernel.log.connection import bootstrap
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.connection import bootstrap
 
 acls = App(name="acls", help="Permissions of our own services on Kafka: each stage's topic has one writer.")
 

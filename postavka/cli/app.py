@@ -136,8 +136,8 @@ def topics() -> None:
     """Create what topics are missing, with one for each distributor of the reference data."""
     from events.topics import topic_names
     from postavka.cli.connection import connected
+    from postavka.kernel.log.topics import ensure_topics
     from postavka.kernel.settings import database_url
-    from postavka.log.topics import ensure_topics
     from services.reference.store import distributor_ids
 
     config = connected()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.connection import bootstrap
 from postavka.kernel.settings import Settings, settings
-from postavka.log.connection import bootstrap
 from postavka.runtime.embedded import outside_door, running
 
 

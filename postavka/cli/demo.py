@@ -32,9 +32,9 @@ from postavka.cli.documents import list_ as show_documents
 from postavka.cli.events import in_causal_order, print_event
 from postavka.kernel.console import console
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.follower import Follower
+from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url, settings
-from postavka.log.follow import Follower
-from postavka.log.send import Sender
 from services.moscow import today
 from services.papers.counterparty import sign_received, trial_authority
 from services.papers.operator.local import LocalOperator

@@ -31,10 +31,10 @@ from events.topics import STAGE_TOPICS, topic_names
 from postavka.cli.connection import NothingRuns, connected
 from postavka.cli.launch import SERVICES
 from postavka.kernel.console import console, print_json
+from postavka.kernel.log.connection import bootstrap, for_librdkafka
+from postavka.kernel.log.tail import latest_offsets
+from postavka.kernel.log.topics import KEEP_FOR_EVER
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
-from postavka.log.connection import bootstrap, for_librdkafka
-from postavka.log.tail import latest_offsets
-from postavka.log.topics import KEEP_FOR_EVER
 from postavka.runtime import kafka_jars
 from postavka.runtime.java import NoJava, find_java
 from postavka.runtime.ports import SERVICE_PORTS, remembered_ports

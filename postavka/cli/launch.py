@@ -16,8 +16,8 @@ import orjson
 from events.topics import topic_names
 from postavka.cli.connection import require_both_or_neither
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings, environment
-from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import EmbeddedServers, Endpoints, outside_door
 from postavka.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports
 from postavka.runtime.processes import GOES_FIRST, Processes, Program

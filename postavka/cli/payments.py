@@ -20,8 +20,8 @@ from postavka.cli.connection import connected
 from postavka.cli.send import SOURCE
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
+from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.send import Sender
 from services import invoice_numbers
 from services.payments import queue
 from services.payments.loading import Loader, Report, money

@@ -9,8 +9,8 @@ from cyclopts import App
 from events.topics import topic_names
 from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_json
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import database_url
-from postavka.log.topics import ensure_topics
 
 reference = App(name="reference", help="Reference data: partners, distributors, products, contracts.")
 

@@ -31,7 +31,7 @@ from events.topics import (
 )
 from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_line
-from postavka.log.send import NoTopic, Sender
+from postavka.kernel.outbox.command_sender import NoTopic, Sender
 
 SOURCE = "/postavka/cli"
 

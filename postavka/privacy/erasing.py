@@ -9,9 +9,9 @@ from __future__ import annotations
 from events.audit import PersonErased
 from events.registry import BadBody, UnknownType, decode
 from events.topics import ERASURES
+from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.send import Sender
-from postavka.log.tail import read_to_end
 from postavka.privacy.vault import Erasure, Vault
 
 SOURCE = "/postavka/privacy"

@@ -12,9 +12,9 @@ from events.envelope import header_map
 from events.personal import is_encrypted, personal_fields
 from events.registry import BadBody, UnknownType, decode
 from events.topics import INPUT_TOPICS, STAGE_TOPICS, Topic
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.record import Record
-from postavka.log.tail import read_to_end
 
 
 @dataclass(frozen=True, slots=True)

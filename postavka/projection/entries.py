@@ -12,10 +12,10 @@ import psycopg
 from events.envelope import header_map, trace_in
 from events.registry import MESSAGES, BadBody, UnknownType, read_fields
 from events.upcasting import newest_version
+from postavka.kernel.log.record import Piece, Record, partition_name
+from postavka.kernel.log.unreadable import MARKER, UNREADABLE
 from postavka.kernel.process import metrics
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.record import Piece, Record, partition_name
-from postavka.log.unreadable import MARKER, UNREADABLE
 from postavka.projection.marks import move_marks, read_marks
 from postavka.projection.model import Copied, Unread
 from postavka.projection.staging import connect, generation, swap_lock

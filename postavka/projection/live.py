@@ -24,18 +24,18 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.log.aiokafka_patches.records import install
+from postavka.kernel.log.connection import for_aiokafka, for_librdkafka
+from postavka.kernel.log.fetch_pacing import Pace
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.tail import latest_offsets
+from postavka.kernel.log.topics import check_topics
 from postavka.kernel.process import liveness, metrics, tracing
 from postavka.kernel.process.garbage import collect_seldom
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import Settings, settings
-from postavka.log.aiokafka_records import install
-from postavka.log.connection import for_aiokafka, for_librdkafka
-from postavka.log.pace import Pace
-from postavka.log.record import Record, partition_name
-from postavka.log.tail import latest_offsets
-from postavka.log.topics import check_topics
 from postavka.store.mark import MarksMoved
 
 log = logger(__name__)

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import psycopg
 
+from postavka.kernel.log.record import Piece, Record
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.record import Piece, Record
 from postavka.store.mark import Mark
 
 Unread = tuple[str, int, int, str, str]

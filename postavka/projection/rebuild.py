@@ -22,9 +22,9 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.log.record import partition_name
+from postavka.kernel.log.tail import end_offsets, read_messages_to_end, to_record
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.record import partition_name
-from postavka.log.tail import end_offsets, read_messages_to_end, to_record
 from postavka.projection.model import CatchingUp, ReadModel, Unread
 from postavka.projection.share import Answer, Folder, Place
 from postavka.projection.staging import Staging, taken

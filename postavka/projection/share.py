@@ -19,8 +19,8 @@ import orjson
 from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.settings import Settings, environment, settings
-from postavka.log.bulk import read_pieces
 from postavka.projection.copying import BEGIN, END
 from postavka.projection.model import Fold, ReadModel, Unread, find
 from postavka.store.mark import Mark

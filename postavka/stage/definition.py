@@ -13,7 +13,7 @@ from uuid import UUID
 
 from events.envelope import Envelope
 from events.model import Decision, Event, Message
-from postavka.log.record import Record
+from postavka.kernel.log.record import Record
 from postavka.store.recorder import EventRecorder
 
 

@@ -25,11 +25,11 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.transports import SchedulingStrategyT
 
+from postavka.kernel.log.aiokafka_patches.records import install
+from postavka.kernel.log.connection import bootstrap, ssl_context
+from postavka.kernel.log.fetch_pacing import Pace
+from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.settings import Settings
-from postavka.log.aiokafka_records import install
-from postavka.log.connection import bootstrap, ssl_context
-from postavka.log.pace import Pace
-from postavka.log.record import Record, partition_name
 from postavka.store.mark import Mark
 
 QUEUE = 8

@@ -19,13 +19,13 @@ import psycopg
 
 from events.envelope import Envelope
 from events.registry import decode
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import end_offsets, first_offsets, read_messages_to_end, read_to_end, to_record
+from postavka.kernel.outbox.relay import read_checkpoint
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.partitioner import partition_of
-from postavka.log.record import Record
-from postavka.log.relay import read_checkpoint
-from postavka.log.tail import end_offsets, first_offsets, read_messages_to_end, read_to_end, to_record
 from postavka.stage.definition import Stage
 from postavka.stage.runner import StageRunner
 from postavka.store.datastore import SchemaDatastore

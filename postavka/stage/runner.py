@@ -23,10 +23,10 @@ from events.model import Decision, Event, Message, Unacceptable
 from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
 from events.upcasting import newest_version
 from postavka.kernel.clock import Clock
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.unreadable import is_marker, why_unreadable
 from postavka.kernel.process import tracing
 from postavka.kernel.process.logs import logger
-from postavka.log.record import Record, partition_name
-from postavka.log.unreadable import is_marker, why_unreadable
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.mark import Mark
 from postavka.store.recorder import (

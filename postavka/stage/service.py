@@ -22,17 +22,17 @@ from confluent_kafka.admin import AdminClient
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.envelope import trace_of
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.tail import latest_offsets
+from postavka.kernel.log.topics import check_topics
+from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness, metrics, tracing
 from postavka.kernel.process.garbage import collect_seldom
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import Settings, database_url, settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.record import Record, partition_name
-from postavka.log.relay import Relay
-from postavka.log.tail import latest_offsets
-from postavka.log.topics import check_topics
 from postavka.stage.definition import Stage
 from postavka.stage.faust_worker import FaustWorker
 from postavka.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs

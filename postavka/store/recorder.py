@@ -23,7 +23,7 @@ from eventsourcing.persistence import DatabaseError, IntegrityError, StoredEvent
 from eventsourcing.postgres import PostgresProcessRecorder
 from psycopg.rows import tuple_row
 
-from postavka.log.record import Record
+from postavka.kernel.log.record import Record
 from postavka.store.arrays import Bigints, Byteas, Texts, Times, Uuids
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.mark import Mark

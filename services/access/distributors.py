@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from events.topics import confirmations_of, notices_of
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.broker_access import Access, Permission, Quota
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.access import Access, Permission, Quota
-from postavka.log.topics import ensure_topics
 from services.reference.store import snapshot
 
 USER = re.compile(r"(?P<distributor>[a-z0-9-]{1,50})\.(?P<number>[1-9][0-9]{0,5})")

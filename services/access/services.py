@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from events.asyncapi import readers_of
 from events.topics import ALL_TOPICS, DEAD_LETTERS, PER_DISTRIBUTOR, STAGE_TOPICS, Topic
+from postavka.kernel.log.broker_access import Access, Permission
 from postavka.kernel.settings import Settings
-from postavka.log.access import Access, Permission
 
 PREFIX = "postavka-"
 """Of the services' users: `postavka-billing`."""

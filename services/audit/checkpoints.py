@@ -7,9 +7,9 @@ import orjson
 from events.audit import CheckpointSigned
 from events.registry import BadBody, UnknownType, decode
 from events.topics import CHECKPOINTS
+from postavka.kernel.log.tail import read_messages_to_end
+from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.send import Sender
-from postavka.log.tail import read_messages_to_end
 from postavka.store.migration import migrate
 from services.audit.store import MIGRATIONS, SCHEMA, connect
 

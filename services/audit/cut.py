@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.tail import end_offsets
 from services.audit.reading import Place, logs_there, reading, topics_there
 
 PATIENCE_SECONDS = 20.0

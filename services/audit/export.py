@@ -23,9 +23,9 @@ from confluent_kafka import Message
 from events.envelope import Envelope, EnvelopeError, header_map, rfc3339
 from events.topics import CHECKPOINTS, ERASURES
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.tail import read_messages_to_end
+from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.tail import read_messages_to_end
-from postavka.log.unreadable import headers_of
 from services.audit import keys
 from services.audit.as_of import clock_at
 from services.audit.cut import Cut, make_cut

@@ -19,10 +19,10 @@ from psycopg.sql import SQL, Identifier
 
 from events.registry import BadBody, UnknownType
 from events.topics import BANK_PAYMENTS, distributor_of
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.range_reader import read_pieces
+from postavka.kernel.log.record import partition_name
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.bulk import read_pieces
-from postavka.log.partitioner import partition_of
-from postavka.log.record import partition_name
 from services.audit.cut import Cut
 from services.audit.findings import Findings
 from services.audit.papers import Paper

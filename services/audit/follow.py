@@ -26,14 +26,14 @@ from psycopg.sql import SQL, Identifier
 from events.audit import CheckpointSigned
 from events.envelope import rfc3339
 from events.topics import CHECKPOINTS
+from postavka.kernel.log.partition_follower import PacedReader
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.topics import check_topics
+from postavka.kernel.log.unreadable import is_marker, why_unreadable
+from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.paced import PacedReader
-from postavka.log.record import Record, partition_name
-from postavka.log.send import Sender
-from postavka.log.topics import check_topics
-from postavka.log.unreadable import is_marker, why_unreadable
 from postavka.store.migration import migrate
 from services.audit import keys
 from services.audit.evidence import EvidenceFiles

@@ -21,9 +21,9 @@ from events.envelope import Envelope, EnvelopeError, header_map
 from events.registry import BadBody, UnknownType, read_fields
 from events.topics import BANK_PAYMENTS, distributor_of
 from postavka.kernel.clock import COUNTER_BITS
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.record import Record
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.partitioner import partition_of
-from postavka.log.record import Record
 from postavka.privacy.vault import open_vault
 from services.audit.reading import (
     STAGE_OF,

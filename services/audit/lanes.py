@@ -23,11 +23,11 @@ from events.model import Message
 from events.registry import BadBody, UnknownType, decode
 from events.topics import BANK_PAYMENTS, PAYMENT_COMMANDS
 from events.upcasting import newest_version
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.tail import read_messages_to_end, to_record
+from postavka.kernel.log.unreadable import headers_of, why_unreadable
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.partitioner import partition_of
-from postavka.log.record import Record, partition_name
-from postavka.log.tail import read_messages_to_end, to_record
-from postavka.log.unreadable import headers_of, why_unreadable
 from postavka.stage.definition import Incoming, Input, Stage
 from services.audit.cut import Cut
 from services.audit.reading import STAGE_OF, Place

@@ -6,10 +6,10 @@ from confluent_kafka.admin import AdminClient
 from psycopg.sql import SQL
 
 from events.topics import MANUFACTURING_ORDERS
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.tail import TIMEOUT_SECONDS, read_messages_to_end
+from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.tail import TIMEOUT_SECONDS, read_messages_to_end
-from postavka.log.unreadable import headers_of
 from services.audit.findings import Findings
 from services.audit.logs import digest_of
 from services.audit.reading import reading

@@ -26,11 +26,11 @@ from events.topics import (
     STAGE_TOPICS,
     distributor_of,
 )
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import TIMEOUT_SECONDS, offsets_at, read_messages_to_end, to_record
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.connection import for_librdkafka
-from postavka.log.partitioner import partition_of
-from postavka.log.record import Record
-from postavka.log.tail import TIMEOUT_SECONDS, offsets_at, read_messages_to_end, to_record
 
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
 TOPIC_OF = {topic.writer: topic.name for topic in STAGE_TOPICS}

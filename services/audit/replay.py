@@ -22,8 +22,8 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, environment
-from postavka.log.partitioner import partition_of
 from services.audit.cut import make_cut
 
 MARKED = "made by a replay"

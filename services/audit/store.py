@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.log.record import partition_name
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.record import partition_name
 from postavka.store import giving_way
 from postavka.store.migration import MigrationSet
 from services.audit.logs import LOGS, stage_of

@@ -20,9 +20,9 @@ import orjson
 import psycopg
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.bulk import read_pieces
-from postavka.log.partitioner import partition_of
 from services.audit.findings import Findings
 from services.audit.logs import LEAF_BEGIN, digest_of, named
 from services.audit.reading import Place, reading

@@ -23,9 +23,9 @@ import psycopg
 
 from events.envelope import header_map
 from events.topics import CHECKPOINTS
+from postavka.kernel.log.tail import end_offsets, read_messages_to_end
+from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.tail import end_offsets, read_messages_to_end
-from postavka.log.unreadable import headers_of
 from services.audit import keys as signing
 from services.audit.logs import (
     LOGS,

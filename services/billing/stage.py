@@ -37,8 +37,8 @@ from events.topics import (
     confirmations_of,
     distributor_of,
 )
+from postavka.kernel.log.record import Record
 from postavka.kernel.settings import database_url, settings
-from postavka.log.record import Record
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.store.recorder import EventRecorder
 from services import invoice_numbers as numbers

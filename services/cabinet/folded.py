@@ -8,7 +8,7 @@ from uuid import UUID
 
 from events.envelope import header_map
 from events.registry import BadBody, UnknownType
-from postavka.log.record import Piece, partition_name
+from postavka.kernel.log.record import Piece, partition_name
 from postavka.projection.copying import binary_row
 from postavka.projection.model import Copied, Unread
 from postavka.store.mark import Mark

@@ -13,10 +13,10 @@ import psycopg
 
 from events.registry import MESSAGES
 from events.upcasting import UPCASTERS
+from postavka.kernel.log.range_reader import read_pieces
+from postavka.kernel.log.record import Piece
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
-from postavka.log.bulk import read_pieces
-from postavka.log.record import Piece
 from postavka.store.mark import Mark
 from services.cabinet.folded import Folded
 from services.cabinet.table import TOPICS, tell_changed, write_groups

@@ -15,11 +15,11 @@ from events.approval import Approved
 from events.envelope import header_map, trace_of
 from events.registry import BadBody, UnknownType
 from events.shipping import ManufacturingOrdered, ShipmentIssued
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.unreadable import is_marker
 from postavka.kernel.process import metrics, tracing
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.record import Record, partition_name
-from postavka.log.unreadable import is_marker
 from postavka.projection.staging import connect, generation, swap_lock
 from postavka.store.mark import Mark, MarksMoved
 from services.cabinet.fold import UNSHOWN, Row, fold, named, read, readable

@@ -23,19 +23,19 @@ from events.envelope import Envelope, EnvelopeError
 from events.registry import BadBody, UnknownType, decode, encode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
+from postavka.kernel.log.aiokafka_patches.records import install
+from postavka.kernel.log.connection import for_aiokafka, for_librdkafka
+from postavka.kernel.log.fetch_pacing import Pace
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import latest_offsets
+from postavka.kernel.log.topics import check_topics
+from postavka.kernel.outbox.command_sender import envelope_of
+from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.process import liveness, metrics, tracing
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import PARTITIONS, Settings, settings
-from postavka.log.aiokafka_records import install
-from postavka.log.connection import for_aiokafka, for_librdkafka
-from postavka.log.pace import Pace
-from postavka.log.publisher import Publisher
-from postavka.log.record import Record
-from postavka.log.send import envelope_of
-from postavka.log.tail import latest_offsets
-from postavka.log.topics import check_topics
 from services.desk.kit import make_kit
 
 log = logger("services.desk")

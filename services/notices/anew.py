@@ -11,8 +11,8 @@ import psycopg
 
 from events.commands import DistributorConfirmation
 from events.topics import DEAD_LETTERS, distributor_of
+from postavka.kernel.log.record import Piece, Record, partition_name
 from postavka.kernel.settings import Settings
-from postavka.log.record import Piece, Record, partition_name
 from postavka.projection.copying import field, json_text, line
 from postavka.projection.model import Copied, ReadModel, Unread
 from postavka.store.mark import Mark

@@ -28,11 +28,11 @@ from events.registry import BadBody, UnknownType, decode, encode
 from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, distributor_of, notices_of
 from events.upcasting import newest_version
 from postavka.kernel.clock import Clock
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.unreadable import why_unreadable
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.record import Record, partition_name
-from postavka.log.unreadable import why_unreadable
 from postavka.privacy.vault import open_vault
 from postavka.projection.model import Unread
 from postavka.projection.staging import connect, generation, swap_lock

@@ -15,11 +15,11 @@ import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.topics import notices_of
+from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness, metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.relay import Relay
-from postavka.log.tail import read_to_end
 from postavka.stage.recovery import import_events, recorded
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.recorder import EventRecorder, RecordedEvent

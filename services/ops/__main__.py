@@ -18,14 +18,14 @@ from confluent_kafka import KafkaException
 from prometheus_client import Gauge
 
 from events.topics import OPS_EVENTS
+from postavka.kernel.log.topics import check_topics
+from postavka.kernel.outbox.command_sender import NotSent, Sender
+from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness, metrics
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url, settings
-from postavka.log.relay import Relay
-from postavka.log.send import NotSent, Sender
-from postavka.log.topics import check_topics
 from postavka.store import giving_way
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.recorder import EventRecorder

@@ -22,11 +22,11 @@ from confluent_kafka import KafkaException
 
 from events.envelope import header_map
 from events.topics import OPS_EVENTS, STAGE_TOPICS
+from postavka.kernel.log.follower import Follower
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.follow import Follower
-from postavka.log.record import Record
-from postavka.log.tail import end_offsets
 from services.ops.store import SEES_ALL
 
 log = logger(__name__)

@@ -23,8 +23,8 @@ from events.model import Event
 from events.ops import DeadLetterCorrected, DeadLetterDiscarded, DeadLetterRetried, LetterPlace
 from events.topics import STAGE_TOPICS
 from postavka.kernel.errors import Trouble
-from postavka.log.aiokafka_records import raw_headers
-from postavka.log.unreadable import RAW_HEADERS
+from postavka.kernel.log.aiokafka_patches.records import raw_headers
+from postavka.kernel.log.unreadable import RAW_HEADERS
 from services.ops.store import acting, cause_of, record
 
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)

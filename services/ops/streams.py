@@ -20,10 +20,10 @@ import psycopg
 from confluent_kafka.admin import AdminClient
 
 from events.topics import topic_names
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
+from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.connection import for_librdkafka
-from postavka.log.sizes import SizesUnknown, topic_bytes
-from postavka.log.tail import latest_offsets
 from postavka.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.store import giving_way
 from services.ops.letters import open_by_stage

@@ -45,7 +45,7 @@ OPEN_TASKS = (Path(__file__).parent / "open_tasks.sql").read_text()
 
 
 class Commands(Protocol):
-    """Where reports go: `postavka.log.send.Sender`."""
+    """Where reports go: `postavka.kernel.outbox.command_sender.Sender`."""
 
     def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> object: ...
 

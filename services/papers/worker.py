@@ -18,15 +18,15 @@ from prometheus_client import Counter, Gauge
 
 from events.topics import DOCUMENT_COMMANDS, SHIPPING_EVENTS
 from postavka.blobs import BlobsAway, open_blobs
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.record import partition_name
+from postavka.kernel.log.tail import latest_offsets
+from postavka.kernel.log.topics import check_topics
+from postavka.kernel.outbox.command_sender import NotSent, Sender
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.connection import for_librdkafka
-from postavka.log.record import partition_name
-from postavka.log.send import NotSent, Sender
-from postavka.log.tail import latest_offsets
-from postavka.log.topics import check_topics
 from postavka.projection.marks import read_marks
 from services.papers.dispatch import Dispatch
 from services.papers.operator import OperatorAway

@@ -17,8 +17,8 @@ import psycopg
 
 from events.topics import BANK_PAYMENTS
 from postavka.blobs import open_blobs
+from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.send import Sender
 from postavka.store import giving_way
 from services.payments.projection import SCHEMA, prepare
 from services.payments.statement import Statement, parse

@@ -17,11 +17,11 @@ from kafka.protocol.admin import DescribeClientQuotasRequest
 from pydantic import SecretStr
 
 from events.topics import ALL_TOPICS, PER_DISTRIBUTOR, confirmations_of, notices_of
+from postavka.kernel.log.broker_access import Access, NoAccess, Permission, _acl, _filter
+from postavka.kernel.log.connection import for_kafka_python, for_librdkafka
+from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings
-from postavka.log.access import Access, NoAccess, Permission, _acl, _filter
-from postavka.log.connection import for_kafka_python, for_librdkafka
-from postavka.log.sizes import SizesUnknown, topic_bytes
-from postavka.log.topics import ensure_topics
 from services.access.distributors import (
     QUOTA,
     Credentials,

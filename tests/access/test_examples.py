@@ -15,8 +15,8 @@ import pytest
 from confluent_kafka import Producer
 
 from events.topics import confirmations_of, notices_of
+from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka
 from services.access.distributors import Credentials, Distributors
 from tests.access.conftest import MakeDistributor
 from tests.access.test_distributors import ACCEPTED, write

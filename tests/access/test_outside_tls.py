@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import NameOID
 
 from events.topics import confirmations_of, notices_of
+from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka
 from postavka.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.runtime.kafka_jars import class_path
 from postavka.runtime.ports import choose_ports

@@ -17,10 +17,10 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from events.request import RequestWithdrawn
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.outbox.relay import envelope_of, read_events
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.relay import envelope_of, read_events
-from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import EVENT_STORE, migrate

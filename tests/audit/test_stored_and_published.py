@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.tail import end_offsets
+from postavka.kernel.outbox.relay import read_events
 from postavka.kernel.settings import PARTITIONS
-from postavka.log.connection import for_librdkafka
-from postavka.log.relay import read_events
-from postavka.log.tail import end_offsets
 from services.audit.findings import Findings
 from services.audit.logs import leaf_hash, leaf_of_event
 from services.audit.stored_and_published import StoredAndPublished, stored_digests

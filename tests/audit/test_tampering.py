@@ -14,9 +14,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from psycopg import DatabaseError
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS
-from postavka.log.connection import for_librdkafka
-from postavka.log.tail import end_offsets
 from postavka.store.recorder import RecordedEvent
 from services.audit import keys
 from services.audit.store import connect
@@ -224,7 +224,7 @@ def test_a_header_that_was_added_is_found(signed: Log):
     events = events_of(signed)
     remake(signed, [])
     producer = Producer(for_librdkafka(signed.config) | {"partitioner": "murmur2_random"})
-    from postavka.log.relay import envelope_of
+    from postavka.kernel.outbox.relay import envelope_of
 
     for event in events:
         headers = envelope_of(event, f"/postavka/{signed.stage}").headers()

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from events.envelope import Envelope
 from events.topics import STAGE_TOPICS
+from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.settings import Settings
-from postavka.log.record import Record, partition_name
 from postavka.store.mark import MarksMoved
 from services.cabinet.fold import STAGES, UNREAD_BODIES, Row, fold, status
 from services.cabinet.projection import Cabinet

@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from postavka.cli.launch import Launch
+from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka
 from postavka.runtime import kafka_jars
 from postavka.runtime.broker import ADMIN, Broker
 from postavka.runtime.database import Database

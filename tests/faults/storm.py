@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from postavka.log.unreadable import headers_of
+from postavka.kernel.log.unreadable import headers_of
 from tests.faults import planted
 from tests.faults.injector import Injector
 from tests.faults.load import Load

@@ -13,12 +13,12 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
 from events.topics import MANUFACTURING_ORDERS
+from postavka.kernel.log.connection import for_aiokafka
+from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.outbox.command_sender import Sender
+from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness
 from postavka.kernel.settings import Settings, database_url
-from postavka.log.connection import for_aiokafka
-from postavka.log.relay import Relay
-from postavka.log.send import Sender
-from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import EVENT_STORE, migrate

@@ -11,9 +11,9 @@ from confluent_kafka.admin import AdminClient
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import EVENT_STORE, migrate

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from events.envelope import header_map
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.record import Record
-from postavka.log.relay import Relay
-from postavka.log.tail import read_to_end
 
 PATIENCE_SECONDS = 30.0
 

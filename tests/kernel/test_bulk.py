@@ -15,12 +15,12 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.log import range_reader
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.range_reader import Piece, read_pieces
+from postavka.kernel.log.tail import TailUnread, end_offsets, read_to_end
+from postavka.kernel.log.unreadable import MARKER, UNREADABLE, why_unreadable
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log import bulk
-from postavka.log.bulk import Piece, read_pieces
-from postavka.log.connection import for_librdkafka
-from postavka.log.tail import TailUnread, end_offsets, read_to_end
-from postavka.log.unreadable import MARKER, UNREADABLE, why_unreadable
 from tests.odd_records import LZ4, NONE, ZSTD, Written, odd_batch, write_oddly
 
 
@@ -71,8 +71,8 @@ def test_of_nothing_comes_nothing(settings: Settings, topic: str):
 
 
 async def test_a_batch_larger_than_an_answer_comes_whole(settings: Settings, topic: str, monkeypatch):
-    monkeypatch.setattr(bulk, "FETCH_BYTES", 2_000)
-    monkeypatch.setattr(bulk, "PARTITION_BYTES", 1_000)
+    monkeypatch.setattr(range_reader, "FETCH_BYTES", 2_000)
+    monkeypatch.setattr(range_reader, "PARTITION_BYTES", 1_000)
     for partition in range(4):
         for _ in range(3):
             await write_oddly(settings, topic, partition, [(b"k", os.urandom(20_000), [])])
@@ -122,14 +122,14 @@ async def test_a_batch_that_comes_damaged_is_asked_for_again(settings: Settings,
     await write_oddly(settings, topic, 0, [written(n) for n in range(10)])
     damaged: list[bytes] = []
 
-    class Damaging(bulk.CarefulRecords):
+    class Damaging(range_reader.CarefulRecords):
         def __init__(self, fetched: bytes) -> None:
             if fetched and not damaged:
                 damaged.append(fetched)
                 fetched = fetched[:-1] + bytes([fetched[-1] ^ 1])
             super().__init__(fetched)
 
-    monkeypatch.setattr(bulk, "CarefulRecords", Damaging)
+    monkeypatch.setattr(range_reader, "CarefulRecords", Damaging)
     found = await asyncio.to_thread(lambda: seen(everything(settings, topic)))
     assert [record[0] for record in found[topic, 0]] == list(range(10))
     assert damaged
@@ -140,13 +140,13 @@ async def test_a_batch_that_stays_damaged_is_said_and_the_rest_is_read(settings:
     bad = len(odd_batch([written(n) for n in range(10)]))
     await write_oddly(settings, topic, 0, [written(n) for n in range(10, 20)])
 
-    class Damaging(bulk.CarefulRecords):
+    class Damaging(range_reader.CarefulRecords):
         def __init__(self, fetched: bytes) -> None:
             if len(fetched) > bad:
                 fetched = fetched[: bad - 1] + bytes([fetched[bad - 1] ^ 1]) + fetched[bad:]
             super().__init__(fetched)
 
-    monkeypatch.setattr(bulk, "CarefulRecords", Damaging)
+    monkeypatch.setattr(range_reader, "CarefulRecords", Damaging)
     found = (await asyncio.to_thread(lambda: seen(everything(settings, topic))))[topic, 0]
     assert [record[0] for record in found] == [9, *range(10, 20)]
     assert "damaged" in str(why_unreadable(found[0][4]))  # type: ignore[arg-type]
@@ -160,9 +160,9 @@ async def test_a_record_that_only_looks_like_a_marker_is_a_record(settings: Sett
 
 
 async def test_a_caller_may_take_its_time(settings: Settings, topic: str, monkeypatch):
-    monkeypatch.setattr(bulk, "TIMEOUT_SECONDS", 1.0)
-    monkeypatch.setattr(bulk, "FETCH_BYTES", 1_000)
-    monkeypatch.setattr(bulk, "PARTITION_BYTES", 1_000)
+    monkeypatch.setattr(range_reader, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(range_reader, "FETCH_BYTES", 1_000)
+    monkeypatch.setattr(range_reader, "PARTITION_BYTES", 1_000)
     for _ in range(4):
         await write_oddly(settings, topic, 0, [(b"k", os.urandom(2_000), [])])
 
@@ -202,7 +202,7 @@ def answer(place: tuple[str, int], first: int, count: int) -> Any:
 
 async def test_a_partition_whose_leader_moves_is_not_read_twice(settings: Settings):
     place, brokers = ("t", 0), TwoBrokers()
-    fetches = bulk._Fetches(settings, {place: 0}, {place: 20})
+    fetches = range_reader._Fetches(settings, {place: 0}, {place: 20})
     fetches._client = brokers
     fetches._ask()
     await asyncio.sleep(0)
@@ -248,7 +248,7 @@ def pass_on(source: socket.socket, target: socket.socket) -> None:
 
 @pytest.mark.parametrize("broker", ["127.0.0.1:1", "gone"])
 def test_a_broker_that_gives_nothing_is_said(settings: Settings, topic: str, monkeypatch, broker: str):
-    monkeypatch.setattr(bulk, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(range_reader, "TIMEOUT_SECONDS", 1.0)
     place = (topic, 0)
     if broker == "gone":  # an end that is not there: nothing ever comes
         asked = read_pieces(settings, {place: 0}, {place: 5})

@@ -16,11 +16,11 @@ from eventsourcing.persistence import IntegrityError, OperationalError, StoredEv
 from eventsourcing.postgres import PostgresDatastore, PostgresProcessRecorder
 from psycopg.conninfo import conninfo_to_dict
 
+from postavka.kernel.log.connection import bootstrap, for_librdkafka
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.outbox.command_sender import Sender
+from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.connection import bootstrap, for_librdkafka
-from postavka.log.partitioner import partition_of
-from postavka.log.publisher import Publisher
-from postavka.log.send import Sender
 from postavka.store.recorder import EventRecorder
 from tests.kernel.conftest import MakeTopics, OpenRecorder
 from tests.kernel.polling import PATIENCE_SECONDS, on_topic

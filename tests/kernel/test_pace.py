@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from postavka.log import pace as module
-from postavka.log.pace import IDLE_MS, Pace
+from postavka.kernel.log import fetch_pacing as module
+from postavka.kernel.log.fetch_pacing import IDLE_MS, Pace
 
 
 class Clock:

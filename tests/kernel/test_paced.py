@@ -12,11 +12,11 @@ from aiokafka.errors import CorruptRecordException
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.partition_follower import PacedReader
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.unreadable import why_unreadable
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.paced import PacedReader
-from postavka.log.record import Record
-from postavka.log.unreadable import why_unreadable
 from tests.kernel.polling import PATIENCE_SECONDS
 from tests.odd_records import LZ4, Written, write_oddly
 

@@ -13,11 +13,11 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.log.connection import for_librdkafka, for_producer
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.tail import end_offsets, read_to_end
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.connection import for_librdkafka, for_producer
-from postavka.log.partitioner import partition_of
-from postavka.log.tail import end_offsets, read_to_end
-from postavka.log.topics import ensure_topics
 from postavka.projection.entries import EntriesProjection
 from postavka.projection.model import ReadModel
 from postavka.projection.rebuild import LARGEST_SHARE, rebuild

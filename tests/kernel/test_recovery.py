@@ -15,10 +15,10 @@ from psycopg.sql import SQL, Identifier
 from events.envelope import Envelope
 from events.registry import UnknownType
 from events.request import RequestWithdrawn
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.record import Record
+from postavka.kernel.outbox.relay import Relay, envelope_of
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.record import Record
-from postavka.log.relay import Relay, envelope_of
 from postavka.stage.definition import Stage
 from postavka.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
 from postavka.stage.runner import Outcome, StageRunner, StoreWentBack

@@ -16,13 +16,20 @@ import pytest
 from confluent_kafka import Producer
 
 from events.envelope import Envelope, header_map
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.record import Record
+from postavka.kernel.outbox import relay as relay_module
+from postavka.kernel.outbox.publisher import Publisher, RelayFailed
+from postavka.kernel.outbox.relay import (
+    Relay,
+    envelope_of,
+    highest_positions,
+    lost_records,
+    read_checkpoint,
+    read_events,
+)
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log import relay as relay_module
-from postavka.log.connection import for_librdkafka
-from postavka.log.partitioner import partition_of
-from postavka.log.publisher import Publisher, RelayFailed
-from postavka.log.record import Record
-from postavka.log.relay import Relay, envelope_of, highest_positions, lost_records, read_checkpoint, read_events
 from postavka.store.mark import Mark
 from postavka.store.recorder import Batch, DeadLetter, EventRecorder, RecordedEvent
 from tests.kernel.conftest import MakeTopics, OpenRecorder

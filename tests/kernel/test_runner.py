@@ -22,7 +22,7 @@ from events.registry import encode
 from events.request import PROCEDURE, RequestSubmitted, RequestWithdrawn
 from events.upcasting import UPCASTERS
 from postavka.kernel.clock import Clock
-from postavka.log.record import RawHeaders, Record
+from postavka.kernel.log.record import RawHeaders, Record
 from postavka.stage.definition import Incoming, Input, Stage
 from postavka.stage.runner import LARGEST_BODY, MOST_TRIES, StageRunner, StoreWentBack
 from postavka.store.mark import Mark

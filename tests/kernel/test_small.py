@@ -22,15 +22,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from postavka.kernel.clock import COUNTER_BITS, Clock, wall_time
+from postavka.kernel.log import tail, topics
+from postavka.kernel.log.connection import NoKafka, bootstrap, for_aiokafka, for_librdkafka
+from postavka.kernel.log.follower import Follower
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.tail import end_offsets, latest_offsets, read_to_end
+from postavka.kernel.log.topics import WrongTopics, check_topics, ensure_topics
+from postavka.kernel.outbox.command_sender import NoTopic, NotSent, Sender
 from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log import tail, topics
-from postavka.log.connection import NoKafka, bootstrap, for_aiokafka, for_librdkafka
-from postavka.log.follow import Follower
-from postavka.log.partitioner import partition_of
-from postavka.log.send import NoTopic, NotSent, Sender
-from postavka.log.tail import end_offsets, latest_offsets, read_to_end
-from postavka.log.topics import WrongTopics, check_topics, ensure_topics
 from postavka.stage.faust_worker import _credentials
 from postavka.store.migration import EVENT_STORE, ChangedMigration, MigrationSet, migrate
 from tests.kernel.conftest import MakeTopics
@@ -588,7 +588,7 @@ def test_what_was_sent_is_on_the_topic_when_flush_returns(settings: Settings, to
 
 
 def test_a_broker_that_does_not_answer_is_told_as_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("postavka.log.send.TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr("postavka.kernel.outbox.command_sender.TIMEOUT_SECONDS", 1)
     nobody = Settings(kafka_bootstrap_servers="127.0.0.1:9", database_url="postgresql://unused")
     with pytest.raises(NotSent):
         Sender(nobody, "/test").send_raw("any", b"key", b"{}")

@@ -16,13 +16,13 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka import Producer
 
+from postavka.kernel.log.aiokafka_patches import records
+from postavka.kernel.log.aiokafka_patches.records import CarefulRecords, install
+from postavka.kernel.log.connection import for_aiokafka, for_librdkafka
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import read_messages_to_end, read_to_end
+from postavka.kernel.log.unreadable import RAW_HEADERS, UNREADABLE, headers_of, is_marker, why_unreadable
 from postavka.kernel.settings import Settings, environment
-from postavka.log import aiokafka_records
-from postavka.log.aiokafka_records import CarefulRecords, install
-from postavka.log.connection import for_aiokafka, for_librdkafka
-from postavka.log.record import Record
-from postavka.log.tail import read_messages_to_end, read_to_end
-from postavka.log.unreadable import RAW_HEADERS, UNREADABLE, headers_of, is_marker, why_unreadable
 from postavka.stage.runner import StageRunner
 from postavka.store.recorder import EventRecorder
 from tests.kernel.toys import COMMANDS, record, toy, toy_inputs
@@ -88,7 +88,7 @@ async def test_aiokafka_itself_never_gets_past_such_a_name(
 
 TWICE = """
 import sys
-from postavka.log.tail import read_messages_to_end
+from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.settings import settings
 [message] = [each for batch in read_messages_to_end(settings(), {(sys.argv[1], 0): 0}) for each in batch]
 try:
@@ -162,7 +162,7 @@ def test_damage_on_the_way_is_told_as_damage_and_not_put_aside():
 @pytest.mark.parametrize("fits", [True, False])
 def test_a_batch_that_unpacks_to_too_much_is_one_record(monkeypatch: pytest.MonkeyPatch, compression: int, fits: bool):
     most = 3_000_000 if fits else 2_999_000
-    monkeypatch.setattr(aiokafka_records, "LARGEST_UNPACKED", most)
+    monkeypatch.setattr(records, "LARGEST_UNPACKED", most)
     batch = moved(odd_batch([(b"k", bytes(999_900), [])] * 3, compression), 40)
     found = taken_apart(batch)
     if fits:

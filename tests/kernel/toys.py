@@ -18,9 +18,9 @@ from events.envelope import Envelope
 from events.model import Decision, Event, Message, Unacceptable
 from events.registry import encode
 from events.request import PROCEDURE, RequestSubmitted, RequestWithdrawn
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.record import RawHeaders, Record
 from postavka.kernel.settings import PARTITIONS
-from postavka.log.partitioner import partition_of
-from postavka.log.record import RawHeaders, Record
 from postavka.stage.definition import Input, Stage
 from postavka.store.recorder import RecordedEvent
 

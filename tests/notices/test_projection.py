@@ -30,9 +30,9 @@ from events.topics import (
     notices_of,
 )
 from postavka.cli.launch import SAMPLE
-from postavka.log.connection import for_librdkafka
-from postavka.log.record import Record, partition_name
-from postavka.log.topics import ensure_topics
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.topics import ensure_topics
 from postavka.projection.live import Projection
 from services.notices import projection as module
 from services.notices.projection import NewDistributor, Notices

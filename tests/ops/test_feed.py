@@ -10,10 +10,10 @@ import orjson
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from postavka.kernel.log.connection import for_producer
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_producer
-from postavka.log.record import Record
-from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
 from services.ops import feed as live
 from services.ops.feed import KEPT, SHOWN, Feed, Filter

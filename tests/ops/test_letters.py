@@ -9,8 +9,8 @@ import pytest
 
 from events.ops import DeadLetterCorrected, DeadLetterDiscarded, DeadLetterRetried
 from events.registry import decode
-from postavka.log.record import Record
-from postavka.log.unreadable import RAW_HEADERS
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.unreadable import RAW_HEADERS
 from postavka.store.datastore import SchemaDatastore
 from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import Batch, DeadLetter, EventRecorder

@@ -6,7 +6,7 @@ import pytest
 
 from events.topics import STAGE_TOPICS
 from postavka.cli.launch import SERVICES
-from postavka.log.sizes import largest_copies
+from postavka.kernel.log.sizes import largest_copies
 from services.ops.readers import READERS, lag
 from services.ops.streams import seconds_to_drain
 

@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient
 from playwright.sync_api import Page, expect
 
 from events.envelope import Envelope
-from postavka.log.topics import ensure_topics
+from postavka.kernel.log.topics import ensure_topics
 from services.cabinet.web.app import create_app
 from services.ops.feed import Feed
 from services.ops.pages import ROWS_KEPT

@@ -20,8 +20,8 @@ from events.billing import BillingClosed, PaymentMatched, PaymentReceived, Payme
 from events.commands import BankPayment, BankReturn, DistributorConfirmation, KitManufactured, MatchPayment, ReturnMoney
 from events.shipping import Kit
 from events.topics import MANUFACTURING_KITS, PAYMENT_COMMANDS
+from postavka.kernel.log.record import Record
 from postavka.kernel.settings import Settings
-from postavka.log.record import Record
 from services.payments import queue
 from services.payments.projection import TOPICS, Books
 from services.payments.reconcile import OpenKind, PartyKind, UnknownParty, month_of, reconcile

@@ -17,11 +17,11 @@ from events.billing import InvoiceIssued
 from events.envelope import Envelope
 from events.registry import decode, encode
 from events.topics import APPROVAL_EVENTS
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.outbox.relay import envelope_of
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.record import Record
-from postavka.log.relay import envelope_of
-from postavka.log.topics import ensure_topics
 from postavka.stage.recovery import bring_back, imported_inputs
 from postavka.stage.runner import StageRunner
 from postavka.store.recorder import Batch, EventRecorder

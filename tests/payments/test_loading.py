@@ -12,10 +12,10 @@ import pytest
 
 from events.topics import BANK_PAYMENTS
 from postavka.blobs import open_blobs
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.record import Record
-from postavka.log.tail import read_to_end
-from postavka.log.topics import ensure_topics
 from postavka.stage.runner import StageRunner
 from services.billing.stage import STAGE
 from services.payments.folder import StatementsFolder

@@ -22,10 +22,10 @@ from events.reference import Contact
 from events.registry import MESSAGES, decode, encode
 from events.request import RequestSubmitted
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.send import Sender
-from postavka.log.tail import read_to_end
-from postavka.log.topics import ensure_topics
 from postavka.privacy import vault as vaults
 from postavka.privacy.erasing import destroy_again, erased_on_topic, tell
 from postavka.privacy.master import NoMasterKey, PrivacySettings, master_key

@@ -18,8 +18,8 @@ from eventsourcing.persistence import IntegrityError
 from events.envelope import Envelope
 from events.model import Message
 from events.registry import decode, encode
-from postavka.log.record import Record, partition_name
-from postavka.log.relay import envelope_of
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.outbox.relay import envelope_of
 from postavka.stage.definition import Input, Stage
 from postavka.stage.runner import StageRunner
 from postavka.store.mark import Mark

@@ -44,7 +44,7 @@ from events.topics import (
     STAGE_TOPICS,
     confirmations_of,
 )
-from postavka.log.record import Record
+from postavka.kernel.log.record import Record
 from postavka.stage.definition import Incoming, Input, Stage
 from services.activation import decider as activation_decider
 from services.activation import stage as activation

@@ -15,9 +15,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postavka.cli.launch import Launch
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.tail import latest_offsets
 from tests.system.collector import Collector
 from tests.system.oracle import STAGES, Oracle, cabinet_rows
 from tests.system.traffic import Traffic

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer
 from psycopg.sql import SQL, Identifier
 
-from postavka.log.unreadable import headers_of
+from postavka.kernel.log.unreadable import headers_of
 from tests.odd_records import write_oddly
 from tests.system.conftest import System, wait_until
 from tests.system.oracle import read
@@ -60,7 +60,7 @@ def letters_of(system: System, stage: str) -> list[tuple[str, str, int]]:
 
 def key_of_partition() -> str:
     """A request id that belongs to `PARTITION`."""
-    from postavka.log.partitioner import partition_of
+    from postavka.kernel.log.partitioner import partition_of
 
     while True:
         request_id = str(uuid4())

@@ -10,8 +10,8 @@ import pytest
 
 from postavka.cli.launch import SAMPLE
 from postavka.cli.rebuild import READ_MODELS as READ_MODEL_ADDRESSES
+from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS
-from postavka.log.tail import end_offsets
 from postavka.projection.model import find
 from tests.system.conftest import System, wait_until
 

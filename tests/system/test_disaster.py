@@ -19,10 +19,10 @@ from postavka.backup.rebuild import rebuild_stores, rebuild_topics
 from postavka.backup.topics import save_topics
 from postavka.backup.whole import Parts, back_up, restore
 from postavka.cli.backup import parts, stages
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.log.connection import for_librdkafka
-from postavka.log.record import Record
-from postavka.log.tail import read_to_end
 from postavka.projection.rebuild import rebuild as rebuild_model
 from postavka.runtime.embedded import EmbeddedServers
 from postavka.runtime.progress import Spoken

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka
 from postavka.runtime.embedded import Endpoints
 from tests.system.conftest import wait_until
 

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 from events.commands import SubmitRequest
 from events.request import REQUEST_TYPE
+from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import PARTITIONS
-from postavka.log.send import Sender
-from postavka.log.tail import read_to_end
 from tests.system.conftest import System, wait_until
 
 EMAIL, PHONE = "canary-kenar@forget.example", "+7 495 123-45-67"

@@ -31,10 +31,10 @@ from events.topics import (
     topic_names,
 )
 from postavka.cli.launch import SAMPLE
+from postavka.kernel.log.follower import Follower
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings
-from postavka.log.follow import Follower
-from postavka.log.record import Record
-from postavka.log.topics import ensure_topics
 from postavka.runtime.embedded import Endpoints
 from services.accounts import tokens
 from services.accounts.principal import SCOPES, Principal, Role

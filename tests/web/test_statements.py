@@ -10,9 +10,9 @@ import pytest
 
 from events.topics import BANK_PAYMENTS
 from postavka.cli.app import add_commands
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.settings import PARTITIONS
-from postavka.log.record import Record
-from postavka.log.tail import read_to_end
 from services.payments.statement import LARGEST_FILE
 from tests.services.statements import document, statement
 from tests.web.conftest import Person, Site

@@ -32,11 +32,11 @@ from events.topics import (
     REQUEST_COMMANDS,
     confirmations_of,
 )
+from postavka.kernel.log.connection import for_aiokafka
+from postavka.kernel.outbox.command_sender import envelope_of
 from postavka.kernel.process import tracing
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_aiokafka
-from postavka.log.send import envelope_of
 from postavka.privacy.protect import protected
 
 log = logger(__name__)

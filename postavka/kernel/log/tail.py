@@ -12,12 +12,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.record import Record
-from postavka.log.unreadable import headers_of
 
 log = logger(__name__)
 
@@ -119,7 +119,9 @@ def read_messages_to_end(
 
 def pass_over(settings: Settings, consumer: Consumer, refused: Message) -> None:
     """Go on behind a batch that librdkafka can't unpack; it would fetch it for ever. Where that is, the batch says."""
-    from postavka.log.aiokafka_records import end_of_batch  # seldom needed, and aiokafka takes a while to import
+    from postavka.kernel.log.aiokafka_patches.records import (
+        end_of_batch,  # seldom needed, and aiokafka takes a while to import
+    )
 
     topic, partition, offset = refused.topic(), refused.partition(), refused.offset()
     behind = end_of_batch(settings, topic, partition, offset)

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import TIMEOUT_SECONDS, end_offsets, pass_over, to_record
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.connection import for_librdkafka
-from postavka.log.record import Record
-from postavka.log.tail import TIMEOUT_SECONDS, end_offsets, pass_over, to_record
 
 
 class Follower:

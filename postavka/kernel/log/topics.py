@@ -9,9 +9,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.process import liveness
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.connection import for_librdkafka
 
 TIMEOUT_SECONDS = 30
 POLL_SECONDS = 0.05

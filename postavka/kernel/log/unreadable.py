@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from operator import methodcaller
 from typing import TYPE_CHECKING
 
-from postavka.log.record import RawHeaders, Record
+from postavka.kernel.log.record import RawHeaders, Record
 
 if TYPE_CHECKING:
     from confluent_kafka import Message

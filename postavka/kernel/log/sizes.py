@@ -13,8 +13,8 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.connection import for_kafka_python
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_kafka_python
 
 SECONDS = 10
 

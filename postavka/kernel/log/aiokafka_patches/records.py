@@ -34,10 +34,10 @@ from aiokafka.record.default_records import DefaultRecordBase, DefaultRecordBatc
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
+from postavka.kernel.log.connection import for_aiokafka
+from postavka.kernel.log.record import RawHeaders, Record
+from postavka.kernel.log.unreadable import MARKER, NOT_UTF_8, RAW_HEADERS, UNREADABLE
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_aiokafka
-from postavka.log.record import RawHeaders, Record
-from postavka.log.unreadable import MARKER, NOT_UTF_8, RAW_HEADERS, UNREADABLE
 
 LARGEST_UNPACKED = 32 * 1024 * 1024
 """Bytes of one batch. Senders close a batch at a megabyte, packed or not; a record of ours has a few kilobytes."""

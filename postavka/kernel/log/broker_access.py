@@ -34,8 +34,8 @@ from kafka.errors import KafkaError
 from kafka.protocol.admin import AlterClientQuotasRequest
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.connection import for_kafka_python, for_librdkafka
 from postavka.kernel.settings import Settings
-from postavka.log.connection import for_kafka_python, for_librdkafka
 
 SECONDS = 30
 ITERATIONS = 8_192

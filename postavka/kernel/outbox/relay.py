@@ -26,13 +26,13 @@ import orjson
 import psycopg
 
 from events.envelope import Envelope, header_map
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.tail import end_offsets, read_to_end
+from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.partitioner import partition_of
-from postavka.log.publisher import Publisher
-from postavka.log.record import Record, partition_name
-from postavka.log.tail import end_offsets, read_to_end
 from postavka.store import giving_way
 from postavka.store.recorder import EventRecorder, RecordedEvent
 

@@ -17,9 +17,9 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from postavka.kernel.log.connection import for_aiokafka
+from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.log.connection import for_aiokafka
-from postavka.log.partitioner import partition_of
 
 LARGEST_BATCH = 1_000_000
 """Bytes of a partition's batch before compression; a single record may be larger, and the broker refuses it if its own

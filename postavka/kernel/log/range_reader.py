@@ -21,12 +21,12 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
+from postavka.kernel.log.aiokafka_patches.records import CarefulBatch, CarefulRecord, CarefulRecords, cut_at_nul
+from postavka.kernel.log.connection import for_aiokafka
+from postavka.kernel.log.record import Piece
+from postavka.kernel.log.tail import TIMEOUT_SECONDS, TailUnread, first_offsets
+from postavka.kernel.log.unreadable import is_marker
 from postavka.kernel.settings import Settings
-from postavka.log.aiokafka_records import CarefulBatch, CarefulRecord, CarefulRecords, cut_at_nul
-from postavka.log.connection import for_aiokafka
-from postavka.log.record import Piece
-from postavka.log.tail import TIMEOUT_SECONDS, TailUnread, first_offsets
-from postavka.log.unreadable import is_marker
 
 FETCH_BYTES = 4 * 1024 * 1024
 PARTITION_BYTES = 1024 * 1024

@@ -2,7 +2,8 @@
 
 Made for who follows everything: librdkafka's consumer hands out message by message and fetches whenever there is room,
 so that of the 72 partitions of our logs it asks the broker forty times a second. Here a fetch waits its turn
-(`postavka.log.pace`), brings what has gathered in all of them, and is taken apart by aiokafka's compiled reader.
+(`postavka.kernel.log.fetch_pacing`), brings what has gathered in all of them, and is taken apart by aiokafka's
+compiled reader.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from postavka.kernel.log.aiokafka_patches.records import install
+from postavka.kernel.log.connection import for_aiokafka
+from postavka.kernel.log.fetch_pacing import Pace
+from postavka.kernel.log.record import Record
 from postavka.kernel.settings import Settings
-from postavka.log.aiokafka_records import install
-from postavka.log.connection import for_aiokafka
-from postavka.log.pace import Pace
-from postavka.log.record import Record
 
 STOP_SECONDS = 3.0
 
@@ -27,8 +28,8 @@ Place = tuple[str, int]
 
 class PacedReader:
     """For one thread at a time; its event loop runs only within `read`. What can't be read comes as
-    `postavka.log.unreadable` says; where the beginning of a partition was cut off, reading goes on with the first
-    record that is left."""
+    `postavka.kernel.log.unreadable` says; where the beginning of a partition was cut off, reading goes on with the
+    first record that is left."""
 
     def __init__(self, settings: Settings, start: Mapping[Place, int], gather_ms: int) -> None:
         """Connects. `gather_ms`: between two fetches while records flow. Raises aiokafka's `KafkaError` when no broker
