@@ -32,7 +32,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("decide and evolve", ("decider.py", "_decide (", "_record (", "_ask (")),
     ("states", ("states (", "_fold (")),
-    ("write the store", ("append (postavka/store", "write_groups", "move_marks", "parameters_of")),
+    ("write the store", ("append (postavka/kernel/store", "write_groups", "move_marks", "parameters_of")),
     ("measure and log", ("_measure (", "prometheus_client", "structlog", "watchdog", "_watch (", "_look_for")),
     ("project rows", ("projection.py", "/notices/", "/papers/", "/payments/", "/ops/", "/audit/")),
     ("event loop", ("asyncio/", "uvloop")),

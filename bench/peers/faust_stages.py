@@ -29,7 +29,7 @@ from postavka.kernel.log.connection import bootstrap, for_librdkafka, for_produc
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, environment, settings
-from postavka.stage.faust_worker import _credentials
+from postavka.kernel.stage.faust_worker import _credentials
 
 PREFIX = "peer-faust."
 OUTSTANDING = 4_000

@@ -34,10 +34,10 @@ from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.outbox.relay import DEAD_LETTERS, envelope_of, read_events
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.stage.definition import Stage
-from postavka.stage.recovery import bring_back
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import EVENT_STORE, migrate
+from postavka.kernel.stage.definition import Stage
+from postavka.kernel.stage.recovery import bring_back
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.migration import EVENT_STORE, migrate
 
 Place = tuple[str, int]
 Told = Callable[[str, int, int], None]

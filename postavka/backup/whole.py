@@ -4,7 +4,7 @@ The order makes the copy whole. First PostgreSQL, in one snapshot; then the topi
 which has every checkpoint that is on that topic, and what it covers; then the other topics, up to where they end by
 then; then documents. So each part knows at least what the parts before it speak of: marks name offsets that are
 in the copy, and events that a store lacks are on its topic, from where its workers bring them back at their start
-(`postavka/stage/recovery.py`). What was asked for after the snapshot is on the topics and is decided anew.
+(`postavka/kernel/stage/recovery.py`). What was asked for after the snapshot is on the topics and is decided anew.
 
 What may not lie beside the rest, keys and passwords, goes into a folder of its own, if one is named.
 """

@@ -10,7 +10,7 @@ from postavka.backup.whole import Parts
 from postavka.cli.connection import connected, require_both_or_neither
 from postavka.kernel.console import console, print_json, progress
 from postavka.kernel.settings import Settings, settings
-from postavka.stage.definition import Stage
+from postavka.kernel.stage.definition import Stage
 
 
 def backup(folder: Path, *, keys: Path | None = None, json: bool = False) -> None:

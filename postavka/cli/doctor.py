@@ -35,11 +35,11 @@ from postavka.kernel.log.connection import bootstrap, for_librdkafka
 from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.log.topics import KEEP_FOR_EVER
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
+from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, pending
 from postavka.runtime import kafka_jars
 from postavka.runtime.java import NoJava, find_java
 from postavka.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.runtime.share import Division, division
-from postavka.store.migration import EVENT_STORE, MigrationSet, pending
 from services import accounts
 from services.cabinet import table as cabinet
 from services.notices import projection as notices

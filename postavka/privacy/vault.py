@@ -30,8 +30,8 @@ from pydantic import BaseModel
 from events.personal import ENCRYPTED, LONGEST, PREFIX, is_encrypted, personal_fields
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.privacy.master import master_key
-from postavka.store.migration import MigrationSet, migrate
 
 SCHEMA = "keys"
 MIGRATIONS = MigrationSet("postavka.privacy", "postavka.privacy")

@@ -16,10 +16,10 @@ from postavka.kernel.log.record import Piece, Record, partition_name
 from postavka.kernel.log.unreadable import MARKER, UNREADABLE
 from postavka.kernel.process import metrics
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.checkpoint import Mark, MarksMoved
 from postavka.projection.marks import move_marks, read_marks
 from postavka.projection.model import Copied, Unread
 from postavka.projection.staging import connect, generation, swap_lock
-from postavka.store.mark import Mark, MarksMoved
 
 
 class Entries(Protocol):

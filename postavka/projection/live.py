@@ -36,7 +36,7 @@ from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import Settings, settings
-from postavka.store.mark import MarksMoved
+from postavka.kernel.store.checkpoint import MarksMoved
 
 log = logger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from postavka.store.arrays import Bigints, Texts
-from postavka.store.mark import Mark, MarksMoved
+from postavka.kernel.store.arrays import Bigints, Texts
+from postavka.kernel.store.checkpoint import Mark, MarksMoved
 
 
 def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Mark]:

@@ -11,7 +11,7 @@ import psycopg
 
 from postavka.kernel.log.record import Piece, Record
 from postavka.kernel.settings import Settings, database_url
-from postavka.store.mark import Mark
+from postavka.kernel.store.checkpoint import Mark
 
 Unread = tuple[str, int, int, str, str]
 """Topic, partition, offset, the type that the record says it has, why it can't be read."""

@@ -25,10 +25,10 @@ from psycopg.sql import SQL, Identifier
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.log.tail import end_offsets, read_messages_to_end, to_record
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
+from postavka.kernel.store.checkpoint import Mark
 from postavka.projection.model import CatchingUp, ReadModel, Unread
 from postavka.projection.share import Answer, Folder, Place
 from postavka.projection.staging import Staging, taken
-from postavka.store.mark import Mark
 
 TELL_SECONDS = 0.2
 CLOSE_ENOUGH = 500

@@ -21,9 +21,9 @@ from psycopg.sql import SQL, Identifier
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.settings import Settings, environment, settings
+from postavka.kernel.store.checkpoint import Mark
 from postavka.projection.copying import BEGIN, END
 from postavka.projection.model import Fold, ReadModel, Unread, find
-from postavka.store.mark import Mark
 
 TELL_EVERY = 10_000
 CHUNK = 1_000

@@ -3,6 +3,6 @@
 Everything here takes an `AsyncConnection`; which one, and when, is the web application's and the command line's matter.
 """
 
-from postavka.store.migration import MigrationSet
+from postavka.kernel.store.migration import MigrationSet
 
 MIGRATIONS = MigrationSet("services.accounts", "services.accounts")

@@ -1,6 +1,6 @@
 """`python -m services.activation`: a worker of the stage."""
 
-from postavka.stage.service import main
+from postavka.kernel.stage.service import main
 from services.activation.stage import STAGE
 
 if __name__ == "__main__":

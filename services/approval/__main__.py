@@ -1,6 +1,6 @@
 """`python -m services.approval`: a worker of the stage."""
 
-from postavka.stage.service import main
+from postavka.kernel.stage.service import main
 from services.approval.stage import STAGE
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from events.reference import Contact
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
 from postavka.kernel.settings import database_url, settings
+from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.store.recorder import EventRecorder
 from postavka.privacy.protect import protected
-from postavka.stage.definition import Incoming, Input, Stage
-from postavka.store.recorder import EventRecorder
 from services.approval import decider
 from services.reference.store import Snapshot, current
 

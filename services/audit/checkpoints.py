@@ -10,7 +10,7 @@ from events.topics import CHECKPOINTS
 from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.store.migration import migrate
+from postavka.kernel.store.migration import migrate
 from services.audit.store import MIGRATIONS, SCHEMA, connect
 
 

@@ -12,7 +12,7 @@ import orjson
 
 from events.model import Event, Unacceptable
 from events.registry import decode, encode
-from postavka.stage.definition import Input, Stage
+from postavka.kernel.stage.definition import Input, Stage
 from services.audit.lanes import Lane, Past, Step, incoming_of
 from services.audit.recorded import Oracle, Recorded
 

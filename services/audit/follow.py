@@ -34,7 +34,7 @@ from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.store.migration import migrate
+from postavka.kernel.store.migration import migrate
 from services.audit import keys
 from services.audit.evidence import EvidenceFiles
 from services.audit.figures import BROKEN, ODDITIES, UNSIGNED, UNSIGNED_SECONDS

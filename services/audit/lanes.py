@@ -28,7 +28,7 @@ from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.tail import read_messages_to_end, to_record
 from postavka.kernel.log.unreadable import headers_of, why_unreadable
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.stage.definition import Incoming, Input, Stage
+from postavka.kernel.stage.definition import Incoming, Input, Stage
 from services.audit.cut import Cut
 from services.audit.reading import STAGE_OF, Place
 

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 from events.envelope import header_map
 from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.kernel.outbox.relay import envelope_of
-from postavka.store.recorder import SELECT_EVENTS, RecordedEvent
+from postavka.kernel.store.recorder import SELECT_EVENTS, RecordedEvent
 from services.audit.verifier import LEAF_PREFIX, leaf_data, leaf_hash
 
 LOGS = tuple(topic.name for topic in (*STAGE_TOPICS, OPS_EVENTS))

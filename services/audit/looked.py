@@ -18,7 +18,7 @@ import psycopg
 from psycopg.rows import class_row
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postavka.store.migration import migrate
+from postavka.kernel.store.migration import migrate
 from services.audit.store import MIGRATIONS, SCHEMA
 from services.cabinet.web.database import Database
 

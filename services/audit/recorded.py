@@ -30,7 +30,7 @@ from events.shipping import (
     ShippingOpened,
     SignatureRefused,
 )
-from postavka.store.recorder import EventRecorder
+from postavka.kernel.store.recorder import EventRecorder
 from services.activation import decider as activation
 from services.approval.stage import facts_from
 from services.audit.store_before import StoreBefore

@@ -28,7 +28,7 @@ from psycopg.sql import SQL, Identifier
 from events.envelope import rfc3339
 from events.registry import read_fields
 from postavka.kernel.settings import Settings, database_url, settings
-from postavka.stage.definition import Input, Stage
+from postavka.kernel.stage.definition import Input, Stage
 from services.activation.stage import STAGE as ACTIVATION
 from services.approval.stage import STAGE as APPROVAL
 from services.audit.cut import Cut

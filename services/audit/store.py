@@ -13,8 +13,8 @@ from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.settings import Settings, database_url
-from postavka.store import giving_way
-from postavka.store.migration import MigrationSet
+from postavka.kernel.store import session_priority
+from postavka.kernel.store.migration import MigrationSet
 from services.audit.logs import LOGS, stage_of
 from services.audit.merkle import Tree
 
@@ -36,7 +36,7 @@ class SignedCheckpoint:
 
 def connect(config: Settings) -> psycopg.Connection[Any]:
     """To the auditor's schema."""
-    return giving_way.connect(
+    return session_priority.connect(
         database_url(config),
         autocommit=True,
         options=f"-c search_path={SCHEMA},public -c jit=off",

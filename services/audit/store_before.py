@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from events.model import Event
 from events.registry import decode
-from postavka.store.recorder import SELECT_EVENTS, RecordedEvent
+from postavka.kernel.store.recorder import SELECT_EVENTS, RecordedEvent
 
 Claims = Callable[[UUID, Event], Iterable[tuple[str, str]]]
 

@@ -26,7 +26,7 @@ from events.billing import (
 from events.commands import BankReturn, MatchPayment, MatchReturn, ReturnMoney
 from events.model import Event, Message
 from events.registry import decode
-from postavka.store.recorder import EventRecorder
+from postavka.kernel.store.recorder import EventRecorder
 from services.billing.money import MAX_PARTS, part_id
 from services.billing.state import ZERO, Counted, Parked, ParkedReturn
 

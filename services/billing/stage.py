@@ -39,8 +39,8 @@ from events.topics import (
 )
 from postavka.kernel.log.record import Record
 from postavka.kernel.settings import database_url, settings
-from postavka.stage.definition import Incoming, Input, Stage
-from postavka.store.recorder import EventRecorder
+from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.store.recorder import EventRecorder
 from services import invoice_numbers as numbers
 from services.billing import decider
 from services.billing.money import part_id

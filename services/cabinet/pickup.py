@@ -17,7 +17,7 @@ from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.log.record import Piece
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
-from postavka.store.mark import Mark
+from postavka.kernel.store.checkpoint import Mark
 from services.cabinet.folded import Folded
 from services.cabinet.table import TOPICS, tell_changed, write_groups
 

@@ -20,8 +20,8 @@ from postavka.kernel.log.unreadable import is_marker
 from postavka.kernel.process import metrics, tracing
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.checkpoint import Mark, MarksMoved
 from postavka.projection.staging import connect, generation, swap_lock
-from postavka.store.mark import Mark, MarksMoved
 from services.cabinet.fold import UNSHOWN, Row, fold, named, read, readable
 from services.cabinet.pickup import pick_up
 from services.cabinet.table import (

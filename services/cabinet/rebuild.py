@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from postavka.kernel.settings import Settings
+from postavka.kernel.store.checkpoint import Mark
 from postavka.projection.model import CatchingUp, ReadModel
-from postavka.store.mark import Mark
 from services.cabinet.folded import Folded
 from services.cabinet.table import SCHEMA, TOPICS, prepare
 

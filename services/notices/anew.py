@@ -13,9 +13,9 @@ from events.commands import DistributorConfirmation
 from events.topics import DEAD_LETTERS, distributor_of
 from postavka.kernel.log.record import Piece, Record, partition_name
 from postavka.kernel.settings import Settings
+from postavka.kernel.store.checkpoint import Mark
 from postavka.projection.copying import field, json_text, line
 from postavka.projection.model import Copied, ReadModel, Unread
-from postavka.store.mark import Mark
 from services.notices.distributors import with_topics
 from services.notices.projection import SCHEMA, Notices, cause_of, not_taken, prepare, sift, topics_of
 from services.notices.story import Story, tell

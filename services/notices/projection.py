@@ -33,13 +33,10 @@ from postavka.kernel.log.unreadable import why_unreadable
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings, database_url
-from postavka.privacy.vault import open_vault
-from postavka.projection.model import Unread
-from postavka.projection.staging import connect, generation, swap_lock
-from postavka.store.arrays import Texts, Times, Uuids
-from postavka.store.mark import Mark, MarksMoved
-from postavka.store.migration import EVENT_STORE, MigrationSet, migrate
-from postavka.store.recorder import (
+from postavka.kernel.store.arrays import Texts, Times, Uuids
+from postavka.kernel.store.checkpoint import Mark, MarksMoved
+from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, migrate
+from postavka.kernel.store.recorder import (
     APPEND,
     TRACKING_CONFLICT,
     Batch,
@@ -47,6 +44,9 @@ from postavka.store.recorder import (
     RecordedEvent,
     parameters_of,
 )
+from postavka.privacy.vault import open_vault
+from postavka.projection.model import Unread
+from postavka.projection.staging import connect, generation, swap_lock
 from services import accounts
 from services.notices.kinds import KINDS, Party
 from services.notices.letter import NAMESPACE, Letter, write_letters

@@ -20,9 +20,9 @@ from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness, metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.stage.recovery import import_events, recorded
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.recorder import EventRecorder, RecordedEvent
+from postavka.kernel.stage.recovery import import_events, recorded
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 from services.notices.projection import CLAIM, SCHEMA, claim_of
 
 log = logger(__name__)

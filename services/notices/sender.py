@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
-from postavka.store.giving_way import as_we_do
+from postavka.kernel.store.session_priority import as_we_do
 from services.notices.kinds import Kind, Party
 from services.notices.letter import Letter, Outgoing, to_outgoing
 from services.notices.recipients import Recipient

@@ -26,9 +26,9 @@ from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url, settings
-from postavka.store import giving_way
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.recorder import EventRecorder
+from postavka.kernel.store import session_priority
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.recorder import EventRecorder
 from services.ops.letters import corrections_sent, headers_of, open_by_stage, unsent_corrections
 from services.ops.readers import relay_delay
 from services.ops.settings import OpsSettings, ops_settings
@@ -61,8 +61,8 @@ class OpsService:
         counted = metrics.RELAYED.labels(SCHEMA).inc
         self.relay = Relay(config, recorder, OPS_EVENTS.name, SOURCE, {}, counted)
         self._sender = Sender(config, SOURCE)
-        self._sending = giving_way.Kept(self._url, application_name="postavka-ops")
-        self._looking = giving_way.Kept(self._url, application_name="postavka-ops", options=SEES_ALL)
+        self._sending = session_priority.Kept(self._url, application_name="postavka-ops")
+        self._looking = session_priority.Kept(self._url, application_name="postavka-ops", options=SEES_ALL)
         self.trouble: str | None = None
         self.queues: list[Queue] = []
 

@@ -15,8 +15,8 @@ from events.ops import LetterPlace
 from events.registry import encode
 from postavka.kernel.clock import Clock
 from postavka.kernel.process import tracing
-from postavka.store.migration import EVENT_STORE, MigrationSet, migrate
-from postavka.store.recorder import APPEND, Batch, RecordedEvent, parameters_of
+from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, migrate
+from postavka.kernel.store.recorder import APPEND, Batch, RecordedEvent, parameters_of
 
 SCHEMA = "ops"
 MIGRATIONS = MigrationSet("services.ops", "services.ops")

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from postavka.stage.refusals import codes
+from postavka.kernel.stage.refusals import codes
 from services.ops.history import Stored
 from services.ops.settings import OpsSettings
 from services.ops.waiting import KINDS

@@ -12,11 +12,11 @@ from psycopg.sql import SQL, Identifier
 from events import shipping
 from events.topics import SHIPPING_EVENTS
 from postavka.kernel.settings import Settings
+from postavka.kernel.store import session_priority
+from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.projection.copying import field, line
 from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
 from postavka.projection.model import Copied, ReadModel
-from postavka.store import giving_way
-from postavka.store.migration import MigrationSet, migrate
 from services import accounts
 
 SCHEMA = "papers"
@@ -175,7 +175,7 @@ def connect(conninfo: str, *, readonly: bool = False) -> psycopg.Connection[Any]
     options = f"-c search_path={SCHEMA},public -c jit=off" + (
         " -c default_transaction_read_only=on" if readonly else ""
     )
-    return giving_way.connect(conninfo, autocommit=True, options=options, application_name="postavka-papers")
+    return session_priority.connect(conninfo, autocommit=True, options=options, application_name="postavka-papers")
 
 
 def prepare(conninfo: str) -> None:

@@ -19,7 +19,7 @@ from events.topics import BANK_PAYMENTS
 from postavka.blobs import open_blobs
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
-from postavka.store import giving_way
+from postavka.kernel.store import session_priority
 from services.payments.projection import SCHEMA, prepare
 from services.payments.statement import Statement, parse
 from services.payments.taking import Taken, Total, take, total_of
@@ -91,7 +91,9 @@ class Loader:
         statement = parse(data, self._ours)
         sha256 = self._blobs.put(data)
         taken = take(statement, sha256)
-        with giving_way.connect(self._conninfo, autocommit=True, application_name="postavka-statements") as connection:
+        with session_priority.connect(
+            self._conninfo, autocommit=True, application_name="postavka-statements"
+        ) as connection:
             connection.execute(f"SET search_path TO {SCHEMA}, public")
             sent_before = _sent(connection, taken)
             new = [each for each in taken.payments if each.payment_id not in sent_before]

@@ -12,10 +12,10 @@ from psycopg.sql import SQL, Composed, Identifier
 from events.commands import BankPayment
 from events.topics import APPROVAL_EVENTS, BANK_PAYMENTS, BILLING_EVENTS, SHIPPING_EVENTS
 from postavka.kernel.settings import Settings
+from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.projection.copying import field, line
 from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
 from postavka.projection.model import Copied, ReadModel
-from postavka.store.migration import MigrationSet, migrate
 from services.payments.books import ENTRIES, FIRST_STANDS, TABLES, Entries
 
 SCHEMA = "payments"

@@ -7,7 +7,7 @@ import hashlib
 import psycopg
 
 from events.reference import Contract
-from postavka.store.migration import migrate
+from postavka.kernel.store.migration import migrate
 from services.reference.store import MIGRATIONS, SCHEMA
 
 

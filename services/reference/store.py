@@ -21,7 +21,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from events.reference import BaseDelivery, Contact, Contract, Distributor, Partner, PowerOfAttorney, Product
-from postavka.store.migration import MigrationSet, migrate
+from postavka.kernel.store.migration import MigrationSet, migrate
 from services.moscow import today
 from services.reference.file import ReferenceFile
 

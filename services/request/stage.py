@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from events.commands import SubmitRequest, WithdrawRequest
 from events.topics import REQUEST_COMMANDS
-from postavka.stage.definition import Input, Stage
+from postavka.kernel.stage.definition import Input, Stage
 from services.request import decider
 
 

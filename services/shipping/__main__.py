@@ -1,6 +1,6 @@
 """`python -m services.shipping`: a worker of the stage."""
 
-from postavka.stage.service import main
+from postavka.kernel.stage.service import main
 from services.shipping.stage import STAGE
 
 if __name__ == "__main__":

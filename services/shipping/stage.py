@@ -24,8 +24,8 @@ from events.topics import (
 )
 from postavka.blobs import Blobs, open_blobs
 from postavka.kernel.settings import database_url, settings
-from postavka.stage.definition import Incoming, Input, Stage
-from postavka.store.recorder import EventRecorder
+from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.store.recorder import EventRecorder
 from services.moscow import today
 from services.reference.store import current
 from services.shipping import decider

@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS
-from postavka.store.recorder import RecordedEvent
+from postavka.kernel.store.recorder import RecordedEvent
 from services.audit import keys
 from services.audit.store import connect
 from services.audit.verifier import check_evidence

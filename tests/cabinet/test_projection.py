@@ -19,7 +19,7 @@ from events.envelope import Envelope
 from events.topics import STAGE_TOPICS
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.settings import Settings
-from postavka.store.mark import MarksMoved
+from postavka.kernel.store.checkpoint import MarksMoved
 from services.cabinet.fold import STAGES, UNREAD_BODIES, Row, fold, status
 from services.cabinet.projection import Cabinet
 from services.cabinet.table import TOPICS, load_rows, write_groups

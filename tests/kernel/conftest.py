@@ -14,10 +14,10 @@ from psycopg.sql import SQL, Identifier
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.migration import EVENT_STORE, migrate
+from postavka.kernel.store.recorder import EventRecorder
 from postavka.runtime.embedded import Endpoints
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import EVENT_STORE, migrate
-from postavka.store.recorder import EventRecorder
 from tests.kernel.toys import SCHEMA, unique_name
 
 OpenRecorder = Callable[..., EventRecorder]

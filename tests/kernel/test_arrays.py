@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from postavka.store.arrays import Bigints, Byteas, Texts, Times, Uuids
+from postavka.kernel.store.arrays import Bigints, Byteas, Texts, Times, Uuids
 
 FIRST, LAST = datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2200-01-01")
 KINDS = {

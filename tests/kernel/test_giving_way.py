@@ -11,15 +11,15 @@ import psutil
 import psycopg
 import pytest
 
+from postavka.kernel.store.session_priority import MOST, Kept
 from postavka.runtime import share
 from postavka.runtime.share import Division, Share, division
-from postavka.store.giving_way import MOST, Kept
 from tests.kernel.test_tether import may_go_first
 
 OPEN = """
 import sys
 from postavka.projection.staging import connect
-from postavka.store.datastore import SchemaDatastore
+from postavka.kernel.store.datastore import SchemaDatastore
 first = connect(sys.argv[1], "toy", "toy")
 with SchemaDatastore(sys.argv[1], "toy").get_connection() as second:
     print(first.info.backend_pid, second.info.backend_pid, flush=True)

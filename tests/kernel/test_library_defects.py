@@ -21,7 +21,7 @@ from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.store.recorder import EventRecorder
+from postavka.kernel.store.recorder import EventRecorder
 from tests.kernel.conftest import MakeTopics, OpenRecorder
 from tests.kernel.polling import PATIENCE_SECONDS, on_topic
 from tests.kernel.stumbling_broker import StumblingBroker
@@ -31,9 +31,9 @@ WRITER = """
 import faulthandler, os, socket, sys
 from uuid import uuid4
 from eventsourcing.persistence import StoredEvent, Tracking
-from postavka.store.migration import EVENT_STORE, migrate
-from postavka.store.recorder import EventRecorder
-from postavka.store.datastore import SchemaDatastore
+from postavka.kernel.store.migration import EVENT_STORE, migrate
+from postavka.kernel.store.recorder import EventRecorder
+from postavka.kernel.store.datastore import SchemaDatastore
 from tests.kernel.test_library_defects import library_recorder
 
 whose, database = sys.argv[1:]

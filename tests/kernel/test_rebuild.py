@@ -18,12 +18,12 @@ from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.tail import end_offsets, read_to_end
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings
+from postavka.kernel.store.checkpoint import MarksMoved
 from postavka.projection.entries import EntriesProjection
 from postavka.projection.model import ReadModel
 from postavka.projection.rebuild import LARGEST_SHARE, rebuild
 from postavka.projection.share import ShareFailed
 from postavka.runtime.embedded import Endpoints
-from postavka.store.mark import MarksMoved
 from tests.kernel import toy_model
 from tests.kernel.toy_model import MODEL, ONLY_SO_FAR, TOGETHER, TOPIC, TYPE, live
 

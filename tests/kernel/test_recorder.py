@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 import pytest
 from eventsourcing.persistence import DataError, IntegrityError
 
-from postavka.store.mark import Mark
-from postavka.store.recorder import (
+from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.recorder import (
     Batch,
     Claim,
     DeadLetter,

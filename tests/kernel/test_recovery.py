@@ -19,11 +19,11 @@ from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.record import Record
 from postavka.kernel.outbox.relay import Relay, envelope_of
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.stage.definition import Stage
-from postavka.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
-from postavka.stage.runner import Outcome, StageRunner, StoreWentBack
-from postavka.store.mark import Mark
-from postavka.store.recorder import EventRecorder, RecordedEvent
+from postavka.kernel.stage.definition import Stage
+from postavka.kernel.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
+from postavka.kernel.stage.runner import Outcome, StageRunner, StoreWentBack
+from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 from tests.kernel.conftest import MakeTopics, OpenRecorder
 from tests.kernel.polling import at_work, on_topic, position, positions, until
 from tests.kernel.toys import (

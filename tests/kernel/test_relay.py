@@ -30,8 +30,8 @@ from postavka.kernel.outbox.relay import (
     read_events,
 )
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.store.mark import Mark
-from postavka.store.recorder import Batch, DeadLetter, EventRecorder, RecordedEvent
+from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder, RecordedEvent
 from tests.kernel.conftest import MakeTopics, OpenRecorder
 from tests.kernel.polling import at_work, on_topic, position, positions, until
 from tests.kernel.toys import COMMANDS, SCHEMA, TRACE, event, record, unique_name

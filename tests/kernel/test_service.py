@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.settings import Settings
-from postavka.stage.service import BUSY_SECONDS, StageService
+from postavka.kernel.stage.service import BUSY_SECONDS, StageService
 from tests.kernel.conftest import MakeTopics, OpenRecorder
 from tests.kernel.toys import COMMANDS, SCHEMA, UPSTREAM, command, submit, toy
 

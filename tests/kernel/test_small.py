@@ -31,8 +31,8 @@ from postavka.kernel.log.topics import WrongTopics, check_topics, ensure_topics
 from postavka.kernel.outbox.command_sender import NoTopic, NotSent, Sender
 from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.stage.faust_worker import _credentials
-from postavka.store.migration import EVENT_STORE, ChangedMigration, MigrationSet, migrate
+from postavka.kernel.stage.faust_worker import _credentials
+from postavka.kernel.store.migration import EVENT_STORE, ChangedMigration, MigrationSet, migrate
 from tests.kernel.conftest import MakeTopics
 from tests.kernel.polling import PATIENCE_SECONDS
 from tests.kernel.toys import unique_name

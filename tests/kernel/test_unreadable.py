@@ -23,8 +23,8 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import read_messages_to_end, read_to_end
 from postavka.kernel.log.unreadable import RAW_HEADERS, UNREADABLE, headers_of, is_marker, why_unreadable
 from postavka.kernel.settings import Settings, environment
-from postavka.stage.runner import StageRunner
-from postavka.store.recorder import EventRecorder
+from postavka.kernel.stage.runner import StageRunner
+from postavka.kernel.store.recorder import EventRecorder
 from tests.kernel.toys import COMMANDS, record, toy, toy_inputs
 from tests.odd_records import GZIP, LZ4, NONE, SNAPPY, ZSTD, Written, odd_batch, write_oddly
 

@@ -12,10 +12,10 @@ import psycopg
 
 from events.shipping import InvoiceNoted
 from postavka.kernel.settings import Settings
+from postavka.kernel.store.checkpoint import Mark
 from postavka.projection.copying import field, line
 from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
 from postavka.projection.model import Copied, ReadModel
-from postavka.store.mark import Mark
 
 TOPIC = "POSTAVKA_TOY_TOPIC"
 SCHEMA = "toys"

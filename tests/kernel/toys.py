@@ -21,8 +21,8 @@ from events.request import PROCEDURE, RequestSubmitted, RequestWithdrawn
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.record import RawHeaders, Record
 from postavka.kernel.settings import PARTITIONS
-from postavka.stage.definition import Input, Stage
-from postavka.store.recorder import RecordedEvent
+from postavka.kernel.stage.definition import Input, Stage
+from postavka.kernel.store.recorder import RecordedEvent
 
 SCHEMA = "toy"
 COMMANDS = "toy.commands"

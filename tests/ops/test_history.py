@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import EVENT_STORE, migrate
-from postavka.store.recorder import Batch, EventRecorder, RecordedEvent
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.migration import EVENT_STORE, migrate
+from postavka.kernel.store.recorder import Batch, EventRecorder, RecordedEvent
 from services.cabinet.table import prepare
 from services.ops import history
 from services.ops.feed import Filter

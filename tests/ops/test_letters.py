@@ -11,9 +11,9 @@ from events.ops import DeadLetterCorrected, DeadLetterDiscarded, DeadLetterRetri
 from events.registry import decode
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.unreadable import RAW_HEADERS
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import EVENT_STORE, migrate
-from postavka.store.recorder import Batch, DeadLetter, EventRecorder
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.migration import EVENT_STORE, migrate
+from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
 from services.ops import letters
 from services.ops.store import prepare
 

@@ -22,9 +22,9 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.outbox.relay import envelope_of
 from postavka.kernel.settings import Settings
-from postavka.stage.recovery import bring_back, imported_inputs
-from postavka.stage.runner import StageRunner
-from postavka.store.recorder import Batch, EventRecorder
+from postavka.kernel.stage.recovery import bring_back, imported_inputs
+from postavka.kernel.stage.runner import StageRunner
+from postavka.kernel.store.recorder import Batch, EventRecorder
 from services.billing.stage import STAGE
 from tests.payments.conftest import OpenRecorder
 from tests.services.histories import approved

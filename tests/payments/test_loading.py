@@ -16,7 +16,7 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.stage.runner import StageRunner
+from postavka.kernel.stage.runner import StageRunner
 from services.billing.stage import STAGE
 from services.payments.folder import StatementsFolder
 from services.payments.loading import Loader

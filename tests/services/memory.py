@@ -20,10 +20,10 @@ from events.model import Message
 from events.registry import decode, encode
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.outbox.relay import envelope_of
-from postavka.stage.definition import Input, Stage
-from postavka.stage.runner import StageRunner
-from postavka.store.mark import Mark
-from postavka.store.recorder import Batch, DeadLetter, RecordedEvent, TrackingConflict
+from postavka.kernel.stage.definition import Input, Stage
+from postavka.kernel.stage.runner import StageRunner
+from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.recorder import Batch, DeadLetter, RecordedEvent, TrackingConflict
 
 NOON = datetime(2026, 3, 16, 12, 0, tzinfo=UTC)
 

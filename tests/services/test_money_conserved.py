@@ -55,7 +55,7 @@ from events.topics import (
     SHIPPING_EVENTS,
     confirmations_of,
 )
-from postavka.stage.definition import Input
+from postavka.kernel.stage.definition import Input
 from services.billing import stage as billing
 from services.moscow import today
 from services.shipping import stage as shipping

@@ -45,7 +45,7 @@ from events.topics import (
     confirmations_of,
 )
 from postavka.kernel.log.record import Record
-from postavka.stage.definition import Incoming, Input, Stage
+from postavka.kernel.stage.definition import Incoming, Input, Stage
 from services.activation import decider as activation_decider
 from services.activation import stage as activation
 from services.approval import decider as approval_decider

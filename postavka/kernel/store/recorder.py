@@ -24,9 +24,9 @@ from eventsourcing.postgres import PostgresProcessRecorder
 from psycopg.rows import tuple_row
 
 from postavka.kernel.log.record import Record
-from postavka.store.arrays import Bigints, Byteas, Texts, Times, Uuids
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.mark import Mark
+from postavka.kernel.store.arrays import Bigints, Byteas, Texts, Times, Uuids
+from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.datastore import SchemaDatastore
 
 TRACKING_CONFLICT = "PV001"
 
@@ -86,7 +86,7 @@ class TrackingConflict(IntegrityError):
 
 
 class EventRecorder(PostgresProcessRecorder):
-    """Reads and writes the event store in one schema. The schema is made by `postavka.store.migration`."""
+    """Reads and writes the event store in one schema. The schema is made by `postavka.kernel.store.migration`."""
 
     def __init__(self, datastore: SchemaDatastore) -> None:
         super().__init__(datastore)

@@ -26,10 +26,10 @@ from postavka.kernel.outbox.relay import read_checkpoint
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.stage.definition import Stage
-from postavka.stage.runner import StageRunner
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.recorder import RecordedEvent
+from postavka.kernel.stage.definition import Stage
+from postavka.kernel.stage.runner import StageRunner
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.recorder import RecordedEvent
 
 log = logger(__name__)
 

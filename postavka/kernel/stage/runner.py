@@ -27,9 +27,9 @@ from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.unreadable import is_marker, why_unreadable
 from postavka.kernel.process import tracing
 from postavka.kernel.process.logs import logger
-from postavka.stage.definition import Incoming, Input, Stage
-from postavka.store.mark import Mark
-from postavka.store.recorder import (
+from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.recorder import (
     Batch,
     Claim,
     DeadLetter,

@@ -30,7 +30,7 @@ from postavka.kernel.log.connection import bootstrap, ssl_context
 from postavka.kernel.log.fetch_pacing import Pace
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.settings import Settings
-from postavka.store.mark import Mark
+from postavka.kernel.store.checkpoint import Mark
 
 QUEUE = 8
 """Fetches waiting to be handled; Faust stops reading beyond."""

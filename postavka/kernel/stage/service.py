@@ -33,14 +33,14 @@ from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.progress import Progress
 from postavka.kernel.settings import Settings, database_url, settings
-from postavka.stage.definition import Stage
-from postavka.stage.faust_worker import FaustWorker
-from postavka.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
-from postavka.stage.refusals import codes
-from postavka.stage.runner import Outcome, StageRunner
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import EVENT_STORE, migrate
-from postavka.store.recorder import EventRecorder
+from postavka.kernel.stage.definition import Stage
+from postavka.kernel.stage.faust_worker import FaustWorker
+from postavka.kernel.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
+from postavka.kernel.stage.refusals import codes
+from postavka.kernel.stage.runner import Outcome, StageRunner
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.migration import EVENT_STORE, migrate
+from postavka.kernel.store.recorder import EventRecorder
 
 log = logger(__name__)
 

@@ -36,7 +36,7 @@ class MigrationSet:
     package: str
 
 
-EVENT_STORE = MigrationSet("postavka.store", "postavka.store")
+EVENT_STORE = MigrationSet("postavka.store", "postavka.kernel.store")
 """What makes the event store of a stage, or an outbox of notices."""
 
 

@@ -9,7 +9,7 @@ import psycopg
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
-from postavka.store.giving_way import as_we_do
+from postavka.kernel.store.session_priority import as_we_do
 
 POOL = 2
 """Connections kept open by one worker: one decides, one relays."""

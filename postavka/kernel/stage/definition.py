@@ -14,7 +14,7 @@ from uuid import UUID
 from events.envelope import Envelope
 from events.model import Decision, Event, Message
 from postavka.kernel.log.record import Record
-from postavka.store.recorder import EventRecorder
+from postavka.kernel.store.recorder import EventRecorder
 
 
 @dataclass(frozen=True, slots=True)
