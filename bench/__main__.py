@@ -38,8 +38,8 @@ from bench.table import Found, Peer, Row, percentile
 from bench.used import make_log_files
 from bench.walk import COMPLETED, beside, latency, load, steps, throughput
 from postavka.cli.launch import Launch
+from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.settings import Settings, settings
-from postavka.projection.rebuild import rebuild
 from postavka.runtime.progress import Spoken
 from services.audit.verify import verify
 from services.cabinet.rebuild import MODEL

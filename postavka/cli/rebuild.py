@@ -9,7 +9,7 @@ from cyclopts import App
 from postavka.cli.backup import servers, stages
 from postavka.cli.connection import connected
 from postavka.kernel.console import Told, console, print_json, progress
-from postavka.projection.model import find
+from postavka.kernel.projection.read_model import find
 
 rebuild = App(
     name="rebuild",
@@ -29,7 +29,7 @@ READ_MODELS = {
 
 def build(names: list[str], processes: int | None = None, json: bool = False) -> None:
     """Build these anew, one after another, and say what came of it."""
-    from postavka.projection.rebuild import rebuild as build_anew
+    from postavka.kernel.projection.rebuild import rebuild as build_anew
 
     config = connected()
     reports = {}
@@ -98,8 +98,8 @@ def database() -> None:
     Reference data and accounts are not on the log: load them (`postavka reference load`), or restore a copy.
     """
     from postavka.backup.rebuild import rebuild_stores
+    from postavka.kernel.projection.rebuild import rebuild as build_anew
     from postavka.kernel.settings import database_url
-    from postavka.projection.rebuild import rebuild as build_anew
     from services.audit.checkpoints import bring_back_checkpoints
 
     with servers() as config, progress() as told:

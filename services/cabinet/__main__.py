@@ -1,6 +1,6 @@
 """`python -m services.cabinet`: a worker of the cabinet projection."""
 
-from postavka.projection.live import main
+from postavka.kernel.projection.worker import main
 from services.cabinet.projection import Cabinet
 
 GATHER_MS = 100

@@ -9,9 +9,9 @@ from uuid import UUID
 from events.envelope import header_map
 from events.registry import BadBody, UnknownType
 from postavka.kernel.log.record import Piece, partition_name
+from postavka.kernel.projection.copy_format import binary_row
+from postavka.kernel.projection.read_model import Copied, Unread
 from postavka.kernel.store.checkpoint import Mark
-from postavka.projection.copying import binary_row
-from postavka.projection.model import Copied, Unread
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, named, read, readable
 from services.cabinet.table import STAGE_OF
 

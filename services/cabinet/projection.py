@@ -19,9 +19,9 @@ from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.unreadable import is_marker
 from postavka.kernel.process import metrics, tracing
 from postavka.kernel.process.logs import logger
+from postavka.kernel.projection.blue_green import connect, generation, swap_lock
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.checkpoint import Mark, MarksMoved
-from postavka.projection.staging import connect, generation, swap_lock
 from services.cabinet.fold import UNSHOWN, Row, fold, named, read, readable
 from services.cabinet.pickup import pick_up
 from services.cabinet.table import (
@@ -44,7 +44,7 @@ MILESTONES = {each.TYPE: each.__name__ for each in (Approved, ManufacturingOrder
 
 
 class Cabinet:
-    """See `postavka.projection.live.Projection`."""
+    """See `postavka.kernel.projection.worker.Projection`."""
 
     name = "cabinet"
     topics = TOPICS

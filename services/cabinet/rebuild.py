@@ -1,12 +1,12 @@
-"""The cabinet, for those who build it anew (`postavka.projection.rebuild`)."""
+"""The cabinet, for those who build it anew (`postavka.kernel.projection.rebuild`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from postavka.kernel.projection.read_model import CatchingUp, ReadModel
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Mark
-from postavka.projection.model import CatchingUp, ReadModel
 from services.cabinet.folded import Folded
 from services.cabinet.table import SCHEMA, TOPICS, prepare
 

@@ -12,9 +12,9 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS
+from postavka.kernel.projection.checkpoints import move_marks, read_marks
 from postavka.kernel.store.arrays import Texts, Uuids
 from postavka.kernel.store.migration import MigrationSet, migrate
-from postavka.projection.marks import move_marks, read_marks
 from services import accounts
 from services.cabinet.fold import STAGES, Row
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from postavka.kernel.projection.worker import Beside, main
 from postavka.kernel.settings import Settings
-from postavka.projection.live import Beside, main
 from services.notices.distributors import New, with_topics
 from services.notices.projection import Notices
 from services.notices.publisher import Publisher

@@ -12,10 +12,10 @@ import psycopg
 from events.commands import DistributorConfirmation
 from events.topics import DEAD_LETTERS, distributor_of
 from postavka.kernel.log.record import Piece, Record, partition_name
+from postavka.kernel.projection.copy_format import field, json_text, line
+from postavka.kernel.projection.read_model import Copied, ReadModel, Unread
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Mark
-from postavka.projection.copying import field, json_text, line
-from postavka.projection.model import Copied, ReadModel, Unread
 from services.notices.distributors import with_topics
 from services.notices.projection import SCHEMA, Notices, cause_of, not_taken, prepare, sift, topics_of
 from services.notices.story import Story, tell
@@ -25,7 +25,7 @@ Answer = tuple[str, UUID, str]
 
 
 class Stories:
-    """See `postavka.projection.model.Fold`."""
+    """See `postavka.kernel.projection.read_model.Fold`."""
 
     def __init__(self) -> None:
         self.events = 0

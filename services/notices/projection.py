@@ -32,6 +32,8 @@ from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.unreadable import why_unreadable
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
+from postavka.kernel.projection.blue_green import connect, generation, swap_lock
+from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.arrays import Texts, Times, Uuids
 from postavka.kernel.store.checkpoint import Mark, MarksMoved
@@ -45,8 +47,6 @@ from postavka.kernel.store.recorder import (
     parameters_of,
 )
 from postavka.privacy.vault import open_vault
-from postavka.projection.model import Unread
-from postavka.projection.staging import connect, generation, swap_lock
 from services import accounts
 from services.notices.kinds import KINDS, Party
 from services.notices.letter import NAMESPACE, Letter, write_letters
@@ -76,7 +76,7 @@ class NewDistributor(RuntimeError):
 
 
 class Notices:
-    """See `postavka.projection.live.Projection`."""
+    """See `postavka.kernel.projection.worker.Projection`."""
 
     name = "notices"
 

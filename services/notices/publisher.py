@@ -42,7 +42,7 @@ class ToDistributors:
 
 
 class Publisher:
-    """See `postavka.projection.live.Beside`."""
+    """See `postavka.kernel.projection.worker.Beside`."""
 
     def __init__(self, config: Settings, distributors: Sequence[str]) -> None:
         self._route = ToDistributors(distributors)

@@ -75,7 +75,7 @@ NOBODY = UUID(int=0)
 
 
 class Sender:
-    """See `postavka.projection.live.Beside`."""
+    """See `postavka.kernel.projection.worker.Beside`."""
 
     def __init__(
         self,

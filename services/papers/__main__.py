@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from postavka.kernel.projection.worker import main
 from postavka.kernel.settings import Settings
-from postavka.projection.live import main
 from services.papers.projection import Documents
 from services.papers.worker import Worker
 

@@ -11,12 +11,12 @@ from psycopg.sql import SQL, Identifier
 
 from events import shipping
 from events.topics import SHIPPING_EVENTS
+from postavka.kernel.projection.copy_format import field, line
+from postavka.kernel.projection.read_model import Copied, ReadModel
+from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
 from postavka.kernel.settings import Settings
 from postavka.kernel.store import session_priority
 from postavka.kernel.store.migration import MigrationSet, migrate
-from postavka.projection.copying import field, line
-from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
-from postavka.projection.model import Copied, ReadModel
 from services import accounts
 
 SCHEMA = "papers"
@@ -196,7 +196,7 @@ HOW = Entering(
 
 
 class Documents(EntriesProjection):
-    """See `postavka.projection.live.Projection`."""
+    """See `postavka.kernel.projection.worker.Projection`."""
 
     def __init__(self, config: Settings, schema: str | None = None) -> None:
         super().__init__(config, HOW, schema)

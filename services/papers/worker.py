@@ -26,8 +26,8 @@ from postavka.kernel.outbox.command_sender import NotSent, Sender
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
+from postavka.kernel.projection.checkpoints import read_marks
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.projection.marks import read_marks
 from services.papers.dispatch import Dispatch
 from services.papers.operator import OperatorAway
 from services.papers.projection import connect

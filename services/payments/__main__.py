@@ -7,8 +7,8 @@ import threading
 from functools import cache
 
 from postavka.kernel.process.logs import logger
+from postavka.kernel.projection.worker import main
 from postavka.kernel.settings import Settings
-from postavka.projection.live import main
 from services.payments.figures import Figures
 from services.payments.folder import StatementsFolder
 from services.payments.loading import Loader

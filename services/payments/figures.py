@@ -36,7 +36,7 @@ QUERY = (
 
 
 class Figures:
-    """See `postavka.projection.live.Beside`."""
+    """See `postavka.kernel.projection.worker.Beside`."""
 
     def __init__(self, config: Settings) -> None:
         self._conninfo = database_url(config)

@@ -11,11 +11,11 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from events.commands import BankPayment
 from events.topics import APPROVAL_EVENTS, BANK_PAYMENTS, BILLING_EVENTS, SHIPPING_EVENTS
+from postavka.kernel.projection.copy_format import field, line
+from postavka.kernel.projection.read_model import Copied, ReadModel
+from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.migration import MigrationSet, migrate
-from postavka.projection.copying import field, line
-from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
-from postavka.projection.model import Copied, ReadModel
 from services.payments.books import ENTRIES, FIRST_STANDS, TABLES, Entries
 
 SCHEMA = "payments"
@@ -58,7 +58,7 @@ HOW = Entering(
 
 
 class Books(EntriesProjection):
-    """See `postavka.projection.live.Projection`."""
+    """See `postavka.kernel.projection.worker.Projection`."""
 
     def __init__(self, config: Settings, schema: str | None = None) -> None:
         super().__init__(config, HOW, schema)

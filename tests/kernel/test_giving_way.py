@@ -18,7 +18,7 @@ from tests.kernel.test_tether import may_go_first
 
 OPEN = """
 import sys
-from postavka.projection.staging import connect
+from postavka.kernel.projection.blue_green import connect
 from postavka.kernel.store.datastore import SchemaDatastore
 first = connect(sys.argv[1], "toy", "toy")
 with SchemaDatastore(sys.argv[1], "toy").get_connection() as second:

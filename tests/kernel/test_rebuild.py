@@ -17,12 +17,12 @@ from postavka.kernel.log.connection import for_librdkafka, for_producer
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.tail import end_offsets, read_to_end
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.projection.read_model import ReadModel
+from postavka.kernel.projection.rebuild import LARGEST_SHARE, rebuild
+from postavka.kernel.projection.rebuild_worker import ShareFailed
+from postavka.kernel.projection.table_projection import EntriesProjection
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.store.checkpoint import MarksMoved
-from postavka.projection.entries import EntriesProjection
-from postavka.projection.model import ReadModel
-from postavka.projection.rebuild import LARGEST_SHARE, rebuild
-from postavka.projection.share import ShareFailed
 from postavka.runtime.embedded import Endpoints
 from tests.kernel import toy_model
 from tests.kernel.toy_model import MODEL, ONLY_SO_FAR, TOGETHER, TOPIC, TYPE, live
@@ -107,7 +107,7 @@ def test_what_is_built_anew_is_what_the_live_projection_has_written(
     toys: Toys, model: ReadModel, largest: int, monkeypatch: pytest.MonkeyPatch
 ):
     """A process folds one share, or many, one after another."""
-    monkeypatch.setattr("postavka.projection.rebuild.LARGEST_SHARE", largest)
+    monkeypatch.setattr("postavka.kernel.projection.rebuild.LARGEST_SHARE", largest)
     toys.some(600)
     toys.follow(live(toys.config))
     before = toys.shown()
@@ -170,7 +170,7 @@ def test_one_that_keeps_its_marks_elsewhere_is_never_overtaken(toys: Toys):
 @pytest.mark.parametrize("largest", [LARGEST_SHARE, 5])
 def test_a_share_that_ends_badly_leaves_everything_as_it_was(toys: Toys, largest: int, monkeypatch: pytest.MonkeyPatch):
     """The first of a process, or one behind others."""
-    monkeypatch.setattr("postavka.projection.rebuild.LARGEST_SHARE", largest)
+    monkeypatch.setattr("postavka.kernel.projection.rebuild.LARGEST_SHARE", largest)
     toys.some(50)
     toys.follow(live(toys.config))
     before = toys.shown()

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from postavka.projection.copying import field, line
-from postavka.projection.staging import Staging, generation, swap_lock
+from postavka.kernel.projection.blue_green import Staging, generation, swap_lock
+from postavka.kernel.projection.copy_format import field, line
 from tests.kernel.polling import until
 
 SCHEMA = """

@@ -11,11 +11,11 @@ import orjson
 import psycopg
 
 from events.shipping import InvoiceNoted
+from postavka.kernel.projection.copy_format import field, line
+from postavka.kernel.projection.read_model import Copied, ReadModel
+from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Mark
-from postavka.projection.copying import field, line
-from postavka.projection.entries import Entering, EntriesFold, EntriesProjection
-from postavka.projection.model import Copied, ReadModel
 
 TOPIC = "POSTAVKA_TOY_TOPIC"
 SCHEMA = "toys"

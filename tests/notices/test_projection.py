@@ -33,7 +33,7 @@ from postavka.cli.launch import SAMPLE
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.topics import ensure_topics
-from postavka.projection.live import Projection
+from postavka.kernel.projection.worker import Projection
 from services.notices import projection as module
 from services.notices.projection import NewDistributor, Notices
 from services.notices.publisher import Publisher

@@ -9,7 +9,7 @@ from uuid import uuid4
 from events.commands import BankPayment
 from events.registry import encode
 from events.topics import APPROVAL_EVENTS, BANK_PAYMENTS
-from postavka.projection.entries import Reading
+from postavka.kernel.projection.table_projection import Reading
 from services.payments.projection import HOW
 
 PAYMENT = BankPayment(

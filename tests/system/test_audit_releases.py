@@ -18,8 +18,8 @@ import pytest
 
 from events.activation import ActivationRefused
 from events.approval import Approved
+from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.settings import environment
-from postavka.projection.rebuild import rebuild
 from services.audit.history import history
 from services.audit.replay import Asked, replay
 from services.audit.verify import verify

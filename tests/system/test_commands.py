@@ -11,8 +11,8 @@ import pytest
 from postavka.cli.launch import SAMPLE
 from postavka.cli.rebuild import READ_MODELS as READ_MODEL_ADDRESSES
 from postavka.kernel.log.tail import end_offsets
+from postavka.kernel.projection.read_model import find
 from postavka.kernel.settings import PARTITIONS
-from postavka.projection.model import find
 from tests.system.conftest import System, wait_until
 
 GOOD = (

@@ -22,10 +22,10 @@ from postavka.cli.backup import parts, stages
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.projection.rebuild import rebuild as rebuild_model
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.stage.recovery import bring_back
 from postavka.kernel.store.datastore import SchemaDatastore
-from postavka.projection.rebuild import rebuild as rebuild_model
 from postavka.runtime.embedded import EmbeddedServers
 from postavka.runtime.progress import Spoken
 from services.audit.checkpoints import bring_back_checkpoints

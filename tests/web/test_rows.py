@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL
 
-from postavka.projection.staging import Staging
+from postavka.kernel.projection.blue_green import Staging
 from services.cabinet.web.database import WEB_ROLE
 from tests.web.conftest import Site
 from tests.web.stories import Story

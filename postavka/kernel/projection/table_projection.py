@@ -15,11 +15,11 @@ from events.upcasting import newest_version
 from postavka.kernel.log.record import Piece, Record, partition_name
 from postavka.kernel.log.unreadable import MARKER, UNREADABLE
 from postavka.kernel.process import metrics
+from postavka.kernel.projection.blue_green import connect, generation, swap_lock
+from postavka.kernel.projection.checkpoints import move_marks, read_marks
+from postavka.kernel.projection.read_model import Copied, Unread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.checkpoint import Mark, MarksMoved
-from postavka.projection.marks import move_marks, read_marks
-from postavka.projection.model import Copied, Unread
-from postavka.projection.staging import connect, generation, swap_lock
 
 
 class Entries(Protocol):
@@ -111,7 +111,7 @@ class Reading:
 
 
 class EntriesFold(Reading):
-    """See `postavka.projection.model.Fold`."""
+    """See `postavka.kernel.projection.read_model.Fold`."""
 
     def __init__(self, how: Entering) -> None:
         super().__init__(how, {})
@@ -127,7 +127,7 @@ class EntriesFold(Reading):
 
 
 class EntriesProjection:
-    """See `postavka.projection.live.Projection`."""
+    """See `postavka.kernel.projection.worker.Projection`."""
 
     def __init__(self, config: Settings, how: Entering, schema: str | None = None) -> None:
         """`schema`: where its tables are, if they are not in use yet (a rebuild)."""

@@ -1,4 +1,5 @@
-"""A process that folds shares of a rebuild, one after another: `python -m postavka.projection.share services.x:MODEL`.
+"""A process that folds shares of a rebuild, one after another: `python -m postavka.kernel.projection.rebuild_worker
+services.x:MODEL`.
 
 On its input each line names partitions and where to end. It folds them in memory, copies the rows into the new tables,
 and says on its output, line by line, how far it is. Imports little: its start is most of the time of a small rebuild.
@@ -20,10 +21,10 @@ from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.range_reader import read_pieces
+from postavka.kernel.projection.copy_format import BEGIN, END
+from postavka.kernel.projection.read_model import Fold, ReadModel, Unread, find
 from postavka.kernel.settings import Settings, environment, settings
 from postavka.kernel.store.checkpoint import Mark
-from postavka.projection.copying import BEGIN, END
-from postavka.projection.model import Fold, ReadModel, Unread, find
 
 TELL_EVERY = 10_000
 CHUNK = 1_000
@@ -52,7 +53,7 @@ class Folder:
 
     def __init__(self, config: Settings, model: ReadModel) -> None:
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "postavka.projection.share", model.address],
+            [sys.executable, "-m", "postavka.kernel.projection.rebuild_worker", model.address],
             env={**os.environ, **environment(config)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -24,11 +24,11 @@ from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.log.tail import end_offsets, read_messages_to_end, to_record
+from postavka.kernel.projection.blue_green import Staging, taken
+from postavka.kernel.projection.read_model import CatchingUp, ReadModel, Unread
+from postavka.kernel.projection.rebuild_worker import Answer, Folder, Place
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.checkpoint import Mark
-from postavka.projection.model import CatchingUp, ReadModel, Unread
-from postavka.projection.share import Answer, Folder, Place
-from postavka.projection.staging import Staging, taken
 
 TELL_SECONDS = 0.2
 CLOSE_ENOUGH = 500
