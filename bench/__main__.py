@@ -39,8 +39,8 @@ from bench.used import make_log_files
 from bench.walk import COMPLETED, beside, latency, load, steps, throughput
 from postavka.cli.launch import Launch
 from postavka.kernel.projection.rebuild import rebuild
+from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings, settings
-from postavka.runtime.progress import Spoken
 from services.audit.verify import verify
 from services.cabinet.rebuild import MODEL
 

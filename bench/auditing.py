@@ -24,8 +24,8 @@ from bench.many import model_of, multiply
 from postavka.cli.launch import Launch
 from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.projection.rebuild import rebuild
+from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
-from postavka.runtime.progress import Spoken
 from services.audit.as_of import as_of
 from services.audit.history import history
 from services.audit.reading import TOPIC_OF

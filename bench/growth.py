@@ -24,8 +24,8 @@ from bench.table import Row
 from bench.walk import COMPLETED, CORE, CORE_OF, DECIDERS, core, load
 from postavka.cli.launch import Launch
 from postavka.kernel.projection.rebuild import rebuild
+from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import database_url, environment
-from postavka.runtime.progress import Spoken
 from services.cabinet.rebuild import MODEL as CABINET
 from services.payments.projection import MODEL as PAYMENTS
 

@@ -21,9 +21,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from postavka.cli.launch import Launch
+from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints
+from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings
-from postavka.runtime.embedded import EmbeddedServers, Endpoints
-from postavka.runtime.progress import Spoken
 
 if TYPE_CHECKING:
     from tests.system.conftest import System

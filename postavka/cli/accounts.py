@@ -12,9 +12,9 @@ from uuid import UUID
 import psycopg
 from cyclopts import App, Parameter
 
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, errors, print_json, table
 from postavka.kernel.errors import Trouble
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from services.accounts import passwords, tokens, users
 from services.accounts.principal import SCOPES, Principal, Role, Scope

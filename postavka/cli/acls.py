@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cyclopts import App
 
-from postavka.cli.connection import connected
 from postavka.cli.launch import SERVICES
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.log.connection import bootstrap
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
 
 acls = App(name="acls", help="Permissions of our own services on Kafka: each stage's topic has one writer.")

@@ -13,8 +13,8 @@ from rich.markup import escape
 
 from postavka.kernel.console import console, errors, table
 from postavka.kernel.errors import Trouble
+from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import settings
-from postavka.runtime.progress import Spoken
 
 app = App(
     name="postavka",
@@ -135,8 +135,8 @@ def demo(*, stay: bool = True) -> None:
 def topics() -> None:
     """Create what topics are missing, with one for each distributor of the reference data."""
     from events.topics import topic_names
-    from postavka.cli.connection import connected
     from postavka.kernel.log.topics import ensure_topics
+    from postavka.kernel.runtime.connection import connected
     from postavka.kernel.settings import database_url
     from services.reference.store import distributor_ids
 

@@ -16,10 +16,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from postavka.cli import proofs
-from postavka.cli.connection import connected
 from postavka.cli.events import COLOURS, MOSCOW, parse_since
 from postavka.kernel.console import console, errors, print_json, print_line, table
-from postavka.privacy.vault import open_vault
+from postavka.kernel.privacy.vault import open_vault
+from postavka.kernel.runtime.connection import connected
 from services.cabinet.web.view.words import stage_of
 
 SHOWN = 50

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from postavka.backup.whole import Parts
-from postavka.cli.connection import connected, require_both_or_neither
+from postavka.kernel.backup.whole import Parts
 from postavka.kernel.console import console, print_json, progress
+from postavka.kernel.runtime.connection import connected, require_both_or_neither
 from postavka.kernel.settings import Settings, settings
 from postavka.kernel.stage.definition import Stage
 
@@ -26,7 +26,7 @@ def backup(folder: Path, *, keys: Path | None = None, json: bool = False) -> Non
     json
         Print the result as JSON.
     """
-    from postavka.backup.whole import back_up
+    from postavka.kernel.backup.whole import back_up
 
     config = connected()
     with progress() as told:
@@ -58,8 +58,8 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False) -> N
     check
         Only check that the copy is whole.
     """
-    from postavka.backup.manifest import Manifest
-    from postavka.backup.whole import restore as put_back
+    from postavka.kernel.backup.manifest import Manifest
+    from postavka.kernel.backup.whole import restore as put_back
 
     with progress() as told:
         if check:
@@ -103,8 +103,8 @@ def parts(config: Settings) -> Parts:
 
 def forget_erased(config: Settings) -> int:
     """Keys that were destroyed and came back with a copy are destroyed again; how many."""
-    from postavka.privacy.erasing import destroy_again
-    from postavka.privacy.vault import open_vault
+    from postavka.kernel.privacy.erasing import destroy_again
+    from postavka.kernel.privacy.vault import open_vault
 
     return destroy_again(config, open_vault(config))
 
@@ -112,8 +112,8 @@ def forget_erased(config: Settings) -> int:
 @contextmanager
 def servers() -> Iterator[Settings]:
     """Servers to put something back into: named ones, those that run here, or those of this folder, started for it."""
-    from postavka.runtime.embedded import EmbeddedServers, running
-    from postavka.runtime.progress import Spoken
+    from postavka.kernel.runtime.embedded import EmbeddedServers, running
+    from postavka.kernel.runtime.progress import Spoken
 
     config = settings()
     require_both_or_neither(config)

@@ -8,10 +8,10 @@ import psycopg
 from cyclopts import App
 from psycopg.rows import dict_row
 
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_json, table
+from postavka.kernel.privacy.vault import open_vault
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
-from postavka.privacy.vault import open_vault
 from services.cabinet.web.view.words import stage_of
 
 cabinet = App(name="cabinet", help="The partners' cabinet.")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from postavka.cli.connection import connected, outside
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
+from postavka.kernel.runtime.connection import connected, outside
 
 if TYPE_CHECKING:
     from services.access.distributors import Credentials, Distributors

@@ -28,18 +28,18 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from events.topics import STAGE_TOPICS, topic_names
-from postavka.cli.connection import NothingRuns, connected
 from postavka.cli.launch import SERVICES
 from postavka.kernel.console import console, print_json
 from postavka.kernel.log.connection import bootstrap, for_librdkafka
 from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.log.topics import KEEP_FOR_EVER
+from postavka.kernel.runtime import kafka_jars
+from postavka.kernel.runtime.cgroup import Division, division
+from postavka.kernel.runtime.connection import NothingRuns, connected
+from postavka.kernel.runtime.java import NoJava, find_java
+from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
 from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, pending
-from postavka.runtime import kafka_jars
-from postavka.runtime.java import NoJava, find_java
-from postavka.runtime.ports import SERVICE_PORTS, remembered_ports
-from postavka.runtime.share import Division, division
 from services import accounts
 from services.cabinet import table as cabinet
 from services.notices import projection as notices

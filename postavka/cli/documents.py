@@ -14,10 +14,10 @@ from cyclopts import App
 from rich.markup import escape
 from rich.table import Table
 
-from postavka.blobs import open_blobs
-from postavka.cli.connection import connected
+from postavka.kernel.blobs import open_blobs
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
 from services.moscow import MOSCOW, today
 from services.papers import catalogue, post

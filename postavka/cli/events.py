@@ -13,12 +13,12 @@ from cyclopts import App
 
 from events.envelope import Envelope, EnvelopeError
 from events.topics import OPS_EVENTS, STAGE_TOPICS
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_line
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.record import Record
+from postavka.kernel.privacy.vault import open_vault
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings
-from postavka.privacy.vault import open_vault
 
 log = App(name="log", help="Look at the event log.")
 

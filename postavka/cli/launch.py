@@ -14,14 +14,14 @@ from pathlib import Path
 import orjson
 
 from events.topics import topic_names
-from postavka.cli.connection import require_both_or_neither
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.runtime.connection import require_both_or_neither
+from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints, outside_door
+from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports
+from postavka.kernel.runtime.processes import GOES_FIRST, Processes, Program
+from postavka.kernel.runtime.progress import Progress
 from postavka.kernel.settings import Settings, environment
-from postavka.runtime.embedded import EmbeddedServers, Endpoints, outside_door
-from postavka.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports
-from postavka.runtime.processes import GOES_FIRST, Processes, Program
-from postavka.runtime.progress import Progress
 from services.papers.counterparty import trial_authority
 from services.payments.settings import payments_settings
 from services.reference.file import read_file

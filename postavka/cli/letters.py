@@ -11,8 +11,8 @@ from typing import Any
 from cyclopts import App
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, errors, print_json, table
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from services.ops import letters as dead
 from services.ops.letters import STAGES, Foreseen, Letter

@@ -9,8 +9,8 @@ from uuid import UUID
 from cyclopts import App, Parameter
 from rich.markup import escape
 
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_json, table
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from services.notices.kinds import KINDS, Kind
 

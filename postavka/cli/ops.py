@@ -15,8 +15,8 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_json, table
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from services.moscow import MOSCOW
 from services.ops import waiting as waits

@@ -15,12 +15,12 @@ from rich.markup import escape
 
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from events.topics import PAYMENT_COMMANDS
-from postavka.blobs.store import name_of
-from postavka.cli.connection import connected
 from postavka.cli.send import SOURCE
+from postavka.kernel.blobs.store import name_of
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.outbox.command_sender import Sender
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
 from services import invoice_numbers
 from services.payments import queue

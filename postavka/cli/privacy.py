@@ -6,8 +6,8 @@ from collections import Counter
 
 from cyclopts import App
 
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_json, print_line, table
+from postavka.kernel.runtime.connection import connected
 
 privacy = App(name="privacy", help="Personal data: who can be found, forgetting a person, what lies in the clear.")
 
@@ -23,7 +23,7 @@ def find(person: str, *, json: bool = False) -> None:
     json
         Print the ids of the keys as JSON.
     """
-    from postavka.privacy.vault import open_vault
+    from postavka.kernel.privacy.vault import open_vault
 
     found = open_vault(connected()).find(person)
     if json:
@@ -49,9 +49,9 @@ def erase(person: str, *, reason: str, by: str, everybody: bool = False, json: b
     json
         Print what was erased as JSON.
     """
+    from postavka.kernel.privacy.erasing import tell
+    from postavka.kernel.privacy.vault import open_vault
     from postavka.kernel.settings import database_url
-    from postavka.privacy.erasing import tell
-    from postavka.privacy.vault import open_vault
     from services.reference.forget import forget_contact
 
     config = connected()
@@ -77,7 +77,7 @@ def erased(*, json: bool = False) -> None:
     json
         One JSON object a line.
     """
-    from postavka.privacy.erasing import erased_on_topic
+    from postavka.kernel.privacy.erasing import erased_on_topic
 
     found = sorted(erased_on_topic(connected()).values(), key=lambda each: each.erased_at)
     if json:
@@ -100,7 +100,7 @@ def check(*, json: bool = False) -> None:
     json
         One JSON object a record: coordinates and fields, never values.
     """
-    from postavka.privacy.plain import find_plain
+    from postavka.kernel.privacy.plain import find_plain
 
     found = list(find_plain(connected()))
     if json:

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 from cyclopts import App
 
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_json, print_line, table
 from postavka.kernel.errors import Trouble
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, settings
 
 PATIENCE_SECONDS = 60.0

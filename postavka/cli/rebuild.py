@@ -7,9 +7,9 @@ from collections.abc import Callable
 from cyclopts import App
 
 from postavka.cli.backup import servers, stages
-from postavka.cli.connection import connected
 from postavka.kernel.console import Told, console, print_json, progress
 from postavka.kernel.projection.read_model import find
+from postavka.kernel.runtime.connection import connected
 
 rebuild = App(
     name="rebuild",
@@ -97,7 +97,7 @@ def database() -> None:
 
     Reference data and accounts are not on the log: load them (`postavka reference load`), or restore a copy.
     """
-    from postavka.backup.rebuild import rebuild_stores
+    from postavka.kernel.backup.rebuild import rebuild_stores
     from postavka.kernel.projection.rebuild import rebuild as build_anew
     from postavka.kernel.settings import database_url
     from services.audit.checkpoints import bring_back_checkpoints
@@ -127,7 +127,7 @@ def topics() -> None:
     offsets that were handled. What had been handled is in the stores; what had not must be sent again.
     """
     from events.topics import topic_names
-    from postavka.backup.rebuild import rebuild_topics
+    from postavka.kernel.backup.rebuild import rebuild_topics
     from postavka.kernel.settings import database_url
     from services.audit.checkpoints import publish_checkpoints
     from services.reference.store import distributor_ids
@@ -151,7 +151,7 @@ def topics() -> None:
 def _left_alone(url: str) -> list[str]:
     import psycopg
 
-    from postavka.backup.database import schemas
+    from postavka.kernel.backup.database import schemas
 
     with psycopg.connect(url) as connection:
         return schemas(connection)

@@ -6,9 +6,9 @@ from datetime import date
 from pathlib import Path
 
 from events.shipping import Vendor
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from services.moscow import today
 from services.payments import queue

@@ -7,9 +7,9 @@ from pathlib import Path
 from cyclopts import App
 
 from events.topics import topic_names
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_json
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 
 reference = App(name="reference", help="Reference data: partners, distributors, products, contracts.")

@@ -29,9 +29,9 @@ from events.topics import (
     REQUEST_COMMANDS,
     confirmations_of,
 )
-from postavka.cli.connection import connected
 from postavka.kernel.console import console, print_line
 from postavka.kernel.outbox.command_sender import NoTopic, Sender
+from postavka.kernel.runtime.connection import connected
 
 SOURCE = "/postavka/cli"
 

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         False, description="set by who starts PostgreSQL with us: its sessions get the niceness of whom they work for"
     )
 
-    # Blobs: documents by their SHA-256 (postavka/blobs)
+    # Blobs: documents by their SHA-256 (postavka/kernel/blobs)
     blobs: str | None = Field(None, description="a folder, or s3://bucket/prefix; None: the folder `blobs` in `home`")
     blobs_s3_endpoint: str | None = Field(None, description="https://… of an S3-compatible server; None: Amazon's")
     blobs_s3_region: str = "us-east-1"

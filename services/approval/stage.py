@@ -12,15 +12,16 @@ from events.model import Event
 from events.reference import Contact
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
+from postavka.kernel.privacy.protect import protected
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
-from postavka.privacy.protect import protected
 from services.approval import decider
 from services.reference.store import Snapshot, current
 
 RECORDED_SECONDS = 60.0
-"""So much longer than the vault's five minutes (`postavka.privacy.vault`) a contact may be recorded under a key that
+"""So much longer than the vault's five minutes (`postavka.kernel.privacy.vault`) a contact may be recorded under a key
+that
 was destroyed: it can't be read, which is safe. Where the reference data forgets the contact, it is over at once."""
 
 

@@ -23,8 +23,8 @@ from events.topics import BANK_PAYMENTS, distributor_of
 from postavka.kernel.clock import COUNTER_BITS
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.record import Record
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.privacy.vault import open_vault
 from services.audit.reading import (
     STAGE_OF,
     TOPIC_OF,

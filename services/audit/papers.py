@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from postavka.blobs import BlobDamaged, BlobMissing, BlobsAway, open_blobs
+from postavka.kernel.blobs import BlobDamaged, BlobMissing, BlobsAway, open_blobs
 from postavka.kernel.settings import Settings
 from services.audit.findings import Findings
 

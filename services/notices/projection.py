@@ -30,6 +30,7 @@ from events.upcasting import newest_version
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.unreadable import why_unreadable
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.blue_green import connect, generation, swap_lock
@@ -46,7 +47,6 @@ from postavka.kernel.store.recorder import (
     RecordedEvent,
     parameters_of,
 )
-from postavka.privacy.vault import open_vault
 from services import accounts
 from services.notices.kinds import KINDS, Party
 from services.notices.letter import NAMESPACE, Letter, write_letters

@@ -23,9 +23,9 @@ from events.topics import topic_names
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
 from postavka.kernel.log.tail import latest_offsets
+from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store import session_priority
-from postavka.runtime.ports import SERVICE_PORTS, remembered_ports
 from services.ops.letters import open_by_stage
 from services.ops.readers import READERS, Place, lag, reached, relay_delay, unsent
 from services.reference.store import distributor_ids

@@ -16,7 +16,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from postavka.blobs import Blobs
+from postavka.kernel.blobs import Blobs
 from services.documents import canonical, upd
 
 PDF, ISSUED = "pdf", "issued"

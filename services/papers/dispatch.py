@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from events.commands import DeclineDocument, ReportDispatch, ReportRendering, SignDocument
 from events.model import Delivery, Message
 from events.topics import DOCUMENT_COMMANDS
-from postavka.blobs import BlobMissing, Blobs
+from postavka.kernel.blobs import BlobMissing, Blobs
 from postavka.kernel.process.logs import logger
 from services.documents.forms import make
 from services.documents.paper import sha256

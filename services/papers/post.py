@@ -20,7 +20,7 @@ from psycopg.rows import dict_row
 
 from events.reference import Company
 from events.shipping import ShippingOpened
-from postavka.blobs import Blobs
+from postavka.kernel.blobs import Blobs
 from postavka.kernel.errors import Trouble
 from services.papers.catalogue import STEMS
 from services.typesetting import day_in_words, typeset, unbroken

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import Counter, Gauge
 
 from events.topics import DOCUMENT_COMMANDS, SHIPPING_EVENTS
-from postavka.blobs import BlobsAway, open_blobs
+from postavka.kernel.blobs import BlobsAway, open_blobs
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.log.tail import latest_offsets

@@ -16,7 +16,7 @@ import orjson
 import psycopg
 
 from events.topics import BANK_PAYMENTS
-from postavka.blobs import open_blobs
+from postavka.kernel.blobs import open_blobs
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store import session_priority

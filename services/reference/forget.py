@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import psycopg
 
-from postavka.privacy.vault import ERASED, normal
+from postavka.kernel.privacy.vault import ERASED, normal
 
 
 def forget_contact(conninfo: str, person: str) -> int:

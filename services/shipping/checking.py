@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from events.model import Reason
-from postavka.blobs import BlobMissing, Blobs, BlobsAway
+from postavka.kernel.blobs import BlobMissing, Blobs, BlobsAway
 from services.documents import buyer
 from services.documents.paper import sha256
 from services.shipping.cms import WRONG_BYTES

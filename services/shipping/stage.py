@@ -22,7 +22,7 @@ from events.topics import (
     MANUFACTURING_ORDERS,
     REQUEST_EVENTS,
 )
-from postavka.blobs import Blobs, open_blobs
+from postavka.kernel.blobs import Blobs, open_blobs
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder

@@ -14,8 +14,8 @@ from psycopg.sql import SQL, Identifier
 from events.topics import confirmations_of, notices_of
 from postavka.cli.launch import SAMPLE
 from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
-from postavka.runtime.embedded import Endpoints
 from services.access.distributors import Distributors
 from services.reference.file import ReferenceFile, read_file
 from services.reference.store import load

@@ -24,11 +24,11 @@ from cryptography.x509 import NameOID
 
 from events.topics import confirmations_of, notices_of
 from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.runtime.broker import ADMIN, Broker, OutsideDoor
+from postavka.kernel.runtime.kafka_jars import class_path
+from postavka.kernel.runtime.ports import choose_ports
+from postavka.kernel.runtime.progress import Silent
 from postavka.kernel.settings import Settings
-from postavka.runtime.broker import ADMIN, Broker, OutsideDoor
-from postavka.runtime.kafka_jars import class_path
-from postavka.runtime.ports import choose_ports
-from postavka.runtime.progress import Silent
 from services.access.distributors import Credentials, Distributors
 from services.reference.file import ReferenceFile
 from services.reference.store import load

@@ -20,11 +20,11 @@ from events.request import RequestWithdrawn
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.outbox.relay import envelope_of, read_events
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder, RecordedEvent
-from postavka.runtime.embedded import Endpoints
 from services.audit.follow import Follower
 from services.audit.settings import AuditSettings
 from services.audit.tampering import Finding, verify_checkpoints

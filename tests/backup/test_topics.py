@@ -10,14 +10,14 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from postavka.backup.manifest import BadCopy, Manifest
-from postavka.backup.topics import FILLER_HEADER, NotEmpty, file_of, put_topics_back, save_topics
+from postavka.kernel.backup.manifest import BadCopy, Manifest
+from postavka.kernel.backup.topics import FILLER_HEADER, NotEmpty, file_of, put_topics_back, save_topics
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import end_offsets, read_to_end
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.runtime.embedded import Endpoints
 
 
 @pytest.fixture

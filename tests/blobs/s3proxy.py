@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from postavka.runtime.java import find_java
+from postavka.kernel.runtime.java import find_java
 from tests.conftest import JARS
 
 VERSION = "2.2.0"

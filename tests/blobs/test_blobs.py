@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from postavka.blobs import BlobDamaged, BlobMissing, Blobs, BlobsAway, open_blobs
-from postavka.blobs.folder import FolderBlobs
+from postavka.kernel.blobs import BlobDamaged, BlobMissing, Blobs, BlobsAway, open_blobs
+from postavka.kernel.blobs.folder import FolderBlobs
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import Settings
 from tests.blobs.s3proxy import ACCESS_KEY_ID, SECRET_ACCESS_KEY, S3Server, s3_server
@@ -135,7 +135,7 @@ def test_documents_are_for_their_owner_only(tmp_path: Path):
 
 KILLED = """
 import os, signal, sys
-from postavka.blobs import folder
+from postavka.kernel.blobs import folder
 at = sys.argv[2]
 real_replace = folder.Path.replace
 def die(*_): os.kill(os.getpid(), signal.SIGKILL)

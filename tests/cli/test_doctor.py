@@ -11,7 +11,6 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from postavka.cli import connection
 from postavka.cli import doctor as doctoring
 from postavka.cli.doctor import (
     LEAST_FREE_BYTES,
@@ -37,10 +36,10 @@ from postavka.cli.doctor import (
     free_bytes,
     lag_of,
 )
+from postavka.kernel.runtime import connection, kafka_jars
+from postavka.kernel.runtime.cgroup import Division
+from postavka.kernel.runtime.ports import is_free
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.runtime import kafka_jars
-from postavka.runtime.ports import is_free
-from postavka.runtime.share import Division
 
 PASSWORD = "s3cret-word"
 

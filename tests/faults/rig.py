@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 from postavka.cli.launch import Launch
 from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.runtime import kafka_jars
+from postavka.kernel.runtime.broker import ADMIN, Broker
+from postavka.kernel.runtime.database import Database
+from postavka.kernel.runtime.embedded import Endpoints
+from postavka.kernel.runtime.ports import choose_ports
+from postavka.kernel.runtime.processes import Processes, Program
+from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings
-from postavka.runtime import kafka_jars
-from postavka.runtime.broker import ADMIN, Broker
-from postavka.runtime.database import Database
-from postavka.runtime.embedded import Endpoints
-from postavka.runtime.ports import choose_ports
-from postavka.runtime.processes import Processes, Program
-from postavka.runtime.progress import Spoken
 from tests.faults.clocks import Clocks
 from tests.faults.disk import Disk
 from tests.faults.proxy import Proxy

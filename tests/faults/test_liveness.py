@@ -18,11 +18,11 @@ from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import EventRecorder
-from postavka.runtime.embedded import Endpoints
 from services.cabinet.web.database import Database
 from services.desk.__main__ import _watch
 from tests.faults.proxy import Proxy

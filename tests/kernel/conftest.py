@@ -13,11 +13,11 @@ from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import EventRecorder
-from postavka.runtime.embedded import Endpoints
 from tests.kernel.toys import SCHEMA, unique_name
 
 OpenRecorder = Callable[..., EventRecorder]

@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from postavka.runtime import database
-from postavka.runtime.database import SETTINGS, memory_mb, shared_buffers_mb
-from postavka.runtime.embedded import Endpoints
+from postavka.kernel.runtime import database
+from postavka.kernel.runtime.database import SETTINGS, memory_mb, shared_buffers_mb
+from postavka.kernel.runtime.embedded import Endpoints
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from postavka.runtime.broker import Broker, OpenDoor, OutsideDoor
-from postavka.runtime.embedded import Endpoints
+from postavka.kernel.runtime.broker import Broker, OpenDoor, OutsideDoor
+from postavka.kernel.runtime.embedded import Endpoints
 from tests.kernel.polling import PATIENCE_SECONDS
 
 DESCRIBE_CLUSTER = bytes.fromhex("00000011 003c 0001 00000001 0003 782d79 00 00 02 00".replace(" ", ""))

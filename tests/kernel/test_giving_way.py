@@ -11,9 +11,9 @@ import psutil
 import psycopg
 import pytest
 
+from postavka.kernel.runtime import cgroup
+from postavka.kernel.runtime.cgroup import Division, Share, division
 from postavka.kernel.store.session_priority import MOST, Kept
-from postavka.runtime import share
-from postavka.runtime.share import Division, Share, division
 from tests.kernel.test_tether import may_go_first
 
 OPEN = """
@@ -140,7 +140,7 @@ def test_who_may_make_no_group_goes_on_without(tmp_path: Path, monkeypatch: pyte
 BUSY = """
 import os, subprocess, sys, psutil
 from pathlib import Path
-from postavka.runtime.share import Share, division
+from postavka.kernel.runtime.cgroup import Share, division
 root = Path("/sys/fs/cgroup/cpu/cgroup.procs")  # of version 1
 if root.exists():
     root.write_text(str(os.getpid()))
@@ -187,6 +187,6 @@ def _control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: str
         ("MOUNTS", f"cgroup {root} {version} rw,relatime,cpu,cpuacct 0 0\n"),
     ):
         (tmp_path / name).write_text(said)
-        monkeypatch.setattr(share, name, tmp_path / name)
-    monkeypatch.setattr(share, "GROUPS", str(tmp_path / "GROUPS"))
+        monkeypatch.setattr(cgroup, name, tmp_path / name)
+    monkeypatch.setattr(cgroup, "GROUPS", str(tmp_path / "GROUPS"))
     return root

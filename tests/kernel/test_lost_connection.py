@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from eventsourcing.persistence import OperationalError
 
+from postavka.kernel.privacy.vault import Vault
 from postavka.kernel.stage.runner import StageRunner
 from postavka.kernel.store.recorder import EventRecorder
-from postavka.privacy.vault import Vault
 from tests.kernel.toys import command, submit, toy, toy_inputs
 
 MASTER = bytes(range(32))

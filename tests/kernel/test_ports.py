@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from postavka.runtime import ports
-from postavka.runtime.ports import LOWEST, choose_ports
+from postavka.kernel.runtime import ports
+from postavka.kernel.runtime.ports import LOWEST, choose_ports
 
 NAMES = [f"service-{number}" for number in range(20)]
 

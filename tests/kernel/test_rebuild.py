@@ -21,9 +21,9 @@ from postavka.kernel.projection.read_model import ReadModel
 from postavka.kernel.projection.rebuild import LARGEST_SHARE, rebuild
 from postavka.kernel.projection.rebuild_worker import ShareFailed
 from postavka.kernel.projection.table_projection import EntriesProjection
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.store.checkpoint import MarksMoved
-from postavka.runtime.embedded import Endpoints
 from tests.kernel import toy_model
 from tests.kernel.toy_model import MODEL, ONLY_SO_FAR, TOGETHER, TOPIC, TYPE, live
 

@@ -20,6 +20,6 @@ def may_go_first() -> bool:
 def test_a_program_gives_way_as_it_was_told_or_goes_first_where_it_may(options: list[str], niceness: int):
     if niceness < 0 and not may_go_first():
         niceness = 0
-    tether = [sys.executable, "-m", "postavka.runtime.tether", *options, "--", sys.executable, "-c", TELL]
+    tether = [sys.executable, "-m", "postavka.kernel.runtime.parent_death", *options, "--", sys.executable, "-c", TELL]
     told = subprocess.run(tether, capture_output=True, text=True, timeout=60, check=True)
     assert int(told.stdout) == min(os.nice(0) + niceness, MOST)

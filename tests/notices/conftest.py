@@ -29,8 +29,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
-from postavka.runtime.embedded import Endpoints
 from services.notices.letter import write_letters
 from services.notices.projection import SCHEMA, _row, prepare
 from services.notices.recipients import Recipient

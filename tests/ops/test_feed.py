@@ -13,8 +13,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from postavka.kernel.log.connection import for_producer
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
-from postavka.runtime.embedded import Endpoints
 from services.ops import feed as live
 from services.ops.feed import KEPT, SHOWN, Feed, Filter
 from tests.system.conftest import wait_until

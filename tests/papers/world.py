@@ -19,7 +19,7 @@ from events.commands import DeclineDocument, ReportDispatch, ReportRendering, Si
 from events.model import Delivery, Event, Message, Unacceptable
 from events.registry import MESSAGES, encode
 from events.shipping import DocumentDispatched, DocumentIssued
-from postavka.blobs.folder import FolderBlobs
+from postavka.kernel.blobs.folder import FolderBlobs
 from services.documents.paper import Paper
 from services.papers import post
 from services.papers.counterparty import TrialAuthority, sign_received

@@ -11,11 +11,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import EventRecorder
-from postavka.runtime.embedded import Endpoints
 from services.payments.projection import SCHEMA as BOOKS
 from services.payments.projection import prepare
 

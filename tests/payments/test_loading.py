@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from events.topics import BANK_PAYMENTS
-from postavka.blobs import open_blobs
+from postavka.kernel.blobs import open_blobs
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.log.topics import ensure_topics

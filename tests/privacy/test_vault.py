@@ -25,14 +25,23 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.outbox.command_sender import Sender
+from postavka.kernel.privacy import vault as vaults
+from postavka.kernel.privacy.erasing import destroy_again, erased_on_topic, tell
+from postavka.kernel.privacy.master import NoMasterKey, PrivacySettings, master_key
+from postavka.kernel.privacy.plain import find_plain
+from postavka.kernel.privacy.protect import protected
+from postavka.kernel.privacy.vault import (
+    ERASED,
+    UNREADABLE,
+    NobodyKnown,
+    NotOnePerson,
+    TooLong,
+    Vault,
+    normal,
+    open_vault,
+)
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.privacy import vault as vaults
-from postavka.privacy.erasing import destroy_again, erased_on_topic, tell
-from postavka.privacy.master import NoMasterKey, PrivacySettings, master_key
-from postavka.privacy.plain import find_plain
-from postavka.privacy.protect import protected
-from postavka.privacy.vault import ERASED, UNREADABLE, NobodyKnown, NotOnePerson, TooLong, Vault, normal, open_vault
-from postavka.runtime.embedded import Endpoints
 from services.approval import stage as approval
 from services.approval.stage import contacts_as_recorded
 from services.reference.file import read_file

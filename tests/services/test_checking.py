@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from events.model import Channel
-from postavka.blobs import BlobsAway
-from postavka.blobs.folder import FolderBlobs
+from postavka.kernel.blobs import BlobsAway
+from postavka.kernel.blobs.folder import FolderBlobs
 from services.documents import buyer, upd
 from services.documents.forms import PDF
 from services.documents.paper import sha256

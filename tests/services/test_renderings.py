@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from events.shipping import DocumentKind
-from postavka.blobs.folder import FolderBlobs
+from postavka.kernel.blobs.folder import FolderBlobs
 from services.documents.paper import Paper
 from services.papers import post
 from services.papers.rendering import data_of, payment_string, render

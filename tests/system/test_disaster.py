@@ -14,20 +14,20 @@ from confluent_kafka.admin import AdminClient
 from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS, topic_names
-from postavka.backup import whole
-from postavka.backup.rebuild import rebuild_stores, rebuild_topics
-from postavka.backup.topics import save_topics
-from postavka.backup.whole import Parts, back_up, restore
 from postavka.cli.backup import parts, stages
+from postavka.kernel.backup import whole
+from postavka.kernel.backup.rebuild import rebuild_stores, rebuild_topics
+from postavka.kernel.backup.topics import save_topics
+from postavka.kernel.backup.whole import Parts, back_up, restore
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.projection.rebuild import rebuild as rebuild_model
+from postavka.kernel.runtime.embedded import EmbeddedServers
+from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.stage.recovery import bring_back
 from postavka.kernel.store.datastore import SchemaDatastore
-from postavka.runtime.embedded import EmbeddedServers
-from postavka.runtime.progress import Spoken
 from services.audit.checkpoints import bring_back_checkpoints
 from services.audit.keys import published_keys
 from services.audit.logs import LOGS

@@ -11,8 +11,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
-from postavka.runtime.embedded import Endpoints
 from tests.system.conftest import wait_until
 
 POSTAVKA = str(Path(sys.executable).parent / "postavka")

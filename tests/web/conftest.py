@@ -34,8 +34,8 @@ from postavka.cli.launch import SAMPLE
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
-from postavka.runtime.embedded import Endpoints
 from services.accounts import tokens
 from services.accounts.principal import SCOPES, Principal, Role
 from services.accounts.sample import PASSWORD, make_sample_users

@@ -14,9 +14,9 @@ from events.model import Message
 from events.registry import encode
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.connection import for_producer
+from postavka.kernel.privacy.protect import protected
 from postavka.kernel.process import tracing
 from postavka.kernel.settings import Settings
-from postavka.privacy.protect import protected
 
 TIMEOUT_SECONDS = 30
 

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from postavka.blobs import open_blobs
+from postavka.kernel.blobs import open_blobs
 from postavka.kernel.process import liveness
 from postavka.kernel.process.health import RELEASE
 from postavka.kernel.process.logs import logger

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from postavka.blobs import Blobs
+from postavka.kernel.blobs import Blobs
 from postavka.kernel.settings import Settings
 from services.cabinet.tax import Register
 from services.cabinet.web.commands import Commands

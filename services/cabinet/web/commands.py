@@ -34,10 +34,10 @@ from events.topics import (
 )
 from postavka.kernel.log.connection import for_aiokafka
 from postavka.kernel.outbox.command_sender import envelope_of
+from postavka.kernel.privacy.protect import protected
 from postavka.kernel.process import tracing
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
-from postavka.privacy.protect import protected
 
 log = logger(__name__)
 SOURCE = "/postavka/web"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import Settings, settings
-from postavka.privacy.vault import open_vault
 
 T = TypeVar("T")
 

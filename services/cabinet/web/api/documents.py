@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from postavka.blobs import BlobMissing, BlobsAway
+from postavka.kernel.blobs import BlobMissing, BlobsAway
 from services.accounts.principal import Principal, Role, Scope
 from services.cabinet.web import acts
 from services.cabinet.web.access import allowed

@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from postavka.blobs.store import BlobMissing, BlobsAway, checked, key_of, name_of
+from postavka.kernel.blobs.store import BlobMissing, BlobsAway, checked, key_of, name_of
 
 
 class FolderBlobs:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.runtime import kafka_jars
+from postavka.kernel.runtime.broker import ADMIN, Broker, OutsideDoor
+from postavka.kernel.runtime.database import Database
+from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
+from postavka.kernel.runtime.processes import GOES_FIRST, Processes, Program
+from postavka.kernel.runtime.progress import Progress, Silent
+from postavka.kernel.runtime.writeback import EarlyWriter
 from postavka.kernel.settings import Settings, environment
-from postavka.runtime import kafka_jars
-from postavka.runtime.broker import ADMIN, Broker, OutsideDoor
-from postavka.runtime.database import Database
-from postavka.runtime.early import EarlyWriter
-from postavka.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
-from postavka.runtime.processes import GOES_FIRST, Processes, Program
-from postavka.runtime.progress import Progress, Silent
 
 
 class HomeInUse(Trouble):

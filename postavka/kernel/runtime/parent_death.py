@@ -1,4 +1,4 @@
-"""Ties a program to its parent: `python -m postavka.runtime.tether [options] -- program …`.
+"""Ties a program to its parent: `python -m postavka.kernel.runtime.parent_death [options] -- program …`.
 
 When the parent dies, in whatever way, the kernel sends it `--signal` (TERM): nothing is left running after a `kill -9`.
 With `--user` it runs as that user (PostgreSQL refuses to run as root), with `--nice` it gives way to others when the

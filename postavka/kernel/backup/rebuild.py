@@ -24,8 +24,8 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from events.envelope import header_map
-from postavka.backup.database import require_nobody_at_work
-from postavka.backup.topics import OffsetWriter
+from postavka.kernel.backup.database import require_nobody_at_work
+from postavka.kernel.backup.topics import OffsetWriter
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.record import partition_name

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from postavka.backup.topics import Saved
+from postavka.kernel.backup.topics import Saved
 from postavka.kernel.errors import Trouble
 
 FORMAT = 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.connection import bootstrap
+from postavka.kernel.runtime.embedded import outside_door, running
 from postavka.kernel.settings import Settings, settings
-from postavka.runtime.embedded import outside_door, running
 
 
 class NothingRuns(Trouble):

@@ -22,7 +22,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from postavka.kernel.errors import Trouble
-from postavka.runtime.tether import become
+from postavka.kernel.runtime.parent_death import become
 
 USER = "postavka"
 DATABASE = "postavka"

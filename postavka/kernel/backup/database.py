@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.errors import Trouble
-from postavka.runtime.database import binaries
+from postavka.kernel.runtime.database import binaries
 
 DUMP = "database.dump"
 

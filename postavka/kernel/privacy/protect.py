@@ -18,6 +18,6 @@ def protected(config: Settings, message: Model, *known_as: str) -> Model:
     values = [getattr(message, name) for name, _ in personal_fields(type(message))]
     if all(not value or is_encrypted(value) for value in values):
         return message
-    from postavka.privacy.vault import open_vault
+    from postavka.kernel.privacy.vault import open_vault
 
     return open_vault(config).protect(message, *known_as)

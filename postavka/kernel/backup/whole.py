@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 
-from postavka.backup.database import (
+from postavka.kernel.backup.database import (
     DUMP,
     DatabaseNotEmpty,
     dump,
@@ -28,8 +28,8 @@ from postavka.backup.database import (
     require_nobody_at_work,
     schemas,
 )
-from postavka.backup.manifest import FILE, BadCopy, Manifest
-from postavka.backup.topics import put_topics_back, save_topics
+from postavka.kernel.backup.manifest import FILE, BadCopy, Manifest
+from postavka.kernel.backup.topics import put_topics_back, save_topics
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import Settings, database_url
 

@@ -11,8 +11,8 @@ from events.registry import BadBody, UnknownType, decode
 from events.topics import ERASURES
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.outbox.command_sender import Sender
+from postavka.kernel.privacy.vault import Erasure, Vault
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.privacy.vault import Erasure, Vault
 
 SOURCE = "/postavka/privacy"
 

@@ -22,7 +22,7 @@ from xmlrpc.client import Fault, ServerProxy
 from supervisor.xmlrpc import SupervisorTransport
 
 from postavka.kernel.errors import Trouble
-from postavka.runtime.share import Share
+from postavka.kernel.runtime.cgroup import Share
 
 LONGEST_SOCKET = 100
 """Bytes of a unix socket's path that every system takes."""
@@ -197,7 +197,7 @@ class Processes:
 
 def _tethered(argv: Sequence[str], sign: str, user: str | None = None, nice: int = 0) -> list[str]:
     options = ["--signal", sign] + (["--user", user] if user else []) + (["--nice", str(nice)] if nice else [])
-    return [sys.executable, "-m", "postavka.runtime.tether", *options, "--", *argv]
+    return [sys.executable, "-m", "postavka.kernel.runtime.parent_death", *options, "--", *argv]
 
 
 def _quoted(part: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from postavka.blobs.store import BlobMissing, BlobsAway, checked, key_of, name_of
+from postavka.kernel.blobs.store import BlobMissing, BlobsAway, checked, key_of, name_of
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import Settings
 

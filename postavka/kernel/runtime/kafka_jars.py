@@ -5,7 +5,7 @@ for a warning and a missing one for none, so that every jar is hashed here: one 
 in the folder that the list does not name. Only what is in the list is fetched; `jgo` never looks for a Java. Once the
 folder is complete a start needs no network and only compares sizes and times with those noted when all was right.
 
-After a change of `ENDPOINTS`: `python -m postavka.runtime.kafka_jars --relock`, and read the difference.
+After a change of `ENDPOINTS`: `python -m postavka.kernel.runtime.kafka_jars --relock`, and read the difference.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from postavka.kernel.errors import Trouble
-from postavka.runtime.progress import Progress, Silent, Step
+from postavka.kernel.runtime.progress import Progress, Silent, Step
 
 VERSION = "4.3.1"
 ENDPOINTS = (
@@ -213,5 +213,5 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--relock"]:
-        sys.exit("usage: python -m postavka.runtime.kafka_jars --relock")
+        sys.exit("usage: python -m postavka.kernel.runtime.kafka_jars --relock")
     relock(Path(__file__).with_name(LOCK))

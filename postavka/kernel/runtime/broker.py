@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from postavka.kernel.errors import Trouble
-from postavka.runtime.java import find_java
+from postavka.kernel.runtime.java import find_java
 
 HEAP, YOUNG = "704m", "448m"
 """Of what is alive when Java collects the young, 8 MB as a rule, nothing depends on how much room they had: each time

@@ -57,10 +57,10 @@ def open_blobs(config: Settings) -> Blobs:
     """The store that `POSTAVKA_BLOBS` names: a folder (`POSTAVKA_HOME/blobs` unless set), or `s3://bucket/prefix`."""
     where = config.blobs
     if where is not None and where.startswith("s3://"):
-        from postavka.blobs.s3 import S3Blobs
+        from postavka.kernel.blobs.s3 import S3Blobs
 
         return S3Blobs.of(config, where)
-    from postavka.blobs.folder import FolderBlobs
+    from postavka.kernel.blobs.folder import FolderBlobs
 
     return FolderBlobs(config.home / "blobs" if where is None else where)
 

@@ -29,12 +29,12 @@ from pydantic import BaseModel
 
 from events.personal import ENCRYPTED, LONGEST, PREFIX, is_encrypted, personal_fields
 from postavka.kernel.errors import Trouble
+from postavka.kernel.privacy.master import master_key
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.migration import MigrationSet, migrate
-from postavka.privacy.master import master_key
 
 SCHEMA = "keys"
-MIGRATIONS = MigrationSet("postavka.privacy", "postavka.privacy")
+MIGRATIONS = MigrationSet("postavka.privacy", "postavka.kernel.privacy")
 KEY_BYTES = 64
 """AES-256-SIV."""
 REMEMBERED_SECONDS = 5.0
