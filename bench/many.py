@@ -24,6 +24,8 @@ from events.envelope import rfc3339
 from events.registry import decode
 from events.shipping import DocumentIssued, InvoiceNoted, ShippingOpened
 from events.topics import BANK_PAYMENTS, MANUFACTURING_ORDERS
+from postavka.domain.document_forms.forms import make
+from postavka.domain.document_forms.paper import paper_of, sha256
 from postavka.kernel.clock import COUNTER_BITS
 from postavka.kernel.log.connection import for_librdkafka, for_producer
 from postavka.kernel.log.partitioner import partition_of
@@ -33,8 +35,6 @@ from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from services.access.services import GROUPS
 from services.audit.history import history
 from services.audit.reading import STAGE_OF, STAGES, Place, reading, records_of, stored_events, topics_there
-from services.documents.forms import make
-from services.documents.paper import paper_of, sha256
 from services.shipping.permission import new_permission_number
 
 STEP_MS = 7

@@ -28,7 +28,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("read headers and bodies", ("_sift (", "events/registry.py", "events/envelope.py")),
     (
         "find subjects and facts",
-        ("find_subject", "gather", "services/reference/", "Gathered", "facts_from", "facts.of"),
+        ("find_subject", "gather", "postavka/domain/reference/", "Gathered", "facts_from", "facts.of"),
     ),
     ("decide and evolve", ("decider.py", "_decide (", "_record (", "_ask (")),
     ("states", ("states (", "_fold (")),

@@ -1,7 +1,7 @@
 """The facts of reference data, as events record them.
 
 A decision is made on the facts of that moment, so the facts travel inside the event: a replay years later decides
-on the same ones. `services/reference` keeps and versions them; here is only their shape.
+on the same ones. `postavka/domain/reference` keeps and versions them; here is only their shape.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 from cyclopts import App, Parameter
 
+from postavka.domain.reference.store import current
 from postavka.kernel.console import console, errors, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
@@ -19,7 +20,6 @@ from postavka.kernel.settings import database_url
 from services.accounts import passwords, tokens, users
 from services.accounts.principal import SCOPES, Principal, Role, Scope
 from services.cabinet.table import prepare
-from services.reference.store import current
 
 user = App(name="user", help="Who may sign in to the cabinet, and as what.")
 token = App(name="token", help="Tokens of programs for the REST API.")

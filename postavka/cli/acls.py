@@ -83,6 +83,6 @@ def apply(*, prefix: str = "postavka-", to: Path = Path("service-users")) -> Non
 
 
 def _distributors(config: Settings) -> list[str]:
-    from services.reference.store import distributor_ids
+    from postavka.domain.reference.store import distributor_ids
 
     return distributor_ids(database_url(config))

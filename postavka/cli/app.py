@@ -135,10 +135,10 @@ def demo(*, stay: bool = True) -> None:
 def topics() -> None:
     """Create what topics are missing, with one for each distributor of the reference data."""
     from events.topics import topic_names
+    from postavka.domain.reference.store import distributor_ids
     from postavka.kernel.log.topics import ensure_topics
     from postavka.kernel.runtime.connection import connected
     from postavka.kernel.settings import database_url
-    from services.reference.store import distributor_ids
 
     config = connected()
     made = ensure_topics(config, topic_names(distributor_ids(database_url(config))))
@@ -182,7 +182,7 @@ def _explained(error: Exception) -> str | None:
     from pydantic import ValidationError
 
     from events.registry import explain
-    from services.reference.file import ReferenceFileError
+    from postavka.domain.reference.file import ReferenceFileError
 
     if isinstance(error, ReferenceFileError):
         return str(error)

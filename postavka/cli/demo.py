@@ -30,18 +30,18 @@ from events.topics import (
 from postavka.cli.cabinet import print_cabinet, requests_of
 from postavka.cli.documents import list_ as show_documents
 from postavka.cli.events import in_causal_order, print_event
+from postavka.domain.calendar import today
+from postavka.domain.reference.contracts import record_contract
 from postavka.kernel.console import console
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url, settings
-from services.moscow import today
 from services.papers.counterparty import sign_received, trial_authority
 from services.papers.operator.local import LocalOperator
 from services.papers.settings import open_operator, papers_settings
 from services.payments.loading import Loader
 from services.payments.sample import Order, sample_statement
-from services.reference.contracts import record_contract
 from services.shipping.settings import shipping_settings
 
 PATIENCE_SECONDS = 150

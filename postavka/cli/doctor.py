@@ -29,6 +29,8 @@ from rich.markup import escape
 
 from events.topics import STAGE_TOPICS, topic_names
 from postavka.cli.launch import SERVICES
+from postavka.domain.reference import store as reference
+from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.console import console, print_json
 from postavka.kernel.log.connection import bootstrap, for_librdkafka
 from postavka.kernel.log.tail import latest_offsets
@@ -43,8 +45,6 @@ from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, pending
 from services import accounts
 from services.cabinet import table as cabinet
 from services.notices import projection as notices
-from services.reference import store as reference
-from services.reference.store import distributor_ids
 
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 1_000_000_000

@@ -14,12 +14,12 @@ from cyclopts import App
 from rich.markup import escape
 from rich.table import Table
 
+from postavka.domain.calendar import MOSCOW, today
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
-from services.moscow import MOSCOW, today
 from services.papers import catalogue, post
 from services.papers import counterparty as play
 from services.papers.catalogue import DocumentState, ListedDocument

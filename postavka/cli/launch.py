@@ -14,6 +14,8 @@ from pathlib import Path
 import orjson
 
 from events.topics import topic_names
+from postavka.domain.reference.file import read_file
+from postavka.domain.reference.store import distributor_ids, load
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.connection import require_both_or_neither
@@ -24,8 +26,6 @@ from postavka.kernel.runtime.progress import Progress
 from postavka.kernel.settings import Settings, environment
 from services.papers.counterparty import trial_authority
 from services.payments.settings import payments_settings
-from services.reference.file import read_file
-from services.reference.store import distributor_ids, load
 from services.shipping.settings import shipping_settings
 
 SERVICES = (

@@ -15,10 +15,10 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from postavka.domain.calendar import MOSCOW
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from services.moscow import MOSCOW
 from services.ops import waiting as waits
 from services.ops.reminders import awaited
 from services.ops.reminders import remind as send_reminder

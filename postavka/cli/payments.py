@@ -16,13 +16,13 @@ from rich.markup import escape
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from events.topics import PAYMENT_COMMANDS
 from postavka.cli.send import SOURCE
+from postavka.domain import invoice_numbers
 from postavka.kernel.blobs.store import name_of
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
-from services import invoice_numbers
 from services.payments import queue
 from services.payments.loading import Loader, Report, money
 from services.payments.reading import read_file

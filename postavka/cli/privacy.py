@@ -49,10 +49,10 @@ def erase(person: str, *, reason: str, by: str, everybody: bool = False, json: b
     json
         Print what was erased as JSON.
     """
+    from postavka.domain.reference.forget import forget_contact
     from postavka.kernel.privacy.erasing import tell
     from postavka.kernel.privacy.vault import open_vault
     from postavka.kernel.settings import database_url
-    from services.reference.forget import forget_contact
 
     config = connected()
     vault = open_vault(config)

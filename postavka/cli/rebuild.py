@@ -127,10 +127,10 @@ def topics() -> None:
     offsets that were handled. What had been handled is in the stores; what had not must be sent again.
     """
     from events.topics import topic_names
+    from postavka.domain.reference.store import distributor_ids
     from postavka.kernel.backup.rebuild import rebuild_topics
     from postavka.kernel.settings import database_url
     from services.audit.checkpoints import publish_checkpoints
-    from services.reference.store import distributor_ids
 
     with servers() as config, progress() as told:
         names = topic_names(distributor_ids(database_url(config)))

@@ -6,11 +6,11 @@ from datetime import date
 from pathlib import Path
 
 from events.shipping import Vendor
+from postavka.domain.calendar import today
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from services.moscow import today
 from services.payments import queue
 from services.payments.loading import money
 from services.payments.projection import prepare

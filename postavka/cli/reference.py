@@ -28,9 +28,9 @@ def load(file: Path, *, by: str = "cli", json: bool = False) -> None:
     json
         Print the result as JSON.
     """
-    from services.reference.file import read_file
-    from services.reference.store import distributor_ids
-    from services.reference.store import load as load_reference
+    from postavka.domain.reference.file import read_file
+    from postavka.domain.reference.store import distributor_ids
+    from postavka.domain.reference.store import load as load_reference
 
     config = connected()
     report = load_reference(database_url(config), read_file(file), by)

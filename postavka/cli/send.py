@@ -211,7 +211,7 @@ def pay(
     json
         Print one line of JSON.
     """
-    from services.moscow import today
+    from postavka.domain.calendar import today
 
     chosen = payment_id or f"cli-{uuid4().hex[:12]}"
     message = BankPayment(

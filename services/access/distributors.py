@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from events.topics import confirmations_of, notices_of
+from postavka.domain.reference.store import snapshot
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.broker_access import Access, Permission, Quota
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings, database_url
-from services.reference.store import snapshot
 
 USER = re.compile(r"(?P<distributor>[a-z0-9-]{1,50})\.(?P<number>[1-9][0-9]{0,5})")
 """Ids of distributors have no dots, so that a user belongs to exactly one."""

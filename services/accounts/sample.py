@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import psycopg
 
+from postavka.domain.reference.store import snapshot
 from services.accounts import users
 from services.accounts.principal import Role
-from services.reference.store import snapshot
 
 PASSWORD = "postavka-demo"  # noqa: S105  (of the sample users, printed by the demo)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from services.reference.store import Registration, find_registrations
+from postavka.domain.reference.store import Registration, find_registrations
 
 
 class ContractRegistry(Protocol):

@@ -10,12 +10,12 @@ from events.commands import ActivateDelivery
 from events.model import Event
 from events.shipping import ShipmentIssued
 from events.topics import ACTIVATION_COMMANDS, SHIPPING_EVENTS
+from postavka.domain.calendar import today
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.activation import decider
 from services.activation.registry import ContractRegistry, EmbeddedRegistry
-from services.moscow import today
 
 
 def inputs() -> list[Input]:

@@ -12,12 +12,12 @@ from events.model import Event
 from events.reference import Contact
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
+from postavka.domain.reference.store import Snapshot, current
 from postavka.kernel.privacy.protect import protected
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.approval import decider
-from services.reference.store import Snapshot, current
 
 RECORDED_SECONDS = 60.0
 """So much longer than the vault's five minutes (`postavka.kernel.privacy.vault`) a contact may be recorded under a key

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from psycopg.rows import dict_row
 from starlette.responses import HTMLResponse, Response
 
+from postavka.domain.calendar import MOSCOW
 from postavka.kernel.settings import Settings, database_url
 from services.accounts.principal import Principal, Role
 from services.audit.as_of import Standing, as_of
@@ -30,7 +31,6 @@ from services.cabinet.web.navigation import Entry
 from services.cabinet.web.pages.frame import ROLES, show
 from services.cabinet.web.problem import not_found
 from services.cabinet.web.view.words import stage_of as stage_shown
-from services.moscow import MOSCOW
 
 router = APIRouter(prefix="/audit", include_in_schema=False)
 AUDITOR = frozenset((Role.AUDITOR,))

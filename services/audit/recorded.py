@@ -30,6 +30,8 @@ from events.shipping import (
     ShippingOpened,
     SignatureRefused,
 )
+from postavka.domain.calendar import MOSCOW
+from postavka.domain.reference.store import Snapshot, UnknownVersion, snapshot
 from postavka.kernel.store.recorder import EventRecorder
 from services.activation import decider as activation
 from services.approval.stage import facts_from
@@ -38,8 +40,6 @@ from services.billing import state as billing
 from services.billing.parked import Register, payment_named
 from services.billing.stage import OfMoney, own_place
 from services.billing.stage import claims as billing_claims
-from services.moscow import MOSCOW
-from services.reference.store import Snapshot, UnknownVersion, snapshot
 from services.shipping import decider as shipping
 from services.shipping.settings import shipping_settings
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified

@@ -37,17 +37,17 @@ from events.topics import (
     confirmations_of,
     distributor_of,
 )
+from postavka.domain import invoice_numbers as numbers
+from postavka.domain.calendar import today
+from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.log.record import Record
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
-from services import invoice_numbers as numbers
 from services.billing import decider
 from services.billing.money import part_id
 from services.billing.parked import PAYMENT, RETURN, Register, payment_named
 from services.billing.state import Answer, Facts, State
-from services.moscow import today
-from services.reference.store import distributor_ids
 
 INVOICE = "invoice"
 PAYMENTS = UUID("6f7b8f0e-6a3c-5d0e-9a51-0f5c9a1f2b77")

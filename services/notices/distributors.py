@@ -10,11 +10,11 @@ import psycopg
 from confluent_kafka.admin import AdminClient
 
 from events.topics import confirmations_of, distributor_of, notices_of
+from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings, database_url
-from services.reference.store import distributor_ids
 
 log = logger(__name__)
 

@@ -18,7 +18,7 @@ from uuid import UUID, uuid5
 from babel.dates import format_datetime as in_words
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from services.moscow import MOSCOW
+from postavka.domain.calendar import MOSCOW
 from services.notices.kinds import KINDS, Kind, Party
 from services.notices.recipients import Recipient
 from services.notices.settings import NoticesSettings, is_mailable

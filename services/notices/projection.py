@@ -27,6 +27,7 @@ from events.notices import Notice, NoticeKind, NoticeReceipt
 from events.registry import BadBody, UnknownType, decode, encode
 from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, distributor_of, notices_of
 from events.upcasting import newest_version
+from postavka.domain.reference.store import Snapshot, current
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.unreadable import why_unreadable
@@ -54,7 +55,6 @@ from services.notices.recipients import recipients
 from services.notices.settings import NoticesSettings, notices_settings
 from services.notices.story import TAKES, Cause, News, Story, tell
 from services.notices.wording import word
-from services.reference.store import Snapshot, current
 
 log = logger(__name__)
 

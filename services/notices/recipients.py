@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from events.personal import is_encrypted
 from events.reference import Contact
+from postavka.domain.reference.store import Snapshot
 from services.notices.kinds import Party
 from services.notices.story import News
-from services.reference.store import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

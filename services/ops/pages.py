@@ -15,6 +15,7 @@ import psycopg
 from fastapi import APIRouter, Form, Header, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from postavka.domain.calendar import MOSCOW
 from postavka.kernel.settings import database_url
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import allowed
@@ -24,7 +25,6 @@ from services.cabinet.web.problem import not_found
 from services.cabinet.web.rendering import page
 from services.cabinet.web.requests import Filter as ListFilter
 from services.cabinet.web.requests import Requests
-from services.moscow import MOSCOW
 from services.ops import history, letters, reminders, waiting
 from services.ops.feed import TOPICS, Feed, Filter
 from services.ops.request import look_at

@@ -20,6 +20,7 @@ import psycopg
 from confluent_kafka.admin import AdminClient
 
 from events.topics import topic_names
+from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
 from postavka.kernel.log.tail import latest_offsets
@@ -28,7 +29,6 @@ from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store import session_priority
 from services.ops.letters import open_by_stage
 from services.ops.readers import READERS, Place, lag, reached, relay_delay, unsent
-from services.reference.store import distributor_ids
 
 FRESH_SECONDS = 0.5
 """A look that is younger is given again: several who look at once would make rates of milliseconds."""

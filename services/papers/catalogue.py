@@ -16,8 +16,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from postavka.domain.document_forms import canonical, upd
 from postavka.kernel.blobs import Blobs
-from services.documents import canonical, upd
 
 PDF, ISSUED = "pdf", "issued"
 """The two formats of a document: the rendering, and the exact bytes issued."""

@@ -26,7 +26,7 @@ from cryptography.x509 import NameOID, ObjectIdentifier
 from cryptography.x509.name import _ASN1Type
 from lxml import etree
 
-from services.documents.buyer import SellerTitle, buyer_title
+from postavka.domain.document_forms.buyer import SellerTitle, buyer_title
 from services.papers.operator.interface import TRANSFER
 from services.papers.operator.local import LocalOperator
 

@@ -25,15 +25,15 @@ from pydantic import ValidationError
 from events.commands import DeclineDocument, ReportDispatch, ReportRendering, SignDocument
 from events.model import Delivery, Message
 from events.topics import DOCUMENT_COMMANDS
+from postavka.domain.document_forms.forms import make
+from postavka.domain.document_forms.paper import sha256
+from postavka.domain.typesetting import Untypeset
 from postavka.kernel.blobs import BlobMissing, Blobs
 from postavka.kernel.process.logs import logger
-from services.documents.forms import make
-from services.documents.paper import sha256
 from services.papers.operator import Declined, ExchangeOperator, OperatorAway, OperatorRefuses, Sent, SignedBack
 from services.papers.rendering import FORM, render
 from services.papers.seal import NotSealed, Seal
 from services.papers.task import Step, Task
-from services.typesetting import Untypeset
 
 log = logger(__name__)
 

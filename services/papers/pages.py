@@ -12,6 +12,7 @@ import psycopg
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.domain.calendar import today
 from postavka.kernel.errors import Trouble
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import allowed
@@ -19,7 +20,6 @@ from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
 from services.cabinet.web.pages.frame import show
 from services.cabinet.web.problem import not_found
-from services.moscow import today
 from services.papers import post
 from services.papers.projection import connect, prepare
 

@@ -20,10 +20,10 @@ from psycopg.rows import dict_row
 
 from events.reference import Company
 from events.shipping import ShippingOpened
+from postavka.domain.typesetting import day_in_words, typeset, unbroken
 from postavka.kernel.blobs import Blobs
 from postavka.kernel.errors import Trouble
 from services.papers.catalogue import STEMS
-from services.typesetting import day_in_words, typeset, unbroken
 
 TEMPLATES = Path(__file__).parent / "templates"
 INDEX = re.compile(r"\b[0-9]{6}\b")

@@ -15,9 +15,9 @@ import segno
 
 from events.reference import Company
 from events.shipping import DocumentKind, Signatory, Vendor
-from services.documents.forms import PDF
-from services.documents.paper import Paper
-from services.typesetting import day_in_words, initials, roubles, sum_in_words, typeset, unbroken
+from postavka.domain.document_forms.forms import PDF
+from postavka.domain.document_forms.paper import Paper
+from postavka.domain.typesetting import day_in_words, initials, roubles, sum_in_words, typeset, unbroken
 
 FORM = PDF
 TEMPLATES = Path(__file__).parent / "templates"

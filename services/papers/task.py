@@ -11,8 +11,8 @@ from uuid import UUID
 
 from events.model import Delivery
 from events.shipping import DocumentKind, ShippingOpened
-from services.documents import upd
-from services.documents.paper import Paper, paper_of
+from postavka.domain.document_forms import upd
+from postavka.domain.document_forms.paper import Paper, paper_of
 from services.papers.operator import Letter, Sent
 from services.papers.operator.interface import INVOICE, TRANSFER
 

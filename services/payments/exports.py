@@ -11,8 +11,8 @@ from typing import Any
 
 import xlsxwriter
 
+from postavka.domain.typesetting import roubles, sum_in_words, typeset
 from services.payments.reconcile import TITLES, Account, PartyKind, Reconciliation
-from services.typesetting import roubles, sum_in_words, typeset
 
 TEMPLATE = Path(__file__).parent / "templates" / "reconciliation.typ"
 KINDS = {PartyKind.PARTNER: "партнёр", PartyKind.DISTRIBUTOR: "дистрибьютор"}

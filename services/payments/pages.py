@@ -21,14 +21,14 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
-from services import invoice_numbers
+from postavka.domain import invoice_numbers
+from postavka.domain.calendar import today
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
 from services.cabinet.web.pages.frame import show
 from services.cabinet.web.problem import not_found
-from services.moscow import today
 from services.payments import queue
 from services.payments.loading import Loader, Report
 from services.payments.projection import prepare

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from events.commands import BankDocument, BankPayment, BankReturn
-from services import invoice_numbers
+from postavka.domain import invoice_numbers
 from services.payments.identity import payment_id, payment_in, return_id
 from services.payments.statement import Direction, Document, Side, Statement
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from events.model import Reason
+from postavka.domain.document_forms import buyer
+from postavka.domain.document_forms.paper import sha256
 from postavka.kernel.blobs import BlobMissing, Blobs, BlobsAway
-from services.documents import buyer
-from services.documents.paper import sha256
 from services.shipping.cms import WRONG_BYTES
 from services.shipping.titles import read_buyer_title
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable, Verified, Verifier

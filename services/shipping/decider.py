@@ -49,9 +49,9 @@ from events.shipping import (
     Vendor,
     WithdrawalRefused,
 )
-from services.documents import canonical, upd
-from services.documents.forms import form_of, make
-from services.documents.paper import Paper, paper_of, sha256
+from postavka.domain.document_forms import canonical, upd
+from postavka.domain.document_forms.forms import form_of, make
+from postavka.domain.document_forms.paper import Paper, paper_of, sha256
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable, Verified
 
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.moscow import MOSCOW
-from services.reference.store import Snapshot
+from postavka.domain.calendar import MOSCOW
+from postavka.domain.reference.store import Snapshot
 from services.shipping.verification import Claimed, Question
 
 

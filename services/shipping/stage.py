@@ -22,12 +22,12 @@ from events.topics import (
     MANUFACTURING_ORDERS,
     REQUEST_EVENTS,
 )
+from postavka.domain.calendar import today
+from postavka.domain.reference.store import current
 from postavka.kernel.blobs import Blobs, open_blobs
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
-from services.moscow import today
-from services.reference.store import current
 from services.shipping import decider
 from services.shipping.checking import check
 from services.shipping.permission import new_permission_number

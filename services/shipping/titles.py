@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from services.documents.upd import VERSION
+from postavka.domain.document_forms.upd import VERSION
 
 MAX_BYTES = 1_000_000
 

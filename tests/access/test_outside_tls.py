@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import NameOID
 
 from events.topics import confirmations_of, notices_of
+from postavka.domain.reference.file import ReferenceFile
+from postavka.domain.reference.store import load
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.kernel.runtime.kafka_jars import class_path
@@ -30,8 +32,6 @@ from postavka.kernel.runtime.ports import choose_ports
 from postavka.kernel.runtime.progress import Silent
 from postavka.kernel.settings import Settings
 from services.access.distributors import Credentials, Distributors
-from services.reference.file import ReferenceFile
-from services.reference.store import load
 from tests.access.test_distributors import ACCEPTED, client, read, write
 from tests.access.test_examples import EXAMPLES
 from tests.conftest import JARS

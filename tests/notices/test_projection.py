@@ -30,6 +30,8 @@ from events.topics import (
     notices_of,
 )
 from postavka.cli.launch import SAMPLE
+from postavka.domain.reference.file import read_file
+from postavka.domain.reference.store import load
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.topics import ensure_topics
@@ -38,8 +40,6 @@ from services.notices import projection as module
 from services.notices.projection import NewDistributor, Notices
 from services.notices.publisher import Publisher
 from services.notices.settings import NoticesSettings
-from services.reference.file import read_file
-from services.reference.store import load
 from tests.kernel.polling import on_topic, until
 from tests.notices.conftest import Outbox
 from tests.notices.stories import DIRECT, DISTRIBUTOR, NOON, THROUGH, approved, confirmed, rejected, submitted

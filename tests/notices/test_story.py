@@ -30,11 +30,11 @@ from events.shipping import (
     SignatureRefused,
     WithdrawalRefused,
 )
+from postavka.domain.reference.store import PartnerEntry, Snapshot
 from services.notices.kinds import Party
 from services.notices.recipients import recipients
 from services.notices.story import News
 from services.notices.wording import word
-from services.reference.store import PartnerEntry, Snapshot
 from tests.notices.stories import (
     CLIENT,
     CONTACT,

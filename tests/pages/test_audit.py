@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from playwright.sync_api import expect
 
-from services.moscow import MOSCOW
+from postavka.domain.calendar import MOSCOW
 from tests.pages.conftest import Shoot
 from tests.pages.look import look
 from tests.pages.person import Person

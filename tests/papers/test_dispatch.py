@@ -21,8 +21,8 @@ from events.shipping import (
     DocumentSigned,
     SignatureRefused,
 )
-from services.documents.forms import PDF
-from services.documents.paper import sha256
+from postavka.domain.document_forms.forms import PDF
+from postavka.domain.document_forms.paper import sha256
 from services.papers import catalogue, post
 from services.papers.dispatch import Dispatch
 from services.papers.operator import OperatorAway, OperatorRefuses

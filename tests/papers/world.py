@@ -19,8 +19,8 @@ from events.commands import DeclineDocument, ReportDispatch, ReportRendering, Si
 from events.model import Delivery, Event, Message, Unacceptable
 from events.registry import MESSAGES, encode
 from events.shipping import DocumentDispatched, DocumentIssued
+from postavka.domain.document_forms.paper import Paper
 from postavka.kernel.blobs.folder import FolderBlobs
-from services.documents.paper import Paper
 from services.papers import post
 from services.papers.counterparty import TrialAuthority, sign_received
 from services.papers.dispatch import Dispatch

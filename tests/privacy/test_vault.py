@@ -21,6 +21,9 @@ from events.personal import LONGEST, is_encrypted, personal_fields
 from events.reference import Contact
 from events.registry import MESSAGES, decode, encode
 from events.request import RequestSubmitted
+from postavka.domain.reference.file import read_file
+from postavka.domain.reference.forget import forget_contact
+from postavka.domain.reference.store import current, load
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.log.topics import ensure_topics
@@ -44,9 +47,6 @@ from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.approval import stage as approval
 from services.approval.stage import contacts_as_recorded
-from services.reference.file import read_file
-from services.reference.forget import forget_contact
-from services.reference.store import current, load
 
 ANNA = Contact(id="lukomor-1", name="Анна Петрова", email="Anna@Lukomor.example", phone="+7 495 000-00-01")
 MASTER = bytes(range(32))

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from events.model import Channel
+from postavka.domain.document_forms import buyer, upd
+from postavka.domain.document_forms.forms import PDF
+from postavka.domain.document_forms.paper import sha256
 from postavka.kernel.blobs import BlobsAway
 from postavka.kernel.blobs.folder import FolderBlobs
-from services.documents import buyer, upd
-from services.documents.forms import PDF
-from services.documents.paper import sha256
 from services.papers.rendering import render
 from services.shipping.checking import check
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable

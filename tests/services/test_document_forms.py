@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from events.model import Channel
 from events.reference import BaseDelivery, Client, Distributor, Partner, Product, Service
 from events.shipping import DocumentKind, Vendor
-from services.documents.canonical import content
-from services.documents.paper import Paper, sha256, vat_included
+from postavka.domain.document_forms.canonical import content
+from postavka.domain.document_forms.paper import Paper, sha256, vat_included
 
 PARTNER = Partner(id="p-1", name='ООО "Партнёр"', inn="7707083893", kpp="773601001", address="Москва, ул. Вавилова, 19")
 DISTRIBUTOR = Distributor(id="d-1", name="ООО «Союз»", inn="7736050003", kpp="773601001", address="Москва")

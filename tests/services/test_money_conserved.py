@@ -55,9 +55,9 @@ from events.topics import (
     SHIPPING_EVENTS,
     confirmations_of,
 )
+from postavka.domain.calendar import today
 from postavka.kernel.stage.definition import Input
 from services.billing import stage as billing
-from services.moscow import today
 from services.shipping import stage as shipping
 from tests.services.histories import DISTRIBUTOR, PARTNER, PRICE, approved
 from tests.services.memory import NOON, Log, Worker

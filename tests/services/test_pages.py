@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from events.approval import Rejected
 from events.model import Unacceptable
 from events.request import PROCEDURE, RequestSubmitted
+from postavka.domain.reference.file import read_file
+from postavka.domain.reference.store import Snapshot, _entries_of, _snapshot_of
 from services.approval import decider as approval
 from services.cabinet.fold import Row, status
 from services.cabinet.web.view import formats
@@ -23,8 +25,6 @@ from services.cabinet.web.view.form import Choices, Typed, choices, inn_problem,
 from services.cabinet.web.view.now import Act, Reader, now
 from services.cabinet.web.view.way import way
 from services.cabinet.web.view.words import STAGES, WITHDRAWABLE, period, product_name, stage_of
-from services.reference.file import read_file
-from services.reference.store import Snapshot, _entries_of, _snapshot_of
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "reference" / "sample.toml"
 PARTNER = "lukomor"

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from events.reference import PowerOfAttorney
-from services.reference.file import PowerOfAttorneyRow
-from services.reference.store import Snapshot
+from postavka.domain.reference.file import PowerOfAttorneyRow
+from postavka.domain.reference.store import Snapshot
 from services.shipping.powers import power_of_attorney
 from services.shipping.verification import Claimed, Question, Verified
 

@@ -15,9 +15,9 @@ from stdnum.ru import inn
 
 from events.model import Delivery
 from events.reference import Contract, Service
-from services.reference import store
-from services.reference.file import ReferenceFile, ReferenceFileError, read_file
-from services.reference.store import Changes, Registration, UnknownVersion
+from postavka.domain.reference import store
+from postavka.domain.reference.file import ReferenceFile, ReferenceFileError, read_file
+from postavka.domain.reference.store import Changes, Registration, UnknownVersion
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "reference" / "sample.toml"
 TODAY = date(2026, 3, 1)

@@ -39,9 +39,9 @@ from events.shipping import (
     SignatureRefused,
     WithdrawalRefused,
 )
-from services.documents import canonical, upd
-from services.documents.forms import form_of, make
-from services.documents.paper import paper_of, sha256
+from postavka.domain.document_forms import canonical, upd
+from postavka.domain.document_forms.forms import form_of, make
+from postavka.domain.document_forms.paper import paper_of, sha256
 from services.shipping import decider
 from services.shipping.decider import MAX_BASES, MAX_DECLINES, MAX_SIGNATURES, Confirmed, Facts, FullyPaid, Sale, gate
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified

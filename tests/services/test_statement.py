@@ -11,7 +11,7 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from services import invoice_numbers
+from postavka.domain import invoice_numbers
 from services.payments.identity import payment_id, return_id
 from services.payments.statement import BrokenStatement, Direction, parse
 from services.payments.taking import take

@@ -19,12 +19,12 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from events.checks import is_inn, is_kpp
-from services.cabinet.tax import Company, Kind, NotAnswering, Standing, TaxSettings, open_register
-from services.cabinet.tax.memory import RememberingRegister
-from services.cabinet.tax.online import SOURCE, OnlineRegister
-from services.cabinet.tax.table import TableRegister
-from services.moscow import today
-from services.reference.file import read_file
+from postavka.domain.calendar import today
+from postavka.domain.reference.file import read_file
+from postavka.domain.tax_register import Company, Kind, NotAnswering, Standing, TaxSettings, open_register
+from postavka.domain.tax_register.memory import RememberingRegister
+from postavka.domain.tax_register.online import SOURCE, OnlineRegister
+from postavka.domain.tax_register.table import TableRegister
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "reference" / "sample.toml"
 INN = "7707083893"

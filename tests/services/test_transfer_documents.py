@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from events.shipping import DocumentKind, Signatory
-from services.documents import buyer, canonical, upd
-from services.documents.forms import form_of, make
-from services.documents.paper import Paper
+from postavka.domain.document_forms import buyer, canonical, upd
+from postavka.domain.document_forms.forms import form_of, make
+from postavka.domain.document_forms.paper import Paper
 from services.shipping.titles import read_buyer_title
 from tests.services.test_document_forms import ACT as FIRST_ACT
 from tests.services.test_document_forms import DISTRIBUTOR, INVOICE, PARTNER

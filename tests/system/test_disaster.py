@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS, topic_names
 from postavka.cli.backup import parts, stages
+from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.backup import whole
 from postavka.kernel.backup.rebuild import rebuild_stores, rebuild_topics
 from postavka.kernel.backup.topics import save_topics
@@ -35,7 +36,6 @@ from services.audit.settings import AuditSettings
 from services.audit.store import connect, unsigned
 from services.audit.tampering import verify_checkpoints
 from services.cabinet.rebuild import MODEL as CABINET
-from services.reference.store import distributor_ids
 from tests.conftest import JARS
 from tests.system.conftest import System, wait_until
 

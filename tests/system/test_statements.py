@@ -15,8 +15,8 @@ from events.commands import SubmitRequest, WithdrawRequest
 from events.request import REQUEST_TYPE
 from events.topics import REQUEST_COMMANDS
 from postavka.cli.demo import DIRECT
+from postavka.domain.calendar import today
 from postavka.kernel.outbox.command_sender import Sender
-from services.moscow import today
 from services.payments import queue
 from services.payments.loading import Loader, Report
 from tests.services.statements import document, outgoing, statement

@@ -31,6 +31,8 @@ from events.topics import (
     topic_names,
 )
 from postavka.cli.launch import SAMPLE
+from postavka.domain.reference.file import read_file
+from postavka.domain.reference.store import distributor_ids, load
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
@@ -43,8 +45,6 @@ from services.cabinet.table import prepare
 from services.cabinet.web.app import create_app
 from services.cabinet.web.database import WEB_ROLE
 from services.cabinet.web.settings import WebSettings
-from services.reference.file import read_file
-from services.reference.store import distributor_ids, load
 from tests.web.stories import Story, write
 
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')

@@ -29,9 +29,9 @@ from events.shipping import (
     ShipmentIssued,
 )
 from postavka.cli.launch import SAMPLE
+from postavka.domain.reference.file import read_file
 from services.cabinet.fold import fold
 from services.cabinet.table import tell_changed, write_groups
-from services.reference.file import read_file
 
 BEGIN = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 STAGE = {"request": "request", "approval": "approval", "billing": "billing", "shipping": "shipping"}

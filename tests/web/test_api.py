@@ -384,7 +384,7 @@ def test_lists_are_the_tenants_own(site: Site, partner: httpx2.Client, distribut
 
 
 def test_a_company_is_found_by_its_number(site: Site, partner: httpx2.Client):
-    from services.cabinet.tax.table import TableRegister  # a company of the table that ships
+    from postavka.domain.tax_register.table import TableRegister  # a company of the table that ships
 
     inn = next(iter(TableRegister()._companies))
     found = partner.post("/api/v1/company-lookups", json={"inn": inn})

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
+from postavka.domain.tax_register import open_register
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.process import liveness
 from postavka.kernel.process.health import RELEASE
@@ -26,7 +27,6 @@ from postavka.kernel.process.logs import logger
 from postavka.kernel.process.metrics import TROUBLE, note_pool
 from postavka.kernel.settings import Settings, database_url
 from services.audit.looked import Looked
-from services.cabinet.tax import open_register
 from services.cabinet.web import access, personal
 from services.cabinet.web.access import NotSignedIn
 from services.cabinet.web.app_state import Web, web

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from postavka.domain.tax_register import Register
 from postavka.kernel.blobs import Blobs
 from postavka.kernel.settings import Settings
-from services.cabinet.tax import Register
 from services.cabinet.web.commands import Commands
 from services.cabinet.web.database import Database
 from services.cabinet.web.live import Live
@@ -38,7 +38,7 @@ class Web:
     blobs: Blobs
     """The bytes of documents (L14-L16)."""
     conninfo: str
-    """For `services.reference.store`, which keeps connections of its own."""
+    """For `postavka.domain.reference.store`, which keeps connections of its own."""
 
 
 def web(request: Request) -> Web:

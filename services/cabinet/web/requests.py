@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Composable, Composed
 
 from events.envelope import rfc3339
+from postavka.domain.calendar import MOSCOW
 from services.accounts.principal import Principal, Role
 from services.cabinet.fold import STAGES
 from services.cabinet.web import cursor
@@ -24,7 +25,6 @@ from services.cabinet.web.database import Connection
 from services.cabinet.web.personal import reveal
 from services.cabinet.web.timeline import Group, Moment, timeline
 from services.cabinet.web.view import words as said
-from services.moscow import MOSCOW
 
 SOLD = tuple(sorted(said.SOLD))
 MOST_WORDS = 6

@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from events.checks import is_inn
+from postavka.domain.reference.store import Snapshot, current
+from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import logger
 from services.accounts.principal import Principal, Role, Scope
-from services.cabinet.tax import NotAnswering
 from services.cabinet.web.access import allowed
 from services.cabinet.web.api.models import (
     BaseDeliveries,
@@ -28,7 +29,6 @@ from services.cabinet.web.api.models import (
 from services.cabinet.web.api.requests import READER
 from services.cabinet.web.app_state import Web, web
 from services.cabinet.web.problem import FieldError, problem
-from services.reference.store import Snapshot, current
 
 log = logger(__name__)
 router = APIRouter(tags=["lists"])

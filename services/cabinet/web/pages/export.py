@@ -14,6 +14,7 @@ import xlsxwriter
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from postavka.domain.reference.store import Snapshot
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
@@ -23,7 +24,6 @@ from services.cabinet.web.requests import LARGEST_PAGE, Filter, Requests
 from services.cabinet.web.view.formats import moscow
 from services.cabinet.web.view.lines import line
 from services.cabinet.web.view.lists import GROUPS, SOLD_GROUPS, Filters
-from services.reference.store import Snapshot
 
 router = APIRouter(include_in_schema=False)
 MOST_ROWS = 100_000

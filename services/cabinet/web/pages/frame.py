@@ -9,10 +9,10 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import HTMLResponse
 
+from postavka.domain.reference.store import Snapshot, current
 from services.accounts.principal import Principal, Role
 from services.cabinet.web.app_state import web
 from services.cabinet.web.rendering import page
-from services.reference.store import Snapshot, current
 
 DONE = {
     "withdrawn": "Отзываем заявку. Ответ появится на этой странице.",

@@ -12,9 +12,10 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.domain.reference.store import Snapshot
+from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import logger
 from services.accounts.principal import Principal, Role
-from services.cabinet.tax import NotAnswering
 from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
@@ -25,7 +26,6 @@ from services.cabinet.web.requests import Requests, Row
 from services.cabinet.web.view.form import LABELS, Choices, Typed, choices, inn_problem, is_request_id, mistakes
 from services.cabinet.web.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
 from services.cabinet.web.view.words import REQUEST_TYPES
-from services.reference.store import Snapshot
 
 log = logger(__name__)
 router = APIRouter(include_in_schema=False)

@@ -10,7 +10,7 @@ from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from babel.plural import PluralRule
 
-from services.moscow import MOSCOW
+from postavka.domain.calendar import MOSCOW
 
 RUSSIAN = Locale("ru", "RU")
 NBSP = "\u00a0"

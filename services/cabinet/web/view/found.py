@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from services.cabinet.tax import Company, Kind, Standing
+from postavka.domain.tax_register import Company, Kind, Standing
 from services.cabinet.web.view.form import Typed
 from services.cabinet.web.view.words import STANDINGS
 

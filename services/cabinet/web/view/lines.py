@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from postavka.domain.reference.store import Snapshot
 from services.cabinet.web.requests import Row
 from services.cabinet.web.view.formats import money, short
 from services.cabinet.web.view.words import REQUEST_TYPES, Stage, product_name, stage_of
-from services.reference.store import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

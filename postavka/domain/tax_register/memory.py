@@ -6,9 +6,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from postavka.domain.tax_register.company import Company, NotAnswering, Register
+from postavka.domain.tax_register.settings import TaxSettings
 from postavka.kernel.process.logs import logger
-from services.cabinet.tax.company import Company, NotAnswering, Register
-from services.cabinet.tax.settings import TaxSettings
 
 log = logger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import date
 from importlib import resources
 from typing import Any
 
-from services.cabinet.tax.company import Branch, Company, Kind, Standing
+from postavka.domain.tax_register.company import Branch, Company, Kind, Standing
 
 SOURCE = "встроенный справочник"
 

@@ -7,8 +7,8 @@ import hashlib
 import psycopg
 
 from events.reference import Contract
+from postavka.domain.reference.store import MIGRATIONS, SCHEMA
 from postavka.kernel.store.migration import migrate
-from services.reference.store import MIGRATIONS, SCHEMA
 
 
 def record_contract(conninfo: str, registration: str, contract: Contract | None, recorded_by: str) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from services.cabinet.tax.company import Register
-from services.cabinet.tax.memory import RememberingRegister
-from services.cabinet.tax.online import OnlineRegister
-from services.cabinet.tax.settings import TaxSettings
-from services.cabinet.tax.table import TableRegister
+from postavka.domain.tax_register.company import Register
+from postavka.domain.tax_register.memory import RememberingRegister
+from postavka.domain.tax_register.online import OnlineRegister
+from postavka.domain.tax_register.settings import TaxSettings
+from postavka.domain.tax_register.table import TableRegister
 
 
 def open_register(config: TaxSettings | None = None) -> Register:

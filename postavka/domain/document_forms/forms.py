@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.documents import canonical, upd
-from services.documents.paper import Paper
+from postavka.domain.document_forms import canonical, upd
+from postavka.domain.document_forms.paper import Paper
 
 FORMS: dict[str, Callable[[Paper], bytes]] = {canonical.FORM: canonical.content, upd.FORM: upd.seller_title}
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from services.documents.paper import Paper
-from services.documents.upd import FORM as SELLER_FORM
-from services.documents.upd import (
+from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.upd import FORM as SELLER_FORM
+from postavka.domain.document_forms.upd import (
     MOSCOW,
     NAMES,
     PROGRAM,

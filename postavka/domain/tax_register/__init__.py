@@ -4,8 +4,8 @@
 service (`dadata.py`), and a memory in front of either (`memory.py`). `choose.py` puts together what the settings say.
 """
 
-from services.cabinet.tax.choose import open_register
-from services.cabinet.tax.company import Branch, Company, Kind, NotAnswering, Register, Standing
-from services.cabinet.tax.settings import TaxSettings
+from postavka.domain.tax_register.choose import open_register
+from postavka.domain.tax_register.company import Branch, Company, Kind, NotAnswering, Register, Standing
+from postavka.domain.tax_register.settings import TaxSettings
 
 __all__ = ["Branch", "Company", "Kind", "NotAnswering", "Register", "Standing", "TaxSettings", "open_register"]

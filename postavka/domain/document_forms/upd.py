@@ -18,7 +18,7 @@ from uuid import UUID, uuid5
 
 from events.reference import Company
 from events.shipping import DocumentKind, Vendor
-from services.documents.paper import Paper
+from postavka.domain.document_forms.paper import Paper
 
 FORM = "fns.upd-dop.seller/5.03"
 VERSION = "5.03"

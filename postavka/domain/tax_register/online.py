@@ -19,10 +19,10 @@ from purgatory.domain.model import OpenedState
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from events.checks import PERSON_INN, is_kpp
+from postavka.domain.calendar import MOSCOW, today
+from postavka.domain.tax_register.company import Branch, Company, Kind, NotAnswering, Standing
+from postavka.domain.tax_register.settings import TaxSettings
 from postavka.kernel.process.logs import logger
-from services.cabinet.tax.company import Branch, Company, Kind, NotAnswering, Standing
-from services.cabinet.tax.settings import TaxSettings
-from services.moscow import MOSCOW, today
 
 log = logger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from events.reference import Company
 from events.shipping import DocumentKind
-from services.documents.paper import TITLES, Paper, vat_included
+from postavka.domain.document_forms.paper import TITLES, Paper, vat_included
 
 FORM = "postavka.document/1"
 

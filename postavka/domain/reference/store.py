@@ -21,12 +21,12 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from events.reference import BaseDelivery, Contact, Contract, Distributor, Partner, PowerOfAttorney, Product
+from postavka.domain.calendar import today
+from postavka.domain.reference.file import ReferenceFile
 from postavka.kernel.store.migration import MigrationSet, migrate
-from services.moscow import today
-from services.reference.file import ReferenceFile
 
 SCHEMA = "reference"
-MIGRATIONS = MigrationSet("services.reference", "services.reference")
+MIGRATIONS = MigrationSet("services.reference", "postavka.domain.reference")
 CURRENT_FOR_SECONDS = 1.0
 """How long `current` answers from memory before it looks at the version again: a new version is seen within this."""
 
