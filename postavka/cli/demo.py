@@ -37,9 +37,9 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url, settings
-from services.papers.counterparty import sign_received, trial_authority
-from services.papers.operator.local import LocalOperator
-from services.papers.settings import open_operator, papers_settings
+from services.documents.counterparty import sign_received, trial_authority
+from services.documents.operator.local import LocalOperator
+from services.documents.settings import open_operator, papers_settings
 from services.payments.loading import Loader
 from services.payments.sample import Order, sample_statement
 from services.shipping.settings import shipping_settings

@@ -20,12 +20,12 @@ from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
-from services.papers import catalogue, post
-from services.papers import counterparty as play
-from services.papers.catalogue import DocumentState, ListedDocument
-from services.papers.operator.local import LocalOperator
-from services.papers.projection import connect, prepare
-from services.papers.settings import open_operator, papers_settings
+from services.documents import catalogue, post
+from services.documents import counterparty as play
+from services.documents.catalogue import DocumentState, ListedDocument
+from services.documents.operator.local import LocalOperator
+from services.documents.projection import connect, prepare
+from services.documents.settings import open_operator, papers_settings
 
 documents = App(name="documents", help="Documents that were issued: acts, invoices, shipping documents (L14-L16).")
 postal = App(name="post", help="The postal queue: what to print and post, and the tracking numbers (L15).")

@@ -24,7 +24,7 @@ from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_po
 from postavka.kernel.runtime.processes import GOES_FIRST, Processes, Program
 from postavka.kernel.runtime.progress import Progress
 from postavka.kernel.settings import Settings, environment
-from services.papers.counterparty import trial_authority
+from services.documents.counterparty import trial_authority
 from services.payments.settings import payments_settings
 from services.shipping.settings import shipping_settings
 
@@ -53,8 +53,8 @@ NICENESS = {
 """Under a load that the machine can't carry, first comes what a partner waits for at a screen (a request, its
 approval); then shipping, which decides for as long as all others together and would hold up the rest; then the other
 deciders, then what is read, then the rest of what follows the log, and letters and rendering
-(`services.papers.worker`), which cost more than requests."""
-MODULES = {"web": "services.cabinet.web"}
+(`services.documents.worker`), which cost more than requests."""
+MODULES = {"web": "services.cabinet.web", "papers": "services.documents"}
 """Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
 WELL_SECONDS = 240

@@ -21,7 +21,7 @@ rebuild = App(
 READ_MODELS = {
     "cabinet": ("services.cabinet.rebuild:MODEL", "what partners and distributors see of requests"),
     "payments": ("services.payments.projection:MODEL", "the books: payments, invoices, sales, what is owed"),
-    "papers": ("services.papers.projection:MODEL", "documents, and what has become of them"),
+    "papers": ("services.documents.projection:MODEL", "documents, and what has become of them"),
     "notices": ("services.notices.anew:MODEL", "what letters and notices are made from; none is sent again"),
 }
 """Name → where it is described, what it is. All of them: what else lies in PostgreSQL is no fold of the log."""

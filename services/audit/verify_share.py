@@ -14,9 +14,9 @@ import orjson
 
 from postavka.kernel.settings import Settings, settings
 from services.audit.cut import Cut
+from services.audit.documents import check_papers
 from services.audit.folded import check_share
 from services.audit.orders import check_orders
-from services.audit.papers import check_papers
 from services.audit.reading import LOG_OF
 from services.audit.signed import check_checkpoints, known_gaps
 from services.audit.stored_and_published import StoredAndPublished

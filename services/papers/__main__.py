@@ -1,19 +1,5 @@
-"""`python -m services.papers`: follows shipping's events, and brings documents on their way beside it."""
+"""`python -m services.papers`, as it was called before the folder moved to `services.documents`."""
 
-from __future__ import annotations
+import runpy
 
-from postavka.kernel.projection.worker import main
-from postavka.kernel.settings import Settings
-from services.papers.projection import Documents
-from services.papers.worker import Worker
-
-
-def start(config: Settings) -> Documents:
-    """The projection; the dispatching thread runs beside it."""
-    documents = Documents(config)
-    Worker(config).start()
-    return documents
-
-
-if __name__ == "__main__":
-    main(start)
+runpy.run_module("services.documents", run_name="__main__", alter_sys=True)

@@ -28,7 +28,7 @@ MEASURING = (
     "services.cabinet.web.live",
     "services.notices.sender",
     "services.ops.__main__",
-    "services.papers.worker",
+    "services.documents.worker",
     "services.payments.figures",
     "services.audit.figures",
 )

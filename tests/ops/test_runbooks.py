@@ -31,7 +31,7 @@ SETTINGS = (
     ("services.cabinet.web.settings", "WebSettings"),
     ("services.notices.settings", "NoticesSettings"),
     ("services.ops.settings", "OpsSettings"),
-    ("services.papers.settings", "PapersSettings"),
+    ("services.documents.settings", "PapersSettings"),
 )
 
 

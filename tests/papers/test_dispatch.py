@@ -23,10 +23,10 @@ from events.shipping import (
 )
 from postavka.domain.document_forms.forms import PDF
 from postavka.domain.document_forms.paper import sha256
-from services.papers import catalogue, post
-from services.papers.dispatch import Dispatch
-from services.papers.operator import OperatorAway, OperatorRefuses
-from services.papers.projection import connect, prepare
+from services.documents import catalogue, post
+from services.documents.dispatch import Dispatch
+from services.documents.operator import OperatorAway, OperatorRefuses
+from services.documents.projection import connect, prepare
 from tests.papers.world import PRICE, PRODUCT, TODAY, TRACKING, Outbox, World
 from tests.services.histories import PARTNER
 

@@ -21,12 +21,12 @@ from events.registry import MESSAGES, encode
 from events.shipping import DocumentDispatched, DocumentIssued
 from postavka.domain.document_forms.paper import Paper
 from postavka.kernel.blobs.folder import FolderBlobs
-from services.papers import post
-from services.papers.counterparty import TrialAuthority, sign_received
-from services.papers.dispatch import Dispatch
-from services.papers.operator.local import LocalOperator
-from services.papers.projection import Fold, connect, prepare
-from services.papers.rendering import render
+from services.documents import post
+from services.documents.counterparty import TrialAuthority, sign_received
+from services.documents.dispatch import Dispatch
+from services.documents.operator.local import LocalOperator
+from services.documents.projection import Fold, connect, prepare
+from services.documents.rendering import render
 from services.shipping import decider
 from services.shipping.checking import check
 from services.shipping.signatures import CmsVerifier

@@ -16,7 +16,7 @@ from postavka.domain.document_forms.forms import PDF
 from postavka.domain.document_forms.paper import sha256
 from postavka.kernel.blobs import BlobsAway
 from postavka.kernel.blobs.folder import FolderBlobs
-from services.papers.rendering import render
+from services.documents.rendering import render
 from services.shipping.checking import check
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable
 from tests.services.test_signatures import NOW, ORGANISATION, VERIFIER

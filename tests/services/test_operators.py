@@ -14,10 +14,18 @@ from typing import Any
 
 import pytest
 
-from services.papers.operator import Declined, ExchangeOperator, Letter, OperatorAway, OperatorRefuses, Sent, SignedBack
-from services.papers.operator.diadoc import Diadoc
-from services.papers.operator.interface import INVOICE, TRANSFER
-from services.papers.operator.local import LocalOperator
+from services.documents.operator import (
+    Declined,
+    ExchangeOperator,
+    Letter,
+    OperatorAway,
+    OperatorRefuses,
+    Sent,
+    SignedBack,
+)
+from services.documents.operator.diadoc import Diadoc
+from services.documents.operator.interface import INVOICE, TRANSFER
+from services.documents.operator.local import LocalOperator
 from tests.services.diadoc_stub import OUR_BOX, Stub, diadoc_stub
 
 LETTER = Letter(

@@ -25,8 +25,8 @@ from events.shipping import DocumentKind
 from postavka.domain.document_forms.paper import Paper
 from postavka.domain.typesetting import Untypeset, day_in_words, initials, roubles, sum_in_words, typeset
 from postavka.kernel.blobs.folder import FolderBlobs
-from services.papers import post
-from services.papers.rendering import data_of, payment_string, render
+from services.documents import post
+from services.documents.rendering import data_of, payment_string, render
 from services.payments.exports import Ours, pdf
 from services.payments.reconcile import Account, Movement, Open, OpenKind, Party, PartyKind, Reconciliation
 from tests.services.test_document_forms import PARTNER

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 
 import pypdf
 
-from services.papers import catalogue, post
-from services.papers.catalogue import ListedDocument
-from services.papers.projection import connect
+from services.documents import catalogue, post
+from services.documents.catalogue import ListedDocument
+from services.documents.projection import connect
 from tests.system.conftest import System, wait_until
 
 THROUGH_DISTRIBUTOR = ("--partner", "lukomor", "--contact", "lukomor-1", "--distributor", "dist-north")

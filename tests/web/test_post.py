@@ -12,9 +12,9 @@ import pytest
 from events.model import Delivery
 from events.registry import encode
 from events.shipping import DocumentRendered
-from services.papers.projection import Fold, connect, prepare
-from services.papers.rendering import render
-from services.papers.task import paper
+from services.documents.projection import Fold, connect, prepare
+from services.documents.rendering import render
+from services.documents.task import paper
 from services.shipping import decider
 from tests.services.histories import PARTNER, PERMISSION, TODAY, VENDOR, approved
 from tests.services.test_shipping import NOW

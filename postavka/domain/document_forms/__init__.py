@@ -1,4 +1,5 @@
 """The exact bytes of documents (L14-L16): pure, the same on every machine and in every release.
 
-Shipping issues them and checks signatures over them; `services.papers` makes them again to store, show and send them.
+Shipping issues them and checks signatures over them; `services.documents` makes them again to store, show and send
+them.
 """

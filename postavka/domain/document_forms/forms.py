@@ -14,7 +14,7 @@ from postavka.domain.document_forms.paper import Paper
 FORMS: dict[str, Callable[[Paper], bytes]] = {canonical.FORM: canonical.content, upd.FORM: upd.seller_title}
 
 PDF = "pdf/1"
-"""The rendering for people; made by `services.papers`, not here: it takes a library, and a tenth of a second."""
+"""The rendering for people; made by `services.documents`, not here: it takes a library, and a tenth of a second."""
 
 
 def form_of(paper: Paper) -> str:

@@ -65,7 +65,7 @@ ROUTERS = (
     "services.cabinet.web.api.router",
     "services.audit.pages",
     "services.payments.pages",
-    "services.papers.pages",
+    "services.documents.pages",
     "services.notices.pages",
     "services.ops.pages",
     "services.ops.api",

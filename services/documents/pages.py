@@ -20,8 +20,8 @@ from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
 from services.cabinet.web.pages.frame import show
 from services.cabinet.web.problem import not_found
-from services.papers import post
-from services.papers.projection import connect, prepare
+from services.documents import post
+from services.documents.projection import connect, prepare
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (Entry("Почта", "/ops/post", frozenset((Role.OPS,)), 37, "stamp"),)

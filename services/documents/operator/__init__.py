@@ -3,7 +3,7 @@
 `interface` says what an operator does; `diadoc` talks to a real one, `local` keeps mailboxes in a folder.
 """
 
-from services.papers.operator.interface import (
+from services.documents.operator.interface import (
     Answer,
     Declined,
     ExchangeOperator,

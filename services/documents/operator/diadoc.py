@@ -15,7 +15,7 @@ import httpx2
 from lxml import etree
 
 from postavka.kernel.process.logs import logger
-from services.papers.operator.interface import (
+from services.documents.operator.interface import (
     TRANSFER,
     Answer,
     Declined,

@@ -13,8 +13,8 @@ from events.model import Delivery
 from events.shipping import DocumentKind, ShippingOpened
 from postavka.domain.document_forms import upd
 from postavka.domain.document_forms.paper import Paper, paper_of
-from services.papers.operator import Letter, Sent
-from services.papers.operator.interface import INVOICE, TRANSFER
+from services.documents.operator import Letter, Sent
+from services.documents.operator.interface import INVOICE, TRANSFER
 
 
 class Step(StrEnum):

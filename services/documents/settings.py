@@ -10,8 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import Settings
-from services.papers.operator.interface import ExchangeOperator
-from services.papers.seal import Seal
+from services.documents.operator.interface import ExchangeOperator
+from services.documents.seal import Seal
 
 
 class PapersSettings(BaseSettings):
@@ -46,14 +46,14 @@ def papers_settings() -> PapersSettings:
 def open_operator(config: Settings, papers: PapersSettings) -> ExchangeOperator:
     """The operator that the settings name. Raises `Trouble` if they name it by half."""
     if papers.edo_url is None:
-        from services.papers.operator.local import LocalOperator
+        from services.documents.operator.local import LocalOperator
 
         return LocalOperator(config.home / "operator")
     if papers.edo_client_id is None or papers.edo_token is None or papers.edo_box is None:
         raise Trouble(
             "POSTAVKA_EDO_URL is set: set POSTAVKA_EDO_CLIENT_ID, POSTAVKA_EDO_TOKEN, POSTAVKA_EDO_BOX as well"
         )
-    from services.papers.operator.diadoc import Diadoc
+    from services.documents.operator.diadoc import Diadoc
 
     return Diadoc(papers.edo_url, papers.edo_client_id, papers.edo_token.get_secret_value(), papers.edo_box)
 

@@ -27,8 +27,8 @@ from cryptography.x509.name import _ASN1Type
 from lxml import etree
 
 from postavka.domain.document_forms.buyer import SellerTitle, buyer_title
-from services.papers.operator.interface import TRANSFER
-from services.papers.operator.local import LocalOperator
+from services.documents.operator.interface import TRANSFER
+from services.documents.operator.local import LocalOperator
 
 INN_ORGANISATION = ObjectIdentifier("1.2.643.100.4")
 INN_PERSON = ObjectIdentifier("1.2.643.3.131.1.1")

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from services.papers.operator.interface import Answer, Declined, Letter, Sent, SignedBack
+from services.documents.operator.interface import Answer, Declined, Letter, Sent, SignedBack
 
 DOCUMENT = "document"
 """The entity of the document in every message: there is one."""

@@ -30,10 +30,10 @@ from postavka.domain.document_forms.paper import sha256
 from postavka.domain.typesetting import Untypeset
 from postavka.kernel.blobs import BlobMissing, Blobs
 from postavka.kernel.process.logs import logger
-from services.papers.operator import Declined, ExchangeOperator, OperatorAway, OperatorRefuses, Sent, SignedBack
-from services.papers.rendering import FORM, render
-from services.papers.seal import NotSealed, Seal
-from services.papers.task import Step, Task
+from services.documents.operator import Declined, ExchangeOperator, OperatorAway, OperatorRefuses, Sent, SignedBack
+from services.documents.rendering import FORM, render
+from services.documents.seal import NotSealed, Seal
+from services.documents.task import Step, Task
 
 log = logger(__name__)
 

@@ -23,7 +23,7 @@ from events.shipping import ShippingOpened
 from postavka.domain.typesetting import day_in_words, typeset, unbroken
 from postavka.kernel.blobs import Blobs
 from postavka.kernel.errors import Trouble
-from services.papers.catalogue import STEMS
+from services.documents.catalogue import STEMS
 
 TEMPLATES = Path(__file__).parent / "templates"
 INDEX = re.compile(r"\b[0-9]{6}\b")

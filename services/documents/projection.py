@@ -20,7 +20,7 @@ from postavka.kernel.store.migration import MigrationSet, migrate
 from services import accounts
 
 SCHEMA = "papers"
-MIGRATIONS = MigrationSet("services.papers", "services.papers")
+MIGRATIONS = MigrationSet("services.papers", "services.documents")
 Row = dict[str, Any]
 
 ISSUED = (
@@ -203,7 +203,7 @@ class Documents(EntriesProjection):
 
 
 MODEL = ReadModel(
-    address="services.papers.projection:MODEL",
+    address="services.documents.projection:MODEL",
     schema=SCHEMA,
     tables=dict.fromkeys((*HOW.tables, "marks", "unread"), ()),
     topics=lambda config: HOW.topics,

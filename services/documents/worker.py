@@ -28,10 +28,10 @@ from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.projection.checkpoints import read_marks
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from services.papers.dispatch import Dispatch
-from services.papers.operator import OperatorAway
-from services.papers.projection import connect
-from services.papers.settings import open_operator, open_seal, papers_settings
+from services.documents.dispatch import Dispatch
+from services.documents.operator import OperatorAway
+from services.documents.projection import connect
+from services.documents.settings import open_operator, open_seal, papers_settings
 
 log = logger(__name__)
 

@@ -1,0 +1,19 @@
+"""`python -m services.documents`: follows shipping's events, and brings documents on their way beside it."""
+
+from __future__ import annotations
+
+from postavka.kernel.projection.worker import main
+from postavka.kernel.settings import Settings
+from services.documents.projection import Documents
+from services.documents.worker import Worker
+
+
+def start(config: Settings) -> Documents:
+    """The projection; the dispatching thread runs beside it."""
+    documents = Documents(config)
+    Worker(config).start()
+    return documents
+
+
+if __name__ == "__main__":
+    main(start)
