@@ -18,7 +18,7 @@ import psycopg
 
 from bench.load import DISTRIBUTOR, PARTNER
 from postavka.kernel.settings import Settings, database_url
-from services.accounts.sample import PASSWORD
+from postavka.web.identity.sample import PASSWORD
 
 ROWS = 100_000
 TRIES = 100

@@ -17,8 +17,8 @@ from postavka.kernel.console import console, errors, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from services.accounts import passwords, tokens, users
-from services.accounts.principal import SCOPES, Principal, Role, Scope
+from postavka.web.identity import passwords, tokens, users
+from postavka.web.identity.principal import SCOPES, Principal, Role, Scope
 from services.cabinet.table import prepare
 
 user = App(name="user", help="Who may sign in to the cabinet, and as what.")

@@ -212,7 +212,7 @@ def _say_what_runs(ports: dict[str, int]) -> None:
 
 
 def _say_where_the_pages_are(port: int) -> None:
-    from services.accounts.sample import PASSWORD
+    from postavka.web.identity.sample import PASSWORD
 
     console.print(f"The cabinet: [bold]http://127.0.0.1:{port}/[/]", highlight=False)
     console.print(

@@ -42,7 +42,7 @@ from postavka.kernel.runtime.java import NoJava, find_java
 from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
 from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, pending
-from services import accounts
+from postavka.web import identity
 from services.cabinet import table as cabinet
 from services.notices import projection as notices
 
@@ -56,7 +56,7 @@ STILL_SECONDS = 3.0
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
 SCHEMAS: dict[str, MigrationSet] = {
     **dict.fromkeys(STAGES, EVENT_STORE),
-    "accounts": accounts.MIGRATIONS,
+    "accounts": identity.MIGRATIONS,
     "cabinet": cabinet.MIGRATIONS,
     "notices": notices.MIGRATIONS,
     "reference": reference.MIGRATIONS,

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 
 from postavka.domain.calendar import MOSCOW
 from postavka.kernel.settings import Settings, database_url
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.audit.as_of import Standing, as_of
 from services.audit.history import history
 from services.audit.logs import LOGS, stage_of

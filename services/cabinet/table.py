@@ -15,7 +15,7 @@ from events.topics import STAGE_TOPICS
 from postavka.kernel.projection.checkpoints import move_marks, read_marks
 from postavka.kernel.store.arrays import Texts, Uuids
 from postavka.kernel.store.migration import MigrationSet, migrate
-from services import accounts
+from postavka.web import identity
 from services.cabinet.fold import STAGES, Row
 
 __all__ = ["copy_rows", "load_rows", "move_marks", "read_marks", "write_groups"]
@@ -33,7 +33,7 @@ COLUMNS = SQL(", ").join(Identifier(stage) for stage in STAGES)
 
 def prepare(conninfo: str) -> None:
     """Bring the schema up to date, and that of the accounts before it: row-level security is defined there."""
-    migrate(conninfo, "accounts", accounts.MIGRATIONS)
+    migrate(conninfo, "accounts", identity.MIGRATIONS)
     migrate(conninfo, SCHEMA, MIGRATIONS)
 
 

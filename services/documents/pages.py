@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from postavka.domain.calendar import today
 from postavka.kernel.errors import Trouble
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry

@@ -17,7 +17,7 @@ from postavka.kernel.projection.table_projection import Entering, EntriesFold, E
 from postavka.kernel.settings import Settings
 from postavka.kernel.store import session_priority
 from postavka.kernel.store.migration import MigrationSet, migrate
-from services import accounts
+from postavka.web import identity
 
 SCHEMA = "papers"
 MIGRATIONS = MigrationSet("services.papers", "services.documents")
@@ -180,7 +180,7 @@ def connect(conninfo: str, *, readonly: bool = False) -> psycopg.Connection[Any]
 
 def prepare(conninfo: str) -> None:
     """Bring the schema up to date, and that of the accounts, whose row-level security it takes part in."""
-    migrate(conninfo, "accounts", accounts.MIGRATIONS)
+    migrate(conninfo, "accounts", identity.MIGRATIONS)
     migrate(conninfo, SCHEMA, MIGRATIONS)
 
 

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.settings import database_url
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web.access import ANYBODY, LINK, SIGNED_IN, allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry

@@ -48,7 +48,7 @@ from postavka.kernel.store.recorder import (
     RecordedEvent,
     parameters_of,
 )
-from services import accounts
+from postavka.web import identity
 from services.notices.kinds import KINDS, Party
 from services.notices.letter import NAMESPACE, Letter, write_letters
 from services.notices.recipients import recipients
@@ -524,7 +524,7 @@ INSERT_MAIL = (
 
 def prepare(conninfo: str) -> None:
     """Bring the schema up to date, and that of accounts first: its function guards the letters of tenants."""
-    migrate(conninfo, "accounts", accounts.MIGRATIONS)
+    migrate(conninfo, "accounts", identity.MIGRATIONS)
     migrate(conninfo, SCHEMA, EVENT_STORE, MIGRATIONS)
 
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
-from services.accounts.principal import Principal, Role, Scope
+from postavka.web.identity.principal import Principal, Role, Scope
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.problem import not_found, problem

@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from postavka.domain.calendar import MOSCOW
 from postavka.kernel.settings import database_url
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry

@@ -23,7 +23,7 @@ from starlette.responses import RedirectResponse, Response
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from postavka.domain import invoice_numbers
 from postavka.domain.calendar import today
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry

@@ -24,7 +24,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from postavka.kernel.settings import environment
-from services.accounts.sample import PASSWORD
+from postavka.web.identity.sample import PASSWORD
 from tests.pages.person import Person
 from tests.system.conftest import System
 

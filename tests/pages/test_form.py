@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from services.accounts.sample import PASSWORD
+from postavka.web.identity.sample import PASSWORD
 from tests.pages.conftest import Shoot, TaxService
 from tests.pages.person import Person
 from tests.pages.sending import submit

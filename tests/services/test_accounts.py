@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.accounts import passwords
-from services.accounts.principal import SCOPES, Principal, Role
+from postavka.web.identity import passwords
+from postavka.web.identity.principal import SCOPES, Principal, Role
 from services.cabinet.web import cursor
 from services.cabinet.web.access import same_origin
 from services.cabinet.web.navigation import Entry, entries_for

@@ -38,9 +38,9 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
-from services.accounts import tokens
-from services.accounts.principal import SCOPES, Principal, Role
-from services.accounts.sample import PASSWORD, make_sample_users
+from postavka.web.identity import tokens
+from postavka.web.identity.principal import SCOPES, Principal, Role
+from postavka.web.identity.sample import PASSWORD, make_sample_users
 from services.cabinet.table import prepare
 from services.cabinet.web.app import create_app
 from services.cabinet.web.database import WEB_ROLE

@@ -18,7 +18,7 @@ import pytest
 
 from events.topics import ACTIVATION_COMMANDS, DOCUMENT_COMMANDS, REQUEST_COMMANDS, confirmations_of
 from postavka.kernel.settings import Settings
-from services.accounts.principal import Scope
+from postavka.web.identity.principal import Scope
 from services.cabinet.web.app import create_app
 from services.cabinet.web.settings import WebSettings
 from tests.web.conftest import PATIENCE_SECONDS, Site, served

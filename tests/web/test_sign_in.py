@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from postavka.kernel.settings import Settings
-from services.accounts.sample import PASSWORD
+from postavka.web.identity.sample import PASSWORD
 from services.cabinet.web.app import create_app
 from services.cabinet.web.settings import WebSettings
 from tests.web.conftest import Site, served

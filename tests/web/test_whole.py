@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from postavka.kernel.settings import environment
-from services.accounts.sample import PASSWORD
+from postavka.web.identity.sample import PASSWORD
 from tests.system.conftest import System, wait_until
 from tests.web.conftest import Person
 from tests.web.test_live import stream

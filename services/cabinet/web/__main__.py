@@ -10,7 +10,7 @@ import uvicorn
 from postavka.kernel.process import liveness, tracing
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.settings import database_url, settings
-from services.accounts.sample import make_sample_users
+from postavka.web.identity.sample import make_sample_users
 from services.cabinet.table import prepare
 from services.cabinet.web.app import create_app
 from services.cabinet.web.patience import Patience

@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from postavka.kernel.process.logs import logger
-from services.accounts.principal import Principal, Role, Scope
+from postavka.web.identity.principal import Principal, Role, Scope
 from services.cabinet.web.problem import not_found, problem
 from services.cabinet.web.visitor import Visitor, visitor_of
 

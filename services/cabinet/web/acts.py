@@ -22,7 +22,7 @@ from events.commands import (
     WithdrawRequest,
 )
 from events.request import REQUEST_TYPE
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web.app_state import Web
 from services.cabinet.web.problem import FieldError, not_found, problem
 from services.cabinet.web.requests import Requests, Row

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from services.accounts.principal import Principal
+from postavka.web.identity.principal import Principal
 
 ANSWER_SECONDS = 3.0
 """A connection that does not say a word for so long is given up."""

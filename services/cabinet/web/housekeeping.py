@@ -8,8 +8,8 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from postavka.kernel.process.logs import logger
-from services.accounts import sessions
-from services.accounts.sessions import Lifetimes
+from postavka.web.identity import sessions
+from postavka.web.identity.sessions import Lifetimes
 from services.cabinet.web.database import Database
 from services.cabinet.web.idempotency import KEEP
 

@@ -18,7 +18,7 @@ from fastapi import Header, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from services.accounts.principal import Principal
+from postavka.web.identity.principal import Principal
 from services.cabinet.web.app_state import web
 from services.cabinet.web.problem import problem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Composable, Composed
 
 from events.envelope import rfc3339
 from postavka.domain.calendar import MOSCOW
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.fold import STAGES
 from services.cabinet.web import cursor
 from services.cabinet.web.database import Connection

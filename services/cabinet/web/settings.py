@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.accounts.sessions import Lifetimes
+from postavka.web.identity.sessions import Lifetimes
 
 
 class WebSettings(BaseSettings):

@@ -15,8 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.accounts import sessions, tokens
-from services.accounts.principal import Principal
+from postavka.web.identity import sessions, tokens
+from postavka.web.identity.principal import Principal
 from services.cabinet.web.database import Database
 from services.cabinet.web.settings import WebSettings
 

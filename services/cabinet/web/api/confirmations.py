@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.accounts.principal import Principal, Role, Scope
+from postavka.web.identity.principal import Principal, Role, Scope
 from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
 from services.cabinet.web.api.models import Accepted, Answer, AnswerResult, AnswerResults, Answers, RequestPage

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from postavka.kernel.blobs import BlobMissing, BlobsAway
-from services.accounts.principal import Principal, Role, Scope
+from postavka.web.identity.principal import Principal, Role, Scope
 from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
 from services.cabinet.web.api.models import Accepted, DocumentList, Refusal, Signature, documents_of

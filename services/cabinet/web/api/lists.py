@@ -11,7 +11,7 @@ from events.checks import is_inn
 from postavka.domain.reference.store import Snapshot, current
 from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import logger
-from services.accounts.principal import Principal, Role, Scope
+from postavka.web.identity.principal import Principal, Role, Scope
 from services.cabinet.web.access import allowed
 from services.cabinet.web.api.models import (
     BaseDeliveries,

@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.accounts.principal import Principal
+from postavka.web.identity.principal import Principal
 from services.cabinet.web.access import ANYBODY
 from services.cabinet.web.api.models import Me
 from services.cabinet.web.api.requests import READER

@@ -7,7 +7,7 @@ from uuid import uuid4, uuid5
 
 from fastapi import APIRouter, Request
 
-from services.accounts.principal import Principal
+from postavka.web.identity.principal import Principal
 from services.cabinet.web import acts
 from services.cabinet.web.access import ANYBODY
 from services.cabinet.web.api.models import ActivationResult, PublicActivation

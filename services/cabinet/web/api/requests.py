@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response, StreamingResponse
 
-from services.accounts.principal import Principal, Role, Scope
+from postavka.web.identity.principal import Principal, Role, Scope
 from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
 from services.cabinet.web.api.models import (

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.process.logs import logger
-from services.accounts import passwords, sessions, tokens, users
-from services.accounts.principal import SCOPES, Principal, Role, Scope
+from postavka.web.identity import passwords, sessions, tokens, users
+from postavka.web.identity.principal import SCOPES, Principal, Role, Scope
 from services.cabinet.web.access import SIGNED_IN, allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.pages.frame import show

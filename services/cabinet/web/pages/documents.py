@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.accounts.principal import Principal
+from postavka.web.identity.principal import Principal
 from services.cabinet.web.access import SIGNED_IN
 from services.cabinet.web.acts import find
 from services.cabinet.web.api.documents import DocumentId, download

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from postavka.domain.reference.store import Snapshot
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.pages.frame import reference

@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.responses import HTMLResponse
 
 from postavka.domain.reference.store import Snapshot, current
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web.app_state import web
 from services.cabinet.web.rendering import page
 

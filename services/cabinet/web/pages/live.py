@@ -11,8 +11,8 @@ import orjson
 from fastapi import APIRouter, Header, Request
 from starlette.responses import StreamingResponse
 
-from services.accounts.principal import Principal
-from services.accounts.standing import still_good
+from postavka.web.identity.principal import Principal
+from postavka.web.identity.standing import still_good
 from services.cabinet.web.access import SIGNED_IN
 from services.cabinet.web.app_state import Web, web
 from services.cabinet.web.live import LOOK_SECONDS

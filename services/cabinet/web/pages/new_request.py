@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from postavka.domain.reference.store import Snapshot
 from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import logger
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.process.logs import logger
-from services.accounts import users
-from services.accounts.principal import Principal
+from postavka.web.identity import users
+from postavka.web.identity.principal import Principal
 from services.cabinet.web.access import ANYBODY
 from services.cabinet.web.app_state import web
 from services.cabinet.web.openid import NotVouched, Started

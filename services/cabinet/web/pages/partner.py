@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web import acts
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web

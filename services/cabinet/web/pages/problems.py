@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.accounts.principal import Principal
+from postavka.web.identity.principal import Principal
 from services.cabinet.web.access import ANYBODY
 from services.cabinet.web.problem import CODES, EXPLANATIONS
 from services.cabinet.web.rendering import page

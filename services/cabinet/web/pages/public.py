@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from events.checks import is_registration_number
-from services.accounts.principal import Principal
+from postavka.web.identity.principal import Principal
 from services.cabinet.web import acts
 from services.cabinet.web.access import ANYBODY
 from services.cabinet.web.app_state import web

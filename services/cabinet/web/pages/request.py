@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
-from services.accounts.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web import acts
 from services.cabinet.web.access import SIGNED_IN, allowed
 from services.cabinet.web.app_state import web

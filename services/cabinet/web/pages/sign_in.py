@@ -9,8 +9,8 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.process.logs import logger
-from services.accounts import passwords, sessions, users
-from services.accounts.principal import Principal, Role
+from postavka.web.identity import passwords, sessions, users
+from postavka.web.identity.principal import Principal, Role
 from services.cabinet.web.access import ANYBODY
 from services.cabinet.web.app_state import Web, web
 from services.cabinet.web.pages.frame import show

@@ -5,4 +5,4 @@ Everything here takes an `AsyncConnection`; which one, and when, is the web appl
 
 from postavka.kernel.store.migration import MigrationSet
 
-MIGRATIONS = MigrationSet("services.accounts", "services.accounts")
+MIGRATIONS = MigrationSet("services.accounts", "postavka.web.identity")

@@ -14,8 +14,8 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed
 
 from postavka.kernel.errors import Trouble
-from services.accounts import passwords
-from services.accounts.principal import SCOPES, Principal, Role
+from postavka.web.identity import passwords
+from postavka.web.identity.principal import SCOPES, Principal, Role
 
 Connection = psycopg.AsyncConnection[Any]
 LOGIN = re.compile(r"[a-z0-9._@+-]{1,100}")

@@ -6,8 +6,8 @@ from typing import Any
 
 import psycopg
 
-from services.accounts.principal import Principal
-from services.accounts.sessions import Lifetimes
+from postavka.web.identity.principal import Principal
+from postavka.web.identity.sessions import Lifetimes
 
 
 async def still_good(connection: psycopg.AsyncConnection[Any], principal: Principal, lifetimes: Lifetimes) -> bool:

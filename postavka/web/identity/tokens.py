@@ -19,8 +19,8 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.sql import SQL
 
-from services.accounts.principal import SCOPES, Principal, Role, Scope
-from services.accounts.sessions import digest
+from postavka.web.identity.principal import SCOPES, Principal, Role, Scope
+from postavka.web.identity.sessions import digest
 
 Connection = psycopg.AsyncConnection[Any]
 PREFIX = "pst_"

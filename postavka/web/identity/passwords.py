@@ -68,5 +68,5 @@ def _nobodys() -> str:
 
 @cache
 def _common() -> frozenset[str]:
-    text = (files("services.accounts") / "common-passwords.txt").read_text("utf-8")
+    text = (files("postavka.web.identity") / "common-passwords.txt").read_text("utf-8")
     return frozenset(line.casefold() for line in text.splitlines() if line and not line.startswith("#"))

@@ -17,7 +17,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row, dict_row
 
-from services.accounts.users import User
+from postavka.web.identity.users import User
 
 Connection = psycopg.AsyncConnection[Any]
 FORMER_SECONDS = 60

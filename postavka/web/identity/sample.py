@@ -8,8 +8,8 @@ from __future__ import annotations
 import psycopg
 
 from postavka.domain.reference.store import snapshot
-from services.accounts import users
-from services.accounts.principal import Role
+from postavka.web.identity import users
+from postavka.web.identity.principal import Role
 
 PASSWORD = "postavka-demo"  # noqa: S105  (of the sample users, printed by the demo)
 
