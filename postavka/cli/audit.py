@@ -20,7 +20,7 @@ from postavka.cli.events import COLOURS, MOSCOW, parse_since
 from postavka.kernel.console import console, errors, print_json, print_line, table
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
-from services.cabinet.web.view.words import stage_of
+from services.cabinet.view.words import stage_of
 
 SHOWN = 50
 """Rows of a table of findings; --json has all."""

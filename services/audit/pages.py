@@ -25,12 +25,12 @@ from services.audit.page import drawing, render_history
 from services.audit.reading import reading
 from services.audit.store import SCHEMA, newest_checkpoint, unsigned
 from services.audit.words import LANES
+from services.cabinet.view.words import stage_of as stage_shown
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
 from services.cabinet.web.pages.frame import ROLES, show
 from services.cabinet.web.problem import not_found
-from services.cabinet.web.view.words import stage_of as stage_shown
 
 router = APIRouter(prefix="/audit", include_in_schema=False)
 AUDITOR = frozenset((Role.AUDITOR,))

@@ -8,6 +8,8 @@ import pytest
 
 from postavka.web.identity import passwords
 from postavka.web.identity.principal import SCOPES, Principal, Role
+from services.cabinet.requests import words
+from services.cabinet.timeline import timeline
 from services.cabinet.web import cursor
 from services.cabinet.web.access import same_origin
 from services.cabinet.web.navigation import Entry, entries_for
@@ -15,8 +17,6 @@ from services.cabinet.web.openid import Started
 from services.cabinet.web.pages.account import browser
 from services.cabinet.web.pages.return_to import bounded, carried_in, own_path
 from services.cabinet.web.rendering import day, moscow, number, plural, roubles
-from services.cabinet.web.requests import words
-from services.cabinet.web.timeline import timeline
 
 NBSP = "\N{NO-BREAK SPACE}"
 

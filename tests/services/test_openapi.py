@@ -8,7 +8,7 @@ from typing import Any
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from services.cabinet.web.api import openapi
+from services.cabinet.api import openapi
 from services.cabinet.web.problem import CODES, EXPLANATIONS, MEDIA_TYPE
 
 DOCUMENT: dict[str, Any] = openapi.document()
@@ -20,7 +20,7 @@ OPERATIONS = [
 
 
 def test_the_committed_file_is_what_the_code_gives():
-    """After a change: `python -m services.cabinet.web.api.openapi`."""
+    """After a change: `python -m services.cabinet.api.openapi`."""
     assert openapi.FILE.read_text("utf-8") == openapi.text()
 
 

@@ -420,7 +420,7 @@ def test_documents_are_listed_downloaded_and_returned(site: Site, partner: Any, 
 
 
 def test_a_workbook_that_had_to_end_says_so(site: Site, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("services.cabinet.web.pages.export.MOST_ROWS", 2)
+    monkeypatch.setattr("services.cabinet.pages.export.MOST_ROWS", 2)
     site.write(*(Story("tihaya-gavan").submitted() for _ in range(3)))
     sheet = openpyxl.load_workbook(io.BytesIO(site.person("tihaya-gavan").get("/requests/export.xlsx").content)).active
     assert sheet is not None

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from services.cabinet.pages.export import _csv_cell
 from services.cabinet.web.guard import CONTENT_SECURITY_POLICY
-from services.cabinet.web.pages.export import _csv_cell
 from tests.web.conftest import Site
 from tests.web.matrix import MATRIX
 from tests.web.stories import Story

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from postavka.web.identity.principal import Principal
+from services.cabinet.api.models import Me
+from services.cabinet.api.requests import READER
 from services.cabinet.web.access import ANYBODY
-from services.cabinet.web.api.models import Me
-from services.cabinet.web.api.requests import READER
 
 router = APIRouter(tags=["meta"])
 
@@ -31,7 +31,7 @@ async def who_am_i(principal: Annotated[Principal, READER]) -> Me:
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request, visitor: Annotated[Principal | None, ANYBODY]) -> Response:
     """This API as OpenAPI 3.1."""
-    from services.cabinet.web.api.openapi import document
+    from services.cabinet.api.openapi import document
 
     headers = {"Cache-Control": "public, max-age=300"}
     return Response(orjson.dumps(document()), media_type="application/json", headers=headers)

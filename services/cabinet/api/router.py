@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.cabinet.web.api import confirmations, documents, lists, meta, public, requests
+from services.cabinet.api import confirmations, documents, lists, meta, public, requests
 
 router = APIRouter(prefix="/api/v1")
 for part in (meta, requests, confirmations, documents, lists, public):

@@ -1,6 +1,6 @@
 """The description of the API, OpenAPI 3.1: made from the routes, committed as a file, served as it is.
 
-`python -m services.cabinet.web.api.openapi` writes the file anew; a test compares.
+`python -m services.cabinet.api.openapi` writes the file anew; a test compares.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import orjson
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from services.cabinet.api.router import router
 from services.cabinet.web.access import gate_of
-from services.cabinet.web.api.router import router
 from services.cabinet.web.problem import CODES, MEDIA_TYPE, ProblemBody
 
 FILE = Path(__file__).parent / "openapi.json"

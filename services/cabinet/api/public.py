@@ -8,9 +8,9 @@ from uuid import uuid4, uuid5
 from fastapi import APIRouter, Request
 
 from postavka.web.identity.principal import Principal
-from services.cabinet.web import acts
+from services.cabinet import acts
+from services.cabinet.api.models import ActivationResult, PublicActivation
 from services.cabinet.web.access import ANYBODY
-from services.cabinet.web.api.models import ActivationResult, PublicActivation
 from services.cabinet.web.app_state import web
 from services.cabinet.web.idempotency import NAMESPACE, IdempotencyKey, key_of
 from services.cabinet.web.visitor import visitor_of

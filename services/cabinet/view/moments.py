@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.cabinet.web.timeline import Moment
+from services.cabinet.timeline import Moment
 
 _LOOKS: Mapping[str, tuple[str, str]] = {
     "submitted": ("send", "info"),

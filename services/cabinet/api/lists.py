@@ -12,8 +12,7 @@ from postavka.domain.reference.store import Snapshot, current
 from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import logger
 from postavka.web.identity.principal import Principal, Role, Scope
-from services.cabinet.web.access import allowed
-from services.cabinet.web.api.models import (
+from services.cabinet.api.models import (
     BaseDeliveries,
     BaseDelivery,
     BranchOut,
@@ -26,7 +25,8 @@ from services.cabinet.web.api.models import (
     Product,
     Products,
 )
-from services.cabinet.web.api.requests import READER
+from services.cabinet.api.requests import READER
+from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import Web, web
 from services.cabinet.web.problem import FieldError, problem
 

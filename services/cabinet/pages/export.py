@@ -16,14 +16,14 @@ from starlette.responses import Response, StreamingResponse
 
 from postavka.domain.reference.store import Snapshot
 from postavka.web.identity.principal import Principal, Role
+from services.cabinet.pages.partner import wanted
+from services.cabinet.requests import LARGEST_PAGE, Filter, Requests
+from services.cabinet.view.lines import line
+from services.cabinet.view.lists import GROUPS, SOLD_GROUPS, Filters
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
+from services.cabinet.web.formats import moscow
 from services.cabinet.web.pages.frame import reference
-from services.cabinet.web.pages.partner import wanted
-from services.cabinet.web.requests import LARGEST_PAGE, Filter, Requests
-from services.cabinet.web.view.formats import moscow
-from services.cabinet.web.view.lines import line
-from services.cabinet.web.view.lists import GROUPS, SOLD_GROUPS, Filters
 
 router = APIRouter(include_in_schema=False)
 MOST_ROWS = 100_000

@@ -17,18 +17,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.web.identity.principal import Principal, Role
-from services.cabinet.web import acts
+from services.cabinet import acts
+from services.cabinet.pages.partner import places
+from services.cabinet.requests import Filter, Requests, Row
+from services.cabinet.view.documents import papers
+from services.cabinet.view.lines import line
+from services.cabinet.view.lists import Filters, Tab
+from services.cabinet.view.now import Reader
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
 from services.cabinet.web.pages.frame import reference, show
-from services.cabinet.web.pages.partner import places
 from services.cabinet.web.pages.return_to import own_path
-from services.cabinet.web.requests import Filter, Requests, Row
-from services.cabinet.web.view.lines import line
-from services.cabinet.web.view.lists import Filters, Tab
-from services.cabinet.web.view.now import Reader
-from services.cabinet.web.view.papers import papers
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (

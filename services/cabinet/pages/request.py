@@ -14,22 +14,22 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
 from postavka.web.identity.principal import Principal, Role
-from services.cabinet.web import acts
+from services.cabinet import acts
+from services.cabinet.pages.sent import is_just_sent
+from services.cabinet.pages.too_late import unless_too_late
+from services.cabinet.requests import Requests, Row
+from services.cabinet.view.documents import Paper, papers
+from services.cabinet.view.form import is_request_id
+from services.cabinet.view.lines import facts
+from services.cabinet.view.moments import story
+from services.cabinet.view.now import Reader, now
+from services.cabinet.view.steps import way
+from services.cabinet.view.words import stage_of
 from services.cabinet.web.access import SIGNED_IN, allowed
 from services.cabinet.web.app_state import web
+from services.cabinet.web.formats import short
 from services.cabinet.web.pages.frame import reference, show
-from services.cabinet.web.pages.sent import is_just_sent
-from services.cabinet.web.pages.too_late import unless_too_late
 from services.cabinet.web.problem import not_found, problem
-from services.cabinet.web.requests import Requests, Row
-from services.cabinet.web.view.form import is_request_id
-from services.cabinet.web.view.formats import short
-from services.cabinet.web.view.lines import facts
-from services.cabinet.web.view.now import Reader, now
-from services.cabinet.web.view.papers import Paper, papers
-from services.cabinet.web.view.story import story
-from services.cabinet.web.view.way import way
-from services.cabinet.web.view.words import stage_of
 
 router = APIRouter(include_in_schema=False)
 READERS = {Role.PARTNER: Reader.PARTNER, Role.DISTRIBUTOR: Reader.DISTRIBUTOR}

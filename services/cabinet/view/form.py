@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from events.checks import ORGANISATION_INN, PERSON_INN, is_inn, is_kpp, is_registration_number
 from events.request import REQUEST_TYPE
 from postavka.domain.reference.store import Snapshot
-from services.cabinet.web.view.words import product_name
+from services.cabinet.view.words import product_name
 
 LABELS = {
     "contact_id": "Контакт. лицо",

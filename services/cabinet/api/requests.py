@@ -13,9 +13,8 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response, StreamingResponse
 
 from postavka.web.identity.principal import Principal, Role, Scope
-from services.cabinet.web import acts
-from services.cabinet.web.access import allowed
-from services.cabinet.web.api.models import (
+from services.cabinet import acts
+from services.cabinet.api.models import (
     Accepted,
     AcceptedActivation,
     NewRequest,
@@ -26,10 +25,11 @@ from services.cabinet.web.api.models import (
     Withdrawal,
     moment_out,
 )
+from services.cabinet.pages.live import stream
+from services.cabinet.requests import SOLD, Filter, Page, Requests, Status
+from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.idempotency import IdempotencyKey, id_from, key_of, once
-from services.cabinet.web.pages.live import stream
-from services.cabinet.web.requests import SOLD, Filter, Page, Requests, Status
 
 router = APIRouter(tags=["requests"])
 

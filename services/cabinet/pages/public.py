@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from events.checks import is_registration_number
 from postavka.web.identity.principal import Principal
-from services.cabinet.web import acts
+from services.cabinet import acts
+from services.cabinet.view.form import is_request_id
 from services.cabinet.web.access import ANYBODY
 from services.cabinet.web.app_state import web
 from services.cabinet.web.pages.frame import show
 from services.cabinet.web.problem import Problem
 from services.cabinet.web.rendering import page
-from services.cabinet.web.view.form import is_request_id
 from services.cabinet.web.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False)

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.cabinet.web.requests import Row, Status
-from services.cabinet.web.timeline import DOCUMENTS, Group
+from services.cabinet.requests import Row, Status
+from services.cabinet.timeline import DOCUMENTS, Group
 
 # As in events.model: no control characters in an id, no NUL in a text.
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]

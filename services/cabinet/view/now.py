@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from services.cabinet.fold import Row, status
-from services.cabinet.web.view.formats import day, money
-from services.cabinet.web.view.words import Stage, stage_of
+from services.cabinet.view.words import Stage, stage_of
+from services.cabinet.web.formats import day, money
 
 
 class Reader(StrEnum):

@@ -10,16 +10,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.web.identity.principal import Principal, Role
-from services.cabinet.web import acts
+from services.cabinet import acts
+from services.cabinet.pages.too_late import unless_too_late
+from services.cabinet.requests import Filter, Page, Requests
+from services.cabinet.view.form import is_request_id
+from services.cabinet.view.lines import line
+from services.cabinet.view.lists import GROUPS, SOLD_GROUPS, Filters, stages_of, tabs
 from services.cabinet.web.access import allowed
 from services.cabinet.web.app_state import web
 from services.cabinet.web.navigation import Entry
 from services.cabinet.web.pages.frame import reference, show
-from services.cabinet.web.pages.too_late import unless_too_late
-from services.cabinet.web.requests import Filter, Page, Requests
-from services.cabinet.web.view.form import is_request_id
-from services.cabinet.web.view.lines import line
-from services.cabinet.web.view.lists import GROUPS, SOLD_GROUPS, Filters, stages_of, tabs
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (

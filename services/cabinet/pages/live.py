@@ -13,11 +13,11 @@ from starlette.responses import StreamingResponse
 
 from postavka.web.identity.principal import Principal
 from postavka.web.identity.standing import still_good
+from services.cabinet.requests import Requests, Row
 from services.cabinet.web.access import SIGNED_IN
 from services.cabinet.web.app_state import Web, web
 from services.cabinet.web.live import LOOK_SECONDS
 from services.cabinet.web.problem import not_found
-from services.cabinet.web.requests import Requests, Row
 from services.cabinet.web.throttle import TooMany
 
 router = APIRouter(include_in_schema=False)

@@ -12,15 +12,15 @@ from starlette.responses import Response
 
 from postavka.kernel.blobs import BlobMissing, BlobsAway
 from postavka.web.identity.principal import Principal, Role, Scope
-from services.cabinet.web import acts
+from services.cabinet import acts
+from services.cabinet.api.models import Accepted, DocumentList, Refusal, Signature, documents_of
+from services.cabinet.api.requests import READER, tenant_of
+from services.cabinet.requests import Row
+from services.cabinet.timeline import DOCUMENTS
 from services.cabinet.web.access import allowed
-from services.cabinet.web.api.models import Accepted, DocumentList, Refusal, Signature, documents_of
-from services.cabinet.web.api.requests import READER, tenant_of
 from services.cabinet.web.app_state import Web, web
 from services.cabinet.web.idempotency import IdempotencyKey, id_from, once
 from services.cabinet.web.problem import not_found, problem
-from services.cabinet.web.requests import Row
-from services.cabinet.web.timeline import DOCUMENTS
 
 router = APIRouter(tags=["documents"])
 MEDIA_TYPES = {"pdf": "application/pdf", "xml": "application/xml", "json": "application/json"}

@@ -20,11 +20,11 @@ from events.envelope import rfc3339
 from postavka.domain.calendar import MOSCOW
 from postavka.web.identity.principal import Principal, Role
 from services.cabinet.fold import STAGES
+from services.cabinet.timeline import Group, Moment, timeline
+from services.cabinet.view import words as said
 from services.cabinet.web import cursor
 from services.cabinet.web.database import Connection
 from services.cabinet.web.personal import reveal
-from services.cabinet.web.timeline import Group, Moment, timeline
-from services.cabinet.web.view import words as said
 
 SOLD = tuple(sorted(said.SOLD))
 MOST_WORDS = 6

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from postavka.domain.tax_register import Company, Kind, Standing
-from services.cabinet.web.view.form import Typed
-from services.cabinet.web.view.words import STANDINGS
+from services.cabinet.view.form import Typed
+from services.cabinet.view.words import STANDINGS
 
 _GONE = "Проверьте ИНН: заявку отправить можно, но подписать документы и активировать сервис будет некому."
 _WARNINGS = {
