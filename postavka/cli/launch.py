@@ -54,7 +54,7 @@ NICENESS = {
 approval); then shipping, which decides for as long as all others together and would hold up the rest; then the other
 deciders, then what is read, then the rest of what follows the log, and letters and rendering
 (`services.documents.worker`), which cost more than requests."""
-MODULES = {"web": "services.cabinet.web", "papers": "services.documents"}
+MODULES = {"web": "postavka.web", "papers": "services.documents"}
 """Of services whose module has another name."""
 SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
 WELL_SECONDS = 240

@@ -19,8 +19,8 @@ from psycopg.rows import class_row
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postavka.kernel.store.migration import migrate
+from postavka.web.database import Database
 from services.audit.store import MIGRATIONS, SCHEMA
-from services.cabinet.web.database import Database
 
 NAMES_A_REQUEST = re.compile(r"/requests/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/|$)")
 LONGEST = 300

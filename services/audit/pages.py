@@ -16,7 +16,12 @@ from starlette.responses import HTMLResponse, Response
 
 from postavka.domain.calendar import MOSCOW
 from postavka.kernel.settings import Settings, database_url
+from postavka.web.authorization import allowed
+from postavka.web.frame import ROLES, show
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.navigation import Entry
+from postavka.web.problem import not_found
+from postavka.web.state import web
 from services.audit.as_of import Standing, as_of
 from services.audit.history import history
 from services.audit.logs import LOGS, stage_of
@@ -26,11 +31,6 @@ from services.audit.reading import reading
 from services.audit.store import SCHEMA, newest_checkpoint, unsigned
 from services.audit.words import LANES
 from services.cabinet.view.words import stage_of as stage_shown
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.navigation import Entry
-from services.cabinet.web.pages.frame import ROLES, show
-from services.cabinet.web.problem import not_found
 
 router = APIRouter(prefix="/audit", include_in_schema=False)
 AUDITOR = frozenset((Role.AUDITOR,))

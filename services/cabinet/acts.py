@@ -23,9 +23,9 @@ from events.commands import (
 )
 from events.request import REQUEST_TYPE
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.problem import FieldError, not_found, problem
+from postavka.web.state import Web
 from services.cabinet.requests import Requests, Row
-from services.cabinet.web.app_state import Web
-from services.cabinet.web.problem import FieldError, not_found, problem
 
 SOON_SECONDS = 3.0
 """How long a reader waits for a request that it has just sent."""

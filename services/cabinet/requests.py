@@ -18,13 +18,13 @@ from psycopg.sql import SQL, Composable, Composed
 
 from events.envelope import rfc3339
 from postavka.domain.calendar import MOSCOW
+from postavka.web import cursor
+from postavka.web.database import Connection
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.personal import reveal
 from services.cabinet.fold import STAGES
 from services.cabinet.timeline import Group, Moment, timeline
 from services.cabinet.view import words as said
-from services.cabinet.web import cursor
-from services.cabinet.web.database import Connection
-from services.cabinet.web.personal import reveal
 
 SOLD = tuple(sorted(said.SOLD))
 MOST_WORDS = 6

@@ -13,13 +13,13 @@ from psycopg.rows import dict_row
 from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.settings import database_url
+from postavka.web.authorization import ANYBODY, LINK, SIGNED_IN, allowed
+from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
-from services.cabinet.web.access import ANYBODY, LINK, SIGNED_IN, allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.navigation import Entry
-from services.cabinet.web.pages.frame import show
-from services.cabinet.web.problem import not_found
-from services.cabinet.web.rendering import page
+from postavka.web.navigation import Entry
+from postavka.web.problem import not_found
+from postavka.web.rendering import page
+from postavka.web.state import web
 from services.notices.kinds import KINDS, Kind
 from services.notices.letter import signature
 from services.notices.projection import letters_secret

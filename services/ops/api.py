@@ -14,10 +14,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
+from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role, Scope
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.problem import not_found, problem
+from postavka.web.problem import not_found, problem
+from postavka.web.state import web
 from services.ops import history, letters, reminders, waiting
 from services.ops.feed import Filter
 from services.ops.pages import done, looked_up, probe_of

@@ -17,14 +17,14 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from postavka.domain.calendar import MOSCOW
 from postavka.kernel.settings import database_url
+from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.navigation import Entry
+from postavka.web.problem import not_found
+from postavka.web.rendering import page
+from postavka.web.state import web
 from services.cabinet.requests import Filter as ListFilter
 from services.cabinet.requests import Requests
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.navigation import Entry
-from services.cabinet.web.problem import not_found
-from services.cabinet.web.rendering import page
 from services.ops import history, letters, reminders, waiting
 from services.ops.feed import TOPICS, Feed, Filter
 from services.ops.request import look_at

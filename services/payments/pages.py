@@ -23,12 +23,12 @@ from starlette.responses import RedirectResponse, Response
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from postavka.domain import invoice_numbers
 from postavka.domain.calendar import today
+from postavka.web.authorization import allowed
+from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.navigation import Entry
-from services.cabinet.web.pages.frame import show
-from services.cabinet.web.problem import not_found
+from postavka.web.navigation import Entry
+from postavka.web.problem import not_found
+from postavka.web.state import web
 from services.payments import queue
 from services.payments.loading import Loader, Report
 from services.payments.projection import prepare

@@ -23,7 +23,7 @@ from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import EventRecorder
-from services.cabinet.web.database import Database
+from postavka.web.database import Database
 from services.desk.__main__ import _watch
 from tests.faults.proxy import Proxy
 from tests.system.conftest import wait_until

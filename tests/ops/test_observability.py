@@ -24,8 +24,8 @@ TESTS = sorted(FOLDER.glob("alerts*_test.yml"))
 NAME = re.compile(r"\bpostavka_[a-z_]+")
 MEASURING = (
     "postavka.kernel.process.metrics",
-    "services.cabinet.web.guard",
-    "services.cabinet.web.live",
+    "postavka.web.guard",
+    "postavka.web.live",
     "services.notices.sender",
     "services.ops.__main__",
     "services.documents.worker",

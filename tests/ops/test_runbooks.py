@@ -28,7 +28,7 @@ SOME = {
 SETTINGS = (
     ("postavka.kernel.settings", "Settings"),
     ("services.audit.settings", "AuditSettings"),
-    ("services.cabinet.web.settings", "WebSettings"),
+    ("postavka.web.settings", "WebSettings"),
     ("services.notices.settings", "NoticesSettings"),
     ("services.ops.settings", "OpsSettings"),
     ("services.documents.settings", "PapersSettings"),

@@ -6,17 +6,17 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from postavka.web import cursor
+from postavka.web.authorization import same_origin
 from postavka.web.identity import passwords
 from postavka.web.identity.principal import SCOPES, Principal, Role
+from postavka.web.navigation import Entry, entries_for
+from postavka.web.pages.account import browser
+from postavka.web.rendering import day, moscow, number, plural, roubles
+from postavka.web.sign_in.openid import Started
+from postavka.web.sign_in.return_to import bounded, carried_in, own_path
 from services.cabinet.requests import words
 from services.cabinet.timeline import timeline
-from services.cabinet.web import cursor
-from services.cabinet.web.access import same_origin
-from services.cabinet.web.navigation import Entry, entries_for
-from services.cabinet.web.openid import Started
-from services.cabinet.web.pages.account import browser
-from services.cabinet.web.pages.return_to import bounded, carried_in, own_path
-from services.cabinet.web.rendering import day, moscow, number, plural, roubles
 
 NBSP = "\N{NO-BREAK SPACE}"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from postavka.web.problem import CODES, EXPLANATIONS, MEDIA_TYPE
 from services.cabinet.api import openapi
-from services.cabinet.web.problem import CODES, EXPLANATIONS, MEDIA_TYPE
 
 DOCUMENT: dict[str, Any] = openapi.document()
 OPERATIONS = [

@@ -18,13 +18,13 @@ from events.model import Unacceptable
 from events.request import PROCEDURE, RequestSubmitted
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import Snapshot, _entries_of, _snapshot_of
+from postavka.web import formats
 from services.approval import decider as approval
 from services.cabinet.fold import Row, status
 from services.cabinet.view.form import Choices, Typed, choices, inn_problem, is_request_id, mistakes
 from services.cabinet.view.now import Act, Reader, now
 from services.cabinet.view.steps import way
 from services.cabinet.view.words import STAGES, WITHDRAWABLE, period, product_name, stage_of
-from services.cabinet.web import formats
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "reference" / "sample.toml"
 PARTNER = "lukomor"

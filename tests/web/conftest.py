@@ -38,13 +38,13 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
+from postavka.web.application import create_app
+from postavka.web.database import WEB_ROLE
 from postavka.web.identity import tokens
 from postavka.web.identity.principal import SCOPES, Principal, Role
 from postavka.web.identity.sample import PASSWORD, make_sample_users
+from postavka.web.settings import WebSettings
 from services.cabinet.table import prepare
-from services.cabinet.web.app import create_app
-from services.cabinet.web.database import WEB_ROLE
-from services.cabinet.web.settings import WebSettings
 from tests.web.stories import Story, write
 
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')

@@ -18,9 +18,9 @@ import pytest
 
 from events.topics import ACTIVATION_COMMANDS, DOCUMENT_COMMANDS, REQUEST_COMMANDS, confirmations_of
 from postavka.kernel.settings import Settings
+from postavka.web.application import create_app
 from postavka.web.identity.principal import Scope
-from services.cabinet.web.app import create_app
-from services.cabinet.web.settings import WebSettings
+from postavka.web.settings import WebSettings
 from tests.web.conftest import PATIENCE_SECONDS, Site, served
 from tests.web.stories import BEGIN, Story
 

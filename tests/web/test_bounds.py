@@ -13,9 +13,9 @@ import pytest
 import uvicorn
 
 from postavka.kernel.settings import Settings
-from services.cabinet.web.app import create_app
-from services.cabinet.web.patience import Patience
-from services.cabinet.web.settings import WebSettings
+from postavka.web.application import create_app
+from postavka.web.patience import Patience
+from postavka.web.settings import WebSettings
 from tests.web.conftest import PATIENCE_SECONDS, Site, served
 
 FORM = (

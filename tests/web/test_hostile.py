@@ -9,8 +9,8 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from postavka.web.guard import CONTENT_SECURITY_POLICY
 from services.cabinet.pages.export import _csv_cell
-from services.cabinet.web.guard import CONTENT_SECURITY_POLICY
 from tests.web.conftest import Site
 from tests.web.matrix import MATRIX
 from tests.web.stories import Story

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from postavka.kernel.settings import Settings
-from services.cabinet.web.app import create_app
-from services.cabinet.web.settings import WebSettings
+from postavka.web.application import create_app
+from postavka.web.settings import WebSettings
 from tests.web.conftest import Site, served
 from tests.web.stories import Story
 

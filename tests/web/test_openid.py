@@ -21,8 +21,8 @@ from joserfc.jwk import RSAKey
 from oidc_provider_mock import User, run_server_in_thread
 
 from postavka.kernel.settings import Settings
-from services.cabinet.web.app import create_app
-from services.cabinet.web.settings import WebSettings
+from postavka.web.application import create_app
+from postavka.web.settings import WebSettings
 from tests.web.conftest import Person, Site, served
 
 CLIENT = "postavka"

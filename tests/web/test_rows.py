@@ -10,7 +10,7 @@ import pytest
 from psycopg.sql import SQL
 
 from postavka.kernel.projection.blue_green import Staging
-from services.cabinet.web.database import WEB_ROLE
+from postavka.web.database import WEB_ROLE
 from tests.web.conftest import Site
 from tests.web.stories import Story
 

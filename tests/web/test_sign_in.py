@@ -13,9 +13,9 @@ import httpx2
 import pytest
 
 from postavka.kernel.settings import Settings
+from postavka.web.application import create_app
 from postavka.web.identity.sample import PASSWORD
-from services.cabinet.web.app import create_app
-from services.cabinet.web.settings import WebSettings
+from postavka.web.settings import WebSettings
 from tests.web.conftest import Site, served
 
 WRONG = "Неверный логин или пароль."

@@ -15,8 +15,8 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from events.request import REQUEST_TYPE
-from services.cabinet.web.access import check_routes
-from services.cabinet.web.app import OWN
+from postavka.web.application import OWN
+from postavka.web.authorization import check_routes
 from tests.web.conftest import Person, Site
 from tests.web.matrix import MATRIX, Case
 from tests.web.stories import Story

@@ -8,15 +8,15 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from postavka.web.authorization import allowed
+from postavka.web.idempotency import IdempotencyKey, id_from, once
 from postavka.web.identity.principal import Principal, Role, Scope
+from postavka.web.problem import not_found, problem
+from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.api.models import Accepted, Answer, AnswerResult, AnswerResults, Answers, RequestPage
 from services.cabinet.api.requests import After, Size, page_out
 from services.cabinet.requests import Requests
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.idempotency import IdempotencyKey, id_from, once
-from services.cabinet.web.problem import not_found, problem
 
 router = APIRouter(tags=["confirmations"])
 ANSWERER = allowed(Role.DISTRIBUTOR, scope=Scope.CONFIRM)

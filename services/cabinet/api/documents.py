@@ -11,16 +11,16 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from postavka.kernel.blobs import BlobMissing, BlobsAway
+from postavka.web.authorization import allowed
+from postavka.web.idempotency import IdempotencyKey, id_from, once
 from postavka.web.identity.principal import Principal, Role, Scope
+from postavka.web.problem import not_found, problem
+from postavka.web.state import Web, web
 from services.cabinet import acts
 from services.cabinet.api.models import Accepted, DocumentList, Refusal, Signature, documents_of
 from services.cabinet.api.requests import READER, tenant_of
 from services.cabinet.requests import Row
 from services.cabinet.timeline import DOCUMENTS
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import Web, web
-from services.cabinet.web.idempotency import IdempotencyKey, id_from, once
-from services.cabinet.web.problem import not_found, problem
 
 router = APIRouter(tags=["documents"])
 MEDIA_TYPES = {"pdf": "application/pdf", "xml": "application/xml", "json": "application/json"}

@@ -11,7 +11,10 @@ from events.checks import is_inn
 from postavka.domain.reference.store import Snapshot, current
 from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import logger
+from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role, Scope
+from postavka.web.problem import FieldError, problem
+from postavka.web.state import Web, web
 from services.cabinet.api.models import (
     BaseDeliveries,
     BaseDelivery,
@@ -26,9 +29,6 @@ from services.cabinet.api.models import (
     Products,
 )
 from services.cabinet.api.requests import READER
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import Web, web
-from services.cabinet.web.problem import FieldError, problem
 
 log = logger(__name__)
 router = APIRouter(tags=["lists"])

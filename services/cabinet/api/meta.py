@@ -8,10 +8,10 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from postavka.web.authorization import ANYBODY
 from postavka.web.identity.principal import Principal
 from services.cabinet.api.models import Me
 from services.cabinet.api.requests import READER
-from services.cabinet.web.access import ANYBODY
 
 router = APIRouter(tags=["meta"])
 

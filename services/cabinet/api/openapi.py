@@ -13,9 +13,9 @@ import orjson
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from postavka.web.authorization import gate_of
+from postavka.web.problem import CODES, MEDIA_TYPE, ProblemBody
 from services.cabinet.api.router import router
-from services.cabinet.web.access import gate_of
-from services.cabinet.web.problem import CODES, MEDIA_TYPE, ProblemBody
 
 FILE = Path(__file__).parent / "openapi.json"
 ALWAYS = (400, 401, 404, 413, 422, 429, 500, 503)

@@ -7,13 +7,13 @@ from uuid import uuid4, uuid5
 
 from fastapi import APIRouter, Request
 
+from postavka.web.authorization import ANYBODY
+from postavka.web.idempotency import NAMESPACE, IdempotencyKey, key_of
 from postavka.web.identity.principal import Principal
+from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.cabinet import acts
 from services.cabinet.api.models import ActivationResult, PublicActivation
-from services.cabinet.web.access import ANYBODY
-from services.cabinet.web.app_state import web
-from services.cabinet.web.idempotency import NAMESPACE, IdempotencyKey, key_of
-from services.cabinet.web.visitor import visitor_of
 
 router = APIRouter(prefix="/public", tags=["public"])
 

@@ -12,7 +12,10 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response, StreamingResponse
 
+from postavka.web.authorization import allowed
+from postavka.web.idempotency import IdempotencyKey, id_from, key_of, once
 from postavka.web.identity.principal import Principal, Role, Scope
+from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.api.models import (
     Accepted,
@@ -27,9 +30,6 @@ from services.cabinet.api.models import (
 )
 from services.cabinet.pages.live import stream
 from services.cabinet.requests import SOLD, Filter, Page, Requests, Status
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.idempotency import IdempotencyKey, id_from, key_of, once
 
 router = APIRouter(tags=["requests"])
 

@@ -16,7 +16,12 @@ from babel.dates import format_timedelta
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.web.authorization import allowed
+from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.navigation import Entry
+from postavka.web.sign_in.return_to import own_path
+from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.pages.partner import places
 from services.cabinet.requests import Filter, Requests, Row
@@ -24,11 +29,6 @@ from services.cabinet.view.documents import papers
 from services.cabinet.view.lines import line
 from services.cabinet.view.lists import Filters, Tab
 from services.cabinet.view.now import Reader
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.navigation import Entry
-from services.cabinet.web.pages.frame import reference, show
-from services.cabinet.web.pages.return_to import own_path
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (

@@ -8,11 +8,11 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from postavka.web.authorization import SIGNED_IN
 from postavka.web.identity.principal import Principal
+from postavka.web.state import web
 from services.cabinet.acts import find
 from services.cabinet.api.documents import DocumentId, download
-from services.cabinet.web.access import SIGNED_IN
-from services.cabinet.web.app_state import web
 
 router = APIRouter(include_in_schema=False)
 

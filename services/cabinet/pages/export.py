@@ -15,15 +15,15 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from postavka.domain.reference.store import Snapshot
+from postavka.web.authorization import allowed
+from postavka.web.formats import moscow
+from postavka.web.frame import reference
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.state import web
 from services.cabinet.pages.partner import wanted
 from services.cabinet.requests import LARGEST_PAGE, Filter, Requests
 from services.cabinet.view.lines import line
 from services.cabinet.view.lists import GROUPS, SOLD_GROUPS, Filters
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.formats import moscow
-from services.cabinet.web.pages.frame import reference
 
 router = APIRouter(include_in_schema=False)
 MOST_ROWS = 100_000

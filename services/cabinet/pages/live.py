@@ -11,14 +11,14 @@ import orjson
 from fastapi import APIRouter, Header, Request
 from starlette.responses import StreamingResponse
 
+from postavka.web.authorization import SIGNED_IN
 from postavka.web.identity.principal import Principal
 from postavka.web.identity.standing import still_good
+from postavka.web.live import LOOK_SECONDS
+from postavka.web.problem import not_found
+from postavka.web.state import Web, web
+from postavka.web.throttle import TooMany
 from services.cabinet.requests import Requests, Row
-from services.cabinet.web.access import SIGNED_IN
-from services.cabinet.web.app_state import Web, web
-from services.cabinet.web.live import LOOK_SECONDS
-from services.cabinet.web.problem import not_found
-from services.cabinet.web.throttle import TooMany
 
 router = APIRouter(include_in_schema=False)
 RETRY_MS = 2_000

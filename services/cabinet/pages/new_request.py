@@ -15,17 +15,17 @@ from starlette.responses import RedirectResponse, Response
 from postavka.domain.reference.store import Snapshot
 from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import logger
+from postavka.web.authorization import allowed
+from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.problem import not_found
+from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.pages.sent import sent_mark
 from services.cabinet.requests import Requests, Row
 from services.cabinet.view.form import LABELS, Choices, Typed, choices, inn_problem, is_request_id, mistakes
 from services.cabinet.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
 from services.cabinet.view.words import REQUEST_TYPES
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.pages.frame import reference, show
-from services.cabinet.web.problem import not_found
 
 log = logger(__name__)
 router = APIRouter(include_in_schema=False)

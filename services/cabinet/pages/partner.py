@@ -9,17 +9,17 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.web.authorization import allowed
+from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.navigation import Entry
+from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.pages.too_late import unless_too_late
 from services.cabinet.requests import Filter, Page, Requests
 from services.cabinet.view.form import is_request_id
 from services.cabinet.view.lines import line
 from services.cabinet.view.lists import GROUPS, SOLD_GROUPS, Filters, stages_of, tabs
-from services.cabinet.web.access import allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.navigation import Entry
-from services.cabinet.web.pages.frame import reference, show
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (

@@ -10,15 +10,15 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from events.checks import is_registration_number
+from postavka.web.authorization import ANYBODY
+from postavka.web.frame import show
 from postavka.web.identity.principal import Principal
+from postavka.web.problem import Problem
+from postavka.web.rendering import page
+from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.cabinet import acts
 from services.cabinet.view.form import is_request_id
-from services.cabinet.web.access import ANYBODY
-from services.cabinet.web.app_state import web
-from services.cabinet.web.pages.frame import show
-from services.cabinet.web.problem import Problem
-from services.cabinet.web.rendering import page
-from services.cabinet.web.visitor import visitor_of
 
 router = APIRouter(include_in_schema=False)
 LONGEST_CODE = 100

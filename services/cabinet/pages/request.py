@@ -13,7 +13,12 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
+from postavka.web.authorization import SIGNED_IN, allowed
+from postavka.web.formats import short
+from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.problem import not_found, problem
+from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.pages.sent import is_just_sent
 from services.cabinet.pages.too_late import unless_too_late
@@ -25,11 +30,6 @@ from services.cabinet.view.moments import story
 from services.cabinet.view.now import Reader, now
 from services.cabinet.view.steps import way
 from services.cabinet.view.words import stage_of
-from services.cabinet.web.access import SIGNED_IN, allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.formats import short
-from services.cabinet.web.pages.frame import reference, show
-from services.cabinet.web.problem import not_found, problem
 
 router = APIRouter(include_in_schema=False)
 READERS = {Role.PARTNER: Reader.PARTNER, Role.DISTRIBUTOR: Reader.DISTRIBUTOR}

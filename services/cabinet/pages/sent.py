@@ -10,7 +10,7 @@ import hmac
 
 from fastapi import Request
 
-from services.cabinet.web.visitor import visitor_of
+from postavka.web.visitor import visitor_of
 
 
 def sent_mark(request: Request, request_id: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from services.cabinet.web.problem import Problem
+from postavka.web.problem import Problem
 
 
 @asynccontextmanager

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from postavka.web.formats import moment
 from services.cabinet.requests import Row
 from services.cabinet.timeline import DOCUMENTS
 from services.cabinet.view.now import Reader
-from services.cabinet.web.formats import moment
 
 SIGNED = ("act", "shipping")
 """Kinds that the counterparty signs and returns (L16); an invoice is paid."""

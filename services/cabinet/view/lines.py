@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from postavka.domain.reference.store import Snapshot
+from postavka.web.formats import money, short
 from services.cabinet.requests import Row
 from services.cabinet.view.words import REQUEST_TYPES, Stage, product_name, stage_of
-from services.cabinet.web.formats import money, short
 
 
 @dataclass(frozen=True, slots=True)

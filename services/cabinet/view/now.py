@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from postavka.web.formats import day, money
 from services.cabinet.fold import Row, status
 from services.cabinet.view.words import Stage, stage_of
-from services.cabinet.web.formats import day, money
 
 
 class Reader(StrEnum):

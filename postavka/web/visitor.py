@@ -15,10 +15,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from postavka.web.database import Database
 from postavka.web.identity import sessions, tokens
 from postavka.web.identity.principal import Principal
-from services.cabinet.web.database import Database
-from services.cabinet.web.settings import WebSettings
+from postavka.web.settings import WebSettings
 
 WITHOUT_VISITOR = ("/static/", "/healthz", "/livez", "/readyz", "/metrics")
 

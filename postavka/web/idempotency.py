@@ -19,8 +19,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from postavka.web.identity.principal import Principal
-from services.cabinet.web.app_state import web
-from services.cabinet.web.problem import problem
+from postavka.web.problem import problem
+from postavka.web.state import web
 
 NAMESPACE = UUID("5e0f6c1e-62a4-5f6a-8b0e-0a4f7f4f1d3c")
 LONGEST_KEY = 100

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from postavka.web.authorization import ANYBODY
 from postavka.web.identity.principal import Principal
-from services.cabinet.web.access import ANYBODY
-from services.cabinet.web.problem import CODES, EXPLANATIONS
-from services.cabinet.web.rendering import page
+from postavka.web.problem import CODES, EXPLANATIONS
+from postavka.web.rendering import page
 
 router = APIRouter(include_in_schema=False)
 

@@ -8,15 +8,15 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.process.logs import logger
+from postavka.web.authorization import ANYBODY
 from postavka.web.identity import users
 from postavka.web.identity.principal import Principal
-from services.cabinet.web.access import ANYBODY
-from services.cabinet.web.app_state import web
-from services.cabinet.web.openid import NotVouched, Started
-from services.cabinet.web.pages.return_to import own_path
-from services.cabinet.web.pages.sign_in import begin, sign_in_form
-from services.cabinet.web.problem import not_found
-from services.cabinet.web.visitor import Cookies, visitor_of
+from postavka.web.problem import not_found
+from postavka.web.sign_in.openid import NotVouched, Started
+from postavka.web.sign_in.page import begin, sign_in_form
+from postavka.web.sign_in.return_to import own_path
+from postavka.web.state import web
+from postavka.web.visitor import Cookies, visitor_of
 
 log = logger(__name__)
 router = APIRouter(include_in_schema=False)

@@ -26,40 +26,40 @@ from postavka.kernel.process.health import RELEASE
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.metrics import TROUBLE, note_pool
 from postavka.kernel.settings import Settings, database_url
+from postavka.web import authorization, personal
+from postavka.web.assets import Assets
+from postavka.web.authorization import NotSignedIn
+from postavka.web.commands import Commands, NotSent
+from postavka.web.cursor import BadCursor
+from postavka.web.database import Database
+from postavka.web.guard import Guard
+from postavka.web.housekeeping import keep_house
+from postavka.web.live import Live
+from postavka.web.navigation import Entry
+from postavka.web.problem import Problem, of_status, of_validation, problem
+from postavka.web.recently import Recently
+from postavka.web.rendering import Rendering, page
+from postavka.web.settings import WebSettings
+from postavka.web.sign_in.openid import Provider
+from postavka.web.sign_in.return_to import sign_in_again
+from postavka.web.state import Web, web
+from postavka.web.throttle import Throttle, TooMany
+from postavka.web.visitor import Visitors
 from services.audit.looked import Looked
-from services.cabinet.web import access, personal
-from services.cabinet.web.access import NotSignedIn
-from services.cabinet.web.app_state import Web, web
-from services.cabinet.web.assets import Assets
-from services.cabinet.web.commands import Commands, NotSent
-from services.cabinet.web.cursor import BadCursor
-from services.cabinet.web.database import Database
-from services.cabinet.web.guard import Guard
-from services.cabinet.web.housekeeping import keep_house
-from services.cabinet.web.live import Live
-from services.cabinet.web.navigation import Entry
-from services.cabinet.web.openid import Provider
-from services.cabinet.web.pages.return_to import sign_in_again
-from services.cabinet.web.problem import Problem, of_status, of_validation, problem
-from services.cabinet.web.recently import Recently
-from services.cabinet.web.rendering import Rendering, page
-from services.cabinet.web.settings import WebSettings
-from services.cabinet.web.throttle import Throttle, TooMany
-from services.cabinet.web.visitor import Visitors
 
 log = logger(__name__)
 
 ROUTERS = (
-    "services.cabinet.web.pages.sign_in",
-    "services.cabinet.web.pages.openid",
-    "services.cabinet.web.pages.account",
+    "postavka.web.sign_in.page",
+    "postavka.web.sign_in.openid_page",
+    "postavka.web.pages.account",
     "services.cabinet.pages.new_request",
     "services.cabinet.pages.export",
     "services.cabinet.pages.partner",
     "services.cabinet.pages.distributor",
     "services.cabinet.pages.public",
     "services.cabinet.pages.live",
-    "services.cabinet.web.pages.problems",
+    "postavka.web.pages.problems",
     "services.cabinet.pages.request",
     "services.cabinet.pages.documents",
     "services.cabinet.api.router",
@@ -82,7 +82,7 @@ def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
     """The application; it connects when it starts. Raises when a route doesn't say who may use it."""
     config = config or WebSettings()
     modules = [import_module(name) for name in ROUTERS if _is_there(name)]
-    packages = list(dict.fromkeys(("services.cabinet.web", *(_package(module) for module in modules))))
+    packages = list(dict.fromkeys(("postavka.web", *(_package(module) for module in modules))))
     assets = Assets(packages)
     entries: list[Entry] = [entry for module in modules for entry in getattr(module, "NAVIGATION", ())]
     conninfo = database_url(kernel)
@@ -115,7 +115,7 @@ def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
         app.include_router(module.router)
     _add_own_routes(app, assets)
     _add_error_pages(app)
-    access.check_routes(app, OWN)
+    authorization.check_routes(app, OWN)
     app.add_middleware(Looked, database=parts.database, conninfo=conninfo)
     app.add_middleware(Visitors, database=parts.database, config=config)
     larger = {path: most for module in modules for path, most in getattr(module, "BODY_BYTES", {}).items()}

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.process.logs import logger
+from postavka.web.authorization import SIGNED_IN, allowed
+from postavka.web.frame import show
 from postavka.web.identity import passwords, sessions, tokens, users
 from postavka.web.identity.principal import SCOPES, Principal, Role, Scope
-from services.cabinet.web.access import SIGNED_IN, allowed
-from services.cabinet.web.app_state import web
-from services.cabinet.web.pages.frame import show
-from services.cabinet.web.problem import not_found
-from services.cabinet.web.throttle import TooMany
-from services.cabinet.web.visitor import visitor_of
+from postavka.web.problem import not_found
+from postavka.web.state import web
+from postavka.web.throttle import TooMany
+from postavka.web.visitor import visitor_of
 
 log = logger(__name__)
 router = APIRouter(include_in_schema=False)

@@ -12,9 +12,9 @@ import psycopg
 from prometheus_client import Gauge
 
 from postavka.kernel.process.logs import logger
+from postavka.web.database import answers
+from postavka.web.throttle import TooMany
 from services.cabinet.table import CHANGES_CHANNEL
-from services.cabinet.web.database import answers
-from services.cabinet.web.throttle import TooMany
 
 log = logger(__name__)
 STREAMS = Gauge("postavka_live_streams", "Live pages that are open")

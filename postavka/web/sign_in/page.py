@@ -9,15 +9,15 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.process.logs import logger
+from postavka.web.authorization import ANYBODY
+from postavka.web.frame import show
 from postavka.web.identity import passwords, sessions, users
 from postavka.web.identity.principal import Principal, Role
-from services.cabinet.web.access import ANYBODY
-from services.cabinet.web.app_state import Web, web
-from services.cabinet.web.pages.frame import show
-from services.cabinet.web.pages.return_to import CARRIED_TO, Fields, carried_in, oidc_name, own_path
-from services.cabinet.web.rendering import page, plural
-from services.cabinet.web.throttle import TooMany
-from services.cabinet.web.visitor import Cookies, Visitor, visitor_of
+from postavka.web.rendering import page, plural
+from postavka.web.sign_in.return_to import CARRIED_TO, Fields, carried_in, oidc_name, own_path
+from postavka.web.state import Web, web
+from postavka.web.throttle import TooMany
+from postavka.web.visitor import Cookies, Visitor, visitor_of
 
 log = logger(__name__)
 router = APIRouter(include_in_schema=False)

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from services.cabinet.web.access import CSRF_FIELD, SAFE
-from services.cabinet.web.rendering import page
+from postavka.web.authorization import CSRF_FIELD, SAFE
+from postavka.web.rendering import page
 
 CARRIED = "carried."
 """Prefix of the fields that are carried along."""

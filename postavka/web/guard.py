@@ -22,9 +22,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from events.envelope import trace_of
 from postavka.kernel.process import tracing
 from postavka.kernel.process.logs import logger
-from services.cabinet.web.access import same_origin
-from services.cabinet.web.problem import Problem, of_status, problem
-from services.cabinet.web.settings import WebSettings
+from postavka.web.authorization import same_origin
+from postavka.web.problem import Problem, of_status, problem
+from postavka.web.settings import WebSettings
 
 log = logger(__name__)
 

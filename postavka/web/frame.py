@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse
 
 from postavka.domain.reference.store import Snapshot, current
 from postavka.web.identity.principal import Principal, Role
-from services.cabinet.web.app_state import web
-from services.cabinet.web.rendering import page
+from postavka.web.rendering import page
+from postavka.web.state import web
 
 DONE = {
     "withdrawn": "Отзываем заявку. Ответ появится на этой странице.",

@@ -15,11 +15,11 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from postavka.domain.calendar import MOSCOW
-from services.cabinet.web import formats
-from services.cabinet.web.access import CSRF_FIELD
-from services.cabinet.web.assets import Assets
-from services.cabinet.web.navigation import Entry, entries_for
-from services.cabinet.web.visitor import visitor_of
+from postavka.web import formats
+from postavka.web.assets import Assets
+from postavka.web.authorization import CSRF_FIELD
+from postavka.web.navigation import Entry, entries_for
+from postavka.web.visitor import visitor_of
 
 NBSP = "\N{NO-BREAK SPACE}"
 THEMES = ("light", "dark")

@@ -19,7 +19,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
 
-from services.cabinet.web.settings import WebSettings
+from postavka.web.settings import WebSettings
 
 
 class TooMany(Exception):

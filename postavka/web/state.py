@@ -9,14 +9,14 @@ from fastapi import Request
 from postavka.domain.tax_register import Register
 from postavka.kernel.blobs import Blobs
 from postavka.kernel.settings import Settings
-from services.cabinet.web.commands import Commands
-from services.cabinet.web.database import Database
-from services.cabinet.web.live import Live
-from services.cabinet.web.openid import Provider
-from services.cabinet.web.recently import Recently
-from services.cabinet.web.rendering import Rendering
-from services.cabinet.web.settings import WebSettings
-from services.cabinet.web.throttle import Throttle
+from postavka.web.commands import Commands
+from postavka.web.database import Database
+from postavka.web.live import Live
+from postavka.web.recently import Recently
+from postavka.web.rendering import Rendering
+from postavka.web.settings import WebSettings
+from postavka.web.sign_in.openid import Provider
+from postavka.web.throttle import Throttle
 
 
 @dataclass(slots=True)

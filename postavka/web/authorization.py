@@ -15,8 +15,8 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from postavka.kernel.process.logs import logger
 from postavka.web.identity.principal import Principal, Role, Scope
-from services.cabinet.web.problem import not_found, problem
-from services.cabinet.web.visitor import Visitor, visitor_of
+from postavka.web.problem import not_found, problem
+from postavka.web.visitor import Visitor, visitor_of
 
 log = logger(__name__)
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))

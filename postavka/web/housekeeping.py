@@ -8,10 +8,10 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from postavka.kernel.process.logs import logger
+from postavka.web.database import Database
+from postavka.web.idempotency import KEEP
 from postavka.web.identity import sessions
 from postavka.web.identity.sessions import Lifetimes
-from services.cabinet.web.database import Database
-from services.cabinet.web.idempotency import KEEP
 
 log = logger(__name__)
 EVERY_SECONDS = 3_600.0

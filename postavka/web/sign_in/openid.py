@@ -21,7 +21,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from services.cabinet.web.settings import WebSettings
+from postavka.web.settings import WebSettings
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 """Public-key signatures only: never `none`, never one with a shared secret."""
