@@ -37,7 +37,7 @@ from bench.peers.procedure import EVENTS
 from bench.table import Found, Peer, Row, percentile
 from bench.used import make_log_files
 from bench.walk import COMPLETED, beside, latency, load, steps, throughput
-from postavka.cli.launch import Launch
+from postavka.app.one_box.launcher import Launch
 from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings, settings

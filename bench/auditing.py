@@ -21,7 +21,7 @@ from rich.table import Table
 from bench.__main__ import JARS
 from bench.load import PARTNER, Load
 from bench.many import model_of, multiply
-from postavka.cli.launch import Launch
+from postavka.app.one_box.launcher import Launch
 from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.runtime.progress import Spoken

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psutil
 import psycopg
 
-from postavka.cli.launch import Launch
+from postavka.app.one_box.launcher import Launch
 from postavka.kernel.settings import Settings, database_url
 
 

@@ -22,7 +22,7 @@ from bench.cost import Cost, cost, postgres_by_client, spent_by
 from bench.many import Model, model_of, multiply
 from bench.table import Row
 from bench.walk import COMPLETED, CORE, CORE_OF, DECIDERS, core, load
-from postavka.cli.launch import Launch
+from postavka.app.one_box.launcher import Launch
 from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import database_url, environment

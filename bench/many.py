@@ -24,6 +24,7 @@ from events.envelope import rfc3339
 from events.registry import decode
 from events.shipping import DocumentIssued, InvoiceNoted, ShippingOpened
 from events.topics import BANK_PAYMENTS, MANUFACTURING_ORDERS
+from postavka.app.broker_access.services import GROUPS
 from postavka.domain.document_forms.forms import make
 from postavka.domain.document_forms.paper import paper_of, sha256
 from postavka.kernel.clock import COUNTER_BITS
@@ -32,7 +33,6 @@ from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from services.access.services import GROUPS
 from services.audit.history import history
 from services.audit.reading import STAGE_OF, STAGES, Place, reading, records_of, stored_events, topics_there
 from services.shipping.permission import new_permission_number

@@ -9,7 +9,7 @@ from bench.cost import cost, postgres_by_client
 from bench.load import Load, Result
 from bench.steps import sampled
 from bench.table import Found, Peer, Row, percentile
-from postavka.cli.launch import Launch
+from postavka.app.one_box.launcher import Launch
 
 DIRECT = 20
 """Of a hundred requests, direct sales: with an invoice and a payment instead of a distributor's word."""

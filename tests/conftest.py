@@ -20,7 +20,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from postavka.cli.launch import Launch
+from postavka.app.one_box.launcher import Launch
 from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings

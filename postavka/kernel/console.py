@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+SOURCE = "/postavka/cli"
+"""`ce_source` of what is sent from the command line."""
+
 console = Console()
 errors = Console(stderr=True)
 

@@ -32,6 +32,7 @@ from events.shipping import (
 )
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.reference.store import Snapshot, UnknownVersion, snapshot
+from postavka.domain.vendor import vendor
 from postavka.kernel.store.recorder import EventRecorder
 from services.activation import decider as activation
 from services.approval.stage import facts_from
@@ -41,7 +42,6 @@ from services.billing.parked import Register, payment_named
 from services.billing.stage import OfMoney, own_place
 from services.billing.stage import claims as billing_claims
 from services.shipping import decider as shipping
-from services.shipping.settings import shipping_settings
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified
 
 E = TypeVar("E", bound=Event)
@@ -128,7 +128,7 @@ class RecordedFacts:
         return shipping.Facts(
             today=today,
             permission_number=permission.number if permission else NOT_ISSUED,
-            vendor=opened.vendor if opened else shipping_settings().vendor,
+            vendor=opened.vendor if opened else vendor(),
             now=document.issued_at if document and document.issued_at else recorded.at,
             verification=_verdict(recorded) if isinstance(recorded.message, SignDocument) else None,
             power_of_attorney=signed.power_of_attorney if signed else None,

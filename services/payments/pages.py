@@ -23,6 +23,7 @@ from starlette.responses import RedirectResponse, Response
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from postavka.domain import invoice_numbers
 from postavka.domain.calendar import today
+from postavka.domain.vendor import vendor
 from postavka.web.authorization import allowed
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
@@ -35,7 +36,6 @@ from services.payments.projection import prepare
 from services.payments.reconcile import TITLES, PartyKind, Reconciliation, month_of, reconcile
 from services.payments.settings import payments_settings
 from services.payments.statement import LARGEST_FILE, BrokenStatement
-from services.shipping.settings import shipping_settings
 
 router = APIRouter(prefix="/ops/money", include_in_schema=False)
 READERS = frozenset((Role.OPS, Role.AUDITOR))
@@ -219,7 +219,7 @@ async def month_act(
     if (partner is None) == (distributor is None):
         raise not_found()
     result = await _reconciled(request, month, partner, distributor)
-    ours = shipping_settings().vendor
+    ours = vendor()
     data = await asyncio.to_thread(pdf, result, Ours(ours.name, ours.inn, ours.kpp))
     return _file(data, "application/pdf", f"akt-sverki-{result.first:%Y-%m}.pdf")
 

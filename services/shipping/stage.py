@@ -24,6 +24,7 @@ from events.topics import (
 )
 from postavka.domain.calendar import today
 from postavka.domain.reference.store import current
+from postavka.domain.vendor import vendor
 from postavka.kernel.blobs import Blobs, open_blobs
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
@@ -73,7 +74,7 @@ class Gathered:
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
         self._today = today()
         self._now = datetime.now(UTC)
-        self._vendor = shipping_settings().vendor
+        self._vendor = vendor()
         signatures = {digest for each in batch if (digest := _digest(each.message)) is not None}
         self._taken = recorder.find_claims(SIGNATURE, signatures) if signatures else {}
 

@@ -12,13 +12,13 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from events.topics import confirmations_of, notices_of
-from postavka.cli.launch import SAMPLE
+from postavka.app.broker_access.distributors import Distributors
+from postavka.app.one_box.launcher import SAMPLE
 from postavka.domain.reference.file import ReferenceFile, read_file
 from postavka.domain.reference.store import load
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
-from services.access.distributors import Distributors
 
 MakeDistributor = Callable[[], str]
 

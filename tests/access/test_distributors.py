@@ -17,18 +17,18 @@ from kafka.protocol.admin import DescribeClientQuotasRequest
 from pydantic import SecretStr
 
 from events.topics import ALL_TOPICS, PER_DISTRIBUTOR, confirmations_of, notices_of
-from postavka.kernel.log.broker_access import Access, NoAccess, Permission, _acl, _filter
-from postavka.kernel.log.connection import for_kafka_python, for_librdkafka
-from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
-from postavka.kernel.log.topics import ensure_topics
-from postavka.kernel.settings import Settings
-from services.access.distributors import (
+from postavka.app.broker_access.distributors import (
     QUOTA,
     Credentials,
     Distributors,
     NoSuchDistributor,
     WeakPassword,
 )
+from postavka.kernel.log.broker_access import Access, NoAccess, Permission, _acl, _filter
+from postavka.kernel.log.connection import for_kafka_python, for_librdkafka
+from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
+from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.settings import Settings
 from tests.access.conftest import MakeDistributor
 from tests.kernel.polling import PATIENCE_SECONDS, until
 

@@ -15,9 +15,9 @@ import pytest
 from confluent_kafka import Producer
 
 from events.topics import confirmations_of, notices_of
+from postavka.app.broker_access.distributors import Credentials, Distributors
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.settings import Settings
-from services.access.distributors import Credentials, Distributors
 from tests.access.conftest import MakeDistributor
 from tests.access.test_distributors import ACCEPTED, write
 from tests.kernel.polling import on_topic

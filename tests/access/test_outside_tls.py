@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import NameOID
 
 from events.topics import confirmations_of, notices_of
+from postavka.app.broker_access.distributors import Credentials, Distributors
 from postavka.domain.reference.file import ReferenceFile
 from postavka.domain.reference.store import load
 from postavka.kernel.log.connection import for_librdkafka
@@ -31,7 +32,6 @@ from postavka.kernel.runtime.kafka_jars import class_path
 from postavka.kernel.runtime.ports import choose_ports
 from postavka.kernel.runtime.progress import Silent
 from postavka.kernel.settings import Settings
-from services.access.distributors import Credentials, Distributors
 from tests.access.test_distributors import ACCEPTED, client, read, write
 from tests.access.test_examples import EXAMPLES
 from tests.conftest import JARS

@@ -8,7 +8,7 @@ import sys
 import pytest
 from cyclopts import App
 
-from postavka.cli.app import COMMANDS, add_commands, command_at
+from postavka.app.cli.app import COMMANDS, add_commands, command_at
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -22,7 +22,7 @@ def test_a_command_is_where_the_table_says_and_says_the_same_of_itself(name: str
 
 def said_by(*arguments: str) -> list[str]:
     """What `postavka` prints, and in the last line what large libraries it has imported for that."""
-    told = "import sys; from postavka.cli.app import add_commands; "
+    told = "import sys; from postavka.app.cli.app import add_commands; "
     told += "add_commands(sys.argv[1])(sys.argv[1:], result_action='return_value'); "
     told += "print([each for each in ('pyarrow', 'psycopg', 'aiokafka', 'pypdf', 'faust') if each in sys.modules])"
     return subprocess.run(

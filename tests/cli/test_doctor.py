@@ -11,8 +11,8 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from postavka.cli import doctor as doctoring
-from postavka.cli.doctor import (
+from postavka.app.one_box import doctor as doctoring
+from postavka.app.one_box.doctor import (
     LEAST_FREE_BYTES,
     Check,
     address_of,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cyclopts import CycloptsError
 
-from postavka.cli.app import add_commands
+from postavka.app.cli.app import add_commands
 
 app = add_commands()
 ROOT = Path(__file__).parent.parent.parent

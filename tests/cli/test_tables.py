@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from postavka.cli.documents import documents_table
+from services.documents.cli import documents_table
 
 REQUEST = "0b6f3f0c-6f0e-4f0a-9a53-4d3c4f0d5e11"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from postavka.cli.launch import Launch
+from postavka.app.one_box.launcher import Launch
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.runtime import kafka_jars
 from postavka.kernel.runtime.broker import ADMIN, Broker

@@ -29,7 +29,7 @@ from events.topics import (
     confirmations_of,
     notices_of,
 )
-from postavka.cli.launch import SAMPLE
+from postavka.app.one_box.launcher import SAMPLE
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import load
 from postavka.kernel.log.connection import for_librdkafka

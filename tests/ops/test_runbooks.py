@@ -10,8 +10,8 @@ import subprocess
 import pytest
 from pydantic_settings import BaseSettings
 
-from postavka.cli.app import add_commands
-from postavka.cli.launch import MODULES, SERVICES
+from postavka.app.cli.app import add_commands
+from postavka.app.one_box.launcher import MODULES, SERVICES
 from tests.ops.runbooks import PAGES, PLACEHOLDER, ROOT, blocks, commands, inline
 from tests.ops.test_observability import base, ours
 

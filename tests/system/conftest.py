@@ -14,7 +14,7 @@ import psycopg
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from postavka.cli.launch import Launch
+from postavka.app.one_box.launcher import Launch
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.settings import Settings

@@ -8,8 +8,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from postavka.cli.launch import SAMPLE
-from postavka.cli.rebuild import READ_MODELS as READ_MODEL_ADDRESSES
+from postavka.app.cli.rebuild import READ_MODELS as READ_MODEL_ADDRESSES
+from postavka.app.one_box.launcher import SAMPLE
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.projection.read_model import find
 from postavka.kernel.settings import PARTITIONS

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS, topic_names
-from postavka.cli.backup import parts, stages
+from postavka.app.cli.backup import parts, stages
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.backup import whole
 from postavka.kernel.backup.rebuild import rebuild_stores, rebuild_topics

@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from psycopg.rows import dict_row
 
-from postavka.cli.launch import MODULES, SERVICES
+from postavka.app.one_box.launcher import MODULES, SERVICES
 from tests.system.conftest import System, wait_until
 from tests.system.oracle import Told, read
 from tests.system.test_commands import submit

@@ -14,7 +14,7 @@ from pypdf import PdfReader
 from events.commands import SubmitRequest, WithdrawRequest
 from events.request import REQUEST_TYPE
 from events.topics import REQUEST_COMMANDS
-from postavka.cli.demo import DIRECT
+from postavka.app.one_box.demo import DIRECT
 from postavka.domain.calendar import today
 from postavka.kernel.outbox.command_sender import Sender
 from services.payments import queue

@@ -30,7 +30,7 @@ from events.topics import (
     confirmations_of,
     topic_names,
 )
-from postavka.cli.launch import SAMPLE
+from postavka.app.one_box.launcher import SAMPLE
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import distributor_ids, load
 from postavka.kernel.log.follower import Follower

@@ -28,7 +28,7 @@ from events.shipping import (
     PermissionIssued,
     ShipmentIssued,
 )
-from postavka.cli.launch import SAMPLE
+from postavka.app.one_box.launcher import SAMPLE
 from postavka.domain.reference.file import read_file
 from services.cabinet.fold import fold
 from services.cabinet.table import tell_changed, write_groups

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from events.topics import BANK_PAYMENTS
-from postavka.cli.app import add_commands
+from postavka.app.cli.app import add_commands
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.settings import PARTITIONS

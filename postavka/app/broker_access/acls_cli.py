@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from postavka.cli.launch import SERVICES
+from postavka.app.one_box.launcher import SERVICES
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.log.connection import bootstrap
 from postavka.kernel.runtime.connection import connected
@@ -29,7 +29,7 @@ def list_(*, prefix: str = "postavka-", kafka_acls: bool = False, json: bool = F
     json
         As one JSON array.
     """
-    from services.access.services import command_lines, grants
+    from postavka.app.broker_access.services import command_lines, grants
 
     config = connected()
     wanted = grants(SERVICES, _distributors(config), prefix)
@@ -65,8 +65,8 @@ def apply(*, prefix: str = "postavka-", to: Path = Path("service-users")) -> Non
     to
         Folder for the passwords of users that were made: `<service>.env`, to be read by the service alone.
     """
-    from services.access.services import apply as apply_grants
-    from services.access.services import grants
+    from postavka.app.broker_access.services import apply as apply_grants
+    from postavka.app.broker_access.services import grants
 
     config = connected()
     wanted = grants(SERVICES, _distributors(config), prefix)

@@ -15,10 +15,9 @@ from rich.markup import escape
 
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from events.topics import PAYMENT_COMMANDS
-from postavka.cli.send import SOURCE
 from postavka.domain import invoice_numbers
 from postavka.kernel.blobs.store import name_of
-from postavka.kernel.console import console, print_json, table
+from postavka.kernel.console import SOURCE, console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.runtime.connection import connected

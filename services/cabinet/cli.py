@@ -48,9 +48,9 @@ def rebuild(*, processes: int | None = None, json: bool = False) -> None:
     json
         Print the result as JSON.
     """
-    from postavka.cli.rebuild import build
+    from postavka.kernel.projection.command import build
 
-    build(["cabinet"], processes, json)
+    build({"cabinet": "services.cabinet.rebuild:MODEL"}, processes, json)
 
 
 def requests_of(config: Settings, partner: str, limit: int = 50) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ deciders, then what is read, then the rest of what follows the log, and letters 
 (`services.documents.worker`), which cost more than requests."""
 MODULES = {"web": "postavka.web", "papers": "services.documents"}
 """Of services whose module has another name."""
-SAMPLE = Path(__file__).parent.parent.parent / "deploy" / "reference" / "sample.toml"
+SAMPLE = Path(__file__).parents[3] / "deploy" / "reference" / "sample.toml"
 WELL_SECONDS = 240
 
 

@@ -15,7 +15,7 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected, outside
 
 if TYPE_CHECKING:
-    from services.access.distributors import Credentials, Distributors
+    from postavka.app.broker_access.distributors import Credentials, Distributors
 
 distributor = App(
     name="distributor",
@@ -122,7 +122,7 @@ def list_(*, json: bool = False) -> None:
 
 
 def _distributors() -> Distributors:
-    from services.access.distributors import Distributors
+    from postavka.app.broker_access.distributors import Distributors
 
     config = connected()
     return Distributors(config, *outside(config))

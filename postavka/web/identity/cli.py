@@ -17,9 +17,10 @@ from postavka.kernel.console import console, errors, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
+from postavka.kernel.store.migration import migrate
+from postavka.web import identity
 from postavka.web.identity import passwords, tokens, users
 from postavka.web.identity.principal import SCOPES, Principal, Role, Scope
-from services.cabinet.table import prepare
 
 user = App(name="user", help="Who may sign in to the cabinet, and as what.")
 token = App(name="token", help="Tokens of programs for the REST API.")
@@ -225,7 +226,7 @@ async def _confine(rows: Connection, principal: Principal) -> None:
 
 def _run(act: Callable[[Connection], Awaitable[T]]) -> T:
     url = database_url(connected())
-    prepare(url)
+    migrate(url, "accounts", identity.MIGRATIONS)
 
     async def run() -> T:
         async with await psycopg.AsyncConnection.connect(url, application_name="postavka-cli") as rows:

@@ -27,9 +27,7 @@ from events.topics import (
     STAGE_TOPICS,
     confirmations_of,
 )
-from postavka.cli.cabinet import print_cabinet, requests_of
-from postavka.cli.documents import list_ as show_documents
-from postavka.cli.events import in_causal_order, print_event
+from postavka.app.cli.events import in_causal_order, print_event
 from postavka.domain.calendar import today
 from postavka.domain.reference.contracts import record_contract
 from postavka.kernel.console import console
@@ -37,6 +35,8 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url, settings
+from services.cabinet.cli import print_cabinet, requests_of
+from services.documents.cli import list_ as show_documents
 from services.documents.counterparty import sign_received, trial_authority
 from services.documents.operator.local import LocalOperator
 from services.documents.settings import open_operator, papers_settings

@@ -1,5 +1,5 @@
 """The command line, `postavka`: the outermost layer, the one part of the kernel's package that knows the services."""
 
-from postavka.cli.app import main
+from postavka.app.cli.app import main
 
 __all__ = ["main"]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 from cyclopts import App
 
 from events.envelope import Envelope, EnvelopeError
 from events.topics import OPS_EVENTS, STAGE_TOPICS
+from postavka.domain.calendar import MOSCOW, parse_since
+from postavka.domain.wording import STAGE_COLOURS
 from postavka.kernel.console import console, print_line
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.record import Record
@@ -22,9 +22,7 @@ from postavka.kernel.settings import Settings
 
 log = App(name="log", help="Look at the event log.")
 
-COLOURS = {"request": "cyan", "approval": "green", "billing": "yellow", "shipping": "magenta", "activation": "blue"}
 TAILED = (*STAGE_TOPICS, OPS_EVENTS)
-MOSCOW = ZoneInfo("Europe/Moscow")
 TOLD = ("number", "invoice_number", "confirmation_id", "amount", "due", "kind", "basis", "distributor_id")
 """Fields worth a word beside the type, in this order."""
 
@@ -77,20 +75,6 @@ def tail(
             return
 
 
-def parse_since(text: str) -> datetime:
-    """`15m`, `2h`, `3d` ago; a date or a time; `0`: the beginning. Raises `SystemExit` with what is possible."""
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    if text == "0":
-        return datetime(2000, 1, 1, tzinfo=UTC)
-    if text[:-1].isdigit() and text[-1] in units:
-        return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise SystemExit(f"--since {text}: write 15m, 2h, 3d, 2026-11-24 or 2026-11-24T15:30") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=MOSCOW)
-
-
 def in_causal_order(batch: Iterable[Record]) -> list[tuple[Record, Envelope]]:
     """Records of several topics, a cause before its effects; without those that are no events."""
     read = []
@@ -136,7 +120,7 @@ def print_event(record: Record, envelope: Envelope) -> None:
     time = envelope.time.astimezone(MOSCOW).strftime("%H:%M:%S.%f")[:-3]
     name, _, version = envelope.type.rpartition(".")
     console.print(
-        f"[dim]{time}[/] [dim]{envelope.subject[:8]}[/] [{COLOURS.get(stage, 'white')}]{stage:<10}[/] "
+        f"[dim]{time}[/] [dim]{envelope.subject[:8]}[/] [{STAGE_COLOURS.get(stage, 'white')}]{stage:<10}[/] "
         f"[bold]{name}[/][dim].{version}[/] {_words(orjson.loads(record.value or b'{}'))}",
         highlight=False,
         soft_wrap=True,

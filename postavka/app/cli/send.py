@@ -29,11 +29,9 @@ from events.topics import (
     REQUEST_COMMANDS,
     confirmations_of,
 )
-from postavka.kernel.console import console, print_line
+from postavka.kernel.console import SOURCE, console, print_line
 from postavka.kernel.outbox.command_sender import NoTopic, Sender
 from postavka.kernel.runtime.connection import connected
-
-SOURCE = "/postavka/cli"
 
 request = App(name="request", help="Submit or withdraw a purchase request (L4-L11).")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from events.shipping import Vendor
 from postavka.domain.calendar import today
+from postavka.domain.vendor import vendor
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
@@ -23,7 +23,6 @@ from services.payments.reconcile import (
     summary,
 )
 from services.payments.reconcile import reconcile as reconciled
-from services.shipping.settings import shipping_settings
 
 
 def reconcile(
@@ -88,10 +87,10 @@ def _xlsx(result: Reconciliation) -> bytes:
 def _pdf(result: Reconciliation) -> bytes:
     from services.payments.exports import Ours, pdf
 
-    vendor: Vendor = shipping_settings().vendor
+    ours = vendor()
     if not result.accounts:
         raise Trouble("there is no account to write an act about")
-    return pdf(result, Ours(vendor.name, vendor.inn, vendor.kpp))
+    return pdf(result, Ours(ours.name, ours.inn, ours.kpp))
 
 
 def _print(result: Reconciliation) -> None:

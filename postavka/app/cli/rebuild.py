@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from cyclopts import App
 
-from postavka.cli.backup import servers, stages
-from postavka.kernel.console import Told, console, print_json, progress
+from postavka.app.cli.backup import servers, stages
+from postavka.kernel.console import console, progress
+from postavka.kernel.projection.command import build
 from postavka.kernel.projection.read_model import find
-from postavka.kernel.runtime.connection import connected
 
 rebuild = App(
     name="rebuild",
@@ -27,38 +27,9 @@ READ_MODELS = {
 """Name → where it is described, what it is. All of them: what else lies in PostgreSQL is no fold of the log."""
 
 
-def build(names: list[str], processes: int | None = None, json: bool = False) -> None:
-    """Build these anew, one after another, and say what came of it."""
-    from postavka.kernel.projection.rebuild import rebuild as build_anew
-
-    config = connected()
-    reports = {}
-    for name in names:
-        model = find(READ_MODELS[name][0])
-        with progress() as told:
-
-            def tell(what: str, done: int, total: int, name: str = name, told: Told = told) -> None:
-                told(f"{name}: {what}", done, total)
-
-            reports[name] = report = build_anew(config, model, tell, processes)
-        if json:
-            continue
-        rate = report.records / report.seconds if report.seconds else 0
-        rows = ", ".join(f"{count} {table}" for table, count in report.rows.items())
-        console.print(
-            f"{name}: {report.records} records ({rate:,.0f}/s), {rows} in {report.seconds:.1f} s; "
-            f"writing stood still for {report.swapping * 1000:.0f} ms",
-            highlight=False,
-        )
-        if report.unread:
-            console.print(f"[yellow]{report.unread} records could not be read[/]: see the table {model.schema}.unread")
-    if json:
-        print_json(reports)
-
-
 def _command(name: str) -> Callable[..., None]:
     def command(*, processes: int | None = None, json: bool = False) -> None:
-        build([name], processes, json)
+        build({name: READ_MODELS[name][0]}, processes, json)
 
     command.__doc__ = f"""Build anew: {READ_MODELS[name][1]}. The old tables serve until the new ones take their place.
 
@@ -87,7 +58,7 @@ def everything(*, processes: int | None = None, json: bool = False) -> None:
     json
         Print the results as JSON.
     """
-    build(list(READ_MODELS), processes, json)
+    build({name: address for name, (address, _) in READ_MODELS.items()}, processes, json)
 
 
 @rebuild.command

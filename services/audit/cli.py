@@ -15,11 +15,12 @@ from cyclopts import App, Parameter
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from postavka.cli import proofs
-from postavka.cli.events import COLOURS, MOSCOW, parse_since
+from postavka.domain.calendar import MOSCOW, parse_since
+from postavka.domain.wording import STAGE_COLOURS
 from postavka.kernel.console import console, errors, print_json, print_line, table
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
+from services.audit import proofs_cli
 from services.cabinet.view.words import stage_of
 
 SHOWN = 50
@@ -408,7 +409,7 @@ def _rate(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
 def _print_history(found: Any) -> None:
     shown = table(None, "#", "time (Moscow)", "what", "who", "why", "position", "where it lies")
     for entry in found.entries:
-        colour = COLOURS.get(entry.stage or "", "white")
+        colour = STAGE_COLOURS.get(entry.stage or "", "white")
         name = entry.type if entry.kind != "dead-letter" else f"dead letter: {entry.type}"
         note = f"\n[yellow]{entry.note}[/]" if entry.note else ""
         reason = f"\n[red]{entry.fields['reason']}[/]" if entry.kind == "dead-letter" else ""
@@ -437,4 +438,4 @@ def _some(names: Iterable[str], most: int = 4) -> str:
     return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
 
 
-proofs.add_to(audit)
+proofs_cli.add_to(audit)
