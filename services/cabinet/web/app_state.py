@@ -8,6 +8,8 @@ from fastapi import Request
 
 from postavka.blobs import Blobs
 from postavka.settings import Settings
+from services.accounts.principal import Principal
+from services.accounts.standing import still_good
 from services.cabinet.tax import Register
 from services.cabinet.web.commands import Commands
 from services.cabinet.web.database import Database
@@ -45,3 +47,9 @@ def web(request: Request) -> Web:
     """The parts of the application."""
     found: Web = request.app.state.web
     return found
+
+
+async def is_let_in(parts: Web, principal: Principal) -> bool:
+    """For streams: signing out, a disabled user or a revoked token end one with the next thing it would tell."""
+    async with parts.database.accounts() as rows:
+        return await still_good(rows, principal, parts.config.lifetimes)

@@ -25,6 +25,7 @@ from services.cabinet.web.requests import Requests, Row
 from services.cabinet.web.view.form import LABELS, Choices, Typed, choices, inn_problem, is_request_id, mistakes
 from services.cabinet.web.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
 from services.cabinet.web.view.words import REQUEST_TYPES
+from services.cabinet.web.visitor import visitor_of
 from services.reference.store import Snapshot
 
 log = logger(__name__)
@@ -55,6 +56,7 @@ async def form_page(
     row = await _row(request, principal, copy)
     if row is None:
         raise not_found()
+    visitor_of(request).shown.add(copy)
     typed = replace(Typed.of(row.asked).renewed(), request_type=request_type)
     errors = mistakes(typed, lists) if row.status == "rejected" else {}
     return await _form(
