@@ -16,8 +16,11 @@ _TWELFTH = (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)
 
 
 def is_inn(text: str) -> bool:
-    """A tax number: 10 digits of an organisation or 12 of a person, with right check digits (L10)."""
-    if not (text.isascii() and text.isdigit()):
+    """A tax number: 10 digits of an organisation or 12 of a person, with right check digits (L10).
+
+    Zeros alone are no number, though their check digits fit: forms write them for «none».
+    """
+    if not (text.isascii() and text.isdigit() and text.strip("0")):
         return False
     digits = [int(each) for each in text]
     match len(digits):
@@ -30,8 +33,8 @@ def is_inn(text: str) -> bool:
 
 
 def is_kpp(text: str) -> bool:
-    """KPP of an organisation: four digits, two digits or capital Latin letters, three digits."""
-    return _KPP.fullmatch(text) is not None
+    """KPP of an organisation: four digits, two digits or capital Latin letters, three digits; not zeros alone."""
+    return _KPP.fullmatch(text) is not None and text.strip("0") != ""
 
 
 def is_registration_number(text: str) -> bool:

@@ -11,6 +11,8 @@ from postavka.kernel.blobs import Blobs
 from postavka.kernel.settings import Settings
 from postavka.web.commands import Commands
 from postavka.web.database import Database
+from postavka.web.identity.principal import Principal
+from postavka.web.identity.standing import still_good
 from postavka.web.live import Live
 from postavka.web.recently import Recently
 from postavka.web.rendering import Rendering
@@ -45,3 +47,9 @@ def web(request: Request) -> Web:
     """The parts of the application."""
     found: Web = request.app.state.web
     return found
+
+
+async def is_let_in(parts: Web, principal: Principal) -> bool:
+    """For streams: signing out, a disabled user or a revoked token end one with the next thing it would tell."""
+    async with parts.database.accounts() as rows:
+        return await still_good(rows, principal, parts.config.lifetimes)

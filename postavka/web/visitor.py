@@ -10,6 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from uuid import UUID
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -39,6 +40,9 @@ class Visitor:
     device: str | None = None
     cookies: list[str] = field(default_factory=list)
     """`Set-Cookie` values to go out with the answer."""
+    shown: set[UUID] = field(default_factory=set)
+    """Requests that this answer shows beside the one that its address names: the auditor is told who looked at them. A
+    stream adds to it before it tells more."""
 
     def csrf_token(self) -> str:
         """For the forms of this answer."""

@@ -1,13 +1,15 @@
-"""Who looked at which request: written before the answer goes out, for every page, document and API call that names
-one.
+"""Who looked at which request: written before the answer goes out, for every page, document, stream and API call that
+shows one.
 
-An ASGI middleware inside the one that finds out who asks. What was not shown (not found, not allowed) is not written.
+An ASGI middleware inside the one that finds out who asks. Which requests an answer shows is known after routing, from
+typed ids: the one that its address names (however it is spelled there), and those that the route has put into
+`Visitor.shown`. What was not shown (not found, not allowed) is not written.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -20,9 +22,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postavka.kernel.store.migration import migrate
 from postavka.web.database import Database
+from postavka.web.visitor import Visitor
 from services.audit.store import MIGRATIONS, SCHEMA
 
-NAMES_A_REQUEST = re.compile(r"/requests/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/|$)")
+NAMES_A_REQUEST = "request_id"
+"""The parameter of a path that names a request, in every route."""
+SHOWING = frozenset((200, 304))
+"""304 says that what is in the reader's hands still holds."""
 LONGEST = 300
 PAGE = 100
 
@@ -41,37 +47,56 @@ class Looked:
         self._app, self._database, self._conninfo = app, database, conninfo
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = NAMES_A_REQUEST.search(scope.get("path", "")) if scope["type"] == "http" else None
-        if found is None or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
+        showing, noted = False, set[UUID]()
 
         async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 200:
-                await self._note(scope, UUID(found[1]))
+            nonlocal showing
+            if message["type"] == "http.response.start":
+                showing = message["status"] in SHOWING
+            if showing:  # a stream shows more with every part of its body
+                fresh = _shown(scope) - noted
+                if fresh:
+                    await self._note(scope, fresh)
+                    noted.update(fresh)
             await send(message)
 
         await self._app(scope, receive, noting)
 
-    async def _note(self, scope: Scope, request: UUID) -> None:
-        visitor: Any = scope.get("state", {}).get("visitor")
+    async def _note(self, scope: Scope, requests: Set[UUID]) -> None:
+        visitor = _visitor(scope)
         principal = visitor.principal if visitor is not None else None
-        if principal is None:
+        if visitor is None or principal is None:
             return
         await asyncio.to_thread(prepare, self._conninfo)
         async with self._database.accounts() as connection:
             await connection.execute(
                 "INSERT INTO audit.looked (actor, role, organisation, request_id, what, address) "
-                "VALUES (%s, %s, %s, %s, %s, %s)",
+                "SELECT %s, %s, %s, request_id, %s, %s FROM unnest(%s::uuid[]) AS request_id",
                 (
                     principal.actor or principal.name,
                     principal.role.value,
                     principal.partner_id or principal.distributor_id,
-                    request,
                     scope["path"][:LONGEST],
                     visitor.address[:LONGEST],
+                    sorted(requests),
                 ),
             )
+
+
+def _shown(scope: Scope) -> set[UUID]:
+    """Requests that the answer shows. A path's id was taken by its route, so that it is one."""
+    visitor = _visitor(scope)
+    shown = set(visitor.shown) if visitor is not None else set()
+    named = scope.get("path_params", {}).get(NAMES_A_REQUEST)
+    return shown if named is None else shown | {UUID(str(named))}
+
+
+def _visitor(scope: Scope) -> Visitor | None:
+    found: Any = scope.get("state", {}).get("visitor")
+    return found if isinstance(found, Visitor) else None
 
 
 @dataclass(frozen=True, slots=True)

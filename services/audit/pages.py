@@ -22,6 +22,7 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.audit.as_of import Standing, as_of
 from services.audit.history import history
 from services.audit.logs import LOGS, stage_of
@@ -49,6 +50,7 @@ MOST_SHOWN = 200
 async def search_page(request: Request, principal: Auditor, q: str = "") -> Response:
     """Find a request by its id, by the beginning of it, by INN, name, registration or permission number."""
     found = await asyncio.to_thread(_search, web(request).kernel, q.strip()[:200]) if q.strip() else []
+    visitor_of(request).shown.update(row["request_id"] for row in found)
     return await show(
         request, principal, "audit_search.html", q=q.strip(), rows=found, most=MOST_FOUND, stage=stage_shown
     )
@@ -84,6 +86,7 @@ async def as_of_page(
     counts: Counter[str] = Counter()
     if moment is not None and (partner or only):
         shown, counts = await asyncio.to_thread(_stood, web(request).kernel, moment, partner or None, only)
+    visitor_of(request).shown.update(each.request for each in shown)
     return await show(
         request,
         principal,

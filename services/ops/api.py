@@ -18,9 +18,10 @@ from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.ops import history, letters, reminders, waiting
 from services.ops.feed import Filter
-from services.ops.pages import done, looked_up, probe_of
+from services.ops.pages import done, letters_shown, looked_up, probe_of
 from services.ops.request import look_at
 from services.ops.settings import ops_settings
 
@@ -94,6 +95,7 @@ async def queue(
         raise not_found()
     most = min(limit, MOST)
     found = await looked_up(request, lambda rows: waiting.waiting(rows, ops_settings(), what, overdue, most))
+    visitor_of(request).shown.update(item.request_id for item in found)
     return _json([asdict(each) for each in found])
 
 
@@ -144,6 +146,7 @@ async def events(
     """A page of the past, the newest first; `before` of the answer leads to the next one."""
     wanted = Filter(stage, type, request_id, partner, distributor, text)
     found = await looked_up(request, lambda rows: history.page_of(rows, wanted, before))
+    visitor_of(request).shown.update(event.request for event in found.events)
     return _json({"events": [_event(each) for each in found.events], "before": found.before or None})
 
 
@@ -167,6 +170,7 @@ async def letter_list(
     """The newest of a stage."""
     statuses = letters.SETTLED if settled else letters.OPEN
     found = await asyncio.to_thread(letters.letters, web(request).conninfo, stage, code, statuses)
+    letters_shown(request, found)
     return _json([_letter(each) for each in found])
 
 
@@ -177,6 +181,7 @@ async def letter(request: Request, principal: Reader, stage: str, number: int) -
         found = await asyncio.to_thread(letters.letter, web(request).conninfo, stage, number)
     except letters.NoSuchLetter:
         raise not_found() from None
+    letters_shown(request, [found])
     return _json(_letter(found))
 
 

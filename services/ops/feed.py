@@ -245,7 +245,7 @@ class Feed:
             self._parties.popitem(last=False)
 
     def _look_up(self, requests: set[str]) -> None:
-        missing = [request for request in requests if request not in self._parties and _is_uuid(request)]
+        missing = [request for request in requests if request not in self._parties and is_uuid(request)]
         if not missing:
             return
         try:
@@ -299,7 +299,8 @@ def _parties(value: bytes) -> tuple[str, str]:
         return "", ""
 
 
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
+    """Does an event's subject name a request? Every one of a stage does."""
     try:
         UUID(text)
     except ValueError:

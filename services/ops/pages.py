@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
@@ -22,11 +22,12 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
-from postavka.web.state import web
+from postavka.web.state import is_let_in, web
+from postavka.web.visitor import visitor_of
 from services.cabinet.requests import Filter as ListFilter
 from services.cabinet.requests import Requests
 from services.ops import history, letters, reminders, waiting
-from services.ops.feed import TOPICS, Feed, Filter
+from services.ops.feed import TOPICS, Feed, Filter, is_uuid
 from services.ops.request import look_at
 from services.ops.settings import ops_settings
 from services.ops.store import SEES_ALL, prepare
@@ -48,6 +49,8 @@ START_SECONDS, LOOK_SECONDS = 10.0, 0.02
 """The first viewer of the stream waits at most so long for its reader."""
 QUIET_BEATS = 60
 """After so many beats without news the stream says that it is alive."""
+GOOD_BEATS = 8
+"""So often it is asked whether the viewer may still look: a closed account sees at most two seconds more."""
 LONGEST_BEATS = 14_400
 """An hour; then the browser connects anew, and rights are looked at again."""
 SAID = {
@@ -121,6 +124,7 @@ async def waiting_page(request: Request, principal: Ops, what: str = "", overdue
         return queues, items, waiting.trend(connection, TREND_DAYS)
 
     queues, items, days = await looked_up(request, ask)
+    visitor_of(request).shown.update(item.request_id for item in items)
     return page(
         request,
         "ops_waiting.html",
@@ -180,6 +184,7 @@ async def stream_page(
     wanted = Filter(stage, type.strip(), request_id.strip().lower(), partner.strip(), distributor.strip(), text.strip())
     moment = _moment(until)
     found = await looked_up(request, lambda rows: history.page_of(rows, wanted, before, moment, PAGE))
+    visitor_of(request).shown.update(event.request for event in found.events)
     query = {name: value for name, value in _as_query(wanted).items() if value}
     older = urlencode({**query, "before": found.before}) if found.before else ""
     template = "ops_stream_rows.html" if request.headers.get("x-part") == "rows" else "ops_stream.html"
@@ -214,6 +219,7 @@ async def stream_events(
     parts = web(request)
     feed = feed_of(request)
     wanted = Filter(stage, type, request_id, partner, distributor, text)
+    shown = visitor_of(request).shown
     seen = last_event_id if last_event_id is not None and last_event_id.isdecimal() else None
     subscription = parts.live.subscription("ops-stream", f"{principal.owner}:{principal.id}")
     subscription.__enter__()
@@ -231,11 +237,14 @@ async def stream_events(
             # Whoever pauses before the first news must know its place.
             nothing = {"events": [], "more": 0, "counts": {}, "missed": 0, "trouble": feed.trouble}
             yield b"retry: 1000\nid: %d\nevent: beat\ndata: " % start + orjson.dumps(nothing) + b"\n\n"
-            for _ in range(LONGEST_BEATS):
+            for number in range(LONGEST_BEATS):
                 if parts.live.closing.is_set():
+                    return
+                if number % GOOD_BEATS == 0 and not await is_let_in(parts, principal):
                     return
                 beat = await asyncio.to_thread(feed.view, last, wanted)
                 quiet = 0 if beat.counts else quiet + 1
+                shown.update(UUID(told.request) for told in beat.events if is_uuid(told.request))
                 if beat.counts or beat.missed or feed.trouble:
                     said = {
                         "events": [told.shown() for told in beat.events],
@@ -285,6 +294,7 @@ async def event_page(request: Request, principal: Ops, stage: str, position: int
     if found is None:
         raise not_found()
     event, whole = found
+    visitor_of(request).shown.add(event.request)
     cause, effects = history.cause_and_effects(whole, event)
     return page(request, "ops_event.html", event=event, cause=cause, effects=effects, trace_url=_trace_url(event.trace))
 
@@ -332,6 +342,7 @@ async def search(request: Request, principal: Ops, q: str = "") -> Response:
         found = (await Requests(rows, principal).page(ListFilter(search=q), None, 30)).rows if q.strip() else []
     if len(found) == 1:
         return RedirectResponse(f"/ops/requests/{found[0].request_id}", 303)
+    visitor_of(request).shown.update(row.request_id for row in found)
     return page(request, "ops_search.html", q=q, found=found)
 
 
@@ -373,6 +384,7 @@ async def letters_page(
         found = await asyncio.to_thread(letters.letters, url, stage, code or None, statuses)
         foreseen = await asyncio.to_thread(letters.foresee, url, stage, None, code or None)
         progress = _progress(told, await asyncio.to_thread(letters.tally, url, stage))
+    letters_shown(request, found)
     return page(
         request,
         "ops_letters.html",
@@ -503,9 +515,16 @@ async def correct(
 
 async def _letter(request: Request, stage: str, number: int) -> letters.Letter:
     try:
-        return await asyncio.to_thread(letters.letter, web(request).conninfo, stage, number)
+        found = await asyncio.to_thread(letters.letter, web(request).conninfo, stage, number)
     except letters.NoSuchLetter:
         raise not_found() from None
+    letters_shown(request, [found])
+    return found
+
+
+def letters_shown(request: Request, found: Iterable[letters.Letter]) -> None:
+    """Their requests are shown by this answer."""
+    visitor_of(request).shown.update(each.request_id for each in found if each.request_id is not None)
 
 
 def _back(stage: str, number: int, told: str) -> Response:

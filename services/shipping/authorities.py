@@ -62,7 +62,7 @@ class Authorities:
         `purpose`: as openssl names it; what it asks of the certificate in process is the caller's to check. Raises
         `Refused`; `Unknown` and `NoCurrentList` where it can't be told.
         """
-        others = [*(signed.data.certificates or []), *self.intermediates]
+        others = [*signed.others, *self.intermediates]
         if signed.is_gost:
             self._require_gost()
             self._verify_gost(signed, others, moment, purpose)
@@ -116,22 +116,26 @@ class Authorities:
         with tempfile.TemporaryDirectory(prefix="signature-") as directory:
             there = Path(directory)
             (there / "content").write_bytes(signed.content)
-            (there / "signature").write_bytes(signed.der)
             (there / "roots").write_bytes(_pem(self.roots))
             (there / "more").write_bytes(_pem([signed.certificate, *others]))
-            detached = signed.data.encapsulated.content is None
-            ran = self._run(
-                *("cms", "-engine", "gost", "-verify", "-binary", "-inform", "DER", "-purpose", purpose),
-                *("-in", str(there / "signature"), "-out", str(there / "out")),
-                *(("-content", str(there / "content")) if detached else ()),
-                *("-CAfile", str(there / "roots"), "-no-CApath", "-no-CAstore", "-certfile", str(there / "more")),
-                *("-attime", str(int(moment.timestamp())), "-signer", str(there / "signer")),
-            )
-            if ran.returncode:
-                if b"content verify error" in ran.stderr or b"verification failure" in ran.stderr:
-                    raise wrong_bytes()
-                if b"certificate verify error" in ran.stderr:
+            said = b""
+            for der in signed.encodings():
+                (there / "signature").write_bytes(der)
+                ran = self._run(
+                    *("cms", "-engine", "gost", "-verify", "-binary", "-inform", "DER", "-purpose", purpose),
+                    *("-in", str(there / "signature"), "-out", str(there / "out")),
+                    *(("-content", str(there / "content")) if signed.is_detached else ()),
+                    *("-CAfile", str(there / "roots"), "-no-CApath", "-no-CAstore", "-certfile", str(there / "more")),
+                    *("-attime", str(int(moment.timestamp())), "-signer", str(there / "signer")),
+                )
+                if not ran.returncode:
+                    break
+                said += ran.stderr
+            else:
+                if b"certificate verify error" in said:
                     raise _untrusted()
+                if b"content verify error" in said or b"verification failure" in said:
+                    raise wrong_bytes()
                 raise Refused(UNREADABLE.code, UNREADABLE.message)
             if x509.load_pem_x509_certificates((there / "signer").read_bytes()) != [signed.certificate]:
                 raise Refused("signer-unclear", "В подписи два сертификата с одним номером: чей из них, неясно.")
@@ -216,4 +220,5 @@ _CA_POLICY = (
 
 
 def _untrusted() -> Refused:
-    return Refused("untrusted", "Сертификат подписи выдан удостоверяющим центром, которому мы не доверяем.")
+    message = "Сертификат подписи не ведёт к действующему удостоверяющему центру, которому мы доверяем."
+    return Refused("untrusted", message)

@@ -25,7 +25,15 @@ from cryptography.x509 import ObjectIdentifier
 
 from events.model import Reason
 from services.shipping.authorities import Authorities, Unknown
-from services.shipping.cms import UNREADABLE, Refused, Signed, read_detached, signing_time
+from services.shipping.certificates import CONTENT_COMMITMENT, DIGITAL_SIGNATURE, may, not_understood
+from services.shipping.cms import (
+    UNREADABLE,
+    Refused,
+    Signed,
+    read_detached,
+    signing_time,
+    unreadable_certificate,
+)
 from services.shipping.revocation import NoCurrentList, RevocationLists
 from services.shipping.timestamps import Stamped, read_stamp
 from services.shipping.verification import NotVerified, Unverifiable, Verification, Verified, Verifier
@@ -70,7 +78,7 @@ class CmsVerifier:
             return NotVerified(refused.reason)
         except (Unknown, NoCurrentList) as unknown:
             return Unverifiable(str(unknown))
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             return NotVerified(UNREADABLE)
 
     def _verified(self, signed: Signed, at: datetime) -> Verified:
@@ -80,7 +88,8 @@ class CmsVerifier:
         try:
             _check_validity(certificate, moment)
             _check_usage(certificate)
-            inn = inn_of(certificate.subject)
+            subject = _subject_of(certificate)
+            inn = inn_of(subject)
             self._authorities(self.roots).check(signed, moment, at)
         except Refused as refused:
             if not isinstance(stamp, Reason) or refused.reason.code not in ("expired", "revoked"):
@@ -89,7 +98,7 @@ class CmsVerifier:
         return Verified(
             signer_inn=inn,
             certificate_serial=f"{certificate.serial_number:X}",
-            certificate_subject=certificate.subject.rfc4514_string()[:MAX_SUBJECT],
+            certificate_subject=subject.rfc4514_string()[:MAX_SUBJECT],
             signed_at=stamp.time if isinstance(stamp, Stamped) else signing_time(signed.signer) or at,
             time_stamped_by=stamp.authority[:MAX_SUBJECT] if isinstance(stamp, Stamped) else None,
         )
@@ -155,10 +164,21 @@ def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
 
 
 def _check_usage(certificate: x509.Certificate) -> None:
-    """Where a certificate says what it is for, it must be for signing."""
+    """Where a certificate says what it is for, it must be for signing; nothing critical in it may be unknown here."""
     try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    if not (usage.digital_signature or usage.content_commitment):
+        strange = not_understood(certificate)
+        signs = may(certificate, (DIGITAL_SIGNATURE, CONTENT_COMMITMENT))
+    except ValueError:
+        raise unreadable_certificate(certificate.serial_number) from None
+    if strange:
+        message = f"В сертификате подписи есть критические расширения, которых мы не знаем: {', '.join(strange)[:200]}."
+        raise Refused("critical-extension", message)
+    if not signs:
         raise Refused("not-for-signing", "Сертификат подписи выдан не для подписания документов.")
+
+
+def _subject_of(certificate: x509.Certificate) -> x509.Name:
+    try:
+        return certificate.subject
+    except ValueError:
+        raise unreadable_certificate(certificate.serial_number) from None

@@ -25,16 +25,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from events.model import Reason
 from services.shipping.authorities import Authorities
-from services.shipping.cms import (
-    Attribute,
-    Refused,
-    Signed,
-    algorithm_of,
-    attribute_of,
-    certificate_of,
-    only_signer,
-    parse,
-)
+from services.shipping.ber import first_value
+from services.shipping.certificates import purposes_of
+from services.shipping.cms import Refused, Signed, algorithm_of, attribute_of, parse, read_signed, values_of
 
 TIME_STAMP = "1.2.840.113549.1.9.16.2.14"
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
@@ -78,7 +71,7 @@ class TstInfo:
     serial: int
     time: asn1.GeneralizedTime
     accuracy: list[asn1.TLV] | None
-    ordering: Annotated[bool, asn1.Default(value=False)]
+    ordering: bool | None
     nonce: int | None
     authority: Annotated[list[asn1.TLV] | None, asn1.Implicit(0)]
     extensions: Annotated[list[asn1.TLV] | None, asn1.Implicit(1)]
@@ -104,11 +97,11 @@ def read_stamp(signed: Signed, authorities: Authorities, at: datetime) -> Stampe
 
     Raises `Unknown` and `NoCurrentList` where this machine can't tell. Of several stamps the first one counts.
     """
-    tokens = _tokens(signed.signer.unsigned_attributes or [])
-    if not tokens:
-        return None
     try:
-        return _checked(tokens[0], signed.signer.signature, authorities, at)
+        tokens = values_of(signed.signer.unsigned_attributes or [], TIME_STAMP)
+        if not tokens:
+            return None
+        return _checked(asn1.encode_der(tokens[0]), signed.signer.signature, authorities, at)
     except Refused as refused:
         why = refused.reason.message
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
@@ -116,26 +109,20 @@ def read_stamp(signed: Signed, authorities: Authorities, at: datetime) -> Stampe
     return Reason(code="time-stamp", message=f"Штамп времени не учтён: {why}")
 
 
-def _tokens(attributes: list[Attribute]) -> list[bytes]:
-    values = [each.values.as_list() for each in attributes if each.type.dotted_string == TIME_STAMP]
-    return [asn1.encode_der(value) for each in values for value in each]
-
-
 def _checked(token: bytes, stamped: bytes, authorities: Authorities, at: datetime) -> Stamped:
     data = parse(token)
     content = data.encapsulated.content
-    if content is None or data.encapsulated.type.dotted_string != TST_INFO:
+    if not content or data.encapsulated.type.dotted_string != TST_INFO:
         raise ValueError("not a time-stamp token")
-    info = asn1.decode_der(TstInfo, content)
+    info = asn1.decode_der(TstInfo, first_value(content))
     if _digest(algorithm_of(info.imprint.algorithm), stamped, authorities) != info.imprint.digest:
         raise Refused("time-stamp", "он не от этой подписи.")
     time = info.time.as_datetime().replace(tzinfo=UTC)
-    signer = only_signer(data)
-    certificate = certificate_of(signer, [*(data.certificates or []), *authorities.intermediates])
+    token_signed = read_signed(content, data, authorities.intermediates)
+    certificate = token_signed.certificate
     if time > at + CLOCKS_DIFFER or not certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc:
         raise Refused("time-stamp", f"его время, {time:%d.%m.%Y %H:%M} UTC, неверно.")
     _check_purpose(certificate)
-    token_signed = Signed(content, token, data, signer, certificate)
     if not _is_named(token_signed, authorities):
         raise Refused("time-stamp", "в нём назван не тот сертификат, которым он подписан.")
     try:
@@ -151,11 +138,7 @@ def _checked(token: bytes, stamped: bytes, authorities: Authorities, at: datetim
 
 def _check_purpose(certificate: x509.Certificate) -> None:
     """RFC 3161, 2.3: for time stamping and nothing else, and says so critically."""
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except x509.ExtensionNotFound:
-        usage = None
-    if usage is None or not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
+    if purposes_of(certificate) != ([ExtendedKeyUsageOID.TIME_STAMPING.dotted_string], True):
         raise Refused("time-stamp", "сертификат, которым он подписан, выдан не для штампов времени.")
 
 

@@ -145,10 +145,12 @@ MISSING = [
     ("registration_number", "١٢٣٤٥٦٧", "malformed"),
     ("product_id", None, "missing"),
     ("inn", "7707083890", "malformed"),
+    ("inn", "0000000000", "malformed"),  # its check digits fit
     ("inn", "77070838931", "malformed"),
     ("inn", "٧٧٠٧٠٨٣٨٩٣", "malformed"),
     ("kpp", None, "missing"),
     ("kpp", "77360100", "malformed"),
+    ("kpp", "000000000", "malformed"),
     ("kpp", "7736010oo", "malformed"),
     ("buyer", None, "missing"),
 ]

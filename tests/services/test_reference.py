@@ -92,6 +92,7 @@ def test_a_file_is_read_exactly(write):
     ("old", "new", "sentence"),
     [
         ('"500100732259"', '"500100732250"', "partners[2] \"romashka\": inn: the check digits of '500100732250'"),
+        ('"7707083893"', '"0000000000"', "partners[1] \"vasilek\": inn: the check digits of '0000000000'"),
         ('"7707083893"', '"7707083890"', "partners[1] \"vasilek\": inn: the check digits of '7707083890'"),
         ('"7707083893"', '"77070838"', "has to be 10 digits (organisation) or 12 (sole trader); correct it"),
         ('"7707083893"', '" 7707083893"', "has to be 10 digits"),

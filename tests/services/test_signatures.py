@@ -436,6 +436,7 @@ def gost(tmp_path_factory: pytest.TempPathFactory) -> Path:
         issuing = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-days", "5", "-md_gost12_256")
         openssl(folder, "x509", "-req", "-engine", "gost", "-in", "csr", *issuing, "-out", "pem")
         (folder / f"{ca}.holder.pem").write_bytes((folder / "pem").read_bytes())
+        (folder / f"{ca}.holder.key").write_bytes((folder / "key").read_bytes())
         how = ("-md", "md_gost12_256", "-signer", "pem", "-inkey", "key", "-outform", "DER")
         openssl(folder, "cms", "-engine", "gost", "-sign", "-binary", "-in", "content", *how, "-out", f"{ca}.signature")
     return folder

@@ -430,3 +430,13 @@ class TestSettings:
     def test_defaults_answer_within_seconds(self) -> None:
         config = TaxSettings()
         assert timedelta(seconds=config.answer_seconds) <= timedelta(seconds=3)
+
+
+@pytest.mark.parametrize("zeros", ["0000000000", "000000000000"])
+def test_zeros_are_no_inn_though_their_check_digits_fit(zeros: str):
+    assert not is_inn(zeros)
+
+
+def test_zeros_are_no_kpp():
+    assert not is_kpp("000000000")
+    assert is_kpp("000000001"), "only the whole of it is nothing"

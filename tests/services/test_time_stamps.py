@@ -18,7 +18,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.shipping.cms import SIGNED_DATA, Attribute, ContentInfo, SignedData, parse
+from services.shipping.ber import SET, tlv
+from services.shipping.cms import SIGNED_DATA, Attribute, ContentInfo, SignedData, SignerInfo, elements, parse
 from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION, CmsVerifier, make_verifier
 from services.shipping.timestamps import TIME_STAMP, Imprint, TstInfo
@@ -79,8 +80,12 @@ def set_up(there: Path, tsa: Holder, root: Holder) -> None:
 
 def value_of(signature: bytes) -> bytes:
     """What a time stamp is made over."""
-    (signer,) = parse(signature).signers.as_list()
-    return signer.signature
+    return signer_of(signature).signature
+
+
+def signer_of(signature: bytes) -> SignerInfo:
+    (signer,) = elements(parse(signature).signers)
+    return signer.parse(SignerInfo)
 
 
 def token(there: Path, stamped: bytes, digest: str = "sha256", configuration: str = "tsa.cnf") -> bytes:
@@ -97,23 +102,16 @@ def token(there: Path, stamped: bytes, digest: str = "sha256", configuration: st
 
 def with_stamp(signature: bytes, *tokens: bytes) -> bytes:
     """The signature with tokens in its unsigned attribute: CAdES-T."""
-    data = parse(signature)
-    (signer,) = data.signers.as_list()
-    values = asn1.SetOf([_tlv(each) for each in tokens])
-    stamped = replace_fields(signer, unsigned_attributes=[Attribute(type=ObjectIdentifier(TIME_STAMP), values=values)])
-    whole: SignedData = replace_fields(data, signers=asn1.SetOf([stamped]))
+    held = b"".join(asn1.encode_der(_tlv(each)) for each in tokens)
+    attribute = Attribute(type=ObjectIdentifier(TIME_STAMP), values=_tlv(tlv(SET, held)))
+    stamped = replace_fields(signer_of(signature), unsigned_attributes=[_tlv(asn1.encode_der(attribute))])
+    signers = _tlv(tlv(SET, asn1.encode_der(stamped)))
+    whole: SignedData = replace_fields(parse(signature), signers=signers)
     return asn1.encode_der(ContentInfo(type=ObjectIdentifier(SIGNED_DATA), content=whole))
 
 
-@asn1.sequence
-class _Wrapped:
-    value: asn1.TLV
-
-
 def _tlv(der: bytes) -> asn1.TLV:
-    length = len(der).to_bytes(4, "big").lstrip(b"\x00")
-    header = bytes([0x30, len(der)]) if len(der) < 128 else bytes([0x30, 0x80 | len(length)]) + length
-    return asn1.decode_der(_Wrapped, header + der).value
+    return asn1.decode_der(asn1.TLV, der)
 
 
 def replace_fields(thing, **changes):

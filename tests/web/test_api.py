@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -14,11 +15,13 @@ from uuid import UUID, uuid4
 
 import httpx2
 import openpyxl
+import psycopg
 import pytest
 
 from events.topics import ACTIVATION_COMMANDS, DOCUMENT_COMMANDS, REQUEST_COMMANDS, confirmations_of
 from postavka.kernel.settings import Settings
 from postavka.web.application import create_app
+from postavka.web.identity import tokens, users
 from postavka.web.identity.principal import Scope
 from postavka.web.settings import WebSettings
 from tests.web.conftest import PATIENCE_SECONDS, Site, served
@@ -473,6 +476,25 @@ def test_a_token_is_shown_once_and_revoked_by_its_tenant(site: Site):
     assert site.program(secret).get("/api/v1/me").status_code == 200
     assert browser.submit(f"/account/tokens/{token_id}/revoke").status_code == 303
     assert site.program(secret).get("/api/v1/me").status_code == 401
+
+
+def test_a_token_goes_with_the_account_that_made_it(site: Site):
+    browser = site.person("tihaya-gavan")
+    made = browser.submit("/account/tokens", {"name": "Обмен", "days": "366", "scope": "read"})
+    secret = next(word for word in made.text.replace("<", " ").replace(">", " ").split() if word.startswith("pst_"))
+    others = site.token("tihaya-gavan")
+
+    async def close() -> int:
+        async with await psycopg.AsyncConnection.connect(site.database) as rows:
+            return await tokens.revoke_made_by(rows, await users.disable(rows, "tihaya-gavan"))
+
+    try:
+        assert site.program(secret).get("/api/v1/me").status_code == 200
+        assert asyncio.run(close()) == 1
+        assert site.program(secret).get("/api/v1/me").status_code == 401
+        assert site.program(others).get("/api/v1/me").status_code == 200, "another account made it"
+    finally:
+        site.sql("UPDATE accounts.users SET disabled_at = NULL WHERE login = 'tihaya-gavan'")
 
 
 def test_a_signed_in_person_may_call_the_api_with_the_csrf_token_only(site: Site):

@@ -124,6 +124,19 @@ def test_who_is_let_in_no_more_is_told_no_more(site: Site, end: str):
         site.sql("UPDATE accounts.users SET disabled_at = NULL WHERE login = 'tihaya-gavan'")
 
 
+def test_operations_stream_of_all_events_ends_with_the_account(site: Site):
+    try:
+        with site.person("ops").stream("GET", "/ops/stream/events") as answer:
+            lines = answer.iter_lines()
+            next(line for line in lines if line.startswith("data"))
+            site.sql("UPDATE accounts.users SET disabled_at = now() WHERE login = 'ops'")
+            started = time.monotonic()
+            assert not [line for line in lines if line.startswith("data")]  # until the server ends it
+            assert time.monotonic() - started < 10
+    finally:
+        site.sql("UPDATE accounts.users SET disabled_at = NULL WHERE login = 'ops'")
+
+
 def test_a_programs_stream_ends_with_its_token(site: Site):
     story = Story().submitted()
     site.write(story)

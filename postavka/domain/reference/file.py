@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
-from stdnum.ru import inn as inn_number
 
+from events.checks import is_inn, is_kpp
 from events.model import Id, PositiveMoney, Value
 from events.reference import (
     BaseDelivery,
@@ -29,7 +29,6 @@ from events.reference import (
     Product,
 )
 
-KPP = re.compile(r"\d{4}[0-9A-Z]{2}\d{3}", re.ASCII)
 INN = re.compile(r"\d{10}|\d{12}", re.ASCII)
 DISTRIBUTOR_ID = re.compile(r"[a-z0-9-]{1,50}")
 """The id is a part of the name of the distributor's topic (`distributors.{distributor}.confirmations`)."""
@@ -138,7 +137,7 @@ class PowerOfAttorneyRow(PowerOfAttorney):
                 ("principal_inn", self.principal_inn, "10 or 12"),
                 ("agent_inn", self.agent_inn, "12"),
             )
-            if not INN.fullmatch(inn) or str(len(inn)) not in said.split(" or ") or not inn_number.is_valid(inn)
+            if not INN.fullmatch(inn) or str(len(inn)) not in said.split(" or ") or not is_inn(inn)
         ]
         if self.valid_until < self.valid_from:
             problems.append(f"valid_until: {self.valid_until} is before valid_from; put the two dates in order")
@@ -206,14 +205,14 @@ def tax_number_problems(company: Company) -> list[str]:
     if not INN.fullmatch(company.inn):
         return [f"inn: {company.inn!r} has to be 10 digits (organisation) or 12 (sole trader); correct it"]
     problems = []
-    if not inn_number.is_valid(company.inn):
+    if not is_inn(company.inn):
         problems.append(f"inn: the check digits of {company.inn!r} are wrong; compare it with the company's papers")
     if len(company.inn) == 12:
         if company.kpp is not None:
             problems.append(f"kpp: a sole trader (INN of 12 digits) has none; take {company.kpp!r} out")
     elif company.kpp is None:
         problems.append("kpp: an organisation (INN of 10 digits) has one; add it")
-    elif not KPP.fullmatch(company.kpp):
+    elif not is_kpp(company.kpp):
         problems.append(
             f"kpp: {company.kpp!r} has to be 9 characters: 4 digits, 2 digits or capital letters, 3 digits; correct it"
         )

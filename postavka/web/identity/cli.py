@@ -81,10 +81,25 @@ def add(
 
 
 @user.command
-def disable(login: str) -> None:
-    """Close an account: its sessions end at once. `postavka user enable` opens it again."""
-    _run(lambda rows: users.disable(rows, login))
-    console.print(f"user [bold]{login}[/] is disabled; its sessions have ended")
+def disable(login: str, *, keep_tokens: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """Close an account: its sessions end, and the tokens it has made are revoked, at once. `postavka user enable` opens
+    it again; tokens stay revoked.
+
+    Parameters
+    ----------
+    login
+        Whose account it is.
+    keep_tokens
+        Leave its tokens good: programs of its organisation use them. `postavka token list` shows who made each.
+    """
+
+    async def close(rows: Connection) -> int:
+        closed = await users.disable(rows, login)
+        return 0 if keep_tokens else await tokens.revoke_made_by(rows, closed)
+
+    revoked = _run(close)
+    kept = "its tokens are left as they are" if keep_tokens else f"tokens revoked: {revoked}"
+    console.print(f"user [bold]{login}[/] is disabled; its sessions have ended; {kept}")
 
 
 @user.command
@@ -189,13 +204,12 @@ def list_tokens(*, partner: str | None = None, distributor: str | None = None, j
     if json:
         print_json([{name: getattr(each, name) for name in tokens.Token.__slots__} for each in found])
         return
-    shown = table(None, "id", "name", "ends with", "scopes", "until", "last used", "state")
+    shown = table(None, "id", "name", "ends with", "made by", "scopes", "until", "last used", "state")
     for each in found:
         used = f"{each.last_used_at:%Y-%m-%d %H:%M}" if each.last_used_at else "never"
         state = "revoked" if each.revoked_at else "good"
-        shown.add_row(
-            str(each.token_id), each.name, each.hint, " ".join(each.scopes), f"{each.expires_at:%Y-%m-%d}", used, state
-        )
+        until, scopes = f"{each.expires_at:%Y-%m-%d}", " ".join(each.scopes)
+        shown.add_row(str(each.token_id), each.name, each.hint, each.created_by, scopes, until, used, state)
     console.print(shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -36,6 +37,9 @@ HEADINGS = (
 )  # fmt: skip
 WIDTHS = (38, 18, 22, 36, 14, 36, 16, 36, 12, 30, 16, 12, 12)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_TAKEN_FOR_ANOTHER = re.compile(r"0\d+|\d{12,}|\d+[eE]\d+|\d{1,4}[-./]\d{1,4}", re.ASCII)
+"""Texts that a spreadsheet would turn into another value: an INN without its zero, a long number as 5,00101E+11 or with
+its last digits lost, a kit's `12E3` as 12000, `12-2026` as a month."""
 
 
 @router.get("/requests/export.xlsx")
@@ -134,6 +138,8 @@ def _csv_cell(cell: Any) -> str:
             return f"{cell:.2f}".replace(".", ",")
         case _:
             text = str(cell)
+            if _TAKEN_FOR_ANOTHER.fullmatch(text):
+                return f'="{text}"'  # a formula whose value is this very text: the one form that Excel leaves alone
             return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -13,10 +13,9 @@ from starlette.responses import StreamingResponse
 
 from postavka.web.authorization import SIGNED_IN
 from postavka.web.identity.principal import Principal
-from postavka.web.identity.standing import still_good
 from postavka.web.live import LOOK_SECONDS
 from postavka.web.problem import not_found
-from postavka.web.state import Web, web
+from postavka.web.state import Web, is_let_in, web
 from postavka.web.throttle import TooMany
 from services.cabinet.requests import Requests, Row
 
@@ -57,7 +56,7 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
             return
         try:
             while not parts.live.closing.is_set() and time.monotonic() < until:
-                if not await _is_let_in(parts, principal):
+                if not await is_let_in(parts, principal):
                     return
                 row = await _look(parts, principal, request_id)
                 if row is None and not parts.recently.knows(principal.owner, request_id):
@@ -77,12 +76,6 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
 def _event(row: Row) -> bytes:
     said = {"status": row.status, "title": row.status_title, "version": row.version}
     return b"id: " + row.version.encode() + b"\nevent: changed\ndata: " + orjson.dumps(said) + b"\n\n"
-
-
-async def _is_let_in(parts: Web, principal: Principal) -> bool:
-    """Signing out, a disabled user or a revoked token end the stream with the next thing it would tell."""
-    async with parts.database.accounts() as rows:
-        return await still_good(rows, principal, parts.config.lifetimes)
 
 
 async def _look(parts: Web, principal: Principal, request_id: UUID) -> Row | None:

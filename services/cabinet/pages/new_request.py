@@ -20,6 +20,7 @@ from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import not_found
 from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.cabinet import acts
 from services.cabinet.pages.sent import sent_mark
 from services.cabinet.requests import Requests, Row
@@ -55,6 +56,7 @@ async def form_page(
     row = await _row(request, principal, copy)
     if row is None:
         raise not_found()
+    visitor_of(request).shown.add(copy)
     typed = replace(Typed.of(row.asked).renewed(), request_type=request_type)
     errors = mistakes(typed, lists) if row.status == "rejected" else {}
     return await _form(

@@ -182,6 +182,8 @@ def inn_problem(inn: str) -> str:
         return "ИНН состоит только из цифр."
     if len(inn) not in (ORGANISATION_INN, PERSON_INN):
         return f"В ИНН 10 цифр (организация) или 12 (предприниматель), а здесь {len(inn)}."
+    if not inn.strip("0"):
+        return "ИНН из одних нулей не бывает."
     if not is_inn(inn):
         return "Контрольные цифры ИНН не сходятся. Проверьте, нет ли опечатки."
     return ""

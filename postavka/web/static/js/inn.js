@@ -7,6 +7,7 @@ const check = (digits, weights) => (weights.reduce((sum, weight, i) => sum + wei
 function says(text, left) {
   if (!text) return ["10 цифр у организации, 12 у предпринимателя.", ""];
   if (/\D/.test(text)) return ["ИНН состоит только из цифр.", "bad"];
+  if (text.length >= 10 && !/[1-9]/.test(text)) return ["ИНН из одних нулей не бывает.", "bad"];
   const digits = [...text].map(Number);
   if (text.length === 10) {
     if (check(digits, TENTH) === digits[9]) return ["Номер организации, контрольная цифра сходится.", "good"];

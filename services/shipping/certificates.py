@@ -1,0 +1,112 @@
+"""What a check needs of a certificate, and nothing else of it (X.509, RFC 5280).
+
+`x509.Certificate.extensions` reads all extensions at once, so that one which can't be read (authorities write policy
+notices in whatever encoding they have) would hide the key's usage. Here one extension is read at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from cryptography import x509
+from cryptography.hazmat import asn1
+from cryptography.x509 import ObjectIdentifier
+
+from services.shipping.ber import SEQUENCE, tlv
+
+KEY_USAGE = "2.5.29.15"
+EXTENDED_KEY_USAGE = "2.5.29.37"
+SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
+DIGITAL_SIGNATURE, CONTENT_COMMITMENT, CRL_SIGN = 0, 1, 6
+"""Bits of the key's usage."""
+UNDERSTOOD = frozenset(
+    (
+        KEY_USAGE,
+        EXTENDED_KEY_USAGE,
+        SUBJECT_KEY_IDENTIFIER,
+        "2.5.29.17",  # subjectAltName
+        "2.5.29.19",  # basicConstraints
+        "2.5.29.32",  # certificatePolicies: no policy is asked for
+        "2.5.29.35",  # authorityKeyIdentifier
+    )
+)
+"""What a signer's certificate may call critical."""
+
+
+@asn1.sequence
+class Extension:
+    id: ObjectIdentifier
+    critical: bool | None
+    value: bytes
+
+
+@asn1.sequence
+class TbsCertificate:
+    version: Annotated[int | None, asn1.Explicit(0)]
+    serial: int
+    algorithm: asn1.TLV
+    issuer: asn1.TLV
+    validity: asn1.TLV
+    subject: asn1.TLV
+    key: asn1.TLV
+    issuer_id: Annotated[asn1.BitString | None, asn1.Implicit(1)]
+    subject_id: Annotated[asn1.BitString | None, asn1.Implicit(2)]
+    extensions: Annotated[list[Extension] | None, asn1.Explicit(3)]
+
+
+@asn1.sequence
+class _Purposes:
+    listed: list[ObjectIdentifier]
+
+
+def issuer_of(certificate: x509.Certificate) -> bytes:
+    """The issuer's name in DER, as it stands."""
+    return asn1.encode_der(_tbs(certificate).issuer)
+
+
+def extension_of(certificate: x509.Certificate, oid: str) -> Extension | None:
+    """The one extension of this kind; None if there is none. Raises `ValueError` if there are two of any kind."""
+    return _extensions(certificate).get(oid)
+
+
+def not_understood(certificate: x509.Certificate) -> list[str]:
+    """The critical extensions of a signer's certificate that nobody here knows: it can't be used (RFC 5280, 4.2)."""
+    found = _extensions(certificate)
+    return [oid for oid, extension in found.items() if extension.critical and oid not in UNDERSTOOD]
+
+
+def may(certificate: x509.Certificate, usages: Iterable[int]) -> bool:
+    """May its key be used for one of these? A certificate that does not say may be used for all."""
+    extension = extension_of(certificate, KEY_USAGE)
+    if extension is None:
+        return True
+    bits = asn1.decode_der(asn1.BitString, extension.value).as_bytes()
+    return any(usage < 8 * len(bits) and bits[usage // 8] & 0x80 >> usage % 8 for usage in usages)
+
+
+def purposes_of(certificate: x509.Certificate) -> tuple[list[str], bool]:
+    """What it is for (extended key usage), and whether it says so critically."""
+    extension = extension_of(certificate, EXTENDED_KEY_USAGE)
+    if extension is None:
+        return [], False
+    listed = asn1.decode_der(_Purposes, tlv(SEQUENCE, extension.value)).listed
+    return [purpose.dotted_string for purpose in listed], bool(extension.critical)
+
+
+def key_identifier_of(certificate: x509.Certificate) -> bytes | None:
+    """The identifier by which a signer may name it."""
+    extension = extension_of(certificate, SUBJECT_KEY_IDENTIFIER)
+    return asn1.decode_der(bytes, extension.value) if extension is not None else None
+
+
+def _tbs(certificate: x509.Certificate) -> TbsCertificate:
+    return asn1.decode_der(TbsCertificate, certificate.tbs_certificate_bytes)
+
+
+def _extensions(certificate: x509.Certificate) -> dict[str, Extension]:
+    listed = _tbs(certificate).extensions or []
+    found = {extension.id.dotted_string: extension for extension in listed}
+    if len(found) != len(listed):
+        raise ValueError("an extension is there twice")
+    return found

@@ -1,0 +1,127 @@
+"""Who looked at which request: every way to see one is noted, however its address is spelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from events.request import REQUEST_TYPE
+from postavka.log.record import Record
+from postavka.store.datastore import SchemaDatastore
+from postavka.store.migration import migrate
+from postavka.store.recorder import Batch, DeadLetter, EventRecorder
+from services.audit.looked import prepare
+from services.ops.store import prepare as prepare_ops
+from tests.ops.test_history import event
+from tests.web.conftest import Person, Site
+from tests.web.stories import Story
+
+
+@pytest.fixture(scope="module")
+def request_id(site: Site) -> UUID:
+    """A request with an event in the store and a dead letter."""
+    story = Story().submitted().approved()
+    site.write(story)
+    migrate(site.database, "request", "postavka.store")
+    migrate(site.database, "billing", "postavka.store")
+    prepare_ops(site.database)
+    prepare(site.database)
+    for stage, batch in (
+        ("request", Batch(events=[event(story.request_id, 1, "RequestSubmitted.v1")])),
+        ("billing", Batch(dead_letters=[_letter(story.request_id)])),
+    ):
+        datastore = SchemaDatastore(site.database, stage)
+        EventRecorder(datastore).append(batch)
+        datastore.close()
+    return story.request_id
+
+
+def _letter(request: UUID) -> DeadLetter:
+    record = Record("manufacturing.kits", 0, uuid4().int % 10**9, 1_773_662_400_000, b"key", b"{broken", ())
+    return DeadLetter(record, "bad-body", "not JSON", request)
+
+
+@pytest.fixture(scope="module")
+def ops(site: Site) -> Person:
+    return site.person("ops")
+
+
+@pytest.fixture
+def noted(site: Site, request_id: UUID) -> Iterator[list[str]]:
+    """A test puts in what it expects to be noted of the request; compared at its end."""
+    last = site.sql("SELECT coalesce(max(id), 0) FROM audit.looked")[0][0]
+    found: list[str] = []
+    yield found
+    rows = site.sql("SELECT what FROM audit.looked WHERE id > %s AND request_id = %s ORDER BY id", last, request_id)
+    assert [what for (what,) in rows] == found
+
+
+SPELLINGS: dict[str, Callable[[UUID], str]] = {
+    "plain": str,
+    "capitals": lambda each: str(each).upper(),
+    "without hyphens": lambda each: each.hex,
+    "braces": lambda each: "{" + str(each) + "}",
+    "urn": lambda each: f"urn:uuid:{each}",
+}
+
+
+@pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize("address", ["/ops/requests/{}", "/requests/{}", "/api/v1/ops/requests/{}/way"])
+def test_an_id_may_be_spelled_in_any_way(
+    ops: Person, request_id: UUID, noted: list[str], address: str, spelled: Callable[[UUID], str]
+):
+    path = address.format(spelled(request_id))
+    answer = ops.get(path)
+    assert answer.status_code == 200
+    noted.append(path)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/ops/stream?request_id={}",
+        "/api/v1/ops/events?request_id={}",
+        "/ops/events/request/1",
+        "/ops/letters?stage=billing",
+        "/ops/letters/billing/1",
+        "/api/v1/ops/letters/billing",
+        "/api/v1/ops/letters/billing/1",
+        "/ops/search?q=1000001",
+        f"/requests/new/{REQUEST_TYPE}?copy={{}}",
+    ],
+)
+def test_what_an_answer_shows_is_noted_though_its_address_does_not_say_so(
+    site: Site, ops: Person, request_id: UUID, noted: list[str], address: str
+):
+    if "search" in address:
+        site.write(Story().submitted().approved())  # a second one: with one alone the search leads to its page
+    person = site.person("lukomor") if "copy" in address else ops
+    answer = person.get(address.format(request_id))
+    assert answer.status_code == 200
+    noted.append(address.partition("?")[0])
+
+
+def test_what_is_not_shown_is_not_noted(site: Site, ops: Person, request_id: UUID, noted: list[str]):
+    strange = site.person("romashka-it")
+    assert strange.get(f"/requests/{request_id}").status_code == 404
+    assert ops.get(f"/ops/stream?request_id={uuid4()}").status_code == 200
+    assert ops.head(f"/ops/events/request/{10**9}").status_code in (404, 405)
+    assert noted == []
+
+
+def test_the_live_stream_notes_what_it_tells_once(site: Site, ops: Person, request_id: UUID, noted: list[str]):
+    with ops.stream("GET", f"/ops/stream/events?request_id={request_id}") as answer:
+        lines = answer.iter_lines()
+        next(line for line in lines if line.startswith("data"))  # before the first news: nothing is shown
+        for position in (10**6, 10**6 + 1):
+            site.app.state.ops_feed.take([_told(request_id, position)])
+            next(line for line in lines if line.startswith("data") and str(position) in line)
+    noted.append("/ops/stream/events")
+
+
+def _told(request: UUID, position: int) -> Record:
+    headers = {"ce_type": "Approved.v1", "ce_subject": str(request), "ce_time": "2026-03-16T09:30:00Z"}
+    pairs = [(name, text.encode()) for name, text in {**headers, "ce_position": str(position)}.items()]
+    return Record("approval.events", 0, position, 1_773_662_400_000, b"key", b"{}", tuple(pairs))
