@@ -41,7 +41,7 @@ from postavka.app.one_box.launcher import Launch
 from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings, settings
-from services.audit.verify import verify
+from services.audit.verification.verify import verify
 from services.cabinet.rebuild import MODEL
 
 app = App(help=__doc__, default_parameter=Parameter(consume_multiple=True))

@@ -45,7 +45,7 @@ from postavka.web.sign_in.return_to import sign_in_again
 from postavka.web.state import Web, web
 from postavka.web.throttle import Throttle, TooMany
 from postavka.web.visitor import Visitors
-from services.audit.looked import Looked
+from services.audit.history.access_log import Looked
 
 log = logger(__name__)
 

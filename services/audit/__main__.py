@@ -11,7 +11,7 @@ from postavka.kernel.process.garbage import collect_seldom
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.settings import Settings, settings
-from services.audit.follow import Follower
+from services.audit.integrity.signer import Follower
 
 log = logger("services.audit")
 

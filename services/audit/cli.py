@@ -46,9 +46,9 @@ def history(request: UUID, *, json: bool = False, html: Path | None = None) -> N
     html
         Write a page of its own with the timeline drawn; it needs nothing else to be shown.
     """
-    from services.audit.history import as_json
-    from services.audit.history import history as read_history
-    from services.audit.page import render_history
+    from services.audit.history.drawing import render_history
+    from services.audit.history.history import as_json
+    from services.audit.history.history import history as read_history
 
     found = read_history(connected(), request)
     if not found.entries:
@@ -86,8 +86,8 @@ def as_of(
     json
         One JSON object a request, in the columns of the cabinet's table.
     """
-    from services.audit.as_of import as_of as stood
-    from services.audit.as_of import standing_as_json
+    from services.audit.history.as_of import as_of as stood
+    from services.audit.history.as_of import standing_as_json
 
     config = connected()
     vault = open_vault(config)
@@ -139,8 +139,8 @@ def diff(
     json
         One JSON object a request.
     """
-    from services.audit.as_of import diff as compare
-    from services.audit.as_of import standing_as_json
+    from services.audit.history.as_of import diff as compare
+    from services.audit.history.as_of import standing_as_json
 
     first, last = _moment(earlier), _moment(later)
     if first > last:
@@ -213,8 +213,8 @@ def replay(
     """
     from dataclasses import asdict
 
-    from services.audit.replay import Asked
-    from services.audit.replay import replay as decide_again
+    from services.audit.replay.replay import Asked
+    from services.audit.replay.replay import replay as decide_again
 
     asked = Asked(
         since=None if from_ is None else _moment(from_),
@@ -268,8 +268,8 @@ def verify(*, resume: bool = False, processes: int | None = None, json: bool = F
     json
         The report as one JSON object.
     """
-    from services.audit.verify import as_json
-    from services.audit.verify import verify as check
+    from services.audit.verification.verify import as_json
+    from services.audit.verification.verify import verify as check
 
     with _rate("events, as records and in the fold") as told:
         report = check(connected(), told, processes, resume)
@@ -312,8 +312,8 @@ def export(
     json
         Print what was written as JSON.
     """
-    from services.audit.export import Wanted
-    from services.audit.export import export as write
+    from services.audit.history.export import Wanted
+    from services.audit.history.export import export as write
 
     wanted = Wanted(None if from_ is None else _moment(from_), None if to is None else _moment(to), request)
     with _rate("records") as told:

@@ -23,14 +23,14 @@ from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
-from services.audit.as_of import Standing, as_of
-from services.audit.history import history
-from services.audit.logs import LOGS, stage_of
-from services.audit.looked import PAGE, looks, prepare
-from services.audit.page import drawing, render_history
-from services.audit.reading import reading
-from services.audit.store import SCHEMA, newest_checkpoint, unsigned
-from services.audit.words import LANES
+from services.audit.history.access_log import PAGE, looks, prepare
+from services.audit.history.as_of import Standing, as_of
+from services.audit.history.drawing import drawing, render_history
+from services.audit.history.history import history
+from services.audit.history.titles import LANES
+from services.audit.integrity.logs import LOGS, stage_of
+from services.audit.integrity.store import SCHEMA, newest_checkpoint, unsigned
+from services.audit.replay.reading import reading
 from services.cabinet.view.words import stage_of as stage_shown
 
 router = APIRouter(prefix="/audit", include_in_schema=False)

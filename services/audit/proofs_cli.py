@@ -49,9 +49,9 @@ def checkpoint(stage: str | None = None, *, now: bool = False, json: bool = Fals
     json
         One JSON object a line, with the note.
     """
-    from services.audit.logs import LOGS
-    from services.audit.proofs import log_of
-    from services.audit.store import connect, newest_checkpoint
+    from services.audit.integrity.logs import LOGS
+    from services.audit.integrity.proofs import log_of
+    from services.audit.integrity.store import connect, newest_checkpoint
 
     config = connected()
     if now:
@@ -81,8 +81,8 @@ def checkpoint(stage: str | None = None, *, now: bool = False, json: bool = Fals
 
 def _sign_now(config: Settings) -> None:
     """Ask the service, and wait until every log is signed as far as it is now."""
-    from services.audit.follow import CHANNEL
-    from services.audit.store import connect, unsigned
+    from services.audit.integrity.signer import CHANNEL
+    from services.audit.integrity.store import connect, unsigned
 
     deadline = time.monotonic() + PATIENCE_SECONDS
     with connect(config) as connection:
@@ -112,8 +112,8 @@ def prove_inclusion(stage: str, position: int, *, out: Path | None = None) -> No
     out
         Write the proof to this file; otherwise it is printed.
     """
-    from services.audit.proofs import log_of
-    from services.audit.proofs import prove_inclusion as prove
+    from services.audit.integrity.proofs import log_of
+    from services.audit.integrity.proofs import prove_inclusion as prove
 
     _give(prove(connected(), log_of(stage), position), out)
 
@@ -130,8 +130,8 @@ def prove_consistency(stage: str, older: str, *, out: Path | None = None) -> Non
     out
         Write the proof to this file; otherwise it is printed.
     """
-    from services.audit.proofs import log_of
-    from services.audit.proofs import prove_consistency as prove
+    from services.audit.integrity.proofs import log_of
+    from services.audit.integrity.proofs import prove_consistency as prove
 
     kept: str | int = int(older) if older.isdigit() else Path(older).read_text("utf-8")
     _give(prove(connected(), log_of(stage), kept), out)
@@ -177,7 +177,7 @@ def check_evidence(folder: Path, *, keys: Path) -> None:
 
 def keys() -> None:
     """The verifier keys of this installation, the newest last: for auditors."""
-    from services.audit.keys import published_keys
+    from services.audit.integrity.keys import published_keys
     from services.audit.settings import AuditSettings
 
     for key in published_keys(AuditSettings().key_file(settings())):
@@ -195,7 +195,7 @@ def new_key(file: Path | None = None, *, rotate: bool = False) -> None:
         Make the next key of a service that has one: it signs once more with the old key, announcing the new one,
         and takes the new one from then on. The old one is overwritten.
     """
-    from services.audit import keys as signing
+    from services.audit.integrity import keys as signing
     from services.audit.settings import AuditSettings
 
     place = file or AuditSettings().key_file(settings())

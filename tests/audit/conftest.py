@@ -25,9 +25,9 @@ from postavka.kernel.settings import Settings
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder, RecordedEvent
-from services.audit.follow import Follower
+from services.audit.integrity.signer import Follower
+from services.audit.integrity.tampering import Finding, verify_checkpoints
 from services.audit.settings import AuditSettings
-from services.audit.tampering import Finding, verify_checkpoints
 from tests.kernel.toys import NOON
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 from pymerkle.hasher import MerkleHasher
 
-from services.audit.merkle import TILE_WIDTH, Place, Tree
+from services.audit.integrity.merkle import TILE_WIDTH, Place, Tree
 from services.audit.verifier import (
     EMPTY_ROOT,
     Frontier,

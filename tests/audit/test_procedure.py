@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from services.audit.findings import Findings
-from services.audit.procedure import Case, Said, Told, check_case
+from services.audit.verification.findings import Findings
+from services.audit.verification.procedure import Case, Said, Told, check_case
 
 REQUEST = UUID(int=7)
 YES = ("distributors.north.confirmations", str(REQUEST), "c-1")

@@ -12,9 +12,9 @@ from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.outbox.relay import read_events
 from postavka.kernel.settings import PARTITIONS
-from services.audit.findings import Findings
-from services.audit.logs import leaf_hash, leaf_of_event
-from services.audit.stored_and_published import StoredAndPublished, stored_digests
+from services.audit.integrity.logs import leaf_hash, leaf_of_event
+from services.audit.verification.findings import Findings
+from services.audit.verification.stored_and_published import StoredAndPublished, stored_digests
 from tests.audit.conftest import Log
 
 
@@ -128,7 +128,7 @@ def test_what_comes_after_the_cut_is_left_for_the_next_time(log: Log, tmp_path):
 
 
 def test_an_interrupted_check_goes_on_where_it_was(log: Log, tmp_path, monkeypatch):
-    monkeypatch.setattr("services.audit.stored_and_published.CHECKPOINT", 10)
+    monkeypatch.setattr("services.audit.verification.stored_and_published.CHECKPOINT", 10)
     log.add(60)
     ends = end_offsets(log.config, [(log.name, number) for number in range(PARTITIONS)])
     source = f"/postavka/{log.stage}"
@@ -136,7 +136,7 @@ def test_an_interrupted_check_goes_on_where_it_was(log: Log, tmp_path, monkeypat
     # Told of behind a checkpoint, and again when more was read and no checkpoint written.
     def interrupt(records: int) -> None:
         if records >= 30:
-            monkeypatch.setattr("services.audit.stored_and_published.CHECKPOINT", 1_000)
+            monkeypatch.setattr("services.audit.verification.stored_and_published.CHECKPOINT", 1_000)
         if records > 40:
             raise KeyboardInterrupt
 

@@ -18,8 +18,8 @@ from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS
 from postavka.kernel.store.recorder import RecordedEvent
-from services.audit import keys
-from services.audit.store import connect
+from services.audit.integrity import keys
+from services.audit.integrity.store import connect
 from services.audit.verifier import check_evidence
 from tests.audit.conftest import Log
 
@@ -395,7 +395,7 @@ def test_a_key_is_changed_without_breaking_the_chain_of_trust(log: Log):
 
 
 def test_only_one_service_signs(log: Log):
-    from services.audit.follow import Follower
+    from services.audit.integrity.signer import Follower
 
     with log.follower():
         assert not Follower(log.config, log.audit, [log.name]).try_to_start()
@@ -414,7 +414,7 @@ def test_a_position_that_stays_without_an_event_does_not_stop_the_tree(log: Log)
 
 
 def test_leaves_of_store_and_topic_are_the_same(log: Log):
-    from services.audit.tampering import read_store, read_topic
+    from services.audit.integrity.tampering import read_store, read_topic
 
     log.add(40)
     with connect(log.config) as connection:

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.audit import verifier
-from services.audit.merkle import Tree
+from services.audit.integrity.merkle import Tree
 from services.audit.verifier import (
     PROOF_FORMAT,
     Refused,

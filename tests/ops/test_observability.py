@@ -30,7 +30,7 @@ MEASURING = (
     "services.ops.__main__",
     "services.documents.worker",
     "services.payments.figures",
-    "services.audit.figures",
+    "services.audit.metrics",
 )
 """Modules that define metrics."""
 SUFFIXES = ("_total", "_seconds", "_records", "_events", "_info")

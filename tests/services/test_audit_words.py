@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from events.topics import ALL_TOPICS
-from services.audit.words import TITLES, title_of
+from services.audit.history.titles import TITLES, title_of
 
 NOT_IN_A_HISTORY = {"CheckpointSigned", "PersonErased", "Notice"}
 

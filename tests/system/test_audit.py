@@ -16,11 +16,11 @@ import psycopg
 import pytest
 
 from events.approval import Approved, Rejected
-from services.audit.as_of import Standing, as_of, diff
-from services.audit.export import NotEmpty, Wanted, check_manifest, export
-from services.audit.history import as_json, history
-from services.audit.replay import Asked, NotOurs, replay
-from services.audit.verify import verify
+from services.audit.history.as_of import Standing, as_of, diff
+from services.audit.history.export import NotEmpty, Wanted, check_manifest, export
+from services.audit.history.history import as_json, history
+from services.audit.replay.replay import Asked, NotOurs, replay
+from services.audit.verification.verify import verify
 from tests.system.conftest import System
 from tests.system.traffic import DECLINED, DIRECT, INCOMPLETE, NO_CONTRACT, PLANS, TOLD_TWICE, Traffic
 

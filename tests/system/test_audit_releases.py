@@ -20,9 +20,9 @@ from events.activation import ActivationRefused
 from events.approval import Approved
 from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.settings import environment
-from services.audit.history import history
-from services.audit.replay import Asked, replay
-from services.audit.verify import verify
+from services.audit.history.history import history
+from services.audit.replay.replay import Asked, replay
+from services.audit.verification.verify import verify
 from services.cabinet.rebuild import MODEL
 from tests.system.conftest import System, wait_until
 from tests.system.traffic import NO_CONTRACT, THROUGH_DISTRIBUTOR

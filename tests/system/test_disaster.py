@@ -29,12 +29,12 @@ from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.stage.recovery import bring_back
 from postavka.kernel.store.datastore import SchemaDatastore
-from services.audit.checkpoints import bring_back_checkpoints
-from services.audit.keys import published_keys
-from services.audit.logs import LOGS
+from services.audit.integrity.checkpoints import bring_back_checkpoints
+from services.audit.integrity.keys import published_keys
+from services.audit.integrity.logs import LOGS
+from services.audit.integrity.store import connect, unsigned
+from services.audit.integrity.tampering import verify_checkpoints
 from services.audit.settings import AuditSettings
-from services.audit.store import connect, unsigned
-from services.audit.tampering import verify_checkpoints
 from services.cabinet.rebuild import MODEL as CABINET
 from tests.conftest import JARS
 from tests.system.conftest import System, wait_until

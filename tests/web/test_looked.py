@@ -12,7 +12,7 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
-from services.audit.looked import prepare
+from services.audit.history.access_log import prepare
 from services.ops.store import prepare as prepare_ops
 from tests.ops.test_history import event
 from tests.web.conftest import Person, Site
@@ -25,7 +25,7 @@ def request_id(site: Site) -> UUID:
     story = Story().submitted().approved()
     site.write(story)
     migrate(site.database, "request", EVENT_STORE)
-    migrate(site.database, "billing", "postavka.kernel.store")
+    migrate(site.database, "billing", EVENT_STORE)
     prepare_ops(site.database)
     prepare(site.database)
     for stage, batch in (

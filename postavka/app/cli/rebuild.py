@@ -71,7 +71,7 @@ def database() -> None:
     from postavka.kernel.backup.rebuild import rebuild_stores
     from postavka.kernel.projection.rebuild import rebuild as build_anew
     from postavka.kernel.settings import database_url
-    from services.audit.checkpoints import bring_back_checkpoints
+    from services.audit.integrity.checkpoints import bring_back_checkpoints
 
     with servers() as config, progress() as told:
         rebuilt = rebuild_stores(config, stages(), told)
@@ -101,7 +101,7 @@ def topics() -> None:
     from postavka.domain.reference.store import distributor_ids
     from postavka.kernel.backup.rebuild import rebuild_topics
     from postavka.kernel.settings import database_url
-    from services.audit.checkpoints import publish_checkpoints
+    from services.audit.integrity.checkpoints import publish_checkpoints
 
     with servers() as config, progress() as told:
         names = topic_names(distributor_ids(database_url(config)))

@@ -26,8 +26,8 @@ from events.topics import CHECKPOINTS
 from postavka.kernel.log.tail import end_offsets, read_messages_to_end
 from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
-from services.audit import keys as signing
-from services.audit.logs import (
+from services.audit.integrity import keys as signing
+from services.audit.integrity.logs import (
     LOGS,
     Foreign,
     digest_of,
@@ -37,8 +37,8 @@ from services.audit.logs import (
     stage_of,
     stored_events,
 )
+from services.audit.integrity.store import SCHEMA, checkpoints, connect
 from services.audit.settings import AuditSettings
-from services.audit.store import SCHEMA, checkpoints, connect
 from services.audit.verifier import (
     GAP,
     HASH_BYTES,

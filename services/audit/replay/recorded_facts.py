@@ -36,7 +36,7 @@ from postavka.domain.vendor import vendor
 from postavka.kernel.store.recorder import EventRecorder
 from services.activation import decider as activation
 from services.approval.stage import facts_from
-from services.audit.store_before import StoreBefore
+from services.audit.integrity.store_before import StoreBefore
 from services.billing import state as billing
 from services.billing.parked import Register, payment_named
 from services.billing.stage import OfMoney, own_place

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from postavka.kernel.store.migration import migrate
 from postavka.web.database import Database
 from postavka.web.visitor import Visitor
-from services.audit.store import MIGRATIONS, SCHEMA
+from services.audit.integrity.store import MIGRATIONS, SCHEMA
 
 NAMES_A_REQUEST = "request_id"
 """The parameter of a path that names a request, in every route."""

@@ -1,7 +1,7 @@
 """Decide everything again on what is on record, and say where it would go otherwise now.
 
 The deciders get recorded inputs and recorded facts, and nothing else: the processes that decide can't send anything
-(`services.audit.replay_share` shuts every way out before it begins), and their sessions are read-only. Partitions are
+(`services.audit.replay.worker` shuts every way out before it begins), and their sessions are read-only. Partitions are
 independent of one another, so that several processes share them.
 """
 
@@ -24,7 +24,7 @@ from psycopg.sql import SQL, Identifier
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, environment
-from services.audit.cut import make_cut
+from services.audit.verification.consistent_cut import make_cut
 
 MARKED = "made by a replay"
 MOST_TOLD = 1_000
@@ -170,7 +170,7 @@ def _take(report: Report, line: dict[str, Any]) -> None:
 
 def _share(config: Settings, partitions: Sequence[int], given: bytes) -> Iterator[dict[str, Any]]:
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "services.audit.replay_share", ",".join(map(str, partitions))],
+        [sys.executable, "-m", "services.audit.replay.worker", ",".join(map(str, partitions))],
         env={**os.environ, **environment(config), "POSTAVKA_HOME": str(config.home.resolve())},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -13,8 +13,8 @@ import orjson
 from events.model import Event, Unacceptable
 from events.registry import decode, encode
 from postavka.kernel.stage.definition import Input, Stage
-from services.audit.lanes import Lane, Past, Step, incoming_of
-from services.audit.recorded import Oracle, Recorded
+from services.audit.replay.decision_log import Lane, Past, Step, incoming_of
+from services.audit.replay.recorded_facts import Oracle, Recorded
 
 NOT_DECIDERS = frozenset(
     ("unreadable", "unknown-type", "no-position", "too-large", "bad-body", "wrong-key", "no-subject")

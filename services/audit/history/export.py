@@ -26,12 +26,12 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
-from services.audit import keys
-from services.audit.as_of import clock_at
-from services.audit.cut import Cut, make_cut
-from services.audit.history import history
-from services.audit.reading import LOG_OF, Letter, letter_of, logs_there, reading, topics_there
+from services.audit.history.as_of import clock_at
+from services.audit.history.history import history
+from services.audit.integrity import keys
+from services.audit.replay.reading import LOG_OF, Letter, letter_of, logs_there, reading, topics_there
 from services.audit.settings import AuditSettings
+from services.audit.verification.consistent_cut import Cut, make_cut
 
 Format = Literal["jsonl", "parquet"]
 Told = Callable[[int, int], None]
@@ -356,7 +356,7 @@ def _evidence(config: Settings, folder: Path, found: Exported) -> None:
     public = keys.public_file(audit.key_file(config))
     if public.exists():
         _copy(public, folder / "evidence" / "keys.pub", folder, found)
-    _copy(Path(__file__).parent / "verifier.py", folder / "verifier.py", folder, found)
+    _copy(Path(__file__).parents[1] / "verifier.py", folder / "verifier.py", folder, found)
 
 
 def _copy(source: Path, target: Path, folder: Path, found: Exported) -> None:

@@ -80,7 +80,7 @@ NOTES = {
     "is being tried again": "разбирается снова",
     "taken at a later try": "принято при повторе",
 }
-"""What `services.audit.history` notes."""
+"""What `services.audit.history.history` notes."""
 
 TOLD = ("number", "invoice_number", "amount", "due", "kind", "basis", "confirmation_id", "service_until", "accepted")
 """Fields worth a word beside the title, in this order."""

@@ -11,7 +11,7 @@ from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.migration import migrate
-from services.audit.store import MIGRATIONS, SCHEMA, connect
+from services.audit.integrity.store import MIGRATIONS, SCHEMA, connect
 
 
 def bring_back_checkpoints(config: Settings) -> int:

@@ -1,4 +1,4 @@
-"""One share of a replay, in a process of its own: `python -m services.audit.replay_share 0,2,4`; what to replay comes
+"""One share of a replay, in a process of its own: `python -m services.audit.replay.worker 0,2,4`; what to replay comes
 as JSON on its input, verdicts go as JSON lines to its output.
 
 Nothing leaves this process but its answers. Before anything is decided, every way out is shut for good: a producer
@@ -31,11 +31,11 @@ from postavka.kernel.settings import Settings, database_url, settings
 from postavka.kernel.stage.definition import Input, Stage
 from services.activation.stage import STAGE as ACTIVATION
 from services.approval.stage import STAGE as APPROVAL
-from services.audit.cut import Cut
-from services.audit.deciding import Again, Letter, Rules, Verdict
-from services.audit.lanes import Lane, Log, Step, lanes_of
-from services.audit.reading import reading, stages_there, topics_there
-from services.audit.recorded import RecordedFacts
+from services.audit.replay.decision_log import Lane, Log, Step, lanes_of
+from services.audit.replay.reading import reading, stages_there, topics_there
+from services.audit.replay.recorded_facts import RecordedFacts
+from services.audit.replay.redecision import Again, Letter, Rules, Verdict
+from services.audit.verification.consistent_cut import Cut
 from services.billing.stage import STAGE as BILLING
 from services.cabinet.fold import UNSHOWN, Row, fold
 from services.cabinet.table import copy_rows

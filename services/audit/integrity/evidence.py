@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from services.audit.merkle import TILE_WIDTH, Tree
+from services.audit.integrity.merkle import TILE_WIDTH, Tree
 from services.audit.verifier import HASH_BYTES, Checkpoint, VerifierKey, open_checkpoint, split_notes
 
 TAIL_BYTES = 64_000

@@ -22,10 +22,10 @@ import orjson
 
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import PARTITIONS, Settings, environment
-from services.audit.cut import Cut, make_cut
-from services.audit.findings import Findings
-from services.audit.folded import surplus_rows
-from services.audit.reading import reading
+from services.audit.replay.reading import reading
+from services.audit.verification.consistent_cut import Cut, make_cut
+from services.audit.verification.findings import Findings
+from services.audit.verification.fold_check import surplus_rows
 
 LARGEST_SHARE = 400_000
 """Events that one process folds in memory: about a gigabyte of rows at most."""
@@ -153,7 +153,7 @@ class _Worker:
 
     def __init__(self, config: Settings, folder: Path) -> None:
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "services.audit.verify_share", str(folder)],
+            [sys.executable, "-m", "services.audit.verification.worker", str(folder)],
             env={**os.environ, **environment(config), "POSTAVKA_HOME": str(config.home.resolve())},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

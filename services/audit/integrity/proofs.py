@@ -10,9 +10,9 @@ import psycopg
 
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import Settings
-from services.audit.logs import LOGS, leaf_hash, leaf_of_event, stage_of, stored_events
-from services.audit.merkle import Tree
-from services.audit.store import SignedCheckpoint, checkpoints, connect, newest_checkpoint, open_tree
+from services.audit.integrity.logs import LOGS, leaf_hash, leaf_of_event, stage_of, stored_events
+from services.audit.integrity.merkle import Tree
+from services.audit.integrity.store import SignedCheckpoint, checkpoints, connect, newest_checkpoint, open_tree
 from services.audit.verifier import PROOF_FORMAT, Refused, read_unchecked
 
 Proof = dict[str, Any]

@@ -13,8 +13,8 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from services.audit.history import Entry, History, Kind, as_json
-from services.audit.words import LANES, NOTES, TOLD, title_of
+from services.audit.history.history import Entry, History, Kind, as_json
+from services.audit.history.titles import LANES, NOTES, TOLD, title_of
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 ROW = 46  # as in static/timeline.css

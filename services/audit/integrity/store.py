@@ -15,8 +15,8 @@ from postavka.kernel.log.record import partition_name
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store import session_priority
 from postavka.kernel.store.migration import MigrationSet
-from services.audit.logs import LOGS, stage_of
-from services.audit.merkle import Tree
+from services.audit.integrity.logs import LOGS, stage_of
+from services.audit.integrity.merkle import Tree
 
 SCHEMA = "audit"
 MIGRATIONS = MigrationSet("services.audit", "services.audit")

@@ -1,5 +1,5 @@
-"""A worker of a verification: `python -m services.audit.verify_share FOLDER`. Jobs come as JSON lines on its input (the
-records of a stage, or the fold of partition numbers), answers go as JSON lines to its output.
+"""A worker of a verification: `python -m services.audit.verification.worker FOLDER`. Jobs come as JSON lines on its
+input (the records of a stage, or the fold of partition numbers), answers go as JSON lines to its output.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 import orjson
 
 from postavka.kernel.settings import Settings, settings
-from services.audit.cut import Cut
-from services.audit.documents import check_papers
-from services.audit.folded import check_share
-from services.audit.orders import check_orders
-from services.audit.reading import LOG_OF
-from services.audit.signed import check_checkpoints, known_gaps
-from services.audit.stored_and_published import StoredAndPublished
-from services.audit.verify import read_cut
+from services.audit.integrity.signed import check_checkpoints, known_gaps
+from services.audit.replay.reading import LOG_OF
+from services.audit.verification.consistent_cut import Cut
+from services.audit.verification.documents import check_papers
+from services.audit.verification.fold_check import check_share
+from services.audit.verification.orders import check_orders
+from services.audit.verification.stored_and_published import StoredAndPublished
+from services.audit.verification.verify import read_cut
 
 TELL_EVERY = 5_000
 """Records."""

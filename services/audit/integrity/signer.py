@@ -35,13 +35,11 @@ from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.migration import migrate
-from services.audit import keys
-from services.audit.evidence import EvidenceFiles
-from services.audit.figures import BROKEN, ODDITIES, UNSIGNED, UNSIGNED_SECONDS
-from services.audit.logs import LOGS, Foreign, digest_of, position_of, stage_of
-from services.audit.merkle import Tree
-from services.audit.settings import AuditSettings
-from services.audit.store import (
+from services.audit.integrity import keys
+from services.audit.integrity.evidence import EvidenceFiles
+from services.audit.integrity.logs import LOGS, Foreign, digest_of, position_of, stage_of
+from services.audit.integrity.merkle import Tree
+from services.audit.integrity.store import (
     MIGRATIONS,
     SCHEMA,
     SignedCheckpoint,
@@ -52,6 +50,8 @@ from services.audit.store import (
     save,
     untold,
 )
+from services.audit.metrics import BROKEN, ODDITIES, UNSIGNED, UNSIGNED_SECONDS
+from services.audit.settings import AuditSettings
 from services.audit.verifier import GAP, NEXT_KEY, Refused
 
 log = logger(__name__)
