@@ -9,9 +9,9 @@ from functools import cache
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.worker import main
 from postavka.kernel.settings import Settings
-from services.payments.figures import Figures
 from services.payments.folder import StatementsFolder
-from services.payments.loading import Loader
+from services.payments.loader import Loader
+from services.payments.metrics import Figures
 from services.payments.projection import Books
 from services.payments.settings import payments_settings
 

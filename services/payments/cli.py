@@ -22,12 +22,12 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
-from services.payments import queue
-from services.payments.loading import Loader, Report, money
-from services.payments.reading import read_file
+from services.payments import work_list
+from services.payments.file import read_file
+from services.payments.loader import Loader, Report, money
+from services.payments.selection import take
 from services.payments.settings import payments_settings
 from services.payments.statement import BrokenStatement, parse
-from services.payments.taking import take
 
 statement = App(name="statement", help="Bank statements in the form 1CClientBankExchange (L17, direct sales).")
 payments = App(name="payments", help="Money that the bank has reported: what is unmatched, owed, or in debt.")
@@ -94,8 +94,8 @@ def list_(*, limit: int = 50, json: bool = False) -> None:
     json
         As one JSON array.
     """
-    with queue.connect(database_url(connected())) as connection:
-        rows = queue.statements(connection, limit)
+    with work_list.connect(database_url(connected())) as connection:
+        rows = work_list.statements(connection, limit)
     if json:
         print_json(rows)
         return
@@ -119,8 +119,8 @@ def unmatched(*, limit: int = 200, json: bool = False) -> None:
     json
         As one JSON document.
     """
-    with queue.connect(database_url(connected())) as connection:
-        came, gone = queue.unmatched_payments(connection, limit), queue.unmatched_returns(connection, limit)
+    with work_list.connect(database_url(connected())) as connection:
+        came, gone = work_list.unmatched_payments(connection, limit), work_list.unmatched_returns(connection, limit)
     if json:
         print_json({"payments": came, "returns": gone})
         return
@@ -161,8 +161,8 @@ def show(payment: str) -> None:
     payment
         Its id, like bp-20260305-1f3a9c0b7d2e4f61.
     """
-    with queue.connect(database_url(connected())) as connection:
-        row = queue.payment(connection, payment)
+    with work_list.connect(database_url(connected())) as connection:
+        row = work_list.payment(connection, payment)
     if row is None:
         raise Trouble(f"no payment or return {payment!r} is known")
     print_json(row)
@@ -177,8 +177,8 @@ def refunds(*, json: bool = False) -> None:
     json
         As one JSON document.
     """
-    with queue.connect(database_url(connected())) as connection:
-        owed, debts = queue.to_return(connection), queue.debts(connection)
+    with work_list.connect(database_url(connected())) as connection:
+        owed, debts = work_list.to_return(connection), work_list.debts(connection)
     if json:
         print_json({"to_return": owed, "debts": debts})
         return
@@ -345,8 +345,8 @@ def _send(order: MatchPayment | ReturnMoney | MatchReturn, subject: str, wait: b
 
 def _await(config: Settings, order_id: str) -> dict[str, Any] | None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    with queue.connect(database_url(config)) as connection:
-        while (found := queue.outcome_of(connection, order_id)) is None and time.monotonic() < deadline:
+    with work_list.connect(database_url(config)) as connection:
+        while (found := work_list.outcome_of(connection, order_id)) is None and time.monotonic() < deadline:
             time.sleep(0.1)
     return found
 

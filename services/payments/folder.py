@@ -19,9 +19,9 @@ from watchfiles import watch
 
 from postavka.kernel.errors import Trouble
 from postavka.kernel.process.logs import logger
-from services.payments.figures import STATEMENTS
-from services.payments.loading import Loader
-from services.payments.reading import read_file
+from services.payments.file import read_file
+from services.payments.loader import Loader
+from services.payments.metrics import STATEMENTS
 from services.payments.statement import BrokenStatement, Problem
 
 log = logger(__name__)

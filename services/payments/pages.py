@@ -30,8 +30,8 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.state import web
-from services.payments import queue
-from services.payments.loading import Loader, Report
+from services.payments import work_list
+from services.payments.loader import Loader, Report
 from services.payments.projection import prepare
 from services.payments.reconcile import TITLES, PartyKind, Reconciliation, month_of, reconcile
 from services.payments.settings import payments_settings
@@ -63,11 +63,11 @@ def _prepared(conninfo: str) -> str:
     return conninfo
 
 
-async def asked(request: Request, ask: Callable[[psycopg.Connection[queue.Row]], T]) -> T:
+async def asked(request: Request, ask: Callable[[psycopg.Connection[work_list.Row]], T]) -> T:
     """What the books say, in a thread."""
 
     def run() -> T:
-        with queue.connect(_prepared(web(request).conninfo)) as connection:
+        with work_list.connect(_prepared(web(request).conninfo)) as connection:
             return ask(connection)
 
     return await asyncio.to_thread(run)
@@ -77,7 +77,9 @@ async def asked(request: Request, ask: Callable[[psycopg.Connection[queue.Row]],
 async def waiting(request: Request, principal: Reader, order: str | None = None) -> Response:
     """The queue: what came and counts for nothing, with the invoices it may be for; returns nobody has explained."""
     outcome = await _outcome(request, order) if order else None
-    came, gone = await asked(request, lambda books: (queue.unmatched_payments(books), queue.unmatched_returns(books)))
+    came, gone = await asked(
+        request, lambda books: (work_list.unmatched_payments(books), work_list.unmatched_returns(books))
+    )
     return await _shown(
         request, principal, "money_queue.html", payments=came, returns=gone, order=order, outcome=outcome, fresh=_fresh
     )
@@ -86,7 +88,7 @@ async def waiting(request: Request, principal: Reader, order: str | None = None)
 @router.get("/refunds")
 async def refunds(request: Request, principal: Reader) -> Response:
     """What has to go back, with the purpose to write, and what is owed to us after the gate."""
-    owed, debts = await asked(request, lambda books: (queue.to_return(books), queue.debts(books)))
+    owed, debts = await asked(request, lambda books: (work_list.to_return(books), work_list.debts(books)))
     return await _shown(request, principal, "money_refunds.html", owed=owed, debts=debts)
 
 
@@ -245,12 +247,12 @@ async def _order(
     return RedirectResponse(f"/ops/money?{urlencode({'order': order.order_id})}", 303)
 
 
-async def _outcome(request: Request, order: str) -> queue.Row | None:
+async def _outcome(request: Request, order: str) -> work_list.Row | None:
     """What billing made of an order; waits a little for it."""
     if order == "unclear":
         return {"code": "unclear", "reason": "Проверьте сумму: нужно число вида 12500,00.", "amount": None}
     for _ in range(int(PATIENCE_SECONDS / 0.25)):
-        found = await asked(request, lambda books: queue.outcome_of(books, order))
+        found = await asked(request, lambda books: work_list.outcome_of(books, order))
         if found is not None:
             return found
         await asyncio.sleep(0.25)
@@ -266,7 +268,7 @@ async def _statements(
     name: str = "",
     status: int = 200,
 ) -> Response:
-    taken = await asked(request, queue.statements)
+    taken = await asked(request, work_list.statements)
     said = list(report.lines()) if report else []
     return await _shown(
         request, principal, "money_statements.html", status, taken=taken, said=said, broken=broken or [], name=name

@@ -16,7 +16,7 @@ from postavka.kernel.projection.read_model import Copied, ReadModel
 from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.migration import MigrationSet, migrate
-from services.payments.books import ENTRIES, FIRST_STANDS, TABLES, Entries
+from services.payments.ledger import ENTRIES, FIRST_STANDS, TABLES, Entries
 
 SCHEMA = "payments"
 MIGRATIONS = MigrationSet("services.payments", "services.payments")

@@ -11,8 +11,8 @@ from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from services.payments import queue
-from services.payments.loading import money
+from services.payments import work_list
+from services.payments.loader import money
 from services.payments.projection import prepare
 from services.payments.reconcile import (
     TITLES,
@@ -55,7 +55,7 @@ def reconcile(
     first, last = _month(month)
     conninfo = database_url(connected())
     prepare(conninfo)
-    with queue.connect(conninfo) as connection:
+    with work_list.connect(conninfo) as connection:
         try:
             result = reconciled(connection, first, last, partner, distributor)
         except UnknownParty as unknown:

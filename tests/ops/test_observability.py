@@ -29,7 +29,7 @@ MEASURING = (
     "services.notices.sender",
     "services.ops.__main__",
     "services.documents.worker",
-    "services.payments.figures",
+    "services.payments.metrics",
     "services.audit.metrics",
 )
 """Modules that define metrics."""

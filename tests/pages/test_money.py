@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from services.payments import queue
+from services.payments import work_list
 from tests.pages.conftest import Shoot
 from tests.pages.look import look
 from tests.pages.person import Person
@@ -42,7 +42,7 @@ def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
         ops.go("/ops/money")
         expect(ops.page.get_by_role("article").filter(has_text=order["Номер"])).to_be_visible()
 
-    with queue.connect(system.database_url) as books:
+    with work_list.connect(system.database_url) as books:
         sql = "SELECT 1 FROM unmatched_payments WHERE number = %s"
         wait_until(lambda: books.execute(sql.encode(), (order["Номер"],)).fetchone(), "it is in the queue")
     card()

@@ -22,7 +22,7 @@ from events.shipping import Kit
 from events.topics import MANUFACTURING_KITS, PAYMENT_COMMANDS
 from postavka.kernel.log.record import Record
 from postavka.kernel.settings import Settings
-from services.payments import queue
+from services.payments import work_list
 from services.payments.projection import TOPICS, Books
 from services.payments.reconcile import OpenKind, PartyKind, UnknownParty, month_of, reconcile
 from tests.payments.conftest import TABLES
@@ -101,8 +101,8 @@ def test_the_queue_suggests_and_empties(settings: Settings, world: World):
     world.report(pays("p-2", "1000.00", "без номера"))
     world.settle()
     entered(settings, world)
-    with queue.connect(_url(settings)) as connection:
-        first, second = queue.unmatched_payments(connection)
+    with work_list.connect(_url(settings)) as connection:
+        first, second = work_list.unmatched_payments(connection)
         assert (first["payment_id"], first["left_over"], first["candidates"]) == ("p-1", D("1500.00"), [])
         assert [each["number"] for each in second["candidates"]] == list(NUMBERS[:2])
         assert all(each["same_payer"] and each["same_sum"] for each in second["candidates"])
@@ -113,17 +113,17 @@ def test_the_queue_suggests_and_empties(settings: Settings, world: World):
     orders(world, ReturnMoney(order_id="o-2", payment_id="p-1", ordered_by="orlova", note="остаток"))
     orders(world, match.model_copy(update={"order_id": "o-3"}))
     entered(settings, world)
-    with queue.connect(_url(settings)) as connection:
-        assert [each["payment_id"] for each in queue.unmatched_payments(connection)] == ["p-2"]
-        (owed,) = queue.to_return(connection)
+    with work_list.connect(_url(settings)) as connection:
+        assert [each["payment_id"] for each in work_list.unmatched_payments(connection)] == ["p-2"]
+        (owed,) = work_list.to_return(connection)
         assert (owed["payment_id"], owed["amount"], owed["payee_inn"]) == ("p-1", D("500.00"), STRANGER)
         assert "p-1" in owed["purpose"]
-        done, refused = queue.outcome_of(connection, "o-1"), queue.outcome_of(connection, "o-3")
+        done, refused = work_list.outcome_of(connection, "o-1"), work_list.outcome_of(connection, "o-3")
         assert done is not None
         assert (done["code"], done["amount"]) == (None, D("1000.00"))
         assert refused is not None
         assert refused["code"] == "nothing-due"
-        whole = queue.payment(connection, "p-1")
+        whole = work_list.payment(connection, "p-1")
         assert whole is not None
         assert [(each["part"], each["amount"], each["invoice"]) for each in whole["parts"]] == [
             (1, D("1000.00"), NUMBERS[0]),
@@ -155,7 +155,7 @@ def test_a_month_is_reconciled_as_of_its_last_day(settings: Settings, world: Wor
         connection.execute("UPDATE sales SET shipped_on = '2026-11-10' WHERE shipped_on IS NOT NULL")
         connection.execute("UPDATE sales SET confirmed_on = '2026-12-01' WHERE confirmed_on IS NOT NULL")
         connection.execute("UPDATE documents SET issued_on = '2026-11-01'")
-    with queue.connect(_url(settings)) as connection:
+    with work_list.connect(_url(settings)) as connection:
         november = reconcile(connection, *month_of("2026-11"))
         partner, distributor = november.accounts
         assert (partner.party.kind, partner.party.inn) == (PartyKind.PARTNER, PARTNER.inn)
@@ -190,15 +190,15 @@ def test_a_refund_is_owed_until_the_statement_says_it_is_paid(settings: Settings
     world.withdraw(DIRECT[0])
     world.settle()
     entered(settings, world)
-    with queue.connect(_url(settings)) as connection:
-        (owed,) = queue.to_return(connection)
+    with work_list.connect(_url(settings)) as connection:
+        (owed,) = work_list.to_return(connection)
     assert (owed["invoice"], owed["amount"], owed["payee_name"]) == (NUMBERS[0], D("600.00"), PARTNER.name)
     world.report(goes_back("r-1", "600.00", owed["purpose"]))
     world.settle()
     entered(settings, world)
-    with queue.connect(_url(settings)) as connection:
-        assert queue.to_return(connection) == []
-        assert queue.unmatched_returns(connection) == []
+    with work_list.connect(_url(settings)) as connection:
+        assert work_list.to_return(connection) == []
+        assert work_list.unmatched_returns(connection) == []
 
 
 @how(

@@ -19,7 +19,7 @@ from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.stage.runner import StageRunner
 from services.billing.stage import STAGE
 from services.payments.folder import StatementsFolder
-from services.payments.loading import Loader
+from services.payments.loader import Loader
 from services.payments.projection import Books
 from services.payments.statement import LARGEST_FILE, BrokenStatement
 from tests.payments.conftest import OpenRecorder

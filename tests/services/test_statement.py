@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from postavka.domain import invoice_numbers
-from services.payments.identity import payment_id, return_id
+from services.payments.ids import payment_id, return_id
+from services.payments.selection import take
 from services.payments.statement import BrokenStatement, Direction, parse
-from services.payments.taking import take
 from tests.services.statements import OURS, THEIRS, document, outgoing, statement
 
 SHA = "0" * 64

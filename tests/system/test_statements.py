@@ -17,8 +17,8 @@ from events.topics import REQUEST_COMMANDS
 from postavka.app.one_box.demo import DIRECT
 from postavka.domain.calendar import today
 from postavka.kernel.outbox.command_sender import Sender
-from services.payments import queue
-from services.payments.loading import Loader, Report
+from services.payments import work_list
+from services.payments.loader import Loader, Report
 from tests.services.statements import document, outgoing, statement
 from tests.system.conftest import System, wait_until
 
@@ -49,7 +49,7 @@ def paid(invoice: Row, number: str, amount: str | None = None, inn: str = INN, p
 
 def ask(system: System, what: Callable[[Any], Any], of: str) -> Any:
     """Ask the books until they have an answer."""
-    with queue.connect(system.database_url) as books:
+    with work_list.connect(system.database_url) as books:
         wait_until(lambda: what(books), of)
         return what(books)
 
@@ -103,10 +103,10 @@ def test_a_statement_pays_and_the_same_again_changes_nothing(system: System, tmp
     )
     assert [(each.is_known, each.new.count) for each in reports] == [(True, 0), (False, 1), (False, 0)]
     shipped(system, invoice)
-    with queue.connect(system.database_url) as books:
+    with work_list.connect(system.database_url) as books:
         booked = books.execute("SELECT amount FROM booked WHERE invoice = %s", (number,)).fetchall()
         assert [f"{each['amount']:.2f}" for each in booked] == [half, half]
-        assert {"first.txt", "both.txt", "again.txt"} <= {each["name"] for each in queue.statements(books)}
+        assert {"first.txt", "both.txt", "again.txt"} <= {each["name"] for each in work_list.statements(books)}
 
 
 def test_a_broken_statement_is_refused_with_its_lines(system: System, tmp_path: Path):

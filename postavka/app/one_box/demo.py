@@ -40,7 +40,7 @@ from services.documents.cli import list_ as show_documents
 from services.documents.counterparty import sign_received, trial_authority
 from services.documents.operator.local import LocalOperator
 from services.documents.settings import open_operator, papers_settings
-from services.payments.loading import Loader
+from services.payments.loader import Loader
 from services.payments.sample import Order, sample_statement
 from services.shipping.settings import shipping_settings
 

@@ -21,8 +21,8 @@ from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store import session_priority
 from services.payments.projection import SCHEMA, prepare
+from services.payments.selection import Taken, Total, take, total_of
 from services.payments.statement import Statement, parse
-from services.payments.taking import Taken, Total, take, total_of
 
 SOURCE = "/postavka/statements"
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from events.commands import BankDocument, BankPayment, BankReturn
 from postavka.domain import invoice_numbers
-from services.payments.identity import payment_id, payment_in, return_id
+from services.payments.ids import payment_id, payment_in, return_id
 from services.payments.statement import Direction, Document, Side, Statement
 
 _RETURN = re.compile(r"возвр|возмещ|вернут|ошибочн", re.IGNORECASE)
