@@ -29,11 +29,11 @@ from postavka.kernel.settings import Settings, database_url, settings
 from postavka.kernel.store import session_priority
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.recorder import EventRecorder
-from services.ops.letters import corrections_sent, headers_of, open_by_stage, unsent_corrections
-from services.ops.readers import relay_delay
+from services.ops.consumers import relay_delay
+from services.ops.dead_letters import corrections_sent, headers_of, open_by_stage, unsent_corrections
+from services.ops.queues import Queue, note_day, queues
 from services.ops.settings import OpsSettings, ops_settings
 from services.ops.store import SCHEMA, SEES_ALL, SOURCE, prepare
-from services.ops.waiting import Queue, note_day, queues
 
 log = logger(__name__)
 

@@ -19,8 +19,9 @@ from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
-from services.ops import history, letters, reminders, waiting
-from services.ops.feed import Filter
+from services.ops import dead_letters, history, reminders
+from services.ops import queues as waits
+from services.ops.live_feed import Filter
 from services.ops.pages import done, letters_shown, looked_up, probe_of
 from services.ops.request import look_at
 from services.ops.settings import ops_settings
@@ -34,7 +35,7 @@ MOST = 1_000
 class Retry(BaseModel):
     """Which letters to try again: these numbers, or all of a code, or all."""
 
-    numbers: Annotated[list[int] | None, Field(max_length=letters.MOST_AT_ONCE)] = None
+    numbers: Annotated[list[int] | None, Field(max_length=dead_letters.MOST_AT_ONCE)] = None
     code: Annotated[str, Field(max_length=100)] | None = None
     reason: Annotated[str, Field(max_length=2_000)] = ""
     dry_run: bool = False
@@ -44,7 +45,7 @@ class Retry(BaseModel):
 class Discard(BaseModel):
     """Letters that are given up, and why: these numbers, or all of a code."""
 
-    numbers: Annotated[list[int] | None, Field(min_length=1, max_length=letters.MOST_AT_ONCE)] = None
+    numbers: Annotated[list[int] | None, Field(min_length=1, max_length=dead_letters.MOST_AT_ONCE)] = None
     code: Annotated[str, Field(max_length=100)] | None = None
     reason: Annotated[str, Field(min_length=3, max_length=2_000)]
     dry_run: bool = False
@@ -74,14 +75,14 @@ class Reminder(BaseModel):
 @router.get("/waiting")
 async def queues(request: Request, principal: Reader) -> Response:
     """All queues."""
-    found = await looked_up(request, lambda rows: waiting.queues(rows, ops_settings()))
+    found = await looked_up(request, lambda rows: waits.queues(rows, ops_settings()))
     return _json([asdict(each) for each in found])
 
 
 @router.get("/trend")
 async def trend(request: Request, principal: Reader, days: Annotated[int, Query(ge=1, le=366)] = 14) -> Response:
     """The worst of each day: how many waited, how many beyond the limit, the longest wait."""
-    rows = await looked_up(request, lambda connection: waiting.trend(connection, days))
+    rows = await looked_up(request, lambda connection: waits.trend(connection, days))
     names = ("day", "waits_for", "waiting", "overdue", "oldest_seconds")
     return _json([dict(zip(names, row, strict=True)) for row in rows])
 
@@ -91,10 +92,10 @@ async def queue(
     request: Request, principal: Reader, what: str, overdue: bool = False, limit: Annotated[int, Field(ge=1)] = 100
 ) -> Response:
     """The requests of one queue, longest first."""
-    if what not in waiting.KINDS:
+    if what not in waits.KINDS:
         raise not_found()
     most = min(limit, MOST)
-    found = await looked_up(request, lambda rows: waiting.waiting(rows, ops_settings(), what, overdue, most))
+    found = await looked_up(request, lambda rows: waits.waiting(rows, ops_settings(), what, overdue, most))
     visitor_of(request).shown.update(item.request_id for item in found)
     return _json([asdict(each) for each in found])
 
@@ -102,7 +103,7 @@ async def queue(
 @router.post("/requests/{request_id}/reminders", status_code=201)
 async def remind(request: Request, request_id: UUID, principal: Operator, body: Reminder) -> Response:
     """Remind whoever must act; 409 when that was done within four hours or when it is ours to do."""
-    found = await looked_up(request, lambda rows: waiting.of_request(rows, ops_settings(), request_id))
+    found = await looked_up(request, lambda rows: waits.of_request(rows, ops_settings(), request_id))
     item = next((each for each in found if each.waits_for == body.waits_for), None)
     if item is None:
         raise not_found()
@@ -159,7 +160,7 @@ async def streams(request: Request, principal: Reader) -> Response:
 @router.get("/letters")
 async def letter_groups(request: Request, principal: Reader) -> Response:
     """Dead letters by stage and reason."""
-    found = await asyncio.to_thread(letters.groups, web(request).conninfo)
+    found = await asyncio.to_thread(dead_letters.groups, web(request).conninfo)
     return _json([{**asdict(each), "diagnosis": each.diagnosis} for each in found])
 
 
@@ -168,8 +169,8 @@ async def letter_list(
     request: Request, principal: Reader, stage: str, code: str | None = None, settled: bool = False
 ) -> Response:
     """The newest of a stage."""
-    statuses = letters.SETTLED if settled else letters.OPEN
-    found = await asyncio.to_thread(letters.letters, web(request).conninfo, stage, code, statuses)
+    statuses = dead_letters.SETTLED if settled else dead_letters.OPEN
+    found = await asyncio.to_thread(dead_letters.letters, web(request).conninfo, stage, code, statuses)
     letters_shown(request, found)
     return _json([_letter(each) for each in found])
 
@@ -178,8 +179,8 @@ async def letter_list(
 async def letter(request: Request, principal: Reader, stage: str, number: int) -> Response:
     """One as it came; bytes in base64."""
     try:
-        found = await asyncio.to_thread(letters.letter, web(request).conninfo, stage, number)
-    except letters.NoSuchLetter:
+        found = await asyncio.to_thread(dead_letters.letter, web(request).conninfo, stage, number)
+    except dead_letters.NoSuchLetter:
         raise not_found() from None
     letters_shown(request, [found])
     return _json(_letter(found))
@@ -191,7 +192,7 @@ async def retry(request: Request, principal: Operator, stage: str, body: Retry) 
     if body.dry_run:
         return await _foreseen(request, stage, body.numbers, body.code)
     return await _count(
-        request, lambda url: letters.retry(url, stage, body.numbers, principal.actor, body.code, body.reason)
+        request, lambda url: dead_letters.retry(url, stage, body.numbers, principal.actor, body.code, body.reason)
     )
 
 
@@ -201,7 +202,7 @@ async def discard(request: Request, principal: Operator, stage: str, body: Disca
     if body.dry_run:
         return await _foreseen(request, stage, body.numbers, body.code)
     return await _count(
-        request, lambda url: letters.discard(url, stage, body.numbers, principal.actor, body.reason, body.code)
+        request, lambda url: dead_letters.discard(url, stage, body.numbers, principal.actor, body.reason, body.code)
     )
 
 
@@ -210,8 +211,8 @@ async def correct(request: Request, principal: Operator, stage: str, number: int
     """Put one right."""
 
     def act(url: str) -> int:
-        key = letters.letter(url, stage, number).key if body.key is None else body.key.encode()
-        letters.correct(url, stage, number, principal.actor, body.reason, key, body.value.encode())
+        key = dead_letters.letter(url, stage, number).key if body.key is None else body.key.encode()
+        dead_letters.correct(url, stage, number, principal.actor, body.reason, key, body.value.encode())
         return 1
 
     return await _count(request, act)
@@ -219,8 +220,8 @@ async def correct(request: Request, principal: Operator, stage: str, number: int
 
 async def _foreseen(request: Request, stage: str, numbers: list[int] | None, code: str | None) -> Response:
     try:
-        found = await asyncio.to_thread(letters.foresee, web(request).conninfo, stage, numbers, code)
-    except letters.NoSuchLetter:
+        found = await asyncio.to_thread(dead_letters.foresee, web(request).conninfo, stage, numbers, code)
+    except dead_letters.NoSuchLetter:
         raise not_found() from None
     return _json({"would_change": found.letters, "by_code": found.by_code, "left": found.left})
 
@@ -228,7 +229,7 @@ async def _foreseen(request: Request, stage: str, numbers: list[int] | None, cod
 async def _count(request: Request, act: Any) -> Response:
     try:
         return _json({"changed": await done(request, act)})
-    except letters.NoSuchLetter:
+    except dead_letters.NoSuchLetter:
         raise not_found() from None
 
 
@@ -236,7 +237,7 @@ def _event(event: history.Stored) -> dict[str, Any]:
     return {**asdict(event), "id": event.id, "body": orjson.loads(event.body)}
 
 
-def _letter(found: letters.Letter) -> dict[str, Any]:
+def _letter(found: dead_letters.Letter) -> dict[str, Any]:
     fields = asdict(found) | {"id": found.id, "record": found.record, "diagnosis": found.diagnosis}
     fields["headers"] = [[name, _base64(value)] for name, value in found.headers]
     return fields | {"key": _base64(found.key), "value": _base64(found.value)}

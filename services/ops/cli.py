@@ -19,15 +19,15 @@ from postavka.domain.calendar import MOSCOW
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from services.ops import waiting as waits
+from services.ops import queues as waits
+from services.ops.lag import Probe, ReaderState, ServiceState, Streams
+from services.ops.queues import KINDS, Queue
 from services.ops.reminders import awaited
 from services.ops.reminders import remind as send_reminder
 from services.ops.request import look_at
 from services.ops.settings import ops_settings
 from services.ops.store import SEES_ALL, prepare
-from services.ops.streams import Probe, ReaderState, ServiceState, Streams
-from services.ops.waiting import KINDS, Queue
-from services.ops.way import Way
+from services.ops.wait_spans import Way
 
 WAY_WIDTH = 40
 """Characters of the picture of a request's way."""

@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from postavka.kernel.console import console, errors, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from services.ops import letters as dead
-from services.ops.letters import STAGES, Foreseen, Letter
+from services.ops import dead_letters as dead
+from services.ops.dead_letters import STAGES, Foreseen, Letter
 from services.ops.store import prepare
 
 letters = App(name="dead-letters", help="Records that could not be taken: kept as they came, with the reason.")

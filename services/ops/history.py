@@ -13,7 +13,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
 from events.topics import STAGE_TOPICS
-from services.ops.feed import Filter, words
+from services.ops.live_feed import Filter, words
 
 STAGES = (*(topic.writer for topic in STAGE_TOPICS), "ops")
 SCANNED = 50_000

@@ -26,13 +26,14 @@ from postavka.web.state import is_let_in, web
 from postavka.web.visitor import visitor_of
 from services.cabinet.requests import Filter as ListFilter
 from services.cabinet.requests import Requests
-from services.ops import history, letters, reminders, waiting
-from services.ops.feed import TOPICS, Feed, Filter, is_uuid
+from services.ops import dead_letters, history, reminders
+from services.ops import queues as waits
+from services.ops.lag import Probe
+from services.ops.live_feed import TOPICS, Feed, Filter, is_uuid
 from services.ops.request import look_at
 from services.ops.settings import ops_settings
 from services.ops.store import SEES_ALL, prepare
-from services.ops.streams import Probe
-from services.ops.way import Sign
+from services.ops.wait_spans import Sign
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
 OPS = frozenset((Role.OPS,))
@@ -116,12 +117,12 @@ async def done(request: Request, act: Callable[[str], T]) -> T:
 async def waiting_page(request: Request, principal: Ops, what: str = "", overdue: bool = False) -> Response:
     """Queues with their limits, the trend, and the requests of one queue."""
     limits = ops_settings()
-    chosen = what if what in waiting.KINDS else None
+    chosen = what if what in waits.KINDS else None
 
     def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
-        queues = waiting.queues(connection, limits)
-        items = waiting.waiting(connection, limits, chosen, overdue or chosen is None, PAGE)
-        return queues, items, waiting.trend(connection, TREND_DAYS)
+        queues = waits.queues(connection, limits)
+        items = waits.waiting(connection, limits, chosen, overdue or chosen is None, PAGE)
+        return queues, items, waits.trend(connection, TREND_DAYS)
 
     queues, items, days = await looked_up(request, ask)
     visitor_of(request).shown.update(item.request_id for item in items)
@@ -134,7 +135,7 @@ async def waiting_page(request: Request, principal: Ops, what: str = "", overdue
         days=[each for each in reversed(days) if each[1] == chosen],
         what=chosen,
         overdue=overdue,
-        kinds=waiting.KINDS,
+        kinds=waits.KINDS,
         duration=duration,
         short=PAGE,
     )
@@ -150,7 +151,7 @@ async def remind(
 ) -> Response:
     """Remind whoever must act."""
     limits = ops_settings()
-    items = await looked_up(request, lambda rows: waiting.of_request(rows, limits, request_id))
+    items = await looked_up(request, lambda rows: waits.of_request(rows, limits, request_id))
     item = next((each for each in items if each.waits_for == what), None)
     if item is None:
         raise not_found()
@@ -306,7 +307,7 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
 
     def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
         found = look_at(connection, request_id, limits)
-        return found, letters.letters(web(request).conninfo, request_id=request_id)
+        return found, dead_letters.letters(web(request).conninfo, request_id=request_id)
 
     story, put_aside = await looked_up(request, ask)
     if story is None:
@@ -329,7 +330,7 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
         items=story.waits,
         letters=put_aside,
         told=told,
-        kinds=waiting.KINDS,
+        kinds=waits.KINDS,
         duration=duration,
         trace_url=next((url for event in events if (url := _trace_url(event.trace))), None),
     )
@@ -377,13 +378,13 @@ async def letters_page(
 ) -> Response:
     """Groups by stage and reason; of a group its letters."""
     url = web(request).conninfo
-    groups = await asyncio.to_thread(letters.groups, url)
-    statuses = letters.SETTLED if settled else letters.OPEN
+    groups = await asyncio.to_thread(dead_letters.groups, url)
+    statuses = dead_letters.SETTLED if settled else dead_letters.OPEN
     found, foreseen, progress = [], None, None
-    if stage in letters.STAGES:
-        found = await asyncio.to_thread(letters.letters, url, stage, code or None, statuses)
-        foreseen = await asyncio.to_thread(letters.foresee, url, stage, None, code or None)
-        progress = _progress(told, await asyncio.to_thread(letters.tally, url, stage))
+    if stage in dead_letters.STAGES:
+        found = await asyncio.to_thread(dead_letters.letters, url, stage, code or None, statuses)
+        foreseen = await asyncio.to_thread(dead_letters.foresee, url, stage, None, code or None)
+        progress = _progress(told, await asyncio.to_thread(dead_letters.tally, url, stage))
     letters_shown(request, found)
     return page(
         request,
@@ -396,7 +397,7 @@ async def letters_page(
         code=code,
         settled=settled,
         told=told,
-        at_once=letters.MOST_AT_ONCE,
+        at_once=dead_letters.MOST_AT_ONCE,
     )
 
 
@@ -422,8 +423,8 @@ async def retry_group(
     """Try all of a group again; the page shows how far it is."""
 
     def act(url: str) -> str:
-        before = letters.tally(url, stage)
-        marked = letters.retry(url, stage, None, principal.actor, code or None, reason)
+        before = dead_letters.tally(url, stage)
+        marked = dead_letters.retry(url, stage, None, principal.actor, code or None, reason)
         return f"retry-{marked}-{before.taken}"
 
     return await _done_in_group(request, stage, code, act)
@@ -441,7 +442,7 @@ async def discard_group(
     """Give up all of a group, with a written reason and a tick that says so."""
 
     def act(url: str) -> str:
-        return f"discarded-{letters.discard(url, stage, None, principal.actor, reason, code)}"
+        return f"discarded-{dead_letters.discard(url, stage, None, principal.actor, reason, code)}"
 
     return await _done_in_group(request, stage, code, act)
 
@@ -449,12 +450,12 @@ async def discard_group(
 async def _done_in_group(request: Request, stage: str, code: str, act: Callable[[str], str]) -> Response:
     try:
         told = await done(request, act)
-    except letters.NoSuchLetter:
+    except dead_letters.NoSuchLetter:
         raise not_found() from None
     return RedirectResponse("/ops/letters?" + urlencode({"stage": stage, "code": code, "told": told}), 303)
 
 
-def _progress(told: str, now: letters.Tally) -> dict[str, int] | None:
+def _progress(told: str, now: dead_letters.Tally) -> dict[str, int] | None:
     """How far a retry of many is: `told` says how many were marked, and how many had been taken before."""
     act, _, numbers = told.partition("-")
     marked, _, before = numbers.partition("-")
@@ -472,7 +473,7 @@ async def retry_one(
 ) -> Response:
     """Try one again."""
     await _letter(request, stage, number)
-    count = await done(request, lambda url: letters.retry(url, stage, [number], principal.actor, reason=reason))
+    count = await done(request, lambda url: dead_letters.retry(url, stage, [number], principal.actor, reason=reason))
     return _back(stage, number, "retry" if count else "settled")
 
 
@@ -486,7 +487,7 @@ async def discard(
 ) -> Response:
     """Give one up, with a written reason."""
     await _letter(request, stage, number)
-    count = await done(request, lambda url: letters.discard(url, stage, [number], principal.actor, reason))
+    count = await done(request, lambda url: dead_letters.discard(url, stage, [number], principal.actor, reason))
     return _back(stage, number, "discarded" if count else "settled")
 
 
@@ -506,23 +507,23 @@ async def correct(
     try:
         await done(
             request,
-            lambda url: letters.correct(url, stage, number, principal.actor, reason, mended, value.encode()),
+            lambda url: dead_letters.correct(url, stage, number, principal.actor, reason, mended, value.encode()),
         )
-    except letters.NoSuchLetter:
+    except dead_letters.NoSuchLetter:
         return _back(stage, number, "settled")
     return _back(stage, number, "corrected")
 
 
-async def _letter(request: Request, stage: str, number: int) -> letters.Letter:
+async def _letter(request: Request, stage: str, number: int) -> dead_letters.Letter:
     try:
-        found = await asyncio.to_thread(letters.letter, web(request).conninfo, stage, number)
-    except letters.NoSuchLetter:
+        found = await asyncio.to_thread(dead_letters.letter, web(request).conninfo, stage, number)
+    except dead_letters.NoSuchLetter:
         raise not_found() from None
     letters_shown(request, [found])
     return found
 
 
-def letters_shown(request: Request, found: Iterable[letters.Letter]) -> None:
+def letters_shown(request: Request, found: Iterable[dead_letters.Letter]) -> None:
     """Their requests are shown by this answer."""
     visitor_of(request).shown.update(each.request_id for each in found if each.request_id is not None)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from events.ops import Awaited, ReminderRequested
 from postavka.kernel.errors import Trouble
+from services.ops.queues import Waiting
 from services.ops.store import acting, record
-from services.ops.waiting import Waiting
 
 AGAIN_HOURS = 4
 """The same reminder is not sent twice within so many hours."""

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import psycopg
 
-from services.ops import history, waiting
+from services.ops import history, queues
 from services.ops.settings import OpsSettings
-from services.ops.way import Moment, Sign, Way, way_of
+from services.ops.wait_spans import Moment, Sign, Way, way_of
 
 LETTER_STATES = {
     "sent": "отправлено",
@@ -38,7 +38,7 @@ class Story:
 
     way: Way | None
     steps: Sequence[history.Step]
-    waits: Sequence[waiting.Waiting]
+    waits: Sequence[queues.Waiting]
 
     def told(self) -> dict[str, Any]:
         """For programs."""
@@ -60,7 +60,7 @@ def look_at(connection: psycopg.Connection[Any], request: UUID, limits: OpsSetti
     if not events and not moments:
         return None
     way = way_of(events, moments, limits, datetime.now(UTC))
-    return Story(way, history.steps(events), waiting.of_request(connection, limits, request))
+    return Story(way, history.steps(events), queues.of_request(connection, limits, request))
 
 
 def _beside(connection: psycopg.Connection[Any], request: UUID) -> Iterator[Moment]:

@@ -28,7 +28,7 @@ class OpsSettings(BaseSettings):
     )
 
     def limit(self, waits_for: str) -> float:
-        """The limit of one kind of waiting, by its name in `services.ops.waiting.KINDS`."""
+        """The limit of one kind of waiting, by its name in `services.ops.queues.KINDS`."""
         seconds: float = getattr(self, f"limit_{waits_for}")
         return seconds
 

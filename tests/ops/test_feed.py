@@ -15,8 +15,8 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
-from services.ops import feed as live
-from services.ops.feed import KEPT, SHOWN, Feed, Filter
+from services.ops import live_feed as live
+from services.ops.live_feed import KEPT, SHOWN, Feed, Filter
 from tests.system.conftest import wait_until
 
 TIME = b"2026-03-16T09:30:00.123456Z"

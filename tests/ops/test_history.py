@@ -14,7 +14,7 @@ from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder, RecordedEvent
 from services.cabinet.table import prepare
 from services.ops import history
-from services.ops.feed import Filter
+from services.ops.live_feed import Filter
 
 START = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 

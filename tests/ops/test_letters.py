@@ -14,7 +14,7 @@ from postavka.kernel.log.unreadable import RAW_HEADERS
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
-from services.ops import letters
+from services.ops import dead_letters
 from services.ops.store import prepare
 
 HEADERS = (("ce_type", b"DistributorConfirmation.v1"), ("empty", None))
@@ -64,7 +64,7 @@ def statuses(url: str) -> list[str]:
 def test_a_retry_marks_what_is_open_and_says_who_did_it_and_why(url: str) -> None:
     request = uuid4()
     put_aside(url, 2, subject=request)
-    assert letters.retry(url, "billing", [2], "anna", reason="the release can read it now") == 1
+    assert dead_letters.retry(url, "billing", [2], "anna", reason="the release can read it now") == 1
     assert statuses(url) == ["open", "retry"]
     ((subject, version, event),) = acts(url)
     assert (subject, version) == (request, 1)
@@ -75,27 +75,27 @@ def test_a_retry_marks_what_is_open_and_says_who_did_it_and_why(url: str) -> Non
 def test_all_of_one_code_are_retried_at_once_and_not_again_while_they_wait(url: str) -> None:
     put_aside(url, 1_200)
     put_aside(url, 3, code="decider-failed")
-    assert letters.retry(url, "billing", None, "anna", code="bad-body") == 1_200
-    assert letters.retry(url, "billing", None, "anna", code="bad-body") == 0
+    assert dead_letters.retry(url, "billing", None, "anna", code="bad-body") == 1_200
+    assert dead_letters.retry(url, "billing", None, "anna", code="bad-body") == 0
     assert len(acts(url)) == 1_200
-    (failed, bad) = sorted(letters.groups(url), key=lambda group: group.code, reverse=True)
+    (failed, bad) = sorted(dead_letters.groups(url), key=lambda group: group.code, reverse=True)
     assert (failed.open, failed.being_retried, bad.open, bad.being_retried) == (3, 0, 0, 1_200)
 
 
 def test_acts_on_letters_of_one_request_have_its_next_versions(url: str) -> None:
     request = uuid4()
     put_aside(url, 3, subject=request)
-    letters.discard(url, "billing", [1, 2], "anna", "sent twice by the bank")
-    letters.discard(url, "billing", [3], "boris", "the same")
+    dead_letters.discard(url, "billing", [1, 2], "anna", "sent twice by the bank")
+    dead_letters.discard(url, "billing", [3], "boris", "the same")
     assert [(subject, version) for subject, version, _ in acts(url)] == [(request, 1), (request, 2), (request, 3)]
 
 
 def test_a_discarded_letter_keeps_its_record_and_is_settled_for_good(url: str) -> None:
     put_aside(url, 1)
-    assert letters.discard(url, "billing", [1], "anna", "a test of the bank") == 1
-    assert letters.discard(url, "billing", [1], "anna", "a test of the bank") == 0
-    assert letters.retry(url, "billing", [1], "anna") == 0
-    kept = letters.letter(url, "billing", 1)
+    assert dead_letters.discard(url, "billing", [1], "anna", "a test of the bank") == 1
+    assert dead_letters.discard(url, "billing", [1], "anna", "a test of the bank") == 0
+    assert dead_letters.retry(url, "billing", [1], "anna") == 0
+    kept = dead_letters.letter(url, "billing", 1)
     assert (kept.status, kept.value, kept.headers) == ("discarded", b"{broken", HEADERS)
     ((_, _, event),) = acts(url)
     assert isinstance(event, DeadLetterDiscarded)
@@ -104,13 +104,13 @@ def test_a_discarded_letter_keeps_its_record_and_is_settled_for_good(url: str) -
 
 def test_a_correction_waits_to_be_sent_with_the_headers_of_the_old_record(url: str) -> None:
     put_aside(url, 1)
-    letters.correct(url, "billing", 1, "anna", "a bracket was missing", b"key-2", b"{}")
+    dead_letters.correct(url, "billing", 1, "anna", "a bracket was missing", b"key-2", b"{}")
     with psycopg.connect(url) as connection:
-        (row,) = letters.unsent_corrections(connection)
+        (row,) = dead_letters.unsent_corrections(connection)
         assert (row["topic"], row["key"], row["value"]) == ("bank.payments", b"key-2", b"{}")
-        assert letters.headers_of(row["headers"]) == (*HEADERS, ("dlq_corrects", b"billing/1"))
-        letters.corrections_sent(connection, [row["id"]])
-        assert letters.unsent_corrections(connection) == []
+        assert dead_letters.headers_of(row["headers"]) == (*HEADERS, ("dlq_corrects", b"billing/1"))
+        dead_letters.corrections_sent(connection, [row["id"]])
+        assert dead_letters.unsent_corrections(connection) == []
     ((_, _, event),) = acts(url)
     assert isinstance(event, DeadLetterCorrected)
     assert statuses(url) == ["corrected"]
@@ -122,50 +122,50 @@ def test_a_correction_of_an_unreadable_record_has_its_headers_with_names_that_ar
     found = Record("bank.payments", 3, 0, 0, b"k", b"{}", (("postavka-unreadable", b"why"), (RAW_HEADERS, raw)))
     EventRecorder(datastore).append(Batch(dead_letters=[DeadLetter(found, "unreadable", "why", None)]))
     datastore.close()
-    letters.correct(url, "billing", 1, "anna", "the name", b"k", b"{}")
+    dead_letters.correct(url, "billing", 1, "anna", "the name", b"k", b"{}")
     with psycopg.connect(url) as connection:
-        (row,) = letters.unsent_corrections(connection)
-    assert letters.headers_of(row["headers"])[:-1] == (("na\\xffm", b"x"), ("b", None))
+        (row,) = dead_letters.unsent_corrections(connection)
+    assert dead_letters.headers_of(row["headers"])[:-1] == (("na\\xffm", b"x"), ("b", None))
 
 
 def test_what_is_settled_cannot_be_corrected(url: str) -> None:
     put_aside(url, 1)
-    letters.correct(url, "billing", 1, "anna", "a bracket was missing", None, b"{}")
-    with pytest.raises(letters.NoSuchLetter):
-        letters.correct(url, "billing", 1, "anna", "once more", None, b"{}")
+    dead_letters.correct(url, "billing", 1, "anna", "a bracket was missing", None, b"{}")
+    with pytest.raises(dead_letters.NoSuchLetter):
+        dead_letters.correct(url, "billing", 1, "anna", "once more", None, b"{}")
     assert len(acts(url)) == 1
 
 
 def test_without_a_written_reason_nothing_is_discarded(url: str) -> None:
     put_aside(url, 1)
     with pytest.raises(ValueError, match="reason"):
-        letters.discard(url, "billing", [1], "anna", "")
+        dead_letters.discard(url, "billing", [1], "anna", "")
     assert statuses(url) == ["open"]
 
 
 def test_a_stage_that_does_not_exist_is_named(url: str) -> None:
-    with pytest.raises(letters.NoSuchLetter, match="no stage 'pg_catalog'"):
-        letters.retry(url, "pg_catalog", None, "anna")
+    with pytest.raises(dead_letters.NoSuchLetter, match="no stage 'pg_catalog'"):
+        dead_letters.retry(url, "pg_catalog", None, "anna")
 
 
 def test_every_refusal_of_a_decider_is_explained_or_says_that_it_is_a_rule() -> None:
-    assert letters.diagnosis("bad-body") != letters.diagnosis("gate-shut") == letters.UNKNOWN_CODE
+    assert dead_letters.diagnosis("bad-body") != dead_letters.diagnosis("gate-shut") == dead_letters.UNKNOWN_CODE
 
 
 def test_what_would_happen_is_said_by_reason_and_nothing_changes(url: str) -> None:
     put_aside(url, 30)
     put_aside(url, 2, code="decider-failed")
-    assert letters.foresee(url, "billing", None).by_code == {"bad-body": 30, "decider-failed": 2}
-    assert letters.foresee(url, "billing", None, "bad-body").letters == 30
-    assert letters.foresee(url, "billing", [1, 99]).letters == 1
+    assert dead_letters.foresee(url, "billing", None).by_code == {"bad-body": 30, "decider-failed": 2}
+    assert dead_letters.foresee(url, "billing", None, "bad-body").letters == 30
+    assert dead_letters.foresee(url, "billing", [1, 99]).letters == 1
     assert (statuses(url), acts(url)) == (["open"] * 32, [])
-    with pytest.raises(letters.NoSuchLetter, match="there is no stage"):
-        letters.foresee(url, "nowhere", None)
+    with pytest.raises(dead_letters.NoSuchLetter, match="there is no stage"):
+        dead_letters.foresee(url, "nowhere", None)
 
 
 def test_all_of_one_code_are_given_up_at_once(url: str) -> None:
     put_aside(url, 30)
     put_aside(url, 2, code="decider-failed")
-    assert letters.discard(url, "billing", None, "anna", "a flood of the bank's test", code="bad-body") == 30
-    assert letters.tally(url, "billing") == letters.Tally(open=2, waiting=0, taken=0)
+    assert dead_letters.discard(url, "billing", None, "anna", "a flood of the bank's test", code="bad-body") == 30
+    assert dead_letters.tally(url, "billing") == dead_letters.Tally(open=2, waiting=0, taken=0)
     assert {event.reason for _, _, event in acts(url)} == {"a flood of the bank's test"}

@@ -7,8 +7,8 @@ import pytest
 from events.topics import STAGE_TOPICS
 from postavka.app.one_box.launcher import SERVICES
 from postavka.kernel.log.sizes import largest_copies
-from services.ops.readers import READERS, lag
-from services.ops.streams import seconds_to_drain
+from services.ops.consumers import READERS, lag
+from services.ops.lag import seconds_to_drain
 
 BY_NAME = {reader.name: reader for reader in READERS}
 

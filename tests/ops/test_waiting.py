@@ -12,7 +12,7 @@ import pytest
 
 from services.cabinet import table
 from services.cabinet.table import SCHEMA, write_groups
-from services.ops import waiting
+from services.ops import queues as waits
 from services.ops.reminders import JustReminded, NobodyToRemind, awaited, remind
 from services.ops.settings import OpsSettings
 from services.ops.store import prepare
@@ -115,8 +115,8 @@ def test_what_a_request_waits_for_follows_from_what_has_happened(url: str, case:
     groups, waits_for, overdue = cases()[case]
     fill(url, {uuid4(): groups})
     with psycopg.connect(url) as connection:
-        found = waiting.waiting(connection, LIMITS)
-        late = waiting.waiting(connection, LIMITS, overdue_only=True)
+        found = waits.waiting(connection, LIMITS)
+        late = waits.waiting(connection, LIMITS, overdue_only=True)
     assert [each.waits_for for each in found] == ([] if waits_for is None else [waits_for])
     assert bool(late) == overdue
 
@@ -129,7 +129,7 @@ def test_every_unsigned_document_but_the_invoice_waits_for_a_signature(url: str)
     }
     fill(url, {uuid4(): {"request": asked(days=21), "shipping": {"shipped_at": ago(days=1), "documents": documents}}})
     with psycopg.connect(url) as connection:
-        found = waiting.waiting(connection, LIMITS, "signature")
+        found = waits.waiting(connection, LIMITS, "signature")
     assert [(each.document, each.overdue) for each in found] == [("act-1", True)]
 
 
@@ -139,12 +139,12 @@ def test_queues_count_what_waits_and_name_the_oldest(url: str) -> None:
     rows[oldest] = {"request": asked(minutes=9)}
     fill(url, rows)
     with psycopg.connect(url, autocommit=True) as connection:
-        queues = waiting.queues(connection, LIMITS)
-        waiting.note_day(connection, queues)
-        waiting.note_day(connection, [queue for queue in queues if queue.waits_for != "approval"])
-        days = waiting.trend(connection, 1)
+        queues = waits.queues(connection, LIMITS)
+        waits.note_day(connection, queues)
+        waits.note_day(connection, [queue for queue in queues if queue.waits_for != "approval"])
+        days = waits.trend(connection, 1)
     approval = queues[0]
-    assert [queue.waits_for for queue in queues] == list(waiting.KINDS)
+    assert [queue.waits_for for queue in queues] == list(waits.KINDS)
     assert (approval.waiting, approval.overdue, approval.oldest_request) == (21, 1, oldest)
     assert approval.oldest_seconds == pytest.approx(540, abs=30)
     assert [(row[1], row[2], row[3]) for row in days if row[1] == "approval"] == [("approval", 21, 1)]
@@ -153,7 +153,7 @@ def test_queues_count_what_waits_and_name_the_oldest(url: str) -> None:
 def test_a_reminder_goes_to_who_must_act_and_not_twice_in_a_row(url: str) -> None:
     fill(url, {uuid4(): cases()["waits for the distributor"][0]})
     with psycopg.connect(url) as connection:
-        (item,) = waiting.waiting(connection, LIMITS)
+        (item,) = waits.waiting(connection, LIMITS)
     sent = remind(url, item, "anna", "Клиент торопится")
     assert (sent.awaited, sent.awaited_id, sent.waits_for) == ("distributor", "dist-north", "confirmation")
     with pytest.raises(JustReminded):
@@ -163,11 +163,11 @@ def test_a_reminder_goes_to_who_must_act_and_not_twice_in_a_row(url: str) -> Non
 def test_what_is_ours_to_do_reminds_nobody(url: str) -> None:
     fill(url, {uuid4(): cases()["confirmed, not ordered"][0]})
     with psycopg.connect(url) as connection:
-        (item,) = waiting.waiting(connection, LIMITS)
+        (item,) = waits.waiting(connection, LIMITS)
     with pytest.raises(NobodyToRemind):
         awaited(item)
 
 
 def test_nothing_waits_before_there_is_a_cabinet(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
-        assert [queue.waiting for queue in waiting.queues(connection, LIMITS)] == [0] * len(waiting.KINDS)
+        assert [queue.waiting for queue in waits.queues(connection, LIMITS)] == [0] * len(waits.KINDS)

@@ -11,7 +11,7 @@ import pytest
 
 from services.ops.history import Stored
 from services.ops.settings import OpsSettings
-from services.ops.way import Moment, Sign, Way, way_of
+from services.ops.wait_spans import Moment, Sign, Way, way_of
 
 REQUEST = UUID("6f9c0000-0000-4000-8000-000000000000")
 START = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)

@@ -24,7 +24,7 @@ from playwright.sync_api import Page, expect
 from events.envelope import Envelope
 from postavka.kernel.log.topics import ensure_topics
 from postavka.web.application import create_app
-from services.ops.feed import Feed
+from services.ops.live_feed import Feed
 from services.ops.pages import ROWS_KEPT
 from tests.pages.person import Person
 from tests.system.conftest import System, wait_until

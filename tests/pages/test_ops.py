@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
-from services.ops import letters
+from services.ops import dead_letters
 from tests.pages.conftest import Shoot
 from tests.pages.look import look
 from tests.pages.person import Person
@@ -163,12 +163,12 @@ def test_many_dead_letters_are_retried_at_once_with_progress(
     person: SignedIn, traffic: Traffic, system: System, shoot: Shoot
 ) -> None:
     code, many = "unknown-type", 250
-    before = letters.foresee(system.database_url, "billing", None, code).letters
+    before = dead_letters.foresee(system.database_url, "billing", None, code).letters
     for each in range(many):
         traffic.send("bank.payments", f"page-{each}", "BankPayment.v9", {"payment_id": f"page-{each}"})
     traffic.flush()
     wait_until(
-        lambda: letters.foresee(system.database_url, "billing", None, code).letters == before + many,
+        lambda: dead_letters.foresee(system.database_url, "billing", None, code).letters == before + many,
         "all are put aside",
     )
     ops = person("ops")
@@ -186,7 +186,7 @@ def test_many_dead_letters_are_retried_at_once_with_progress(
     ops.page.get_by_label(re.compile("Списать все")).check()
     ops.press("Списать")
     expect(ops.page.get_by_text(f"Списано: {before + many}.")).to_be_visible()
-    assert letters.foresee(system.database_url, "billing", None, code).letters == 0
+    assert dead_letters.foresee(system.database_url, "billing", None, code).letters == 0
 
 
 def test_a_click_is_one_trace_as_far_as_the_row_of_the_cabinet(person: SignedIn, system: System) -> None:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from services.ops import letters
+from services.ops import dead_letters
 from services.payments.sample import Order, sample_statement
 from tests.ops.runbooks import PLACEHOLDER, commands
 from tests.system.conftest import System, wait_until
@@ -43,10 +43,10 @@ def at_hand(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "inn": "7707083893", "kpp": "773601001", "buyer": "АО «Завод точных весов»",
     })  # fmt: skip
     traffic.flush()
-    found: list[letters.Letter] = []
+    found: list[dead_letters.Letter] = []
 
     def there() -> bool:
-        found[:] = letters.letters(system.database_url, "billing", "unknown-type")
+        found[:] = dead_letters.letters(system.database_url, "billing", "unknown-type")
         with psycopg.connect(system.database_url) as connection:
             row = connection.execute(
                 "SELECT status FROM cabinet.requests WHERE request_id = %s", (request_id,)

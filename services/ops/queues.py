@@ -1,4 +1,4 @@
-"""What waits, for whom and since when, beside the limits (`waiting.sql`, `settings.py`)."""
+"""What waits, for whom and since when, beside the limits (`queues.sql`, `settings.py`)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
 }
 """What is waited for → its name and who acts, in Russian; in the order of the procedure."""
 
-QUERY = SQL(files("services.ops").joinpath("waiting.sql").read_text("utf-8"))
+QUERY = SQL(files("services.ops").joinpath("queues.sql").read_text("utf-8"))
 LIMITS = SQL("SELECT * FROM unnest(%s::text[], %s::float8[]) AS l(waits_for, seconds)")
 OVERDUE = SQL("since < now() - make_interval(secs => l.seconds)")
 _NOT_THERE = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable)

@@ -27,8 +27,8 @@ from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store import session_priority
-from services.ops.letters import open_by_stage
-from services.ops.readers import READERS, Place, lag, reached, relay_delay, unsent
+from services.ops.consumers import READERS, Place, lag, reached, relay_delay, unsent
+from services.ops.dead_letters import open_by_stage
 
 FRESH_SECONDS = 0.5
 """A look that is younger is given again: several who look at once would make rates of milliseconds."""

@@ -1,6 +1,6 @@
 """A request's way as a picture: who had to act, from when to when, and what happened beside it. Pure.
 
-A wait begins and ends with an event of the procedure: it is for somebody, and it has a limit, as in `waiting.sql`. What
+A wait begins and ends with an event of the procedure: it is for somebody, and it has a limit, as in `queues.sql`. What
 stages need themselves, from a cause to what follows from it, is their work.
 """
 
@@ -16,8 +16,8 @@ import orjson
 
 from postavka.kernel.stage.refusals import codes
 from services.ops.history import Stored
+from services.ops.queues import KINDS
 from services.ops.settings import OpsSettings
-from services.ops.waiting import KINDS
 
 DISPATCH = "dispatch"
 NAMES: Mapping[str, tuple[str, str]] = {**KINDS, DISPATCH: ("отправка документа", "мы")}
