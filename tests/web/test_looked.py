@@ -10,7 +10,7 @@ import pytest
 from events.request import REQUEST_TYPE
 from postavka.log.record import Record
 from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import migrate
+from postavka.store.migration import EVENT_STORE, migrate
 from postavka.store.recorder import Batch, DeadLetter, EventRecorder
 from services.audit.looked import prepare
 from services.ops.store import prepare as prepare_ops
@@ -24,8 +24,8 @@ def request_id(site: Site) -> UUID:
     """A request with an event in the store and a dead letter."""
     story = Story().submitted().approved()
     site.write(story)
-    migrate(site.database, "request", "postavka.store")
-    migrate(site.database, "billing", "postavka.store")
+    migrate(site.database, "request", EVENT_STORE)
+    migrate(site.database, "billing", EVENT_STORE)
     prepare_ops(site.database)
     prepare(site.database)
     for stage, batch in (
