@@ -20,6 +20,7 @@ from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
 from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.notices.kinds import KINDS, Kind
 from services.notices.letter import signature
 from services.notices.projection import letters_secret
@@ -52,6 +53,7 @@ async def letters_page(
         await cursor.execute(QUERY, parameters(wanted, PAGE))
         found = await cursor.fetchall()
         await cursor.execute("SELECT status, count(*) AS letters FROM notices.mail GROUP BY status")
+        visitor_of(request).shown.update(row["request_id"] for row in found if row["request_id"] and principal.sees_all)
         counts = {row["status"]: row["letters"] for row in await cursor.fetchall()}
     return await show(
         request,
@@ -94,6 +96,8 @@ async def letter_page(request: Request, principal: Annotated[Principal, SIGNED_I
         found: dict[str, Any] | None = await cursor.fetchone()
     if found is None:
         raise not_found()
+    if found["request_id"] is not None:
+        visitor_of(request).shown.add(found["request_id"])
     return await show(request, principal, "letter.html", letter=found, words=WORDS, sees_all=principal.sees_all)
 
 

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from events.request import REQUEST_TYPE
-from postavka.log.record import Record
-from postavka.store.datastore import SchemaDatastore
-from postavka.store.migration import EVENT_STORE, migrate
-from postavka.store.recorder import Batch, DeadLetter, EventRecorder
+from postavka.kernel.log.record import Record
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.migration import EVENT_STORE, migrate
+from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
 from services.audit.looked import prepare
 from services.ops.store import prepare as prepare_ops
 from tests.ops.test_history import event
