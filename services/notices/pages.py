@@ -12,6 +12,7 @@ from fastapi import APIRouter, Form, Request
 from psycopg.rows import dict_row
 from starlette.responses import RedirectResponse, Response
 
+from postavka.domain.email_address import is_address
 from postavka.kernel.settings import database_url
 from postavka.web.authorization import ANYBODY, LINK, SIGNED_IN, allowed
 from postavka.web.frame import show
@@ -116,7 +117,8 @@ async def again(
 def _about(request: Request, to: str, kind: str, sign: str) -> str:
     """The title of the kind. 404 for a link that was not made here, and for a kind that can't be switched off."""
     secret = letters_secret(web(request).kernel.home / "letters.secret")
-    if kind not in KINDS or not hmac.compare_digest(signature(secret, to, kind).encode(), sign.encode()):
+    ours = hmac.compare_digest(signature(secret, to, kind).encode(), sign.encode())
+    if not ours or kind not in KINDS or not is_address(to):
         raise not_found()
     about = KINDS[Kind(kind)]
     if about.mandatory:
