@@ -52,6 +52,31 @@ class DeadLetterCorrected(Event):
     corrected_sha256: Id
 
 
+class CorrectionProposed(Event):
+    """A correction that a second person has to agree to: it would open the gate before manufacturing, move money, or
+    name a request that the record did not name."""
+
+    TYPE: ClassVar[str] = "CorrectionProposed.v1"
+
+    letter: LetterPlace
+    proposed_by: Id
+    reason: Why
+    proposed_sha256: Id
+
+
+class CorrectionAgreed(Event):
+    """A second person agrees, and the correction goes out (`DeadLetterCorrected`, by the one who proposed it)."""
+
+    TYPE: ClassVar[str] = "CorrectionAgreed.v1"
+
+    letter: LetterPlace
+    proposed_by: Id
+    agreed_by: Id
+    corrected_sha256: Id
+    by_one: bool
+    """The installation says that it has one operator: nobody else was asked."""
+
+
 class DeadLetterDiscarded(Event):
     """A dead letter will not be taken any more. Its record stays on its topic and in the store."""
 

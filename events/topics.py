@@ -135,7 +135,14 @@ OPS_EVENTS = Topic(
     "ops.events",
     "What operations did by hand, and why",
     "ops",
-    (ops.DeadLetterRetried, ops.DeadLetterCorrected, ops.DeadLetterDiscarded, ops.ReminderRequested),
+    (
+        ops.DeadLetterRetried,
+        ops.DeadLetterCorrected,
+        ops.CorrectionProposed,
+        ops.CorrectionAgreed,
+        ops.DeadLetterDiscarded,
+        ops.ReminderRequested,
+    ),
 )
 CHECKPOINTS = Topic("audit.checkpoints", "Signed checkpoints of the stages' logs", "audit", (audit.CheckpointSigned,))
 ERASURES = Topic("privacy.erasures", "Persons whose data was made unreadable", "privacy", (audit.PersonErased,))

@@ -1,0 +1,1 @@
+"""What several services must agree on and none owns."""

@@ -11,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from postavka.domain.email_address import BadAddress
+
 MEDIA_TYPE = "application/problem+json"
 TYPES = "/api/problems#"
 """Where each type is explained; a reference relative to the API's own address."""
@@ -213,5 +215,7 @@ def _in_russian(error: Mapping[str, Any]) -> str:
             return "Это не JSON."
         case "list_type" | "model_attributes_type" | "model_type" | "dict_type":
             return "Нужна другая структура: смотрите описание API."
+        case "value_error" if isinstance(wrong := context.get("error"), BadAddress):
+            return wrong.russian
         case _:
             return "Неверное значение."

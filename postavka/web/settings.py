@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from postavka.domain.email_address import AddressText
 from postavka.web.identity.sessions import Lifetimes
 
 
@@ -22,7 +23,7 @@ class WebSettings(BaseSettings):
     trusted_proxies: str = Field(
         "", description="addresses whose X-Forwarded-For and -Proto are believed, with commas between them"
     )
-    support_email: str = Field("itsotr@1c.ru", description="where questions go; named on every page")
+    support_email: AddressText = Field("itsotr@1c.ru", description="where questions go; named on every page")
     sample_accounts: bool = Field(False, description="make the sample users of the demo, with known passwords")
 
     # Sessions

@@ -235,7 +235,9 @@ def replay(
         then = ", ".join(verdict["then"]) or "nothing"
         console.print(
             f"{mark} [dim]{_local(datetime.fromisoformat(verdict['at']))} {verdict['request'][:8]}[/] "
-            f"{verdict['stage']:<10} {then}" + (f"  [red]{verdict['difference']}[/]" if verdict["difference"] else ""),
+            f"{verdict['stage']:<10} {then}"
+            + (f"  input by {escape(verdict['corrected_by'])}" if verdict["corrected_by"] else "")
+            + (f"  [red]{verdict['difference']}[/]" if verdict["difference"] else ""),
             highlight=False,
             soft_wrap=True,
         )
@@ -357,7 +359,7 @@ def _print_replay(report: Any, into: str | None) -> None:
                 first.stage + (f"/{first.position}" if first.position else ""),
                 ", ".join(first.then) or "nothing",
                 ", ".join(first.now) or "nothing",
-                escape(first.first),
+                escape(first.first) + (f"\ninput by {escape(first.corrected_by)}" if first.corrected_by else ""),
                 _local(datetime.fromisoformat(first.at)),
             )
         console.print(shown)

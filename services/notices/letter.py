@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
-from base64 import encodebytes
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from email.header import Header
-from email.utils import format_datetime, parseaddr
-from functools import lru_cache
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
@@ -21,12 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from postavka.domain.calendar import MOSCOW
 from services.notices.kinds import KINDS, Kind, Party
 from services.notices.recipients import Recipient
-from services.notices.settings import NoticesSettings, is_mailable
+from services.notices.settings import NoticesSettings
 from services.notices.story import News
 from services.notices.wording import word
 
-PLAIN = re.compile(r"[A-Za-z0-9 -]{1,60}")
-"""A name that needs neither quotes nor code."""
 NAMESPACE = UUID("b5a3c1a8-6a0e-4f0e-9d3e-0f1f6d2b7c11")
 
 
@@ -62,84 +55,9 @@ def letter_id(news: News, kind: Kind, address: str | None) -> UUID:
     return uuid5(NAMESPACE, f"{what}|{kind}|{news.party}|{news.party_id}|{(address or '').lower()}")
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A letter as it goes to a server: addresses, and its bytes (RFC 5322), lines ending in CRLF."""
-
-    sender: str
-    recipient: str
-    content: bytes
-
-
-def to_outgoing(letter: Letter, config: NoticesSettings) -> Outgoing:
-    """The same letter gives the same bytes. Two forms of one text, the better one last (RFC 2046, 5.1.4).
-
-    Written here: the library's own way from texts to lines takes ten times as long as all else that is done for a
-    letter. Raises `ValueError` for an address that no header can hold.
-    """
-    boundary = f"=_{letter.id.hex}"  # base64 has no underscore
-    head = "".join(f"{name}: {value}\r\n" for name, value in _headers(letter, config))
-    parts = "".join(
-        f'--{boundary}\r\nContent-Type: text/{form}; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
-        + encodebytes(_lines(text)).decode().replace("\n", "\r\n")
-        for form, text in (("plain", letter.text), ("html", letter.html))
-    )
-    kind = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
-    content = f"{head}{kind}{parts}--{boundary}--\r\n".encode("ascii")
-    return Outgoing(_named(config.mail_from)[1], letter.recipient.address or "", content)
-
-
-def _lines(text: str) -> bytes:
-    return b"".join(line + b"\r\n" for line in text.encode().splitlines())
-
-
-def _headers(letter: Letter, config: NoticesSettings) -> Iterator[tuple[str, str]]:
-    yield "From", _person("From", *_named(config.mail_from))
-    yield "To", _person("To", letter.recipient.name, letter.recipient.address or "")
-    yield "Subject", _words("Subject", letter.subject)
-    yield "Date", format_datetime(letter.happened_at)
-    yield "Message-ID", letter.message_id
-    yield "Auto-Submitted", "auto-generated"
-    # All letters of a request are shown as one conversation.
-    yield "References", f"<request.{letter.request_id}@{domain_of(config)}>"
-    if letter.off is not None:
-        yield "List-Unsubscribe", f"<{letter.off}>"
-        yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
-
-
-@lru_cache
-def _named(mail_from: str) -> tuple[str, str]:
-    return parseaddr(mail_from)
-
-
-def _person(header: str, name: str, address: str) -> str:
-    if not is_mailable(address):
-        raise ValueError("an address with letters that mail servers don't take")
-    words = _one_line(name)
-    if not words:
-        return f"<{address}>"
-    return f"{words if PLAIN.fullmatch(words) else _encoded(header, words)} <{address}>"
-
-
-def _words(header: str, text: str) -> str:
-    """Words of a header, in lines of its length."""
-    text = _one_line(text)
-    return text if text.isascii() and "=?" not in text else _encoded(header, text)
-
-
-@lru_cache(1_000)
-def _encoded(header: str, words: str) -> str:
-    """As RFC 2047 writes them, which a reader can take for nothing else."""
-    return Header(words, "utf-8", header_name=header).encode(linesep="\r\n")
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
-
-
 def domain_of(config: NoticesSettings) -> str:
     """Of Message-IDs."""
-    return config.mail_domain or _named(config.mail_from)[1].rpartition("@")[2] or "localhost"
+    return config.mail_domain or config.sender[1].domain
 
 
 def unsubscribe_link(url: str, address: str, kind: Kind, secret: bytes) -> str:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Form, Request
 from psycopg.rows import dict_row
 from starlette.responses import RedirectResponse, Response
 
+from postavka.domain.email_address import is_address
 from postavka.kernel.settings import database_url
 from postavka.web.authorization import ANYBODY, LINK, SIGNED_IN, allowed
 from postavka.web.frame import show
@@ -20,6 +21,7 @@ from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
 from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.notices.kinds import KINDS, Kind
 from services.notices.letter import signature
 from services.notices.projection import letters_secret
@@ -52,6 +54,7 @@ async def letters_page(
         await cursor.execute(QUERY, parameters(wanted, PAGE))
         found = await cursor.fetchall()
         await cursor.execute("SELECT status, count(*) AS letters FROM notices.mail GROUP BY status")
+        visitor_of(request).shown.update(row["request_id"] for row in found if row["request_id"] and principal.sees_all)
         counts = {row["status"]: row["letters"] for row in await cursor.fetchall()}
     return await show(
         request,
@@ -94,6 +97,8 @@ async def letter_page(request: Request, principal: Annotated[Principal, SIGNED_I
         found: dict[str, Any] | None = await cursor.fetchone()
     if found is None:
         raise not_found()
+    if found["request_id"] is not None:
+        visitor_of(request).shown.add(found["request_id"])
     return await show(request, principal, "letter.html", letter=found, words=WORDS, sees_all=principal.sees_all)
 
 
@@ -112,7 +117,8 @@ async def again(
 def _about(request: Request, to: str, kind: str, sign: str) -> str:
     """The title of the kind. 404 for a link that was not made here, and for a kind that can't be switched off."""
     secret = letters_secret(web(request).kernel.home / "letters.secret")
-    if kind not in KINDS or not hmac.compare_digest(signature(secret, to, kind).encode(), sign.encode()):
+    ours = hmac.compare_digest(signature(secret, to, kind).encode(), sign.encode())
+    if not ours or kind not in KINDS or not is_address(to):
         raise not_found()
     about = KINDS[Kind(kind)]
     if about.mandatory:

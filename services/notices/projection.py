@@ -27,6 +27,7 @@ from events.notices import Notice, NoticeKind, NoticeReceipt
 from events.registry import BadBody, UnknownType, decode, encode
 from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, distributor_of, notices_of
 from events.upcasting import newest_version
+from postavka.domain.email_address import read_address
 from postavka.domain.reference.store import Snapshot, current
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import Record, partition_name
@@ -501,7 +502,7 @@ class _Work:
         return len(letters)
 
     def _switched_off(self, letters: Iterable[Letter]) -> set[tuple[str, str]]:
-        addresses = [(each.recipient.address or "").lower() for each in letters]
+        addresses = [read_address(each.recipient.address).key for each in letters if each.recipient.address]
         rows = self._connection.execute(
             "SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s)", (addresses,)
         ).fetchall()
@@ -551,7 +552,7 @@ def _status(letter: Letter, off: set[tuple[str, str]], oldest: datetime) -> str:
         return "no-address"
     if letter.happened_at < oldest:
         return "too-old"
-    if not KINDS[letter.kind].mandatory and (letter.recipient.address.lower(), letter.kind) in off:
+    if not KINDS[letter.kind].mandatory and (read_address(letter.recipient.address).key, letter.kind) in off:
         return "off"
     return "due"
 

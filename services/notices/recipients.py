@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from events.personal import is_encrypted
 from events.reference import Contact
+from postavka.domain.email_address import is_address
 from postavka.domain.reference.store import Snapshot
 from services.notices.kinds import Party
 from services.notices.story import News
@@ -45,15 +46,7 @@ def _read(contact: Contact, readable: Callable[[Contact], Contact]) -> Contact:
 
 
 def _addressed(contacts: Iterable[Contact]) -> list[Contact]:
-    return [each for each in contacts if each.email and _is_address(each.email)]
-
-
-def _is_address(text: str) -> bool:
-    """One address and nothing that could become a second one, or a header."""
-    local, at, domain = text.partition("@")
-    return bool(local and at and domain) and not any(
-        each.isspace() or each in ',;<>"()[]\\:@' for each in local + domain
-    )
+    return [each for each in contacts if each.email and is_address(each.email)]
 
 
 def _of(contact: Contact) -> Recipient:

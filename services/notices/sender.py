@@ -25,7 +25,8 @@ from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.session_priority import as_we_do
 from services.notices.kinds import Kind, Party
-from services.notices.letter import Letter, Outgoing, to_outgoing
+from services.notices.letter import Letter
+from services.notices.mime import Outgoing, to_outgoing
 from services.notices.recipients import Recipient
 from services.notices.settings import NoticesSettings, notices_settings
 from services.notices.transport import Away, Later, Refused, Transport, open_transport

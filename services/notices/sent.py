@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from postavka.domain.email_address import read_address
 from postavka.kernel.errors import Trouble
 from services.notices.kinds import KINDS, Kind
 
@@ -94,22 +95,25 @@ def send_again(conninfo: str, id: UUID | None) -> int:
 
 
 def preferences(conninfo: str, recipient: str) -> dict[Kind, bool]:
-    """Every kind → does this person get it?"""
+    """Every kind → does this person get it? Raises `BadAddress`."""
     with connect(conninfo) as connection:
-        rows = connection.execute("SELECT kind FROM preferences WHERE recipient = %s", (recipient.lower(),)).fetchall()
+        rows = connection.execute(
+            "SELECT kind FROM preferences WHERE recipient = %s", (read_address(recipient).key,)
+        ).fetchall()
     off = {row["kind"] for row in rows}
     return {kind: about.mandatory or kind.value not in off for kind, about in KINDS.items()}
 
 
 def switch(conninfo: str, recipient: str, kind: Kind, on: bool, by: str) -> None:
-    """Switch a kind on or off for a person. Raises `Mandatory`."""
+    """Switch a kind on or off for a person. Raises `Mandatory`, `BadAddress`."""
     if KINDS[kind].mandatory and not on:
         raise Mandatory(f"letters of the kind {kind} can't be switched off: {KINDS[kind].title}")
+    key = read_address(recipient).key
     with connect(conninfo) as connection:
         if on:
-            connection.execute("DELETE FROM preferences WHERE recipient = %s AND kind = %s", (recipient.lower(), kind))
+            connection.execute("DELETE FROM preferences WHERE recipient = %s AND kind = %s", (key, kind))
         else:
             connection.execute(
                 "INSERT INTO preferences (recipient, kind, changed_by) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                (recipient.lower(), kind, by),
+                (key, kind, by),
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from email.utils import parseaddr
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -11,8 +9,9 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from postavka.domain.email_address import AddressText, BadAddress, EmailAddress, read_mailbox
+
 DAY = 86_400.0
-ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
 
 
 class NoticesSettings(BaseSettings):
@@ -35,7 +34,7 @@ class NoticesSettings(BaseSettings):
 
     mail_from: str = Field("Софтехно <no-reply@softehno.example>", description="as readers see it")
     mail_domain: str | None = Field(None, description="of Message-IDs; None: that of the sender")
-    mail_support: str = Field("itsotr@1c.ru", description="where questions go, in every letter")
+    mail_support: AddressText = Field("itsotr@1c.ru", description="where questions go, in every letter")
     mail_vendor: str = "ООО «Софтехно»"
     mail_give_up_seconds: float = Field(5 * DAY, gt=0, description="tried for so long, a letter has failed")
     mail_oldest_seconds: float = Field(3 * DAY, gt=0, description="news older than this when they are read go unsent")
@@ -52,12 +51,19 @@ class NoticesSettings(BaseSettings):
         """Where the server listens."""
         return self.smtp_port or {"none": 25, "starttls": 587, "tls": 465}[self.smtp_security]
 
+    @property
+    def sender(self) -> tuple[str, EmailAddress]:
+        """Name and address of whom letters come from. Raises `ValueError`."""
+        try:
+            return read_mailbox(self.mail_from)
+        except BadAddress as wrong:
+            raise ValueError(f"POSTAVKA_MAIL_FROM: write it as `Name <name@example.ru>`: {wrong}") from wrong
+
     @model_validator(mode="after")
     def _checked(self) -> Self:
         if self.smtp_username and self.smtp_security == "none":
             raise ValueError("POSTAVKA_SMTP_USERNAME needs POSTAVKA_SMTP_SECURITY: a password is not sent in the clear")
-        if not is_mailable(parseaddr(self.mail_from)[1]):
-            raise ValueError("POSTAVKA_MAIL_FROM: write it as `Name <name@example.ru>`, the address in ASCII")
+        self.sender  # noqa: B018  (raises)
         for name, value in (("POSTAVKA_MAIL_DOMAIN", self.mail_domain), ("POSTAVKA_URL", self.url)):
             if value is not None and not value.isascii():
                 raise ValueError(f"{name}: letters of other alphabets are written in punycode in a domain (xn--…)")
@@ -68,8 +74,3 @@ class NoticesSettings(BaseSettings):
 def notices_settings() -> NoticesSettings:
     """The settings of this process, read once."""
     return NoticesSettings()
-
-
-def is_mailable(address: str) -> bool:
-    """Can a header hold this address and be read in no other way? ASCII, no quotes, nothing like an encoded word."""
-    return ADDRESS.fullmatch(address) is not None and "=?" not in address

@@ -1,7 +1,7 @@
 """`python -m services.ops`: publishes what operations did, sends corrected records, counts what waits.
 
-Not a stage: it decides nothing. Acts are written by whoever acts (`letters.py`, `reminders.py`); this process carries
-them outward, and keeps the gauges of waiting and their daily worst.
+Not a stage: it decides nothing. Acts are written by whoever acts (`letters.py`, `corrections.py`, `reminders.py`); this
+process carries them outward, and keeps the gauges of waiting and their daily worst.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from postavka.kernel.store import session_priority
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.recorder import EventRecorder
 from services.ops.consumers import relay_delay
-from services.ops.dead_letters import corrections_sent, headers_of, open_by_stage, unsent_corrections
+from services.ops.corrections import corrections_sent, unsent_corrections
+from services.ops.dead_letters import headers_of, open_by_stage
 from services.ops.queues import Queue, note_day, queues
 from services.ops.settings import OpsSettings, ops_settings
 from services.ops.store import SCHEMA, SEES_ALL, SOURCE, prepare

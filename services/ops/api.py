@@ -19,8 +19,9 @@ from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
-from services.ops import dead_letters, history, reminders
+from services.ops import corrections, dead_letters, history, reminders
 from services.ops import queues as waits
+from services.ops.identity import NotACorrection
 from services.ops.live_feed import Filter
 from services.ops.pages import done, letters_shown, looked_up, probe_of
 from services.ops.request import look_at
@@ -63,6 +64,12 @@ class Correct(BaseModel):
     value: Annotated[str, Field(max_length=1_000_000)]
     key: Annotated[str, Field(max_length=1_000)] | None = None
     reason: Annotated[str, Field(min_length=3, max_length=2_000)]
+
+
+class Agree(BaseModel):
+    """Which proposal is agreed to: its id, so that nobody agrees to one that was changed meanwhile."""
+
+    proposal: int
 
 
 class Reminder(BaseModel):
@@ -210,9 +217,33 @@ async def discard(request: Request, principal: Operator, stage: str, body: Disca
 async def correct(request: Request, principal: Operator, stage: str, number: int, body: Correct) -> Response:
     """Put one right."""
 
+    key, one = None if body.key is None else body.key.encode(), ops_settings().corrections_by_one
+
     def act(url: str) -> int:
-        key = dead_letters.letter(url, stage, number).key if body.key is None else body.key.encode()
-        dead_letters.correct(url, stage, number, principal.actor, body.reason, key, body.value.encode())
+        sent = corrections.correct(
+            url, stage, number, principal.actor, body.reason, key, body.value.encode(), by_one=one
+        )
+        return 1 if sent else 0
+
+    return await _count(request, act)
+
+
+@router.get("/letters/{stage}/{number}/proposal")
+async def proposal(request: Request, principal: Reader, stage: str, number: int) -> Response:
+    """The correction that waits for a second person's word."""
+    found = await asyncio.to_thread(corrections.proposal_of, web(request).conninfo, stage, number)
+    if found is None:
+        raise not_found()
+    letters_shown(request, [await asyncio.to_thread(dead_letters.letter, web(request).conninfo, stage, number)])
+    return _json(asdict(found) | {"key": _base64(found.key), "value": _base64(found.value)})
+
+
+@router.post("/letters/{stage}/{number}/agree")
+async def agree(request: Request, principal: Operator, stage: str, number: int, body: Agree) -> Response:
+    """A second person agrees to a correction."""
+
+    def act(url: str) -> int:
+        corrections.agree(url, stage, number, principal.actor, body.proposal)
         return 1
 
     return await _count(request, act)
@@ -231,6 +262,8 @@ async def _count(request: Request, act: Any) -> Response:
         return _json({"changed": await done(request, act)})
     except dead_letters.NoSuchLetter:
         raise not_found() from None
+    except (NotACorrection, corrections.NotAgreed) as refused:
+        raise problem(409, "conflict", refused.russian) from None
 
 
 def _event(event: history.Stored) -> dict[str, Any]:

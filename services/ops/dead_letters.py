@@ -7,24 +7,19 @@ letter. The stage itself tries what is marked for it, in batches; a corrected re
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-import orjson
 import psycopg
-from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier
 
 from events.model import Event
-from events.ops import DeadLetterCorrected, DeadLetterDiscarded, DeadLetterRetried, LetterPlace
+from events.ops import DeadLetterDiscarded, DeadLetterRetried, LetterPlace
 from events.topics import STAGE_TOPICS
 from postavka.kernel.errors import Trouble
-from postavka.kernel.log.aiokafka_patches.records import raw_headers
-from postavka.kernel.log.unreadable import RAW_HEADERS
 from services.ops.store import acting, cause_of, record
 
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
@@ -263,56 +258,6 @@ def discard(
     )
 
 
-def correct(conninfo: str, stage: str, number: int, by: str, reason: str, key: bytes | None, value: bytes) -> None:
-    """Put a letter right: this key and value go to the letter's topic, with its headers, as a new record. Raises
-    `NoSuchLetter` when it is settled already."""
-    with acting(conninfo) as act:
-        found = _mark(act, stage, "corrected", SQL("status = 'open' AND id = %s"), (number,))
-        if not found:
-            raise NoSuchLetter(f"there is no open dead letter {stage}/{number}")
-        place = found[0]
-        headers = act.execute(
-            SQL("SELECT headers FROM {}.dead_letters WHERE id = %s").format(Identifier(stage)), (number,)
-        ).fetchone()
-        assert headers is not None  # noqa: S101
-        mended = [*_legible(headers[0]), ["dlq_corrects", base64.b64encode(f"{stage}/{number}".encode()).decode()]]
-        act.execute(
-            "INSERT INTO corrections (stage, letter, topic, key, value, headers) VALUES (%s, %s, %s, %s, %s, %s)",
-            (stage, number, place.topic, key, value, orjson.dumps(mended).decode()),
-        )
-        sha256 = hashlib.sha256(value).hexdigest()
-        event = DeadLetterCorrected(letter=place, corrected_by=by, reason=reason, corrected_sha256=sha256)
-        record(act, [(_subject(place), event, cause_of(place))])
-
-
-def unsent_corrections(connection: psycopg.Connection[Any], limit: int = 500) -> list[dict[str, Any]]:
-    """Corrected records that are not on their topic yet."""
-    return (
-        connection.cursor(row_factory=dict_row)
-        .execute(
-            "SELECT id, topic, key, value, headers FROM ops.corrections WHERE sent_at IS NULL ORDER BY id LIMIT %s",
-            (limit,),
-        )
-        .fetchall()
-    )
-
-
-def corrections_sent(connection: psycopg.Connection[Any], ids: Sequence[int]) -> None:
-    """The broker has them."""
-    connection.execute("UPDATE ops.corrections SET sent_at = now() WHERE id = ANY(%s)", (list(ids),))
-
-
-def _legible(stored: list[list[str | None]]) -> list[list[str | None]]:
-    """The headers that a correction takes over: of an unreadable record its own, with names that are text."""
-    raw = next((value for name, value in stored if name == RAW_HEADERS), None)
-    if raw is None:
-        return stored
-    return [
-        [name.decode("utf-8", "backslashreplace"), None if value is None else base64.b64encode(value).decode()]
-        for name, value in raw_headers(base64.b64decode(raw))
-    ]
-
-
 def headers_of(stored: Sequence[Sequence[str | None]]) -> tuple[tuple[str, bytes | None], ...]:
     """Headers as the store keeps them, as they were."""
     return tuple((name or "", None if value is None else base64.b64decode(value)) for name, value in stored)
@@ -327,14 +272,15 @@ def _settle(
     event_of: Callable[[LetterPlace], Event],
 ) -> int:
     with acting(conninfo) as act:
-        places = _mark(act, stage, status, where, parameters)
-        record(act, [(_subject(place), event_of(place), cause_of(place)) for place in places])
+        places = mark(act, stage, status, where, parameters)
+        record(act, [(subject_of(place), event_of(place), cause_of(place)) for place in places])
     return len(places)
 
 
-def _mark(
+def mark(
     act: psycopg.Connection[Any], stage: str, status: str, where: SQL, parameters: Sequence[Any]
 ) -> list[LetterPlace]:
+    """Give letters another status; returns where they lie."""
     _check_stage(stage)
     statement: Composed = SQL(
         "UPDATE {0}.dead_letters SET status = %s WHERE id IN (SELECT id FROM {0}.dead_letters WHERE {1} "
@@ -356,12 +302,21 @@ def _mark(
     ]
 
 
+def place_of(act: psycopg.Connection[Any], stage: str, number: int) -> LetterPlace:
+    """Where an open letter lies, held until the act is done. Raises `NoSuchLetter` when it is settled already."""
+    found = mark(act, stage, "open", SQL("status = 'open' AND id = %s"), (number,))
+    if not found:
+        raise NoSuchLetter(f"there is no open dead letter {stage}/{number}")
+    return found[0]
+
+
 def _check_stage(stage: str) -> None:
     if stage not in STAGES:
         raise NoSuchLetter(f"there is no stage {stage!r}; there are {', '.join(STAGES)}")
 
 
-def _subject(place: LetterPlace) -> UUID:
+def subject_of(place: LetterPlace) -> UUID:
+    """Of events about a letter: its request; an id made from the letter's where none is known."""
     return place.request_id or uuid5(LETTERS, f"{place.stage}/{place.number}")
 
 

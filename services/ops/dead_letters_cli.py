@@ -14,8 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from postavka.kernel.console import console, errors, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
+from services.ops import corrections
 from services.ops import dead_letters as dead
 from services.ops.dead_letters import STAGES, Foreseen, Letter
+from services.ops.identity import check
+from services.ops.settings import ops_settings
 from services.ops.store import prepare
 
 letters = App(name="dead-letters", help="Records that could not be taken: kept as they came, with the reason.")
@@ -174,6 +177,9 @@ def retry(
 def correct(id: str, file: Path, *, reason: str, key: str | None = None, dry_run: bool = False) -> None:
     """Put one right: the contents of a file go to its topic as a new record, with the old one's headers.
 
+    What is missing may be added; request, sender and type stay. What opens the gate or moves money waits until a second
+    person agrees.
+
     Parameters
     ----------
     id
@@ -192,12 +198,45 @@ def correct(id: str, file: Path, *, reason: str, key: str | None = None, dry_run
     found = dead.letter(url, stage, number)
     mended = found.key if key is None else key.encode()
     value = file.read_bytes()
+    one = ops_settings().corrections_by_one
     if dry_run:
+        checked = check(found.topic, found.key, found.value, found.headers, mended or b"", value)
         what = f"a record of {len(value):,} bytes with the key {_text(mended)} would go to {found.topic}"
+        what += " after a second person's word" if checked.needs_agreement and not one else ""
         console.print(what if found.status == "open" else f"nothing: {id} is {found.status}", highlight=False)
         return
-    dead.correct(url, stage, number, _who(), reason, mended, value)
-    console.print(f"{id} is corrected; the new record goes to {found.topic}")
+    if corrections.correct(url, stage, number, _who(), reason, mended, value, by_one=one):
+        console.print(f"{id} is corrected; the new record goes to {found.topic}")
+    else:
+        console.print(f"{id} waits for a second person: `postavka dead-letters agree {id}`, or its page")
+
+
+@letters.command
+def agree(id: str, *, yes: bool = False) -> None:
+    """Agree to a correction that somebody else has made; without --yes only look at it.
+
+    Parameters
+    ----------
+    id
+        billing/12
+    yes
+        Send it.
+    """
+    stage, number = _one(id)
+    url = _url()
+    found = corrections.proposal_of(url, stage, number)
+    if found is None and yes:
+        raise SystemExit(f"no correction of {id} waits for a second person")
+    if found is None:
+        console.print(f"no correction of {id} waits for a second person")
+        return
+    if not yes:
+        console.print(f"by {found.proposed_by}, {found.proposed_at:%Y-%m-%d %H:%M}: {found.reason}", markup=False)
+        console.print(f"key {_text(found.key)}\n{_text(found.value)}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"to send it: `postavka dead-letters agree {id} --yes`")
+        return
+    corrections.agree(url, stage, number, _who(), found.id)
+    console.print(f"{id} is corrected, as {found.proposed_by} proposed")
 
 
 @letters.command

@@ -26,8 +26,9 @@ from postavka.web.state import is_let_in, web
 from postavka.web.visitor import visitor_of
 from services.cabinet.requests import Filter as ListFilter
 from services.cabinet.requests import Requests
-from services.ops import dead_letters, history, reminders
+from services.ops import corrections, dead_letters, history, reminders
 from services.ops import queues as waits
+from services.ops.identity import NotACorrection
 from services.ops.lag import Probe
 from services.ops.live_feed import TOPICS, Feed, Filter, is_uuid
 from services.ops.request import look_at
@@ -404,15 +405,35 @@ async def letters_page(
 @router.get("/letters/{stage}/{number}")
 async def letter_page(request: Request, principal: Ops, stage: str, number: int, told: str = "") -> Response:
     """One letter as it came, with a diagnosis and what can be done."""
+    return await _letter_page(request, stage, number, told)
+
+
+async def _letter_page(
+    request: Request,
+    stage: str,
+    number: int,
+    told: str = "",
+    wrong: str | None = None,
+    typed: tuple[str, str, str] | None = None,
+) -> Response:
+    """`wrong`: why a correction was refused; `typed`: its key, body and reason, so that nothing typed is lost."""
     found = await _letter(request, stage, number)
+    waiting_for_word = await asyncio.to_thread(corrections.proposal_of, web(request).conninfo, stage, number)
+    key, value = _readable(found.key), _readable(found.value)
     return page(
         request,
         "ops_letter.html",
+        200 if wrong is None else 422,
         letter=found,
-        key=_readable(found.key),
-        value=_readable(found.value),
-        record_headers=[(name, _readable(value)) for name, value in found.headers],
+        key=key,
+        value=value,
+        typed=typed or (key, value, ""),
+        record_headers=[(name, _readable(data)) for name, data in found.headers],
+        proposal=waiting_for_word,
+        proposed=(_readable(waiting_for_word.key), _readable(waiting_for_word.value)) if waiting_for_word else None,
+        me=visitor_of(request).principal,
         told=told,
+        wrong=wrong,
     )
 
 
@@ -502,15 +523,34 @@ async def correct(
     key: Annotated[str, Form(max_length=1_000)] = "",
 ) -> Response:
     """Put one right: the corrected body goes to its topic as a new record."""
-    found = await _letter(request, stage, number)
-    mended = key.encode() if key else found.key
+    await _letter(request, stage, number)
+    mended, one = key.encode() or None, ops_settings().corrections_by_one
     try:
-        await done(
+        sent = await done(
             request,
-            lambda url: dead_letters.correct(url, stage, number, principal.actor, reason, mended, value.encode()),
+            lambda url: corrections.correct(
+                url, stage, number, principal.actor, reason, mended, value.encode(), by_one=one
+            ),
         )
     except dead_letters.NoSuchLetter:
         return _back(stage, number, "settled")
+    except NotACorrection as refused:
+        return await _letter_page(request, stage, number, wrong=refused.russian, typed=(key, value, reason))
+    return _back(stage, number, "corrected" if sent else "proposed")
+
+
+@router.post("/letters/{stage}/{number}/agree")
+async def agree(
+    request: Request, principal: Ops, stage: str, number: int, proposal: Annotated[int, Form()]
+) -> Response:
+    """A second person agrees to a correction."""
+    await _letter(request, stage, number)
+    try:
+        await done(request, lambda url: corrections.agree(url, stage, number, principal.actor, proposal))
+    except dead_letters.NoSuchLetter:
+        return _back(stage, number, "settled")
+    except corrections.NotAgreed as refused:
+        return await _letter_page(request, stage, number, wrong=refused.russian)
     return _back(stage, number, "corrected")
 
 

@@ -23,6 +23,12 @@ class OpsSettings(BaseSettings):
     limit_signature: float = Field(10 * DAY, gt=0, description="from a document to its signature (L16)")
     limit_activation: float = Field(30 * DAY, gt=0, description="from the delivery to its activation (L19)")
 
+    corrections_by_one: bool = Field(
+        False,
+        description="one operator alone: corrections that open the gate or move money need no second person; their "
+        "history shows it",
+    )
+
     trace_url: str | None = Field(
         None, description="where a trace can be looked at: https://tempo.example/trace/{trace_id}"
     )

@@ -17,7 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from postavka.kernel.settings import environment
-from services.notices.letter import Outgoing
+from services.notices.mime import Outgoing
 from services.notices.sender import Sender
 from services.notices.settings import NoticesSettings
 from services.notices.transport import Transport, open_transport

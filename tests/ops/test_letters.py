@@ -7,10 +7,9 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from events.ops import DeadLetterCorrected, DeadLetterDiscarded, DeadLetterRetried
+from events.ops import DeadLetterDiscarded, DeadLetterRetried
 from events.registry import decode
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.unreadable import RAW_HEADERS
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
@@ -100,40 +99,6 @@ def test_a_discarded_letter_keeps_its_record_and_is_settled_for_good(url: str) -
     ((_, _, event),) = acts(url)
     assert isinstance(event, DeadLetterDiscarded)
     assert event.reason == "a test of the bank"
-
-
-def test_a_correction_waits_to_be_sent_with_the_headers_of_the_old_record(url: str) -> None:
-    put_aside(url, 1)
-    dead_letters.correct(url, "billing", 1, "anna", "a bracket was missing", b"key-2", b"{}")
-    with psycopg.connect(url) as connection:
-        (row,) = dead_letters.unsent_corrections(connection)
-        assert (row["topic"], row["key"], row["value"]) == ("bank.payments", b"key-2", b"{}")
-        assert dead_letters.headers_of(row["headers"]) == (*HEADERS, ("dlq_corrects", b"billing/1"))
-        dead_letters.corrections_sent(connection, [row["id"]])
-        assert dead_letters.unsent_corrections(connection) == []
-    ((_, _, event),) = acts(url)
-    assert isinstance(event, DeadLetterCorrected)
-    assert statuses(url) == ["corrected"]
-
-
-def test_a_correction_of_an_unreadable_record_has_its_headers_with_names_that_are_text(url: str) -> None:
-    raw = b"\x04" + b"\x08na\xffm\x02x" + b"\x02b\x01"  # two headers, each part after its length
-    datastore = SchemaDatastore(url, "billing")
-    found = Record("bank.payments", 3, 0, 0, b"k", b"{}", (("postavka-unreadable", b"why"), (RAW_HEADERS, raw)))
-    EventRecorder(datastore).append(Batch(dead_letters=[DeadLetter(found, "unreadable", "why", None)]))
-    datastore.close()
-    dead_letters.correct(url, "billing", 1, "anna", "the name", b"k", b"{}")
-    with psycopg.connect(url) as connection:
-        (row,) = dead_letters.unsent_corrections(connection)
-    assert dead_letters.headers_of(row["headers"])[:-1] == (("na\\xffm", b"x"), ("b", None))
-
-
-def test_what_is_settled_cannot_be_corrected(url: str) -> None:
-    put_aside(url, 1)
-    dead_letters.correct(url, "billing", 1, "anna", "a bracket was missing", None, b"{}")
-    with pytest.raises(dead_letters.NoSuchLetter):
-        dead_letters.correct(url, "billing", 1, "anna", "once more", None, b"{}")
-    assert len(acts(url)) == 1
 
 
 def test_without_a_written_reason_nothing_is_discarded(url: str) -> None:

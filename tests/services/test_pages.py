@@ -92,7 +92,10 @@ class TestForm:
             ({"buyer": "  "}, "buyer", "Укажите покупателя"),
             ({"buyer": "Ы" * 301}, "buyer", "не больше 300"),
             ({"comment": "ы" * 2_001}, "comment", "не больше 2000"),
-            ({"client_email": "почта"}, "client_email", "нет знака «@»"),
+            ({"client_email": "почта"}, "client_email", "один знак «@»"),
+            ({"client_email": "иванов@mail.ru"}, "client_email", "русскую букву «и»"),
+            ({"client_email": "a@mail..ru"}, "client_email", "Исправьте адрес или оставьте поле пустым"),
+            ({"client_email": "a" * 301 + "@mail.ru"}, "client_email", "не больше 300"),
         ],
     )
     def test_each_mistake_is_said_at_its_field(

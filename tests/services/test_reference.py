@@ -373,3 +373,17 @@ def test_each_thread_has_a_connection_of_its_own(database: str, write):
     for thread in threads:
         thread.join()
     assert results == [1] * 160
+
+
+@pytest.mark.parametrize("email", ["иванов@mail.ru", "a..b@mail.ru", "user@-mail.ru", "anna"])
+def test_a_contact_whose_address_cannot_be_mailed_is_named(tmp_path: Path, email: str):
+    file = tmp_path / "reference.toml"
+    file.write_text(FILE.replace('name = "Анна" }', f'name = "Анна", email = "{email}" }}', 1))
+    with pytest.raises(ReferenceFileError, match=r"contacts\[1\] \"anna\": email: .* can't be mailed"):
+        read_file(file)
+
+
+def test_a_contact_with_a_domain_in_cyrillic_is_kept_as_it_was_typed(tmp_path: Path):
+    file = tmp_path / "reference.toml"
+    file.write_text(FILE.replace('name = "Анна" }', 'name = "Анна", email = " zakaz@почта.рф" }', 1))
+    assert read_file(file).partners[0].contacts[0].email == "zakaz@почта.рф"

@@ -57,7 +57,7 @@ def at_hand(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     statement = folder / "statement.txt"
     order = Order("7", Decimal(100), "ООО «Лукоморье Софт»", "7707083893", "Оплата")
     statement.write_bytes(sample_statement(date(2026, 3, 16), [order]).encode("cp1251"))
-    (folder / "fixed.json").write_text("{}")
+    (folder / "fixed.json").write_text('{"payment_id": "runbook"}')
     return {
         "STAGE": "billing", "LETTER": found[0].id, "REQUEST": request_id, "PID": "0",
         "HOME": str(system.launch.home), "FILE": str(statement), "folder": str(folder),

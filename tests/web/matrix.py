@@ -112,6 +112,7 @@ MATRIX: dict[str, Case] = {
     "POST /ops/letters/{stage}/{number}/retry": case(O, form={"reason": "xxx"}, whole=True),
     "POST /ops/letters/{stage}/{number}/discard": case(O, form={"reason": "xxx"}, whole=True),
     "POST /ops/letters/{stage}/{number}/correct": case(O, form={"reason": "xxx", "value": "{}"}, whole=True),
+    "POST /ops/letters/{stage}/{number}/agree": case(O, form={"proposal": "1"}, whole=True),
     # Post
     "GET /ops/post": case(O, whole=True),
     "GET /ops/post/print": case(O, whole=True),
@@ -142,6 +143,8 @@ MATRIX: dict[str, Case] = {
     "POST /api/v1/ops/letters/{stage}/retry": case(O, json={}, whole=True),
     "POST /api/v1/ops/letters/{stage}/discard": case(O, json={"numbers": [1], "reason": "xxx"}, whole=True),
     "POST /api/v1/ops/letters/{stage}/{number}/correct": case(O, json={"value": "{}", "reason": "xxx"}, whole=True),
+    "GET /api/v1/ops/letters/{stage}/{number}/proposal": case(O, whole=True),
+    "POST /api/v1/ops/letters/{stage}/{number}/agree": case(O, json={"proposal": 1}, whole=True),
     # Audit
     "GET /audit": case(A, whole=True),
     "GET /audit/requests/{request_id}": case(A, whole=True),

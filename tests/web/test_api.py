@@ -190,6 +190,14 @@ def test_a_refused_call_may_be_made_again_corrected(partner: httpx2.Client):
     assert partner.post("/api/v1/requests", json=FIELDS, headers=headers).status_code == 202
 
 
+def test_an_address_that_cannot_be_mailed_is_refused_at_its_field(partner: httpx2.Client):
+    answer = partner.post("/api/v1/requests", json={**FIELDS, "client_email": "a..b@mail.ru"}, headers=key())
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "#/client_email"
+    assert "точка" in error["detail"]
+
+
 def test_a_call_whose_process_died_is_carried_out_under_the_same_id(site: Site, partner: httpx2.Client):
     headers = key()
     first = partner.post("/api/v1/requests", json=FIELDS, headers=headers)

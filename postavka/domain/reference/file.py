@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from events.checks import is_inn, is_kpp
 from events.model import Id, PositiveMoney, Value
@@ -28,6 +28,7 @@ from events.reference import (
     PowerOfAttorney,
     Product,
 )
+from postavka.domain.email_address import BadAddress, checked_address
 
 INN = re.compile(r"\d{10}|\d{12}", re.ASCII)
 DISTRIBUTOR_ID = re.compile(r"[a-z0-9-]{1,50}")
@@ -44,10 +45,23 @@ class ReferenceFileError(ValueError):
         self.problems = tuple(problems)
 
 
+def _mailable(contact: Contact) -> Contact:
+    """The contact person, whose address is none or can be mailed."""
+    if contact.email is None:
+        return contact
+    try:
+        return contact.model_copy(update={"email": checked_address(contact.email)})
+    except BadAddress as wrong:
+        raise ValueError(f"email: {contact.email!r} can't be mailed: {wrong}; correct it or take it out") from wrong
+
+
+MailableContact = Annotated[Contact, AfterValidator(_mailable)]
+
+
 class PartnerRow(Partner):
     """A partner with its contact persons (L3, L5)."""
 
-    contacts: Annotated[tuple[Contact, ...], Field(min_length=1)]
+    contacts: Annotated[tuple[MailableContact, ...], Field(min_length=1)]
 
     @field_validator("country")
     @classmethod
@@ -74,7 +88,7 @@ class PartnerRow(Partner):
 class DistributorRow(Distributor):
     """A distributor in the RF (L6), and whom there to write to: may be nobody."""
 
-    contacts: tuple[Contact, ...] = ()
+    contacts: tuple[MailableContact, ...] = ()
 
     @model_validator(mode="after")
     def _checked(self) -> Self:

@@ -28,9 +28,13 @@ from postavka.kernel.settings import PARTITIONS, Settings
 from services.audit.replay.reading import (
     STAGE_OF,
     TOPIC_OF,
+    Corrections,
     Letter,
     Stored,
+    corrections_made,
+    corrector,
     dead_letters,
+    letter_corrected,
     reading,
     records_of,
     stored_events,
@@ -100,13 +104,22 @@ def history(config: Settings, request: UUID) -> History:
     with reading(config) as connection:
         stored = stored_events(connection, [request])
         letters = dead_letters(connection, request)
-    entries = _linked(_entries(config, request, stored, letters))
+        records = _records(config, request, stored, letters)
+        letters_named = {letter for each in records if (letter := letter_corrected(header_map(each.headers)))}
+        corrected = corrections_made(connection, letters_named)
+    entries = _linked(_entries(request, stored, letters, records, corrected))
     readable = open_vault(config).reveal([entry.fields for entry in entries])
     return History(request, tuple(replace(each, fields=fields) for each, fields in zip(entries, readable, strict=True)))
 
 
-def _entries(config: Settings, request: UUID, stored: Sequence[Stored], letters: Sequence[Letter]) -> list[Entry]:
-    records = _records(config, request, stored, letters)
+def _entries(
+    request: UUID,
+    stored: Sequence[Stored],
+    letters: Sequence[Letter],
+    records: Sequence[Record],
+    corrected: Corrections,
+) -> list[Entry]:
+    """`corrected`: who has written the records that operations put in place of dead letters."""
     key = str(request).encode()
     entries: list[Entry] = []
     at: dict[tuple[str, int], Record] = {}
@@ -138,6 +151,8 @@ def _entries(config: Settings, request: UUID, stored: Sequence[Stored], letters:
         if record.topic in STAGE_OF:
             continue  # an event that another stage could not take: it is an entry already
         made = _of_input(record)
+        by_hand = corrector(corrected, record.topic, header_map(record.headers), record.value)
+        made = replace(made, who=by_hand or made.who)
         clock = record.timestamp_ms << COUNTER_BITS
         effect = first_effect.get(coordinates)
         note = None

@@ -59,6 +59,8 @@ TITLES = {
     "ActivationRefused": "Активация не выполнена",
     "DeadLetterRetried": "Разбор повторён",
     "DeadLetterCorrected": "Запись исправлена",
+    "CorrectionProposed": "Предложено исправление записи",
+    "CorrectionAgreed": "Исправление согласовано",
     "DeadLetterDiscarded": "Запись снята с разбора",
     "ReminderRequested": "Отправлено напоминание",
 }

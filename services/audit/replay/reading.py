@@ -6,6 +6,7 @@ sessions are read-only, and no producer is made.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,6 +147,55 @@ def letter_of(stage: str, row: tuple[Any, ...]) -> Letter:
     raw = tuple((name, None if text is None else base64.b64decode(text)) for name, text in headers)
     record = Record(topic, partition, offset, timestamp_ms, key, value, raw)
     return Letter(stage, number, record, code, reason, received_at, status, subject)
+
+
+CORRECTS = "dlq_corrects"
+"""Header of a record that operations have put in a dead letter's place: `billing/12`. Anybody can write it: what was
+corrected stands on `ops.events`."""
+
+
+Corrections = Mapping[tuple[str, str, str], str]
+"""(dead letter, topic, SHA-256 of the corrected body) → who corrected it, who agreed, and in whose place."""
+
+
+def corrections_made(connection: psycopg.Connection[Any], letters: Iterable[str] | None = None) -> Corrections:
+    """By operations, of these dead letters (`billing/12`); None: of all."""
+    if OPS_EVENTS.writer not in logs_there(connection):
+        return {}
+    only = None if letters is None else list(letters)
+    rows = connection.execute(
+        "SELECT topic, event FROM ops.stored_events, LATERAL (SELECT convert_from(state, 'UTF8')::jsonb AS event) AS e "
+        "WHERE topic IN ('DeadLetterCorrected.v1', 'CorrectionAgreed.v1') AND (%(only)s::text[] IS NULL OR "
+        "(event #>> '{letter,stage}') || '/' || (event #>> '{letter,number}') = ANY(%(only)s)) "
+        "ORDER BY notification_id",
+        {"only": only},
+    )
+    agreed: dict[str, str] = {}
+    found: dict[tuple[str, str, str], str] = {}
+    for kind, event in rows if only is None or only else ():
+        place = event["letter"]
+        letter = f"{place['stage']}/{place['number']}"
+        if kind == "CorrectionAgreed.v1":
+            agreed[letter] = "the only operator" if event["by_one"] else f"agreed: {event['agreed_by']}"
+            continue
+        instead = distributor_of(place["topic"])
+        more = [f"in place of {instead}"] if instead else []
+        more += [agreed[letter]] if letter in agreed else []
+        who = f"{event['corrected_by']} ({', '.join((f'corrects {letter}', *more))})"
+        found[letter, place["topic"], event["corrected_sha256"]] = who
+    return found
+
+
+def letter_corrected(headers: Mapping[str, bytes]) -> str | None:
+    """The dead letter that a record says it corrects; from what `header_map` gave."""
+    data = headers.get(CORRECTS)
+    return None if data is None else data.decode("utf-8", "replace")
+
+
+def corrector(made: Corrections, topic: str, headers: Mapping[str, bytes], value: bytes | None) -> str | None:
+    """Who has put this record in a dead letter's place; None for every other record, whatever its headers say."""
+    letter = letter_corrected(headers)
+    return None if letter is None else made.get((letter, topic, hashlib.sha256(value or b"").hexdigest()))
 
 
 # Topics

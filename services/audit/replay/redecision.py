@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from events.envelope import header_map
 from events.model import Event, Unacceptable
 from events.registry import decode, encode
 from postavka.kernel.stage.definition import Input, Stage
 from services.audit.replay.decision_log import Lane, Past, Step, incoming_of
+from services.audit.replay.reading import Corrections, corrector
 from services.audit.replay.recorded_facts import Oracle, Recorded
 
 NOT_DECIDERS = frozenset(
@@ -49,6 +52,8 @@ class Verdict:
     events: tuple[tuple[str, bytes], ...] = ()
     """What is decided now: type and body."""
     past: tuple[Past, ...] = ()
+    corrected_by: str | None = None
+    """Who has put the input in a dead letter's place, if operations did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,13 @@ class Again:
     """Decides lanes again."""
 
     def __init__(
-        self, rules: Mapping[str, Rules], oracles: Mapping[str, Oracle], letters: Mapping[tuple[str, str], Letter]
+        self,
+        rules: Mapping[str, Rules],
+        oracles: Mapping[str, Oracle],
+        letters: Mapping[tuple[str, str], Letter],
+        corrections: Corrections = MappingProxyType({}),
     ) -> None:
+        self._corrections = corrections
         self._rules = rules
         self._oracles = oracles
         self._letters = letters
@@ -92,6 +102,12 @@ class Again:
             if wanted(step):
                 yield step.at_ms, lambda s=step: self._decide(lane, s, [], states[s.low : s.high + 1])  # type: ignore[misc]
 
+    def _corrector(self, step: Step) -> str | None:
+        found = step.input
+        if not self._corrections or found is None:
+            return None
+        return corrector(self._corrections, found.topic(), header_map(found.headers() or ()), found.value())
+
     def _decide(self, lane: Lane, step: Step, recorded: list[Event], states: Sequence[Any]) -> Verdict:
         letter = self._letters.get((lane.stage, step.coordinates)) if not recorded else None
         then = (f"dead letter {letter.code}",) if letter else tuple(past.type for past in step.events)
@@ -101,7 +117,7 @@ class Again:
             bodies = tuple((event.TYPE, encode(event)) for event in decided)
             return Verdict(
                 lane.stage, lane.subject, step.coordinates, step.at_ms, then, now, difference, position, bodies,
-                tuple(step.events),
+                tuple(step.events), self._corrector(step),
             )  # fmt: skip
 
         if step.input is None:

@@ -55,6 +55,8 @@ class Difference:
     """The first event that differs, with its first fields."""
     position: int | None
     """In its stage; of the first event on record there."""
+    corrected_by: str | None
+    """Who has put the input in a dead letter's place, if operations did."""
 
 
 @dataclass(slots=True)
@@ -161,6 +163,7 @@ def _take(report: Report, line: dict[str, Any]) -> None:
         tuple(line["now"]),
         line["difference"],
         line["position"],
+        line["corrected_by"],
     )
     report.differences.append(difference)
     known = report.requests.get(difference.request)

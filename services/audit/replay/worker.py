@@ -32,7 +32,7 @@ from postavka.kernel.stage.definition import Input, Stage
 from services.activation.stage import STAGE as ACTIVATION
 from services.approval.stage import STAGE as APPROVAL
 from services.audit.replay.decision_log import Lane, Log, Step, lanes_of
-from services.audit.replay.reading import reading, stages_there, topics_there
+from services.audit.replay.reading import corrections_made, reading, stages_there, topics_there
 from services.audit.replay.recorded_facts import RecordedFacts
 from services.audit.replay.redecision import Again, Letter, Rules, Verdict
 from services.audit.verification.consistent_cut import Cut
@@ -78,9 +78,10 @@ def main(config: Settings, partitions: list[int], given: dict[str, Any]) -> None
     rules = rules_of(stages, given["rules"])
     with reading(config) as connection:
         letters = _letters(connection)
+        corrections = corrections_made(connection)
     shut()
     read_only = make_conninfo(database_url(config), options="-c default_transaction_read_only=on")
-    again = Again(rules, RecordedFacts(read_only).of, letters)
+    again = Again(rules, RecordedFacts(read_only).of, letters, corrections)
     log = Log(config, cut, topics_there(config), partitions)
     since, until = _milliseconds(given["since"]), _milliseconds(given["until"])
     only = {UUID(each) for each in given["requests"]}
@@ -142,6 +143,7 @@ class _Telling:
                     "now": verdict.now,
                     "difference": verdict.difference,
                     "position": verdict.position,
+                    "corrected_by": verdict.corrected_by,
                 }
             )
         if self._into is not None:

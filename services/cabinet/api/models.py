@@ -6,8 +6,9 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from postavka.domain.email_address import checked_address
 from services.cabinet.requests import Row, Status
 from services.cabinet.timeline import DOCUMENTS, Group
 
@@ -43,7 +44,7 @@ class NewRequest(Taken):
     )
     buyer: Line = Field(description="Покупатель (L10)")
     comment: Text | None = Field(None, description="Never required, like the next two (L12)")
-    client_email: Text | None = None
+    client_email: Annotated[Text, AfterValidator(checked_address)] | None = None
     client_phone: Text | None = None
 
 

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from events.checks import ORGANISATION_INN, PERSON_INN, is_inn, is_kpp, is_registration_number
 from events.request import REQUEST_TYPE
+from postavka.domain.email_address import BadAddress, read_address
 from postavka.domain.reference.store import Snapshot
 from services.cabinet.view.words import product_name
 
@@ -152,8 +153,11 @@ def mistakes(typed: Typed, lists: Choices) -> dict[str, str]:
     for name, limit in (("comment", LONGEST_COMMENT), ("client_email", LONGEST), ("client_phone", LONGEST)):
         if len(getattr(typed, name)) > limit:
             found[name] = f"Слишком длинно: не больше {limit} знаков."
-    if typed.client_email and "@" not in typed.client_email:
-        found["client_email"] = "В адресе почты нет знака «@». Исправьте его или оставьте поле пустым."
+    if typed.client_email and "client_email" not in found:
+        try:
+            read_address(typed.client_email)
+        except BadAddress as wrong:
+            found["client_email"] = f"{wrong.russian} Исправьте адрес или оставьте поле пустым."
     return found
 
 

@@ -1,0 +1,136 @@
+"""What a correction of a dead letter may not change: the request, the sender and the type of the record. Pure.
+
+The type stands in a header, and a correction has the record's own headers. Request and sender are looked for in the
+key, the headers and the body; of a body that is no JSON in whatever can still be read of it. What the record does not
+say may be added.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+
+from events.topics import BANK_PAYMENTS, PAYMENT_COMMANDS, STAGE_TOPICS, distributor_of
+from postavka.kernel.errors import Trouble
+
+REQUEST = "request_id"
+IDENTITY = (
+    "partner_id",
+    "submitted_by",
+    "withdrawn_by",
+    "ordered_by",
+    "sent_by",
+    "actor",
+    "confirmation_id",
+    "payment_id",
+    "return_id",
+    "order_id",
+    "activation_id",
+    "decline_id",
+    "document_id",
+)
+"""Fields that say whose a record is, or which one it is; beside the request's id."""
+STAGES = frozenset(topic.name for topic in STAGE_TOPICS)
+KEYED_OTHERWISE = frozenset((BANK_PAYMENTS.name, PAYMENT_COMMANDS.name))
+"""Topics of money: their keys are those of payments and orders, and their messages name no request."""
+_STRING = re.compile(rb'"([a-z_]{1,40})"\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9]+)')
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+class NotACorrection(Trouble):
+    """The corrected record would say something else than the one that came. `russian`: the same for pages."""
+
+    def __init__(self, english: str, russian: str) -> None:
+        super().__init__(english)
+        self.russian = russian
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A correction that may be made. `request`: whose it is, where the record or the correction names one.
+    `needs_agreement`: it opens the gate before manufacturing, moves money, or says in the sender's place which request
+    is meant."""
+
+    request: UUID | None
+    needs_agreement: bool
+
+
+def check(topic: str, key: bytes | None, value: bytes | None, headers: Headers, new_key: bytes, new: bytes) -> Checked:
+    """Is this key and body a correction of that record? Raises `NotACorrection`."""
+    if topic in STAGES:
+        raise NotACorrection(
+            f"{topic} has what a stage has decided: nobody corrects that; repair the cause and try the record again",
+            f"{topic} — решения самой стадии, их не исправляют. Устраните причину и повторите разбор.",
+        )
+    try:
+        fields = orjson.loads(new)
+    except orjson.JSONDecodeError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise NotACorrection("the corrected body is not a JSON object", "Исправленное тело — не объект JSON.")
+    said, now = _fields(value), {name: _text(each) for name, each in fields.items()}
+    for name in IDENTITY:
+        _check_same(name, {each for each in said.get(name, ()) if each}, now.get(name, ""))
+    if topic in KEYED_OTHERWISE:
+        _check_same("key", {_text(key)} - {""}, _text(new_key))
+        return Checked(None, needs_agreement=True)
+    subject = next((data for name, data in headers if name == "ce_subject"), None)
+    named = _requests([*said.get(REQUEST, ()), _text(key), _text(subject)])
+    meant = _requests([now.get(REQUEST, ""), _text(new_key)])
+    if len(meant) != 1 or (named and not meant <= named):
+        there = ", ".join(sorted(map(str, named))) or "none"
+        raise NotACorrection(
+            f"the correction must be about the record's own request, in its key and its body: the record names {there}",
+            f"Исправление должно быть о той же заявке, и в ключе, и в теле. В записи названа: {there}.",
+        )
+    return Checked(next(iter(meant)), needs_agreement=distributor_of(topic) is not None or len(named) != 1)
+
+
+def _check_same(name: str, said: set[str], now: str) -> None:
+    if said and now not in said:
+        before, after = ", ".join(sorted(said))[:200], now[:200]
+        raise NotACorrection(
+            f"{name} can't be changed: the record says {before}, the correction {after or 'nothing'}",
+            f"{name} менять нельзя: в записи {before}, в исправлении {after or 'пусто'}.",
+        )
+
+
+def _fields(body: bytes | None) -> dict[str, set[str]]:
+    """What a body says in each field. Of one that is no JSON, every text or whole number that stands behind a name."""
+    try:
+        read = orjson.loads(body or b"")
+    except orjson.JSONDecodeError:
+        found: dict[str, set[str]] = {}
+        for name, token in _STRING.findall(body or b""):
+            found.setdefault(name.decode(), set()).add(_token(token))
+        return found
+    return {name: {_text(value)} for name, value in read.items()} if isinstance(read, dict) else {}
+
+
+def _token(token: bytes) -> str:
+    try:
+        return _text(orjson.loads(token))
+    except orjson.JSONDecodeError:
+        return token.strip(b'"').decode("utf-8", "replace")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)
+
+
+def _requests(texts: Iterable[str]) -> set[UUID]:
+    """Those that name a request, in whatever spelling."""
+    found = set()
+    for text in texts:
+        try:
+            found.add(UUID(text))
+        except ValueError:
+            continue
+    return found
