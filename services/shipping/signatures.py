@@ -25,7 +25,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from events.model import Reason
 from services.shipping.authorities import Authorities, Unknown
-from services.shipping.certificates import CONTENT_COMMITMENT, DIGITAL_SIGNATURE, may, not_understood
+from services.shipping.certificates import CONTENT_COMMITMENT, DIGITAL_SIGNATURE, UNDERSTOOD, critical_in, may
 from services.shipping.cms import (
     UNREADABLE,
     Refused,
@@ -166,7 +166,7 @@ def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
 def _check_usage(certificate: x509.Certificate) -> None:
     """Where a certificate says what it is for, it must be for signing; nothing critical in it may be unknown here."""
     try:
-        strange = not_understood(certificate)
+        strange = sorted(critical_in(certificate) - UNDERSTOOD)
         signs = may(certificate, (DIGITAL_SIGNATURE, CONTENT_COMMITMENT))
     except ValueError:
         raise unreadable_certificate(certificate.serial_number) from None
