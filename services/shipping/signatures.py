@@ -123,16 +123,19 @@ class Trust(Protocol):
     def signature_time_stamp_roots(self) -> Path | None: ...
 
 
-def make_verifier(trust: Trust) -> Verifier:
-    """The verifier these settings describe. Raises `OSError` or `ValueError` for a file that can't be read."""
+def make_verifier(trust: Trust, lists: RevocationLists | None = None) -> Verifier:
+    """The verifier these settings describe; `lists`: those that they name, if somebody else looks at them too.
+
+    Raises `OSError` or `ValueError` for a file of certificates that can't be read.
+    """
     if trust.signature_roots is None:
         return CmsVerifier(())
-    more, lists = trust.signature_intermediates, trust.signature_revocation_lists
+    more, place = trust.signature_intermediates, trust.signature_revocation_lists
     verifier = CmsVerifier.trusting(trust.signature_roots.read_bytes(), more.read_bytes() if more else b"")
     stamps = trust.signature_time_stamp_roots
     return replace(
         verifier,
-        revocation=RevocationLists(lists) if lists is not None else None,
+        revocation=lists or (RevocationLists(place) if place is not None else None),
         time_stamp_roots=tuple(x509.load_pem_x509_certificates(stamps.read_bytes())) if stamps is not None else None,
     )
 

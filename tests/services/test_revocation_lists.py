@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ObjectIdentifier
 
-from services.shipping.list_survey import survey
+from services.shipping.list_survey import Survey, survey
 from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION
 from services.shipping.verification import NotVerified, Unverifiable, Verified
@@ -238,14 +238,21 @@ def test_what_is_wrong_with_the_lists_is_surveyed(tmp_path: Path):
     kept("good.crl", crl())
     kept("yesterday.crl", crl(days_ago=3, ends=-1))
     lists = RevocationLists(tmp_path)
-    assert survey(lists, NOW) == type(survey(lists, NOW))(2, ())
+    assert survey(lists, NOW) == Survey(2, (), (), ())
+    assert not any(value for name, value in survey(lists, NOW).details().items() if name != "revocation_lists")
     kept("strange.crl", crl(STRANGE))
     kept("delta.crl", crl(BASE, ends=-0.5))
     (tmp_path / "noise.crl").write_bytes(b"noise")
     found = survey(lists, NOW)
     assert found.usable == 3
-    assert [each.partition(":")[0] for each in found.wrong] == ["noise.crl", "strange.crl"]
-    assert "1.2.3.4" in found.wrong[1]
-    later: datetime = NOW + timedelta(days=6)
-    assert any(each.startswith("good.crl: ended on ") for each in survey(lists, later).wrong)
-    assert not any(each.startswith("yesterday.crl") for each in survey(lists, later).wrong)
+    assert [each.partition(":")[0] for each in found.sentences()] == ["noise.crl", "strange.crl"]
+    assert "1.2.3.4" in found.sentences()[1]
+    assert found.details() == {
+        "revocation_lists": 3,
+        "revocation_lists_unreadable": "noise.crl",
+        "revocation_lists_not_understood": "strange.crl",
+        "revocation_lists_ended": None,
+    }
+    later = survey(lists, NOW + timedelta(days=6))
+    assert later.details()["revocation_lists_ended"] == "good.crl, strange.crl"
+    assert any(each.startswith("good.crl: ended on ") for each in later.sentences())
