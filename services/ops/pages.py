@@ -63,6 +63,9 @@ SAID = {
     "mail": "почта",
     "mail_trouble": "почта:",
     "oddities": "странных записей",
+    "revocation_lists_unreadable": "не читаются списки отзыва:",
+    "revocation_lists_not_understood": "непонятны списки отзыва:",
+    "revocation_lists_ended": "кончились списки отзыва:",
 }
 """What services say of themselves beside the columns of the page, and how it is shown."""
 SIGNS = {

@@ -1,6 +1,7 @@
 """Whom to trust: does a signature hold, and does its certificate lead to a trusted root? (L16)
 
-RSA and ECDSA are checked in process, the chain by `cryptography.x509.verification`. GOST R 34.10-2012 is not in
+RSA and ECDSA are checked in process, the chain by `cryptography.x509.verification`, or by `openssl verify` where a
+certificate has critical extensions that only openssl follows. GOST R 34.10-2012 is not in
 `cryptography`; it goes through the `openssl` command and its engine `gost` (Debian: `libengine-gost-openssl`). Without
 them a GOST signature is `Unknown`, not refused.
 
@@ -14,7 +15,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
+from services.shipping.certificates import BY_OPENSSL, critical_in
 from services.shipping.cms import UNREADABLE, Refused, Signed, is_gost, verify_signature, wrong_bytes
 from services.shipping.revocation import RevocationLists, Revoked, signed_by
 
@@ -66,7 +68,7 @@ class Authorities:
         if signed.is_gost:
             self._require_gost()
             self._verify_gost(signed, others, moment, purpose)
-            chain = self._gost_chain(signed.certificate, others, moment) if self.revocation is not None else []
+            chain = self._chain_again(signed.certificate, others, moment) if self.revocation is not None else []
         else:
             verify_signature(signed)
             chain = self._chain(signed.certificate, others, moment)
@@ -83,7 +85,7 @@ class Authorities:
         return self._run("dgst", "-engine", "gost", f"-{algorithm}", "-binary", given=data).stdout
 
     def _chain(
-        self, certificate: x509.Certificate, others: Iterable[x509.Certificate], moment: datetime
+        self, certificate: x509.Certificate, others: Sequence[x509.Certificate], moment: datetime
     ) -> list[x509.Certificate]:
         """From the certificate over others that may sign certificates to a root, all valid at `moment`."""
         roots = [root for root in self.roots if not is_gost(root)]
@@ -97,9 +99,60 @@ class Authorities:
             .build_client_verifier()
         )
         try:
-            return list(verifier.verify(certificate, list(others)).chain)
+            return list(verifier.verify(certificate, [*others]).chain)
         except VerificationError:
-            raise _untrusted() from None
+            if not any(_is_for_openssl(each) for each in (certificate, *others)):
+                raise _untrusted() from None
+        return self._chain_by_openssl(certificate, others, moment)
+
+    def _chain_by_openssl(
+        self, certificate: x509.Certificate, others: Sequence[x509.Certificate], moment: datetime
+    ) -> list[x509.Certificate]:
+        if self.openssl is None:
+            raise Unknown("the certificate has critical extensions that openssl can check, and it is missing")
+        with tempfile.TemporaryDirectory(prefix="chain-") as directory:
+            there = Path(directory)
+            (there / "roots").write_bytes(_pem(self.roots))
+            (there / "more").write_bytes(_pem([certificate, *others]))
+            (there / "certificate").write_bytes(_pem([certificate]))
+            ran = self._run(
+                *("verify", "-CAfile", str(there / "roots"), "-no-CApath", "-no-CAstore", "-purpose", "any"),
+                *("-auth_level", "2"),  # no SHA-1, no short keys: as it is in process
+                *("-attime", str(int(moment.timestamp())), "-untrusted", str(there / "more")),
+                str(there / "certificate"),
+            )
+        if ran.returncode:
+            raise _untrusted()
+        return self._chain_again(certificate, others, moment)
+
+    def _chain_again(
+        self, certificate: x509.Certificate, others: Iterable[x509.Certificate], moment: datetime
+    ) -> list[x509.Certificate]:
+        """The chain that openssl has found and does not show: each certificate with the one whose key signed it."""
+        chain, candidates = [certificate], [*self.roots, *others]
+        while chain[-1] not in self.roots and len(chain) < LONGEST_CHAIN:
+            last = chain[-1]
+            issuers = (each for each in candidates if each.subject == last.issuer and each not in chain)
+            issuer = next((each for each in issuers if self._issued(each, last, moment)), None)
+            if issuer is None:
+                break
+            chain.append(issuer)
+        if chain[-1] not in self.roots:
+            raise _untrusted()
+        return chain
+
+    def _issued(self, issuer: x509.Certificate, certificate: x509.Certificate, moment: datetime) -> bool:
+        with tempfile.TemporaryDirectory(prefix="chain-") as directory:
+            there = Path(directory)
+            (there / "issuer").write_bytes(_pem([issuer]))
+            (there / "certificate").write_bytes(_pem([certificate]))
+            ran = self._run(
+                *("verify", "-partial_chain", "-no-CAfile", "-no-CApath", "-no-CAstore"),
+                *(("-engine", "gost") if is_gost(issuer) else ()),
+                *("-attime", str(int(moment.timestamp())), "-trusted", str(there / "issuer")),
+                str(there / "certificate"),
+            )
+            return ran.returncode == 0
 
     # GOST R 34.10-2012
 
@@ -139,34 +192,6 @@ class Authorities:
                 raise Refused(UNREADABLE.code, UNREADABLE.message)
             if x509.load_pem_x509_certificates((there / "signer").read_bytes()) != [signed.certificate]:
                 raise Refused("signer-unclear", "В подписи два сертификата с одним номером: чей из них, неясно.")
-
-    def _gost_chain(
-        self, certificate: x509.Certificate, others: Iterable[x509.Certificate], moment: datetime
-    ) -> list[x509.Certificate]:
-        """The chain that openssl has found and does not show: each certificate with the one whose key signed it."""
-        chain, candidates = [certificate], [*self.roots, *others]
-        while chain[-1] not in self.roots and len(chain) < LONGEST_CHAIN:
-            last = chain[-1]
-            issuers = (each for each in candidates if each.subject == last.issuer and each not in chain)
-            issuer = next((each for each in issuers if self._gost_issued(each, last, moment)), None)
-            if issuer is None:
-                break
-            chain.append(issuer)
-        if chain[-1] not in self.roots:
-            raise _untrusted()
-        return chain
-
-    def _gost_issued(self, issuer: x509.Certificate, certificate: x509.Certificate, moment: datetime) -> bool:
-        with tempfile.TemporaryDirectory(prefix="chain-") as directory:
-            there = Path(directory)
-            (there / "issuer").write_bytes(_pem([issuer]))
-            (there / "certificate").write_bytes(_pem([certificate]))
-            ran = self._run(
-                *("verify", "-engine", "gost", "-partial_chain", "-no-CAfile", "-no-CApath", "-no-CAstore"),
-                *("-attime", str(int(moment.timestamp())), "-trusted", str(there / "issuer")),
-                str(there / "certificate"),
-            )
-            return ran.returncode == 0
 
     def _list_is_signed_by(self, crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
         if not is_gost(issuer):
@@ -217,6 +242,13 @@ _CA_POLICY = (
     .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_sign_certificates)
 )
 """The library's own rules are those of the web, which certificates of people and organisations don't follow."""
+
+
+def _is_for_openssl(certificate: x509.Certificate) -> bool:
+    try:
+        return not critical_in(certificate).isdisjoint(BY_OPENSSL)
+    except ValueError:
+        return False
 
 
 def _untrusted() -> Refused:

@@ -1,11 +1,13 @@
 """BER (X.690), rewritten as DER is: definite, shortest lengths and strings in one piece.
 
-RFC 5652 lets a signature be BER, and Diadoc's, CryptoPro's and those of `openssl cms -stream` are; what reads it here
+RFC 5652 lets a signature be BER, and Diadoc's and those of `openssl cms -stream` are; what reads it here
 takes DER alone. What a signature covers (attributes, certificates) is DER as it comes, and so stays byte for byte as it
 is. Elements of a SET keep their order: in some signatures that is not DER's, and is what was signed.
 """
 
 from __future__ import annotations
+
+from cryptography.hazmat import asn1
 
 SEQUENCE, SET = b"\x30", b"\x31"
 BIT_STRING = 3
@@ -20,6 +22,11 @@ LONGEST_LENGTH = 4
 """Bytes of a length."""
 
 
+@asn1.sequence
+class _Values:
+    listed: list[asn1.TLV]
+
+
 def tlv(tag: bytes, content: bytes) -> bytes:
     """A value of DER: tag, length, content."""
     size = len(content)
@@ -27,6 +34,11 @@ def tlv(tag: bytes, content: bytes) -> bytes:
         return tag + bytes((size,)) + content
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return tag + bytes((0x80 | len(length),)) + length + content
+
+
+def values_in(content: bytes) -> list[asn1.TLV]:
+    """The values of DER that stand one after another in `content`. Raises `ValueError` for anything else."""
+    return asn1.decode_der(_Values, tlv(SEQUENCE, tlv(SEQUENCE, content))).listed
 
 
 def first_value(data: bytes) -> bytes:

@@ -13,24 +13,24 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from services.shipping.ber import SEQUENCE, tlv
+from services.shipping.ber import values_in
 
 KEY_USAGE = "2.5.29.15"
 EXTENDED_KEY_USAGE = "2.5.29.37"
 SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 DIGITAL_SIGNATURE, CONTENT_COMMITMENT, CRL_SIGN = 0, 1, 6
 """Bits of the key's usage."""
-UNDERSTOOD = frozenset(
-    (
-        KEY_USAGE,
-        EXTENDED_KEY_USAGE,
-        SUBJECT_KEY_IDENTIFIER,
-        "2.5.29.17",  # subjectAltName
-        "2.5.29.19",  # basicConstraints
-        "2.5.29.32",  # certificatePolicies: no policy is asked for
-        "2.5.29.35",  # authorityKeyIdentifier
-    )
-)
+BY_OPENSSL = frozenset(("2.5.29.30", "2.5.29.31", "2.5.29.32", "2.5.29.36", "2.5.29.54"))
+"""Critical extensions that openssl follows in a chain and `cryptography` doesn't: constraints of names, where lists are
+published, policies and their constraints."""
+UNDERSTOOD = BY_OPENSSL | {
+    KEY_USAGE,
+    EXTENDED_KEY_USAGE,
+    SUBJECT_KEY_IDENTIFIER,
+    "2.5.29.17",  # subjectAltName
+    "2.5.29.19",  # basicConstraints
+    "2.5.29.35",  # authorityKeyIdentifier
+}
 """What a signer's certificate may call critical."""
 
 
@@ -55,11 +55,6 @@ class TbsCertificate:
     extensions: Annotated[list[Extension] | None, asn1.Explicit(3)]
 
 
-@asn1.sequence
-class _Purposes:
-    listed: list[ObjectIdentifier]
-
-
 def issuer_of(certificate: x509.Certificate) -> bytes:
     """The issuer's name in DER, as it stands."""
     return asn1.encode_der(_tbs(certificate).issuer)
@@ -70,10 +65,9 @@ def extension_of(certificate: x509.Certificate, oid: str) -> Extension | None:
     return _extensions(certificate).get(oid)
 
 
-def not_understood(certificate: x509.Certificate) -> list[str]:
-    """The critical extensions of a signer's certificate that nobody here knows: it can't be used (RFC 5280, 4.2)."""
-    found = _extensions(certificate)
-    return [oid for oid, extension in found.items() if extension.critical and oid not in UNDERSTOOD]
+def critical_in(certificate: x509.Certificate) -> set[str]:
+    """Its critical extensions. One that nobody here knows makes it useless (RFC 5280, 4.2)."""
+    return {oid for oid, extension in _extensions(certificate).items() if extension.critical}
 
 
 def may(certificate: x509.Certificate, usages: Iterable[int]) -> bool:
@@ -90,8 +84,8 @@ def purposes_of(certificate: x509.Certificate) -> tuple[list[str], bool]:
     extension = extension_of(certificate, EXTENDED_KEY_USAGE)
     if extension is None:
         return [], False
-    listed = asn1.decode_der(_Purposes, tlv(SEQUENCE, extension.value)).listed
-    return [purpose.dotted_string for purpose in listed], bool(extension.critical)
+    listed = values_in(bytes(asn1.decode_der(asn1.TLV, extension.value).data))
+    return [each.parse(ObjectIdentifier).dotted_string for each in listed], bool(extension.critical)
 
 
 def key_identifier_of(certificate: x509.Certificate) -> bytes | None:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ObjectIdentifier
 
 from events.model import Reason
-from services.shipping.ber import INDEFINITE, SEQUENCE, SET, first_value, tlv
+from services.shipping.ber import INDEFINITE, SEQUENCE, SET, first_value, tlv, values_in
 from services.shipping.certificates import issuer_of, key_identifier_of
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -121,11 +121,6 @@ class SignedData:
 class ContentInfo:
     type: ObjectIdentifier
     content: Annotated[SignedData, asn1.Explicit(0)]
-
-
-@asn1.sequence
-class _Elements:
-    listed: list[asn1.TLV]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +227,7 @@ def elements(of: asn1.TLV) -> list[asn1.TLV]:
     """What a SET OF holds, in the order in which it stands. Raises `ValueError` for anything else."""
     if of.tag_bytes != SET:
         raise ValueError("not a SET")
-    return asn1.decode_der(_Elements, tlv(SEQUENCE, tlv(SEQUENCE, bytes(of.data)))).listed
+    return values_in(bytes(of.data))
 
 
 def _certificates_in(data: SignedData) -> Iterator[x509.Certificate]:

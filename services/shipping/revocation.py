@@ -8,13 +8,17 @@ files are read anew when they change.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
+
+from services.shipping.ber import first_value
+from services.shipping.certificates import CRL_SIGN, may
+from services.shipping.list_scope import Scope, entry_for, scope_of, since
 
 SUFFIXES = (".crl", ".pem", ".der")
 _PEM = b"-----BEGIN X509 CRL-----"
@@ -32,27 +36,62 @@ class NoCurrentList(Exception):
     """Nobody can tell: the issuer's list is missing, or its time is over."""
 
 
+@dataclass(frozen=True, slots=True)
+class KnownList:
+    """A list, where it was found, and whom it speaks for."""
+
+    file: Path
+    crl: x509.CertificateRevocationList
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class BadFile:
+    """A file, or a list in one, that can't be used, and why."""
+
+    file: Path
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the files hold."""
+
+    lists: tuple[KnownList, ...]
+    bad: tuple[BadFile, ...]
+
+
 @dataclass(slots=True)
 class RevocationLists:
     """The lists in a file, or in the `*.crl`, `*.pem` and `*.der` files of a folder."""
 
     place: Path
-    _seen: tuple[tuple[str, int, int], ...] | None = None
-    _lists: tuple[x509.CertificateRevocationList, ...] = ()
+    _read: dict[Path, tuple[tuple[int, int], Found]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def lists(self) -> tuple[x509.CertificateRevocationList, ...]:
-        """All of them, as the files are now. Raises `NoCurrentList` for files that can't be read."""
+    def found(self) -> Found:
+        """What the files hold now. One that can't be read is told of and stops nothing but its own lists."""
         with self._lock:
+            lists: list[KnownList] = []
+            bad: list[BadFile] = []
+            now: dict[Path, tuple[tuple[int, int], Found]] = {}
             try:
                 files = self._files()
-                seen = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-                if seen != self._seen:
-                    self._lists = tuple(each for file in files for each in _read(file))
-                    self._seen = seen
-            except (OSError, ValueError) as wrong:
-                raise NoCurrentList(f"the revocation lists in {self.place} can't be read: {wrong}"[:500]) from None
-            return self._lists
+            except OSError as wrong:
+                return Found((), (BadFile(self.place, wrong.strerror or str(wrong)),))
+            for file in files:
+                try:
+                    state = file.stat()
+                    stamp = (state.st_mtime_ns, state.st_size)
+                    kept = self._read.get(file)
+                    now[file] = kept if kept is not None and kept[0] == stamp else (stamp, _read(file))
+                except OSError as wrong:
+                    bad.append(BadFile(file, wrong.strerror or str(wrong)))
+                    continue
+                lists += now[file][1].lists
+                bad += now[file][1].bad
+            self._read = now
+            return Found(tuple(lists), tuple(bad))
 
     def check(
         self,
@@ -66,15 +105,27 @@ class RevocationLists:
         A key may have been in other hands before its certificate was revoked: where a list says since when
         (`invalidityDate`), that counts. `is_signed_by`: is this list the issuer's?
 
-        Raises `Revoked`; `NoCurrentList` if an issuer of the chain has no list here that is current at `at`.
+        Raises `Revoked`; `NoCurrentList` if an issuer of the chain has no list here that speaks for its certificate and
+        is current at `at`.
         """
         for certificate, issuer in pairwise(chain):
-            theirs = [each for each in self.lists() if each.issuer == issuer.subject and is_signed_by(each, issuer)]
-            ended = certificate.not_valid_after_utc
-            known = _current(issuer, theirs, at) if at <= ended else _last_before(ended, issuer, theirs, moment)
-            entry = known.get_revoked_certificate_by_serial_number(certificate.serial_number)
-            if entry is not None and (since := _since(entry)) <= moment:
-                raise Revoked(since)
+            found = self.found()
+            theirs = [
+                each
+                for each in found.lists
+                if each.crl.issuer == issuer.subject
+                and each.crl.last_update_utc <= at
+                and is_signed_by(each.crl, issuer)
+            ]
+            whole = [each for each in theirs if each.scope.covers(certificate)]
+            decides = _decides(certificate, whole, moment, at)
+            newer = (each for each in theirs if each not in whole and (decides is None or _is_newer(each, decides)))
+            for each in (*(() if decides is None else (decides,)), *newer):
+                entry = entry_for(certificate, each.crl, each.scope)
+                if entry is not None and since(entry) <= moment:
+                    raise Revoked(since(entry))
+            if decides is None:
+                raise NoCurrentList(_lacking(certificate, issuer, whole, theirs, found.bad, moment, at))
 
     def _files(self) -> list[Path]:
         if self.place.is_dir():
@@ -82,62 +133,86 @@ class RevocationLists:
         return [self.place]
 
 
-def _current(
-    issuer: x509.Certificate, theirs: Sequence[x509.CertificateRevocationList], at: datetime
-) -> x509.CertificateRevocationList:
-    """The issuer's newest list."""
-    if not theirs:
-        raise NoCurrentList(f"there is no revocation list of {_name(issuer)}")
-    newest = max(theirs, key=lambda each: each.last_update_utc)
-    if newest.next_update_utc is None or not newest.last_update_utc <= at <= newest.next_update_utc:
-        raise NoCurrentList(f"the revocation list of {_name(issuer)} ended on {newest.next_update_utc}: fetch its next")
-    return newest
+def _decides(
+    certificate: x509.Certificate, whole: Sequence[KnownList], moment: datetime, at: datetime
+) -> KnownList | None:
+    """The newest list that speaks for the certificate, and is current.
+
+    For a certificate that has ended it is one from its own time: authorities take them off their lists then.
+    """
+    ended = certificate.not_valid_after_utc
+    if at > ended:
+        whole = [each for each in whole if moment <= each.crl.last_update_utc <= ended]
+    newest = max(whole, key=lambda each: each.crl.last_update_utc, default=None)
+    if newest is None or at > ended:
+        return newest
+    until = newest.crl.next_update_utc
+    return newest if until is not None and at <= until else None
 
 
-def _last_before(
-    ended: datetime,
+def _is_newer(one: KnownList, than: KnownList) -> bool:
+    return one.crl.last_update_utc >= than.crl.last_update_utc
+
+
+def _lacking(
+    certificate: x509.Certificate,
     issuer: x509.Certificate,
-    theirs: Sequence[x509.CertificateRevocationList],
+    whole: Sequence[KnownList],
+    theirs: Sequence[KnownList],
+    bad: Iterable[BadFile],
     moment: datetime,
-) -> x509.CertificateRevocationList:
-    """A list from the certificate's own time: authorities take certificates off their lists when they have ended."""
-    fitting = [each for each in theirs if moment <= each.last_update_utc <= ended]
-    if not fitting:
-        raise NoCurrentList(
-            f"a revocation list of {_name(issuer)} from between {moment:%Y-%m-%d %H:%M} and {ended:%Y-%m-%d %H:%M} UTC "
-            "is needed: the certificate has ended since"
+    at: datetime,
+) -> str:
+    """What has to be fetched, for whoever runs the machine."""
+    name = issuer.subject.rfc4514_string()[:200]
+    ended = certificate.not_valid_after_utc
+    if at > ended:
+        why = (
+            f"a revocation list of {name} from between {moment:%Y-%m-%d %H:%M} and {ended:%Y-%m-%d %H:%M} UTC is "
+            "needed: the certificate has ended since"
         )
-    return max(fitting, key=lambda each: each.last_update_utc)
-
-
-def _name(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string()[:200]
-
-
-def _since(entry: x509.RevokedCertificate) -> datetime:
-    try:
-        told = entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc
-    except x509.ExtensionNotFound:
-        return entry.revocation_date_utc
-    return min(told, entry.revocation_date_utc)
+    elif whole:
+        until = max(whole, key=lambda each: each.crl.last_update_utc).crl.next_update_utc
+        why = f"the revocation list of {name} ended on {until}: fetch its next"
+    elif theirs:
+        why = (
+            f"no revocation list of {name} speaks for the certificate {certificate.serial_number:X}: those here are "
+            "deltas, for other certificates, places or reasons, or say something critical that is not understood: "
+            + ", ".join(each.file.name for each in theirs)
+        )
+    else:
+        why = f"there is no revocation list of {name}"
+    unread = "; ".join(f"{each.file.name} can't be read: {each.why}" for each in bad)
+    return f"{why}; {unread}"[:1000] if unread else why[:1000]
 
 
 def signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     """Is this list signed with the issuer's key (RSA or ECDSA), which may sign lists?"""
     try:
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        usage = None
-    if usage is not None and not usage.crl_sign:
-        return False
-    try:
-        return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+        return may(issuer, (CRL_SIGN,)) and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return False
 
 
-def _read(file: Path) -> list[x509.CertificateRevocationList]:
+def _read(file: Path) -> Found:
+    """Raises `OSError`."""
     data = file.read_bytes()
-    if _PEM not in data:
-        return [x509.load_der_x509_crl(data)]
-    return [x509.load_pem_x509_crl(_PEM + block) for block in data.split(_PEM)[1:]]
+    lists: list[KnownList] = []
+    bad: list[BadFile] = []
+    for each in [_PEM + block for block in data.split(_PEM)[1:]] or [data]:
+        try:
+            crl = _list_in(each)
+            _ = (crl.issuer, crl.last_update_utc, crl.next_update_utc)  # read only when they are asked for
+            lists.append(KnownList(file, crl, scope_of(crl)))
+        except (ValueError, TypeError) as wrong:
+            bad.append(BadFile(file, f"no revocation list: {wrong}"[:200]))
+    return Found(tuple(lists), tuple(bad))
+
+
+def _list_in(data: bytes) -> x509.CertificateRevocationList:
+    if data.startswith(_PEM):
+        return x509.load_pem_x509_crl(data)
+    try:
+        return x509.load_der_x509_crl(data)
+    except ValueError:
+        return x509.load_der_x509_crl(first_value(data))  # BER, or bytes after the end

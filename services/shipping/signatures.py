@@ -25,7 +25,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from events.model import Reason
 from services.shipping.authorities import Authorities, Unknown
-from services.shipping.certificates import CONTENT_COMMITMENT, DIGITAL_SIGNATURE, may, not_understood
+from services.shipping.certificates import CONTENT_COMMITMENT, DIGITAL_SIGNATURE, UNDERSTOOD, critical_in, may
 from services.shipping.cms import (
     UNREADABLE,
     Refused,
@@ -123,16 +123,19 @@ class Trust(Protocol):
     def signature_time_stamp_roots(self) -> Path | None: ...
 
 
-def make_verifier(trust: Trust) -> Verifier:
-    """The verifier these settings describe. Raises `OSError` or `ValueError` for a file that can't be read."""
+def make_verifier(trust: Trust, lists: RevocationLists | None = None) -> Verifier:
+    """The verifier these settings describe; `lists`: those that they name, if somebody else looks at them too.
+
+    Raises `OSError` or `ValueError` for a file of certificates that can't be read.
+    """
     if trust.signature_roots is None:
         return CmsVerifier(())
-    more, lists = trust.signature_intermediates, trust.signature_revocation_lists
+    more, place = trust.signature_intermediates, trust.signature_revocation_lists
     verifier = CmsVerifier.trusting(trust.signature_roots.read_bytes(), more.read_bytes() if more else b"")
     stamps = trust.signature_time_stamp_roots
     return replace(
         verifier,
-        revocation=RevocationLists(lists) if lists is not None else None,
+        revocation=lists or (RevocationLists(place) if place is not None else None),
         time_stamp_roots=tuple(x509.load_pem_x509_certificates(stamps.read_bytes())) if stamps is not None else None,
     )
 
@@ -166,7 +169,7 @@ def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
 def _check_usage(certificate: x509.Certificate) -> None:
     """Where a certificate says what it is for, it must be for signing; nothing critical in it may be unknown here."""
     try:
-        strange = not_understood(certificate)
+        strange = sorted(critical_in(certificate) - UNDERSTOOD)
         signs = may(certificate, (DIGITAL_SIGNATURE, CONTENT_COMMITMENT))
     except ValueError:
         raise unreadable_certificate(certificate.serial_number) from None

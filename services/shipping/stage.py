@@ -31,8 +31,10 @@ from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.shipping import decider
 from services.shipping.checking import check
+from services.shipping.list_survey import survey
 from services.shipping.permission import new_permission_number
 from services.shipping.powers import power_of_attorney
+from services.shipping.revocation import RevocationLists
 from services.shipping.settings import shipping_settings
 from services.shipping.signatures import make_verifier
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verifier
@@ -59,7 +61,14 @@ def inputs() -> list[Input]:
 @cache
 def verifier() -> Verifier:
     """Who checks signatures in this process."""
-    return make_verifier(shipping_settings())
+    return make_verifier(shipping_settings(), revocation_lists())
+
+
+@cache
+def revocation_lists() -> RevocationLists | None:
+    """The lists that `verifier` looks at; None: it looks at none."""
+    place = shipping_settings().signature_revocation_lists
+    return RevocationLists(place) if place is not None else None
 
 
 @cache
@@ -115,6 +124,12 @@ def claims(subject: UUID, event: Event) -> Iterable[tuple[str, str]]:
             yield SIGNATURE, event.signature_sha256
 
 
+def details() -> dict[str, Any]:
+    """What is wrong with the revocation lists that this process checks signatures by."""
+    lists = revocation_lists()
+    return survey(lists, datetime.now(UTC)).details() if lists is not None else {}
+
+
 STAGE = Stage(
     "shipping",
     inputs,
@@ -124,4 +139,5 @@ STAGE = Stage(
     gather=Gathered,
     claims=claims,
     copies={ManufacturingOrdered.TYPE: MANUFACTURING_ORDERS.name},
+    details=details,
 )

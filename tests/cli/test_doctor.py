@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from postavka.app.one_box.doctor import (
     check_processor,
     check_python,
     check_replicas,
+    check_revocation_lists,
     check_schemas,
     check_service,
     check_services,
@@ -40,6 +42,9 @@ from postavka.kernel.runtime import connection, kafka_jars
 from postavka.kernel.runtime.cgroup import Division
 from postavka.kernel.runtime.ports import is_free
 from postavka.kernel.settings import PARTITIONS, Settings
+from services.shipping.list_survey import Survey, survey
+from services.shipping.revocation import RevocationLists
+from services.shipping.settings import ShippingSettings
 
 PASSWORD = "s3cret-word"
 
@@ -292,3 +297,20 @@ def test_services_are_asked_at_their_ports():
     assert checks["billing"].status == "ok"
     assert checks["desk"].status == "wrong"
     assert [check.status for check in check_services({}, answers.get)] == ["unknown"]
+
+
+def test_a_bad_revocation_list_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "ca.crl").write_bytes(b"<html>403 Forbidden</html>")
+    trust = ShippingSettings(_env_file=None, signature_revocation_lists=tmp_path)  # type: ignore[call-arg]
+    monkeypatch.setattr(doctoring, "shipping_settings", lambda: trust)
+    monkeypatch.setattr(doctoring, "connected", _nothing_runs)
+    (check,) = (each for each in examine(settings(tmp_path)) if each.name == "revocation lists")
+    assert check.status == "wrong"
+    assert "ca.crl" in check.found
+    (tmp_path / "ca.crl").unlink()
+    assert check_revocation_lists(survey(RevocationLists(tmp_path), datetime.now(UTC))).status == "wrong"
+    assert check_revocation_lists(Survey(2, (), (), ())).status == "ok"
+
+
+def _nothing_runs() -> Settings:
+    raise connection.NothingRuns("nothing")

@@ -9,6 +9,8 @@ from postavka.app.one_box.launcher import SERVICES
 from postavka.kernel.log.sizes import largest_copies
 from services.ops.consumers import READERS, lag
 from services.ops.lag import seconds_to_drain
+from services.ops.pages import SAID
+from services.shipping.list_survey import Survey
 
 BY_NAME = {reader.name: reader for reader in READERS}
 
@@ -62,3 +64,8 @@ def test_of_replicas_the_largest_counts_and_a_moving_log_counts_once() -> None:
         ]
     )
     assert found == {"a": 160, "b": 7}
+
+
+def test_what_is_wrong_with_revocation_lists_is_shown() -> None:
+    """Shipping says it in `/healthz`; the console shows what it has a word for."""
+    assert set(Survey(0, (), (), ()).details()) - set(SAID) == {"revocation_lists"}

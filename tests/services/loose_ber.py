@@ -6,21 +6,11 @@ from collections.abc import Callable
 
 from cryptography.hazmat import asn1
 
-from services.shipping.ber import SEQUENCE, tlv
+from services.shipping.ber import tlv, values_in
 
 OCTETS, PIECES = b"\x04", b"\x24"
 Way = Callable[[bytes, bytes], bool]
 """Of a value's tag and content: is it to be written loosely?"""
-
-
-@asn1.sequence
-class _Listed:
-    values: list[asn1.TLV]
-
-
-def values_in(content: bytes) -> list[asn1.TLV]:
-    """The values that stand one after another in `content`."""
-    return asn1.decode_der(_Listed, tlv(SEQUENCE, tlv(SEQUENCE, content))).values
 
 
 def indefinite(tag: bytes, content: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,9 +25,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.shipping.ber import DEEPEST, SEQUENCE, SET, first_value, tlv
+from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION, CmsVerifier
 from services.shipping.timestamps import TIME_STAMP
-from services.shipping.verification import NotVerified, Verified
+from services.shipping.verification import NotVerified, Unverifiable, Verified
 from tests.services.loose_ber import OCTETS, everything, indefinite, loose
 from tests.services.test_signatures import (
     CONTENT,
@@ -351,6 +353,25 @@ def test_a_critical_extension_that_nobody_knows_is_named(tmp_path: Path):
     code, message = refused(signature)
     assert code == "critical-extension"
     assert "1.2.3.4.5" in message
+
+
+CRITICAL = {
+    "policies": (POLICIES, tlv(SEQUENCE, tlv(SEQUENCE, oid("1.2.643.100.113.1"))), True),
+    "policies with an odd notice": (POLICIES, notice(RUSSIAN.encode("cp1251")), True),
+    "places of lists": ("2.5.29.31", bytes.fromhex("301030 0ea00ca00a8608687474703a2f2f61"), True),
+}
+
+
+@pytest.mark.parametrize("critical", CRITICAL.values(), ids=CRITICAL)
+def test_what_openssl_alone_follows_is_followed_by_it(tmp_path: Path, critical: tuple[str, bytes, bool]):
+    signature = by_hand(certificate=certificate(critical))
+    assert by_openssl(tmp_path, signature)
+    assert verify(signature) == INN
+    assert verify(signature, b"another") == "wrong-bytes"
+    assert verify(signature, verifier=BOTH) == "untrusted"
+    empty = RevocationLists(tmp_path)
+    assert isinstance(verify(signature, verifier=replace(VERIFIER, revocation=empty)), Unverifiable)
+    assert isinstance(verify(signature, verifier=replace(VERIFIER, openssl=None)), Unverifiable)
 
 
 @pytest.mark.parametrize("value", [b"", b"\x03\x01", b"\x04\x01\x80"])

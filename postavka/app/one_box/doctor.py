@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +46,9 @@ from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, pending
 from postavka.web import identity
 from services.cabinet import table as cabinet
 from services.notices import projection as notices
+from services.shipping.list_survey import Survey, survey
+from services.shipping.revocation import RevocationLists
+from services.shipping.settings import shipping_settings
 
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 1_000_000_000
@@ -119,6 +123,8 @@ def examine(config: Settings) -> list[Check]:
         check_jars(config.home / "jars", outside),
         check_processor(outside, _division(config.home)),
     ]
+    lists = shipping_settings().signature_revocation_lists
+    checks += [check_revocation_lists(survey(RevocationLists(lists), datetime.now(UTC)))] if lists is not None else []
     try:
         servers = connected() if not outside else config
     except NothingRuns:
@@ -235,6 +241,17 @@ def check_jars(jars: Path, outside: bool) -> Check:
     missing = sum(1 for jar in locked if not (folder / jar.file).exists())
     found = f"Kafka {kafka_jars.VERSION}, {len(locked)} jars"
     return Check("Kafka's jars", "ok", f"{found}; {missing} to be fetched at the next start" if missing else found)
+
+
+def check_revocation_lists(found: Survey) -> Check:
+    """Can all the revocation lists that `POSTAVKA_SIGNATURE_REVOCATION_LISTS` names be used?"""
+    wrong = found.sentences()
+    if wrong:
+        todo = "fetch them anew, or take them out: no certificate of their issuers can be judged without"
+        return Check("revocation lists", "wrong", _listed(wrong), todo)
+    if not found.usable:
+        return Check("revocation lists", "wrong", "none are there", "fetch them: signatures wait in the dead letters")
+    return Check("revocation lists", "ok", f"{found.usable}, all read")
 
 
 def check_processor(outside: bool, divided: Division | None) -> Check:

@@ -88,6 +88,9 @@ class Stage:
     copies: dict[str, str] = field(default_factory=dict)
     """Type of event → a further topic that gets a copy (manufacturing orders)."""
 
+    details: Callable[[], Mapping[str, Any]] = dict
+    """What a worker says of itself in `/healthz` beside what every stage's does. Must be quick."""
+
     @property
     def topic(self) -> str:
         """The topic this stage alone writes."""

@@ -282,6 +282,7 @@ class StageService:
             "seconds_since_batch": round(time.monotonic() - self.last_batch, 1),
             "relay": "active" if self.relay.active else "standby",
             "relayed_position": self.relay.position,
+            **self.stage.details(),
         }
 
     def _measure(self, outcome: Outcome, records: int, seconds: float) -> None:
