@@ -26,6 +26,9 @@ class PapersSettings(BaseSettings):
     edo_token: SecretStr | None = None
     edo_box: str | None = None
     """Our own mailbox's id."""
+    edo_boxes: dict[str, str] = {}
+    """Mailboxes of counterparties that the operator does not name alone, as JSON: participant's id, `INN/KPP` or `INN`
+    → id of the mailbox."""
     edo_certificate: Path | None = None
     """PEM: with it and its key what is sent bears our signature; an operator that demands one needs it."""
     edo_key: Path | None = None
@@ -55,7 +58,8 @@ def open_operator(config: Settings, papers: PapersSettings) -> ExchangeOperator:
         )
     from services.documents.operator.diadoc import Diadoc
 
-    return Diadoc(papers.edo_url, papers.edo_client_id, papers.edo_token.get_secret_value(), papers.edo_box)
+    token = papers.edo_token.get_secret_value()
+    return Diadoc(papers.edo_url, papers.edo_client_id, token, papers.edo_box, named=papers.edo_boxes)
 
 
 def open_seal(papers: PapersSettings) -> Seal | None:

@@ -28,6 +28,10 @@ class Stub:
         self.feed: list[dict[str, Any]] = []
         self.contents: dict[str, bytes] = {}
         self.fail: list[int] = []
+        self.organization: dict[str, Any] = {}
+        """What else it says of the organisation that is asked for."""
+        self.several: list[dict[str, Any]] = []
+        """The organisations of the INN 0000000000, which it does not name alone."""
         self.lock = threading.Lock()
 
     def post(self, operation: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +116,10 @@ class _Handler(BaseHTTPRequestHandler):
                 if query.get("inn") == "0000000000":
                     return 404, {}
                 boxes = [] if query.get("inn") == "1111111111" else [{"BoxIdGuid": "their-box", "BoxId": "x@diadoc.ru"}]
-                return 200, {"Boxes": boxes}
+                told = {"Inn": query.get("inn"), "Kpp": query.get("kpp")} if "inn" in query else {}
+                return 200, told | {"FullName": "ООО «Союз»", "IsActive": True, "Boxes": boxes} | self.stub.organization
+            case "/GetOrganizationsByInnKpp" if self.stub.several:
+                return 200, {"Organizations": self.stub.several}
             case "/V3/PostMessage":
                 assert body["FromBoxId"] == OUR_BOX
                 assert body["ToBoxId"] == "their-box"

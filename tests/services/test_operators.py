@@ -222,6 +222,97 @@ def test_a_counterparty_that_is_not_there_is_for_a_person_to_settle(stub: tuple[
         stub[1].send(replace(LETTER, to_inn=inn))
 
 
+TITLED = {"BoxIdGuid": "one", "Title": "Основной"}
+
+
+@pytest.mark.parametrize(
+    ("organization", "why"),
+    [
+        ({"Kpp": "780143001"}, "KPP 780143001"),  # a branch was asked for, and the head office is told, or the reverse
+        ({"Inn": "7707083893"}, "has INN 7707083893"),
+        ({"LiquidationDate": "01.02.2025"}, "liquidated on 01.02.2025"),
+        ({"LiquidationDate": "01.02.2025", "IsActive": False, "IsRoaming": True}, "liquidated"),
+        ({"IsActive": False}, "not active"),
+        ({"Boxes": []}, "has no mailbox"),
+        ({"Boxes": [{"BoxIdGuid": "one", "IsActive": False}]}, "has no mailbox"),
+        ({"Boxes": [{"Title": "Без номера"}]}, "has no mailbox"),
+        ({"Boxes": [TITLED, {"BoxIdGuid": "two"}]}, r"which one\? one \(Основной\), two \(no title\)"),
+        ({"IsRoaming": True, "Boxes": [{"BoxIdGuid": "roaming"}, {"BoxIdGuid": "own"}]}, "which one"),
+    ],
+)
+def test_a_mailbox_that_does_not_fit_is_for_a_person_to_settle(
+    stub: tuple[Stub, Diadoc], organization: dict[str, Any], why: str
+):
+    told, client = stub
+    told.organization = organization
+    with pytest.raises(OperatorRefuses, match=why):
+        client.send(LETTER)
+    assert not told.posted
+
+
+@pytest.mark.parametrize(
+    ("organization", "letter"),
+    [
+        ({"Boxes": [{"BoxIdGuid": "shut", "IsActive": False}, {"BoxIdGuid": "their-box"}]}, LETTER),
+        ({"Boxes": [{"BoxIdGuid": "far", "IsRoaming": True}, {"BoxIdGuid": "their-box"}]}, LETTER),
+        ({"Boxes": [{"BoxIdGuid": "their-box"}, {"BoxIdGuid": "their-box"}]}, LETTER),
+        ({"IsRoaming": True}, LETTER),
+        ({"Kpp": None, "IsBranch": False}, replace(LETTER, to_kpp=None, to_inn="500100732259")),
+        ({"Inn": "7736050003", "FnsParticipantId": "2BM-1"}, replace(LETTER, to_participant="2bm-1")),
+    ],
+    ids=["one is shut", "one is elsewhere", "twice", "all are elsewhere", "sole trader", "by participant"],
+)
+def test_the_one_mailbox_that_fits_is_taken(stub: tuple[Stub, Diadoc], organization: dict[str, Any], letter: Letter):
+    told, client = stub
+    told.organization = organization
+    client.send(letter)
+    assert told.posted == 1
+
+
+def test_another_participant_than_was_asked_for_gets_nothing(stub: tuple[Stub, Diadoc]):
+    told, client = stub
+    told.organization = {"FnsParticipantId": "2BM-2"}
+    with pytest.raises(OperatorRefuses, match="2BM-2, not 2BM-1"):
+        client.send(replace(LETTER, to_participant="2BM-1"))
+    told.organization = {"FnsParticipantId": "2BM-1", "Inn": "7707083893"}
+    with pytest.raises(OperatorRefuses, match="INN 7707083893"):
+        client.send(replace(LETTER, to_participant="2BM-1"))
+
+
+def test_a_company_without_kpp_is_not_a_branch(stub: tuple[Stub, Diadoc]):
+    told, client = stub
+    told.organization = {"IsBranch": True}
+    with pytest.raises(OperatorRefuses, match="name the counterparty's KPP"):
+        client.send(replace(LETTER, to_kpp=None))
+
+
+def test_of_several_organisations_the_one_that_fits_is_taken(stub: tuple[Stub, Diadoc]):
+    told, client = stub
+    letter = replace(LETTER, to_inn="0000000000")
+    here = {"Inn": "0000000000", "Kpp": LETTER.to_kpp, "Boxes": [{"BoxIdGuid": "their-box"}]}
+    branch = here | {"Kpp": "780143001", "Boxes": [{"BoxIdGuid": "branch-box"}]}
+    roaming = here | {"IsRoaming": True, "Boxes": [{"BoxIdGuid": "roaming-box"}]}
+    told.several = [branch, here, {**here, "Boxes": [{"BoxIdGuid": "another"}]}]
+    with pytest.raises(OperatorRefuses, match="2 mailboxes"):
+        client.send(letter)
+    told.several = [roaming, branch, here]
+    client.send(letter)
+    assert told.posted == 1
+
+
+@pytest.mark.parametrize("key", ["7736050003/773601001", "2BM-1"])
+def test_a_mailbox_may_be_named_in_the_settings(key: str):
+    with diadoc_stub() as (told, url):
+        told.organization = {"Boxes": [{"BoxIdGuid": "one"}, {"BoxIdGuid": "their-box"}]}
+        participant = key if key.startswith("2BM") else None
+        client = Diadoc(url, "client", "token", OUR_BOX, named={key: "their-box"})
+        client.send(replace(LETTER, to_participant=participant))
+        with pytest.raises(OperatorRefuses):
+            client.send(replace(LETTER, to_kpp="780143001", key="branch"))
+        assert told.posted == 1
+        client.close()
+
+
 def test_a_wrong_token_is_our_trouble_and_not_told():
     with diadoc_stub() as (_, url):
         client = Diadoc(url, "client", "wrong-secret", OUR_BOX)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -25,6 +26,7 @@ from services.documents.operator.interface import (
     Sent,
     SignedBack,
 )
+from services.documents.operator.mailbox import mailbox_of
 
 log = logger(__name__)
 
@@ -41,12 +43,22 @@ GONE = (401, 402, 403, 408, 425, 429)
 
 
 class Diadoc:
-    """See `ExchangeOperator`. `box` is our own mailbox's id."""
+    """See `ExchangeOperator`. `box` is our own mailbox's id; `named`: counterparties' (`POSTAVKA_EDO_BOXES`)."""
+
+    _named: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
-        self, url: str, client_id: str, token: str, box: str, transport: httpx2.BaseTransport | None = None
+        self,
+        url: str,
+        client_id: str,
+        token: str,
+        box: str,
+        transport: httpx2.BaseTransport | None = None,
+        named: Mapping[str, str] | None = None,
     ) -> None:
         self._box = box
+        if named:
+            self._named = named
         self._boxes: dict[tuple[str | None, str, str | None], str] = {}
         self._http = httpx2.Client(
             base_url=url,
@@ -138,19 +150,27 @@ class Diadoc:
         return content
 
     def _box_of(self, letter: Letter) -> str:
-        """The counterparty's mailbox, by its participant id or by INN and KPP."""
+        """The counterparty's mailbox: as the settings name it, else by its participant id, else by INN and KPP."""
         who = (letter.to_participant, letter.to_inn, letter.to_kpp)
         if who not in self._boxes:
-            params = (
-                {"fnsParticipantId": letter.to_participant}
-                if letter.to_participant
-                else {"inn": letter.to_inn} | ({"kpp": letter.to_kpp} if letter.to_kpp else {})
-            )
-            boxes = self._call("GET", "/GetOrganization", params=params).get("Boxes") or []
-            if not boxes:
-                raise OperatorRefuses(f"the counterparty with INN {letter.to_inn} has no mailbox")
-            self._boxes[who] = str(boxes[0].get("BoxIdGuid") or boxes[0]["BoxId"])
+            self._boxes[who] = self._named_box(letter) or mailbox_of(letter, self._organizations(letter))
         return self._boxes[who]
+
+    def _named_box(self, letter: Letter) -> str | None:
+        of_branch = f"{letter.to_inn}/{letter.to_kpp}" if letter.to_kpp else letter.to_inn
+        return self._named.get(letter.to_participant or "") or self._named.get(of_branch)
+
+    def _organizations(self, letter: Letter) -> Sequence[Mapping[str, Any]]:
+        """The organisations that may be meant. Asked for a branch that it doesn't know, Diadoc names the head office;
+        asked for an INN that several have, it says "not found", and tells them by another question."""
+        if letter.to_participant:
+            return [self._call("GET", "/GetOrganization", params={"fnsParticipantId": letter.to_participant})]
+        params = {"inn": letter.to_inn} | ({"kpp": letter.to_kpp} if letter.to_kpp else {})
+        try:
+            return [self._call("GET", "/GetOrganization", params=params)]
+        except OperatorRefuses:
+            found = self._call("GET", "/GetOrganizationsByInnKpp", params=params).get("Organizations")
+            return [each for each in found or () if isinstance(each, dict)]
 
     def _call(self, method: str, path: str, **how: Any) -> dict[str, Any]:
         answer = self._ask(method, path, **how)
