@@ -1,6 +1,7 @@
 """The web application: pages and REST API for partners, distributors, operations and auditors (L3-L13, L18, L19).
 
-`create_app` in `app.py` puts it together; `python -m postavka.web` serves it. To add a page or a call:
+`assemble` in `application.py` puts it together from sites; `python -m postavka.app.web` serves it. To add a page or a
+call:
 
 1. Write a module with a `router` (`fastapi.APIRouter`). Pages take `prefix=""` and end in HTML through
    `page(request, "template.html", …)`; calls of the API lie under `/api/v1` and answer models.
@@ -12,8 +13,8 @@
    shows the tenant's rows only; `Requests(rows, principal)` reads the cabinet. Never open a connection of your own.
 4. Send through `web(request).commands`: it returns when Kafka has the command, or raises `NotSent`, which becomes an
    error page that says what to do.
-5. Name the module in `ROUTERS` of `app.py`. Entries for the navigation go into a `NAVIGATION` tuple of the module, its
-   templates into a folder `templates` beside it (they extend `base.html`), its static files into `static`.
+5. Name its router in the `Site` of the service (`site.py`), with entries for the navigation. Templates lie in the
+   service's folder `templates` (they extend `base.html`), static files in `static`.
 6. Add the route to `tests/web/matrix.py`: a test walks every route with every role and fails on one it doesn't know.
 
 Unsafe methods of signed-in people need the CSRF token: forms carry `{{ csrf() }}`, scripts the header `X-CSRF-Token`.

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
-from types import ModuleType
 from typing import Any
 
 import orjson
@@ -35,56 +32,29 @@ from postavka.web.database import Database
 from postavka.web.guard import Guard
 from postavka.web.housekeeping import keep_house
 from postavka.web.live import Live
-from postavka.web.navigation import Entry
 from postavka.web.problem import Problem, of_status, of_validation, problem
 from postavka.web.recently import Recently
 from postavka.web.rendering import Rendering, page
 from postavka.web.settings import WebSettings
 from postavka.web.sign_in.openid import Provider
 from postavka.web.sign_in.return_to import sign_in_again
+from postavka.web.site import Site
 from postavka.web.state import Web, web
 from postavka.web.throttle import Throttle, TooMany
 from postavka.web.visitor import Visitors
-from services.audit.history.access_log import Looked
 
 log = logger(__name__)
-
-ROUTERS = (
-    "postavka.web.sign_in.page",
-    "postavka.web.sign_in.openid_page",
-    "postavka.web.pages.account",
-    "services.cabinet.pages.new_request",
-    "services.cabinet.pages.export",
-    "services.cabinet.pages.partner",
-    "services.cabinet.pages.distributor",
-    "services.cabinet.pages.public",
-    "services.cabinet.pages.live",
-    "postavka.web.pages.problems",
-    "services.cabinet.pages.request",
-    "services.cabinet.pages.documents",
-    "services.cabinet.api.router",
-    "services.audit.pages",
-    "services.payments.pages",
-    "services.documents.pages",
-    "services.notices.pages",
-    "services.ops.pages",
-    "services.ops.api",
-)
-"""Modules with a `router`, and perhaps `NAVIGATION` and `BODY_BYTES`; one that isn't there is left out. Templates and
-static files lie in the module's package."""
 
 BEAT_SECONDS = 5.0
 OWN = frozenset(("/healthz", "/livez", "/readyz", "/metrics", "/static/{name:path}"))
 """Routes that need no word about who may use them."""
 
 
-def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
-    """The application; it connects when it starts. Raises when a route doesn't say who may use it."""
-    config = config or WebSettings()
-    modules = [import_module(name) for name in ROUTERS if _is_there(name)]
-    packages = list(dict.fromkeys(("postavka.web", *(_package(module) for module in modules))))
-    assets = Assets(packages)
-    entries: list[Entry] = [entry for module in modules for entry in getattr(module, "NAVIGATION", ())]
+def assemble(kernel: Settings, config: WebSettings, sites: Sequence[Site]) -> FastAPI:
+    """The application with all sites; it connects when it starts. Raises when a route doesn't say who may use it."""
+    assets = Assets(each.package for each in sites)
+    entries = [entry for site in sites for entry in site.navigation]
+    channels = [site.changes_channel for site in sites if site.changes_channel]
     conninfo = database_url(kernel)
     personal.use(kernel)
     parts = Web(
@@ -92,10 +62,10 @@ def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
         kernel,
         Database(conninfo, config.database_connections),
         Commands(kernel, config.send_seconds),
-        Live(conninfo, config.live_streams, config.live_streams_each),
+        Live(conninfo, channels, config.live_streams, config.live_streams_each),
         Throttle(config),
         open_register(),
-        Rendering(packages, assets, entries, config.support_email),
+        Rendering([each.package for each in sites], assets, entries, config.support_email),
         Recently(),
         Provider(config) if config.oidc_issuer else None,
         open_blobs(kernel),
@@ -111,14 +81,17 @@ def create_app(kernel: Settings, config: WebSettings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.web = parts
-    for module in modules:
-        app.include_router(module.router)
-    _add_own_routes(app, assets)
+    for site in sites:
+        for router in site.routers:
+            app.include_router(router)
+    _add_own_routes(app, assets, [site.ready for site in sites if site.ready])
     _add_error_pages(app)
     authorization.check_routes(app, OWN)
-    app.add_middleware(Looked, database=parts.database, conninfo=conninfo)
+    for site in sites:
+        for middleware in site.middleware:
+            app.add_middleware(middleware, database=parts.database, conninfo=conninfo)
     app.add_middleware(Visitors, database=parts.database, config=config)
-    larger = {path: most for module in modules for path, most in getattr(module, "BODY_BYTES", {}).items()}
+    larger = {path: most for site in sites for path, most in site.larger_bodies.items()}
     app.add_middleware(Guard, config=config, broken=_broken, larger=larger)  # the last one added is the outermost
     return app
 
@@ -151,7 +124,7 @@ async def _beat() -> None:
         await asyncio.sleep(BEAT_SECONDS)
 
 
-def _add_own_routes(app: FastAPI, assets: Assets) -> None:
+def _add_own_routes(app: FastAPI, assets: Assets, ready: Sequence[str]) -> None:
     async def livez(_: Request) -> Response:
         return _json({"status": "ok", "service": "web"})
 
@@ -160,8 +133,8 @@ def _add_own_routes(app: FastAPI, assets: Assets) -> None:
         troubles = []
         try:
             async with parts.database.nobody() as rows:
-                # Nobody sees any row: to look for one would read them all.
-                await rows.execute("SELECT FROM cabinet.requests WHERE false")
+                for query in ready:
+                    await rows.execute(query.encode())
         except Exception as away:  # whatever it is, the answer is: not ready
             troubles.append(f"PostgreSQL: {type(away).__name__}")
         if not parts.commands.ready:
@@ -254,20 +227,5 @@ def _by_program(request: Request) -> bool:
     return request.url.path.startswith("/api/") or "text/event-stream" in request.headers.get("accept", "")
 
 
-def _is_there(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def _package(module: ModuleType) -> str:
-    package = (module.__package__ or "").removesuffix(".pages")
-    return package.removesuffix(".api")
-
-
 def _json(value: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
-
-
-__all__ = ["ROUTERS", "create_app"]

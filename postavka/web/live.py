@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from prometheus_client import Gauge
+from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.process.logs import logger
 from postavka.web.database import answers
 from postavka.web.throttle import TooMany
-from services.cabinet.table import CHANGES_CHANNEL
 
 log = logger(__name__)
 STREAMS = Gauge("postavka_live_streams", "Live pages that are open")
@@ -28,7 +28,8 @@ LOOK_SECONDS = 15.0
 class Live:
     """Who waits for which request. Bounded in all and for each user."""
 
-    def __init__(self, conninfo: str, most: int, most_each: int) -> None:
+    def __init__(self, conninfo: str, channels: Sequence[str], most: int, most_each: int) -> None:
+        self._channels = channels
         self._conninfo, self._most, self._most_each = conninfo, most, most_each
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._open: Counter[str] = Counter()
@@ -97,7 +98,8 @@ class Live:
             self._conninfo, autocommit=True, application_name="postavka-web-live"
         )
         async with connection:
-            await connection.execute(f"LISTEN {CHANGES_CHANNEL}")
+            for channel in self._channels:
+                await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
             self.connected = True
             self._wake_all()  # what was told while nobody listened is lost: everybody looks again
             while True:

@@ -8,13 +8,14 @@ import sys
 import pytest
 from cyclopts import App
 
-from postavka.app.cli.app import COMMANDS, add_commands, command_at
+from postavka.app.cli.app import add_commands
+from postavka.app.registry import COMMANDS, load
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_where_the_table_says_and_says_the_same_of_itself(name: str):
     place, line = COMMANDS[name]
-    found = command_at(place)
+    found = load(place)
     assert name in (found.name if isinstance(found, App) else (found.__name__,))
     said = found.help if isinstance(found, App) else found.__doc__
     assert " ".join((said or "").split()).startswith(line.removesuffix("."))

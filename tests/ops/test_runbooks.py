@@ -11,7 +11,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from postavka.app.cli.app import add_commands
-from postavka.app.one_box.launcher import MODULES, SERVICES
+from postavka.app.registry import SERVICES
 from tests.ops.runbooks import PAGES, PLACEHOLDER, ROOT, blocks, commands, inline
 from tests.ops.test_observability import base, ours
 
@@ -81,8 +81,8 @@ def test_metrics_and_modules_that_are_named_exist() -> None:
     named = {name for _, text in inline() for name in re.findall(r"\bpostavka_[a-z_]+", text)}
     assert {base(name) for name in named} <= ours()
     modules = {name for _, text in inline() for name in re.findall(r"python -m ([\w.]+)", text)}
-    assert modules <= {"services.SERVICE", *MODULES.values()}
-    assert all(importlib.util.find_spec(MODULES.get(name, f"services.{name}")) for name in SERVICES)
+    assert modules <= {"services.SERVICE", *(each.module for each in SERVICES.values())}
+    assert all(importlib.util.find_spec(each.module) for each in SERVICES.values())
 
 
 def test_pages_that_are_linked_exist() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from events.topics import STAGE_TOPICS
-from postavka.app.one_box.launcher import SERVICES
+from postavka.app.registry import SERVICES
 from postavka.kernel.log.sizes import largest_copies
 from services.ops.consumers import READERS, lag
 from services.ops.lag import seconds_to_drain

@@ -209,7 +209,7 @@ def address_with_tax_service(system: System, tax_service: TaxService) -> Iterato
         "POSTAVKA_TAX_ATTEMPT_SECONDS": "0.5",
         "POSTAVKA_TAX_ANSWER_SECONDS": "1.5",
     }
-    process = subprocess.Popen([sys.executable, "-m", "postavka.web"], env=env, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "postavka.app.web"], env=env, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60

@@ -22,8 +22,8 @@ from confluent_kafka.admin import AdminClient
 from playwright.sync_api import Page, expect
 
 from events.envelope import Envelope
+from postavka.app.web import create_app
 from postavka.kernel.log.topics import ensure_topics
-from postavka.web.application import create_app
 from services.ops.live_feed import Feed
 from services.ops.pages import ROWS_KEPT
 from tests.pages.person import Person

@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from psycopg.rows import dict_row
 
-from postavka.app.one_box.launcher import MODULES, SERVICES
+from postavka.app.registry import SERVICES
 from tests.system.conftest import System, wait_until
 from tests.system.oracle import Told, read
 from tests.system.test_commands import submit
@@ -241,7 +241,7 @@ def as_users(system: System, tmp_path: Path) -> Iterator[dict[str, dict[str, str
         system.stop(name)
         started.append(
             subprocess.Popen(
-                [sys.executable, "-m", MODULES.get(name, f"services.{name}")],
+                [sys.executable, "-m", SERVICES[name].module],
                 env={
                     **os.environ,
                     "KAFKA_BOOTSTRAP_SERVERS": str(system.config.kafka_bootstrap_servers),

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import yaml
 
-from postavka.app.one_box.launcher import SERVICES
+from postavka.app.registry import SERVICES
 from tests.system.conftest import System, wait_until
 from tests.system.oracle import STAGES
 

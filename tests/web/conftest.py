@@ -31,6 +31,7 @@ from events.topics import (
     topic_names,
 )
 from postavka.app.one_box.launcher import SAMPLE
+from postavka.app.web import create_app
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import distributor_ids, load
 from postavka.kernel.log.follower import Follower
@@ -38,7 +39,6 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
-from postavka.web.application import create_app
 from postavka.web.database import WEB_ROLE
 from postavka.web.identity import tokens
 from postavka.web.identity.principal import SCOPES, Principal, Role

@@ -19,8 +19,8 @@ import psycopg
 import pytest
 
 from events.topics import ACTIVATION_COMMANDS, DOCUMENT_COMMANDS, REQUEST_COMMANDS, confirmations_of
+from postavka.app.web import create_app
 from postavka.kernel.settings import Settings
-from postavka.web.application import create_app
 from postavka.web.identity import tokens, users
 from postavka.web.identity.principal import Scope
 from postavka.web.settings import WebSettings

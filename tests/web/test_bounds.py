@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 
+from postavka.app.web import create_app
 from postavka.kernel.settings import Settings
-from postavka.web.application import create_app
 from postavka.web.patience import Patience
 from postavka.web.settings import WebSettings
 from tests.web.conftest import PATIENCE_SECONDS, Site, served

@@ -13,8 +13,8 @@ import httpx2
 import psycopg
 import pytest
 
+from postavka.app.web import create_app
 from postavka.kernel.settings import Settings
-from postavka.web.application import create_app
 from postavka.web.settings import WebSettings
 from tests.web.conftest import Site, served
 from tests.web.stories import Story

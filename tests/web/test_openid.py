@@ -20,8 +20,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from oidc_provider_mock import User, run_server_in_thread
 
+from postavka.app.web import create_app
 from postavka.kernel.settings import Settings
-from postavka.web.application import create_app
 from postavka.web.settings import WebSettings
 from tests.web.conftest import Person, Site, served
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from postavka.app.web import create_app
 from postavka.kernel.settings import Settings
-from postavka.web.application import create_app
 from postavka.web.identity.sample import PASSWORD
 from postavka.web.settings import WebSettings
 from tests.web.conftest import Site, served

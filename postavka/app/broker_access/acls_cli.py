@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from postavka.app.one_box.launcher import SERVICES
+from postavka.app.registry import SERVICES
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.log.connection import bootstrap
 from postavka.kernel.runtime.connection import connected

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from cyclopts import App
 from rich.markup import escape
 
+from postavka.app.registry import COMMANDS, load
 from postavka.kernel.console import console, errors, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.progress import Spoken
@@ -29,108 +29,17 @@ Start with `postavka demo`, and look around from another terminal:
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others.""",
 )
-COMMANDS = {
-    "request": ("postavka.app.cli.send:request", "Submit or withdraw a purchase request (L4-L11)."),
-    "confirm": (
-        "postavka.app.cli.send:confirm",
-        "Answer as a distributor: ready to pay the invoice for the partner's request, or not (L17).",
-    ),
-    "pay": ("postavka.app.cli.send:pay", "Report a payment, as the bank's statement would (L17, direct sale)."),
-    "activate": (
-        "postavka.app.cli.send:activate",
-        "Activate a delivery: as the partner that bought it, or as the user with the code from the kit (L19).",
-    ),
-    "sign": (
-        "postavka.app.cli.send:sign",
-        "Return a signed document (L16): the signature is checked against the exact bytes issued.",
-    ),
-    "cabinet": ("services.cabinet.cli:cabinet", "The partners' cabinet."),
-    "documents": (
-        "services.documents.cli:documents",
-        "Documents that were issued: acts, invoices, shipping documents (L14-L16).",
-    ),
-    "post": (
-        "services.documents.cli:postal",
-        "The postal queue: what to print and post, and the tracking numbers (L15).",
-    ),
-    "counterparty": (
-        "services.documents.cli:counterparty",
-        "Play a counterparty on the local exchange operator: what it has received, sign it, refuse it. For trying.",
-    ),
-    "log": ("postavka.app.cli.events:log", "Look at the event log."),
-    "dead-letters": (
-        "services.ops.dead_letters_cli:letters",
-        "Records that could not be taken: kept as they came, with the reason.",
-    ),
-    "ops": ("services.ops.cli:ops", "What waits and for whom, how the streams do, and what to put right."),
-    "top": ("services.ops.cli:top", "A live view of everything: what waits, streams, services. Ctrl-C ends it."),
-    "payments": (
-        "services.payments.cli:payments",
-        "Money that the bank has reported: what is unmatched, owed, or in debt.",
-    ),
-    "statement": (
-        "services.payments.cli:statement",
-        "Bank statements in the form 1CClientBankExchange (L17, direct sales).",
-    ),
-    "reconcile": (
-        "services.payments.reconcile_cli:reconcile",
-        "Compare invoices, payments, confirmations and signed documents of a month; print what is open.",
-    ),
-    "reference": (
-        "postavka.domain.reference.cli:reference",
-        "Reference data: partners, distributors, products, contracts.",
-    ),
-    "distributor": (
-        "postavka.app.broker_access.distributor_cli:distributor",
-        "Distributors as clients of Kafka: each writes its answers and reads what it is told, and nothing else.",
-    ),
-    "acls": (
-        "postavka.app.broker_access.acls_cli:acls",
-        "Permissions of our own services on Kafka: each stage's topic has one writer.",
-    ),
-    "notices": (
-        "services.notices.cli:notices",
-        "E-mail to partners and distributors: what was sent, what waits, what failed.",
-    ),
-    "audit": ("services.audit.cli:audit", "For auditors: history, as-of, replay, verify, export. Changes nothing."),
-    "privacy": (
-        "services.privacy.cli:privacy",
-        "Personal data: who can be found, forgetting a person, what lies in the clear.",
-    ),
-    "backup": (
-        "postavka.app.cli.backup:backup",
-        "Take a copy of everything while it works: PostgreSQL, topics, documents, evidence.",
-    ),
-    "restore": ("postavka.app.cli.backup:restore", "Put a copy back, into an empty database and an empty broker."),
-    "rebuild": (
-        "postavka.app.cli.rebuild:rebuild",
-        "Build a read model anew from the log, while everything works: cabinet, payments, papers, notices.",
-    ),
-    "user": ("postavka.web.identity.cli:user", "Who may sign in to the cabinet, and as what."),
-    "token": ("postavka.web.identity.cli:token", "Tokens of programs for the REST API."),
-    "doctor": (
-        "postavka.app.one_box.doctor:doctor",
-        "Look at everything that is needed, and say what to do about what is not well.",
-    ),
-}
-"""Commands by name: where each is, and its line in `postavka --help`."""
 
 
 def add_commands(called: str | None = None) -> App:
     """Add them all, but import only the one that was called: importing all takes longer than most commands do."""
     known = set(app)
-    for name, (place, line) in COMMANDS.items():
+    for name, (address, line) in COMMANDS.items():
         if name == called:
-            app.command(command_at(place))
+            app.command(load(address))
         elif name not in known:
-            app.command(place, name=name, help=line)
+            app.command(address, name=name, help=line)
     return app
-
-
-def command_at(place: str) -> Any:
-    """A function, or an `App` with commands of its own."""
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
 
 
 @app.command

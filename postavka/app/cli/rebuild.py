@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cyclopts import App
 
 from postavka.app.cli.backup import servers, stages
+from postavka.app.registry import read_models
 from postavka.kernel.console import console, progress
 from postavka.kernel.projection.command import build
 from postavka.kernel.projection.read_model import find
@@ -18,13 +19,7 @@ rebuild = App(
 `database` and `topics` are for when only one half is left: PostgreSQL from the topics, or the topics from it.""",
 )
 
-READ_MODELS = {
-    "cabinet": ("services.cabinet.rebuild:MODEL", "what partners and distributors see of requests"),
-    "payments": ("services.payments.projection:MODEL", "the books: payments, invoices, sales, what is owed"),
-    "papers": ("services.documents.projection:MODEL", "documents, and what has become of them"),
-    "notices": ("services.notices.anew:MODEL", "what letters and notices are made from; none is sent again"),
-}
-"""Name → where it is described, what it is. All of them: what else lies in PostgreSQL is no fold of the log."""
+READ_MODELS = read_models()
 
 
 def _command(name: str) -> Callable[..., None]:

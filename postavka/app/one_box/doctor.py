@@ -29,7 +29,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from events.topics import STAGE_TOPICS, topic_names
-from postavka.app.one_box.launcher import SERVICES
+from postavka.app.registry import SERVICES
 from postavka.domain.reference import store as reference
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.console import console, print_json

@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from events.topics import topic_names
+from postavka.app.registry import SERVICES
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import distributor_ids, load
 from postavka.kernel.errors import Trouble
@@ -28,21 +29,6 @@ from services.documents.counterparty import trial_authority
 from services.payments.settings import payments_settings
 from services.shipping.settings import shipping_settings
 
-SERVICES = (
-    "request",
-    "approval",
-    "billing",
-    "shipping",
-    "activation",
-    "cabinet",
-    "papers",
-    "payments",
-    "notices",
-    "desk",
-    "ops",
-    "web",
-    "audit",
-)
 NICENESS = {
     **dict.fromkeys(("request", "approval"), GOES_FIRST),
     **dict.fromkeys(("billing", "activation", "desk"), 5),
@@ -54,8 +40,6 @@ NICENESS = {
 approval); then shipping, which decides for as long as all others together and would hold up the rest; then the other
 deciders, then what is read, then the rest of what follows the log, and letters and rendering
 (`services.documents.worker`), which cost more than requests."""
-MODULES = {"web": "postavka.web", "papers": "services.documents"}
-"""Of services whose module has another name."""
 SAMPLE = Path(__file__).parents[3] / "deploy" / "reference" / "sample.toml"
 WELL_SECONDS = 240
 
@@ -70,7 +54,7 @@ class Launch:
 
     config: Settings
     progress: Progress
-    services: Sequence[str] = SERVICES
+    services: Sequence[str] = tuple(SERVICES)
     well_seconds: float = WELL_SECONDS
     """After so long without an answer a service is said not to have come up."""
 
@@ -135,7 +119,7 @@ class Launch:
         return [
             Program(
                 name,
-                [sys.executable, "-m", MODULES.get(name, f"services.{name}")],
+                [sys.executable, "-m", SERVICES[name].module],
                 env={
                     "POSTAVKA_HTTP_PORT": str(self.ports[f"{name}.http"]),
                     **shared,

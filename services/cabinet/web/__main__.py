@@ -2,4 +2,4 @@
 
 import runpy
 
-runpy.run_module("postavka.web", run_name="__main__", alter_sys=True)
+runpy.run_module("postavka.app.web", run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""`python -m postavka.web`: the web application as a process."""
+"""`python -m postavka.app.web`: the web application as a process."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import os
 
 import uvicorn
 
+from postavka.app.registry import sites
+from postavka.app.web import create_app
 from postavka.kernel.process import liveness, tracing
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.settings import database_url, settings
-from postavka.web.application import create_app
 from postavka.web.identity.sample import make_sample_users
 from postavka.web.patience import Patience
 from postavka.web.settings import WebSettings
-from services.cabinet.table import prepare
 
-log = logger("postavka.web")  # `__main__` would not be heard
+log = logger("postavka.app.web")  # `__main__` would not be heard
 DRAIN_SECONDS = 4
 
 
@@ -26,7 +26,9 @@ def main() -> None:
     configure_logs(kernel, "web")
     tracing.start(kernel, "web")
     liveness.watch()
-    prepare(database_url(kernel))
+    for site in sites():
+        if site.prepare is not None:
+            site.prepare(database_url(kernel))
     if config.sample_accounts:
         asyncio.run(make_sample_users(database_url(kernel)))
     app = create_app(kernel, config)

@@ -1,0 +1,180 @@
+"""What this installation is made of: the one list of its services, read models, sites and commands.
+
+Entries are data with import addresses, `package.module:NAME`: a process imports what it runs and no more. What an entry
+names must be there: a test imports every one, and a start that misses one ends with its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from postavka.kernel.errors import Trouble
+
+if TYPE_CHECKING:
+    from postavka.web.site import Site  # commands that print a line must not load a web framework
+
+
+class NotThere(Trouble):
+    """An entry of the registry names what can't be imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process of the installation, `python -m module`. Its name is that of its health, metrics, ports and group."""
+
+    name: str
+    module: str
+    site: str | None = None
+    """Address of its `postavka.web.site.Site`."""
+    read_model: tuple[str, str] | None = None
+    """Address of the definition of its read model, and in words what that holds; it can be built anew from the log."""
+
+
+SERVICES = {
+    each.name: each
+    for each in (
+        Service("request", "services.request"),
+        Service("approval", "services.approval"),
+        Service("billing", "services.billing"),
+        Service("shipping", "services.shipping"),
+        Service("activation", "services.activation"),
+        Service(
+            "cabinet",
+            "services.cabinet",
+            "services.cabinet.site:SITE",
+            ("services.cabinet.rebuild:MODEL", "what partners and distributors see of requests"),
+        ),
+        Service(
+            "papers",
+            "services.documents",
+            "services.documents.site:SITE",
+            ("services.documents.projection:MODEL", "documents, and what has become of them"),
+        ),
+        Service(
+            "payments",
+            "services.payments",
+            "services.payments.site:SITE",
+            ("services.payments.projection:MODEL", "the books: payments, invoices, sales, what is owed"),
+        ),
+        Service(
+            "notices",
+            "services.notices",
+            "services.notices.site:SITE",
+            ("services.notices.anew:MODEL", "what letters and notices are made from; none is sent again"),
+        ),
+        Service("desk", "services.desk"),
+        Service("ops", "services.ops", "services.ops.site:SITE"),
+        Service("web", "postavka.app.web", "postavka.web.own_site:SITE"),
+        Service("audit", "services.audit", "services.audit.site:SITE"),
+    )
+}
+"""By name, in the order in which they are started. A name is as it was first told to brokers and dashboards: `papers`
+is the service of documents."""
+
+COMMANDS = {
+    "request": ("postavka.app.cli.send:request", "Submit or withdraw a purchase request (L4-L11)."),
+    "confirm": (
+        "postavka.app.cli.send:confirm",
+        "Answer as a distributor: ready to pay the invoice for the partner's request, or not (L17).",
+    ),
+    "pay": ("postavka.app.cli.send:pay", "Report a payment, as the bank's statement would (L17, direct sale)."),
+    "activate": (
+        "postavka.app.cli.send:activate",
+        "Activate a delivery: as the partner that bought it, or as the user with the code from the kit (L19).",
+    ),
+    "sign": (
+        "postavka.app.cli.send:sign",
+        "Return a signed document (L16): the signature is checked against the exact bytes issued.",
+    ),
+    "cabinet": ("services.cabinet.cli:cabinet", "The partners' cabinet."),
+    "documents": (
+        "services.documents.cli:documents",
+        "Documents that were issued: acts, invoices, shipping documents (L14-L16).",
+    ),
+    "post": (
+        "services.documents.cli:postal",
+        "The postal queue: what to print and post, and the tracking numbers (L15).",
+    ),
+    "counterparty": (
+        "services.documents.cli:counterparty",
+        "Play a counterparty on the local exchange operator: what it has received, sign it, refuse it. For trying.",
+    ),
+    "log": ("postavka.app.cli.events:log", "Look at the event log."),
+    "dead-letters": (
+        "services.ops.dead_letters_cli:letters",
+        "Records that could not be taken: kept as they came, with the reason.",
+    ),
+    "ops": ("services.ops.cli:ops", "What waits and for whom, how the streams do, and what to put right."),
+    "top": ("services.ops.cli:top", "A live view of everything: what waits, streams, services. Ctrl-C ends it."),
+    "payments": (
+        "services.payments.cli:payments",
+        "Money that the bank has reported: what is unmatched, owed, or in debt.",
+    ),
+    "statement": (
+        "services.payments.cli:statement",
+        "Bank statements in the form 1CClientBankExchange (L17, direct sales).",
+    ),
+    "reconcile": (
+        "services.payments.reconcile_cli:reconcile",
+        "Compare invoices, payments, confirmations and signed documents of a month; print what is open.",
+    ),
+    "reference": (
+        "postavka.domain.reference.cli:reference",
+        "Reference data: partners, distributors, products, contracts.",
+    ),
+    "distributor": (
+        "postavka.app.broker_access.distributor_cli:distributor",
+        "Distributors as clients of Kafka: each writes its answers and reads what it is told, and nothing else.",
+    ),
+    "acls": (
+        "postavka.app.broker_access.acls_cli:acls",
+        "Permissions of our own services on Kafka: each stage's topic has one writer.",
+    ),
+    "notices": (
+        "services.notices.cli:notices",
+        "E-mail to partners and distributors: what was sent, what waits, what failed.",
+    ),
+    "audit": ("services.audit.cli:audit", "For auditors: history, as-of, replay, verify, export. Changes nothing."),
+    "privacy": (
+        "services.privacy.cli:privacy",
+        "Personal data: who can be found, forgetting a person, what lies in the clear.",
+    ),
+    "backup": (
+        "postavka.app.cli.backup:backup",
+        "Take a copy of everything while it works: PostgreSQL, topics, documents, evidence.",
+    ),
+    "restore": ("postavka.app.cli.backup:restore", "Put a copy back, into an empty database and an empty broker."),
+    "rebuild": (
+        "postavka.app.cli.rebuild:rebuild",
+        "Build a read model anew from the log, while everything works: cabinet, payments, papers, notices.",
+    ),
+    "user": ("postavka.web.identity.cli:user", "Who may sign in to the cabinet, and as what."),
+    "token": ("postavka.web.identity.cli:token", "Tokens of programs for the REST API."),
+    "doctor": (
+        "postavka.app.one_box.doctor:doctor",
+        "Look at everything that is needed, and say what to do about what is not well.",
+    ),
+}
+"""Commands of `postavka` by name: the address of each, and its line in `postavka --help`."""
+
+
+def load(address: str) -> Any:
+    """What an entry names. Raises `NotThere`, with the address."""
+    module, _, name = address.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as missing:
+        raise NotThere(f"{address}, an entry of postavka/app/registry.py, is not there: {missing}") from missing
+
+
+def sites() -> list[Site]:
+    """All sites, the web shell's own before the services'."""
+    names = sorted(SERVICES, key=lambda name: name != "web")
+    return [load(address) for name in names if (address := SERVICES[name].site) is not None]
+
+
+def read_models() -> dict[str, tuple[str, str]]:
+    """Read models that can be built anew: name → address of the definition, what it holds."""
+    return {name: each.read_model for name, each in SERVICES.items() if each.read_model is not None}

@@ -1,0 +1,32 @@
+"""How the pages and calls of a service plug into the web application: each service says it in its `site.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from postavka.web.navigation import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What one service adds to the web application."""
+
+    package: str
+    """Where its folders `templates` and `static` lie, if it has them."""
+    routers: tuple[APIRouter, ...] = ()
+    """Every route says who may use it (`postavka.web.authorization`)."""
+    navigation: tuple[Entry, ...] = ()
+    larger_bodies: Mapping[str, int] = field(default_factory=dict)
+    """Paths that take more bytes than others, and how many."""
+    middleware: tuple[Callable[..., ASGIApp], ...] = ()
+    """Called with the application, `database` and `conninfo`; within who the visitor is, outside of routes."""
+    prepare: Callable[[str], object] | None = None
+    """Brings the schema up to date that its routes read, before the application starts; takes a `conninfo`."""
+    ready: str = ""
+    """SQL that fails while its tables can't be read."""
+    changes_channel: str = ""
+    """PostgreSQL's channel on which it tells which requests have changed, ids with blanks between them."""

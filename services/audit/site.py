@@ -1,0 +1,9 @@
+"""The auditor's pages, and the note of who looked at what."""
+
+from __future__ import annotations
+
+from postavka.web.site import Site
+from services.audit.history.access_log import Looked
+from services.audit.pages import NAVIGATION, router
+
+SITE = Site("services.audit", (router,), NAVIGATION, middleware=(Looked,))

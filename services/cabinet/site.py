@@ -1,0 +1,27 @@
+"""The pages and the API of partners and distributors, as they plug into the web application."""
+
+from __future__ import annotations
+
+from postavka.web.site import Site
+from services.cabinet.api.router import router as api
+from services.cabinet.pages import distributor, documents, export, live, new_request, partner, public, request
+from services.cabinet.table import CHANGES_CHANNEL, prepare
+
+SITE = Site(
+    "services.cabinet",
+    (
+        new_request.router,
+        export.router,
+        partner.router,
+        distributor.router,
+        public.router,
+        live.router,
+        request.router,
+        documents.router,
+        api,
+    ),
+    navigation=(*partner.NAVIGATION, *distributor.NAVIGATION),
+    prepare=prepare,
+    ready="SELECT FROM cabinet.requests WHERE false",  # nobody sees any row: to look for one would read them all
+    changes_channel=CHANGES_CHANNEL,
+)

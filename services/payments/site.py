@@ -1,0 +1,8 @@
+"""Pages about money."""
+
+from __future__ import annotations
+
+from postavka.web.site import Site
+from services.payments.pages import BODY_BYTES, NAVIGATION, router
+
+SITE = Site("services.payments", (router,), NAVIGATION, larger_bodies=BODY_BYTES)
