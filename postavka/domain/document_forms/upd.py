@@ -14,6 +14,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
+from html import unescape
 from uuid import UUID, uuid5
 
 from events.reference import Company
@@ -47,6 +48,9 @@ SOLE_TRADER = re.compile(r"^(ИП|Индивидуальный предприн�
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Not even as a reference. A line break in a signature's base64 is none of these."""
+FILE_ID = re.compile(r'(<\?xml[^>]*\?>)?\s*<Файл\s[^>]*?ИдФайл="(?P<id>[^"]+)"')
+NO_NAME = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+"""What a file's name can't hold."""
 
 
 def has_form(paper: Paper) -> bool:
@@ -66,6 +70,15 @@ def file_id(paper: Paper) -> str:
     guid = uuid5(FILES, f"{paper.permission_number}/{paper.document_id}")
     day = _moscow(paper).strftime("%Y%m%d")
     return (f"ON_NSCHFDOPPR_{participant(paper.recipient)}_{participant(paper.vendor)}_{day}_{guid}_0_0_0_0_0_00")[:255]
+
+
+def file_name(title: bytes) -> str:
+    """What the file of a title is called: its `ИдФайл` with `.xml`, since programs that load it compare the two (order
+    ЕД-7-26/970@). Raises `ValueError` for anything but a title."""
+    found = FILE_ID.match(title.decode("windows-1251", "replace"))
+    if found is None:
+        raise ValueError("no title: it has no ИдФайл")
+    return NO_NAME.sub("-", unescape(found["id"])) + ".xml"
 
 
 def seller_title(paper: Paper) -> bytes:
