@@ -27,6 +27,7 @@ from events.shipping import DocumentKind, Signatory
 from postavka.domain.document_forms import buyer, canonical, upd
 from postavka.domain.document_forms.forms import form_of, make
 from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.xml_writer import document, element
 from services.shipping.titles import read_buyer_title
 from tests.services.test_document_forms import ACT as FIRST_ACT
 from tests.services.test_document_forms import DISTRIBUTOR, INVOICE, PARTNER
@@ -81,8 +82,8 @@ def parsed(title: bytes) -> etree._Element:
     official = schema(re.match(r"ON_[A-Z]+", root.get("ИдФайл")).group())
     if official is not None:
         official.assertValid(root)
-    for element in root.iter():
-        for name, value in element.attrib.items():
+    for each in root.iter():
+        for name, value in each.attrib.items():
             assert value.strip() == value != "", name
             if name.startswith("Дата"):
                 assert re.fullmatch(r"\d\d\.\d\d\.\d{4}", value), name
@@ -226,8 +227,8 @@ def test_whatever_names_say_the_title_is_well_formed(name, family, number, produ
         vat_rate=rate,
     )
     root = parsed(upd.seller_title(paper))
-    shape = [element.tag for element in root.iter()]
-    reference = [element.tag for element in parsed(upd.seller_title(replace(ACT, vat_rate=rate))).iter()]
+    shape = [each.tag for each in root.iter()]
+    reference = [each.tag for each in parsed(upd.seller_title(replace(ACT, vat_rate=rate))).iter()]
     assert shape == reference
     line = root.find(".//СведТов")
     vat = Decimal(line.findtext("СумНал/СумНал") or "0")
@@ -282,22 +283,24 @@ ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 @given(ANY_TEXT, ANY_TEXT, st.sampled_from(["", "Я", "<&>", "\u2014", '"/>']))
 def test_titles_have_the_bytes_that_the_standard_library_gives_them(attribute: str, within: str, other: str):
     """Titles of the first release were written by it, and a signature may come for one of them years later."""
-    within = upd.one_line(within, 60) + other
-    ours = (
-        f'<Файл Имя="{upd.text(attribute, 60)}"><Пусто Б="{upd.quoted(other)}" />'
-        f"<В><Г>{upd.inside(within)}</Г></В></Файл>"
+    within = upd.line(within, 60) + other
+    ours = element(
+        "Файл",
+        {"Имя": upd.line(attribute, 60), "Нет": None},
+        element("Пусто", {"Б": other}),
+        element("В", {}, element("Г", {}, within)),
     )
-    theirs = ElementTree.Element("Файл", {"Имя": upd.one_line(attribute, 60)})
+    theirs = ElementTree.Element("Файл", {"Имя": upd.line(attribute, 60)})
     ElementTree.SubElement(theirs, "Пусто", {"Б": other})
     ElementTree.SubElement(ElementTree.SubElement(theirs, "В"), "Г").text = within
     body = ElementTree.tostring(theirs, encoding="unicode").encode("windows-1251", "xmlcharrefreplace")
-    assert upd.document(ours) == b'<?xml version="1.0" encoding="windows-1251"?>\n' + body
+    assert document(ours) == b'<?xml version="1.0" encoding="windows-1251"?>\n' + body
 
 
 @pytest.mark.parametrize("character", ["\ufffe", "\x00", "\x0b", "\x1f"])
 def test_what_xml_can_not_hold_is_no_title(character: str):
     with pytest.raises(ValueError, match="XML"):
-        upd.document(f"<Файл>{character}</Файл>")
+        document(element("Файл", {}, character))
 
 
 def test_a_signature_may_come_in_lines():
@@ -312,6 +315,6 @@ def test_a_title_is_xml_whatever_its_facts_say(texts: list[str]):
     buyer_ = DISTRIBUTOR.model_copy(update={name: next(names) for name in ("name", "address", "edo_id")})
     paper = replace(ACT, vendor=vendor, recipient=buyer_, number=next(names), procedure=next(names))
     root = parsed(upd.seller_title(replace(paper, permission_number=(permission := next(names)))))
-    assert root.xpath("string(//СвПрод//@НаимОрг)") == upd.one_line(vendor.name, 1000)
-    assert root.xpath("string(//СвСчФакт/@НомерДок)") == upd.one_line(paper.number, 1000)
-    assert root.xpath("string(//ОснПер/@РеквНомерДок)") == upd.one_line(permission, 255)
+    assert root.xpath("string(//СвПрод//@НаимОрг)") == upd.line(vendor.name, 1000)
+    assert root.xpath("string(//СвСчФакт/@НомерДок)") == upd.line(paper.number, 1000)
+    assert root.xpath("string(//ОснПер/@РеквНомерДок)") == upd.line(permission, 255)
