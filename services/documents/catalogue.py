@@ -16,11 +16,13 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from postavka.domain.document_forms import canonical, upd
+from postavka.domain.document_forms import buyer, canonical, upd
 from postavka.kernel.blobs import Blobs
 
 PDF, ISSUED = "pdf", "issued"
 """The two formats of a document: the rendering, and the exact bytes issued."""
+SIGNATURE, SIGNED = "signature", "signed"
+"""The counterparty's signature, and the title of its own that it covers."""
 
 COLUMNS = (
     "request_id, document_id, kind, number, issued_on, recorded_at, recipient_id, delivery, form, sha256, "
@@ -72,6 +74,7 @@ class ListedDocument:
     signed_form: str | None
     signature_sha256: str | None
     certificate_subject: str | None
+    signed_sha256: str | None
     files: tuple[File, ...]
     """`issued` always; `pdf` once it is rendered, which takes a second."""
 
@@ -87,6 +90,7 @@ class ListedDocument:
         names = (
             *("request_id", "document_id", "kind", "number", "issued_on", "recorded_at", "recipient_id", "delivery"),
             *("dispatched_at", "tracking", "signed_at", "signed_form", "signature_sha256", "certificate_subject"),
+            "signed_sha256",
         )
         return cls(
             **{name: row[name] for name in names},
@@ -95,8 +99,21 @@ class ListedDocument:
         )
 
     def file(self, format: str) -> File | None:
-        """The file of this format, if there is one."""
+        """The file of this format, if there is one; beside `files` the counterparty's `signature`, and the title of its
+        own that it covers (`signed`)."""
+        if format == SIGNATURE and self.signature_sha256 is not None:
+            covered = self.covered()
+            name = f"{covered.name if covered is not None else self.document_id}.sig"
+            return File(SIGNATURE, "cms", "application/pkcs7-signature", name, self.signature_sha256)
+        if format == SIGNED and self.signed_form == buyer.FORM and self.signed_sha256 is not None:
+            media_type, suffix = MEDIA[upd.FORM]
+            return File(SIGNED, buyer.FORM, media_type, f"{self.document_id}.{suffix}", self.signed_sha256)
         return next((each for each in self.files if each.format == format), None)
+
+    def covered(self) -> File | None:
+        """What the counterparty's signature is over."""
+        formats = {buyer.FORM: SIGNED, "pdf/1": PDF}
+        return self.file(formats.get(self.signed_form or "", ISSUED))
 
 
 def documents_of(connection: psycopg.Connection[Any], request_id: UUID) -> list[ListedDocument]:
@@ -118,6 +135,20 @@ def newest(connection: psycopg.Connection[Any], most: int, state: DocumentState 
         "ORDER BY recorded_at DESC, document_id LIMIT %s"
     )
     return _listed(connection, query, (most,))
+
+
+def name_of(blobs: Blobs, document: ListedDocument, file: File) -> str:
+    """What it is saved as: a title by the name it has inside (`upd.file_name`), a signature by that of what it covers
+    with `.sig`. Raises like `Blobs.get`."""
+    if file.format == SIGNATURE:
+        covered = document.covered()
+        return f"{name_of(blobs, document, covered)}.sig" if covered is not None else file.name
+    if file.form not in (upd.FORM, buyer.FORM):
+        return file.name
+    try:
+        return upd.file_name(blobs.get(file.sha256))
+    except ValueError:  # a counterparty's title, written otherwise
+        return file.name
 
 
 def bytes_of(blobs: Blobs, file: File) -> bytes:

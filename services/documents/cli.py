@@ -35,7 +35,12 @@ counterparty = App(
     help="Play a counterparty on the local exchange operator: what it has received, sign it, refuse it. For trying.",
 )
 
-Format = Literal["pdf", "issued"]
+Format = Literal["pdf", "issued", "signature", "signed"]
+MISSING = {
+    "pdf": "{} is not rendered yet: is the service papers running? `postavka doctor` looks",
+    "signature": "{} is not signed by the counterparty",
+    "signed": "{} is not signed by a title of the counterparty's own",
+}
 
 
 class NotThere(Trouble):
@@ -129,7 +134,8 @@ def get(request: UUID, document: str, *, format: Format = "pdf", out: Path | Non
     document
         Its id, as `documents list` shows it.
     format
-        pdf: for people; issued: the exact bytes that a signature covers (XML or JSON).
+        pdf: for people; issued: the exact bytes that a signature covers (XML or JSON); signature: the counterparty's,
+        detached; signed: what it covers, if that is a title of its own.
     out
         The file, or the folder to put it into; the working folder if left out.
     """
@@ -138,9 +144,10 @@ def get(request: UUID, document: str, *, format: Format = "pdf", out: Path | Non
         listed = _find(connection, request, document)
     file = listed.file(format)
     if file is None:
-        raise NotThere(f"{document} is not rendered yet: is the service papers running? `postavka doctor` looks")
-    data = catalogue.bytes_of(open_blobs(config), file)
-    place = out if out is not None and not out.is_dir() else (out or Path()) / file.name
+        raise NotThere(MISSING[format].format(document))
+    blobs = open_blobs(config)
+    data = catalogue.bytes_of(blobs, file)
+    place = out if out is not None and not out.is_dir() else (out or Path()) / catalogue.name_of(blobs, listed, file)
     place.write_bytes(data)
     console.print(str(place), highlight=False, soft_wrap=True)
 

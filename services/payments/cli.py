@@ -27,7 +27,7 @@ from services.payments.file import read_file
 from services.payments.loader import Loader, Report, money
 from services.payments.selection import take
 from services.payments.settings import payments_settings
-from services.payments.statement import BrokenStatement, parse
+from services.payments.statement import BrokenStatement, parse, told
 
 statement = App(name="statement", help="Bank statements in the form 1CClientBankExchange (L17, direct sales).")
 payments = App(name="payments", help="Money that the bank has reported: what is unmatched, owed, or in debt.")
@@ -44,12 +44,13 @@ class NotLoaded(Trouble):
 def load(*files: Path, by: str | None = None, again: bool = False, dry_run: bool = False, json: bool = False) -> None:
     """Take statements: payments that came, and money that went back. The same statement twice changes nothing.
 
-    A broken file is refused as a whole, with every mistake and its line; files before it stay loaded.
+    A broken file is refused as a whole, with every mistake and its line; files before it stay loaded. One odd document
+    waits for a person (`postavka payments unmatched`), and the others are taken.
 
     Parameters
     ----------
     files
-        Files in Windows-1251, DOS or UTF-8; the form's version 1.02 or 1.03.
+        Files in Windows-1251, DOS or UTF-8; the form's version 1.01, 1.02 or 1.03.
     by
         Who loads them; the user of this machine if left out.
     again
@@ -110,7 +111,8 @@ def list_(*, limit: int = 50, json: bool = False) -> None:
 
 @payments.command
 def unmatched(*, limit: int = 200, json: bool = False) -> None:
-    """The queue: payments that count for no invoice, with those they may be for; and returns nobody has explained.
+    """The queue: payments that count for no invoice, with those they may be for; returns nobody has explained; and odd
+    documents of statements.
 
     Parameters
     ----------
@@ -121,10 +123,11 @@ def unmatched(*, limit: int = 200, json: bool = False) -> None:
     """
     with work_list.connect(database_url(connected())) as connection:
         came, gone = work_list.unmatched_payments(connection, limit), work_list.unmatched_returns(connection, limit)
+        odd = work_list.waiting_documents(connection, limit)
     if json:
-        print_json({"payments": came, "returns": gone})
+        print_json({"payments": came, "returns": gone, "documents": odd})
         return
-    if not came and not gone:
+    if not came and not gone and not odd:
         console.print("nothing waits")
     for row in came:
         console.print(
@@ -150,6 +153,50 @@ def unmatched(*, limit: int = 200, json: bool = False) -> None:
         )
     if gone:
         console.print('[dim]postavka payments match-return RETURN --invoice INVOICE --why "…"[/]')
+    for row in odd:
+        amount = "—" if row["amount"] is None else money(row["amount"])
+        console.print(
+            f"[bold]{row['id']}[/]  {amount}  {escape(row['statement_name'] or row['statement'])}\n    "
+            f"[yellow]{escape('; '.join(row['problems']))}[/]",
+            highlight=False,
+        )
+    if odd:
+        console.print(
+            '[dim]postavka payments close DOCUMENT --why "…" when a corrected statement is loaded'
+            ', or payments book DOCUMENT --why "…" if it counts as it stands[/]'
+        )
+
+
+@payments.command
+def book(document: str, *, why: Why, by: str | None = None) -> None:
+    """An odd document of a statement counts as it stands there: it was in doubt, and the bank confirms it.
+
+    Parameters
+    ----------
+    document
+        Its id, as `postavka payments unmatched` shows it.
+    by
+        Who says so; the user of this machine if left out.
+    """
+    if not Loader(connected()).book(document, by or _user(), why):
+        raise Trouble(f"no document {document!r} waits that can be read in full")
+    console.print("done")
+
+
+@payments.command
+def close(document: str, *, why: Why, by: str | None = None) -> None:
+    """An odd document of a statement has been dealt with: it counts for nothing, or a corrected statement is loaded.
+
+    Parameters
+    ----------
+    document
+        Its id, as `postavka payments unmatched` shows it.
+    by
+        Who says so; the user of this machine if left out.
+    """
+    if not Loader(connected()).close(document, by or _user(), why):
+        raise Trouble(f"no document {document!r} waits")
+    console.print("done")
 
 
 @payments.command
@@ -362,10 +409,12 @@ def _say_what_is_in(file: Path, data: bytes, ours: frozenset[str]) -> None:
     console.print(
         f"{file.name}: {read.version}, {read.encoding}, {read.first:%d.%m.%Y} – {read.last:%d.%m.%Y}; "
         f"{len(read.documents)} documents, {taken.came.count} payments on {taken.came.amount}, "
-        f"{taken.went_back.count} returns on {taken.went_back.amount}",
+        f"{taken.went_back.count} returns on {taken.went_back.amount}, {len(taken.odd)} odd documents",
         highlight=False,
         markup=False,
     )
+    for line in told([problem for each in taken.odd for problem in each.problems]):
+        console.print(line, highlight=False, markup=False)
 
 
 def _invoice(text: str) -> str:

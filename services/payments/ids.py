@@ -2,7 +2,8 @@
 statement that shows it, whatever the file is called and whichever days it covers.
 
 Texts are no part of it (banks shorten them as they like), nor is the line. The day on which the money moved is: of an
-order that is carried out in instalments each has the same number, date, and perhaps sum.
+order that is carried out in instalments each has the same number, date, and perhaps sum. Of documents that are equal in
+all of it, and by the bank's total are several payments, the second and later have their number in the id as well.
 """
 
 from __future__ import annotations
@@ -32,16 +33,11 @@ def payment_in(purpose: str) -> str | None:
 
 
 def _id(prefix: str, document: Document) -> str:
-    moved_on = document.moved_on
-    if moved_on is None:
+    moved_on, issued_on, number, amount, payer, payee = document.key
+    if document.moved_on is None or moved_on is None:
         raise ValueError(f"document {document.number} has not been carried out")
-    parts = (
-        moved_on.isoformat(),
-        document.issued_on.isoformat(),
-        document.number,
-        f"{document.amount:.2f}",
-        document.payer.account,
-        document.payee.account,
-    )
+    parts = [moved_on.isoformat(), issued_on.isoformat(), number, f"{amount:.2f}", payer, payee]
+    if document.copy > 1:  # the first keeps the id that all had before equal ones were told apart
+        parts.append(str(document.copy))
     digest = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
     return f"{prefix}-{moved_on:%Y%m%d}-{digest[:16]}"

@@ -15,14 +15,16 @@ from typing import Any
 import orjson
 import psycopg
 
+from events.commands import BankPayment, BankReturn
 from events.topics import BANK_PAYMENTS
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store import session_priority
+from services.payments import odd_documents
 from services.payments.projection import SCHEMA, prepare
-from services.payments.selection import Taken, Total, take, total_of
-from services.payments.statement import Statement, parse
+from services.payments.selection import ZERO, Taken, Total, take, total_of
+from services.payments.statement import Statement, parse, told
 
 SOURCE = "/postavka/statements"
 
@@ -47,6 +49,10 @@ class Report:
     internal: Total
     not_moved: Total
     repeated: Total
+    odd: Total
+    """Documents for the work list; the sum is of those that have one."""
+    problems: tuple[str, ...]
+    """What is odd about them, with the lines."""
 
     def lines(self) -> Iterator[str]:
         """For the person who loaded it, in Russian."""
@@ -61,9 +67,11 @@ class Report:
             ("Переводы между своими счетами", self.internal),
             ("Ещё не проведены банком", self.not_moved),
             ("Повторы внутри файла", self.repeated),
+            ("Не проведены, ждут разбора на странице «Деньги»", self.odd),
         ):
             if total.count:
                 yield f"{title}: {_said(total)}"
+        yield from self.problems
 
     def as_json(self) -> dict[str, Any]:
         """The same for programs; sums are strings."""
@@ -91,22 +99,54 @@ class Loader:
         statement = parse(data, self._ours)
         sha256 = self._blobs.put(data)
         taken = take(statement, sha256)
-        with session_priority.connect(
-            self._conninfo, autocommit=True, application_name="postavka-statements"
-        ) as connection:
-            connection.execute(f"SET search_path TO {SCHEMA}, public")
+        with self._connected() as connection:
             sent_before = _sent(connection, taken)
             new = [each for each in taken.payments if each.payment_id not in sent_before]
             new_returns = [each for each in taken.returns if each.return_id not in sent_before]
             for payment in taken.payments if again else new:
-                self._sender.send(BANK_PAYMENTS.name, payment.payment_id, payment)
+                self._send(payment)
             for gone in taken.returns if again else new_returns:
-                # The key of the payment it names, if it does: so billing reads that one first.
-                self._sender.send(BANK_PAYMENTS.name, gone.payment_id or gone.return_id, gone)
+                self._send(gone)
             self._sender.flush()
+            odd_documents.note(connection, odd_documents.listed(statement, taken.odd, sha256), sha256)
             report = _report(name, sha256, statement, taken, total_of(new), total_of(new_returns))
             is_known = _note(connection, report, way, loaded_by, [*_ids(taken)])
         return report if not is_known else Report(**{**_fields(report), "is_known": True})
+
+    def book(self, document: str, booked_by: str, why: str) -> bool:
+        """A person says that an odd document counts: it is sent as the bank has written it. False: none of that id
+        waits that can be read in full.
+
+        Raises `NotSent` or psycopg's `OperationalError` when a server is away: the same word may be said again.
+        """
+        with self._connected() as connection:
+            message = odd_documents.message(connection, document)
+            if message is None:
+                return False
+            self._send(message)
+            self._sender.flush()
+            with connection.transaction():
+                odd_documents.close(connection, document, booked_by, why)
+                _note_sent(connection, [odd_documents.id_of(message)], document)
+            return True
+
+    def close(self, document: str, closed_by: str, why: str) -> bool:
+        """An odd document counts for nothing, or has come with a corrected statement. False: none of that id waits."""
+        with self._connected() as connection:
+            return odd_documents.close(connection, document, closed_by, why)
+
+    def _send(self, message: BankPayment | BankReturn) -> None:
+        """A return has the key of the payment it names, if it does: so billing reads that one first."""
+        key = message.payment_id or message.return_id if isinstance(message, BankReturn) else message.payment_id
+        self._sender.send(BANK_PAYMENTS.name, key, message)
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        return session_priority.connect(
+            self._conninfo,
+            autocommit=True,
+            options=f"-c search_path={SCHEMA},public",
+            application_name="postavka-statements",
+        )
 
 
 def _fields(report: Report) -> dict[str, Any]:
@@ -129,6 +169,8 @@ def _report(name: str, sha256: str, statement: Statement, taken: Taken, new: Tot
         internal=taken.internal,
         not_moved=taken.not_moved,
         repeated=taken.repeated,
+        odd=Total(len(taken.odd), sum((each.amount or ZERO for each in taken.odd), ZERO)),
+        problems=tuple(told([problem for each in taken.odd for problem in each.problems])),
     )
 
 
@@ -145,10 +187,7 @@ def _sent(connection: psycopg.Connection[Any], taken: Taken) -> set[str]:
 def _note(connection: psycopg.Connection[Any], report: Report, way: str, loaded_by: str, ids: list[str]) -> bool:
     """Note what lies on the topic now; True if this very file was noted before."""
     with connection.transaction():
-        connection.execute(
-            "INSERT INTO sent (id, statement) SELECT id, %s FROM unnest(%s::text[]) AS id ON CONFLICT DO NOTHING",
-            (report.sha256, ids),
-        )
+        _note_sent(connection, ids, report.sha256)
         made = connection.execute(
             "INSERT INTO statements (sha256, name, way, loaded_by, first_day, last_day, accounts, report) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1",
@@ -158,6 +197,13 @@ def _note(connection: psycopg.Connection[Any], report: Report, way: str, loaded_
             ),
         ).fetchone()
     return made is None
+
+
+def _note_sent(connection: psycopg.Connection[Any], ids: list[str], of: str) -> None:
+    """These payments and returns lie on the topic; `of`: the SHA-256 of their statement, or the odd document's id."""
+    connection.execute(
+        "INSERT INTO sent (id, statement) SELECT id, %s FROM unnest(%s::text[]) AS id ON CONFLICT DO NOTHING", (of, ids)
+    )
 
 
 def _said(total: Total) -> str:

@@ -19,7 +19,7 @@ log = logger(__name__)
 
 LOOK_SECONDS = 10.0
 
-UNMATCHED = Gauge("postavka_payments_unmatched", "Payments and returns that nobody has matched yet", ["way"])
+UNMATCHED = Gauge("postavka_payments_unmatched", "Payments, returns, odd documents that wait for a person", ["way"])
 OLDEST = Gauge("postavka_payments_unmatched_oldest_seconds", "How long the oldest of them waits, since it was booked")
 REFUNDS = Gauge("postavka_payments_refunds_owed", "Refunds that are owed and not paid")
 STATEMENTS = Counter(
@@ -30,8 +30,10 @@ for _outcome in ("taken", "broken"):
 
 QUERY = (
     "SELECT (SELECT count(*) FROM unmatched_payments), (SELECT count(*) FROM unmatched_returns), "
-    "(SELECT count(*) FROM to_return), (SELECT coalesce(extract(epoch FROM now() - min(booked_at)), 0)::float8 "
-    "FROM booked WHERE id IN (SELECT payment_id FROM unmatched_payments UNION SELECT return_id FROM unmatched_returns))"
+    "(SELECT count(*) FROM waiting_documents), (SELECT count(*) FROM to_return), "
+    "(SELECT coalesce(extract(epoch FROM now() - min(since)), 0)::float8 FROM (SELECT booked_at AS since FROM booked "
+    "WHERE id IN (SELECT payment_id FROM unmatched_payments UNION SELECT return_id FROM unmatched_returns) "
+    "UNION ALL SELECT seen_at FROM waiting_documents) AS waits)"
 )
 
 
@@ -58,12 +60,13 @@ class Figures:
         with session_priority.connect(
             self._conninfo, autocommit=True, options=options, application_name="postavka-payments"
         ) as connection:
-            payments, returns, owed, oldest = connection.execute(QUERY).fetchone() or (0, 0, 0, 0.0)
+            payments, returns, documents, owed, oldest = connection.execute(QUERY).fetchone() or (0, 0, 0, 0, 0.0)
         UNMATCHED.labels("came").set(payments)
         UNMATCHED.labels("went").set(returns)
+        UNMATCHED.labels("odd").set(documents)
         OLDEST.set(oldest)
         REFUNDS.set(owed)
-        self._said = {"unmatched": payments + returns, "refunds_owed": owed}
+        self._said = {"unmatched": payments + returns + documents, "refunds_owed": owed}
 
     def details(self) -> dict[str, Any]:
         """For `/healthz`."""

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -53,6 +53,8 @@ TABS = (
     ("/ops/money/statements", "Выписки"),
     ("/ops/money/month", "Сверка"),
 )
+DONE, GONE = "document-done", "document-gone"
+"""What the queue is told in place of an order's id, after a word about an odd document."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 T = TypeVar("T")
 
@@ -75,13 +77,27 @@ async def asked(request: Request, ask: Callable[[psycopg.Connection[work_list.Ro
 
 @router.get("")
 async def waiting(request: Request, principal: Reader, order: str | None = None) -> Response:
-    """The queue: what came and counts for nothing, with the invoices it may be for; returns nobody has explained."""
+    """The queue: what came and counts for nothing, with the invoices it may be for; returns nobody has explained; odd
+    documents of statements."""
     outcome = await _outcome(request, order) if order else None
-    came, gone = await asked(
-        request, lambda books: (work_list.unmatched_payments(books), work_list.unmatched_returns(books))
+    came, gone, odd = await asked(
+        request,
+        lambda books: (
+            work_list.unmatched_payments(books),
+            work_list.unmatched_returns(books),
+            work_list.waiting_documents(books),
+        ),
     )
     return await _shown(
-        request, principal, "money_queue.html", payments=came, returns=gone, order=order, outcome=outcome, fresh=_fresh
+        request,
+        principal,
+        "money_queue.html",
+        payments=came,
+        returns=gone,
+        documents=odd,
+        order=order,
+        outcome=outcome,
+        fresh=_fresh,
     )
 
 
@@ -182,6 +198,21 @@ async def match_return(
     )
 
 
+@router.post("/document")
+async def odd_document(
+    request: Request,
+    principal: Ops,
+    document: Annotated[str, Form(max_length=60)],
+    what: Annotated[Literal["book", "close"], Form()],
+    note: Annotated[str, Form(max_length=500)],
+) -> Response:
+    """An odd document of a statement counts as it stands there, or has been dealt with otherwise."""
+    loader = _loader(request)
+    act = loader.book if what == "book" else loader.close
+    is_done = bool(note.strip()) and await asyncio.to_thread(act, document, principal.actor, note.strip())
+    return RedirectResponse(f"/ops/money?{urlencode({'order': DONE if is_done else GONE})}", 303)
+
+
 @router.get("/month")
 async def month(request: Request, principal: Reader, month: str | None = None) -> Response:
     """The reconciliation of a month: balances, and what is open."""
@@ -249,6 +280,10 @@ async def _order(
 
 async def _outcome(request: Request, order: str) -> work_list.Row | None:
     """What billing made of an order; waits a little for it."""
+    if order == DONE:
+        return {"code": None, "amount": None}
+    if order == GONE:
+        return {"code": GONE, "reason": "Этого документа в очереди уже нет, или не указано основание.", "amount": None}
     if order == "unclear":
         return {"code": "unclear", "reason": "Проверьте сумму: нужно число вида 12500,00.", "amount": None}
     for _ in range(int(PATIENCE_SECONDS / 0.25)):

@@ -14,7 +14,8 @@ from decimal import Decimal
 from events.commands import BankDocument, BankPayment, BankReturn
 from postavka.domain import invoice_numbers
 from services.payments.ids import payment_id, payment_in, return_id
-from services.payments.statement import Direction, Document, Side, Statement
+from services.payments.statement import Direction, Document, OddDocument, Problem, Side, Statement
+from services.payments.statement.values import is_in_roubles
 
 _RETURN = re.compile(r"возвр|возмещ|вернут|ошибочн", re.IGNORECASE)
 
@@ -47,6 +48,8 @@ class Taken:
     """Not carried out yet: they come again with a later statement."""
     repeated: Total
     """The same document a second time in this file."""
+    odd: tuple[OddDocument, ...] = ()
+    """What a person has to look at."""
 
     @property
     def messages(self) -> tuple[BankPayment | BankReturn, ...]:
@@ -58,6 +61,8 @@ def take(statement: Statement, sha256: str) -> Taken:
     """Sort the documents of a statement; `sha256` is that of its file."""
     payments: dict[str, BankPayment] = {}
     returns: dict[str, BankReturn] = {}
+    transfers = set()
+    odd: list[OddDocument] = []
     totals = {name: Total() for name in ("came", "went_back", "other_outgoing", "internal", "not_moved", "repeated")}
 
     def count(name: str, document: Document) -> None:
@@ -67,18 +72,49 @@ def take(statement: Statement, sha256: str) -> Taken:
         if document.moved_on is None:
             count("not_moved", document)
         elif document.direction is Direction.INTERNAL:
-            count("internal", document)
-        elif document.direction is Direction.INCOMING:
-            came = _payment(document, sha256)
-            count("repeated" if came.payment_id in payments else "came", document)
-            payments.setdefault(came.payment_id, came)
-        elif _RETURN.search(document.purpose) or payment_in(document.purpose):
-            went = _return(document, sha256)
-            count("repeated" if went.return_id in returns else "went_back", document)
-            returns.setdefault(went.return_id, went)
-        else:
+            count("repeated" if (document.key, document.copy) in transfers else "internal", document)
+            transfers.add((document.key, document.copy))
+        elif not is_ours_to_take(document):
             count("other_outgoing", document)
-    return Taken(tuple(payments.values()), tuple(returns.values()), **totals)
+        elif not is_in_roubles(_our_account(document)):
+            odd.append(_in_currency(document))
+        else:
+            message = message_of(document, sha256)
+            if isinstance(message, BankPayment):
+                count("repeated" if message.payment_id in payments else "came", document)
+                payments.setdefault(message.payment_id, message)
+            else:
+                count("repeated" if message.return_id in returns else "went_back", document)
+                returns.setdefault(message.return_id, message)
+    for each in statement.odd:
+        if each.document is None or is_ours_to_take(each.document):
+            odd.append(each)
+        else:
+            count("other_outgoing", each.document)
+    return Taken(tuple(payments.values()), tuple(returns.values()), **totals, odd=tuple(odd))
+
+
+def is_ours_to_take(document: Document) -> bool:
+    """Whether billing is told of a document: money that came, and of what went only returns."""
+    if document.direction is Direction.OUTGOING:
+        return _RETURN.search(document.purpose) is not None or payment_in(document.purpose) is not None
+    return document.direction is Direction.INCOMING
+
+
+def message_of(document: Document, sha256: str) -> BankPayment | BankReturn:
+    """What billing is told of money that came, or went back; `sha256` is that of the file."""
+    if document.direction is Direction.INCOMING:
+        return _payment(document, sha256)
+    return _return(document, sha256)
+
+
+def _our_account(document: Document) -> str:
+    return (document.payee if document.direction is Direction.INCOMING else document.payer).account
+
+
+def _in_currency(document: Document) -> OddDocument:
+    said = f"счёт {_our_account(document)} в валюте: сумма не в рублях."
+    return OddDocument(document.line, document.last_line, document.kind, (Problem(document.line, said),))
 
 
 def total_of(messages: Iterable[BankPayment | BankReturn]) -> Total:
@@ -121,7 +157,7 @@ def _document(document: Document, other: Side, ours: Side, sha256: str) -> BankD
         number=document.number,
         issued_on=document.issued_on,
         other_name=other.name or None,
-        other_account=other.account,
+        other_account=other.account or None,
         other_bic=other.bic or None,
         our_account=ours.account,
         statement=sha256,

@@ -49,6 +49,11 @@ def unmatched_returns(connection: psycopg.Connection[Row], limit: int = 200) -> 
     ).fetchall()
 
 
+def waiting_documents(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+    """Odd documents of statements, oldest first. One with a `message` can be read in full: a word books it."""
+    return connection.execute("SELECT * FROM waiting_documents ORDER BY seen_at, line LIMIT %s", (limit,)).fetchall()
+
+
 def to_return(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
     """Refunds that are owed, each with the purpose to write in the payment order."""
     return connection.execute(

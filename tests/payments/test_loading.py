@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from decimal import Decimal as D
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.stage.runner import StageRunner
 from services.billing.stage import STAGE
+from services.payments import work_list
 from services.payments.folder import StatementsFolder
 from services.payments.loader import Loader
 from services.payments.projection import Books
@@ -63,6 +65,51 @@ def test_overlapping_statements_send_each_document_once(settings: Settings, load
     loader.load(first, "s.txt", "test", "t", again=True)
     assert len(_new(settings, seen)) == 6
     assert "Этот файл уже загружался." in list(reports[2].lines())
+
+
+def test_of_two_equal_payments_the_second_is_sent_even_if_an_older_release_knew_one(
+    settings: Settings, loader: Loader, seen: set[str]
+):
+    """The first keeps the id that it had when equal documents were one."""
+    one, two = (statement([document(Номер="twin")] * copies).encode() for copies in (1, 2))
+    reports = [loader.load(data, "s.txt", "test", "t") for data in (one, two, two, one)]
+    assert [each.new.count for each in reports] == [1, 1, 0, 0]
+    assert len(_new(settings, seen)) == 2
+
+
+def test_an_odd_document_waits_once_until_a_person_has_dealt_with_it(
+    settings: Settings, loader: Loader, seen: set[str]
+):
+    odd = document(Номер="odd", Дата="вчера")
+    reports = [
+        loader.load(statement([document(Номер=number), odd]).encode(), f"{number}.txt", "test", "t")
+        for number in ("w1", "w2")
+    ]
+    assert [(each.new.count, each.odd.count, each.odd.amount) for each in reports] == [(1, 1, D("20160.00"))] * 2
+    assert any("Дата «вчера»" in line for line in reports[0].lines())
+    ((waits,), _) = _waiting(settings), _new(settings, seen)
+    assert (waits["statement_name"], waits["amount"], waits["message"]) == ("w1.txt", D("20160.00"), None)
+    assert waits["body"].startswith("СекцияДокумент=Платежное поручение\nНомер=odd\nДата=вчера\n")
+    assert not loader.book(waits["id"], "orlova", "не прочесть"), "what can't be read can't be booked"
+    assert loader.close(waits["id"], "orlova", "исправлено")
+    assert not loader.close(waits["id"], "orlova", "ещё раз")
+    loader.load(statement([document(Номер="w1"), odd]).encode(), "w1.txt", "test", "t")
+    assert _waiting(settings) == []
+    assert len(_new(settings, seen)) == 2
+
+
+def test_a_doubtful_payment_is_booked_by_a_word_or_by_a_later_total(settings: Settings, loader: Loader, seen: set[str]):
+    twins = {number: [document(Номер=number)] * 2 for number in ("d1", "d2")}
+    unproved = statement([*twins["d1"], *twins["d2"]], totals=False).encode()
+    assert loader.load(unproved, "s.txt", "test", "t").odd.count == 2
+    first, _ = _waiting(settings)
+    assert loader.book(first["id"], "orlova", "банк подтвердил по телефону")
+    assert not loader.book(first["id"], "orlova", "ещё раз")
+    assert loader.load(statement(twins["d2"]).encode(), "t.txt", "test", "t").new.count == 1
+    assert _waiting(settings) == []
+    assert loader.load(statement(twins["d1"]).encode(), "u.txt", "test", "t").new.count == 0, "booked by hand"
+    records = _new(settings, seen)
+    assert len({record.key for record in records}) == len(records) == 4
 
 
 def test_nothing_of_a_broken_or_foreign_file_is_sent(settings: Settings, loader: Loader, seen: set[str]):
@@ -168,6 +215,11 @@ def test_ten_thousand_documents_reach_the_books(
     assert found == (10_000, 10_000 * 10_001 // 2)
     load, _, bill, book = (after - before for before, after in pairwise(times))
     print(f"\n10,000 documents: load {load:.1f} s, billing {bill:.1f} s, books {book:.1f} s")
+
+
+def _waiting(settings: Settings) -> list[work_list.Row]:
+    with work_list.connect(_url(settings)) as connection:
+        return work_list.waiting_documents(connection)
 
 
 def _at(record: Record, offset: int) -> Record:

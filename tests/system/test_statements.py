@@ -110,16 +110,33 @@ def test_a_statement_pays_and_the_same_again_changes_nothing(system: System, tmp
 
 
 def test_a_broken_statement_is_refused_with_its_lines(system: System, tmp_path: Path):
-    bad = document(Номер="1")
-    text = statement([bad, {**bad, "Номер": "2", "Дата": "2026-11-01"}])
+    text = statement([document(Номер="1")], last="2026-11")
     file = tmp_path / "bad.txt"
     file.write_bytes(text.encode("cp1251"))
     done = system.run_cli("statement", "load", str(file))
     assert done.returncode == 2
-    line = next(number for number, each in enumerate(text.split("\n"), 1) if each == "Дата=2026-11-01")
-    assert f"строка {line}: Дата «2026-11-01»" in done.stderr
+    line = next(number for number, each in enumerate(text.split("\n"), 1) if each == "ДатаКонца=2026-11")
+    assert f"строка {line}: ДатаКонца «2026-11»" in done.stderr
     assert "ничего из неё не загружено" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_odd_document_waits_and_the_others_are_taken(system: System, tmp_path: Path):
+    text = statement([document(Номер="odd-1", Дата="вчера"), document(Номер="odd-2")])
+    file = tmp_path / "odd.txt"
+    file.write_bytes(text.encode("cp1251"))
+    assert "1 odd documents" in system.cli("statement", "load", "--dry-run", str(file))
+    (said,) = json.loads(system.cli("statement", "load", str(file), "--json"))
+    assert (said["new"]["count"], said["odd"]["count"]) == (1, 1)
+    (waits,) = [
+        each
+        for each in json.loads(system.cli("payments", "unmatched", "--json"))["documents"]
+        if each["statement_name"] == "odd.txt"
+    ]
+    assert "Дата «вчера»" in system.cli("payments", "unmatched", COLUMNS="300")
+    assert system.run_cli("payments", "book", waits["id"], "--why", "нельзя").returncode == 2
+    assert "done" in system.cli("payments", "close", waits["id"], "--why", "исправлено в копии")
+    assert waits["id"] not in system.cli("payments", "unmatched")
 
 
 def test_a_statement_dropped_into_the_folder_is_taken(system: System, tmp_path: Path):

@@ -126,6 +126,7 @@ MATRIX: dict[str, Case] = {
     "POST /ops/money/match": case(O, form=MONEY, whole=True),
     "POST /ops/money/return": case(O, form=MONEY, whole=True),
     "POST /ops/money/match-return": case(O, form=MONEY, whole=True),
+    "POST /ops/money/document": case(O, form={"document": "od-1", "what": "close", "note": "why"}, whole=True),
     "GET /ops/money/month": case(O, A, whole=True),
     "GET /ops/money/month.xlsx": case(O, A, whole=True),
     "GET /ops/money/month.pdf": case(O, A, whole=True),

@@ -13,20 +13,8 @@ from uuid import UUID
 
 from postavka.domain.document_forms.paper import Paper
 from postavka.domain.document_forms.upd import FORM as SELLER_FORM
-from postavka.domain.document_forms.upd import (
-    MOSCOW,
-    NAMES,
-    PROGRAM,
-    VERSION,
-    document,
-    file_id,
-    inside,
-    names_of,
-    one_line,
-    person,
-    quoted,
-    text,
-)
+from postavka.domain.document_forms.upd import MOSCOW, NAMES, file, file_id, line, names_of, person
+from postavka.domain.document_forms.xml_writer import document, element
 
 FORM = "fns.upd-dop.buyer/5.03"
 ACCEPTED = "1"
@@ -58,7 +46,7 @@ class SellerTitle:
             day=f"{at:%d.%m.%Y}",
             time=f"{at:%H.%M.%S}",
             name=NAMES[paper.kind],
-            number=one_line(paper.number, 1000),
+            number=line(paper.number, 1000),
             issued_on=f"{paper.issued_on:%d.%m.%Y}",
             buyer_name=paper.recipient.name,
             buyer_inn=paper.recipient.inn,
@@ -70,15 +58,31 @@ def buyer_title(seller: SellerTitle, seller_signature: str, at: datetime, guid: 
     here = at.astimezone(MOSCOW)
     buyer, vendor = seller.file_id.removeprefix("ON_NSCHFDOPPR_").split("_")[:2]
     name = f"ON_NSCHFDOPPOK_{vendor}_{buyer}_{here:%Y%m%d}_{guid}_0_0_0_0_0_00"
-    author = text(f"{seller.buyer_name}, ИНН {seller.buyer_inn}", 1000)
-    return document(
-        f'<Файл ИдФайл="{quoted(name)}" ВерсФорм="{VERSION}" ВерсПрог="{PROGRAM}">'
-        f'<Документ КНД="1115132" ДатаИнфПок="{here:%d.%m.%Y}" ВремИнфПок="{here:%H.%M.%S}"'
-        f' НаимЭконСубСост="{author}">'
-        f'<ИдИнфПрод ИдФайлИнфПр="{quoted(seller.file_id)}" ДатаФайлИнфПр="{quoted(seller.day)}"'
-        f' ВремФайлИнфПр="{quoted(seller.time)}"><ЭП>{inside(seller_signature or "-")}</ЭП></ИдИнфПрод>'
-        f'<СодФХЖ4 НаимДокОпрПр="{quoted(seller.name)}" Функция="ДОП" ПорНомДокИнфПр="{quoted(seller.number)}"'
-        f' ДатаДокИнфПр="{quoted(seller.issued_on)}">'
-        f'<СвПрин ДатаПрин="{here:%d.%m.%Y}"><КодСодОпер КодИтога="{quoted(outcome)}" /></СвПрин></СодФХЖ4>'
-        f'<Подписант СпосПодтПолном="1">{person(*names_of(seller.buyer_name))}</Подписант></Документ></Файл>'
+    answered = element(
+        "ИдИнфПрод",
+        {"ИдФайлИнфПр": seller.file_id, "ДатаФайлИнфПр": seller.day, "ВремФайлИнфПр": seller.time},
+        element("ЭП", {}, seller_signature or "-"),
     )
+    taken = element(
+        "СодФХЖ4",
+        {
+            "НаимДокОпрПр": seller.name,
+            "Функция": "ДОП",
+            "ПорНомДокИнфПр": seller.number,
+            "ДатаДокИнфПр": seller.issued_on,
+        },
+        element("СвПрин", {"ДатаПрин": f"{here:%d.%m.%Y}"}, element("КодСодОпер", {"КодИтога": outcome})),
+    )
+    made = element(
+        "Документ",
+        {
+            "КНД": "1115132",
+            "ДатаИнфПок": f"{here:%d.%m.%Y}",
+            "ВремИнфПок": f"{here:%H.%M.%S}",
+            "НаимЭконСубСост": line(f"{seller.buyer_name}, ИНН {seller.buyer_inn}", 1000),
+        },
+        answered,
+        taken,
+        element("Подписант", {"СпосПодтПолном": "1"}, person(*names_of(seller.buyer_name))),
+    )
+    return document(file(name, made))

@@ -14,11 +14,13 @@ import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
+from html import unescape
 from uuid import UUID, uuid5
 
 from events.reference import Company
 from events.shipping import DocumentKind, Vendor
 from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.xml_writer import Element, document, element
 
 FORM = "fns.upd-dop.seller/5.03"
 VERSION = "5.03"
@@ -45,8 +47,9 @@ RATES = {
 """A rate of 0 is an exempt sale here: 0 % belongs to exports, and a buyer is in Russia (L3)."""
 SOLE_TRADER = re.compile(r"^(ИП|Индивидуальный предприниматель)\s+", re.IGNORECASE)
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""Not even as a reference. A line break in a signature's base64 is none of these."""
+FILE_ID = re.compile(r'(<\?xml[^>]*\?>)?\s*<Файл\s[^>]*?ИдФайл="(?P<id>[^"]+)"')
+NO_NAME = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+"""What a file's name can't hold."""
 
 
 def has_form(paper: Paper) -> bool:
@@ -68,6 +71,15 @@ def file_id(paper: Paper) -> str:
     return (f"ON_NSCHFDOPPR_{participant(paper.recipient)}_{participant(paper.vendor)}_{day}_{guid}_0_0_0_0_0_00")[:255]
 
 
+def file_name(title: bytes) -> str:
+    """What the file of a title is called: its `ИдФайл` with `.xml`, since programs that load it compare the two (order
+    ЕД-7-26/970@). Raises `ValueError` for anything but a title."""
+    found = FILE_ID.match(title.decode("windows-1251", "replace"))
+    if found is None:
+        raise ValueError("no title: it has no ИдФайл")
+    return NO_NAME.sub("-", unescape(found["id"])) + ".xml"
+
+
 def seller_title(paper: Paper) -> bytes:
     """The bytes of the seller's title. Raises `ValueError` for a paper without this form (`has_form`)."""
     signatory = paper.vendor.signatory
@@ -76,80 +88,122 @@ def seller_title(paper: Paper) -> bytes:
     at = _moscow(paper)
     day = _date(paper.issued_on)
     author = f"{paper.vendor.name}, ИНН/КПП {paper.vendor.inn}/{paper.vendor.kpp or '-'}"
-    return document(
-        f'<Файл ИдФайл="{quoted(file_id(paper))}" ВерсФорм="{VERSION}" ВерсПрог="{PROGRAM}">'
-        f'<Документ КНД="1115131" Функция="ДОП" ПоФактХЖ="{FACT}" НаимДокОпр="{NAMES[paper.kind]}"'
-        f' ДатаИнфПр="{at:%d.%m.%Y}" ВремИнфПр="{at:%H.%M.%S}" НаимЭконСубСост="{text(author, 1000)}">'
-        f"{_parties(paper, day)}"
-        f"{_lines(paper)}"
-        f'<СвПродПер><СвПер СодОпер="Электронная поставка сервиса сопровождения передана" ДатаПер="{day}">'
-        f'<ОснПер РеквНаимДок="Разрешение" РеквНомерДок="{text(paper.permission_number, 255)}" РеквДатаДок="{day}" />'
-        "</СвПер></СвПродПер>"
-        f'<Подписант Должн="{text(signatory.post, 255)}" СпосПодтПолном="1">'
-        f"{person(signatory.family_name, signatory.given_name, signatory.patronymic)}</Подписант>"
-        "</Документ></Файл>"
+    made = element(
+        "Документ",
+        {
+            "КНД": "1115131",
+            "Функция": "ДОП",
+            "ПоФактХЖ": FACT,
+            "НаимДокОпр": NAMES[paper.kind],
+            "ДатаИнфПр": f"{at:%d.%m.%Y}",
+            "ВремИнфПр": f"{at:%H.%M.%S}",
+            "НаимЭконСубСост": line(author, 1000),
+        },
+        _parties(paper, day),
+        _lines(paper),
+        _handed_over(paper, day),
+        element(
+            "Подписант",
+            {"Должн": line(signatory.post, 255), "СпосПодтПолном": "1"},
+            person(signatory.family_name, signatory.given_name, signatory.patronymic),
+        ),
     )
+    return document(file(file_id(paper), made))
 
 
-def _parties(paper: Paper, day: str) -> str:
-    vendor, partner, client = paper.vendor, paper.partner, paper.client
+def file(name: str, content: Element) -> Element:
+    """The outermost element, as both titles have it."""
+    return element("Файл", {"ИдФайл": name, "ВерсФорм": VERSION, "ВерсПрог": PROGRAM}, content)
+
+
+def _parties(paper: Paper, day: str) -> Element:
+    partner, client = paper.partner, paper.client
     user = f"{client.name}, ИНН {client.inn}" + (f", КПП {client.kpp}" if client.kpp else "")
-    return (
-        f'<СвСчФакт НомерДок="{text(paper.number, 1000)}" ДатаДок="{day}">'
-        f"<СвПрод>{_party(vendor)}{_account(vendor)}</СвПрод>"
-        f"<СвПокуп>{_party(paper.recipient)}</СвПокуп>"
-        '<ДенИзм КодОКВ="643" НаимОКВ="Российский рубль" />'
-        "<ИнфПолФХЖ1>"
-        f'<ТекстИнф Идентиф="НомерРазрешения" Значен="{text(paper.permission_number, 2000)}" />'
-        f'<ТекстИнф Идентиф="Партнер" Значен="{text(f"{partner.name}, ИНН {partner.inn}", 2000)}" />'
-        f'<ТекстИнф Идентиф="Пользователь" Значен="{text(user, 2000)}" />'
-        f'<ТекстИнф Идентиф="ОсновнаяПоставка" Значен="{text(paper.base_delivery.name, 2000)}" />'
-        f'<ТекстИнф Идентиф="РегНомерПоставки" Значен="{text(paper.registration_number, 2000)}" />'
-        f'<ТекстИнф Идентиф="Порядок" Значен="{text(paper.procedure, 2000)}" />'
-        "</ИнфПолФХЖ1></СвСчФакт>"
+    informed = {
+        "НомерРазрешения": paper.permission_number,
+        "Партнер": f"{partner.name}, ИНН {partner.inn}",
+        "Пользователь": user,
+        "ОсновнаяПоставка": paper.base_delivery.name,
+        "РегНомерПоставки": paper.registration_number,
+        "Порядок": paper.procedure,
+    }
+    return element(
+        "СвСчФакт",
+        {"НомерДок": line(paper.number, 1000), "ДатаДок": day},
+        element("СвПрод", {}, *_party(paper.vendor), *_account(paper.vendor)),
+        element("СвПокуп", {}, *_party(paper.recipient)),
+        element("ДенИзм", {"КодОКВ": "643", "НаимОКВ": "Российский рубль"}),
+        element(
+            "ИнфПолФХЖ1",
+            {},
+            *(element("ТекстИнф", {"Идентиф": name, "Значен": line(value, 2000)}) for name, value in informed.items()),
+        ),
     )
 
 
-def _account(vendor: Vendor) -> str:
+def _account(vendor: Vendor) -> list[Element]:
     if not vendor.account:
-        return ""
-    bank = (
-        (f' НаимБанк="{text(vendor.bank, 1000)}"' if vendor.bank else "")
-        + (f' БИК="{vendor.bik}"' if vendor.bik and re.fullmatch(r"[0-9]{9}", vendor.bik) else "")
-        + (f' КорСчет="{text(vendor.correspondent_account, 34)}"' if vendor.correspondent_account else "")
-    )
-    return f'<БанкРекв НомерСчета="{text(vendor.account, 34)}"><СвБанк{bank} /></БанкРекв>'
+        return []
+    is_bik = vendor.bik and re.fullmatch(r"[0-9]{9}", vendor.bik)
+    bank = {
+        "НаимБанк": line(vendor.bank, 1000) if vendor.bank else None,
+        "БИК": vendor.bik if is_bik else None,
+        "КорСчет": line(vendor.correspondent_account, 34) if vendor.correspondent_account else None,
+    }
+    return [element("БанкРекв", {"НомерСчета": line(vendor.account, 34)}, element("СвБанк", bank))]
 
 
-def _lines(paper: Paper) -> str:
+def _lines(paper: Paper) -> Element:
     amount, net, product = f"{paper.amount:.2f}", f"{paper.amount - paper.vat:.2f}", paper.product
-    tax = f"<СумНал>{paper.vat:.2f}</СумНал>" if paper.vat_rate else "<БезНДС>без НДС</БезНДС>"
-    return (
-        f'<ТаблСчФакт><СведТов НомСтр="1" НаимТов="{text(product.name, 2000)}" ОКЕИ_Тов="796" НаимЕдИзм="шт" КолТов="1"'
-        f' ЦенаТов="{net}" СтТовБезНДС="{net}" НалСт="{RATES[paper.vat_rate]}" СтТовУчНал="{amount}">'
-        f'<ДопСведТов ПрТовРаб="3" КодТов="{text(product.id, 100)}" /><СумНал>{tax}</СумНал></СведТов>'
-        f'<ВсегоОпл СтТовБезНДСВсего="{net}" СтТовУчНалВсего="{amount}"><СумНалВсего>{tax}</СумНалВсего></ВсегоОпл>'
-        "</ТаблСчФакт>"
+    tax = element("СумНал", {}, f"{paper.vat:.2f}") if paper.vat_rate else element("БезНДС", {}, "без НДС")
+    sold = {
+        "НомСтр": "1",
+        "НаимТов": line(product.name, 2000),
+        "ОКЕИ_Тов": "796",
+        "НаимЕдИзм": "шт",
+        "КолТов": "1",
+        "ЦенаТов": net,
+        "СтТовБезНДС": net,
+        "НалСт": RATES[paper.vat_rate],
+        "СтТовУчНал": amount,
+    }
+    code = element("ДопСведТов", {"ПрТовРаб": "3", "КодТов": line(product.id, 100)})
+    return element(
+        "ТаблСчФакт",
+        {},
+        element("СведТов", sold, code, element("СумНал", {}, tax)),
+        element(
+            "ВсегоОпл",
+            {"СтТовБезНДСВсего": net, "СтТовУчНалВсего": amount},
+            element("СумНалВсего", {}, tax),
+        ),
     )
 
 
-def _party(company: Company) -> str:
+def _handed_over(paper: Paper, day: str) -> Element:
+    number = line(paper.permission_number, 255)
+    reason = element("ОснПер", {"РеквНаимДок": "Разрешение", "РеквНомерДок": number, "РеквДатаДок": day})
+    said = {"СодОпер": "Электронная поставка сервиса сопровождения передана", "ДатаПер": day}
+    return element("СвПродПер", {}, element("СвПер", said, reason))
+
+
+def _party(company: Company) -> list[Element]:
     if len(company.inn) == 12:
-        identity = f'<СвИП ИННФЛ="{quoted(company.inn)}">{person(*names_of(company.name))}</СвИП>'
+        identity = element("СвИП", {"ИННФЛ": company.inn}, person(*names_of(company.name)))
     else:
-        kpp = f' КПП="{quoted(company.kpp)}"' if company.kpp else ""
-        identity = f'<СвЮЛУч НаимОрг="{text(company.name, 1000)}" ИННЮЛ="{quoted(company.inn)}"{kpp} />'
-    address = ""
+        named = {"НаимОрг": line(company.name, 1000), "ИННЮЛ": company.inn, "КПП": company.kpp or None}
+        identity = element("СвЮЛУч", named)
+    found = [element("ИдСв", {}, identity)]
     if company.address:
-        where = text(company.address, 1000)
-        address = f'<Адрес><АдрИнф КодСтр="643" НаимСтран="Россия" АдрТекст="{where}" /></Адрес>'
-    return f"<ИдСв>{identity}</ИдСв>{address}"
+        where = {"КодСтр": "643", "НаимСтран": "Россия", "АдрТекст": line(company.address, 1000)}
+        found.append(element("Адрес", {}, element("АдрИнф", where)))
+    return found
 
 
-def person(family: str, given: str, patronymic: str | None) -> str:
+def person(family: str, given: str, patronymic: str | None) -> Element:
     """A name, as both titles write it."""
-    last = f' Отчество="{text(patronymic, 60)}"' if patronymic else ""
-    return f'<ФИО Фамилия="{text(family, 60)}" Имя="{text(given, 60)}"{last} />'
+    last = line(patronymic, 60) if patronymic else None
+    return element("ФИО", {"Фамилия": line(family, 60), "Имя": line(given, 60), "Отчество": last})
 
 
 def names_of(sole_trader: str) -> tuple[str, str, str | None]:
@@ -160,38 +214,17 @@ def names_of(sole_trader: str) -> tuple[str, str, str | None]:
 
 def participant(company: Company) -> str:
     """Its id as the exchange operator gave it; without one, INN and KPP, by which operators find a participant."""
-    return one_line(company.edo_id or "-".join(filter(None, (company.inn, company.kpp))), 46).replace("_", "-")
-
-
-def one_line(value: str, limit: int) -> str:
-    """In one line, without what XML can't hold, at most `limit` characters, a dash instead of nothing."""
-    plain = value if value.isprintable() else UNPRINTABLE.sub(" ", value)
-    return " ".join(plain.split())[:limit].rstrip() or "-"
-
-
-def inside(value: str) -> str:
-    """As it stands inside an element."""
-    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
-
-
-def quoted(value: str) -> str:
-    """As it stands between the quotes of an attribute."""
-    return inside(value).replace('"', "&quot;")
+    return line(company.edo_id or "-".join(filter(None, (company.inn, company.kpp))), 46).replace("_", "-")
 
 
 @lru_cache(maxsize=2_000)
-def text(value: str, limit: int) -> str:
-    """Text from outside, as it stands between the quotes of an attribute (`one_line`). Names and addresses of the same
-    companies and products come again and again."""
-    return quoted(one_line(value, limit))
+def line(value: str, limit: int) -> str:
+    """Text from outside in one line, without what XML can't hold, of at most `limit` characters; a dash for nothing.
 
-
-def document(body: str) -> bytes:
-    """The file: in windows-1251 as the format demands, other characters as references. Raises `ValueError` for what XML
-    can't hold."""
-    if NOT_XML.search(body):
-        raise ValueError("a title with a character that XML can't hold")
-    return b'<?xml version="1.0" encoding="windows-1251"?>\n' + body.encode("windows-1251", "xmlcharrefreplace")
+    Names and addresses of the same companies and products come again and again.
+    """
+    plain = value if value.isprintable() else UNPRINTABLE.sub(" ", value)
+    return " ".join(plain.split())[:limit].rstrip() or "-"
 
 
 def _moscow(paper: Paper) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from postavka.domain.document_forms.upd import file_name
 from postavka.kernel.blobs import BlobMissing, BlobsAway
 from postavka.web.authorization import allowed
 from postavka.web.idempotency import IdempotencyKey, id_from, once
@@ -23,6 +25,8 @@ from services.cabinet.requests import Row
 from services.cabinet.timeline import DOCUMENTS
 
 router = APIRouter(tags=["documents"])
+PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
+"""A file's name that every client takes as it stands."""
 MEDIA_TYPES = {"pdf": "application/pdf", "xml": "application/xml", "json": "application/json"}
 DocumentId = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -117,11 +121,14 @@ async def download(parts: Web, row: Row, document_id: str, form: Literal["origin
     xml = str(document.get("form", "")).startswith("fns.")
     extension = "pdf" if form == "pdf" else "xml" if xml else "json"
     name = f"{DOCUMENTS.get(document['kind'], 'Документ')} {document['number']}.{extension}"
+    if extension == "xml":
+        name = file_name(data)
+    plain = name if PLAIN_NAME.fullmatch(name) else f"document.{extension}"
     return Response(
         data,
         media_type=MEDIA_TYPES[extension],
         headers={
-            "Content-Disposition": f"attachment; filename=\"document.{extension}\"; filename*=UTF-8''{quote(name)}",
+            "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}",
             "ETag": f'"{sha256}"',
         },
     )

@@ -1,0 +1,138 @@
+"""What a statement is, once it is read: its documents, those that a person has to look at, and what can be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+LARGEST_FILE = 32 * 1024 * 1024
+"""Bytes, on every way in: some 50,000 documents."""
+MOST_PROBLEMS = 100
+"""Told of one file; the rest is counted."""
+MOST_ODD = 500
+"""Odd documents of one file. With more of them it is the file that is wrong, and it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, in Russian, and in which line (from 1; 0: of the file as a whole)."""
+
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"строка {self.line}: {self.message}" if self.line else self.message
+
+
+class BrokenStatement(ValueError):
+    """The file can't be taken. `problems` has all that is wrong with it, in the order of lines."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems, key=lambda problem: problem.line)
+        super().__init__("\n".join(told(self.problems)))
+
+
+def told(problems: Sequence[Problem]) -> list[str]:
+    """Problems as lines for a person; behind the first `MOST_PROBLEMS` only how many more there are."""
+    shown = [str(problem) for problem in problems[:MOST_PROBLEMS]]
+    if len(problems) > MOST_PROBLEMS:
+        shown.append(f"… и ещё {len(problems) - MOST_PROBLEMS}")
+    return shown
+
+
+def too_large() -> BrokenStatement:
+    """The refusal of a file of more than `LARGEST_FILE`."""
+    return BrokenStatement([Problem(0, f"Файл больше {LARGEST_FILE // 1024**2} МБ: разделите выписку.")])
+
+
+class Direction(StrEnum):
+    """Which way money went, seen from the accounts of the statement."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+    INTERNAL = "internal"
+    """Between two of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Payer or payee. The account has no blanks in it; abroad it has other forms than 20 digits."""
+
+    account: str
+    inn: str
+    """`0` if the document has none."""
+    kpp: str
+    name: str
+    bic: str
+
+
+Key = tuple[date | None, date, str, Decimal, str, str]
+"""By what the same document is known in every statement: the day it moved, its own, number, sum, payer, payee."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One payment document. `moved_on` is the day the money came or went; None: it has not yet."""
+
+    line: int
+    last_line: int
+    kind: str
+    number: str
+    issued_on: date
+    amount: Decimal
+    payer: Side
+    payee: Side
+    purpose: str
+    direction: Direction
+    moved_on: date | None
+    other_day: date | None = None
+    """The other side's day, where the bank gives no day of ours: the account's total says whether the money moved."""
+    copy: int = 1
+    """2, 3 …: the bank's total proves that documents which are equal in everything are so many payments."""
+
+    @property
+    def key(self) -> Key:
+        """Equal for equal documents, whatever their texts are: banks shorten those as they like."""
+        day = self.moved_on or self.other_day
+        return day, self.issued_on, self.number, self.amount, self.payer.account, self.payee.account
+
+
+@dataclass(frozen=True, slots=True)
+class OddDocument:
+    """A document that a person has to look at: lines `line` to `last_line`, and what is odd about them."""
+
+    line: int
+    last_line: int
+    kind: str
+    problems: tuple[Problem, ...]
+    amount: Decimal | None = None
+    """None: it can't be read, or it is there twice."""
+    accounts: tuple[str, str] = ("", "")
+    """Payer's and payee's, as far as they are certain."""
+    has_moved: bool = False
+    """The bank gives the day of its side, so that the account's total counts it."""
+    document: Document | None = None
+    """All of it can be read; in doubt is only whether it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a file says. `first` and `last` are the days it covers."""
+
+    version: str
+    encoding: str
+    sender: str
+    first: date
+    last: date
+    accounts: tuple[str, ...]
+    documents: tuple[Document, ...]
+    odd: tuple[OddDocument, ...]
+    lines: tuple[str, ...]
+    """All lines of the file, decoded."""
+
+    def text_of(self, odd: OddDocument) -> str:
+        """A document as it stands in the file."""
+        return "\n".join(self.lines[odd.line - 1 : odd.last_line])
