@@ -8,7 +8,6 @@ party: `approval.sends.approval.events`, `audit.receives.request.events`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -17,28 +16,7 @@ from events.envelope import CONTENT_TYPE
 from events.model import Command, Message, Statement
 from events.registry import MESSAGES, encode
 from events.samples import sample_envelope, samples
-from events.topics import (
-    ACTIVATION_COMMANDS,
-    ALL_TOPICS,
-    APPROVAL_EVENTS,
-    BANK_PAYMENTS,
-    BILLING_EVENTS,
-    CHECKPOINTS,
-    CONFIRMATIONS,
-    DEAD_LETTERS,
-    DOCUMENT_COMMANDS,
-    ERASURES,
-    MANUFACTURING_KITS,
-    MANUFACTURING_ORDERS,
-    NOTICES,
-    OPS_EVENTS,
-    PAYMENT_COMMANDS,
-    REQUEST_COMMANDS,
-    REQUEST_EVENTS,
-    SHIPPING_EVENTS,
-    STAGE_TOPICS,
-    Topic,
-)
+from events.topics import ALL_TOPICS, Topic
 from events.upcasting import UPCASTERS
 
 Json = dict[str, Any]
@@ -47,30 +25,6 @@ ASYNCAPI = "3.1.0"
 KAFKA_BINDING = "0.5.0"
 PARTITIONS = 12
 """Of every topic, for ever: a key has the same partition number on all of them."""
-
-READERS: Mapping[str, tuple[str, ...]] = {
-    REQUEST_EVENTS.name: ("approval", "billing", "shipping"),
-    APPROVAL_EVENTS.name: ("billing", "shipping", "payments"),
-    BILLING_EVENTS.name: ("shipping", "payments"),
-    SHIPPING_EVENTS.name: ("billing", "activation", "payments", "papers"),
-    REQUEST_COMMANDS.name: ("request",),
-    DOCUMENT_COMMANDS.name: ("shipping",),
-    ACTIVATION_COMMANDS.name: ("activation",),
-    CONFIRMATIONS.name: ("billing", "notices"),
-    NOTICES.name: ("that distributor",),
-    BANK_PAYMENTS.name: ("billing", "payments"),
-    PAYMENT_COMMANDS.name: ("billing",),
-    MANUFACTURING_ORDERS.name: ("the manufacturing department",),
-    MANUFACTURING_KITS.name: ("shipping",),
-    OPS_EVENTS.name: ("notices", "audit"),
-    CHECKPOINTS.name: ("auditors",),
-    ERASURES.name: ("auditors",),
-    DEAD_LETTERS.name: ("notices", "operators"),
-}
-"""Who reads a topic to act on it. The topics of stages are read by the cabinet and the auditor as well."""
-
-KEEPERS = ("cabinet", "notices", "audit")
-"""Readers of every stage's topic: the projection, who tells people, and the replay."""
 
 
 def document() -> Json:
@@ -114,11 +68,6 @@ def channel_of(topic: Topic) -> str:
     return re.sub(r"\.\{\w+\}", "", topic.name)
 
 
-def readers_of(topic: Topic) -> tuple[str, ...]:
-    """Who reads this topic."""
-    return READERS.get(topic.name, ()) + (KEEPERS if topic in STAGE_TOPICS else ())
-
-
 def _channel(topic: Topic) -> Json:
     parameters = {name: {"description": f"Id of the {name}."} for name in re.findall(r"\{(\w+)\}", topic.name)}
     names = sorted(name for message in topic.carries for name in versions_of(message))
@@ -141,8 +90,8 @@ def _channel(topic: Topic) -> Json:
 
 def _operations(topic: Topic) -> list[tuple[str, Json]]:
     channel = channel_of(topic)
-    parties = [(writer.strip(), "send") for writer in topic.writer.split(",")]
-    parties += [(reader, "receive") for reader in readers_of(topic)]
+    parties = [(writer.value, "send") for writer in topic.writers]
+    parties += [(reader.value, "receive") for reader in topic.readers]
     return [
         (
             f"{re.sub(r'[^a-z]+', '-', party)}.{action}s.{channel}",

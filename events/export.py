@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from events.asyncapi import document, readers_of, summary, versions_of
+from events.asyncapi import document, summary, versions_of
 from events.envelope import Envelope
 from events.model import Command, Message
 from events.registry import MESSAGES, encode
@@ -131,7 +131,7 @@ def vocabulary() -> str:
     """The generated part of `docs/events.md`: topics, and what lies on each."""
     lines = ["| topic | holds | written by | read by |", "|---|---|---|---|"]
     lines += [
-        f"| `{topic.name}` | {topic.title} | {topic.writer} | {', '.join(readers_of(topic)) or '—'} |"
+        f"| `{topic.name}` | {topic.title} | {topic.writer} | {', '.join(topic.readers) or '—'} |"
         for topic in ALL_TOPICS
     ]
     for topic in ALL_TOPICS:

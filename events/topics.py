@@ -8,9 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from events import activation, approval, audit, billing, commands, notices, ops, request, shipping
 from events.model import Message
+
+
+class Party(StrEnum):
+    """Who writes or reads topics: a service of ours by its name, or somebody outside, whom one of our services may
+    stand for (`postavka/app/broker_access/services.py`). The words are those of the published contract."""
+
+    REQUEST = "request"
+    APPROVAL = "approval"
+    BILLING = "billing"
+    SHIPPING = "shipping"
+    ACTIVATION = "activation"
+    CABINET = "cabinet"
+    PAPERS = "papers"
+    PAYMENTS = "payments"
+    NOTICES = "notices"
+    OPS = "ops"
+    AUDIT = "audit"
+    PRIVACY = "privacy"
+    PARTNERS = "partners"
+    USERS = "users and partners"
+    COUNTERPARTIES = "counterparties"
+    EXCHANGE_OPERATOR = "exchange operator"
+    POSTAL_CLERK = "postal clerk"
+    DISTRIBUTOR = "that distributor alone"
+    ADDRESSEE = "that distributor"
+    STATEMENT_READER = "the statement reader"
+    OPERATIONS = "operations"
+    OPERATORS = "operators"
+    MANUFACTURING = "the manufacturing department"
+    AUDITORS = "auditors"
+    EVERY_STAGE = "every stage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +51,36 @@ class Topic:
 
     name: str
     title: str
-    writer: str
+    writers: tuple[Party, ...]
+    readers: tuple[Party, ...]
+    """Who reads it to act on it, or to keep what it says."""
     carries: tuple[type[Message], ...]
+
+    @property
+    def writer(self) -> str:
+        """Its writers in words; of a stage's topic the one that writes it, by its name."""
+        return ", ".join(self.writers)
 
 
 REQUEST_EVENTS = Topic(
     "request.events",
     "What partners asked for",
-    "request",
+    (Party.REQUEST,),
+    (Party.APPROVAL, Party.BILLING, Party.SHIPPING, Party.CABINET, Party.NOTICES, Party.AUDIT),
     (request.RequestSubmitted, request.RequestWithdrawn),
 )
-APPROVAL_EVENTS = Topic("approval.events", "Complete or not", "approval", (approval.Approved, approval.Rejected))
+APPROVAL_EVENTS = Topic(
+    "approval.events",
+    "Complete or not",
+    (Party.APPROVAL,),
+    (Party.BILLING, Party.SHIPPING, Party.PAYMENTS, Party.CABINET, Party.NOTICES, Party.AUDIT),
+    (approval.Approved, approval.Rejected),
+)
 BILLING_EVENTS = Topic(
     "billing.events",
     "Confirmed or paid",
-    "billing",
+    (Party.BILLING,),
+    (Party.SHIPPING, Party.PAYMENTS, Party.CABINET, Party.NOTICES, Party.AUDIT),
     (
         billing.BillingOpened,
         billing.BillingClosed,
@@ -58,7 +105,8 @@ BILLING_EVENTS = Topic(
 SHIPPING_EVENTS = Topic(
     "shipping.events",
     "Permission, documents, manufacturing, delivery",
-    "shipping",
+    (Party.SHIPPING,),
+    (Party.BILLING, Party.ACTIVATION, Party.PAYMENTS, Party.PAPERS, Party.CABINET, Party.NOTICES, Party.AUDIT),
     (
         shipping.ShippingOpened,
         shipping.ShippingClosed,
@@ -79,62 +127,71 @@ SHIPPING_EVENTS = Topic(
 ACTIVATION_EVENTS = Topic(
     "activation.events",
     "Activated or refused",
-    "activation",
+    (Party.ACTIVATION,),
+    (Party.CABINET, Party.NOTICES, Party.AUDIT),
     (activation.DeliveryRegistered, activation.ActivationHeld, activation.Activated, activation.ActivationRefused),
 )
 
 REQUEST_COMMANDS = Topic(
     "commands.requests",
     "Requests sent and withdrawn by partners",
-    "partners",
+    (Party.PARTNERS,),
+    (Party.REQUEST,),
     (commands.SubmitRequest, commands.WithdrawRequest),
 )
 DOCUMENT_COMMANDS = Topic(
     "commands.documents",
     "Signed and declined documents; reports of what was rendered and dispatched",
-    "counterparties, exchange operator, postal clerk",
+    (Party.COUNTERPARTIES, Party.EXCHANGE_OPERATOR, Party.POSTAL_CLERK),
+    (Party.SHIPPING,),
     (commands.SignDocument, commands.DeclineDocument, commands.ReportRendering, commands.ReportDispatch),
 )
 ACTIVATION_COMMANDS = Topic(
-    "commands.activations", "Activations asked for", "users and partners", (commands.ActivateDelivery,)
+    "commands.activations", "Activations asked for", (Party.USERS,), (Party.ACTIVATION,), (commands.ActivateDelivery,)
 )
 CONFIRMATIONS = Topic(
     "distributors.{distributor}.confirmations",
     "One distributor's answers",
-    "that distributor alone",
+    (Party.DISTRIBUTOR,),
+    (Party.BILLING, Party.NOTICES),
     (commands.DistributorConfirmation,),
 )
 NOTICES = Topic(
     "distributors.{distributor}.notices",
     "What one distributor is told, with a receipt for each of its answers",
-    "notices",
+    (Party.NOTICES,),
+    (Party.ADDRESSEE,),
     (notices.Notice,),
 )
 BANK_PAYMENTS = Topic(
     "bank.payments",
     "Money that came and went, from the bank's statements",
-    "the statement reader",
+    (Party.STATEMENT_READER,),
+    (Party.BILLING, Party.PAYMENTS),
     (commands.BankPayment, commands.BankReturn),
 )
 PAYMENT_COMMANDS = Topic(
     "commands.payments",
     "What operations decide about money that the bank reported",
-    "operations",
+    (Party.OPERATIONS,),
+    (Party.BILLING,),
     (commands.MatchPayment, commands.ReturnMoney, commands.MatchReturn),
 )
 MANUFACTURING_ORDERS = Topic(
     "manufacturing.orders",
     "Copies of ManufacturingOrdered, for the department",
-    "shipping",
+    (Party.SHIPPING,),
+    (Party.MANUFACTURING,),
     (shipping.ManufacturingOrdered,),
 )
 MANUFACTURING_KITS = Topic(
-    "manufacturing.kits", "Kits made", "the manufacturing department", (commands.KitManufactured,)
+    "manufacturing.kits", "Kits made", (Party.MANUFACTURING,), (Party.SHIPPING,), (commands.KitManufactured,)
 )
 OPS_EVENTS = Topic(
     "ops.events",
     "What operations did by hand, and why",
-    "ops",
+    (Party.OPS,),
+    (Party.NOTICES, Party.AUDIT),
     (
         ops.DeadLetterRetried,
         ops.DeadLetterCorrected,
@@ -144,9 +201,27 @@ OPS_EVENTS = Topic(
         ops.ReminderRequested,
     ),
 )
-CHECKPOINTS = Topic("audit.checkpoints", "Signed checkpoints of the stages' logs", "audit", (audit.CheckpointSigned,))
-ERASURES = Topic("privacy.erasures", "Persons whose data was made unreadable", "privacy", (audit.PersonErased,))
-DEAD_LETTERS = Topic("dead-letters", "Records that could not be taken, as they came", "every stage", ())
+CHECKPOINTS = Topic(
+    "audit.checkpoints",
+    "Signed checkpoints of the stages' logs",
+    (Party.AUDIT,),
+    (Party.AUDITORS,),
+    (audit.CheckpointSigned,),
+)
+ERASURES = Topic(
+    "privacy.erasures",
+    "Persons whose data was made unreadable",
+    (Party.PRIVACY,),
+    (Party.AUDITORS,),
+    (audit.PersonErased,),
+)
+DEAD_LETTERS = Topic(
+    "dead-letters",
+    "Records that could not be taken, as they came",
+    (Party.EVERY_STAGE,),
+    (Party.NOTICES, Party.OPERATORS),
+    (),
+)
 
 STAGE_TOPICS = (REQUEST_EVENTS, APPROVAL_EVENTS, BILLING_EVENTS, SHIPPING_EVENTS, ACTIVATION_EVENTS)
 INPUT_TOPICS = (

@@ -1,6 +1,6 @@
 """Who reads the log, where each keeps how far it has come, and what each has still to send outward.
 
-Which topics a service reads is said by the contract (`events/asyncapi.py`): a partition that a reader has never marked
+Which topics a service reads is said by the contract (`events/topics.py`): a partition that a reader has never marked
 counts from its beginning.
 """
 
@@ -15,8 +15,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 from confluent_kafka.admin import AdminClient
 from psycopg.sql import SQL, Identifier
 
-from events.asyncapi import readers_of
-from events.topics import ALL_TOPICS, STAGE_TOPICS
+from events.topics import ALL_TOPICS, STAGE_TOPICS, Party
 from postavka.kernel.settings import PARTITIONS
 
 Place = tuple[str, int]
@@ -46,18 +45,18 @@ class Reader:
     name: str
     marks: Marks | None = None
     group: str | None = None
-    party: str = ""
+    party: Party | None = None
     outbox: SQL | None = None
 
     @property
     def topics(self) -> Sequence[str]:
         """As the contract has them: `{distributor}` stands for any distributor."""
-        return [topic.name for topic in ALL_TOPICS if (self.party or self.name) in readers_of(topic)]
+        return [topic.name for topic in ALL_TOPICS if (self.party or self.name) in topic.readers]
 
 
 READERS: tuple[Reader, ...] = (
     *(Reader(topic.writer, STORE) for topic in STAGE_TOPICS),
-    Reader("desk", group="manufacturing-desk", party="the manufacturing department"),
+    Reader("desk", group="manufacturing-desk", party=Party.MANUFACTURING),
     Reader("cabinet", PROJECTION),
     Reader(
         "papers",

@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from events import asyncapi, export, topics
 from events.approval import Approved
-from events.asyncapi import channel_of, document, readers_of, versions_of
+from events.asyncapi import channel_of, document, versions_of
 from events.registry import MESSAGES
 from events.upcasting import UPCASTERS
 from postavka.kernel.settings import PARTITIONS
@@ -122,7 +122,7 @@ def test_each_topic_has_its_writers_and_its_readers(committed: dict[str, Any]):
         senders = [one["tags"][0]["name"] for one in operations if one["action"] == "send"]
         receivers = [one["tags"][0]["name"] for one in operations if one["action"] == "receive"]
         assert ", ".join(senders) == topic.writer
-        assert tuple(receivers) == readers_of(topic)
+        assert tuple(receivers) == topic.readers
         assert receivers
         if topic in topics.STAGE_TOPICS:
             assert topic.writer not in receivers, "a stage doesn't read what it wrote"

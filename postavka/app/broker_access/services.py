@@ -1,7 +1,7 @@
 """What each of our services may do on the broker: read what it reads, write what it writes, and nothing else.
 
-It is worked out from the contract (`events/topics.py`, `events/asyncapi.py`), which says of every topic who writes and
-who reads it. So a stage's topic has one writer by force, not by custom.
+It is worked out from the contract (`events/topics.py`), which says of every topic who writes and who reads it. So a
+stage's topic has one writer by force, not by custom.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from events.asyncapi import readers_of
-from events.topics import ALL_TOPICS, DEAD_LETTERS, PER_DISTRIBUTOR, STAGE_TOPICS, Topic
+from events.topics import ALL_TOPICS, DEAD_LETTERS, PER_DISTRIBUTOR, STAGE_TOPICS, Party, Topic
 from postavka.kernel.log.broker_access import Access, Permission
 from postavka.kernel.settings import Settings
+
+STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
 
 PREFIX = "postavka-"
 """Of the services' users: `postavka-billing`."""
 
-PARTS: Mapping[str, tuple[str, ...]] = {
-    "web": ("partners", "users and partners", "counterparties", "operations", "that distributor alone"),
-    "desk": ("the manufacturing department",),
-    "papers": ("exchange operator", "postal clerk"),
-    "payments": ("the statement reader",),
-    "ops": ("operators",),
-    "audit": ("auditors",),
+STANDS_FOR: Mapping[str, tuple[Party, ...]] = {
+    "web": (Party.PARTNERS, Party.USERS, Party.COUNTERPARTIES, Party.OPERATIONS, Party.DISTRIBUTOR),
+    "desk": (Party.MANUFACTURING,),
+    "papers": (Party.EXCHANGE_OPERATOR, Party.POSTAL_CLERK),
+    "payments": (Party.STATEMENT_READER,),
+    "ops": (Party.OPERATORS,),
+    "audit": (Party.AUDITORS,),
 }
 """Parties of the contract that a service stands for, beside its own name."""
 
@@ -85,19 +86,18 @@ def _operation(permission: Permission) -> str:
 
 
 def _permissions(service: str, distributor_ids: Sequence[str]) -> set[Permission]:
-    parties = {service, *PARTS.get(service, ())}
+    parties = {service, *STANDS_FOR.get(service, ())}
     found = {Permission("group", GROUPS.get(service, PREFIX + service), "read")}
     found |= {Permission("group", each, "read") for each in READING_GROUPS}
     for topic in ALL_TOPICS:
-        writes = bool(parties & {writer.strip() for writer in topic.writer.split(",")})
-        reads = bool(parties & set(readers_of(topic)))
+        writes, reads = not parties.isdisjoint(topic.writers), not parties.isdisjoint(topic.readers)
         for name in _names(topic, distributor_ids):
             if writes:
                 # Who writes looks at the end of what is there first: that is reading.
                 found |= {Permission("topic", name, "write"), Permission("topic", name, "read")}
             if reads:
                 found.add(Permission("topic", name, "read"))
-    if any(service == topic.writer for topic in STAGE_TOPICS):
+    if service in STAGES:
         found.add(Permission("topic", DEAD_LETTERS.name, "write"))
     found.add(Permission("topic", DEAD_LETTERS.name, "describe"))
     if service in SEES_ALL:
