@@ -28,7 +28,7 @@ from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
 from services.audit.history.as_of import as_of
 from services.audit.history.history import history
-from services.audit.replay.reading import TOPIC_OF
+from services.audit.reading import TOPIC_OF
 from services.audit.replay.replay import Asked, replay
 from services.audit.verification.verify import verify
 from services.cabinet.rebuild import MODEL

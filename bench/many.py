@@ -34,7 +34,7 @@ from postavka.kernel.log.record import partition_name
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from services.audit.history.history import history
-from services.audit.replay.reading import STAGE_OF, STAGES, Place, reading, records_of, stored_events, topics_there
+from services.audit.reading import STAGE_OF, STAGES, Place, reading, records_of, stored_events, topics_there
 from services.shipping.permission import new_permission_number
 
 STEP_MS = 7

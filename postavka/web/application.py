@@ -32,11 +32,11 @@ from postavka.web.database import Database
 from postavka.web.guard import Guard
 from postavka.web.housekeeping import keep_house
 from postavka.web.live import Live
+from postavka.web.openid import Provider
 from postavka.web.problem import Problem, of_status, of_validation, problem
 from postavka.web.recently import Recently
 from postavka.web.rendering import Rendering, page
 from postavka.web.settings import WebSettings
-from postavka.web.sign_in.openid import Provider
 from postavka.web.sign_in.return_to import sign_in_again
 from postavka.web.site import Site
 from postavka.web.state import Web, web

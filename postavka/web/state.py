@@ -14,10 +14,10 @@ from postavka.web.database import Database
 from postavka.web.identity.principal import Principal
 from postavka.web.identity.standing import still_good
 from postavka.web.live import Live
+from postavka.web.openid import Provider
 from postavka.web.recently import Recently
 from postavka.web.rendering import Rendering
 from postavka.web.settings import WebSettings
-from postavka.web.sign_in.openid import Provider
 from postavka.web.throttle import Throttle
 
 

@@ -21,7 +21,7 @@ from postavka.kernel.console import console, errors, print_json, print_line, tab
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
 from services.audit import proofs_cli
-from services.cabinet.view.words import stage_of
+from services.cabinet.words import stage_of
 
 SHOWN = 50
 """Rows of a table of findings; --json has all."""

@@ -30,8 +30,8 @@ from services.audit.history.history import history
 from services.audit.history.titles import LANES
 from services.audit.integrity.logs import LOGS, stage_of
 from services.audit.integrity.store import SCHEMA, newest_checkpoint, unsigned
-from services.audit.replay.reading import reading
-from services.cabinet.view.words import stage_of as stage_shown
+from services.audit.reading import reading
+from services.cabinet.words import stage_of as stage_shown
 
 router = APIRouter(prefix="/audit", include_in_schema=False)
 AUDITOR = frozenset((Role.AUDITOR,))

@@ -12,7 +12,7 @@ from postavka.kernel.console import console, print_json, table
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
-from services.cabinet.view.words import stage_of
+from services.cabinet.words import stage_of
 
 cabinet = App(name="cabinet", help="The partners' cabinet.")
 

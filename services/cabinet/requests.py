@@ -22,9 +22,9 @@ from postavka.web import cursor
 from postavka.web.database import Connection
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.personal import reveal
+from services.cabinet import words as said
 from services.cabinet.fold import STAGES
 from services.cabinet.timeline import Group, Moment, timeline
-from services.cabinet.view import words as said
 
 SOLD = tuple(sorted(said.SOLD))
 MOST_WORDS = 6

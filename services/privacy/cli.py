@@ -50,9 +50,9 @@ def erase(person: str, *, reason: str, by: str, everybody: bool = False, json: b
         Print what was erased as JSON.
     """
     from postavka.domain.reference.forget import forget_contact
-    from postavka.kernel.privacy.erasing import tell
     from postavka.kernel.privacy.vault import open_vault
     from postavka.kernel.settings import database_url
+    from services.privacy.erasing import tell
 
     config = connected()
     vault = open_vault(config)
@@ -77,7 +77,7 @@ def erased(*, json: bool = False) -> None:
     json
         One JSON object a line.
     """
-    from postavka.kernel.privacy.erasing import erased_on_topic
+    from services.privacy.erasing import erased_on_topic
 
     found = sorted(erased_on_topic(connected()).values(), key=lambda each: each.erased_at)
     if json:

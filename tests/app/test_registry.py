@@ -29,8 +29,8 @@ def test_every_read_model_can_be_built_anew() -> None:
 
 
 def test_former_names_of_modules_go_on_working() -> None:
-    assert find_spec("services.documents.__main__")
-    assert find_spec("postavka.web.__main__")
+    assert find_spec("services.papers.__main__")
+    assert find_spec("services.cabinet.web.__main__")
 
 
 @pytest.mark.parametrize("address", ["services.nowhere:SITE", "services.ops.site:NOTHING"])

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from services.audit.verification.findings import Findings
+from services.audit.findings import Findings
 from services.audit.verification.procedure import Case, Said, Told, check_case
 
 REQUEST = UUID(int=7)

@@ -12,8 +12,8 @@ from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.outbox.relay import read_events
 from postavka.kernel.settings import PARTITIONS
+from services.audit.findings import Findings
 from services.audit.integrity.logs import leaf_hash, leaf_of_event
-from services.audit.verification.findings import Findings
 from services.audit.verification.stored_and_published import StoredAndPublished, stored_digests
 from tests.audit.conftest import Log
 

@@ -15,7 +15,7 @@ from postavka.kernel.log.unreadable import RAW_HEADERS
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
-from services.audit.replay.reading import corrections_made, corrector
+from services.audit.reading import corrections_made, corrector
 from services.ops import corrections, dead_letters
 from services.ops.identity import NotACorrection, check
 from services.ops.store import prepare

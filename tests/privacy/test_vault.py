@@ -29,7 +29,6 @@ from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.privacy import vault as vaults
-from postavka.kernel.privacy.erasing import destroy_again, erased_on_topic, tell
 from postavka.kernel.privacy.master import NoMasterKey, PrivacySettings, master_key
 from postavka.kernel.privacy.plain import find_plain
 from postavka.kernel.privacy.protect import protected
@@ -47,6 +46,7 @@ from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.approval import stage as approval
 from services.approval.stage import contacts_as_recorded
+from services.privacy.erasing import destroy_again, erased_on_topic, tell
 
 ANNA = Contact(id="lukomor-1", name="Анна Петрова", email="Anna@Lukomor.example", phone="+7 495 000-00-01")
 MASTER = bytes(range(32))

@@ -11,9 +11,9 @@ from postavka.web.authorization import same_origin
 from postavka.web.identity import passwords
 from postavka.web.identity.principal import SCOPES, Principal, Role
 from postavka.web.navigation import Entry, entries_for
+from postavka.web.openid import Started
 from postavka.web.pages.account import browser
 from postavka.web.rendering import day, moscow, number, plural, roubles
-from postavka.web.sign_in.openid import Started
 from postavka.web.sign_in.return_to import bounded, carried_in, own_path
 from services.cabinet.requests import words
 from services.cabinet.timeline import timeline

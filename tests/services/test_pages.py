@@ -24,7 +24,7 @@ from services.cabinet.fold import Row, status
 from services.cabinet.view.form import Choices, Typed, choices, inn_problem, is_request_id, mistakes
 from services.cabinet.view.now import Act, Reader, now
 from services.cabinet.view.steps import way
-from services.cabinet.view.words import STAGES, WITHDRAWABLE, period, product_name, stage_of
+from services.cabinet.words import STAGES, WITHDRAWABLE, period, product_name, stage_of
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "reference" / "sample.toml"
 PARTNER = "lukomor"

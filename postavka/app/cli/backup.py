@@ -103,8 +103,8 @@ def parts(config: Settings) -> Parts:
 
 def forget_erased(config: Settings) -> int:
     """Keys that were destroyed and came back with a copy are destroyed again; how many."""
-    from postavka.kernel.privacy.erasing import destroy_again
     from postavka.kernel.privacy.vault import open_vault
+    from services.privacy.erasing import destroy_again
 
     return destroy_again(config, open_vault(config))
 

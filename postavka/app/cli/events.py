@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from cyclopts import App
 
-from events.envelope import Envelope, EnvelopeError
+from events.envelope import Envelope
 from events.topics import OPS_EVENTS, STAGE_TOPICS
-from postavka.domain.calendar import MOSCOW, parse_since
-from postavka.domain.wording import STAGE_COLOURS
-from postavka.kernel.console import console, print_line
+from postavka.app.event_lines import in_causal_order, print_event
+from postavka.domain.calendar import parse_since
+from postavka.kernel.console import print_line
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.record import Record
 from postavka.kernel.privacy.vault import open_vault
@@ -23,8 +22,6 @@ from postavka.kernel.settings import Settings
 log = App(name="log", help="Look at the event log.")
 
 TAILED = (*STAGE_TOPICS, OPS_EVENTS)
-TOLD = ("number", "invoice_number", "confirmation_id", "amount", "due", "kind", "basis", "distributor_id")
-"""Fields worth a word beside the type, in this order."""
 
 
 @log.command
@@ -75,17 +72,6 @@ def tail(
             return
 
 
-def in_causal_order(batch: Iterable[Record]) -> list[tuple[Record, Envelope]]:
-    """Records of several topics, a cause before its effects; without those that are no events."""
-    read = []
-    for record in batch:
-        try:
-            read.append((record, Envelope.read(record.headers)))
-        except EnvelopeError:
-            continue
-    return sorted(read, key=lambda pair: pair[1].clock)
-
-
 def wanted(envelope: Envelope, request: str | None, type_name: str | None) -> bool:
     """Does the event fit the filters?"""
     if request is not None and not envelope.subject.startswith(request):
@@ -112,27 +98,3 @@ def as_json(record: Record, envelope: Envelope, config: Settings) -> dict[str, A
         "offset": record.offset,
         "body": open_vault(config).reveal(orjson.loads(record.value or b"null")),
     }
-
-
-def print_event(record: Record, envelope: Envelope) -> None:
-    """One event on one line."""
-    stage = envelope.source.rpartition("/")[2]
-    time = envelope.time.astimezone(MOSCOW).strftime("%H:%M:%S.%f")[:-3]
-    name, _, version = envelope.type.rpartition(".")
-    console.print(
-        f"[dim]{time}[/] [dim]{envelope.subject[:8]}[/] [{STAGE_COLOURS.get(stage, 'white')}]{stage:<10}[/] "
-        f"[bold]{name}[/][dim].{version}[/] {_words(orjson.loads(record.value or b'{}'))}",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
-def _words(body: dict[str, Any]) -> str:
-    told = [f"{name} {body[name]}" for name in TOLD if body.get(name) is not None]
-    reasons = body.get("reasons") or ([body["reason"]] if isinstance(body.get("reason"), dict) else [])
-    told += [f"\n             • {reason['message']}" for reason in reasons]
-    if kit := body.get("kit"):
-        told.append(f"kit {kit['number']}")
-    if product := body.get("product"):
-        told.append(str(product["name"]))
-    return ", ".join(told[: len(told) - len(reasons)]) + "".join(told[len(told) - len(reasons) :])

@@ -11,7 +11,6 @@ import re
 from typing import Protocol
 
 from postavka.kernel.errors import Trouble
-from postavka.kernel.settings import Settings
 
 NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -51,18 +50,6 @@ class Blobs(Protocol):
 
     def has(self, sha256: str) -> bool:
         """Is there a blob of that name? Its bytes are not looked at. Raises `BlobsAway`; `ValueError`."""
-
-
-def open_blobs(config: Settings) -> Blobs:
-    """The store that `POSTAVKA_BLOBS` names: a folder (`POSTAVKA_HOME/blobs` unless set), or `s3://bucket/prefix`."""
-    where = config.blobs
-    if where is not None and where.startswith("s3://"):
-        from postavka.kernel.blobs.s3 import S3Blobs
-
-        return S3Blobs.of(config, where)
-    from postavka.kernel.blobs.folder import FolderBlobs
-
-    return FolderBlobs(config.home / "blobs" if where is None else where)
 
 
 def name_of(data: bytes) -> str:

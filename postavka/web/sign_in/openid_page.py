@@ -11,8 +11,8 @@ from postavka.kernel.process.logs import logger
 from postavka.web.authorization import ANYBODY
 from postavka.web.identity import users
 from postavka.web.identity.principal import Principal
+from postavka.web.openid import NotVouched, Started
 from postavka.web.problem import not_found
-from postavka.web.sign_in.openid import NotVouched, Started
 from postavka.web.sign_in.page import begin, sign_in_form
 from postavka.web.sign_in.return_to import own_path
 from postavka.web.state import web

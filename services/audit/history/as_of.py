@@ -22,7 +22,7 @@ from events.envelope import rfc3339
 from events.registry import BadBody, UnknownType
 from postavka.kernel.clock import COUNTER_BITS
 from postavka.kernel.settings import Settings
-from services.audit.replay.reading import STAGES, reading, stages_there
+from services.audit.reading import STAGES, reading, stages_there
 from services.cabinet.fold import UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA
 

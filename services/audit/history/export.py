@@ -26,12 +26,12 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
+from services.audit.consistent_cut import Cut, make_cut
 from services.audit.history.as_of import clock_at
 from services.audit.history.history import history
 from services.audit.integrity import keys
-from services.audit.replay.reading import LOG_OF, Letter, letter_of, logs_there, reading, topics_there
+from services.audit.reading import LOG_OF, Letter, letter_of, logs_there, reading, topics_there
 from services.audit.settings import AuditSettings
-from services.audit.verification.consistent_cut import Cut, make_cut
 
 Format = Literal["jsonl", "parquet"]
 Told = Callable[[int, int], None]

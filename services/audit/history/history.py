@@ -25,7 +25,7 @@ from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.record import Record
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import PARTITIONS, Settings
-from services.audit.replay.reading import (
+from services.audit.reading import (
     STAGE_OF,
     TOPIC_OF,
     Corrections,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postavka.kernel.settings import Settings
+from services.audit.findings import Findings
 from services.audit.integrity import keys, tampering
 from services.audit.integrity.store import SCHEMA, connect, open_tree
 from services.audit.settings import AuditSettings
-from services.audit.verification.findings import Findings
 from services.audit.verifier import GAP, roots_at
 
 

@@ -29,8 +29,8 @@ from postavka.kernel.log.tail import read_messages_to_end, to_record
 from postavka.kernel.log.unreadable import headers_of, why_unreadable
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
-from services.audit.replay.reading import STAGE_OF, Place
-from services.audit.verification.consistent_cut import Cut
+from services.audit.consistent_cut import Cut
+from services.audit.reading import STAGE_OF, Place
 
 OTHER_KEYS = frozenset((BANK_PAYMENTS.name, PAYMENT_COMMANDS.name))
 """Topics whose key is not the request: money does not say which one it is for."""

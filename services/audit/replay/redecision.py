@@ -15,8 +15,8 @@ from events.envelope import header_map
 from events.model import Event, Unacceptable
 from events.registry import decode, encode
 from postavka.kernel.stage.definition import Input, Stage
+from services.audit.reading import Corrections, corrector
 from services.audit.replay.decision_log import Lane, Past, Step, incoming_of
-from services.audit.replay.reading import Corrections, corrector
 from services.audit.replay.recorded_facts import Oracle, Recorded
 
 NOT_DECIDERS = frozenset(

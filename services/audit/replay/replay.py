@@ -24,7 +24,7 @@ from psycopg.sql import SQL, Identifier
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, environment
-from services.audit.verification.consistent_cut import make_cut
+from services.audit.consistent_cut import make_cut
 
 MARKED = "made by a replay"
 MOST_TOLD = 1_000

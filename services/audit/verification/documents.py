@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from postavka.kernel.blobs import BlobDamaged, BlobMissing, BlobsAway, open_blobs
 from postavka.kernel.settings import Settings
-from services.audit.verification.findings import Findings
+from services.audit.findings import Findings
 
 Paper = tuple[str, str, str, bool]
 """Document, sha256, `stage/position`, and whether its bytes must be there: those of what was issued are put there with

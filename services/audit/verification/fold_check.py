@@ -23,10 +23,10 @@ from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.settings import PARTITIONS, Settings
-from services.audit.replay.reading import STAGE_OF, TOPIC_OF, Place, reading
-from services.audit.verification.consistent_cut import Cut
+from services.audit.consistent_cut import Cut
+from services.audit.findings import Findings
+from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
 from services.audit.verification.documents import Paper
-from services.audit.verification.findings import Findings
 from services.audit.verification.procedure import MATTERS, Case, Said, Told, check_case
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA, read_marks

@@ -10,9 +10,9 @@ from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.tail import TIMEOUT_SECONDS, read_messages_to_end
 from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
+from services.audit.findings import Findings
 from services.audit.integrity.logs import digest_of
-from services.audit.replay.reading import reading
-from services.audit.verification.findings import Findings
+from services.audit.reading import reading
 from services.audit.verification.stored_and_published import stored_digests
 
 ONLY_ORDERS = SQL("AND topic LIKE 'ManufacturingOrdered.%%'")

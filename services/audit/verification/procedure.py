@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from events.topics import confirmations_of
-from services.audit.verification.findings import Findings
+from services.audit.findings import Findings
 
 Fields = Mapping[str, Any]
 

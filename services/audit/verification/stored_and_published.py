@@ -23,9 +23,9 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.settings import PARTITIONS, Settings
+from services.audit.findings import Findings
 from services.audit.integrity.logs import LEAF_BEGIN, digest_of, named
-from services.audit.replay.reading import Place, reading
-from services.audit.verification.findings import Findings
+from services.audit.reading import Place, reading
 from services.audit.verifier import GAP
 
 DIGEST = 32

@@ -22,9 +22,9 @@ import orjson
 
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import PARTITIONS, Settings, environment
-from services.audit.replay.reading import reading
-from services.audit.verification.consistent_cut import Cut, make_cut
-from services.audit.verification.findings import Findings
+from services.audit.consistent_cut import Cut, make_cut
+from services.audit.findings import Findings
+from services.audit.reading import reading
 from services.audit.verification.fold_check import surplus_rows
 
 LARGEST_SHARE = 400_000

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 
 from postavka.kernel.settings import Settings, settings
+from services.audit.consistent_cut import Cut
 from services.audit.integrity.signed import check_checkpoints, known_gaps
-from services.audit.replay.reading import LOG_OF
-from services.audit.verification.consistent_cut import Cut
+from services.audit.reading import LOG_OF
 from services.audit.verification.documents import check_papers
 from services.audit.verification.fold_check import check_share
 from services.audit.verification.orders import check_orders

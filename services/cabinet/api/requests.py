@@ -28,8 +28,8 @@ from services.cabinet.api.models import (
     Withdrawal,
     moment_out,
 )
-from services.cabinet.pages.live import stream
 from services.cabinet.requests import SOLD, Filter, Page, Requests, Status
+from services.cabinet.stream import stream
 
 router = APIRouter(tags=["requests"])
 

@@ -26,7 +26,7 @@ from services.cabinet.pages.sent import sent_mark
 from services.cabinet.requests import Requests, Row
 from services.cabinet.view.form import LABELS, Choices, Typed, choices, inn_problem, is_request_id, mistakes
 from services.cabinet.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
-from services.cabinet.view.words import REQUEST_TYPES
+from services.cabinet.words import REQUEST_TYPES
 
 log = logger(__name__)
 router = APIRouter(include_in_schema=False)

@@ -29,7 +29,7 @@ from services.cabinet.view.lines import facts
 from services.cabinet.view.moments import story
 from services.cabinet.view.now import Reader, now
 from services.cabinet.view.steps import way
-from services.cabinet.view.words import stage_of
+from services.cabinet.words import stage_of
 
 router = APIRouter(include_in_schema=False)
 READERS = {Role.PARTNER: Reader.PARTNER, Role.DISTRIBUTOR: Reader.DISTRIBUTOR}

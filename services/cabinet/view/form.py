@@ -15,7 +15,7 @@ from events.checks import ORGANISATION_INN, PERSON_INN, is_inn, is_kpp, is_regis
 from events.request import REQUEST_TYPE
 from postavka.domain.email_address import BadAddress, read_address
 from postavka.domain.reference.store import Snapshot
-from services.cabinet.view.words import product_name
+from services.cabinet.words import product_name
 
 LABELS = {
     "contact_id": "Контакт. лицо",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from postavka.domain.tax_register import Company, Kind, Standing
 from services.cabinet.view.form import Typed
-from services.cabinet.view.words import STANDINGS
+from services.cabinet.words import STANDINGS
 
 _GONE = "Проверьте ИНН: заявку отправить можно, но подписать документы и активировать сервис будет некому."
 _WARNINGS = {

@@ -8,7 +8,7 @@ from typing import Any
 from postavka.domain.reference.store import Snapshot
 from postavka.web.formats import money, short
 from services.cabinet.requests import Row
-from services.cabinet.view.words import REQUEST_TYPES, Stage, product_name, stage_of
+from services.cabinet.words import REQUEST_TYPES, Stage, product_name, stage_of
 
 
 @dataclass(frozen=True, slots=True)

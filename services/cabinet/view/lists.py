@@ -8,7 +8,7 @@ from datetime import date
 from typing import Self
 from urllib.parse import urlencode
 
-from services.cabinet.view.words import SOLD, STAGES, Stage
+from services.cabinet.words import SOLD, STAGES, Stage
 
 LONGEST_SEARCH = 200
 GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {

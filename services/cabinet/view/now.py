@@ -8,7 +8,7 @@ from typing import Any
 
 from postavka.web.formats import day, money
 from services.cabinet.fold import Row, status
-from services.cabinet.view.words import Stage, stage_of
+from services.cabinet.words import Stage, stage_of
 
 
 class Reader(StrEnum):

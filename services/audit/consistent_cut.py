@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS, Settings
-from services.audit.replay.reading import Place, logs_there, reading, topics_there
+from services.audit.reading import Place, logs_there, reading, topics_there
 
 PATIENCE_SECONDS = 20.0
 """How long relays are waited for. What is unpublished after that is told as missing."""
