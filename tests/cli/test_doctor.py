@@ -26,6 +26,7 @@ from postavka.app.one_box.doctor import (
     check_python,
     check_replicas,
     check_revocation_lists,
+    check_sample_accounts,
     check_schemas,
     check_service,
     check_services,
@@ -243,6 +244,13 @@ def test_dead_letters():
     assert check_dead_letters({"billing": 0}, 0).status == "ok"
     assert "billing 2" in check_dead_letters({"billing": 2, "request": 0}, 0).found
     assert "rebuild" in check_dead_letters({"billing": 0}, 1).todo
+
+
+def test_accounts_with_the_password_of_the_demo():
+    assert check_sample_accounts([], public=True).status == "ok"
+    assert check_sample_accounts(["ops"], public=False).status == "ok"
+    found = check_sample_accounts(["ops"], public=True)
+    assert (found.status, "ops" in found.found, "user disable" in found.todo) == ("wrong", True, True)
 
 
 PLACE = ("approval.events", 3)
