@@ -19,6 +19,7 @@ from postavka.app.one_box.doctor import (
     address_of,
     check_dead_letters,
     check_disk,
+    check_gost,
     check_jars,
     check_lag,
     check_marks,
@@ -318,6 +319,14 @@ def test_a_bad_revocation_list_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "ca.crl").unlink()
     assert check_revocation_lists(survey(RevocationLists(tmp_path), datetime.now(UTC))).status == "wrong"
     assert check_revocation_lists(Survey(2, (), (), ())).status == "ok"
+
+
+def test_gost_is_told_of_but_no_mistake():
+    """Who has no GOST keys to deal with needs no engine."""
+    for command in (None, "/bin/false", "/no/such/command"):
+        check = check_gost(command)
+        assert check.status == "unknown"
+        assert "libengine-gost-openssl" in check.todo
 
 
 def _nothing_runs() -> Settings:

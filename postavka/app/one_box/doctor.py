@@ -31,6 +31,7 @@ from rich.markup import escape
 
 from events.topics import STAGE_TOPICS, topic_names
 from postavka.app.registry import SERVICES
+from postavka.domain.openssl import find_openssl, gost_environment
 from postavka.domain.reference import store as reference
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.console import console, print_json
@@ -125,6 +126,7 @@ def examine(config: Settings) -> list[Check]:
         check_java(outside),
         check_jars(config.home / "jars", outside),
         check_processor(outside, _division(config.home)),
+        check_gost(find_openssl()),
     ]
     lists = shipping_settings().signature_revocation_lists
     checks += [check_revocation_lists(survey(RevocationLists(lists), datetime.now(UTC)))] if lists is not None else []
@@ -261,6 +263,16 @@ def check_jars(jars: Path, outside: bool) -> Check:
     missing = sum(1 for jar in locked if not (folder / jar.file).exists())
     found = f"Kafka {kafka_jars.VERSION}, {len(locked)} jars"
     return Check("Kafka's jars", "ok", f"{found}; {missing} to be fetched at the next start" if missing else found)
+
+
+def check_gost(command: str | None) -> Check:
+    """Can GOST signatures be checked and made here?"""
+    todo = "apt install openssl libengine-gost-openssl (make debian), if counterparties sign with GOST keys"
+    if command is None:
+        return Check("GOST", "unknown", "there is no command openssl", todo)
+    if gost_environment(command) is None:
+        return Check("GOST", "unknown", f"{command} has no engine gost", todo)
+    return Check("GOST", "ok", f"{command} has the engine gost")
 
 
 def check_revocation_lists(found: Survey) -> Check:
