@@ -12,7 +12,8 @@ async def read(file: str) -> None:
     client, distributor = signing_in(file)
     group = f"distributors.{distributor}.erp"  # your groups begin with distributors.<your id>.
     topic = f"distributors.{distributor}.notices"
-    consumer = AIOKafkaConsumer(topic, **client, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False)
+    how = {"auto_offset_reset": "earliest", "enable_auto_commit": False, "isolation_level": "read_committed"}
+    consumer = AIOKafkaConsumer(topic, **client, group_id=group, **how)
     await consumer.start()
     async for record in consumer:
         headers, notice = dict(record.headers), json.loads(record.value)

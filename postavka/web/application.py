@@ -18,6 +18,7 @@ from starlette.routing import compile_path
 
 from postavka.domain.tax_register import open_register
 from postavka.kernel.blobs import open_blobs
+from postavka.kernel.privacy.master import master_key
 from postavka.kernel.process import liveness
 from postavka.kernel.process.health import RELEASE
 from postavka.kernel.process.logs import logger
@@ -32,7 +33,7 @@ from postavka.web.database import Database
 from postavka.web.guard import Guard
 from postavka.web.housekeeping import keep_house
 from postavka.web.live import Live
-from postavka.web.openid import Provider
+from postavka.web.openid import Provider, cookie_key
 from postavka.web.problem import Problem, of_status, of_validation, problem
 from postavka.web.recently import Recently
 from postavka.web.rendering import Rendering, page
@@ -67,7 +68,7 @@ def assemble(kernel: Settings, config: WebSettings, sites: Sequence[Site]) -> Fa
         open_register(),
         Rendering([each.package for each in sites], assets, entries, config.support_email),
         Recently(),
-        Provider(config) if config.oidc_issuer else None,
+        Provider(config, cookie_key(master_key(kernel))) if config.oidc_issuer else None,
         open_blobs(kernel),
         conninfo,
     )

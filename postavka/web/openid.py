@@ -17,18 +17,26 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from postavka.kernel.process.logs import logger
 from postavka.web.settings import WebSettings
 
+log = logger(__name__)
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 """Public-key signatures only: never `none`, never one with a shared secret."""
 KEEP_SECONDS = 3_600
 TIMEOUT_SECONDS = 5.0
 LEEWAY_SECONDS = 60
 LARGEST_ANSWER = 256 * 1024
+SEALED = b"postavka: a sign-in under way"
+"""What cookies are sealed for: nothing that is sealed for something else is taken for one."""
 
 
 class NotVouched(Exception):
@@ -37,26 +45,32 @@ class NotVouched(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A sign-in under way: kept in the visitor's browser, sealed, until the provider sends it back."""
+    """A sign-in under way: kept in the visitor's browser, sealed, until the provider sends it back. What is in it only
+    we can read and write."""
 
     state: str
     nonce: str
     verifier: str
     next: str
 
-    def pack(self) -> str:
-        """As a cookie's value."""
-        fields = [self.state, self.nonce, self.verifier, self.next]
-        return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
+    def pack(self, key: bytes) -> str:
+        """As a cookie's value: encrypted and signed (AES-SIV) with a key of `cookie_key`."""
+        fields = json.dumps([self.state, self.nonce, self.verifier, self.next]).encode()
+        return base64.urlsafe_b64encode(AESSIV(key).encrypt(fields, [SEALED])).decode()
 
     @classmethod
-    def unpack(cls, value: str) -> Started | None:
-        """None for what isn't one."""
+    def unpack(cls, value: str, key: bytes) -> Started | None:
+        """None for what isn't one that we have sealed."""
         try:
-            fields = json.loads(base64.urlsafe_b64decode(value.encode()))
-            return cls(*fields) if all(isinstance(each, str) for each in fields) else None
-        except (ValueError, TypeError):
+            fields = AESSIV(key).decrypt(base64.urlsafe_b64decode(value.encode()), [SEALED])
+        except (ValueError, InvalidTag):
             return None
+        return cls(*json.loads(fields))
+
+
+def cookie_key(master: bytes) -> bytes:
+    """The key that cookies are sealed with, the same in every process: made from the master key of personal data."""
+    return HKDF(SHA256(), 64, salt=None, info=SEALED).derive(master)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +86,9 @@ class Identity:
 class Provider:
     """One provider. `close` at the end."""
 
-    def __init__(self, config: WebSettings) -> None:
+    def __init__(self, config: WebSettings, key: bytes) -> None:
+        """`key`: what the cookie of a sign-in under way is sealed with (`cookie_key`)."""
+        self.key = key
         assert config.oidc_issuer is not None  # noqa: S101
         assert config.url is not None  # noqa: S101
         self._config, self._issuer = config, config.oidc_issuer
@@ -174,10 +190,7 @@ class Provider:
             if not isinstance(metadata.get(name), str):
                 raise NotVouched(f"the provider's metadata has no {name}")
         keys = await self._ask("GET", metadata["jwks_uri"])
-        try:
-            self._keys = KeySet.import_key_set(keys)  # type: ignore[arg-type]
-        except (JoseError, ValueError, KeyError) as wrong:
-            raise NotVouched("the provider's keys can't be read") from wrong
+        self._keys = _readable(keys)
         self._metadata, self._fetched = metadata, time.monotonic()
 
     async def _ask(self, method: str, url: str, data: dict[str, str] | None = None) -> dict[str, Any]:
@@ -192,3 +205,18 @@ class Provider:
         if not isinstance(value, dict):
             raise NotVouched("the provider's answer is no object")
         return value
+
+
+def _readable(found: dict[str, Any]) -> KeySet:
+    """The keys that we can use: one of a kind or a curve that is not known here is passed over (RFC 7517, 5). Raises
+    `NotVouched` when none is left."""
+    listed = found.get("keys")
+    keys = []
+    for each in listed if isinstance(listed, list) else ():
+        try:
+            keys += KeySet.import_key_set({"keys": [each]}).keys
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError) as strange:
+            log.warning("a key of the OpenID provider is passed over", error=type(strange).__name__)
+    if not keys:
+        raise NotVouched("none of the provider's keys can be read")
+    return KeySet(keys)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import ip_address, ip_network
 from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postavka.domain.email_address import AddressText
@@ -20,8 +22,15 @@ class WebSettings(BaseSettings):
     url: str | None = Field(
         None, description="the address that people type: https://cabinet.example.ru; None: by each request's Host, http"
     )
+    hosts: str = Field(
+        "", description="further names in `Host` that are answered, with commas between them; the others get 421"
+    )
+    probes_port: int | None = Field(
+        None, ge=0, description="a port of their own for /livez, /readyz, /healthz and /metrics; None: the pages' port"
+    )
     trusted_proxies: str = Field(
-        "", description="addresses whose X-Forwarded-For and -Proto are believed, with commas between them"
+        "",
+        description="addresses and networks whose X-Forwarded-For and -Proto are believed, with commas between them",
     )
     support_email: AddressText = Field("itsotr@1c.ru", description="where questions go; named on every page")
     sample_accounts: bool = Field(False, description="make the sample users of the demo, with known passwords")
@@ -41,7 +50,15 @@ class WebSettings(BaseSettings):
     failures_per_address: int = Field(50, ge=1, description="failed sign-ins from one address, to whatever accounts")
     failures_minutes: int = Field(15, ge=1, description="over which the three are counted")
     activations_per_address: int = Field(20, ge=1, description="public activations from one address in 15 minutes")
+    activations_per_number: int = Field(
+        50, ge=1, description="public activations with one registration number in an hour, from wherever"
+    )
     calls_per_minute: int = Field(1200, ge=1, description="calls of the API by one tenant")
+    tenant_bytes_per_day: int = Field(
+        67_108_864,
+        ge=1,
+        description="what one tenant may send in a day, since it is kept for ever; then 429",
+    )
     limits_storage: str = Field(
         "memory://", description="where failures are counted: memory:// for one process; see the library `limits`"
     )
@@ -77,6 +94,19 @@ class WebSettings(BaseSettings):
             timedelta(minutes=self.rotate_minutes),
         )
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for each in filter(None, (part.strip() for part in value.split(","))):
+            try:
+                ip_network(each, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"POSTAVKA_WEB_TRUSTED_PROXIES takes addresses and networks, not {each!r}: whoever is trusted says "
+                    "which address a client has"
+                ) from None
+        return value
+
     @model_validator(mode="after")
     def _usable(self) -> Self:
         if self.url is not None and not self.url.startswith(("http://", "https://")):
@@ -86,3 +116,18 @@ class WebSettings(BaseSettings):
                 "POSTAVKA_WEB_URL is required with POSTAVKA_WEB_OIDC_ISSUER: the provider sends people there"
             )
         return self
+
+
+def is_public(config: WebSettings, host: str) -> bool:
+    """Can others than this machine reach it? By https, by an address that people type, or by where it listens
+    (`host`, the kernel's `POSTAVKA_HTTP_HOST`)."""
+    typed = urlsplit(config.url).hostname if config.url else None
+    return config.secure or not is_loopback(host) or (typed is not None and not is_loopback(typed))
+
+
+def is_loopback(host: str) -> bool:
+    """Is this name or address the machine itself?"""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -21,6 +21,8 @@ from events.commands import (
     SubmitRequest,
     WithdrawRequest,
 )
+from events.model import Command
+from events.registry import encode
 from events.request import REQUEST_TYPE
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import FieldError, not_found, problem
@@ -31,6 +33,10 @@ SOON_SECONDS = 3.0
 """How long a reader waits for a request that it has just sent."""
 OUTCOME_SECONDS = 5.0
 """How long a visitor waits for what comes of an activation."""
+
+MOST_REFUSED = 20
+"""Signatures of one document that are refused before no further one is taken here; shipping decides no more of them
+(`too-many-signatures`), and each would be kept for ever."""
 
 Result = Literal["accepted", "not-found", "not-waiting"]
 
@@ -69,7 +75,8 @@ async def find(parts: Web, principal: Principal, request_id: UUID) -> Row:
 
 
 async def submit(parts: Web, principal: Principal, request_id: UUID, fields: dict[str, Any]) -> None:
-    """Send a request (L11). `fields` as typed; approval says what is wrong with them (L13). Raises `NotSent`."""
+    """Send a request (L11). `fields` as typed; approval says what is wrong with them (L13). Raises `NotSent`; `TooMany`
+    like all that sends."""
     assert principal.partner_id is not None  # noqa: S101  (`allowed(Role.PARTNER)`)
     command = SubmitRequest(
         request_id=request_id,
@@ -77,8 +84,14 @@ async def submit(parts: Web, principal: Principal, request_id: UUID, fields: dic
         submitted_by=principal.actor,
         **{"request_type": REQUEST_TYPE, **fields},
     )
+    await _keep(parts, principal, command)
     await parts.commands.submit(command)
     parts.recently.note(principal.owner, request_id)
+
+
+async def _keep(parts: Web, principal: Principal, command: Command) -> None:
+    """Is there room for it in what the tenant may send in a day? What goes to the log stays there. Raises `TooMany`."""
+    await parts.throttle.keep(principal.owner, len(encode(command)))
 
 
 def check_new_request(inn: str, kpp: str | None) -> None:
@@ -105,6 +118,7 @@ async def withdraw(parts: Web, principal: Principal, request_id: UUID, reason: s
     command = WithdrawRequest(
         request_id=request_id, partner_id=principal.partner_id, withdrawn_by=principal.actor, reason=reason or None
     )
+    await _keep(parts, principal, command)
     await parts.commands.withdraw(command)
 
 
@@ -122,6 +136,7 @@ async def answer(
     command = DistributorConfirmation(
         request_id=request_id, confirmation_id=confirmation_id, accepted=accepted, note=note or None
     )
+    await _keep(parts, principal, command)
     await parts.commands.answer(principal.distributor_id, command)
     return "accepted"
 
@@ -140,6 +155,7 @@ async def activate(parts: Web, principal: Principal, request_id: UUID, activatio
         actor=principal.actor,
         partner_id=principal.partner_id,
     )
+    await _keep(parts, principal, command)
     await parts.commands.activate(command)
     return row
 
@@ -185,6 +201,11 @@ async def check_to_sign(parts: Web, principal: Principal, request_id: UUID, docu
         raise not_found()
     if "signed_at" in document:
         raise problem(409, "conflict", "Этот документ уже подписан.")
+    if len(document.get("refusals") or ()) >= MOST_REFUSED:
+        raise problem(
+            409, "conflict", f"Подписи этого документа отклонены {MOST_REFUSED} раз, больше они не принимаются. "
+            "Напишите нам, что не получается."
+        )  # fmt: skip
 
 
 async def sign(
@@ -195,6 +216,7 @@ async def sign(
     command = SignDocument(
         request_id=request_id, document_id=document_id, signature=signature, title=title, sent_by=principal.actor
     )
+    await _keep(parts, principal, command)
     await parts.commands.sign(command)
 
 
@@ -206,6 +228,7 @@ async def refuse_to_sign(
     command = DeclineDocument(
         request_id=request_id, document_id=document_id, decline_id=decline_id, reason=reason, sent_by=principal.actor
     )
+    await _keep(parts, principal, command)
     await parts.commands.refuse_to_sign(command)
 
 

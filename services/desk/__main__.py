@@ -24,11 +24,12 @@ from events.registry import BadBody, UnknownType, decode, encode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
 from postavka.kernel.log.aiokafka_patches.records import install
-from postavka.kernel.log.connection import for_aiokafka, for_librdkafka
+from postavka.kernel.log.connection import for_aiokafka_consumer, for_librdkafka
 from postavka.kernel.log.fetch_pacing import Pace
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.log.topics import check_topics
+from postavka.kernel.log.unreadable import is_marker
 from postavka.kernel.outbox.command_sender import envelope_of
 from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.process import liveness, metrics, tracing
@@ -59,7 +60,7 @@ async def run(config: Settings) -> None:
     secret = desk_secret(config.home / "desk.secret")
     consumer = AIOKafkaConsumer(
         MANUFACTURING_ORDERS.name,
-        **for_aiokafka(config),
+        **for_aiokafka_consumer(config),
         group_id="manufacturing-desk",
         group_instance_id=f"manufacturing-desk-{config.worker}",
         enable_auto_commit=False,
@@ -149,6 +150,8 @@ def _lag(consumer: AIOKafkaConsumer, handled: dict[Any, int]) -> int:
 
 def _send_kits(records: list[Record], publisher: Publisher, secret: bytes) -> None:
     for record in records:
+        if is_marker(record):
+            continue
         try:
             envelope = Envelope.read(record.headers)
             order = decode(envelope.type, record.value)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-OPENSSL_SECONDS = 20
+from postavka.domain.openssl import SECONDS, find_openssl, gost_environment
 
 
 class NotSealed(RuntimeError):
@@ -26,17 +27,19 @@ class Seal:
     def sign(self, content: bytes) -> bytes:
         """The signature in DER. Raises `NotSealed`."""
         engine = ["-engine", self.engine] if self.engine else []
+        openssl = find_openssl() or "openssl"
+        environment = {**os.environ, **(gost_environment(openssl) or {})}
         with tempfile.TemporaryDirectory(prefix="seal-") as directory:
             there = Path(directory)
             (there / "content").write_bytes(content)
             command = [
-                *("openssl", "cms", *engine, "-sign", "-binary", "-md", self.digest, "-outform", "DER"),
+                *(openssl, "cms", *engine, "-sign", "-binary", "-md", self.digest, "-outform", "DER"),
                 *("-signer", str(self.certificate.resolve()), "-inkey", str(self.key.resolve())),
                 *("-in", "content", "-out", "signature"),
             ]
             try:
                 ran = subprocess.run(  # noqa: S603
-                    command, cwd=there, capture_output=True, timeout=OPENSSL_SECONDS, check=False
+                    command, cwd=there, env=environment, capture_output=True, timeout=SECONDS, check=False
                 )
             except (OSError, subprocess.TimeoutExpired) as failed:
                 raise NotSealed(f"the command openssl failed: {failed}") from None

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.projection.worker import Beside, main
-from postavka.kernel.settings import Settings
+from postavka.kernel.settings import Settings, database_url
 from services.notices.distributors import New, with_topics
+from services.notices.personal import protect_older
 from services.notices.projection import Notices
 from services.notices.publisher import Publisher
 from services.notices.sender import Sender
 
 
 def start(config: Settings) -> Notices:
-    """The projection, with the topics of all distributors there are."""
-    return Notices(config, with_topics(config))
+    """The projection, with the topics of all distributors there are. What an older release has kept in the clear is
+    encrypted first."""
+    notices = Notices(config, with_topics(config))
+    protect_older(open_vault(config), database_url(config))
+    return notices
 
 
 def beside(config: Settings, notices: Notices) -> Sequence[Beside]:

@@ -46,7 +46,7 @@ def list_(
     """
     from services.notices.sent import Wanted, letters
 
-    rows = letters(database_url(connected()), Wanted(status, request, to, kind), limit)
+    rows = letters(connected(), Wanted(status, request, to, kind), limit)
     if json:
         print_json(rows)
         return
@@ -83,7 +83,7 @@ def show(id: UUID, *, html: Path | None = None, json: bool = False) -> None:
     """
     from services.notices.sent import letter
 
-    row = letter(database_url(connected()), id)
+    row = letter(connected(), id)
     if html is not None:
         html.write_text(row["html"])
     if json:
@@ -126,12 +126,12 @@ def prefs(
     """
     from services.notices.sent import preferences, switch
 
-    url = database_url(connected())
+    config = connected()
     for kind in off or ():
-        switch(url, address, kind, False, by)
+        switch(config, address, kind, False, by)
     for kind in on or ():
-        switch(url, address, kind, True, by)
-    wanted = preferences(url, address)
+        switch(config, address, kind, True, by)
+    wanted = preferences(config, address)
     if json:
         print_json({"recipient": address, "kinds": {kind.value: on for kind, on in wanted.items()}})
         return

@@ -13,11 +13,13 @@ from psycopg.rows import dict_row
 from starlette.responses import RedirectResponse, Response
 
 from postavka.domain.email_address import is_address
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import database_url
 from postavka.web.authorization import ANYBODY, LINK, SIGNED_IN, allowed
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
+from postavka.web.personal import reveal
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
 from postavka.web.state import web
@@ -51,8 +53,9 @@ async def letters_page(
     """Letters, newest first: one's own, or all."""
     wanted = Wanted(status if status in STATUSES else None, None, to or None, None)
     async with web(request).database.rows(principal) as rows, rows.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(QUERY, parameters(wanted, PAGE))
-        found = await cursor.fetchall()
+        chosen = await asyncio.to_thread(parameters, open_vault(web(request).kernel), wanted, PAGE)
+        await cursor.execute(QUERY, chosen)
+        found = await asyncio.to_thread(reveal, await cursor.fetchall())
         await cursor.execute("SELECT status, count(*) AS letters FROM notices.mail GROUP BY status")
         visitor_of(request).shown.update(row["request_id"] for row in found if row["request_id"] and principal.sees_all)
         counts = {row["status"]: row["letters"] for row in await cursor.fetchall()}
@@ -85,7 +88,7 @@ async def off(
 ) -> Response:
     """Switch it off: the button of that page, or the mail program's own (RFC 8058)."""
     about = _about(request, to, kind, sign)
-    await asyncio.to_thread(switch, database_url(web(request).kernel), to, Kind(kind), False, "link in a letter")
+    await asyncio.to_thread(switch, web(request).kernel, to, Kind(kind), False, "link in a letter")
     return page(request, "letters_off.html", to=to, kind=kind, sign=sign, about=about, done=True)
 
 
@@ -97,6 +100,7 @@ async def letter_page(request: Request, principal: Annotated[Principal, SIGNED_I
         found: dict[str, Any] | None = await cursor.fetchone()
     if found is None:
         raise not_found()
+    found = await asyncio.to_thread(reveal, found)
     if found["request_id"] is not None:
         visitor_of(request).shown.add(found["request_id"])
     return await show(request, principal, "letter.html", letter=found, words=WORDS, sees_all=principal.sees_all)

@@ -13,6 +13,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -27,12 +28,11 @@ from events.notices import Notice, NoticeKind, NoticeReceipt
 from events.registry import BadBody, UnknownType, decode, encode
 from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, distributor_of, notices_of
 from events.upcasting import newest_version
-from postavka.domain.email_address import read_address
 from postavka.domain.reference.store import Snapshot, current
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.unreadable import why_unreadable
-from postavka.kernel.privacy.vault import open_vault
+from postavka.kernel.privacy.vault import Vault, open_vault
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.blue_green import connect, generation, swap_lock
@@ -52,6 +52,7 @@ from postavka.kernel.store.recorder import (
 from postavka.web import identity
 from services.notices.kinds import KINDS, Party
 from services.notices.letter import NAMESPACE, Letter, write_letters
+from services.notices.personal import protected, reader_key
 from services.notices.recipients import recipients
 from services.notices.settings import NoticesSettings, notices_settings
 from services.notices.story import TAKES, Cause, News, Story, tell
@@ -99,7 +100,8 @@ class Notices:
         self._config = chosen or notices_settings()
         self._reference = reference or (lambda: current(self._conninfo))
         self._secret = letters_secret(config.home / "letters.secret")
-        self._readable = lambda contact: open_vault(config).readable(contact)
+        self._vault = partial(open_vault, config)
+        self._readable = lambda contact: self._vault().readable(contact)
         self.distributors = tuple(distributors)
         self.topics = topics_of(distributors)
         self._connection: psycopg.Connection[Any] | None = None
@@ -494,19 +496,22 @@ class _Work:
             for news in wanted
             for letter in write_letters(news, recipients(news, snapshot, owner._readable), owner._config, owner._secret)
         ]
-        off = self._switched_off(letters)
+        vault = owner._vault()
+        off = self._switched_off(vault, letters)
         oldest = datetime.now(UTC) - timedelta(seconds=owner._config.mail_oldest_seconds)
-        rows = [_row(letter, _status(letter, off, oldest)) for letter in letters]
+        rows = [_row(protected(vault, each), _status(each, off, oldest)) for each in letters]
         columns = [_ARRAYS[kind](column) for kind, column in zip(_MAIL.values(), zip(*rows, strict=True), strict=True)]
         self._connection.execute(INSERT_MAIL, columns)
         return len(letters)
 
-    def _switched_off(self, letters: Iterable[Letter]) -> set[tuple[str, str]]:
-        addresses = [read_address(each.recipient.address).key for each in letters if each.recipient.address]
+    def _switched_off(self, vault: Vault, letters: Iterable[Letter]) -> set[tuple[str, str]]:
+        """Address and kind of what its reader doesn't want."""
+        addresses = {each.recipient.address for each in letters if each.recipient.address}
+        readers = {address: reader_key(vault, address) for address in addresses}
         rows = self._connection.execute(
-            "SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s)", (addresses,)
+            "SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s)", (list(readers.values()),)
         ).fetchall()
-        return {(recipient, kind) for recipient, kind in rows}
+        return {(address, kind) for address, key in readers.items() for recipient, kind in rows if recipient == key}
 
 
 _MAIL = {
@@ -552,7 +557,7 @@ def _status(letter: Letter, off: set[tuple[str, str]], oldest: datetime) -> str:
         return "no-address"
     if letter.happened_at < oldest:
         return "too-old"
-    if not KINDS[letter.kind].mandatory and (read_address(letter.recipient.address).key, letter.kind) in off:
+    if not KINDS[letter.kind].mandatory and (letter.recipient.address, letter.kind) in off:
         return "off"
     return "due"
 

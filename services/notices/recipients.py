@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from events.personal import is_encrypted
 from events.reference import Contact
@@ -19,6 +19,8 @@ class Recipient:
 
     address: str | None
     name: str
+    known_as: tuple[str, ...] = ()
+    """Further names of the person, `party/contact`; nothing where no person is meant."""
 
 
 def recipients(
@@ -28,7 +30,7 @@ def recipients(
     has one. Of a distributor all its contacts with an address. `readable` makes a contact of an event readable: on the
     log persons are encrypted. One that was erased has no address any more."""
     if news.party is Party.DISTRIBUTOR:
-        found = [_of(each) for each in _addressed(snapshot.distributor_contacts.get(news.party_id, ()))]
+        found = [_of(news.party_id, each) for each in _addressed(snapshot.distributor_contacts.get(news.party_id, ()))]
         return list({each.address: each for each in found}.values()) or [Recipient(None, news.party_id)]
     entry = snapshot.partners.get(news.party_id)
     known = dict(entry.contacts) if entry else {}
@@ -38,7 +40,9 @@ def recipients(
     )
     candidates = [wanted] if wanted else []
     addressed = _addressed([*candidates, *known.values()])
-    return [_of(addressed[0])] if addressed else [Recipient(None, wanted.name if wanted else news.party_id)]
+    if addressed:
+        return [_of(news.party_id, addressed[0])]
+    return [replace(_of(news.party_id, wanted), address=None)] if wanted else [Recipient(None, news.party_id)]
 
 
 def _read(contact: Contact, readable: Callable[[Contact], Contact]) -> Contact:
@@ -49,5 +53,5 @@ def _addressed(contacts: Iterable[Contact]) -> list[Contact]:
     return [each for each in contacts if each.email and is_address(each.email)]
 
 
-def _of(contact: Contact) -> Recipient:
-    return Recipient(contact.email, contact.name)
+def _of(party_id: str, contact: Contact) -> Recipient:
+    return Recipient(contact.email, contact.name, (f"{party_id}/{contact.id}",))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ import psycopg
 from prometheus_client import Counter, Gauge
 from psycopg.rows import dict_row
 
+from postavka.kernel.privacy.vault import ERASED, open_vault
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
@@ -27,9 +29,10 @@ from postavka.kernel.store.session_priority import as_we_do
 from services.notices.kinds import Kind, Party
 from services.notices.letter import Letter
 from services.notices.mime import Outgoing, to_outgoing
+from services.notices.personal import forget_in_mbox, names_of
 from services.notices.recipients import Recipient
 from services.notices.settings import NoticesSettings, notices_settings
-from services.notices.transport import Away, Later, Refused, Transport, open_transport
+from services.notices.transport import Away, Later, Refused, Transport, mbox_of, open_transport
 
 log = logger(__name__)
 
@@ -87,6 +90,9 @@ class Sender:
         self._conninfo = database_url(config)
         self._config = chosen or notices_settings()
         self._home = config.home
+        self._vault = partial(open_vault, config)
+        self._erasures = -1
+        """How many persons had been forgotten when the file of letters was last looked through."""
         self._connect = connect
         self._woken = asyncio.Event()
         self.trouble: str | None = None
@@ -183,37 +189,55 @@ class Sender:
 
     async def _send(self, transport: Transport, row: dict[str, Any]) -> Noted:
         started = time.monotonic()
+        vault = await asyncio.to_thread(self._vault)
+        row = await asyncio.to_thread(vault.reveal, row)
+        if row["recipient"] == ERASED:
+            return Noted(row["id"], "no-address", "the person was forgotten")
+        names = names_of(row["recipient"])
+
+        def noted(status: str, said: str, unsure: bool = False, next_at: datetime | None = None) -> Noted:
+            """What a server says may name the person."""
+            return Noted(row["id"], status, vault.encrypt(said, names, longest=None), unsure, next_at)
+
         try:
             outgoing = outgoing_of(row, self._config)
         except Exception as unfit:  # one letter that can't be written must not keep the others
             log.exception("mail: a letter can't be written", letter=str(row["id"]))
-            return Noted(row["id"], "failed", f"can't be written: {type(unfit).__name__}: {unfit}"[:500])
+            return noted("failed", f"can't be written: {type(unfit).__name__}: {unfit}"[:500])
         try:
             said = await transport.send(outgoing)
         except Refused as refused:
             SENT.labels("refused").inc()
-            log.warning("mail: refused for good", letter=str(row["id"]), kind=row["kind"], said=str(refused))
-            return Noted(row["id"], "failed", str(refused))
+            log.warning("mail: refused for good", letter=str(row["id"]), kind=row["kind"], code=refused.code)
+            return noted("failed", str(refused))
         except Later as later:
             SENT.labels("later").inc()
             next_at = next_try(row["tries"] + 1, self._config.mail_retry_seconds)
             gives_up = datetime.now(UTC) - row["made_at"] > timedelta(seconds=self._config.mail_give_up_seconds)
             status = "failed" if gives_up else "due"
             log.info(
-                "mail: not taken", letter=str(row["id"]), said=str(later), status=status, again=next_at.isoformat()
+                "mail: not taken", letter=str(row["id"]), code=later.code, status=status, again=next_at.isoformat()
             )
-            return Noted(row["id"], status, str(later), later.unsure, next_at)
+            return noted(status, str(later), later.unsure, next_at)
         self.trouble = None
         SENT.labels("sent").inc()
         log.debug("mail: sent", letter=str(row["id"]), kind=row["kind"], seconds=round(time.monotonic() - started, 3))
-        return Noted(row["id"], "sent", said)
+        return noted("sent", said)
 
     async def _measure_now_and_then(self, session: psycopg.AsyncConnection[Any]) -> None:
         """On the session that holds the lock: when it breaks, sending ends."""
         while True:
             started = time.monotonic()
             await self._measure(session)
+            await asyncio.to_thread(self._forget_in_file)
             await asyncio.sleep(pause_after(time.monotonic() - started, MEASURE_SECONDS))
+
+    def _forget_in_file(self) -> None:
+        """A file of letters, where there is one, keeps nothing of persons who were forgotten."""
+        if self._config.smtp_host is None and (erasures := self._vault().erasures()) != self._erasures:
+            if forgotten := forget_in_mbox(self._vault(), self._conninfo, mbox_of(self._home)):
+                log.info("mail: letters to persons who were forgotten are out of the file", letters=forgotten)
+            self._erasures = erasures
 
     async def _measure(self, session: psycopg.AsyncConnection[Any]) -> None:
         cursor = await session.execute(

@@ -11,7 +11,10 @@ from psycopg.rows import dict_row
 
 from postavka.domain.email_address import read_address
 from postavka.kernel.errors import Trouble
+from postavka.kernel.privacy.vault import Vault, open_vault
+from postavka.kernel.settings import Settings, database_url
 from services.notices.kinds import KINDS, Kind
+from services.notices.personal import reader_key
 
 STATUSES = ("due", "sending", "sent", "failed", "off", "no-address", "too-old")
 COLUMNS = (
@@ -48,35 +51,38 @@ def connect(conninfo: str) -> psycopg.Connection[dict[str, Any]]:
 QUERY = (
     f"SELECT {COLUMNS} FROM notices.mail WHERE (%(status)s::text IS NULL OR status = %(status)s) "  # noqa: S608
     "AND (%(request)s::uuid IS NULL OR request_id = %(request)s) "
-    "AND (%(recipient)s::text IS NULL OR lower(recipient) = lower(%(recipient)s)) "
+    "AND (%(keys)s::text[] IS NULL OR split_part(recipient, ':', 3) = ANY(%(keys)s)) "
     "AND (%(kind)s::text IS NULL OR kind = %(kind)s) ORDER BY made_at DESC, id LIMIT %(limit)s"
 )
 
 
-def parameters(wanted: Wanted, limit: int) -> dict[str, Any]:
-    """Of `QUERY`."""
+def parameters(vault: Vault, wanted: Wanted, limit: int) -> dict[str, Any]:
+    """Of `QUERY`. A recipient is found by its key."""
     return {
         "status": wanted.status,
         "request": wanted.request_id,
-        "recipient": wanted.recipient,
+        "keys": None if wanted.recipient is None else vault.find(wanted.recipient),
         "kind": wanted.kind,
         "limit": limit,
     }
 
 
-def letters(conninfo: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
-    """Newest first."""
-    with connect(conninfo) as connection:
-        return connection.execute(QUERY, parameters(wanted, limit)).fetchall()
+def letters(config: Settings, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+    """Newest first, readable as far as there are keys."""
+    vault = open_vault(config)
+    with connect(database_url(config)) as connection:
+        rows = connection.execute(QUERY, parameters(vault, wanted, limit)).fetchall()
+    return [vault.reveal(row) for row in rows]
 
 
-def letter(conninfo: str, id: UUID) -> dict[str, Any]:
+def letter(config: Settings, id: UUID) -> dict[str, Any]:
     """With its text and HTML. Raises `NoSuchLetter`."""
-    with connect(conninfo) as connection:
+    with connect(database_url(config)) as connection:
         row = connection.execute(f"SELECT {COLUMNS}, text, html FROM mail WHERE id = %s", (id,)).fetchone()  # noqa: S608
     if row is None:
         raise NoSuchLetter(f"there is no letter {id}; see `postavka notices list`")
-    return row
+    readable: dict[str, Any] = open_vault(config).reveal(row)
+    return readable
 
 
 def send_again(conninfo: str, id: UUID | None) -> int:
@@ -94,22 +100,25 @@ def send_again(conninfo: str, id: UUID | None) -> int:
     return changed
 
 
-def preferences(conninfo: str, recipient: str) -> dict[Kind, bool]:
+def preferences(config: Settings, recipient: str) -> dict[Kind, bool]:
     """Every kind → does this person get it? Raises `BadAddress`."""
-    with connect(conninfo) as connection:
-        rows = connection.execute(
-            "SELECT kind FROM preferences WHERE recipient = %s", (read_address(recipient).key,)
-        ).fetchall()
-    off = {row["kind"] for row in rows}
+    off: set[str] = set()
+    vault = open_vault(config)
+    if vault.find(read_address(recipient).key):
+        with connect(database_url(config)) as connection:
+            rows = connection.execute(
+                "SELECT kind FROM preferences WHERE recipient = %s", (reader_key(vault, recipient),)
+            ).fetchall()
+        off = {row["kind"] for row in rows}
     return {kind: about.mandatory or kind.value not in off for kind, about in KINDS.items()}
 
 
-def switch(conninfo: str, recipient: str, kind: Kind, on: bool, by: str) -> None:
+def switch(config: Settings, recipient: str, kind: Kind, on: bool, by: str) -> None:
     """Switch a kind on or off for a person. Raises `Mandatory`, `BadAddress`."""
     if KINDS[kind].mandatory and not on:
         raise Mandatory(f"letters of the kind {kind} can't be switched off: {KINDS[kind].title}")
-    key = read_address(recipient).key
-    with connect(conninfo) as connection:
+    key = reader_key(open_vault(config), recipient)
+    with connect(database_url(config)) as connection:
         if on:
             connection.execute("DELETE FROM preferences WHERE recipient = %s AND kind = %s", (key, kind))
         else:

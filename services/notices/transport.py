@@ -31,13 +31,17 @@ from services.notices.settings import NoticesSettings
 class Refused(Exception):
     """This letter will never be taken: the server has said so for good (5xx)."""
 
+    def __init__(self, said: str, code: int) -> None:
+        super().__init__(said)
+        self.code = code
+
 
 class Later(Exception):
     """Not now, this letter (4xx, or an answer that didn't come). `unsure`: its text had been handed over."""
 
-    def __init__(self, said: str, *, unsure: bool = False) -> None:
+    def __init__(self, said: str, code: int | None = None, *, unsure: bool = False) -> None:
         super().__init__(said)
-        self.unsure = unsure
+        self.code, self.unsure = code, unsure
 
 
 class Away(Exception):
@@ -56,7 +60,12 @@ class Transport(Protocol):
 
 def open_transport(config: NoticesSettings, home: Path) -> Transport:
     """By the settings. Connects with the first letter."""
-    return Server(config) if config.smtp_host else Mbox(home / "mail" / "outbox.mbox")
+    return Server(config) if config.smtp_host else Mbox(mbox_of(home))
+
+
+def mbox_of(home: Path) -> Path:
+    """The file of letters where no mail server is set."""
+    return home / "mail" / "outbox.mbox"
 
 
 class Server:
@@ -84,8 +93,8 @@ class Server:
                 refused = refused.recipients[0]
             said = f"{refused.code} {refused.message}"[:500]
             if 500 <= refused.code < 600:
-                raise Refused(said) from refused
-            raise Later(said) from refused
+                raise Refused(said, refused.code) from refused
+            raise Later(said, refused.code) from refused
         except (SMTPServerDisconnected, SMTPTimeoutError, SMTPException, OSError) as gone:
             await self.close()
             raise Later(f"no answer: {type(gone).__name__}: {gone}"[:500], unsure=handed_over) from gone

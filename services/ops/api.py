@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role, Scope
+from postavka.web.personal import reveal
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
@@ -133,7 +134,7 @@ async def events_of(request: Request, request_id: UUID, principal: Reader) -> Re
 @router.get("/requests/{request_id}/way")
 async def way(request: Request, request_id: UUID, principal: Reader) -> Response:
     """Who had to act and for how long, beside the limits; refusals, retries, letters, documents; the stages' work."""
-    found = await looked_up(request, lambda rows: look_at(rows, request_id, ops_settings()))
+    found = await looked_up(request, lambda rows: look_at(rows, request_id, ops_settings(), reveal))
     if found is None:
         raise not_found()
     return _json({"request_id": str(request_id), **found.told()})

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from postavka.domain.calendar import MOSCOW
 from postavka.kernel.console import console, print_json, table
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from services.ops import queues as waits
@@ -116,7 +117,7 @@ def request(request: UUID, *, json: bool = False) -> None:
         As one JSON object.
     """
     with _database() as connection:
-        found = look_at(connection, request, ops_settings())
+        found = look_at(connection, request, ops_settings(), open_vault(connected()).reveal)
     if found is None:
         raise SystemExit(f"nothing is known of {request}")
     if json:

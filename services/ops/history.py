@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -202,14 +202,18 @@ def _write_cursor(positions: Mapping[str, int]) -> str:
 # Beside the log
 
 
-def letters_about(connection: psycopg.Connection[Any], request: UUID) -> list[tuple[datetime, str, str]]:
-    """E-mail about a request: (when sent or made, subject, status); nothing where the notices were never here."""
+def letters_about(
+    connection: psycopg.Connection[Any], request: UUID, reveal: Callable[[Any], Any]
+) -> list[tuple[datetime, str, str]]:
+    """E-mail about a request: (when sent or made, subject, status); nothing where the notices were never here.
+    `reveal` makes readable what is encrypted."""
     if not _is_there(connection, "notices.mail"):
         return []
-    return connection.execute(
+    rows = connection.execute(
         "SELECT coalesce(sent_at, made_at), subject, status FROM notices.mail WHERE request_id = %s ORDER BY made_at",
         (request,),
     ).fetchall()
+    return [reveal(row) for row in rows]
 
 
 def put_aside(connection: psycopg.Connection[Any], request: UUID) -> list[tuple[datetime, str, int, str, int, str]]:

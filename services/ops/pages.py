@@ -20,6 +20,7 @@ from postavka.kernel.settings import database_url
 from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
+from postavka.web.personal import reveal
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
 from postavka.web.state import is_let_in, web
@@ -310,7 +311,7 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
     limits = ops_settings()
 
     def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
-        found = look_at(connection, request_id, limits)
+        found = look_at(connection, request_id, limits, reveal)
         return found, dead_letters.letters(web(request).conninfo, request_id=request_id)
 
     story, put_aside = await looked_up(request, ask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -53,19 +53,21 @@ class Story:
         }
 
 
-def look_at(connection: psycopg.Connection[Any], request: UUID, limits: OpsSettings) -> Story | None:
-    """None when nothing at all is known of it."""
+def look_at(
+    connection: psycopg.Connection[Any], request: UUID, limits: OpsSettings, reveal: Callable[[Any], Any]
+) -> Story | None:
+    """None when nothing at all is known of it. `reveal` makes readable what is encrypted."""
     events = history.of_request(connection, request)
-    moments = list(_beside(connection, request))
+    moments = list(_beside(connection, request, reveal))
     if not events and not moments:
         return None
     way = way_of(events, moments, limits, datetime.now(UTC))
     return Story(way, history.steps(events), queues.of_request(connection, limits, request))
 
 
-def _beside(connection: psycopg.Connection[Any], request: UUID) -> Iterator[Moment]:
+def _beside(connection: psycopg.Connection[Any], request: UUID, reveal: Callable[[Any], Any]) -> Iterator[Moment]:
     """Letters and dead letters, which are no events."""
-    for at, subject, status in history.letters_about(connection, request):
+    for at, subject, status in history.letters_about(connection, request, reveal):
         yield Moment(Sign.LETTER, at, f"{subject} ({LETTER_STATES.get(status, status)})")
     for at, stage, number, code, tries, status in history.put_aside(connection, request):
         words = f"непринятое {stage}/{number}: {code}, попыток {tries}, {PUT_ASIDE.get(status, status)}"

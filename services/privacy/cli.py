@@ -50,19 +50,26 @@ def erase(person: str, *, reason: str, by: str, everybody: bool = False, json: b
         Print what was erased as JSON.
     """
     from postavka.domain.reference.forget import forget_contact
-    from postavka.kernel.privacy.vault import open_vault
+    from postavka.kernel.privacy.vault import NobodyKnown, open_vault
     from postavka.kernel.settings import database_url
     from services.privacy.erasing import tell
 
     config = connected()
     vault = open_vault(config)
-    erased = vault.erase(person, by, reason, everybody=everybody)
+    try:
+        erased = vault.erase(person, by, reason, everybody=everybody)
+    except NobodyKnown:
+        erased = []
     forgotten = forget_contact(database_url(config), person)
+    if not erased and not forgotten:
+        raise NobodyKnown("nothing here is encrypted for this person, or it was erased already")
     tell(config, vault)
     if json:
         print_json({"keys": [each.key_id for each in erased], "reference_rows": forgotten})
         return
-    console.print(f"destroyed: {', '.join(each.key_id for each in erased)}; said on privacy.erasures", highlight=False)
+    if erased:
+        keys = ", ".join(each.key_id for each in erased)
+        console.print(f"destroyed: {keys}; said on privacy.erasures", highlight=False)
     if forgotten:
         console.print(f"taken out of {forgotten} rows of the reference data; take it out of the file you load, too")
     console.print("Copies of the keys that were taken before still have it: docs/privacy.md")

@@ -12,7 +12,6 @@ then, and not revoked yet. At `at` it is checked: what is known of revocation mu
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -24,12 +23,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
+from postavka.domain.openssl import SECONDS, find_openssl, gost_environment
 from services.shipping.certificates import BY_OPENSSL, critical_in
 from services.shipping.cms import UNREADABLE, Refused, Signed, is_gost, verify_signature, wrong_bytes
 from services.shipping.revocation import RevocationLists, Revoked, signed_by
 
-OPENSSL_SECONDS = 20
-"""A check takes milliseconds; a command that hangs must not stop the partition."""
 LONGEST_CHAIN = 8
 WITH_GOST = """openssl_conf = begin
 [begin]
@@ -53,7 +51,7 @@ class Authorities:
 
     roots: tuple[x509.Certificate, ...]
     intermediates: tuple[x509.Certificate, ...] = ()
-    openssl: str | None = field(default_factory=lambda: shutil.which("openssl"))
+    openssl: str | None = field(default_factory=find_openssl)
     """The command for GOST; None: no GOST here."""
     revocation: RevocationLists | None = None
     """None: whether a certificate was taken back is not looked at."""
@@ -160,8 +158,7 @@ class Authorities:
         """Raises `Unknown`, saying what this machine lacks to check GOST signatures."""
         if self.openssl is None:
             raise Unknown("GOST R 34.10-2012: the command openssl is missing")
-        found = self._run("engine", "-t", "gost")
-        if found.returncode or b"[ available ]" not in found.stdout:
+        if gost_environment(self.openssl) is None:
             raise Unknown("GOST R 34.10-2012: openssl has no engine gost (Debian: libengine-gost-openssl)")
 
     def _verify_gost(self, signed: Signed, others: Iterable[x509.Certificate], moment: datetime, purpose: str) -> None:
@@ -213,10 +210,11 @@ class Authorities:
     ) -> subprocess.CompletedProcess[bytes]:
         """Raises `Unknown` where the command itself fails to run."""
         command = [self.openssl or "openssl", *arguments]
-        environment = {**os.environ, "OPENSSL_CONF": str(configuration)} if configuration else None
+        environment = {**os.environ, **(gost_environment(command[0]) or {})}
+        environment |= {"OPENSSL_CONF": str(configuration)} if configuration else {}
         try:
             return subprocess.run(  # noqa: S603
-                command, input=given, env=environment, capture_output=True, timeout=OPENSSL_SECONDS, check=False
+                command, input=given, env=environment, capture_output=True, timeout=SECONDS, check=False
             )
         except (OSError, subprocess.SubprocessError) as failed:
             raise Unknown(f"the command openssl failed: {failed}") from None

@@ -13,7 +13,6 @@ refused: the record waits in the dead letters until it can.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ObjectIdentifier
 
 from events.model import Reason
+from postavka.domain.openssl import find_openssl
 from services.shipping.authorities import Authorities, Unknown
 from services.shipping.certificates import CONTENT_COMMITMENT, DIGITAL_SIGNATURE, UNDERSTOOD, critical_in, may
 from services.shipping.cms import (
@@ -53,7 +53,7 @@ class CmsVerifier:
 
     roots: tuple[x509.Certificate, ...]
     intermediates: tuple[x509.Certificate, ...] = ()
-    openssl: str | None = field(default_factory=lambda: shutil.which("openssl"))
+    openssl: str | None = field(default_factory=find_openssl)
     """The command for GOST; None: no GOST here."""
     revocation: RevocationLists | None = None
     """None: whether a certificate was taken back is not looked at."""

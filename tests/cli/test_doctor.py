@@ -19,6 +19,7 @@ from postavka.app.one_box.doctor import (
     address_of,
     check_dead_letters,
     check_disk,
+    check_gost,
     check_jars,
     check_lag,
     check_marks,
@@ -26,6 +27,7 @@ from postavka.app.one_box.doctor import (
     check_python,
     check_replicas,
     check_revocation_lists,
+    check_sample_accounts,
     check_schemas,
     check_service,
     check_services,
@@ -245,6 +247,13 @@ def test_dead_letters():
     assert "rebuild" in check_dead_letters({"billing": 0}, 1).todo
 
 
+def test_accounts_with_the_password_of_the_demo():
+    assert check_sample_accounts([], public=True).status == "ok"
+    assert check_sample_accounts(["ops"], public=False).status == "ok"
+    found = check_sample_accounts(["ops"], public=True)
+    assert (found.status, "ops" in found.found, "user disable" in found.todo) == ("wrong", True, True)
+
+
 PLACE = ("approval.events", 3)
 
 
@@ -310,6 +319,14 @@ def test_a_bad_revocation_list_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "ca.crl").unlink()
     assert check_revocation_lists(survey(RevocationLists(tmp_path), datetime.now(UTC))).status == "wrong"
     assert check_revocation_lists(Survey(2, (), (), ())).status == "ok"
+
+
+def test_gost_is_told_of_but_no_mistake():
+    """Who has no GOST keys to deal with needs no engine."""
+    for command in (None, "/bin/false", "/no/such/command"):
+        check = check_gost(command)
+        assert check.status == "unknown"
+        assert "libengine-gost-openssl" in check.todo
 
 
 def _nothing_runs() -> Settings:

@@ -6,20 +6,21 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP as Protocol
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import AuthResult, LoginPassword, Session
+from aiosmtpd.smtp import Envelope as MailEnvelope
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,13 +30,33 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
+from events.commands import DistributorConfirmation
+from events.envelope import Envelope
+from events.model import Message
+from events.registry import encode
+from events.topics import (
+    ACTIVATION_EVENTS,
+    APPROVAL_EVENTS,
+    BILLING_EVENTS,
+    DEAD_LETTERS,
+    OPS_EVENTS,
+    REQUEST_EVENTS,
+    SHIPPING_EVENTS,
+    Topic,
+    confirmations_of,
+)
+from postavka.app.one_box.launcher import SAMPLE
+from postavka.domain.reference.file import read_file
+from postavka.domain.reference.store import load
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
 from services.notices.letter import write_letters
-from services.notices.projection import SCHEMA, _row, prepare
+from services.notices.projection import SCHEMA, Notices, _row, prepare
 from services.notices.recipients import Recipient
 from services.notices.settings import NoticesSettings
-from tests.notices.stories import CONTACT, THROUGH, told
+from tests.notices.stories import CONTACT, DISTRIBUTOR, NOON, THROUGH, told
 
 USER, PASSWORD = "postavka", "a secret of the mail server"
 
@@ -52,14 +73,14 @@ class Post:
     signed_in: list[bytes] = field(default_factory=list)
 
     async def handle_RCPT(
-        self, server: Protocol, session: Session, envelope: Envelope, address: str, options: list[str]
+        self, server: Protocol, session: Session, envelope: MailEnvelope, address: str, options: list[str]
     ) -> str:
         if self.on_recipient and (answer := self.on_recipient.pop(0)) != "250":
             return answer
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Protocol, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: Protocol, session: Session, envelope: MailEnvelope) -> str:
         answer = self.on_data.pop(0) if self.on_data else "250 taken"
         if answer[0] in "45":
             return answer
@@ -74,7 +95,7 @@ class Post:
         return "250 taken"
 
     def authenticate(
-        self, server: Protocol, session: Session, envelope: Envelope, mechanism: str, data: Any
+        self, server: Protocol, session: Session, envelope: MailEnvelope, mechanism: str, data: Any
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
         if (data.login, data.password) != (USER.encode(), PASSWORD.encode()):
@@ -199,7 +220,9 @@ class Outbox:
         return ids
 
     def rows(self) -> list[dict[str, Any]]:
-        return self.connection.execute("SELECT * FROM mail ORDER BY recipient").fetchall()
+        """As they are read, by recipient."""
+        rows = open_vault(self.settings).reveal(self.connection.execute("SELECT * FROM mail").fetchall())
+        return sorted(rows, key=lambda row: row["recipient"] or "")
 
     def statuses(self) -> list[str]:
         return [row["status"] for row in self.rows()]
@@ -217,3 +240,78 @@ def outbox(servers: Endpoints, outbox_url: str, tmp_path: Path) -> Iterator[Outb
             "UPDATE head SET position = 0"
         )
         yield Outbox(Settings(**servers.settings(database_url=outbox_url, home=tmp_path)), connection)
+
+
+NORTH, URAL = DISTRIBUTOR.id, "dist-ural"
+RECENT = NoticesSettings(mail_oldest_seconds=10**10, url="https://cabinet.example")
+TOPICS: dict[str, Topic] = {
+    message.TYPE: topic
+    for topic in (REQUEST_EVENTS, APPROVAL_EVENTS, BILLING_EVENTS, SHIPPING_EVENTS, ACTIVATION_EVENTS, OPS_EVENTS)
+    for message in topic.carries
+}
+
+
+@pytest.fixture(scope="module")
+def sample(outbox_url: str) -> None:
+    load(outbox_url, read_file(SAMPLE), "test")
+
+
+@pytest.fixture
+def notices(outbox: Outbox, sample: None) -> Notices:
+    return opened(outbox)
+
+
+def opened(outbox: Outbox, distributors: Sequence[str] = (NORTH, URAL), chosen: NoticesSettings = RECENT) -> Notices:
+    made = Notices(outbox.settings, distributors, chosen)
+    made.marks([partition_name(topic, 0) for topic in made.topics])
+    return made
+
+
+class Log:
+    """Records as they lie on the topics, partition 0 of each."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+
+    def event(self, request_id: UUID, event: Message, input: str | None = None, time: datetime = NOON) -> Record:
+        topic = TOPICS[event.TYPE]
+        offset = self._offset(topic.name)
+        envelope = Envelope(
+            id=f"{request_id}/{offset + 1}",
+            source=f"/postavka/{topic.writer}",
+            type=event.TYPE,
+            subject=str(request_id),
+            time=time,
+            clock=1,
+            correlation=str(request_id),
+            position=offset + 1,
+            input=input or f"x/0/{offset}",
+        )
+        return Record(topic.name, 0, offset, 0, str(request_id).encode(), encode(event), tuple(envelope.headers()))
+
+    def answer(self, request_id: UUID, number: str, distributor: str = NORTH, **changes: Any) -> Record:
+        body = encode(DistributorConfirmation(request_id=request_id, confirmation_id=number, accepted=True))
+        topic = confirmations_of(distributor)
+        record = Record(topic, 0, self._offset(topic), 1_000, str(request_id).encode(), body, ())
+        return record._replace(**changes)
+
+    def dead_letter(self, of: Record, code: str = "bad-body", reason: str = "accepted: Field required") -> Record:
+        facts = {
+            "dlq_id": "/postavka/billing#1",
+            "dlq_topic": of.topic,
+            "dlq_partition": str(of.partition),
+            "dlq_offset": str(of.offset),
+            "dlq_code": code,
+            "dlq_reason": reason,
+        }
+        headers = (*of.headers, *((name, text.encode()) for name, text in facts.items()))
+        return Record(DEAD_LETTERS.name, 0, self._offset(DEAD_LETTERS.name), 1_000, of.key, of.value, headers)
+
+    def _offset(self, topic: str) -> int:
+        self._next[topic] = self._next.get(topic, -1) + 1
+        return self._next[topic]
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()

@@ -7,25 +7,15 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from events.billing import ConfirmationHeld, ConfirmationRefused
-from events.commands import DistributorConfirmation
 from events.envelope import Envelope
 from events.model import Message, Reason
-from events.registry import encode
 from events.topics import (
-    ACTIVATION_EVENTS,
-    APPROVAL_EVENTS,
-    BILLING_EVENTS,
-    DEAD_LETTERS,
-    OPS_EVENTS,
-    REQUEST_EVENTS,
-    SHIPPING_EVENTS,
-    Topic,
     confirmations_of,
     notices_of,
 )
@@ -33,90 +23,17 @@ from postavka.app.one_box.launcher import SAMPLE
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import load
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.projection.worker import Projection
 from services.notices import projection as module
+from services.notices.personal import reader_key
 from services.notices.projection import NewDistributor, Notices
 from services.notices.publisher import Publisher
 from services.notices.settings import NoticesSettings
 from tests.kernel.polling import on_topic, until
-from tests.notices.conftest import Outbox
-from tests.notices.stories import DIRECT, DISTRIBUTOR, NOON, THROUGH, approved, confirmed, rejected, submitted
-
-NORTH, URAL = DISTRIBUTOR.id, "dist-ural"
-RECENT = NoticesSettings(mail_oldest_seconds=10**10, url="https://cabinet.example")
-TOPICS: dict[str, Topic] = {
-    message.TYPE: topic
-    for topic in (REQUEST_EVENTS, APPROVAL_EVENTS, BILLING_EVENTS, SHIPPING_EVENTS, ACTIVATION_EVENTS, OPS_EVENTS)
-    for message in topic.carries
-}
-
-
-@pytest.fixture(scope="module")
-def sample(outbox_url: str) -> None:
-    load(outbox_url, read_file(SAMPLE), "test")
-
-
-@pytest.fixture
-def notices(outbox: Outbox, sample: None) -> Notices:
-    return opened(outbox)
-
-
-def opened(outbox: Outbox, distributors: Sequence[str] = (NORTH, URAL), chosen: NoticesSettings = RECENT) -> Notices:
-    made = Notices(outbox.settings, distributors, chosen)
-    made.marks([partition_name(topic, 0) for topic in made.topics])
-    return made
-
-
-class Log:
-    """Records as they lie on the topics, partition 0 of each."""
-
-    def __init__(self) -> None:
-        self._next: dict[str, int] = {}
-
-    def event(self, request_id: UUID, event: Message, input: str | None = None, time: datetime = NOON) -> Record:
-        topic = TOPICS[event.TYPE]
-        offset = self._offset(topic.name)
-        envelope = Envelope(
-            id=f"{request_id}/{offset + 1}",
-            source=f"/postavka/{topic.writer}",
-            type=event.TYPE,
-            subject=str(request_id),
-            time=time,
-            clock=1,
-            correlation=str(request_id),
-            position=offset + 1,
-            input=input or f"x/0/{offset}",
-        )
-        return Record(topic.name, 0, offset, 0, str(request_id).encode(), encode(event), tuple(envelope.headers()))
-
-    def answer(self, request_id: UUID, number: str, distributor: str = NORTH, **changes: Any) -> Record:
-        body = encode(DistributorConfirmation(request_id=request_id, confirmation_id=number, accepted=True))
-        topic = confirmations_of(distributor)
-        record = Record(topic, 0, self._offset(topic), 1_000, str(request_id).encode(), body, ())
-        return record._replace(**changes)
-
-    def dead_letter(self, of: Record, code: str = "bad-body", reason: str = "accepted: Field required") -> Record:
-        facts = {
-            "dlq_id": "/postavka/billing#1",
-            "dlq_topic": of.topic,
-            "dlq_partition": str(of.partition),
-            "dlq_offset": str(of.offset),
-            "dlq_code": code,
-            "dlq_reason": reason,
-        }
-        headers = (*of.headers, *((name, text.encode()) for name, text in facts.items()))
-        return Record(DEAD_LETTERS.name, 0, self._offset(DEAD_LETTERS.name), 1_000, of.key, of.value, headers)
-
-    def _offset(self, topic: str) -> int:
-        self._next[topic] = self._next.get(topic, -1) + 1
-        return self._next[topic]
-
-
-@pytest.fixture
-def log() -> Log:
-    return Log()
+from tests.notices.conftest import NORTH, URAL, Log, Outbox, opened
+from tests.notices.stories import DIRECT, DISTRIBUTOR, THROUGH, approved, confirmed, rejected, submitted
 
 
 def told(outbox: Outbox) -> list[dict[str, Any]]:
@@ -324,9 +241,11 @@ def test_a_contact_without_an_address_is_stood_in_for_by_a_colleague(notices: No
 
 
 def test_what_a_person_has_switched_off_is_written_down_and_not_sent(notices: Notices, outbox: Outbox, log: Log):
+    vetrova = reader_key(open_vault(outbox.settings), "vetrova@lukomor.example")
     outbox.connection.execute(
-        "INSERT INTO preferences (recipient, kind, changed_by) VALUES ('vetrova@lukomor.example', 'confirmed', 'x'), "
-        "('vetrova@lukomor.example', 'permission', 'x')"
+        "INSERT INTO preferences (recipient, kind, changed_by) VALUES (%(who)s, 'confirmed', 'x'), "
+        "(%(who)s, 'permission', 'x')",
+        {"who": vetrova},
     )
     request = uuid4()
     notices.project([log.event(request, event) for event in (*THROUGH, confirmed())])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+from contextlib import nullcontext
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,11 +13,14 @@ from postavka.web import cursor
 from postavka.web.authorization import same_origin
 from postavka.web.identity import passwords
 from postavka.web.identity.principal import SCOPES, Principal, Role
+from postavka.web.identity.sample import SampleAccountsInPublic, refuse_in_public
 from postavka.web.navigation import Entry, entries_for
-from postavka.web.openid import Started
+from postavka.web.openid import Started, cookie_key
 from postavka.web.pages.account import browser
 from postavka.web.rendering import day, moscow, number, plural, roubles
+from postavka.web.settings import WebSettings, is_public
 from postavka.web.sign_in.return_to import bounded, carried_in, own_path
+from postavka.web.throttle import Throttle, TooMany
 from services.cabinet.requests import words
 from services.cabinet.timeline import timeline
 
@@ -184,10 +190,120 @@ def test_the_navigation_is_the_roles_own_and_knows_where_one_is():
 
 
 def test_a_sign_in_under_way_is_read_back_or_is_none():
-    started = Started("s", "n", "v", "/requests?q=ё")
-    assert Started.unpack(started.pack()) == started
-    for wrong in ("", "x", "W10=", "bnVsbA==", "WzEsMiwzLDRd", "ё"):
-        assert Started.unpack(wrong) is None
+    started, key = Started("s", "n", "v", "/requests?q=ё"), cookie_key(bytes(32))
+    assert Started.unpack(started.pack(key), key) == started
+    deep = base64.urlsafe_b64encode(b"[" * 20_000).decode()
+    plain = base64.urlsafe_b64encode(b'["s", "n", "v", "/"]').decode()
+    for wrong in ("", "x", "W10=", "bnVsbA==", "WzEsMiwzLDRd", "ё", deep, plain, started.pack(key)[:-8]):
+        assert Started.unpack(wrong, key) is None
+    assert Started.unpack(started.pack(cookie_key(bytes(31) + b"1")), key) is None, "sealed by somebody else"
+
+
+def test_the_sample_password_can_be_chosen_by_nobody():
+    with pytest.raises(passwords.WeakPassword, match="слишком известен"):
+        passwords.check(passwords.SAMPLE, "anna")
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "public"),
+    [
+        (None, "127.0.0.1", False),
+        (None, "::1", False),
+        ("http://localhost:8080", "127.0.0.1", False),
+        (None, "0.0.0.0", True),  # noqa: S104
+        (None, "127.0.0.2", False),
+        ("https://cabinet.example.ru", "127.0.0.1", True),
+        ("http://cabinet.example.ru", "127.0.0.1", True),
+    ],
+)
+def test_who_else_can_reach_it(url: str | None, host: str, public: bool):
+    assert is_public(WebSettings(url=url, _env_file=None), host) is public
+
+
+@pytest.mark.parametrize("logins", [[], ["ops"]])
+def test_sample_accounts_are_refused_in_public(logins: list[str]):
+    with pytest.raises(SampleAccountsInPublic, match="SAMPLE_ACCOUNTS"):
+        refuse_in_public(logins, wanted=True)
+    with pytest.raises(SampleAccountsInPublic, match="ops") if logins else nullcontext():
+        refuse_in_public(logins, wanted=False)
+
+
+@pytest.mark.parametrize("value", ["*", "proxy.example", "10.0.0.1, *", "10.0.0.0/40"])
+def test_a_trusted_proxy_is_an_address(value: str):
+    with pytest.raises(ValueError, match="addresses and networks"):
+        WebSettings(trusted_proxies=value, _env_file=None)
+    assert WebSettings(trusted_proxies="10.0.0.1, 10.1.0.0/16,::1", _env_file=None).trusted_proxies
+
+
+def _throttle(**limits: int) -> Throttle:
+    return Throttle(WebSettings(**limits, _env_file=None))
+
+
+async def _tries(throttle: Throttle, count: int, device: str | None = None, *, fits: bool = False) -> int:
+    """How many of so many sign-ins at once, to different accounts, were let to the password."""
+
+    async def one(number: int) -> bool:
+        try:
+            async with throttle.sign_in(f"user-{number}", "192.0.2.7", device) as attempt:
+                await asyncio.sleep(0.01)  # the password is hashed meanwhile
+                attempt.fits = fits
+        except TooMany:
+            return False
+        return True
+
+    return sum(await asyncio.gather(*(one(number) for number in range(count))))
+
+
+def test_many_sign_ins_at_once_are_no_more_than_one_by_one():
+    async def run() -> None:
+        throttle = _throttle(failures_per_address=50)
+        assert await _tries(throttle, 120) == 50
+        assert await _tries(throttle, 5) == 0
+
+    asyncio.run(run())
+
+
+def test_a_sign_in_that_fits_uses_nothing_up():
+    async def run() -> None:
+        throttle = _throttle(failures_per_address=5)
+        for _ in range(10):
+            assert await _tries(throttle, 5, fits=True) == 5
+        assert await _tries(throttle, 9) == 5
+
+    asyncio.run(run())
+
+
+def test_a_known_browser_is_not_locked_out_by_others_of_its_address():
+    async def run() -> None:
+        throttle = _throttle(failures_per_address=5)
+        assert await _tries(throttle, 9) == 5
+        assert await _tries(throttle, 1, "known", fits=True) == 1
+
+    asyncio.run(run())
+
+
+def test_a_registration_number_may_be_tried_so_often_from_wherever():
+    async def run() -> None:
+        throttle = _throttle(activations_per_number=10)
+        for last in range(10):
+            await throttle.activation(f"192.0.2.{last}", "1000001")
+        with pytest.raises(TooMany):
+            await throttle.activation("192.0.2.200", "1000001")
+        await throttle.activation("192.0.2.200", "1000002")
+
+    asyncio.run(run())
+
+
+def test_a_tenant_sends_so_much_in_a_day():
+    async def run() -> None:
+        throttle = _throttle(tenant_bytes_per_day=1_000_000)
+        await throttle.keep("partner:lukomor", 600_000)
+        with pytest.raises(TooMany):
+            await throttle.keep("partner:lukomor", 600_000)
+        await throttle.keep("partner:lukomor", 400_000)
+        await throttle.keep("distributor:dist-north", 1_000_000)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

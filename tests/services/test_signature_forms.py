@@ -7,6 +7,7 @@ refused in every form.
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from cryptography.x509.name import _ASN1Type
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postavka.domain.openssl import gost_environment
 from services.shipping.ber import DEEPEST, SEQUENCE, SET, first_value, tlv
 from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION, CmsVerifier
@@ -33,6 +35,7 @@ from tests.services.loose_ber import OCTETS, everything, indefinite, loose
 from tests.services.test_signatures import (
     CONTENT,
     NOW,
+    OPENSSL,
     ORGANISATION,
     ROOT,
     RSA_KEY,
@@ -109,8 +112,9 @@ def by_openssl(there: Path, signature: bytes, *more: str, roots: str = "root.pem
     if roots == "root.pem":
         (there / roots).write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
     how = ("-verify", "-binary", "-inform", "DER", "-in", "try", "-content", "content", "-CAfile", roots)
-    command = ["openssl", "cms", *more, *how, "-purpose", "any", "-out", "/dev/null"]
-    return subprocess.run(command, cwd=there, capture_output=True).returncode == 0
+    environment = {**os.environ, **(gost_environment(OPENSSL) or {})}
+    command = [OPENSSL, "cms", *more, *how, "-purpose", "any", "-out", "/dev/null"]
+    return subprocess.run(command, cwd=there, env=environment, capture_output=True).returncode == 0
 
 
 def refused(signature: bytes, verifier: CmsVerifier = VERIFIER) -> tuple[str, str]:

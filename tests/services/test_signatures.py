@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from cryptography.x509.name import _ASN1Type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from postavka.domain.openssl import find_openssl, gost_environment
+from services.documents.seal import Seal
 from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION, INN_PERSON, CmsVerifier, make_verifier
 from services.shipping.verification import NotVerified, Unverifiable, Verified
@@ -384,15 +387,10 @@ def test_lists_are_a_setting_and_may_be_one_file_in_der(tmp_path: Path):
 # GOST R 34.10-2012, through the command `openssl` with its engine
 
 
-def has_gost() -> bool:
-    found = shutil.which("openssl")
-    return (
-        found is not None
-        and b"[ available ]" in subprocess.run([found, "engine", "-t", "gost"], capture_output=True).stdout
-    )
-
-
-needs_gost = pytest.mark.skipif(not has_gost(), reason="openssl with its engine gost is not on this machine")
+OPENSSL = find_openssl() or "openssl"
+needs_gost = pytest.mark.skipif(
+    gost_environment(OPENSSL) is None, reason=f"{OPENSSL} has no engine gost: make debian (libengine-gost-openssl)"
+)
 CONFIGURATION = """
 oid_section = oids
 [oids]
@@ -480,6 +478,17 @@ def test_a_revoked_gost_certificate(gost: Path, tmp_path: Path):
 
 
 @needs_gost
+def test_the_engine_is_found_where_openssl_does_not_look(gost: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("postavka.domain.openssl._found", {})
+    monkeypatch.setenv("OPENSSL_ENGINES", str(tmp_path))
+    assert gost_environment(OPENSSL), "somewhere else than where the variable says"
+    verifier = CmsVerifier.trusting((gost / "ca.pem").read_bytes())
+    assert verify((gost / "ca.signature").read_bytes(), at=datetime.now(UTC), verifier=verifier) == "7736050003"
+    sealed = Seal(gost / "ca.holder.pem", gost / "ca.holder.key", "gost", "md_gost12_256").sign(CONTENT)
+    assert verify(sealed, at=datetime.now(UTC), verifier=verifier) == "7736050003"
+
+
+@needs_gost
 def test_gost_without_the_command_can_not_be_told(gost: Path):
     verifier = CmsVerifier.trusting((gost / "ca.pem").read_bytes())
     signature = (gost / "ca.signature").read_bytes()
@@ -489,7 +498,8 @@ def test_gost_without_the_command_can_not_be_told(gost: Path):
 
 
 def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    environment = {**os.environ, **(gost_environment(OPENSSL) or {})}
+    subprocess.run([OPENSSL, *arguments], cwd=folder, env=environment, check=True, capture_output=True)
 
 
 def signing_files(folder: Path, holder: Holder) -> list[str]:

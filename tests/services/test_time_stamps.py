@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,13 +19,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from postavka.domain.openssl import gost_environment
 from services.shipping.ber import SET, tlv
 from services.shipping.cms import SIGNED_DATA, Attribute, ContentInfo, SignedData, SignerInfo, elements, parse
 from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION, CmsVerifier, make_verifier
 from services.shipping.timestamps import TIME_STAMP, Imprint, TstInfo
 from services.shipping.verification import NotVerified, Unverifiable, Verified
-from tests.services.test_signatures import CONTENT, NOW, ROOT, Files, Holder, needs_gost, openssl
+from tests.services.test_signatures import CONTENT, NOW, OPENSSL, ROOT, Files, Holder, needs_gost, openssl
 
 STAMPING = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
 YEARS = (timedelta(days=-30), timedelta(days=2_000))
@@ -91,12 +93,12 @@ def signer_of(signature: bytes) -> SignerInfo:
 def token(there: Path, stamped: bytes, digest: str = "sha256", configuration: str = "tsa.cnf") -> bytes:
     """A token over these bytes, with the time of now."""
     (there / "stamped").write_bytes(stamped)
-    environment = {"OPENSSL_CONF": configuration, "PATH": "/usr/bin:/bin"}
+    environment = {**os.environ, **(gost_environment(OPENSSL) or {}), "OPENSSL_CONF": configuration}
     for arguments in (
         ("-query", "-data", "stamped", f"-{digest}", "-cert", "-out", "query"),
         ("-reply", "-config", configuration, "-queryfile", "query", "-token_out", "-out", "token"),
     ):
-        subprocess.run(["openssl", "ts", *arguments], cwd=there, env=environment, check=True, capture_output=True)
+        subprocess.run([OPENSSL, "ts", *arguments], cwd=there, env=environment, check=True, capture_output=True)
     return (there / "token").read_bytes()
 
 

@@ -272,6 +272,23 @@ def test_an_answer_told_twice_counts_once_and_another_is_refused(system: System)
     assert types.count("ManufacturingOrdered.v1") == 1
 
 
+def test_an_answer_that_its_sender_has_taken_back_does_not_count(system: System):
+    """In a transaction that was aborted; the one that was committed afterwards is its answer."""
+    sent = system.traffic()
+    request_id = submitted(system, sent)
+    wait_for(system, request_id, "ShippingOpened.v2")
+    erp = Producer({**system.kafka, "transactional.id": f"erp-{uuid4()}"})
+    erp.init_transactions()
+    for number, accepted in (("taken back", True), ("meant", False)):
+        erp.begin_transaction()
+        answer = {"request_id": request_id, "confirmation_id": number, "accepted": accepted}
+        erp.produce(NORTH, json.dumps(answer).encode(), request_id.encode(), PARTITION)
+        assert erp.flush(30) == 0
+        (erp.commit_transaction if number == "meant" else erp.abort_transaction)()
+    types = wait_for(system, request_id, "DistributorDeclined.v1")
+    assert not {"DistributorConfirmed.v1", "ConfirmationRefused.v1", "ManufacturingOrdered.v1"} & set(types)
+
+
 def test_an_answer_before_the_request_is_taken_up_with_it(system: System):
     sent = system.traffic()
     request_id = key_of_partition()

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
+
+import psycopg
+import pyarrow.parquet as pq
 
 from events.commands import SubmitRequest
 from events.request import REQUEST_TYPE
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.outbox.command_sender import Sender
+from postavka.kernel.runtime.database import binaries
 from postavka.kernel.settings import PARTITIONS
 from tests.system.conftest import System, wait_until
 
@@ -75,3 +86,98 @@ def on_the_log(system: System, request: object) -> bytes:
     ]
     found.sort(key=lambda each: (each.topic, each.offset))
     return b"\n".join(each.value or b"" for each in found)
+
+
+MARKED = {
+    "client_email": "kanareyka@marked.example",
+    "client_phone": "+7 499 765-43-21",
+}
+READER = ("Росина Елена Викторовна", "rosina@romashka-it.example")
+"""Contact person romashka-2 of the sample data, who gets the letters of this test."""
+
+
+def test_who_was_forgotten_is_found_in_no_table_topic_file_or_copy(system: System, tmp_path: Path):
+    """Every personal field is filled in; letters are written and sent; then both persons are erased."""
+    request = uuid4()
+    sender = Sender(system.config, "/tests")
+    sender.send(
+        "commands.requests",
+        str(request),
+        SubmitRequest(
+            request_id=request,
+            partner_id="romashka-it",
+            submitted_by="romashka-user",
+            request_type=REQUEST_TYPE,
+            contact_id="romashka-2",
+            base_delivery_id="upp-13",
+            registration_number="1000001",
+            product_id="upp-extension-12",
+            inn="7707083893",
+            buyer="АО «Завод точных весов»",
+            kpp="773601001",
+            **MARKED,
+        ),
+    )
+    sender.flush()
+    marks = [*MARKED.values(), *READER, quote(READER[1])]
+
+    def letters() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(system.cli("notices", "list", "--to", READER[1], "--json"))
+        return found
+
+    wait_until(lambda: [each["status"] for each in letters()] == ["sent"], "the letter is sent")
+    assert READER[1] in (system.launch.home / "mail" / "outbox.mbox").read_text()
+    for person in (MARKED["client_email"], READER[1]):
+        system.cli("privacy", "erase", person, "--by", "dpo-1", "--reason", "по заявлению", "--everybody")
+    wait_until(lambda: not places(files(system.launch.home), marks), "files of this machine have forgotten them", 60)
+    assert letters() == []
+    assert places(tables(system), marks) == []
+    copy, keys = tmp_path / "copy", tmp_path / "keys"
+    system.cli("backup", str(copy), "--keys", str(keys))
+    assert places(records(copy / "topics"), marks) == []
+    assert places([("dump", restored(copy / "database.dump")), *files(copy)], marks) == []
+
+
+def places(texts: Iterable[tuple[str, bytes]], marks: Sequence[str]) -> list[tuple[str, str]]:
+    """Where a mark is found, however it is written."""
+    spelled = {mark: (mark.encode(), json.dumps(mark)[1:-1].encode()) for mark in marks}
+    return [(name, mark) for name, text in texts for mark, ways in spelled.items() if any(way in text for way in ways)]
+
+
+def files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """All files that are written here, but those of the servers, which are asked themselves."""
+    for file in folder.rglob("*"):
+        parts = file.relative_to(folder).parts
+        if file.is_file() and parts[0] not in ("jars", "kafka", "postgres", "postgresql"):
+            with suppress(FileNotFoundError):
+                yield str(file), file.read_bytes()
+
+
+def tables(system: System) -> Iterator[tuple[str, bytes]]:
+    """Every row of every table."""
+    with psycopg.connect(system.database_url) as connection:
+        names = connection.execute(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        for (name,) in names:
+            for (row,) in connection.execute(f"SELECT to_jsonb(t)::text FROM {name} t"):  # noqa: S608
+                yield name, str(row).encode()
+        for (schema,) in connection.execute(
+            "SELECT table_schema FROM information_schema.columns WHERE table_name = 'stored_events' AND "
+            "column_name = 'state'"
+        ).fetchall():
+            for (state,) in connection.execute(f"SELECT state FROM {schema}.stored_events"):  # noqa: S608
+                yield f"{schema}.stored_events", bytes(state)
+
+
+def records(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every record of a copy: key, value, headers."""
+    for file in folder.rglob("*.parquet"):
+        for row in pq.read_table(file).to_pylist():
+            yield file.name, b"\n".join([row["key"] or b"", row["value"] or b"", str(row["headers"]).encode()])
+
+
+def restored(dump: Path) -> bytes:
+    """A copy of the database as SQL."""
+    return subprocess.run([binaries() / "pg_restore", "--file=-", dump], capture_output=True, check=True).stdout

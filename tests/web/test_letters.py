@@ -71,11 +71,11 @@ def test_the_link_in_a_letter_switches_its_kind_off_and_nothing_else(site: Site,
     reader = site.person()
     page = reader.get(link)
     assert page.status_code == 200
-    assert preferences(site.database, READER)[Kind.SHIPPED] is True, "looking changes nothing"
+    assert preferences(site.kernel, READER)[Kind.SHIPPED] is True, "looking changes nothing"
     by_program = site.program(None).post(link, data={"List-Unsubscribe": "One-Click"})
     assert by_program.status_code == 200
-    assert preferences(site.database, READER)[Kind.SHIPPED] is False
-    assert preferences(site.database, READER)[Kind.ACTIVATED] is True
+    assert preferences(site.kernel, READER)[Kind.SHIPPED] is False
+    assert preferences(site.kernel, READER)[Kind.ACTIVATED] is True
     for wrong in (
         link.replace("shipped", "activated"),
         link.replace(READER, "lugov@romashka-it.example"),

@@ -6,6 +6,7 @@ shown as not looked at, not as wrong. Each server has `PATIENCE_SECONDS` to answ
 
 from __future__ import annotations
 
+import asyncio
 import json as jsonlib
 import os
 import shutil
@@ -30,6 +31,7 @@ from rich.markup import escape
 
 from events.topics import STAGE_TOPICS, topic_names
 from postavka.app.registry import SERVICES
+from postavka.domain.openssl import find_openssl, gost_environment
 from postavka.domain.reference import store as reference
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.console import console, print_json
@@ -44,6 +46,8 @@ from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
 from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, pending
 from postavka.web import identity
+from postavka.web.identity.sample import with_known_password
+from postavka.web.settings import WebSettings, is_public
 from services.cabinet import table as cabinet
 from services.notices import projection as notices
 from services.shipping.list_survey import Survey, survey
@@ -122,6 +126,7 @@ def examine(config: Settings) -> list[Check]:
         check_java(outside),
         check_jars(config.home / "jars", outside),
         check_processor(outside, _division(config.home)),
+        check_gost(find_openssl()),
     ]
     lists = shipping_settings().signature_revocation_lists
     checks += [check_revocation_lists(survey(RevocationLists(lists), datetime.now(UTC)))] if lists is not None else []
@@ -154,15 +159,32 @@ def _examine_servers(
         checks.append(_checked("topic settings", lambda: check_topic_settings(_topic_settings(broker.admin, present))))
         checks.append(check_replicas({name: broker.replicas[name] for name in present}))
     if connection is None:
-        checks += [not_looked_at(name, "PostgreSQL") for name in ("schemas", "dead letters")]
+        checks += [not_looked_at(name, "PostgreSQL") for name in ("schemas", "dead letters", "sample accounts")]
     else:
         checks.append(_checked("schemas", lambda: check_schemas(_pending(connection))))
         checks.append(_checked("dead letters", lambda: check_dead_letters(*_waiting_letters(connection))))
+        checks.append(_checked("sample accounts", lambda: _sample_accounts(config)))
     if broker is None or connection is None:
         checks.append(not_looked_at("lag", "Kafka" if broker is None else "PostgreSQL"))
     else:
         checks.append(_checked("lag", lambda: _check_lag(broker.admin, connection)))
     return checks + check_services(remembered_ports(config.home / SERVICE_PORTS), ask_service)
+
+
+def _sample_accounts(config: Settings) -> Check:
+    known = asyncio.run(with_known_password(database_url(config)))
+    return check_sample_accounts(known, is_public(WebSettings(), config.http_host))
+
+
+def check_sample_accounts(known: Sequence[str], public: bool) -> Check:
+    """Can anybody sign in with the password that the demo prints? `public`: others than this machine reach it."""
+    name = "sample accounts"
+    if not known:
+        return Check(name, "ok", "nobody has the demo's password")
+    found = f"{len(known)} accounts have the demo's password: {', '.join(known[:10])}"
+    if not public:
+        return Check(name, "ok", f"{found}; the pages are for this machine alone")
+    return Check(name, "wrong", found, "`postavka user disable` each, or `postavka user password`")
 
 
 # This machine
@@ -241,6 +263,16 @@ def check_jars(jars: Path, outside: bool) -> Check:
     missing = sum(1 for jar in locked if not (folder / jar.file).exists())
     found = f"Kafka {kafka_jars.VERSION}, {len(locked)} jars"
     return Check("Kafka's jars", "ok", f"{found}; {missing} to be fetched at the next start" if missing else found)
+
+
+def check_gost(command: str | None) -> Check:
+    """Can GOST signatures be checked and made here?"""
+    todo = "apt install openssl libengine-gost-openssl (make debian), if counterparties sign with GOST keys"
+    if command is None:
+        return Check("GOST", "unknown", "there is no command openssl", todo)
+    if gost_environment(command) is None:
+        return Check("GOST", "unknown", f"{command} has no engine gost", todo)
+    return Check("GOST", "ok", f"{command} has the engine gost")
 
 
 def check_revocation_lists(found: Survey) -> Check:

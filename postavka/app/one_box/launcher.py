@@ -25,6 +25,7 @@ from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_po
 from postavka.kernel.runtime.processes import GOES_FIRST, Processes, Program
 from postavka.kernel.runtime.progress import Progress
 from postavka.kernel.settings import Settings, environment
+from postavka.web.settings import WebSettings, is_public
 from services.documents.counterparty import trial_authority
 from services.payments.settings import payments_settings
 from services.shipping.settings import shipping_settings
@@ -135,7 +136,9 @@ class Launch:
         if self.config.kafka_bootstrap_servers:
             return {}
         if name == "web":
-            return {"POSTAVKA_WEB_SAMPLE_ACCOUNTS": os.environ.get("POSTAVKA_WEB_SAMPLE_ACCOUNTS", "true")}
+            chosen = "POSTAVKA_WEB_SAMPLE_ACCOUNTS"
+            by_default = "false" if is_public(WebSettings(), self.config.http_host) else "true"
+            return {chosen: os.environ.get(chosen, by_default)}
         if (
             name == "shipping"
             and not self.config.kafka_bootstrap_servers

@@ -12,9 +12,9 @@ from postavka.app.web import create_app
 from postavka.kernel.process import liveness, tracing
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.settings import database_url, settings
-from postavka.web.identity.sample import make_sample_users
+from postavka.web.identity.sample import make_sample_users, refuse_in_public, with_known_password
 from postavka.web.patience import Patience
-from postavka.web.settings import WebSettings
+from postavka.web.settings import WebSettings, is_public
 
 log = logger("postavka.app.web")  # `__main__` would not be heard
 DRAIN_SECONDS = 4
@@ -29,6 +29,9 @@ def main() -> None:
     for site in sites():
         if site.prepare is not None:
             site.prepare(database_url(kernel))
+    if is_public(config, kernel.http_host):
+        known = asyncio.run(with_known_password(database_url(kernel)))
+        refuse_in_public(known, wanted=config.sample_accounts)
     if config.sample_accounts:
         asyncio.run(make_sample_users(database_url(kernel)))
     app = create_app(kernel, config)

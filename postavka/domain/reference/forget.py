@@ -11,31 +11,51 @@ from postavka.kernel.privacy.vault import ERASED, normal
 
 
 def forget_contact(conninfo: str, person: str) -> int:
-    """Blank the contact persons that this names (e-mail address, telephone, `partner/contact`) in all rows; returns in
-    how many."""
+    """Blank the contact persons of partners and distributors that this names (e-mail address, telephone,
+    `partner/contact`) in all rows; returns in how many."""
     wanted = normal(person)
     count = 0
     with psycopg.connect(conninfo) as connection:
-        found = connection.execute("SELECT to_regclass('reference.entries')").fetchone()
-        if found is None or found[0] is None:
-            return 0
-        rows = connection.execute(
-            "SELECT key, from_version, body FROM reference.entries WHERE kind = 'partner' AND NOT removed"
-        ).fetchall()
-        for key, version, body in rows:
+        for kind, key, version, body in _parties(connection):
             if _blank(key, body, wanted):
                 connection.execute(
-                    "UPDATE reference.entries SET body = %s WHERE kind = 'partner' AND key = %s AND from_version = %s",
-                    (orjson.dumps(body).decode(), key, version),
+                    "UPDATE reference.entries SET body = %s WHERE kind = %s AND key = %s AND from_version = %s",
+                    (orjson.dumps(body).decode(), kind, key, version),
                 )
                 count += 1
+        if count:  # whoever remembers the newest version reads it anew
+            connection.execute(
+                "UPDATE reference.versions SET loaded_by = loaded_by "
+                "WHERE version = (SELECT max(version) FROM reference.versions)"
+            )
     return count
 
 
-def _blank(partner: str, body: dict[str, Any], wanted: str) -> bool:
+def contacts_ever(conninfo: str) -> list[tuple[str, dict[str, Any]]]:
+    """Party and contact person, of all versions; not those that were forgotten."""
+    with psycopg.connect(conninfo) as connection:
+        return [
+            (key, contact)
+            for _, key, _, body in _parties(connection)
+            for contact in body.get("contacts", ())
+            if contact["name"] != ERASED
+        ]
+
+
+def _parties(connection: psycopg.Connection[Any]) -> list[tuple[str, str, int, dict[str, Any]]]:
+    found = connection.execute("SELECT to_regclass('reference.entries')").fetchone()
+    if found is None or found[0] is None:
+        return []
+    return connection.execute(
+        "SELECT kind, key, from_version, body FROM reference.entries "
+        "WHERE kind IN ('partner', 'distributor') AND NOT removed"
+    ).fetchall()
+
+
+def _blank(party: str, body: dict[str, Any], wanted: str) -> bool:
     changed = False
     for contact in body.get("contacts", ()):
-        names = [f"{partner}/{contact['id']}", contact.get("email"), contact.get("phone")]
+        names = [f"{party}/{contact['id']}", contact.get("email"), contact.get("phone")]
         if wanted in [normal(each) for each in names if each] and contact["name"] != ERASED:
             contact.update(name=ERASED, email=None, phone=None)
             changed = True

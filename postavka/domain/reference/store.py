@@ -110,7 +110,7 @@ class LoadReport:
 
 @dataclass(frozen=True, slots=True)
 class _Cached:
-    sha256: str
+    state: str
     snapshot: Snapshot
     looked_at: float
 
@@ -130,12 +130,12 @@ def current(conninfo: str) -> Snapshot:
         if cached is not None and time.monotonic() - cached.looked_at < CURRENT_FOR_SECONDS:
             return cached.snapshot
         looked_at = time.monotonic()
-        version, sha256 = _reading(conninfo, _newest, (0, ""))
-        if cached is None or (cached.snapshot.version, cached.sha256) != (version, sha256):
+        version, state = _reading(conninfo, _state, (0, ""))
+        if cached is None or (cached.snapshot.version, cached.state) != (version, state):
             found = snapshot(conninfo, version)
         else:
             found = cached.snapshot
-        _cache[conninfo] = _Cached(sha256, found, looked_at)
+        _cache[conninfo] = _Cached(state, found, looked_at)
         return found
 
 
@@ -312,6 +312,14 @@ def _snapshot_of(version: int, rows: Iterable[tuple[str, str, Any]]) -> Snapshot
 def _newest(connection: psycopg.Connection) -> tuple[int, str]:
     """The newest version and the digest of its content; 0 before the first load."""
     row = connection.execute("SELECT version, sha256 FROM reference.versions ORDER BY version DESC LIMIT 1").fetchone()
+    return (row[0], row[1]) if row else (0, "")
+
+
+def _state(connection: psycopg.Connection) -> tuple[int, str]:
+    """The newest version, and a mark that changes whenever its row is written: also when a person was taken out."""
+    row = connection.execute(
+        "SELECT version, sha256 || '/' || xmin FROM reference.versions ORDER BY version DESC LIMIT 1"
+    ).fetchone()
     return (row[0], row[1]) if row else (0, "")
 
 

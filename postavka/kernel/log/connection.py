@@ -8,6 +8,10 @@ from typing import Any
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import Settings
 
+ISOLATION = "read_committed"
+"""Kafka's name for it, the same in all libraries: records of an aborted transaction are not given out, those of an open
+one not yet, and a partition ends where the first open transaction begins (its last stable offset)."""
+
 
 class NoKafka(Trouble):
     """No bootstrap servers are set."""
@@ -35,7 +39,7 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def for_aiokafka(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments of `AIOKafkaConsumer` and `AIOKafkaProducer`."""
+    """Keyword arguments of `AIOKafkaProducer` and `AIOKafkaClient`."""
     arguments: dict[str, Any] = {
         "bootstrap_servers": bootstrap(settings),
         "security_protocol": settings.kafka_security_protocol,
@@ -48,6 +52,11 @@ def for_aiokafka(settings: Settings) -> dict[str, Any]:
             "sasl_plain_password": _password(settings),
         }
     return arguments
+
+
+def for_aiokafka_consumer(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments of every `AIOKafkaConsumer`: what a sender has taken back was never said."""
+    return for_aiokafka(settings) | {"isolation_level": ISOLATION}
 
 
 def for_kafka_python(settings: Settings) -> dict[str, Any]:

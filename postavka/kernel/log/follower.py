@@ -8,7 +8,7 @@ from datetime import datetime
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
-from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.connection import ISOLATION, for_librdkafka
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import TIMEOUT_SECONDS, end_offsets, pass_over, to_record
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -28,7 +28,12 @@ class Follower:
         self._settings = settings
         self._consumer = Consumer(
             for_librdkafka(settings)
-            | {"group.id": "postavka-follow", "enable.auto.commit": False, "fetch.wait.max.ms": 100}
+            | {
+                "group.id": "postavka-follow",
+                "enable.auto.commit": False,
+                "isolation.level": ISOLATION,
+                "fetch.wait.max.ms": 100,
+            }
         )
         places = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
         if start is not None:

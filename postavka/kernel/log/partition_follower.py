@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from postavka.kernel.log.aiokafka_patches.records import install
-from postavka.kernel.log.connection import for_aiokafka
+from postavka.kernel.log.connection import for_aiokafka_consumer
 from postavka.kernel.log.fetch_pacing import Pace
 from postavka.kernel.log.record import Record
 from postavka.kernel.settings import Settings
@@ -82,7 +82,7 @@ class PacedReader:
 
 async def _started(settings: Settings, start: Mapping[Place, int]) -> AIOKafkaConsumer:
     consumer = AIOKafkaConsumer(
-        **for_aiokafka(settings),
+        **for_aiokafka_consumer(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         check_crcs=False,  # a batch that was damaged on the broker's disk would be fetched for ever

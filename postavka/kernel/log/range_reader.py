@@ -4,7 +4,8 @@ librdkafka hands out message by message, and Python asks each for its topic, off
 record. Here a fetch is answered with the batches of a partition as they lie in the log, and aiokafka's compiled reader
 takes a batch apart in one go: 3 µs. The next fetch is on its way meanwhile.
 
-What can't be read comes as in `aiokafka_records`: one record that says so. Markers of transactions are left out.
+What can't be read comes as in `aiokafka_patches.records`: one record that says so. Markers of transactions, and what
+was aborted, are left out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import uvloop
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
@@ -33,6 +35,8 @@ PARTITION_BYTES = 1024 * 1024
 """Of one answer of the broker: packed, so that it may hold some ten times as much. A larger batch comes alone."""
 WAIT_MS = 500
 RETRY_SECONDS = 0.1
+ABORTED = 2
+"""Where an answer's partition has its aborted transactions, counted from its last stable offset."""
 
 Place = tuple[str, int]
 
@@ -58,8 +62,8 @@ def read_pieces(settings: Settings, start: Mapping[Place, int], ends: Mapping[Pl
 
 
 def _wanted(batch: Any, first: int, end: int) -> Sequence[Any]:
-    """Records of a batch that lie in the range, markers left out. All is asked of the batch: record by record it would
-    take a fifth of the reading."""
+    """Records of a batch that lie in the range; markers and aborted records left out. All is asked of the batch: record
+    by record it would take a fifth of the reading."""
     records: Sequence[Any] = batch.uncut() if isinstance(batch, CarefulBatch) else list(batch)
     if batch.base_offset < first or batch.next_offset > end:  # a batch is fetched whole
         records = [each for each in records if first <= each.offset < end]
@@ -152,7 +156,7 @@ class _Fetches:
                     continue  # its leader moved, and the new one was faster
                 if code:
                     await self._mend(place, for_code(code))
-                elif batches := self._batches(place, first, rest[-1] or b""):
+                elif batches := self._batches(place, first, rest):
                     found.append((place, first, batches))
 
     def _ask(self) -> None:
@@ -166,11 +170,14 @@ class _Fetches:
             topics: dict[str, list[tuple[int, int, int]]] = {}
             for (topic, partition), offset in offsets.items():
                 topics.setdefault(topic, []).append((partition, offset, PARTITION_BYTES))
-            request = FetchRequest(WAIT_MS, 1, FETCH_BYTES, 0, list(topics.items()))
+            request = FetchRequest(WAIT_MS, 1, FETCH_BYTES, READ_COMMITTED, list(topics.items()))
             self._asked[node] = _Asked(asyncio.ensure_future(self._client.send(node, request)), offsets)
 
-    def _batches(self, place: Place, first: int, fetched: bytes) -> list[Any]:
-        records = CarefulRecords(fetched)
+    def _batches(self, place: Place, first: int, answered: Sequence[Any]) -> list[Any]:
+        """`answered`: last stable offset and start of the log, then the aborted transactions, which node is better
+        asked (of version 11 on), and the batches."""
+        records = CarefulRecords(answered[-1] or b"")
+        records.leave_out(answered[ABORTED])
         batches = []
         behind = first
         while (batch := records.next_batch()) is not None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from postavka.kernel.errors import Trouble
-from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.connection import ISOLATION, for_librdkafka
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.process import liveness
@@ -66,7 +66,7 @@ def read_messages_to_end(
             "log_level": 2,  # to be closed while it looks for its coordinator, whom nobody needs, is no failure
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
-            "isolation.level": "read_uncommitted",
+            "isolation.level": ISOLATION,
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 50,
         }
@@ -130,7 +130,7 @@ def pass_over(settings: Settings, consumer: Consumer, refused: Message) -> None:
 
 
 def end_offsets(settings: Settings, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """The offset after the last record of each partition, asked in one go."""
+    """The offset after the last record of each partition that may be read (its last stable offset), asked in one go."""
     return latest_offsets(AdminClient(for_librdkafka(settings)), partitions)
 
 
@@ -172,7 +172,10 @@ def _latest_offsets(
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while left:
         wanted = {TopicPartition(*place): which or OffsetSpec.latest() for place in left}
-        for place, future in admin.list_offsets(wanted, request_timeout=TIMEOUT_SECONDS).items():
+        asked = admin.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_SECONDS
+        )
+        for place, future in asked.items():
             try:
                 found[place.topic, place.partition] = future.result().offset
             except KafkaException as error:

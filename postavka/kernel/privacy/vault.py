@@ -103,13 +103,13 @@ class Vault:
                 changed[name] = self.encrypt(value, [*naming, *known_as, *finding])
         return message.model_copy(update=changed) if changed else message
 
-    def encrypt(self, text: str, names: Sequence[str]) -> str:
+    def encrypt(self, text: str, names: Sequence[str], longest: int | None = LONGEST) -> str:
         """A text as it may lie on the log, under the key of the person that `names[0]` names; the person is found by
-        the other names as well. Raises `TooLong`."""
+        the other names as well. `longest`: characters that its field holds. Raises `TooLong`."""
         key_id, key = self._key_of(names)
         raw = key.encrypt(text.encode(), [key_id.encode()])
         encrypted = f"{PREFIX}{key_id}:{base64.b64encode(raw).decode()}"
-        if len(encrypted) > LONGEST:
+        if longest is not None and len(encrypted) > longest:
             raise TooLong(f"{len(text)} characters are too many for a field that is kept encrypted")
         return encrypted
 
@@ -223,6 +223,12 @@ class Vault:
         self._forget()
         self._vacuum()
         return [Erasure(*row) for row in rows]
+
+    def erasures(self) -> int:
+        """How many keys were destroyed so far."""
+        with self._query() as connection:
+            row = connection.execute("SELECT count(*) FROM persons WHERE erased_at IS NOT NULL").fetchone()
+            return int(row[0]) if row else 0
 
     def untold(self) -> list[Erasure]:
         """Erasures that may not be on the topic yet."""

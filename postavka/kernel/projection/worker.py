@@ -25,7 +25,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.log.aiokafka_patches.records import install
-from postavka.kernel.log.connection import for_aiokafka, for_librdkafka
+from postavka.kernel.log.connection import for_aiokafka_consumer, for_librdkafka
 from postavka.kernel.log.fetch_pacing import Pace
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.tail import latest_offsets
@@ -143,7 +143,7 @@ class LiveProjection:
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, stop.set)
         self.consumer = AIOKafkaConsumer(
-            **for_aiokafka(self.config),
+            **for_aiokafka_consumer(self.config),
             group_id=f"postavka-{self.projection.name}",
             group_instance_id=f"postavka-{self.projection.name}-{self.config.worker}",
             enable_auto_commit=False,

@@ -38,6 +38,8 @@ of the heap was collected, for 40 to 190 ms with nothing answered."""
 SEGMENT_BYTES = 256 * 1024 * 1024
 """Of a partition, until a new file is begun. Its indexes need at most 12 bytes for every 4,096 of it. They are mapped
 files with room for the whole of it, and a system that reads far ahead fills that with zeros at every first touch."""
+TRANSACTION_SECONDS = 60
+"""How long a sender may keep a transaction open: what others write behind its first record is not read until then."""
 START_SECONDS = 240
 ADMIN = "admin"
 BROKER = "broker"
@@ -240,6 +242,8 @@ class Broker:
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
             "transaction.state.log.num.partitions": "2",
+            "transaction.max.timeout.ms": str(TRANSACTION_SECONDS * 1_000),
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",

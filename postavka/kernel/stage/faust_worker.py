@@ -26,7 +26,7 @@ from faust.types import TP, Message
 from faust.types.transports import SchedulingStrategyT
 
 from postavka.kernel.log.aiokafka_patches.records import install
-from postavka.kernel.log.connection import bootstrap, ssl_context
+from postavka.kernel.log.connection import ISOLATION, bootstrap, ssl_context
 from postavka.kernel.log.fetch_pacing import Pace
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.settings import Settings
@@ -63,7 +63,12 @@ class AsItCame(faust.Schema):  # type: ignore[misc]
 
 
 class PacedThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Fetches at the stage's pace."""
+    """Fetches at the stage's pace, and what was committed only."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = ISOLATION  # Faust asks for this only where it writes in transactions itself
+        return consumer
 
     async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
         records = await super()._fetch_records(consumer, *arguments, **options)

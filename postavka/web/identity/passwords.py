@@ -11,6 +11,8 @@ from importlib.resources import files
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+SAMPLE = "postavka-demo"
+"""Of the sample users, printed by the demo: known to everybody, so that nobody else may choose it."""
 SHORTEST = 8
 LONGEST = 256
 """Characters. Long ones are welcome; the bound keeps hashing from being given a novel."""
@@ -38,7 +40,7 @@ def check(password: str, login: str, name: str = "") -> None:
     if len(typed) > LONGEST:
         raise WeakPassword(f"Пароль слишком длинный: можно не больше {LONGEST} символов.")
     folded = typed.casefold()
-    if folded in _common() or len(set(folded)) < 3:
+    if folded in _common() or folded == SAMPLE or len(set(folded)) < 3:
         raise WeakPassword("Этот пароль слишком известен: его проверяют первым. Придумайте другой.")
     own = {login.casefold(), login.partition("@")[0].casefold(), *name.casefold().split()} - {""}
     if folded in own or folded == "postavka" or folded == folded[0] * len(folded):

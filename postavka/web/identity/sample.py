@@ -5,13 +5,53 @@ Their password is known to everybody, so they are made on sample data only (`POS
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 
 from postavka.domain.reference.store import snapshot
-from postavka.web.identity import users
+from postavka.kernel.errors import Trouble
+from postavka.web.identity import passwords, users
 from postavka.web.identity.principal import Role
 
-PASSWORD = "postavka-demo"  # noqa: S105  (of the sample users, printed by the demo)
+PASSWORD = passwords.SAMPLE
+
+
+class SampleAccountsInPublic(Trouble):
+    """Accounts with a password that everybody knows, where others than this machine can sign in."""
+
+
+async def with_known_password(conninfo: str) -> list[str]:
+    """Logins of open accounts, among those that the sample users have, whose password is still the known one."""
+    known = snapshot(conninfo)
+    logins = [*known.partners, *known.distributors, "ops", "auditor"]
+    async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+        there = await (await connection.execute("SELECT to_regclass('accounts.users')")).fetchone()
+        if there is None or there[0] is None:
+            return []
+        rows = await connection.execute(
+            "SELECT login, password_hash FROM accounts.users WHERE login = ANY(%s) AND disabled_at IS NULL "
+            "AND password_hash IS NOT NULL ORDER BY login",
+            (logins,),
+        )
+        found = await rows.fetchall()
+    fits = await asyncio.gather(*(passwords.verify(PASSWORD, stored) for _, stored in found))
+    return [login for (login, _), (right, _) in zip(found, fits, strict=True) if right]
+
+
+def refuse_in_public(logins: list[str], *, wanted: bool) -> None:
+    """Raises `SampleAccountsInPublic`. `wanted`: the settings ask for sample accounts. To be called where others than
+    this machine can sign in."""
+    if wanted:
+        raise SampleAccountsInPublic(
+            "POSTAVKA_WEB_SAMPLE_ACCOUNTS makes accounts with a known password: not with an https address, nor with a "
+            "host that others reach. Set it to false, or listen on 127.0.0.1"
+        )
+    if logins:
+        raise SampleAccountsInPublic(
+            f"the accounts {', '.join(logins)} have the sample password, which everybody knows: close them with "
+            "`postavka user disable`, or give them another with `postavka user password`"
+        )
 
 
 async def make_sample_users(conninfo: str) -> list[str]:
@@ -39,6 +79,7 @@ async def make_sample_users(conninfo: str) -> list[str]:
                     partner_id=partner_id,
                     distributor_id=distributor_id,
                     password=PASSWORD,
+                    checked=False,
                 )
                 made.append(login)
     return made

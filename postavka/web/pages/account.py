@@ -65,18 +65,16 @@ async def change_password(request: Request, principal: Annotated[Principal, SIGN
     parts, visitor = web(request), visitor_of(request)
     try:
         # Guessing at the present password from a stolen session is counted like guessing at sign-in.
-        await parts.throttle.sign_in(principal.actor, visitor.address, principal.session_id)
+        async with parts.throttle.sign_in(principal.actor, visitor.address, principal.session_id) as attempt:
+            async with parts.database.accounts() as rows:
+                user = await users.find(rows, principal.actor)
+            if user is None:
+                raise not_found()
+            attempt.fits, _ = await passwords.verify(present, user.password_hash)
     except TooMany as wait:
         return await _show(request, principal, 429, trouble=f"Слишком много попыток. Повторите через {wait.seconds} с.")
-    async with parts.database.accounts() as rows:
-        user = await users.find(rows, principal.actor)
-    if user is None:
-        raise not_found()
-    fits, _ = await passwords.verify(present, user.password_hash)
-    if not fits:
-        await parts.throttle.sign_in_failed(visitor.address)
+    if not attempt.fits:
         return await _show(request, principal, 422, trouble="Нынешний пароль неверен.")
-    await parts.throttle.signed_in(principal.actor, visitor.address, principal.session_id)
     if wanted != again:
         return await _show(request, principal, 422, trouble="Новый пароль и его повтор не совпадают.")
     try:

@@ -39,7 +39,8 @@ async def start(request: Request, _: Annotated[Principal | None, ANYBODY], next:
         return sign_in_form(request, 503, trouble=FAILED)
     cookies = Cookies(parts.config.secure)
     # Lax: the browser comes back from another site.
-    visitor_of(request).cookies.append(cookies.make(cookies.name("oidc"), started.pack(), seconds=MINUTES * 60))
+    sealed = started.pack(parts.provider.key)
+    visitor_of(request).cookies.append(cookies.make(cookies.name("oidc"), sealed, seconds=MINUTES * 60))
     return RedirectResponse(address, 303)
 
 
@@ -58,7 +59,7 @@ async def back(
         raise not_found()
     cookies = Cookies(parts.config.secure)
     name = cookies.name("oidc")
-    started = Started.unpack(request.cookies.get(name, ""))
+    started = Started.unpack(request.cookies.get(name, ""), parts.provider.key)
     visitor.cookies.append(cookies.remove(name))  # good for one try
     if started is None or error or not code:
         log.warning("no sign-in through OpenID Connect", error=error[:100], known=started is not None)

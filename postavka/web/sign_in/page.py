@@ -65,21 +65,20 @@ async def sign_in(request: Request, _: Annotated[Principal | None, ANYBODY]) -> 
         known = await sessions.knows_device(rows, login, visitor.device)
     device = visitor.device if known else None
     try:
-        await parts.throttle.sign_in(login, visitor.address, device)
+        async with parts.throttle.sign_in(login, visitor.address, device) as attempt:
+            async with parts.database.accounts() as rows:
+                user = await users.find(rows, login)
+            open_user = user if user is not None and user.disabled_at is None else None
+            fits, fresh_hash = await passwords.verify(password, open_user.password_hash if open_user else None)
+            attempt.fits = fits and open_user is not None
     except TooMany as wait:
         log.warning("too many failed sign-ins", address=visitor.address, known_browser=known)
         minutes = plural(-(-wait.seconds // 60), "минуту", "минуты", "минут")
         return again(f"Слишком много неудачных попыток. Повторите через {minutes}.", 429, wait.seconds)
-    async with parts.database.accounts() as rows:
-        user = await users.find(rows, login)
-    open_user = user if user is not None and user.disabled_at is None else None
-    fits, fresh_hash = await passwords.verify(password, open_user.password_hash if open_user else None)
     if not fits or open_user is None:
-        await parts.throttle.sign_in_failed(visitor.address)
         # A login that nobody has may be a password, typed into the wrong field.
         log.warning("sign-in failed", login=user.login if user else None, address=visitor.address)
         return again(WRONG, 401)
-    await parts.throttle.signed_in(login, visitor.address, device)
     if fresh_hash is not None:
         async with parts.database.accounts() as rows:
             await users.store_hash(rows, open_user, fresh_hash)

@@ -28,7 +28,7 @@ async def activate_by_code(
     """Waits for the outcome, 5 s at most. Whether the number or the code is unknown is not told. With an
     `Idempotency-Key` a repetition is the same try; a new try needs a new key, or none."""
     parts = web(request)
-    await parts.throttle.activation(visitor_of(request).address)
+    await parts.throttle.activation(visitor_of(request).address, body.registration_number)
     if idempotency_key is None:
         activation_id = str(uuid4())
     else:

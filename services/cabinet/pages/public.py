@@ -47,7 +47,7 @@ async def activate(request: Request, _: Annotated[Principal | None, ANYBODY]) ->
     if errors:
         return _page(request, 422, errors=errors, registration_number=number, code=code, activation_id=activation_id)
     parts, address = web(request), visitor_of(request).address
-    await parts.throttle.activation(address)
+    await parts.throttle.activation(address, number)
     typed = {"registration_number": number, "code": code}
     try:
         outcome = await acts.activate_by_code(parts, number, code, activation_id, address)

@@ -9,11 +9,12 @@ of three. Batches are still read by the library; what differs:
 - A batch that would unpack to more than `LARGEST_UNPACKED`, or that can't be taken apart, comes as one such record at
   its last offset, with the packed bytes as its value. The library unpacks whatever it is given: a megabyte of zstd can
   hold more than any memory.
-- A batch without records for readers (the marker of a transaction) comes as one record, told by `is_marker`. The
-  library skips it silently, and a partition that ends in one would never count as handled.
+- A batch without records for readers (the marker of a transaction, and a batch whose transaction was aborted) comes
+  as one record, told by `is_marker`. The library skips it silently, and a partition that ends in one would never count
+  as handled.
 - A header's name ends at a NUL, as it does for librdkafka: all readers must see the same.
 
-Consumers must read uncommitted, and take keys and values as they are, as all of ours do.
+Consumers must read committed records only (`connection.for_aiokafka_consumer`), and take keys and values as they are.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import asyncio
 import mmap
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +36,7 @@ from aiokafka.record.default_records import DefaultRecordBase, DefaultRecordBatc
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
-from postavka.kernel.log.connection import for_aiokafka
+from postavka.kernel.log.connection import for_aiokafka_consumer
 from postavka.kernel.log.record import RawHeaders, Record
 from postavka.kernel.log.unreadable import MARKER, NOT_UTF_8, RAW_HEADERS, UNREADABLE
 from postavka.kernel.settings import Settings
@@ -76,6 +78,7 @@ class CarefulBatch:
         self._batch = DefaultRecordBatch(raw)
         self._raw = raw
         self._given_up = False
+        self._aborted = False
         self.is_control_batch = False  # the fetcher would skip it
         self.is_transactional: bool = self._batch.is_transactional
         self.producer_id: int = self._batch.producer_id
@@ -85,6 +88,15 @@ class CarefulBatch:
     def give_up(self) -> None:
         """It stays damaged: now it is one record that says so."""
         self._given_up = True
+
+    def abort(self) -> None:
+        """Its transaction was aborted: now it is one record without content, which only takes its offsets."""
+        self._aborted = True
+
+    @property
+    def is_marker(self) -> bool:
+        """Does the broker say with it that a transaction of its producer has ended?"""
+        return bool(self._batch.is_control_batch)
 
     def validate_crc(self) -> bool:
         """False for bytes that were damaged on their way or on a disk: the library fetches again."""
@@ -96,6 +108,8 @@ class CarefulBatch:
     def uncut(self) -> Sequence[Any]:
         """Its records, names of headers as they are."""
         packed = memoryview(self._raw)[_HEADER_BYTES:]
+        if self._aborted:
+            return [self._instead(None, ((MARKER, b"1"),))]
         if self._given_up:
             return [self._unreadable("is damaged: its checksum does not fit", bytes(packed))]
         if self._batch.is_control_batch:
@@ -154,6 +168,13 @@ class CarefulRecords:
     def __init__(self, fetched: bytes) -> None:
         self._fetched = fetched
         self._at = 0
+        self._ahead: deque[tuple[int, int]] = deque()
+        self._aborting: set[int] = set()
+
+    def leave_out(self, aborted: Iterable[tuple[int, int]] | None) -> None:
+        """Transactions that the broker says were aborted, as (producer id, first offset): their batches come without
+        content, each until the marker with which its producer's transaction ended."""
+        self._ahead = deque(sorted((first, producer) for producer, first in aborted or ()))
 
     def size_in_bytes(self) -> int:
         """Of all that was fetched."""
@@ -172,7 +193,20 @@ class CarefulRecords:
         raw, self._at = bytes(self._fetched[self._at : end]), end
         if len(raw) < _HEADER_BYTES or raw[_MAGIC_AT] < 2:
             return MemoryRecords(raw).next_batch()  # of Kafka before 0.11: no headers in it
-        return CarefulBatch(raw)
+        batch = CarefulBatch(raw)
+        if self._ahead or self._aborting:
+            self._compare(batch)
+        return batch
+
+    def _compare(self, batch: CarefulBatch) -> None:
+        while self._ahead and self._ahead[0][0] <= batch.base_offset:
+            self._aborting.add(self._ahead.popleft()[1])
+        if not batch.is_transactional or batch.producer_id not in self._aborting:
+            return
+        if batch.is_marker:
+            self._aborting.discard(batch.producer_id)
+        else:
+            batch.abort()
 
     def _end(self) -> int | None:
         if len(self._fetched) - self._at < _LENGTH_AT + _LENGTH.size:
@@ -182,7 +216,13 @@ class CarefulRecords:
 
 
 class OurRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """What a fetch brought of one partition, for the fetcher: hands out records of ours."""
+    """What a fetch brought of one partition, for the fetcher: hands out records of ours. What was aborted is told by
+    `CarefulRecords`; the library would drop it, offsets and all."""
+
+    def __init__(self, tp: TopicPartition, records: Any, aborted: Any, *others: Any) -> None:
+        if others[-1] == fetcher.READ_COMMITTED:
+            records.leave_out(aborted)
+        super().__init__(tp, records, None, *others[:-1], fetcher.READ_UNCOMMITTED)
 
     def _consumer_record(self, tp: TopicPartition, record: Any) -> Record:
         return Record(
@@ -218,7 +258,7 @@ def end_of_batch(settings: Settings, topic: str, partition: int, offset: int) ->
     """The offset behind the batch that holds this one, which is too much to unpack."""
 
     async def look() -> int:
-        consumer = AIOKafkaConsumer(**for_aiokafka(settings), auto_offset_reset="none")
+        consumer = AIOKafkaConsumer(**for_aiokafka_consumer(settings), auto_offset_reset="none")
         await consumer.start()
         try:
             place = TopicPartition(topic, partition)

@@ -1,0 +1,174 @@
+"""Letters name persons: what they say is kept encrypted with the key of whom they were written to.
+
+Destroying the key forgets the person in every letter, in the list of what nobody wants to get, and in every copy of
+both. The file of letters (`mbox`) is no store: letters that can't be read any more are taken out of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mailbox
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from events.personal import PREFIX, is_encrypted
+from postavka.domain.email_address import is_address, read_address
+from postavka.domain.reference.forget import contacts_ever
+from postavka.kernel.privacy.vault import ERASED, Vault, normal
+from postavka.kernel.process import liveness
+from postavka.kernel.process.logs import logger
+from services.notices.letter import Letter
+from services.notices.recipients import Recipient
+
+log = logger(__name__)
+
+COLUMNS = ("recipient", "recipient_name", "subject", "text", "html", "off", "said")
+"""Of `mail`: what names the recipient, or may."""
+BATCH = 200
+
+
+def names_of(address: str | None, known_as: Sequence[str] = ()) -> list[str]:
+    """Names of a person, the one that its key goes by first: the address as it was typed, as it travels, others."""
+    names = [] if address is None else [address]
+    if address is not None and is_address(address):  # an older release took others
+        names.append(read_address(address).key)
+    return list({normal(each): each for each in (*names, *known_as)}.values())
+
+
+def protected(vault: Vault, letter: Letter) -> Letter:
+    """The letter as it is kept. One that is written to nobody by name stays as it is."""
+    recipient = letter.recipient
+    names = names_of(recipient.address, recipient.known_as)
+    if not names or recipient.name == ERASED:
+        return letter
+
+    def encrypted(text: str) -> str:
+        return vault.encrypt(text, names, longest=None)
+
+    return replace(
+        letter,
+        recipient=Recipient(recipient.address and encrypted(recipient.address), encrypted(recipient.name)),
+        subject=encrypted(letter.subject),
+        text=encrypted(letter.text),
+        html=encrypted(letter.html),
+        off=letter.off and encrypted(letter.off),
+    )
+
+
+def reader_key(vault: Vault, address: str) -> str:
+    """Whom a preference is of, as it is kept: the same text for every way to write the address. Raises `BadAddress`."""
+    return vault.encrypt(read_address(address).key, names_of(address))
+
+
+def protect_older(vault: Vault, conninfo: str) -> int:
+    """Encrypt what a release before this one has kept in the clear; returns how many rows.
+
+    Whose address the reference data have in no version any more was forgotten before: that is blanked.
+    """
+    people = _People(vault, conninfo)
+    done = 0
+    with (
+        psycopg.connect(conninfo, row_factory=dict_row, options="-c search_path=notices,public") as reading,
+        psycopg.connect(conninfo, autocommit=True, options="-c search_path=notices,public") as writing,
+    ):
+        for row in _in_the_clear(reading):
+            _protect_row(people, writing, row)
+            done += 1
+            if done % BATCH == 0:
+                liveness.beat(liveness.START, liveness.START_SECONDS)
+        done += _protect_preferences(people, writing)
+        if done:
+            writing.execute("VACUUM mail, preferences")
+            log.info("older letters are encrypted now", rows=done)
+    return done
+
+
+def _in_the_clear(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    with connection.cursor("letters_in_the_clear") as cursor:
+        cursor.itersize = BATCH
+        cursor.execute(
+            f"SELECT id, party, party_id, status, {', '.join(COLUMNS)} FROM mail "  # noqa: S608
+            "WHERE recipient_name <> ALL(ARRAY[party_id, %(erased)s]) AND NOT starts_with(recipient_name, %(prefix)s)",
+            {"erased": ERASED, "prefix": PREFIX},
+        )
+        yield from cursor
+
+
+def _protect_row(people: _People, connection: psycopg.Connection[Any], row: dict[str, Any]) -> None:
+    names = people.names(row["recipient"], row["recipient_name"], row["party_id"])
+    if names:
+        values = {name: row[name] and people.vault.encrypt(row[name], names, longest=None) for name in COLUMNS}
+    else:
+        values = dict.fromkeys(COLUMNS, ERASED) | {"off": None, "said": None}
+    values["status"] = "no-address" if not names and row["status"] in ("due", "sending") else row["status"]
+    sets = ", ".join(f"{name} = %({name})s" for name in values)
+    connection.execute(f"UPDATE mail SET {sets} WHERE id = %(id)s", values | {"id": row["id"]})  # noqa: S608
+
+
+def _protect_preferences(people: _People, connection: psycopg.Connection[Any]) -> int:
+    rows = connection.execute("SELECT DISTINCT recipient FROM preferences").fetchall()
+    plain = [address for (address,) in rows if not is_encrypted(address)]
+    for address in plain:
+        if is_address(address) and people.names(address, "", ""):
+            key = reader_key(people.vault, address)
+            connection.execute(
+                "INSERT INTO preferences SELECT %s, kind, changed_at, changed_by FROM preferences WHERE recipient = %s "
+                "ON CONFLICT DO NOTHING",
+                (key, address),
+            )
+        connection.execute("DELETE FROM preferences WHERE recipient = %s", (address,))
+    return len(plain)
+
+
+class _People:
+    """Contact persons that are known today: those of all versions of the reference data, and of the vault."""
+
+    def __init__(self, vault: Vault, conninfo: str) -> None:
+        self.vault = vault
+        self._by_name: dict[tuple[str, str], str] = {}
+        self._addresses: set[str] = set()
+        for party_id, contact in contacts_ever(conninfo):
+            self._by_name[party_id, contact["name"]] = f"{party_id}/{contact['id']}"
+            if contact.get("email"):
+                self._addresses.add(normal(contact["email"]))
+
+    def names(self, address: str | None, name: str, party_id: str) -> list[str]:
+        """Names of the recipient of a letter; none for one who was forgotten."""
+        known_as = [self._by_name[party_id, name]] if (party_id, name) in self._by_name else []
+        if address is None:
+            return known_as
+        known = normal(address) in self._addresses or bool(self.vault.find(address))
+        return names_of(address, known_as) if known else []
+
+
+def forget_in_mbox(vault: Vault, conninfo: str, file: Path) -> int:
+    """Take letters out of the file whose rows can't be read any more, or are gone; returns how many."""
+    if not file.exists():
+        return 0
+    with file.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        box = mailbox.mbox(file, create=False)
+        letters = [(str(each["Message-ID"]), box.get_bytes(key, from_=True)) for key, each in box.iteritems()]
+        box.close()
+        readable = _readable(vault, conninfo, [message_id for message_id, _ in letters])
+        kept = [content for message_id, content in letters if message_id in readable]
+        if len(kept) < len(letters):
+            held.write(b"".join(content + b"\n" for content in kept))
+            held.truncate()
+            held.flush()
+            os.fsync(held.fileno())
+    return len(letters) - len(kept)
+
+
+def _readable(vault: Vault, conninfo: str, message_ids: list[str]) -> set[str]:
+    with psycopg.connect(conninfo) as connection:
+        rows = connection.execute(
+            "SELECT message_id, recipient FROM notices.mail WHERE message_id = ANY(%s)", (message_ids,)
+        ).fetchall()
+    return {message_id for message_id, recipient in rows if vault.reveal(recipient) != ERASED}
