@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
 from postavka.domain.openssl import SECONDS, find_openssl, gost_environment
-from services.shipping.certificates import BY_OPENSSL, critical_in
+from services.shipping.certificates import BY_OPENSSL, critical_in, is_same, issuer_of, subject_of
 from services.shipping.cms import UNREADABLE, Refused, Signed, is_gost, verify_signature, wrong_bytes
 from services.shipping.revocation import RevocationLists, Revoked, signed_by
 
@@ -130,7 +130,8 @@ class Authorities:
         chain, candidates = [certificate], [*self.roots, *others]
         while chain[-1] not in self.roots and len(chain) < LONGEST_CHAIN:
             last = chain[-1]
-            issuers = (each for each in candidates if each.subject == last.issuer and each not in chain)
+            name = issuer_of(last)
+            issuers = (each for each in candidates if is_same(subject_of(each), name) and each not in chain)
             issuer = next((each for each in issuers if self._issued(each, last, moment)), None)
             if issuer is None:
                 break

@@ -18,6 +18,8 @@ from services.shipping.ber import values_in
 KEY_USAGE = "2.5.29.15"
 EXTENDED_KEY_USAGE = "2.5.29.37"
 SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
+UNICODE = {b"\x0c": "utf-8", b"\x1e": "utf-16-be"}
+"""UTF8String, BMPString"""
 DIGITAL_SIGNATURE, CONTENT_COMMITMENT, CRL_SIGN = 0, 1, 6
 """Bits of the key's usage."""
 BY_OPENSSL = frozenset(("2.5.29.30", "2.5.29.31", "2.5.29.32", "2.5.29.36", "2.5.29.54"))
@@ -60,6 +62,45 @@ def issuer_of(certificate: x509.Certificate) -> bytes:
     return asn1.encode_der(_tbs(certificate).issuer)
 
 
+def subject_of(certificate: x509.Certificate) -> bytes:
+    """The subject's name in DER, as it stands."""
+    return asn1.encode_der(_tbs(certificate).subject)
+
+
+def is_same(one: bytes, other: bytes) -> bool:
+    """Are these two names (DER) one, be it in different types of strings?"""
+    try:
+        return one == other or x509.Name.from_bytes(one) == x509.Name.from_bytes(other)
+    except ValueError:
+        return False
+
+
+def read_name(name: bytes) -> x509.Name:
+    """A name that `cryptography` can't read, because its texts are not what their types say: in the encodings in which
+    authorities write them all the same. Raises `ValueError` for what is no name."""
+    parts = []
+    for part in _values_within(name):
+        attributes = [_values_within(asn1.encode_der(each)) for each in values_in(bytes(part.data))]
+        texts = [(kind.parse(ObjectIdentifier), _text(value)) for kind, value in attributes]
+        parts.append(x509.RelativeDistinguishedName(x509.NameAttribute(*each, _validate=False) for each in texts))
+    return x509.Name(parts)
+
+
+def _text(value: asn1.TLV) -> str:
+    """Raises `ValueError` for a text of Unicode that is none, as openssl does."""
+    data = bytes(value.data)
+    if value.tag_bytes in UNICODE:
+        return data.decode(UNICODE[value.tag_bytes]) or " "
+    try:
+        return data.decode("utf-8") or " "
+    except UnicodeDecodeError:
+        return data.decode("cp1251", "replace")
+
+
+def _values_within(sequence: bytes) -> list[asn1.TLV]:
+    return values_in(bytes(asn1.decode_der(asn1.TLV, sequence).data))
+
+
 def extension_of(certificate: x509.Certificate, oid: str) -> Extension | None:
     """The one extension of this kind; None if there is none. Raises `ValueError` if there are two of any kind."""
     return _extensions(certificate).get(oid)
@@ -84,7 +125,7 @@ def purposes_of(certificate: x509.Certificate) -> tuple[list[str], bool]:
     extension = extension_of(certificate, EXTENDED_KEY_USAGE)
     if extension is None:
         return [], False
-    listed = values_in(bytes(asn1.decode_der(asn1.TLV, extension.value).data))
+    listed = _values_within(extension.value)
     return [each.parse(ObjectIdentifier).dotted_string for each in listed], bool(extension.critical)
 
 

@@ -22,7 +22,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from events.model import Reason
 from services.shipping.ber import INDEFINITE, SEQUENCE, SET, first_value, tlv, values_in
-from services.shipping.certificates import issuer_of, key_identifier_of
+from services.shipping.certificates import is_same, issuer_of, key_identifier_of
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 DATA = "1.2.840.113549.1.7.1"
@@ -247,7 +247,8 @@ def _certificate_of(signer: SignerInfo, among: Iterable[x509.Certificate]) -> x5
     for certificate in among:
         try:
             if isinstance(named, IssuerAndSerial):
-                fits = certificate.serial_number == named.serial and _is_issuer(certificate, named)
+                issuer = asn1.encode_der(named.issuer)
+                fits = certificate.serial_number == named.serial and is_same(issuer_of(certificate), issuer)
             else:
                 fits = key_identifier_of(certificate) == named
         except ValueError:  # this one can't be read, and is perhaps not the one
@@ -257,12 +258,6 @@ def _certificate_of(signer: SignerInfo, among: Iterable[x509.Certificate]) -> x5
     number = f" № {named.serial:X}" if isinstance(named, IssuerAndSerial) else ""
     message = f"В подписи нет сертификата{number}, которым она сделана, или его не удалось прочитать."
     raise Refused("no-certificate", message)
-
-
-def _is_issuer(certificate: x509.Certificate, named: IssuerAndSerial) -> bool:
-    """Is it the same name, be it in other types of strings?"""
-    name = asn1.encode_der(named.issuer)
-    return issuer_of(certificate) == name or certificate.issuer == x509.Name.from_bytes(name)
 
 
 def _changed(thing: Any, **changes: object) -> Any:

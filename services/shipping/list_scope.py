@@ -15,7 +15,7 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.hazmat import asn1
 
-from services.shipping.ber import values_in
+from services.shipping.ber import SEQUENCE, values_in
 from services.shipping.certificates import Extension, extension_of
 
 DELTA, ISSUING_POINT = "2.5.29.27", "2.5.29.28"
@@ -83,6 +83,13 @@ def scope_of(crl: x509.CertificateRevocationList) -> Scope:
         points=_names_in(parts[POINT]) if POINT in parts else None,
         strange=tuple(sorted(strange)),
     )
+
+
+def issuer_name(crl: x509.CertificateRevocationList) -> bytes:
+    """Whose list it is: the name in DER, as it stands."""
+    parts = values_in(_content(crl.tbs_certlist_bytes))
+    has_version = parts[0].tag_bytes != SEQUENCE
+    return asn1.encode_der(parts[2 if has_version else 1])
 
 
 def entry_for(

@@ -54,7 +54,7 @@ def _newest(lists: Sequence[KnownList]) -> list[KnownList]:
     """Of each issuer and each kind of its lists; a delta is as good as none when its time is over."""
     newest: dict[object, KnownList] = {}
     for each in sorted(lists, key=lambda each: each.crl.last_update_utc):
-        newest[each.crl.issuer, each.scope] = each
+        newest[each.issuer, each.scope] = each
     return [each for each in newest.values() if not each.scope.is_delta]
 
 

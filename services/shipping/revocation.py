@@ -7,6 +7,7 @@ files are read anew when they change.
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ from pathlib import Path
 from cryptography import x509
 
 from services.shipping.ber import first_value
-from services.shipping.certificates import CRL_SIGN, may
-from services.shipping.list_scope import Scope, entry_for, scope_of, since
+from services.shipping.certificates import CRL_SIGN, is_same, may, read_name, subject_of
+from services.shipping.list_scope import Scope, entry_for, issuer_name, scope_of, since
 
 SUFFIXES = (".crl", ".pem", ".der")
 _PEM = b"-----BEGIN X509 CRL-----"
@@ -43,6 +44,8 @@ class KnownList:
     file: Path
     crl: x509.CertificateRevocationList
     scope: Scope
+    issuer: bytes
+    """Its name in DER."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class RevocationLists:
             for file in files:
                 try:
                     state = file.stat()
+                    if not stat.S_ISREG(state.st_mode):
+                        raise OSError("no regular file")
                     stamp = (state.st_mtime_ns, state.st_size)
                     kept = self._read.get(file)
                     now[file] = kept if kept is not None and kept[0] == stamp else (stamp, _read(file))
@@ -113,7 +118,7 @@ class RevocationLists:
             theirs = [
                 each
                 for each in found.lists
-                if each.crl.issuer == issuer.subject
+                if is_same(each.issuer, subject_of(issuer))
                 and each.crl.last_update_utc <= at
                 and is_signed_by(each.crl, issuer)
             ]
@@ -164,7 +169,7 @@ def _lacking(
     at: datetime,
 ) -> str:
     """What has to be fetched, for whoever runs the machine."""
-    name = issuer.subject.rfc4514_string()[:200]
+    name = read_name(subject_of(issuer)).rfc4514_string()[:200]
     ended = certificate.not_valid_after_utc
     if at > ended:
         why = (
@@ -202,8 +207,8 @@ def _read(file: Path) -> Found:
     for each in [_PEM + block for block in data.split(_PEM)[1:]] or [data]:
         try:
             crl = _list_in(each)
-            _ = (crl.issuer, crl.last_update_utc, crl.next_update_utc)  # read only when they are asked for
-            lists.append(KnownList(file, crl, scope_of(crl)))
+            _ = (crl.last_update_utc, crl.next_update_utc)  # read only when they are asked for
+            lists.append(KnownList(file, crl, scope_of(crl), issuer_name(crl)))
         except (ValueError, TypeError) as wrong:
             bad.append(BadFile(file, f"no revocation list: {wrong}"[:200]))
     return Found(tuple(lists), tuple(bad))

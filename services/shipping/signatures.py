@@ -25,7 +25,15 @@ from cryptography.x509 import ObjectIdentifier
 from events.model import Reason
 from postavka.domain.openssl import find_openssl
 from services.shipping.authorities import Authorities, Unknown
-from services.shipping.certificates import CONTENT_COMMITMENT, DIGITAL_SIGNATURE, UNDERSTOOD, critical_in, may
+from services.shipping.certificates import (
+    CONTENT_COMMITMENT,
+    DIGITAL_SIGNATURE,
+    UNDERSTOOD,
+    critical_in,
+    may,
+    read_name,
+    subject_of,
+)
 from services.shipping.cms import (
     UNREADABLE,
     Refused,
@@ -184,4 +192,8 @@ def _subject_of(certificate: x509.Certificate) -> x509.Name:
     try:
         return certificate.subject
     except ValueError:
+        pass
+    try:
+        return read_name(subject_of(certificate))
+    except (ValueError, TypeError):
         raise unreadable_certificate(certificate.serial_number) from None

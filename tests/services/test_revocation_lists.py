@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -204,6 +205,7 @@ def test_a_list_in_ber_or_with_bytes_after(tmp_path: Path):
     assert judged(tmp_path, loose(der)) == "revoked"
 
 
+ODD = ("gone.crl", "folder.crl", "pipe.crl")
 BAD = {"noise.crl": b"noise", "empty.der": b"", "page.pem": b"<html>403 Forbidden</html>"}
 
 
@@ -214,8 +216,10 @@ def test_a_bad_file_stops_nothing_and_is_named(tmp_path: Path):
     for name, content in BAD.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "gone.crl").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder.crl").mkdir()
+    os.mkfifo(tmp_path / "pipe.crl")
     assert isinstance(verifier.verify(CONTENT, PLAIN.sign(), NOW), Verified)
-    assert {each.file.name for each in lists.found().bad} == {*BAD, "root.pem", "gone.crl"}
+    assert {each.file.name for each in lists.found().bad} == {*BAD, *ODD, "root.pem"}
     (tmp_path / "root.pem").write_bytes(crl(revoked=PLAIN).public_bytes(Encoding.PEM))
     assert isinstance(verifier.verify(CONTENT, PLAIN.sign(), NOW), NotVerified)
     (tmp_path / "root.pem").unlink()

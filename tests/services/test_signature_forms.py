@@ -26,7 +26,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postavka.domain.openssl import gost_environment
-from services.shipping.ber import DEEPEST, SEQUENCE, SET, first_value, tlv
+from services.shipping.ber import DEEPEST, SEQUENCE, SET, first_value, tlv, values_in
+from services.shipping.cms import unreadable_certificate
 from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION, CmsVerifier
 from services.shipping.timestamps import TIME_STAMP
@@ -376,6 +377,47 @@ def test_what_openssl_alone_follows_is_followed_by_it(tmp_path: Path, critical: 
     empty = RevocationLists(tmp_path)
     assert isinstance(verify(signature, verifier=replace(VERIFIER, revocation=empty)), Unverifiable)
     assert isinstance(verify(signature, verifier=replace(VERIFIER, openssl=None)), Unverifiable)
+
+
+def named(subject: bytes, serial: int) -> x509.Certificate:
+    """A certificate whose subject is these bytes, which no library here would write."""
+    plain = certificate()
+    tbs = values_in(bytes(asn1.decode_der(asn1.TLV, plain.tbs_certificate_bytes).data))
+    parts = [asn1.encode_der(each) for each in tbs]
+    parts[1], parts[5] = tlv(INTEGER, bytes((serial,))), subject
+    made = tlv(SEQUENCE, b"".join(parts))
+    value = ROOT.key.sign(made, ec.ECDSA(hashes.SHA256()))
+    return x509.load_der_x509_certificate(tlv(SEQUENCE, made + asn1.encode_der(tbs[2]) + tlv(b"\x03", b"\x00" + value)))
+
+
+def subject(tag: bytes, text: bytes) -> bytes:
+    def part(type_: str, value: bytes) -> bytes:
+        return tlv(SET, tlv(SEQUENCE, oid(type_) + value))
+
+    return tlv(
+        SEQUENCE, part("2.5.4.3", tlv(tag, text)) + part(INN_ORGANISATION.dotted_string, tlv(b"\x12", INN.encode()))
+    )
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        (b"\x14", "ООО «Союз»".encode("cp1251")),
+        (b"\x16", "ООО «Союз»".encode()),
+        (b"\x1e", "ООО «Союз»".encode("utf-16-be")),
+    ],
+    ids=["T61String", "IA5String", "BMPString"],
+)
+def test_a_name_in_another_encoding_than_it_says(tmp_path: Path, tag: bytes, text: bytes):
+    signature = by_hand(certificate=named(subject(tag, text), 77))
+    assert by_openssl(tmp_path, signature)
+    found = VERIFIER.verify(CONTENT, signature, NOW)
+    assert isinstance(found, Verified), found
+    assert (found.signer_inn, found.certificate_subject) == (INN, f"1.2.643.100.4={INN},CN=ООО «Союз»")
+    utf8 = named(subject(b"\x0c", "ООО «Союз»".encode("cp1251")), 78)
+    assert refused(by_hand(certificate=utf8)) == ("unreadable-certificate", unreadable_certificate(78).reason.message)
+    empty = replace(VERIFIER, revocation=RevocationLists(tmp_path))
+    assert isinstance(empty.verify(CONTENT, signature, NOW), Unverifiable)
 
 
 @pytest.mark.parametrize("value", [b"", b"\x03\x01", b"\x04\x01\x80"])

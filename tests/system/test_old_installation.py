@@ -7,6 +7,7 @@ already; this one is real. What is compared was written down when it was made.
 from __future__ import annotations
 
 import json
+import mailbox
 import os
 import shutil
 import subprocess
@@ -67,7 +68,7 @@ def old(unpacked: Path) -> Iterator[System]:
     home.chmod(0o755)
     (home / "jars").symlink_to(JARS)
     shutil.copytree(unpacked / "home", home, dirs_exist_ok=True)
-    launch = OldInstallation(Settings(home=home), Spoken(), well_seconds=150)
+    launch = OldInstallation(Settings(home=home), Spoken())
     launch.unpacked = unpacked
     try:
         with launch:
@@ -109,9 +110,14 @@ def test_every_service_becomes_well_and_every_request_stands_where_it_stood(old:
     expected = {request: each.get("then", each["status"]) for request, each in REQUESTS.items()}
     assert len(set(expected.values())) == 7
     wait_until(lambda: status_of(old) == expected, "what was underway went on, and nothing else has moved")
-    shown = json.loads(old.cli("cabinet", "show", "--partner", "lukomor", "--limit", "100", "--json"))
+    text = old.cli("cabinet", "show", "--partner", "lukomor", "--limit", "100", "--json")
+    shown = json.loads(text)
     assert {each["request_id"]: each["status"] for each in shown}.items() <= expected.items()
     assert len(shown) > 20
+    assert "vetrova@lukomor.example" in text, "the keys of personal data came back"
+    assert "стёрто" in text, "who was forgotten is forgotten"
+    users = {each["login"]: each for each in json.loads(old.cli("user", "list", "--json"))}
+    assert {"lukomor", "fixture-partner", "fixture-closed"} <= users.keys()
 
 
 def test_what_was_applied_stays_applied(old: System):
@@ -150,10 +156,17 @@ def test_old_requests_go_on_and_new_ones_come(old: System):
     comes_to(old, named("confirmed by a corrected dead letter"), "activated")
 
 
+def test_no_letter_is_sent_twice(old: System):
+    old.settle("notices")
+    letters = [each["Message-ID"] for each in mailbox.mbox(old.launch.home / "mail" / "outbox.mbox")]
+    assert len(letters) > 50
+    assert len(set(letters)) == len(letters)
+
+
 def test_what_is_read_is_built_anew_from_the_old_log(old: System):
     wait_until(lambda: old.is_at_rest() and not behind(old), "all is handled and read", 240)
     before = {model: shown_of(old, model) for model in READ_MODELS}
-    reports = json.loads(old.cli("rebuild", "all", "--json"))
+    reports = json.loads(old.cli("rebuild", "all", "--processes", "1", "--json"))
     assert {name: report["unread"] for name, report in reports.items()} == dict.fromkeys(READ_MODELS, 0)
     for model, shown in before.items():
         after = shown_of(old, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Annotated, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -122,7 +123,8 @@ async def download(parts: Web, row: Row, document_id: str, form: Literal["origin
     extension = "pdf" if form == "pdf" else "xml" if xml else "json"
     name = f"{DOCUMENTS.get(document['kind'], 'Документ')} {document['number']}.{extension}"
     if extension == "xml":
-        name = file_name(data)
+        with suppress(ValueError):
+            name = file_name(data)
     plain = name if PLAIN_NAME.fullmatch(name) else f"document.{extension}"
     return Response(
         data,
