@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Composable, Composed
 
 from events.envelope import rfc3339
 from postavka.domain.calendar import MOSCOW
+from postavka.domain.vendor import vendor
 from postavka.web import cursor
 from postavka.web.database import Connection
 from postavka.web.identity.principal import Principal, Role
@@ -142,7 +143,7 @@ class Row:
 
     def moments(self) -> list[Moment]:
         """The timeline, the earliest first."""
-        return timeline(self.groups)
+        return timeline(self.groups, vendor().name)
 
 
 @dataclass(frozen=True, slots=True)

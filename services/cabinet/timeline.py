@@ -27,13 +27,14 @@ class Moment:
     """Of the letter."""
 
 
-def timeline(groups: Mapping[str, Group]) -> list[Moment]:
-    """All moments, the earliest first. Those of one instant keep the order of the procedure."""
+def timeline(groups: Mapping[str, Group], vendor: str) -> list[Moment]:
+    """All moments of a request that is sold by `vendor`, the earliest first. Those of one instant keep the order of the
+    procedure."""
     parts = (
         _of_request(groups.get("request") or {}),
-        _of_approval(groups.get("approval") or {}),
+        _of_approval(groups.get("approval") or {}, vendor),
         _of_shipping(groups.get("shipping") or {}),
-        _of_billing(groups.get("billing") or {}),
+        _of_billing(groups.get("billing") or {}, vendor),
         _of_activation(groups.get("activation") or {}),
     )
     return sorted((moment for part in parts for moment in part), key=lambda moment: moment.at)
@@ -54,10 +55,10 @@ def _of_request(group: Group) -> Iterator[Moment]:
         )
 
 
-def _of_approval(group: Group) -> Iterator[Moment]:
+def _of_approval(group: Group, vendor: str) -> Iterator[Moment]:
     if "approved_at" in group:
         distributor = (group.get("distributor") or {}).get("name")
-        detail = f"Покупка через дистрибьютора: {distributor}" if distributor else "Прямая покупка у фирмы «1С»"
+        detail = f"Покупка через дистрибьютора: {distributor}" if distributor else f"Прямая покупка: {vendor}"
         yield Moment(_at(group["approved_at"]), "approved", "Заявка согласована", "автоматически", detail, clause="L13")
     if "rejected_at" in group:
         reasons = tuple(each["message"] for each in group.get("reasons", ()))
@@ -71,11 +72,11 @@ def _of_approval(group: Group) -> Iterator[Moment]:
         )
 
 
-def _of_billing(group: Group) -> Iterator[Moment]:
+def _of_billing(group: Group, vendor: str) -> Iterator[Moment]:
     if "invoice" in group:
         invoice = group["invoice"]
         yield Moment(
-            _at(invoice["issued_at"]), "invoiced", f"Выставлен счет № {invoice['number']}", "фирма «1С»", clause="L15"
+            _at(invoice["issued_at"]), "invoiced", f"Выставлен счет № {invoice['number']}", vendor, clause="L15"
         )
     for payment in group.get("payments", ()):
         due = payment.get("due", "0.00")
@@ -89,7 +90,7 @@ def _of_billing(group: Group) -> Iterator[Moment]:
         )
     for refund in group.get("refunds", ()):
         why = "Заявка отозвана" if refund.get("cause") == "withdrawn" else "Переплата"
-        yield Moment(_at(refund["at"]), "refund-owed", f"К возврату {_roubles(refund['amount'])}", "фирма «1С»", why)
+        yield Moment(_at(refund["at"]), "refund-owed", f"К возврату {_roubles(refund['amount'])}", vendor, why)
     for gone in group.get("returns", ()):
         is_refund = "paid_on" in gone
         title = "Возвращена оплата" if is_refund else "Оплата отозвана банком"

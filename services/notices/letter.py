@@ -72,7 +72,7 @@ def signature(secret: bytes, address: str, kind: str) -> str:
 
 
 def _letter(news: News, kind: Kind, recipient: Recipient, config: NoticesSettings, secret: bytes) -> Letter:
-    worded, about = word(news), KINDS[kind]
+    worded, about = word(news, config.vendor), KINDS[kind]
     chosen = letter_id(news, kind, recipient.address)
     off = None
     if not about.mandatory and config.url and recipient.address:
@@ -95,7 +95,7 @@ def _letter(news: News, kind: Kind, recipient: Recipient, config: NoticesSetting
         "unsubscribe": off,
         "mandatory": about.mandatory,
         "about": about.title,
-        "vendor": config.mail_vendor,
+        "vendor": (news.story.vendor if news.story else None) or config.vendor,
         "support": config.mail_support,
     }
     html_rows = tuple(each for each in worded.rows if number is None or each[1] != number)

@@ -447,7 +447,7 @@ class _Work:
 
     def _notice(self, news: News) -> Notice:
         assert news.topic is not None  # noqa: S101
-        worded, facts, story = word(news), news.facts, news.story
+        worded, facts, story = word(news, self._owner._config.vendor), news.facts, news.story
         receipt: NoticeReceipt | None = facts.get("receipt")
         if receipt is not None and distributor_of(receipt.record.split("/", 1)[0]) is None:
             receipt = receipt.model_copy(update={"record": self._record_of(news, receipt)})

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postavka.domain.email_address import AddressText, BadAddress, EmailAddress, read_mailbox
+from postavka.domain.vendor import vendor
 
 DAY = 86_400.0
 
@@ -32,10 +33,15 @@ class NoticesSettings(BaseSettings):
     smtp_seconds: float = Field(30.0, gt=0, description="for each answer of the server")
     smtp_connections: int = Field(2, ge=1, description="letters sent side by side")
 
-    mail_from: str = Field("Софтехно <no-reply@softehno.example>", description="as readers see it")
+    mail_from: str = Field(
+        "no-reply@softehno.example",
+        description="`Name <name@example.ru>`, or an address: the vendor has the name",
+    )
     mail_domain: str | None = Field(None, description="of Message-IDs; None: that of the sender")
     mail_support: AddressText = Field("itsotr@1c.ru", description="where questions go, in every letter")
-    mail_vendor: str = "ООО «Софтехно»"
+    mail_vendor: str | None = Field(
+        None, description="who sells, where no event has told it; None: POSTAVKA_VENDOR__NAME"
+    )
     mail_give_up_seconds: float = Field(5 * DAY, gt=0, description="tried for so long, a letter has failed")
     mail_oldest_seconds: float = Field(3 * DAY, gt=0, description="news older than this when they are read go unsent")
     mail_retry_seconds: float = Field(60.0, gt=0, description="before the second try; then ever longer, up to 4 hours")
@@ -55,9 +61,15 @@ class NoticesSettings(BaseSettings):
     def sender(self) -> tuple[str, EmailAddress]:
         """Name and address of whom letters come from. Raises `ValueError`."""
         try:
-            return read_mailbox(self.mail_from)
+            name, address = read_mailbox(self.mail_from)
         except BadAddress as wrong:
             raise ValueError(f"POSTAVKA_MAIL_FROM: write it as `Name <name@example.ru>`: {wrong}") from wrong
+        return name or self.vendor, address
+
+    @property
+    def vendor(self) -> str:
+        """Name of who sells, where no event has told it."""
+        return self.mail_vendor or vendor().name
 
     @model_validator(mode="after")
     def _checked(self) -> Self:

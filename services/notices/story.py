@@ -45,6 +45,7 @@ from events.shipping import (
     ShipmentIssued,
     ShippingClosed,
     ShippingClosure,
+    ShippingOpened,
     SignatureRefused,
     WithdrawalRefused,
 )
@@ -87,6 +88,8 @@ class Story(_Part):
     """As typed in the request."""
     contact: Contact | None = None
     """As approved."""
+    vendor: str | None = None
+    """Name of who sells, as the documents of this request have it."""
     buyer: str | None = None
     distributor_id: str | None = None
     distributor: str | None = None
@@ -181,6 +184,8 @@ class _Teller:
     def _after_approval(self, event: Message, cause: Cause) -> None:
         story = self.story
         match event:
+            case ShippingOpened():
+                self._set(vendor=event.vendor.name)
             case PermissionIssued():
                 self._set(permission_number=event.number)
             case InvoiceNoted():
@@ -347,6 +352,7 @@ def _read(waiting: list[Waiting]) -> Iterator[tuple[Message, Cause]]:
 
 AFTER_APPROVAL: frozenset[type[Message]] = frozenset(
     (
+        ShippingOpened,
         PermissionIssued,
         InvoiceNoted,
         DocumentIssued,

@@ -26,7 +26,7 @@ DOCUMENTS = {
 WAITS = {
     "confirmation": "ответьте, готовы ли вы оплатить счёт по заявке партнёра",
     "payment": "оплатите счёт",
-    "signature": "подпишите документ и направьте его в ООО «Софтехно»",
+    "signature": "подпишите документ и направьте его в {vendor}",
     "activation": "активируйте сервис",
 }
 
@@ -60,17 +60,16 @@ def day(value: date) -> str:
     return f"{value:%d.%m.%Y}"
 
 
-def word(news: News) -> Worded:
-    """The words for a piece of news."""
-    if news.party is Party.PARTNER:
-        return _to_partner(news)
-    return _to_distributor(news)
+def word(news: News, vendor: str) -> Worded:
+    """The words for a piece of news. `vendor`: the name of who sells, where no event has told it."""
+    vendor = (news.story.vendor if news.story else None) or vendor
+    return _to_partner(news, vendor) if news.party is Party.PARTNER else _to_distributor(news, vendor)
 
 
 # To the partner
 
 
-def _to_partner(news: News) -> Worded:
+def _to_partner(news: News, vendor: str) -> Worded:
     story, facts = _story(news), news.facts
     rows, path = _rows(story), f"/requests/{news.request_id}"
     buyer = (story.buyer or "").strip() or "клиент не указан"
@@ -129,7 +128,7 @@ def _to_partner(news: News) -> Worded:
             track = f" Трек-номер: {facts['tracking']}." if facts["tracking"] else ""
             return worded(
                 f"{DOCUMENTS[document.kind]} № {document.number}: отправлено почтой",
-                f"Подпишите документ и направьте второй экземпляр в ООО «Софтехно».{track}",
+                f"Подпишите документ и направьте второй экземпляр в {vendor}.{track}",
             )
         case Kind.SIGNATURE_REFUSED:
             return _signature_refused(worded, facts)
@@ -157,7 +156,7 @@ def _to_partner(news: News) -> Worded:
                 action="Повторить активацию",
             )
         case Kind.REMINDER:
-            return _reminder(worded, facts, buyer)
+            return _reminder(worded, facts, buyer, vendor)
     raise ValueError(f"{news.mail} is no news for a partner")
 
 
@@ -200,7 +199,7 @@ def _payment(worded: Any, payment: PaymentReceived, buyer: str) -> Worded:
 # To the distributor
 
 
-def _to_distributor(news: News) -> Worded:
+def _to_distributor(news: News, vendor: str) -> Worded:
     story, facts = news.story, news.facts
     buyer = (story.sale.client.name if story and story.sale else None) or "заявка"
     rows = _rows(story) if story else (("Заявка", str(news.request_id)),)
@@ -211,7 +210,7 @@ def _to_distributor(news: News) -> Worded:
 
     match news.topic or news.mail:
         case NoticeKind.PERMISSION:
-            return _permission_to_distributor(worded, _story(news), buyer)
+            return _permission_to_distributor(worded, _story(news), buyer, vendor)
         case NoticeKind.CONFIRMED:
             return worded("Ответ принят: вы готовы оплатить", "Заказ передан в изготовление.")
         case NoticeKind.DECLINED:
@@ -234,7 +233,7 @@ def _to_distributor(news: News) -> Worded:
             document = facts["document"]
             return worded(
                 f"{DOCUMENTS[document.kind]} № {document.number} на подпись",
-                "Подпишите документ и направьте его в ООО «Софтехно».",
+                f"Подпишите документ и направьте его в {vendor}.",
             )
         case NoticeKind.SIGNED:
             document = facts["document"]
@@ -244,11 +243,11 @@ def _to_distributor(news: News) -> Worded:
         case NoticeKind.SHIPPED:
             return worded(f"Поставка изготовлена: {buyer}", f"Комплект {facts['kit']}.")
         case Kind.REMINDER:
-            return _reminder(worded, facts, buyer)
+            return _reminder(worded, facts, buyer, vendor)
     raise ValueError(f"{news.topic} is no news for a distributor")
 
 
-def _permission_to_distributor(worded: Any, story: Story, buyer: str) -> Worded:
+def _permission_to_distributor(worded: Any, story: Story, buyer: str, vendor: str) -> Worded:
     partner = story.sale.partner if story.sale else ""
     paragraphs = [f"Согласована заявка партнёра {partner}, номер разрешения выдан."]
     if story.confirmed:
@@ -260,7 +259,7 @@ def _permission_to_distributor(worded: Any, story: Story, buyer: str) -> Worded:
     for document in story.documents:
         paragraphs.append(
             f"{DOCUMENTS[document.kind]} № {document.number} от {day(document.issued_on)} сформирован: подпишите его и "
-            "направьте в ООО «Софтехно»."
+            f"направьте в {vendor}."
         )
     return _worded(worded, title, *paragraphs, action="Ответить на портале")
 
@@ -309,7 +308,7 @@ def _signature_refused(worded: Any, facts: Any) -> Worded:
     )
 
 
-def _reminder(worded: Any, facts: Any, buyer: str) -> Worded:
-    asked = WAITS.get(facts["waits_for"], "посмотрите заявку: она ждёт вашего действия")
+def _reminder(worded: Any, facts: Any, buyer: str, vendor: str) -> Worded:
+    asked = WAITS.get(facts["waits_for"], "посмотрите заявку: она ждёт вашего действия").format(vendor=vendor)
     note = (facts["note"],) if facts.get("note") else ()
     return _worded(worded, f"Напоминание: {buyer}", f"Пожалуйста, {asked}.", *note)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from postavka.domain.vendor import vendor
+
 OUR_ACCOUNT = "40702810000000000001"
 THEIR_ACCOUNT = "40702810500000000017"
 
@@ -54,7 +56,7 @@ def sample_statement(day: date, orders: Sequence[Order]) -> str:
             f"ПлательщикИНН={order.payer_inn}",
             f"ПолучательСчет={OUR_ACCOUNT}",
             f"ДатаПоступило={shown}",
-            "Получатель=ООО «Софтехно»",
+            f"Получатель={vendor().name}",
             f"НазначениеПлатежа={order.purpose}",
             "КонецДокумента",
         ]

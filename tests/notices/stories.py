@@ -15,6 +15,7 @@ from events.request import PROCEDURE, RequestSubmitted
 from events.shipping import DocumentIssued, DocumentKind, InvoiceNoted, PermissionIssued
 from services.notices.story import Cause, News, Story, tell
 
+VENDOR = "АО «Продавец»"
 REQUEST = UUID("7927d160-0000-4000-8000-000000000001")
 NOON = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 NUMBER = "482-019-337-561-908-274-651"

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.shipping import ShippingOpened, Vendor
 from postavka.domain.email_address import BadAddress
 from services.notices.letter import Letter, write_letters
 from services.notices.mime import LONGEST_LINE, LONGEST_WORD, Outgoing, to_outgoing
@@ -21,6 +22,7 @@ from services.notices.settings import NoticesSettings
 from tests.notices.stories import CONTACT, THROUGH, told
 
 CONFIG = NoticesSettings(mail_from="ООО «Поставка» <orders@postavka.test>", url="https://postavka.test")
+SELLER = Vendor(id="seller", name="АО «Продавец»", inn="7707083893", kpp="770701001")
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=200)
 
 
@@ -60,6 +62,17 @@ def test_a_letter_says_who_writes_to_whom_of_what():
     assert message.get_content_type() == "multipart/alternative"
     assert [kind for kind, _ in contents(message)] == ["text/plain", "text/html"]
     assert contents(message)[0][1].splitlines() == sent.text.splitlines()
+
+
+def test_a_letter_names_the_vendor_of_its_sale_else_the_one_that_is_set():
+    by_event = told(*THROUGH[:2], ShippingOpened.model_construct(vendor=SELLER), *THROUGH[2:])
+    assert by_event
+    for news, name in ((by_event[0], SELLER.name), (told(*THROUGH)[0], "АО «Иной»")):
+        chosen = CONFIG.model_copy(update={"mail_vendor": "АО «Иной»"})
+        (written,) = write_letters(news, [Recipient("a@b.ru", "Анна")], chosen, b"secret")
+        assert name in written.text
+        assert name in written.html.replace("&#171;", "«").replace("&#187;", "»")
+        assert "Софтехно" not in written.text + written.html
 
 
 def test_the_same_letter_has_the_same_bytes():

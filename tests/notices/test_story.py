@@ -45,6 +45,7 @@ from tests.notices.stories import (
     PARTNER,
     PRODUCT,
     THROUGH,
+    VENDOR,
     approved,
     confirmed,
     issued,
@@ -98,13 +99,13 @@ def test_through_a_distributor_both_are_told_the_permission_number():
         (DISTRIBUTOR.id, None, "document"),
     ]
     for each in news[:2]:
-        assert (NUMBER in word(each).text) or ("Номер разрешения", NUMBER) in word(each).rows
+        assert (NUMBER in word(each, VENDOR).text) or ("Номер разрешения", NUMBER) in word(each, VENDOR).rows
 
 
 def test_directly_the_partner_gets_permission_and_invoice_in_one_letter():
     news = told(*DIRECT)
     assert summary(news) == [(PARTNER.id, "permission", None)]
-    worded = word(news[0])
+    worded = word(news[0], VENDOR)
     assert ("Номер разрешения", NUMBER) in worded.rows
     assert "20\N{NO-BREAK SPACE}160,00\N{NO-BREAK SPACE}₽" in worded.text
     assert "2026-0000001 от 16.03.2026" in worded.text
@@ -123,15 +124,15 @@ def test_a_rejection_comes_with_every_reason_even_before_the_request_is_read():
     for events in ((submitted(), rejected()), (rejected(), submitted())):
         news = told(*events)
         assert summary(news) == [(PARTNER.id, "rejected", None)]
-        assert word(news[0]).points == ("Контрольная цифра не сходится.",)
+        assert word(news[0], VENDOR).points == ("Контрольная цифра не сходится.",)
 
 
 def test_an_answer_that_was_here_first_is_not_asked_for_again():
     asked = next(each for each in told(*THROUGH) if each.party is Party.DISTRIBUTOR)
-    assert "Ответьте, готовы ли вы" in word(asked).text
+    assert "Ответьте, готовы ли вы" in word(asked, VENDOR).text
     news = told(submitted(), approved(), confirmed(), permission(), issued(DocumentKind.ACT))
     late = next(each for each in news if each.topic == "permission")
-    assert "Ответьте" not in word(late).text
+    assert "Ответьте" not in word(late, VENDOR).text
 
 
 AFTER: list[tuple[Message, list[tuple[str, str | None, str | None]]]] = [
@@ -190,34 +191,34 @@ def test_what_happens_afterwards(event: Message, expected: list[tuple[str, str |
     news = told(*THROUGH, event)[3:]
     assert summary(news) == expected
     for each in news:
-        worded = word(each)
+        worded = word(each, VENDOR)
         assert worded.title
         assert "None" not in worded.text + str(worded.rows)
 
 
 def test_money_of_a_direct_sale():
     part, all_of_it = told(*DIRECT, payment("10080.00"))[1], told(*DIRECT, payment("0.00"))[1]
-    assert "Осталось 10\N{NO-BREAK SPACE}080,00\N{NO-BREAK SPACE}₽" in word(part).text
-    assert "оплачен полностью" in word(all_of_it).text
+    assert "Осталось 10\N{NO-BREAK SPACE}080,00\N{NO-BREAK SPACE}₽" in word(part, VENDOR).text
+    assert "оплачен полностью" in word(all_of_it, VENDOR).text
 
 
 def test_paper_of_a_direct_sale_comes_with_its_tracking_number():
     sent = DocumentDispatched(
         document_id="shipping-1", delivery=Delivery.POST, dispatch_id="d-1", tracking="80086012345678"
     )
-    assert "80086012345678" in word(told(*DIRECT, sent)[1]).text
+    assert "80086012345678" in word(told(*DIRECT, sent)[1], VENDOR).text
 
 
 def test_the_activation_code_is_in_no_letter_and_no_notice():
     for each in told(*THROUGH, SHIPPED):
-        assert SHIPPED.kit.code not in str(word(each)) + str(dict(each.facts))
+        assert SHIPPED.kit.code not in str(word(each, VENDOR)) + str(dict(each.facts))
 
 
 def test_another_distributor_gets_its_receipt_and_nothing_of_the_request():
     stranger = ConfirmationRefused(distributor_id="dist-ural", confirmation_id="u-1", reason=REASON)
     (news,) = told(*THROUGH, stranger)[3:]
     assert (news.party_id, news.story) == ("dist-ural", None)
-    shown = str(word(news)) + str(dict(news.facts))
+    shown = str(word(news, VENDOR)) + str(dict(news.facts))
     for secret in (CLIENT.name, CLIENT.inn, PARTNER.name, NUMBER, PRODUCT.name, "1000001"):
         assert secret not in shown
 

@@ -171,10 +171,24 @@ def test_a_timeline_is_in_order_and_names_every_reason():
             "reasons": [{"code": "a", "message": "Раз."}, {"code": "b", "message": "Два."}],
         },
     }
-    moments = timeline(groups)
+    moments = timeline(groups, "АО «Продавец»")
     assert [each.kind for each in moments] == ["submitted", "rejected", "withdrawn"]
     assert moments[1].reasons == ("Раз.", "Два.")
-    assert timeline({}) == []
+    assert timeline({}, "АО «Продавец»") == []
+
+
+def test_the_vendor_in_a_timeline_is_the_one_that_was_set():
+    at = "2026-03-16T09:30:00Z"
+    groups = {
+        "approval": {"approved_at": at},
+        "billing": {
+            "invoice": {"number": "2026-1", "issued_at": at},
+            "refunds": [{"at": at, "amount": "1.00", "cause": "overpaid"}],
+        },
+    }
+    approved, invoiced, refund = timeline(groups, "АО «Продавец»")
+    assert approved.detail == "Прямая покупка: АО «Продавец»"
+    assert invoiced.who == refund.who == "АО «Продавец»"
 
 
 def test_the_navigation_is_the_roles_own_and_knows_where_one_is():
