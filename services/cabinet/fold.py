@@ -10,7 +10,7 @@ of them is cheap. Fields are read through `events.registry.read_fields`, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -76,16 +76,6 @@ def _kind(stage: str, type_name: str) -> tuple[str, frozenset[str]]:
             raise UnknownType(f"the type {type_name!r} is not known to this release")
         raise NotOfThisStage(f"{type_name} is no event of {stage}")
     return newest, required
-
-
-def named(headers: Mapping[str, bytes]) -> str:
-    """The type that a record says it has, whatever stands there."""
-    return readable(headers.get("ce_type", b"").decode("utf-8", "replace"))
-
-
-def readable(text: str) -> str:
-    """A text that PostgreSQL can keep: without NUL."""
-    return text.replace("\x00", "\\0")
 
 
 def status(row: Row) -> str:

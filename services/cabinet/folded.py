@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from events.envelope import header_map
-from events.registry import BadBody, UnknownType
-from postavka.kernel.log.record import Piece, partition_name
+from postavka.kernel.log.record import Piece
 from postavka.kernel.projection.copy_format import binary_row
+from postavka.kernel.projection.event_reader import WRONG, EventReader, unread
 from postavka.kernel.projection.read_model import Copied, Unread
 from postavka.kernel.store.checkpoint import Mark
-from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, named, read, readable
+from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read
 from services.cabinet.table import STAGE_OF
 
 
@@ -24,8 +23,7 @@ class Folded:
         self.unread: list[Unread] = []
         self.events = 0
         self._known: dict[bytes, tuple[UUID, Row]] = {}
-        self._reached: dict[tuple[str, int], list[int]] = {}
-        """Place → offset and position reached."""
+        self._reader = EventReader({})
 
     @property
     def rows(self) -> dict[UUID, Row]:
@@ -43,11 +41,11 @@ class Folded:
     @property
     def marks(self) -> dict[str, Mark]:
         """By `topic/partition`. Setting them says where reading has been."""
-        return {partition_name(*place): Mark(*reached) for place, reached in self._reached.items()}
+        return self._reader.checkpoints
 
     @marks.setter
     def marks(self, marks: Mapping[str, Mark]) -> None:
-        self._reached = {_place(name): [mark.offset, mark.position] for name, mark in marks.items()}
+        self._reader = EventReader(marks)
 
     def copied(self) -> Iterator[Copied]:
         """All rows, for COPY."""
@@ -56,29 +54,29 @@ class Folded:
 
     def take(self, piece: Piece) -> None:
         """Fold some records in."""
-        place, stage, known_requests = (piece.topic, piece.partition), STAGE_OF[piece.topic], self._known
-        reached = self._reached.setdefault(place, [-1, 0])
-        for record in piece.records:
-            reached[0] = record.offset
-            headers: dict[str, Any] = dict(record.headers)
+        stage, known_requests = STAGE_OF[piece.topic], self._known
+        events = 0
+
+        def refuse(record: Any, wrong: Exception) -> None:
+            self.unread.append(unread(piece.topic, piece.partition, record, wrong))
+
+        for record, headers, position in self._reader.partition(piece.topic, piece.partition).read(
+            piece.records, refuse
+        ):
             try:
-                position = int(headers["ce_position"])
-                if position <= reached[1]:
-                    continue
                 type_name, fields = read(stage, headers["ce_type"].decode(), record.value)
                 key, time = headers["ce_subject"], headers["ce_time"].decode()
                 known = known_requests.get(key)
                 if known is None:
                     subject = UUID(key.decode())
                     known = self._of(subject, key) if type_name not in UNSHOWN else (subject, {})
-            except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
-                said = header_map(record.headers)
-                self.unread.append((*place, record.offset, named(said), readable(str(wrong))))
+            except WRONG as wrong:
+                refuse(record, wrong)
                 continue
-            reached[1] = position
-            self.events += 1
+            events += 1
             if type_name not in UNSHOWN:
                 fold(known[1], stage, type_name, fields, time, position)
+        self.events += events
 
     def _of(self, subject: UUID, key: bytes) -> tuple[UUID, Row]:
         """The row of a request under this way of writing its id; ours is in small letters."""
@@ -87,8 +85,3 @@ class Folded:
         if key != usual:
             self._known[key] = known
         return known
-
-
-def _place(name: str) -> tuple[str, int]:
-    topic, _, number = name.rpartition("/")
-    return topic, int(number)

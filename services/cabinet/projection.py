@@ -12,17 +12,18 @@ import psycopg
 
 from events.activation import Activated
 from events.approval import Approved
-from events.envelope import header_map, trace_of
-from events.registry import BadBody, UnknownType
+from events.envelope import trace_of
 from events.shipping import ManufacturingOrdered, ShipmentIssued
-from postavka.kernel.log.record import Record, partition_name
-from postavka.kernel.log.unreadable import is_marker
+from postavka.kernel.log.record import Record
 from postavka.kernel.process import metrics, tracing
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.blue_green import connect, generation, swap_lock
+from postavka.kernel.projection.checkpoints import keep_unread
+from postavka.kernel.projection.event_reader import WRONG, EventReader, unread
+from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.checkpoint import Mark, MarksMoved
-from services.cabinet.fold import UNSHOWN, Row, fold, named, read, readable
+from services.cabinet.fold import UNSHOWN, Row, fold, read
 from services.cabinet.pickup import pick_up
 from services.cabinet.table import (
     SCHEMA,
@@ -86,33 +87,23 @@ class Cabinet:
     def project(self, records: Sequence[Record]) -> int:
         """Fold the records in. Everything or nothing is written."""
         connection = self._connect()
-        marks = dict(self._marks)
+        reader = EventReader(self._marks)
         events: list[tuple[Record, UUID, str, dict[str, Any], str, int]] = []
-        unread: list[tuple[Record, str, str]] = []
-        for record in records:
-            name = partition_name(record.topic, record.partition)
-            mark = marks.get(name, Mark())
-            if record.offset <= mark.offset:
-                continue
-            marks[name] = Mark(record.offset, mark.position)
-            if is_marker(record):
-                continue
-            headers = header_map(record.headers)
+        not_read: list[Unread] = []
+
+        def refuse(record: Record, wrong: Exception) -> None:
+            not_read.append(unread(record.topic, record.partition, record, wrong))
+
+        for record, headers, position in reader.read(records, refuse):
             try:
-                position = int(headers["ce_position"])
-                if position <= mark.position:
-                    continue  # a late duplicate of a replaced relay
                 type_name, fields = read(STAGE_OF[record.topic], headers["ce_type"].decode(), record.value)
                 subject, time = UUID(headers["ce_subject"].decode()), headers["ce_time"].decode()
-            except (KeyError, ValueError, UnknownType, BadBody) as wrong:
-                unread.append((record, named(headers), readable(str(wrong))))
+            except WRONG as wrong:
+                refuse(record, wrong)
                 continue
-            marks[name] = Mark(record.offset, position)
             if type_name not in UNSHOWN:
                 events.append((record, subject, type_name, fields, time, position))
-        moved = {
-            name: (self._marks.get(name, Mark()), mark) for name, mark in marks.items() if self._marks.get(name) != mark
-        }
+        moved = reader.moved()
         if not moved:
             return 0
         steps = tracing.Steps()
@@ -130,11 +121,7 @@ class Cabinet:
             with connection.transaction():
                 self._hold(connection)
                 write_groups(connection, changed)
-                for record, type_name, reason in unread:
-                    connection.execute(
-                        "INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                        (record.topic, record.partition, record.offset, type_name, reason),
-                    )
+                keep_unread(connection, not_read)
                 move_marks(connection, moved)
                 tell_changed(connection, changed)
         except (psycopg.Error, MarksMoved):
@@ -144,9 +131,9 @@ class Cabinet:
             connection.close()
             raise
         steps.end()
-        if unread:
-            metrics.RECORDS.labels(self.name, "unread").inc(len(unread))
-        self._marks = marks
+        if not_read:
+            metrics.RECORDS.labels(self.name, "unread").inc(len(not_read))
+        self._marks = reader.checkpoints
         self._remember(rows)
         for _, subject, type_name, _, time, _ in events:
             if type_name in MILESTONES:

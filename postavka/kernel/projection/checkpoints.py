@@ -1,4 +1,5 @@
-"""The marks of a projection: how far each input partition is folded in, moved in the transaction of the rows.
+"""The marks of a projection: how far each input partition is folded in, moved in the transaction of the rows; and what
+it could not read, kept in the same transaction.
 
 The table `marks (name, "offset", position)` lies in the projection's own schema, which the connection's search path
 names.
@@ -6,12 +7,13 @@ names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
 from psycopg.rows import tuple_row
 
+from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.store.arrays import Bigints, Texts
 from postavka.kernel.store.checkpoint import Mark, MarksMoved
 
@@ -46,3 +48,9 @@ def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Ma
     ).fetchall()
     if len(rows) != len(names):
         raise MarksMoved(f"{len(names) - len(rows)} of {len(names)} marks are elsewhere")
+
+
+def keep_unread(connection: psycopg.Connection[Any], records: Iterable[Unread]) -> None:
+    """Keep what could not be read, each record once."""
+    for each in records:
+        connection.execute("INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", each)
