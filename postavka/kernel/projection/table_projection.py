@@ -3,20 +3,22 @@ their live projection, and their fold for a rebuild. What an event writes is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Protocol
 
 import psycopg
 
-from events.envelope import header_map, trace_in
-from events.registry import MESSAGES, BadBody, UnknownType, read_fields
+from events.envelope import trace_in
+from events.registry import MESSAGES, fields_of, read_fields
 from events.upcasting import newest_version
-from postavka.kernel.log.record import Piece, Record, partition_name
-from postavka.kernel.log.unreadable import MARKER, UNREADABLE
+from postavka.kernel.log.record import Piece, Record
 from postavka.kernel.process import metrics
 from postavka.kernel.projection.blue_green import connect, generation, swap_lock
-from postavka.kernel.projection.checkpoints import move_marks, read_marks
+from postavka.kernel.projection.checkpoints import keep_unread, move_marks, read_marks
+from postavka.kernel.projection.event_reader import WRONG, EventReader, Unreadable, message_of, type_of, unread
 from postavka.kernel.projection.read_model import Copied, Unread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.checkpoint import Mark, MarksMoved
@@ -52,65 +54,52 @@ class Entering:
     outside: Mapping[str, str]
 
 
-class Reading:
-    """A stretch of the log on its way into entries: marks are moved over every record, each counts once."""
+class EntriesReader:
+    """A stretch of the log on its way into entries."""
 
     def __init__(self, how: Entering, marks: Mapping[str, Mark]) -> None:
         self._how = how
-        self.marks = dict(marks)
+        self.reader = EventReader(marks, lambda topic: topic not in how.outside)
         self.entries = how.entries()
         self.unread: list[Unread] = []
         self.events = 0
         self.alarming = 0
-        """Of what is unread, what nobody else complains of."""
+        """Of what is unread, what nobody else complains of: what an outsider wrote wrongly is a dead letter of the
+        stage that takes it."""
 
-    def take(
-        self,
-        topic: str,
-        partition: int,
-        offset: int,
-        headers: Collection[tuple[str, bytes | None]],
-        value: bytes | None,
-    ) -> None:
-        """One record."""
-        name = partition_name(topic, partition)
-        mark = self.marks.get(name, Mark())
-        if offset <= mark.offset:
-            return
-        said = header_map(headers)
+    @property
+    def marks(self) -> dict[str, Mark]:
+        """By `topic/partition`."""
+        return self.reader.checkpoints
+
+    def take(self, topic: str, partition: int, records: Iterable[Any]) -> None:
+        """Some records of one partition."""
         outside = self._how.outside.get(topic)
-        position = mark.position
-        if outside is None:
+
+        def refuse(record: Any, wrong: Exception) -> None:
+            self.unread.append(unread(topic, partition, record, wrong))
+            self.alarming += outside is None or not isinstance(wrong, Unreadable)
+
+        for record, headers, _ in self.reader.partition(topic, partition).read(records, refuse):
+            type_name = type_of(headers, outside)
+            newest = newest_version(type_name)
+            if newest in MESSAGES and newest not in self._how.takes:
+                continue
             try:
-                position = int(said["ce_position"])
-            except (KeyError, ValueError):
-                self.marks[name] = Mark(offset, mark.position)
-                return  # not written by the stage's relay
-        self.marks[name] = Mark(offset, max(position, mark.position))
-        if outside is None and position <= mark.position:
-            return  # a late duplicate of a replaced relay
-        if UNREADABLE in said or (MARKER in said and value is None):
-            return
-        type_name = said.get("ce_type", (outside or "").encode()).decode("utf-8", "replace")
-        newest = newest_version(type_name)
-        if newest in MESSAGES and newest not in self._how.takes:
-            return
-        try:
-            newest, fields = read_fields(type_name, value)
-            if outside is None:
-                subject, time = said["ce_subject"].decode(), said["ce_time"].decode()
-            else:
-                # An outsider's headers may be anything; the stage that takes its records does not need these.
-                subject = said.get("ce_subject", b"").decode("utf-8", "replace")
-                time = said.get("ce_time", b"").decode("utf-8", "replace")
-            self.events += self.entries.take(newest, fields, subject, time, trace_in(said))
-        except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
-            self.unread.append((topic, partition, offset, type_name.replace("\x00", "\\0"), _words(wrong)))
-            # What an outsider wrote wrongly is a dead letter of the stage that takes it: one alarm is enough.
-            self.alarming += outside is None or not isinstance(wrong, UnknownType | BadBody)
+                if outside is None:
+                    newest, fields = read_fields(type_name, record.value)
+                    subject, time = headers["ce_subject"].decode(), headers["ce_time"].decode()
+                else:
+                    # An outsider's headers may be anything; the stage that takes its records does not need these.
+                    fields = fields_of(message_of(record, type_name, keyed_by_request=True))
+                    subject = headers.get("ce_subject", b"").decode("utf-8", "replace")
+                    time = headers.get("ce_time", b"").decode("utf-8", "replace")
+                self.events += self.entries.take(newest, fields, subject, time, trace_in(headers))
+            except WRONG as wrong:
+                refuse(record, wrong)
 
 
-class EntriesFold(Reading):
+class EntriesFold(EntriesReader):
     """See `postavka.kernel.projection.read_model.Fold`."""
 
     def __init__(self, how: Entering) -> None:
@@ -118,8 +107,7 @@ class EntriesFold(Reading):
 
     def take(self, piece: Piece) -> None:  # type: ignore[override]
         """Some records."""
-        for record in piece.records:
-            super().take(piece.topic, piece.partition, record.offset, record.headers, record.value)
+        super().take(piece.topic, piece.partition, piece.records)
 
     def copied(self) -> Iterator[Copied]:
         """All rows."""
@@ -151,13 +139,10 @@ class EntriesProjection:
 
     def project(self, records: Sequence[Record]) -> int:
         """Write the records down. Everything or nothing is written."""
-        read = Reading(self._how, self._marks)
-        for record in records:
-            read.take(record.topic, record.partition, record.offset, record.headers, record.value)
-        before = self._marks
-        moved = {
-            name: (before.get(name, Mark()), mark) for name, mark in read.marks.items() if before.get(name) != mark
-        }
+        read = EntriesReader(self._how, self._marks)
+        for (topic, partition), run in groupby(records, attrgetter("topic", "partition")):
+            read.take(topic, partition, run)
+        moved = read.reader.moved()
         if not moved:
             return 0
         connection = self._connect()
@@ -167,8 +152,7 @@ class EntriesProjection:
                 if generation(connection, self._how.tables[0]) != self._generation:
                     raise MarksMoved("the tables were built anew")
                 read.entries.write(connection)
-                for each in read.unread:
-                    connection.execute("INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", each)
+                keep_unread(connection, read.unread)
                 move_marks(connection, moved)
         except (psycopg.Error, MarksMoved):
             self._connection = None
@@ -183,7 +167,3 @@ class EntriesProjection:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._conninfo, self._schema, self._how.schema)
         return self._connection
-
-
-def _words(wrong: Exception) -> str:
-    return str(wrong)[:500].replace("\x00", "\\0")
