@@ -23,8 +23,9 @@ from events.request import PROCEDURE, RequestSubmitted, RequestWithdrawn
 from events.upcasting import UPCASTERS
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import RawHeaders, Record
+from postavka.kernel.projection.event_reader import LARGEST_BODY
 from postavka.kernel.stage.definition import Incoming, Input, Stage
-from postavka.kernel.stage.runner import LARGEST_BODY, MOST_TRIES, StageRunner, StoreWentBack
+from postavka.kernel.stage.runner import MOST_TRIES, StageRunner, StoreWentBack
 from postavka.kernel.store.checkpoint import Mark
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 from tests.kernel.conftest import OpenRecorder

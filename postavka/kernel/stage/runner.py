@@ -18,15 +18,23 @@ from uuid import UUID
 import psycopg
 from eventsourcing.persistence import IntegrityError, InterfaceError, OperationalError
 
-from events.envelope import Envelope, EnvelopeError, header_map, trace_in
+from events.envelope import Envelope
 from events.model import Decision, Event, Message, Unacceptable
-from events.registry import MESSAGES, BadBody, UnknownType, decode, encode
+from events.registry import MESSAGES, decode, encode
 from events.upcasting import newest_version
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import Record, partition_name
-from postavka.kernel.log.unreadable import is_marker, why_unreadable
 from postavka.kernel.process import tracing
 from postavka.kernel.process.logs import logger
+from postavka.kernel.projection.event_reader import (
+    EventReader,
+    Unreadable,
+    envelope_of,
+    message_of,
+    request_of,
+    type_of,
+    without_nul,
+)
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.checkpoint import Mark
 from postavka.kernel.store.recorder import (
@@ -40,8 +48,6 @@ from postavka.kernel.store.recorder import (
 
 log = logger(__name__)
 
-LARGEST_BODY = 1_000_000
-"""Bytes. The broker's own bound is on the compressed batch, so that a small record can hold a huge body."""
 LONGEST_REASON = 2_000
 MOST_TRIES = 8
 """How often a batch is decided anew when other workers get in between, before the process gives up and restarts."""
@@ -78,14 +84,6 @@ class Outcome:
     """How often the batch had to be decided anew."""
     waits: list[float] = field(default_factory=list)
     """Seconds from each cause that is an event to what follows from it, by their clocks (`ce_time`)."""
-
-
-@dataclass(slots=True)
-class _Reached:
-    """How far a batch has got in one input partition: a mark that moves."""
-
-    offset: int
-    position: int
 
 
 class StageRunner:
@@ -242,7 +240,8 @@ class _Work:
         self.hopeful = hopeful
         self.batch = Batch()
         self.outcome = Outcome()
-        self.reached: dict[tuple[str, int], _Reached] = {}
+        feeds = runner.inputs
+        self.reader = EventReader({} if self.again else runner.marks, lambda topic: feeds[topic].from_stage)
         self.steps = tracing.Steps()
         self.unsure: set[UUID] = set()
         """Requests whose state was not asked of the store: another worker may have written since, or they may not be
@@ -257,9 +256,7 @@ class _Work:
         facts = self.stage.gather(incoming, self.runner.recorder, before)
         for each in incoming:
             self._decide(each, states, facts)
-        before_it = self.runner.marks
-        marks = {partition_name(*place): Mark(each.offset, each.position) for place, each in self.reached.items()}
-        self.batch.moved = {name: (before_it[name], mark) for name, mark in marks.items() if mark != before_it[name]}
+        self.batch.moved = {} if self.again else self.reader.moved()
         if self.retried is not None and not self.batch.dead_letters:
             self.batch.retried = [self.retried.id]
         if self.batch.events or self.batch.moved or self.batch.retried:
@@ -267,7 +264,7 @@ class _Work:
                 self.batch.dead_letters = []
             self.outcome.first_position = self.runner.recorder.append(self.batch) + 1
         self.steps.end()
-        self.runner.marks.update(marks)
+        self.runner.marks.update({name: mark for name, (_, mark) in self.batch.moved.items()})
         self.runner.remember(states)
         self.outcome.events = self.batch.events
         return self.outcome
@@ -303,20 +300,9 @@ class _Work:
     def _sift(self) -> list[tuple[Record, Envelope, Message]]:
         """Everything of the batch that is for this stage and can be read."""
         found = []
-        for record in self.records:
-            if not self.again and not self._advance(record):
-                continue
-            if is_marker(record):
-                self.outcome.skipped += 1
-                continue
-            headers = header_map(record.headers)
-            if (why := why_unreadable(record.headers, headers)) is not None:
-                self._refuse(record, "unreadable", why)
-                continue
+        for record, headers, _ in self.reader.read(self.records, self._refuse_unreadable):
             feed = self.runner.inputs[record.topic]
-            type_name = _type_name(headers, feed)
-            if feed.from_stage and self._seen(record, headers):
-                continue
+            type_name = type_of(headers, feed.default_type)
             newest = newest_version(type_name)
             if newest not in self.runner.takes[record.topic]:
                 if feed.from_stage and newest in MESSAGES:
@@ -327,55 +313,15 @@ class _Work:
             if not self.completing and self.runner.imported and record.coordinates in self.runner.imported:
                 self.outcome.duplicates += 1
                 continue
-            if (message := self._read(record, feed, type_name)) is not None:
-                found.append((record, _envelope(record, headers, type_name, feed), message))
+            try:
+                message = message_of(record, type_name, feed.keyed_by_request)
+            except Unreadable as wrong:
+                self._refuse_unreadable(record, wrong)
+            else:
+                found.append((record, envelope_of(record, headers, type_name, feed.from_stage), message))
+        self.outcome.skipped += self.reader.markers
+        self.outcome.duplicates += self.reader.duplicates
         return found
-
-    def _advance(self, record: Record) -> bool:
-        """Move the input's mark over this record; False when it was handled before."""
-        place = record.topic, record.partition
-        reached = self.reached.get(place)
-        if reached is None:
-            reached = self.reached[place] = _Reached(*self.runner.marks[partition_name(*place)])
-        if record.offset <= reached.offset:
-            self.outcome.duplicates += 1
-            return False
-        reached.offset = record.offset
-        return True
-
-    def _seen(self, record: Record, headers: Mapping[str, bytes]) -> bool:
-        """True for a late duplicate of a replaced relay: its position is not above the highest seen."""
-        if self.again:
-            return False
-        try:
-            position = int(headers["ce_position"])
-        except (KeyError, ValueError):
-            self._refuse(record, "no-position", "an event without a position: not written by the stage's relay")
-            return True
-        reached = self.reached[record.topic, record.partition]
-        if position <= reached.position:
-            self.outcome.duplicates += 1
-            return True
-        reached.position = position
-        return False
-
-    def _read(self, record: Record, feed: Input, type_name: str) -> Message | None:
-        if record.value is not None and len(record.value) > LARGEST_BODY:
-            self._refuse(record, "too-large", f"{len(record.value)} bytes; at most {LARGEST_BODY} are read")
-            return None
-        try:
-            message = decode(type_name, record.value)
-        except BadBody as wrong:
-            self._refuse(record, "bad-body", str(wrong))
-            return None
-        except UnknownType as unknown:
-            self._refuse(record, "unknown-type", str(unknown))
-            return None
-        request_id = _request_of(message)
-        if request_id is not None and feed.keyed_by_request and record.key != str(request_id).encode():
-            self._refuse(record, "wrong-key", "the record's key must be the request id in lower case", request_id)
-            return None
-        return message
 
     def _find_subjects(self, read: list[tuple[Record, Envelope, Message]]) -> list[Incoming]:
         subjects: Sequence[UUID | None]
@@ -385,7 +331,7 @@ class _Work:
             subjects = [None] * len(read)
         incoming = []
         for (record, envelope, message), found in zip(read, subjects, strict=True):
-            subject = found or _request_of(message) or _uuid(envelope.subject)
+            subject = found or request_of(message) or _uuid(envelope.subject)
             if subject is None:
                 self._refuse(record, "no-subject", f"{envelope.subject!r} is not a request id")
             else:
@@ -467,23 +413,13 @@ class _Work:
         if recorded:
             self.unsure.discard(incoming.subject)
 
+    def _refuse_unreadable(self, record: Record, wrong: Unreadable) -> None:
+        self._refuse(record, wrong.code, str(wrong), wrong.subject)
+
     def _refuse(self, record: Record, code: str, reason: str, subject: UUID | None = None) -> None:
-        letter = DeadLetter(record, code, reason.replace("\x00", "\\0")[:LONGEST_REASON], subject)
+        letter = DeadLetter(record, code, without_nul(reason)[:LONGEST_REASON], subject)
         self.batch.dead_letters.append(letter)
         self.outcome.dead_letters.append(letter)
-
-
-def _type_name(headers: Mapping[str, bytes], feed: Input) -> str:
-    raw = headers.get("ce_type")
-    if raw is None:
-        return feed.default_type or ""
-    return raw.decode("utf-8", "replace")
-
-
-def _request_of(message: Message) -> UUID | None:
-    """The request that a message names, if it names one. Pydantic takes long to say that there is no such field."""
-    named: UUID | None = message.request_id if "request_id" in type(message).model_fields else None  # type: ignore[attr-defined]
-    return named
 
 
 def _uuid(text: str) -> UUID | None:
@@ -491,22 +427,3 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _envelope(record: Record, headers: Mapping[str, bytes], type_name: str, feed: Input) -> Envelope:
-    """The sender's envelope; for an outside sender without one, made from where the record lies. Only a stage's clock
-    counts: an outside sender could push ours ahead for good."""
-    if "ce_id" in headers:
-        try:
-            envelope = Envelope.of(headers)
-            return envelope if feed.from_stage else replace(envelope, clock=0)
-        except EnvelopeError:
-            pass
-    return Envelope(
-        id=record.coordinates,
-        source="kafka:",
-        type=type_name,
-        subject=(record.key or b"").decode("utf-8", "replace"),
-        time=datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC),
-        trace=trace_in(headers),
-    )
