@@ -139,7 +139,13 @@ def unmatched(*, limit: int = 200, json: bool = False) -> None:
         console.print(f"    {escape(row['purpose'])}\n    [yellow]{escape(row['reason'])}[/]", highlight=False)
         for each in row["candidates"]:
             fits = ", ".join(
-                said for said, holds in (("тот же ИНН", each["same_payer"]), ("та же сумма", each["same_sum"])) if holds
+                said
+                for said, holds in (
+                    ("номер в назначении", each["same_number"]),
+                    ("тот же ИНН", each["same_payer"]),
+                    ("та же сумма", each["same_sum"]),
+                )
+                if holds
             )
             console.print(f"    ? счёт {each['number']}: к оплате {money(each['due'])}, {fits}", highlight=False)
     if came:
@@ -217,7 +223,7 @@ def show(payment: str) -> None:
 
 @payments.command
 def refunds(*, json: bool = False) -> None:
-    """What has to go back to payers, with the purpose to write in the payment order; and debts.
+    """What has to go back to payers, overpayments included, with the purpose to write in the payment order; and debts.
 
     Parameters
     ----------
@@ -230,10 +236,13 @@ def refunds(*, json: bool = False) -> None:
         print_json({"to_return": owed, "debts": debts})
         return
     if owed:
-        shown = table("К возврату", "кому", "ИНН", "сумма", "назначение платежа")
+        shown = table("К возврату", "кому", "ИНН", "сумма", "почему", "назначение платежа")
         for row in owed:
-            shown.add_row(row["payee_name"], row["payee_inn"], money(row["amount"]), row["purpose"])
+            why = "переплата, не поручен" if row["cause"] == "overpaid" else "поручен"
+            shown.add_row(row["payee_name"], row["payee_inn"], money(row["amount"]), why, row["purpose"])
         console.print(shown)
+        if any(row["cause"] == "overpaid" for row in owed):
+            console.print('[dim]postavka payments return --invoice INVOICE --why "…" sends an overpayment back[/]')
     if debts:
         shown = table("Долг: оплата ушла назад после изготовления", "счёт", "плательщик", "ИНН", "долг")
         for row in debts:

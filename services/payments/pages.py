@@ -105,7 +105,7 @@ async def waiting(request: Request, principal: Reader, order: str | None = None)
 async def refunds(request: Request, principal: Reader) -> Response:
     """What has to go back, with the purpose to write, and what is owed to us after the gate."""
     owed, debts = await asked(request, lambda books: (work_list.to_return(books), work_list.debts(books)))
-    return await _shown(request, principal, "money_refunds.html", owed=owed, debts=debts)
+    return await _shown(request, principal, "money_refunds.html", owed=owed, debts=debts, fresh=_fresh)
 
 
 @router.get("/statements")
@@ -161,16 +161,22 @@ async def give_back(
     request: Request,
     principal: Ops,
     order_id: Annotated[str, Form(max_length=60)],
-    payment_id: Annotated[str, Form(max_length=100)],
     note: Annotated[str, Form(max_length=500)],
+    payment_id: Annotated[str, Form(max_length=100)] = "",
+    invoice: Annotated[str, Form(max_length=100)] = "",
     amount: Annotated[str, Form(max_length=30)] = "",
 ) -> Response:
-    """Send an unmatched payment, or a part of it, back to its payer."""
+    """Send an unmatched payment, or a part of it, back to its payer; without a payment, what came above the invoice."""
     return await _order(
         request,
-        payment_id,
+        payment_id or invoice,
         lambda: ReturnMoney(
-            order_id=order_id, payment_id=payment_id, amount=_sum(amount), ordered_by=principal.actor, note=note
+            order_id=order_id,
+            payment_id=payment_id or None,
+            invoice_number=invoice or None if not payment_id else None,
+            amount=_sum(amount),
+            ordered_by=principal.actor,
+            note=note,
         ),
     )
 

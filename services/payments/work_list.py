@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from postavka.domain import invoice_numbers
 from services.payments.projection import SCHEMA
 
 Row = dict[str, Any]
@@ -21,25 +22,42 @@ def connect(conninfo: str) -> psycopg.Connection[Row]:
 
 
 def unmatched_payments(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
-    """Oldest first, each with `candidates`: open invoices of the same payer, and those with exactly that sum due."""
+    """Oldest first, each with `candidates`, and with the one that is `chosen` beforehand, if there is one."""
     rows = connection.execute(
         "SELECT * FROM unmatched_payments ORDER BY received_on, payment_id LIMIT %s", (limit,)
     ).fetchall()
     for row in rows:
         row["candidates"] = candidates(connection, row)
+        row["chosen"] = chosen(row["candidates"])
     return rows
 
 
 def candidates(connection: psycopg.Connection[Row], payment: Row) -> list[Row]:
-    """Open invoices that an unmatched payment may be for, the likeliest first. A suggestion: a person decides."""
+    """Open invoices that an unmatched payment may be for, the likeliest first: those that its purpose names, of its
+    payer, with exactly its sum due. A suggestion: a person decides."""
     return connection.execute(
-        "SELECT i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name, "
-        "i.payer_inn = %(inn)s AS same_payer, i.due = %(left)s AS same_sum "
-        "FROM invoices i LEFT JOIN sales s USING (request_id) "
-        "WHERE i.due > 0 AND s.closed IS NULL AND (i.payer_inn = %(inn)s OR i.due = %(left)s) "
-        "ORDER BY (i.payer_inn = %(inn)s) DESC, (i.due = %(left)s) DESC, i.issued_on, i.number LIMIT %(limit)s",
-        {"inn": payment["payer_inn"], "left": payment["left_over"], "limit": MOST_CANDIDATES},
+        "SELECT * FROM (SELECT i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name, "
+        "i.number = ANY(%(named)s) AS same_number, i.payer_inn = %(inn)s AS same_payer, i.due = %(left)s AS same_sum "
+        "FROM invoices i LEFT JOIN sales s USING (request_id) WHERE i.due > 0 AND s.closed IS NULL) AS open_invoices "
+        "WHERE same_number OR same_payer OR same_sum "
+        "ORDER BY same_number DESC, same_payer DESC, same_sum DESC, issued_on, number LIMIT %(limit)s",
+        {
+            "named": list(invoice_numbers.find_all(payment["purpose"])),
+            "inn": payment["payer_inn"],
+            "left": payment["left_over"],
+            "limit": MOST_CANDIDATES,
+        },
     ).fetchall()
+
+
+def chosen(candidates: list[Row]) -> str | None:
+    """The invoice to choose beforehand: the only one that the purpose names, else the payer's only one of that sum.
+    With any other a click would put the money to a wrong invoice."""
+    for fits in (("same_number",), ("same_payer", "same_sum")):
+        found = [each["number"] for each in candidates if all(each[how] for how in fits)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 def unmatched_returns(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
@@ -55,9 +73,10 @@ def waiting_documents(connection: psycopg.Connection[Row], limit: int = 200) -> 
 
 
 def to_return(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
-    """Refunds that are owed, each with the purpose to write in the payment order."""
+    """What is owed back, each with the purpose to write in the payment order. `cause`: its return is `ordered`, or it
+    was `overpaid` and nobody has ordered that yet."""
     return connection.execute(
-        "SELECT * FROM to_return ORDER BY invoice NULLS LAST, payment_id LIMIT %s", (limit,)
+        "SELECT * FROM to_return ORDER BY invoice NULLS LAST, cause, payment_id LIMIT %s", (limit,)
     ).fetchall()
 
 

@@ -49,6 +49,7 @@ def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
     shoot(ops.page, "money-queue")
     look(ops.page, "money-queue")
     waiting = ops.page.get_by_role("article").filter(has_text=order["Номер"])
+    expect(waiting.get_by_label("Счёт")).to_have_value("")  # nothing fits by number or sum: nothing is chosen
     waiting.get_by_label("Счёт").fill("2026-9999999")
     waiting.get_by_label("Основание").fill("опечатка")
     waiting.get_by_role("button", name="Зачесть по счёту").click()
@@ -65,6 +66,44 @@ def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
     expect(ops.page.get_by_role("cell", name=re.compile("Возврат ошибочно перечисленных")).first).to_be_visible()
     shoot(ops.page, "money-refunds")
     look(ops.page, "money-refunds")
+
+
+def test_an_odd_document_and_an_overpayment_are_dealt_with(
+    system: System, person: SignedIn, shoot: Shoot, tmp_path: Path
+) -> None:
+    invoice = invoiced(system)
+    number = invoice["number"]
+    odd = {**paid(invoice, f"x-{number}"), "Дата": "вчера"}
+    file = written(tmp_path, f"{number}.txt", paid(invoice, f"o-{number}", f"{invoice['amount'] + 777:.2f}"), odd)
+    ops = person("ops")
+    ops.go("/ops/money/statements")
+    ops.page.get_by_label("Файл выписки").set_input_files(file)
+    ops.press("Загрузить")
+    expect(ops.page.get_by_role("status").filter(has_text="Дата «вчера»")).to_be_visible()
+    ops.go("/ops/money")
+    waits = ops.page.get_by_role("article").filter(has_text=f"{number}.txt")
+    waits.get_by_text("Как в выписке").click()
+    expect(waits.locator("pre")).to_contain_text(f"Номер=x-{number}")
+    shoot(ops.page, "money-odd")
+    look(ops.page, "money-odd")
+    waits.get_by_label("Основание").fill("исправлено в копии")
+    waits.get_by_role("button", name="Убрать из очереди").click()
+    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
+    expect(waits).to_have_count(0)
+
+    with work_list.connect(system.database_url) as books:
+        sql = "SELECT 1 FROM to_return WHERE invoice = %s"
+        wait_until(lambda: books.execute(sql.encode(), (number,)).fetchone(), "what came above it is owed back")
+    ops.go("/ops/money/refunds")
+    over = ops.page.get_by_role("article", name=f"Переплата по счёту {number}")
+    expect(over).to_contain_text("777,00")
+    look(ops.page, "money-overpaid")
+    over.get_by_label("Основание").fill("письмо партнёра")
+    over.get_by_role("button", name="Поручить возврат").click()
+    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
+    ops.go("/ops/money/refunds")
+    expect(over).to_have_count(0)
+    expect(ops.page.get_by_role("cell", name=re.compile(f"счету № {number}"))).to_be_visible()
 
 
 def test_the_month_is_shown_and_downloaded(system: System, person: SignedIn, shoot: Shoot) -> None:

@@ -106,6 +106,7 @@ def test_the_queue_suggests_and_empties(settings: Settings, world: World):
         assert (first["payment_id"], first["left_over"], first["candidates"]) == ("p-1", D("1500.00"), [])
         assert [each["number"] for each in second["candidates"]] == list(NUMBERS[:2])
         assert all(each["same_payer"] and each["same_sum"] for each in second["candidates"])
+        assert (first["chosen"], second["chosen"]) == (None, None), "both cost the same: a person chooses"
     match = MatchPayment(
         order_id="o-1", payment_id="p-1", invoice_number=NUMBERS[0], ordered_by="o", note="мать платит"
     )
@@ -199,6 +200,54 @@ def test_a_refund_is_owed_until_the_statement_says_it_is_paid(settings: Settings
     with work_list.connect(_url(settings)) as connection:
         assert work_list.to_return(connection) == []
         assert work_list.unmatched_returns(connection) == []
+
+
+def test_what_came_above_an_invoice_is_owed_back_before_anybody_has_ordered_it(settings: Settings, world: World):
+    world.report(pays("p-1", "4000.00"))
+    world.settle()
+    entered(settings, world)
+    (over,) = owed_back(settings)
+    assert (over["invoice"], over["amount"], over["cause"]) == (NUMBERS[0], D("3000.00"), "overpaid")
+    assert (over["payee_inn"], over["payee_name"]) == (PARTNER.inn, PARTNER.name)
+    orders(world, ReturnMoney(order_id="o-1", invoice_number=NUMBERS[0], amount=D("500"), ordered_by="o", note="часть"))
+    entered(settings, world)
+    assert [(each["cause"], each["amount"]) for each in owed_back(settings)] == [
+        ("ordered", D("500.00")),
+        ("overpaid", D("2500.00")),
+    ]
+    world.report(goes_back("r-1", "500.00", over["purpose"]))
+    world.report(goes_back("r-2", "2500.00", over["purpose"]))
+    world.settle()
+    entered(settings, world)
+    assert owed_back(settings) == []
+    (invoice,) = rows(settings, "SELECT paid, due, is_debt FROM invoices WHERE paid > 0")
+    assert (invoice["paid"], invoice["due"], bool(invoice["is_debt"])) == (PRICE, D(0), False)
+
+
+def owed_back(settings: Settings) -> list[dict[str, Any]]:
+    with work_list.connect(_url(settings)) as connection:
+        return work_list.to_return(connection)
+
+
+@pytest.mark.parametrize(
+    ("fits", "number"),
+    [
+        ([], None),
+        (["payer"], None),
+        (["sum"], None),
+        (["payer", "payer sum"], "2"),
+        (["payer sum", "payer sum"], None),
+        (["number", "payer sum"], "1"),
+        (["number payer", "number"], None),
+        (["number", "payer", "sum"], "1"),
+    ],
+)
+def test_an_invoice_is_chosen_beforehand_only_if_number_or_payer_and_sum_say_so(fits: list[str], number: str | None):
+    candidates = [
+        {"number": str(count)} | {f"same_{how}": how in each.split() for how in ("number", "payer", "sum")}
+        for count, each in enumerate(fits, 1)
+    ]
+    assert work_list.chosen(candidates) == number
 
 
 @how(

@@ -167,6 +167,18 @@ def test_operations_match_a_payment_and_the_gate_opens(system: System, tmp_path:
     assert [(each["invoice"], each["note"]) for each in parts] == [(invoice["number"], "письмо № 7"), (None, "лишнее")]
 
 
+def test_what_came_above_an_invoice_is_owed_back(system: System, tmp_path: Path):
+    invoice = invoiced(system)
+    load(system, written(tmp_path, "over.txt", paid(invoice, f"over-{invoice['number']}", "99999.00")))
+    one(system, "SELECT 1 FROM to_return WHERE invoice = %s AND cause = 'overpaid'", invoice["number"])
+    owed = json.loads(system.cli("payments", "refunds", "--json"))["to_return"]
+    (over,) = [each for each in owed if each["invoice"] == invoice["number"]]
+    assert float(over["amount"]) == 99_999 - float(invoice["amount"])
+    assert "переплата" in system.cli("payments", "refunds", COLUMNS="300")
+    assert "done" in system.cli("payments", "return", "--invoice", invoice["number"], "--why", "переплата")
+    one(system, "SELECT 1 FROM to_return WHERE invoice = %s AND cause = 'ordered'", invoice["number"])
+
+
 def test_a_paid_request_that_is_withdrawn_is_owed_a_refund(system: System, tmp_path: Path):
     invoice = invoiced(system)
     load(system, written(tmp_path, "part.txt", paid(invoice, f"w-{invoice['number']}", "500.00")))
