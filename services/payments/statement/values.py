@@ -75,7 +75,7 @@ def inn_of(text: str, *names: str) -> str:
     what was written is kept: it is nobody's whom we know, and a person sees it."""
     own = re.split(r"[/\\]", _INN_WORD.sub("", text), maxsplit=1)[0]
     own = re.sub(r"\s", "", own)
-    if own.strip("0-"):
+    if re.search("[1-9]", own):
         return own[:100]
     named = {each for name in names for each in _INN_IN_NAME.findall(name) if is_inn(each)}
     return named.pop() if len(named) == 1 else "0"
