@@ -60,10 +60,6 @@ class Settings(BaseSettings):
     # PostgreSQL (sslmode and the like go into the URL's query)
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "POSTAVKA_DATABASE_URL"))
 
-    database_gives_way: bool = Field(
-        False, description="set by who starts PostgreSQL with us: its sessions get the niceness of whom they work for"
-    )
-
     # Blobs: documents by their SHA-256 (postavka/kernel/blobs)
     blobs: str | None = Field(None, description="a folder, or s3://bucket/prefix; None: the folder `blobs` in `home`")
     blobs_s3_endpoint: str | None = Field(None, description="https://… of an S3-compatible server; None: Amazon's")

@@ -15,7 +15,6 @@ from postavka.kernel.projection.copy_format import field, line
 from postavka.kernel.projection.read_model import Copied, ReadModel
 from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
 from postavka.kernel.settings import Settings
-from postavka.kernel.store import session_priority
 from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.web import identity
 
@@ -175,7 +174,7 @@ def connect(conninfo: str, *, readonly: bool = False) -> psycopg.Connection[Any]
     options = f"-c search_path={SCHEMA},public -c jit=off" + (
         " -c default_transaction_read_only=on" if readonly else ""
     )
-    return session_priority.connect(conninfo, autocommit=True, options=options, application_name="postavka-papers")
+    return psycopg.connect(conninfo, autocommit=True, options=options, application_name="postavka-papers")
 
 
 def prepare(conninfo: str) -> None:

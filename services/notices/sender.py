@@ -25,7 +25,6 @@ from postavka.kernel.privacy.vault import ERASED, open_vault
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store.session_priority import as_we_do
 from services.notices.kinds import Kind, Party
 from services.notices.letter import Letter
 from services.notices.mime import Outgoing, to_outgoing
@@ -119,14 +118,12 @@ class Sender:
                 await asyncio.sleep(LOCK_RETRY_SECONDS)
 
     async def _session(self) -> psycopg.AsyncConnection[Any]:
-        session: psycopg.AsyncConnection[Any] = await psycopg.AsyncConnection.connect(
+        return await psycopg.AsyncConnection.connect(
             self._conninfo,
             autocommit=True,
             options="-c search_path=notices,public",
             application_name="postavka-notices",
         )
-        as_we_do(session)
-        return session
 
     async def _send_while_locked(self, session: psycopg.AsyncConnection[Any]) -> None:
         await session.execute("SELECT pg_advisory_lock(hashtext('sender of notices'))")

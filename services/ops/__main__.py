@@ -26,7 +26,7 @@ from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url, settings
-from postavka.kernel.store import session_priority
+from postavka.kernel.store import session
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.recorder import EventRecorder
 from services.ops.consumers import relay_delay
@@ -62,8 +62,8 @@ class OpsService:
         counted = metrics.RELAYED.labels(SCHEMA).inc
         self.relay = Relay(config, recorder, OPS_EVENTS.name, SOURCE, {}, counted)
         self._sender = Sender(config, SOURCE)
-        self._sending = session_priority.Kept(self._url, application_name="postavka-ops")
-        self._looking = session_priority.Kept(self._url, application_name="postavka-ops", options=SEES_ALL)
+        self._sending = session.Kept(self._url, application_name="postavka-ops")
+        self._looking = session.Kept(self._url, application_name="postavka-ops", options=SEES_ALL)
         self.trouble: str | None = None
         self.queues: list[Queue] = []
 

@@ -26,7 +26,6 @@ from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
 from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store import session_priority
 from services.ops.consumers import READERS, Place, lag, reached, relay_delay, unsent
 from services.ops.dead_letters import open_by_stage
 
@@ -122,7 +121,7 @@ class Probe:
         counts = {name: len(known[name].partitions) for name in names}
         ends = latest_offsets(self._admin, [(name, number) for name in names for number in range(counts[name])])
         records = {name: sum(ends[name, number] for number in range(counts[name])) for name in names}
-        with session_priority.connect(url, autocommit=True, application_name="postavka-ops") as connection:
+        with psycopg.connect(url, autocommit=True, application_name="postavka-ops") as connection:
             readers, look = self._readers(connection, ends, records)
         self._look_at_sizes()
         topics = [

@@ -20,7 +20,6 @@ from events.topics import BANK_PAYMENTS
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store import session_priority
 from services.payments import odd_documents
 from services.payments.projection import SCHEMA, prepare
 from services.payments.selection import ZERO, Taken, Total, take, total_of
@@ -141,7 +140,7 @@ class Loader:
         self._sender.send(BANK_PAYMENTS.name, key, message)
 
     def _connected(self) -> psycopg.Connection[Any]:
-        return session_priority.connect(
+        return psycopg.connect(
             self._conninfo,
             autocommit=True,
             options=f"-c search_path={SCHEMA},public",

@@ -12,7 +12,6 @@ from prometheus_client import Counter, Gauge
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store import session_priority
 from services.payments.projection import SCHEMA
 
 log = logger(__name__)
@@ -57,7 +56,7 @@ class Figures:
     def look(self) -> None:
         """Count once."""
         options = f"-c search_path={SCHEMA},public"
-        with session_priority.connect(
+        with psycopg.connect(
             self._conninfo, autocommit=True, options=options, application_name="postavka-payments"
         ) as connection:
             payments, returns, documents, owed, oldest = connection.execute(QUERY).fetchone() or (0, 0, 0, 0, 0.0)

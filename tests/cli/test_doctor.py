@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from postavka.app.one_box import doctor as doctoring
+from postavka.app.one_box.cgroup import Division
 from postavka.app.one_box.doctor import (
     LEAST_FREE_BYTES,
     Check,
@@ -41,7 +42,6 @@ from postavka.app.one_box.doctor import (
     lag_of,
 )
 from postavka.kernel.runtime import connection, kafka_jars
-from postavka.kernel.runtime.cgroup import Division
 from postavka.kernel.runtime.ports import is_free
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.shipping.list_survey import Survey, survey

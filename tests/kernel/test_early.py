@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from postavka.kernel.runtime.writeback import EarlyWriter
+from postavka.app.one_box.writeback import EarlyWriter
 
 SOON_SECONDS = 1.5
 """Left alone, the system begins after 30, or after 2 with the settings in deploy/linux."""

@@ -5,52 +5,51 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
-from postavka.kernel.runtime import cgroup
-from postavka.kernel.runtime.cgroup import Division, Share, division
-from postavka.kernel.store.session_priority import MOST, Kept
-from tests.kernel.test_tether import may_go_first
-
-OPEN = """
-import sys
-from postavka.kernel.projection.blue_green import connect
-from postavka.kernel.store.datastore import SchemaDatastore
-first = connect(sys.argv[1], "toy", "toy")
-with SchemaDatastore(sys.argv[1], "toy").get_connection() as second:
-    print(first.info.backend_pid, second.info.backend_pid, flush=True)
-    sys.stdin.read()
-"""
-"""The connection of a read model, and one of a stage's pool."""
+from postavka.app.one_box import cgroup
+from postavka.app.one_box.cgroup import Division, Share, division
+from postavka.app.one_box.priorities import SessionPriorities, launched_by
+from postavka.kernel.store.session import Kept
 
 
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="that number may be any process here")
-@pytest.mark.skipif(os.nice(0) > 0, reason="the tests themselves give way")
 @pytest.mark.parametrize(
-    ("gives_way", "niceness", "of_sessions"),
-    [("true", 0, 0), ("true", 7, 7), ("true", 19, MOST), ("true", -5, -5), ("false", 7, 0)],
+    ("application", "niceness"), [("postavka-billing", 5), ("postavka-notices", 10), ("postavka-statements", 10)]
 )
-def test_sessions_give_way_as_the_program_they_work_for(
-    database: str, gives_way: str, niceness: int, of_sessions: int
-) -> None:
-    """Not where PostgreSQL was not started with us: that number may be any process there."""
-    if niceness < 0 and not may_go_first():
-        of_sessions = 0
-    with subprocess.Popen(
-        ["nice", "-n", str(niceness), sys.executable, "-c", OPEN, database],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "POSTAVKA_DATABASE_GIVES_WAY": gives_way},
-    ) as program:
-        assert program.stdout is not None
-        sessions = [psutil.Process(int(pid)) for pid in program.stdout.readline().split()]
-        assert [(each.name(), each.nice()) for each in sessions] == [("postgres", of_sessions)] * 2
-        program.communicate()
+def test_a_session_gives_way_as_the_service_that_opened_it(database: str, application: str, niceness: int) -> None:
+    with (
+        psycopg.connect(database, application_name=application) as session,
+        psycopg.connect(database, application_name="somebody") as other,
+    ):
+        process = psutil.Process(session.info.backend_pid)
+        before = process.nice()
+        priorities = SessionPriorities(database)
+        priorities.start()
+        try:
+            deadline = time.monotonic() + 20
+            while process.nice() == before and time.monotonic() < deadline:
+                time.sleep(0.05)
+        finally:
+            priorities.stop()
+        assert process.nice() == niceness
+        assert psutil.Process(other.info.backend_pid).nice() == before
+
+
+def test_who_waits_at_a_screen_goes_first_where_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert [launched_by(each) for each in ("approval", "shipping", "notices")] == [
+        ("nice", "-n", "-10"),
+        (),
+        ("nice", "-n", "19"),
+    ]
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert launched_by("approval") == ()
 
 
 def test_a_session_is_kept_until_it_breaks(database: str) -> None:
@@ -140,7 +139,7 @@ def test_who_may_make_no_group_goes_on_without(tmp_path: Path, monkeypatch: pyte
 BUSY = """
 import os, subprocess, sys, psutil
 from pathlib import Path
-from postavka.kernel.runtime.cgroup import Share, division
+from postavka.app.one_box.cgroup import Share, division
 root = Path("/sys/fs/cgroup/cpu/cgroup.procs")  # of version 1
 if root.exists():
     root.write_text(str(os.getpid()))

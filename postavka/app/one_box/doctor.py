@@ -30,6 +30,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from events.topics import STAGE_TOPICS, topic_names
+from postavka.app.one_box.cgroup import Division, division
 from postavka.app.registry import SERVICES
 from postavka.domain.openssl import find_openssl, gost_environment
 from postavka.domain.reference import store as reference
@@ -39,7 +40,6 @@ from postavka.kernel.log.connection import bootstrap, for_librdkafka
 from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.log.topics import KEEP_FOR_EVER
 from postavka.kernel.runtime import kafka_jars
-from postavka.kernel.runtime.cgroup import Division, division
 from postavka.kernel.runtime.connection import NothingRuns, connected
 from postavka.kernel.runtime.java import NoJava, find_java
 from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import time
@@ -14,6 +15,9 @@ from pathlib import Path
 import orjson
 
 from events.topics import topic_names
+from postavka.app.one_box.cgroup import Share
+from postavka.app.one_box.priorities import SessionPriorities, launched_by
+from postavka.app.one_box.writeback import EarlyWriter
 from postavka.app.registry import SERVICES
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import distributor_ids, load
@@ -22,7 +26,7 @@ from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.connection import require_both_or_neither
 from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints, outside_door
 from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports
-from postavka.kernel.runtime.processes import GOES_FIRST, Processes, Program
+from postavka.kernel.runtime.processes import Processes, Program
 from postavka.kernel.runtime.progress import Progress
 from postavka.kernel.settings import Settings, environment
 from postavka.web.settings import WebSettings, is_public
@@ -30,17 +34,6 @@ from services.documents.counterparty import trial_authority
 from services.payments.settings import payments_settings
 from services.shipping.settings import shipping_settings
 
-NICENESS = {
-    **dict.fromkeys(("request", "approval"), GOES_FIRST),
-    **dict.fromkeys(("billing", "activation", "desk"), 5),
-    "cabinet": 10,
-    **dict.fromkeys(("papers", "payments", "ops", "audit"), 15),
-    "notices": 19,
-}
-"""Under a load that the machine can't carry, first comes what a partner waits for at a screen (a request, its
-approval); then shipping, which decides for as long as all others together and would hold up the rest; then the other
-deciders, then what is read, then the rest of what follows the log, and letters and rendering
-(`services.documents.worker`), which cost more than requests."""
 SAMPLE = Path(__file__).parents[3] / "deploy" / "reference" / "sample.toml"
 WELL_SECONDS = 240
 
@@ -61,6 +54,8 @@ class Launch:
 
     def __enter__(self) -> Launch:
         self._embedded: EmbeddedServers | None = None
+        self._share: Share | None = None
+        self._beside: list[EarlyWriter | SessionPriorities] = []
         self._closed = False
         self.home = self.config.home
         self.home.mkdir(parents=True, exist_ok=True)
@@ -68,10 +63,16 @@ class Launch:
         self.ports = choose_ports(self.home / SERVICE_PORTS, names, self.home / SERVER_PORTS)
         require_both_or_neither(self.config)
         if not self.config.kafka_bootstrap_servers:
-            self._embedded = EmbeddedServers(self.home, outside=outside_door(self.config))
+            self._share = Share(f"postavka-{hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:12]}")
+            self._embedded = EmbeddedServers(
+                self.home, outside=outside_door(self.config), launched_by={"kafka": launched_by("kafka")}
+            )
             endpoints = self._embedded.start(self.progress, lambda _: self._programs())
             self.config = self._pointed_at(endpoints)
             self.processes = self._embedded.processes
+            self._beside = [EarlyWriter(self._embedded.database.tables), SessionPriorities(endpoints.database_url)]
+            for each in self._beside:
+                each.start()
         else:
             self.processes = Processes(self.home, self._programs(), environment(self.config))
         try:
@@ -91,10 +92,14 @@ class Launch:
             return
         self._closed = True
         with self.progress.step("stopping"):
+            for each in self._beside:
+                each.stop()
             if self._embedded is not None:
                 self._embedded.close()
             else:
                 self.processes.close()
+            if self._share is not None:
+                self._share.close()
 
     def remove_data(self) -> None:
         """Delete what lies outside the home folder (tests delete the rest). After `close`."""
@@ -126,7 +131,7 @@ class Launch:
                     **shared,
                     **self._env_of(name),
                 },
-                nice=NICENESS.get(name, 0),
+                launched_by=launched_by(name),
             )
             for name in self.services
         ]

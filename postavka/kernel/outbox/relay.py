@@ -33,7 +33,6 @@ from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.kernel.store import session_priority
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 
 log = logger(__name__)
@@ -162,7 +161,7 @@ class Relay(threading.Thread):
         other: otherwise the lock of a dead relay would keep the others waiting for two hours."""
         looks = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
         options = {"search_path": self._recorder.datastore.schema, **looks}
-        return session_priority.connect(
+        return psycopg.connect(
             self._recorder.datastore.conninfo,  # type: ignore[attr-defined]
             autocommit=True,
             application_name=f"postavka-{self._recorder.datastore.schema}",

@@ -15,8 +15,6 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
-from postavka.kernel.store import session_priority
-
 T = TypeVar("T")
 
 WHILE_COPYING = "toast_tuple_target = 8160"
@@ -28,7 +26,7 @@ one of the two."""
 
 def connect(conninfo: str, schema: str, in_use: str) -> psycopg.Connection[Any]:
     """Connect as the writer of the tables of `schema`; what is not there is that of the tables `in_use`."""
-    return session_priority.connect(
+    return psycopg.connect(
         conninfo,
         autocommit=True,
         options=f"-c search_path={schema},{in_use},public -c jit=off",
@@ -191,7 +189,7 @@ class Staging:
 
     def _side_by_side(self, statements: Sequence[Composed]) -> None:
         """Two at a time, each made by one process. The three that PostgreSQL would give to one take a third longer, and
-        do not give way (`postavka/kernel/store/session_priority.py`)."""
+        do not give way (`postavka/kernel/store/session.py`)."""
         waiting = deque(statements)
 
         def work(connection: psycopg.Connection[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,8 @@ from postavka.kernel.runtime import kafka_jars
 from postavka.kernel.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.kernel.runtime.database import Database
 from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
-from postavka.kernel.runtime.processes import GOES_FIRST, Processes, Program
+from postavka.kernel.runtime.processes import Processes, Program
 from postavka.kernel.runtime.progress import Progress, Silent
-from postavka.kernel.runtime.writeback import EarlyWriter
 from postavka.kernel.settings import Settings, environment
 
 
@@ -52,18 +51,25 @@ class Endpoints:
 class EmbeddedServers:
     """Both servers, and the programs that shall run beside them. A context manager: `start` inside `with`."""
 
-    def __init__(self, home: Path, jars: Path | None = None, outside: OutsideDoor | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        jars: Path | None = None,
+        outside: OutsideDoor | None = None,
+        launched_by: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         """`home`: data, logs, passwords. `jars`: where Kafka's jars are kept (default: under home). `outside`: how
-        clients outside reach the broker (default: from this machine only)."""
+        clients outside reach the broker (default: from this machine only). `launched_by`: commands that run `kafka`
+        or `postgres` (`postavka.kernel.runtime.processes.Program`)."""
         home.mkdir(parents=True, exist_ok=True)
         self.home = home.resolve()
         self._jars = (jars or home / "jars").resolve()
         self._outside = outside or OutsideDoor()
+        self._launched_by = launched_by or {}
         self._lock = _lock(self.home)
         self.broker: Broker
         self.database: Database
         self.processes: Processes
-        self._early: EarlyWriter | None = None
 
     def start(
         self,
@@ -87,10 +93,19 @@ class EmbeddedServers:
             self.broker.bootstrap, self.database.url, self.broker.outside_bootstrap, ADMIN, self.broker.admin_password
         )
         servers = [
-            Program("kafka", self.broker.argv(), "servers", stop_seconds=15, nice=GOES_FIRST),
-            Program("postgres", self.database.argv(), "servers", stop_signal="INT", user=self.database.user),
+            Program(
+                "kafka", self.broker.argv(), "servers", stop_seconds=15, launched_by=self._launched_by.get("kafka", ())
+            ),
+            Program(
+                "postgres",
+                self.database.argv(),
+                "servers",
+                stop_signal="INT",
+                user=self.database.user,
+                launched_by=self._launched_by.get("postgres", ()),
+            ),
         ]
-        told = environment(Settings(**endpoints.settings())) | {"POSTAVKA_DATABASE_GIVES_WAY": "true"}
+        told = environment(Settings(**endpoints.settings()))
         self.processes = Processes(self.home, [*servers, *services(endpoints)], told)
         try:
             with progress.step("Kafka and PostgreSQL: starting"):
@@ -101,14 +116,10 @@ class EmbeddedServers:
         except BaseException:
             self.close()
             raise
-        self._early = EarlyWriter(self.database.tables)
-        self._early.start()
         return endpoints
 
     def close(self) -> None:
         """Stop everything that was started here."""
-        if self._early is not None:
-            self._early.stop()
         if hasattr(self, "processes"):
             self.processes.close()
         os.close(self._lock)

@@ -1,13 +1,11 @@
 """Ties a program to its parent: `python -m postavka.kernel.runtime.parent_death [options] -- program …`.
 
 When the parent dies, in whatever way, the kernel sends it `--signal` (TERM): nothing is left running after a `kill -9`.
-With `--user` it runs as that user (PostgreSQL refuses to run as root), with `--nice` it gives way to others when the
-processor is short, or goes first where that is allowed. Linux only.
+With `--user` it runs as that user (PostgreSQL refuses to run as root). Linux only.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import pwd
@@ -24,8 +22,6 @@ def main(arguments: list[str]) -> None:
     sign = signal.Signals[f"SIG{_option(options, '--signal') or 'TERM'}"]
     user = _option(options, "--user")
     parent = os.getppid()
-    with contextlib.suppress(PermissionError):  # below 0 is for root
-        os.nice(int(_option(options, "--nice") or 0))
     if user:
         become(user)
     # After the change of user: that clears it.

@@ -7,7 +7,6 @@ everything; if that is killed too, the kernel tells the programs.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -22,14 +21,11 @@ from xmlrpc.client import Fault, ServerProxy
 from supervisor.xmlrpc import SupervisorTransport
 
 from postavka.kernel.errors import Trouble
-from postavka.kernel.runtime.cgroup import Share
 
 LONGEST_SOCKET = 100
 """Bytes of a unix socket's path that every system takes."""
 START_SECONDS = 20
 STOP_SECONDS = 30
-GOES_FIRST = -10
-"""Niceness of what somebody at a screen waits for. As another user than root it has 0 like most."""
 
 
 class NoProcessManager(Trouble):
@@ -47,8 +43,8 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 5
     user: str | None = None
-    nice: int = 0
-    """Above 0 it gives way to others when the processor is short; below 0 it goes first, where that is allowed."""
+    launched_by: Sequence[str] = ()
+    """A command that runs it, with the options before it: `nice -n 5`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,6 @@ class Processes:
         conf = self._folder / "supervisord.conf"
         conf.touch(mode=0o600)
         conf.write_text(self._configuration())
-        self._share = Share(f"postavka-{hashlib.sha256(str(self._home).encode()).hexdigest()[:12]}")
         self._child = subprocess.Popen(  # noqa: S603
             _tethered([sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-n", "-c", str(conf)], "TERM"),
             env={**os.environ, **(env or {})},
@@ -141,7 +136,6 @@ class Processes:
             except subprocess.TimeoutExpired:
                 self._child.kill()
                 self._child.wait()
-        self._share.close()
         if self._short is not None:
             self._short.cleanup()
             self._short = None
@@ -178,7 +172,7 @@ class Processes:
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
         ]
         for program in self._programs.values():
-            argv = _tethered(program.argv, program.stop_signal, program.user, program.nice)
+            argv = _tethered([*program.launched_by, *program.argv], program.stop_signal, program.user)
             command = " ".join(map(_quoted, argv))
             environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in program.env.items())
             sections.append(
@@ -195,8 +189,8 @@ class Processes:
         return "\n".join(sections)
 
 
-def _tethered(argv: Sequence[str], sign: str, user: str | None = None, nice: int = 0) -> list[str]:
-    options = ["--signal", sign] + (["--user", user] if user else []) + (["--nice", str(nice)] if nice else [])
+def _tethered(argv: Sequence[str], sign: str, user: str | None = None) -> list[str]:
+    options = ["--signal", sign] + (["--user", user] if user else [])
     return [sys.executable, "-m", "postavka.kernel.runtime.parent_death", *options, "--", *argv]
 
 

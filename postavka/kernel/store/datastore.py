@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import psycopg
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
-
-from postavka.kernel.store.session_priority import as_we_do
 
 POOL = 2
 """Connections kept open by one worker: one decides, one relays."""
@@ -35,13 +29,3 @@ class SchemaDatastore(PostgresDatastore):
         pool_kwargs = self.pool.kwargs
         assert isinstance(pool_kwargs, dict)  # noqa: S101
         pool_kwargs.update({**parts, "options": options.strip(), "application_name": f"postavka-{schema}"})
-
-    def after_connect_func(self) -> Callable[[psycopg.Connection[Any]], None]:
-        """What is done with each new connection."""
-        ours = super().after_connect_func()
-
-        def connected(connection: psycopg.Connection[Any]) -> None:
-            ours(connection)
-            as_we_do(connection)
-
-        return connected

@@ -13,7 +13,6 @@ from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store import session_priority
 from postavka.kernel.store.migration import MigrationSet
 from services.audit.integrity.logs import LOGS, stage_of
 from services.audit.integrity.merkle import Tree
@@ -36,7 +35,7 @@ class SignedCheckpoint:
 
 def connect(config: Settings) -> psycopg.Connection[Any]:
     """To the auditor's schema."""
-    return session_priority.connect(
+    return psycopg.connect(
         database_url(config),
         autocommit=True,
         options=f"-c search_path={SCHEMA},public -c jit=off",
