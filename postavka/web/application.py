@@ -5,26 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-import orjson
+import psycopg
+from confluent_kafka import KafkaException
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import compile_path
+from starlette.routing import Route, compile_path
 
 from postavka.domain.tax_register import open_register
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.privacy.master import master_key
 from postavka.kernel.process import liveness
-from postavka.kernel.process.health import RELEASE
 from postavka.kernel.process.logs import logger
-from postavka.kernel.process.metrics import TROUBLE, note_pool
 from postavka.kernel.settings import Settings, database_url
-from postavka.web import authorization, personal
+from postavka.web import authorization, personal, probes
 from postavka.web.assets import Assets
 from postavka.web.authorization import NotSignedIn
 from postavka.web.commands import Commands, NotSent
@@ -40,7 +38,7 @@ from postavka.web.rendering import Rendering, page
 from postavka.web.settings import WebSettings
 from postavka.web.sign_in.return_to import sign_in_again
 from postavka.web.site import Site
-from postavka.web.state import Web, web
+from postavka.web.state import Web
 from postavka.web.throttle import Throttle, TooMany
 from postavka.web.visitor import Visitors
 
@@ -72,20 +70,23 @@ def assemble(kernel: Settings, config: WebSettings, sites: Sequence[Site]) -> Fa
         open_blobs(kernel),
         conninfo,
     )
+    watched = probes.routes([site.ready for site in sites if site.ready])
     app = FastAPI(
         title="Postavka",
         version="1",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan,
+        lifespan=lambda app: _lifespan(app, watched),
         redirect_slashes=False,
     )
     app.state.web = parts
     for site in sites:
         for router in site.routers:
             app.include_router(router)
-    _add_own_routes(app, assets, [site.ready for site in sites if site.ready])
+    if config.probes_port is None:
+        app.router.routes.extend(watched)
+    app.add_route("/static/{name:path}", assets.serve)
     _add_error_pages(app)
     authorization.check_routes(app, OWN)
     for site in sites:
@@ -98,7 +99,7 @@ def assemble(kernel: Settings, config: WebSettings, sites: Sequence[Site]) -> Fa
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, watched: Sequence[Route]) -> AsyncIterator[None]:
     parts: Web = app.state.web
     await parts.database.open()
     await parts.commands.start()
@@ -106,7 +107,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     beside = [asyncio.create_task(each) for each in (keep_house(parts.database, parts.config.lifetimes), _beat())]
     liveness.rest(liveness.START)
     try:
-        yield
+        async with probes.on_their_own(parts, watched):
+            yield
     finally:
         for each in beside:
             each.cancel()
@@ -123,41 +125,6 @@ async def _beat() -> None:
     while True:
         liveness.beat("the event loop")
         await asyncio.sleep(BEAT_SECONDS)
-
-
-def _add_own_routes(app: FastAPI, assets: Assets, ready: Sequence[str]) -> None:
-    async def livez(_: Request) -> Response:
-        return _json({"status": "ok", "service": "web"})
-
-    async def readyz(request: Request) -> Response:
-        parts = web(request)
-        troubles = []
-        try:
-            async with parts.database.nobody() as rows:
-                for query in ready:
-                    await rows.execute(query.encode())
-        except Exception as away:  # whatever it is, the answer is: not ready
-            troubles.append(f"PostgreSQL: {type(away).__name__}")
-        if not parts.commands.ready:
-            troubles.append("Kafka: not reached yet")
-        if not parts.live.connected:
-            troubles.append("notifications: not listening")
-        trouble = "; ".join(troubles) or None
-        status = "unwell" if troubles else "ok"
-        said = {"status": status, "version": RELEASE, "service": "web", "trouble": trouble}
-        return _json(said, 503 if troubles else 200)
-
-    async def metrics(request: Request) -> Response:
-        parts = web(request)
-        note_pool("web", parts.database.pool.get_stats())
-        TROUBLE.labels("web").set(not (parts.commands.ready and parts.live.connected))
-        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    app.add_route("/livez", livez)
-    app.add_route("/readyz", readyz)
-    app.add_route("/healthz", readyz)
-    app.add_route("/metrics", metrics)
-    app.add_route("/static/{name:path}", assets.serve)
 
 
 def _add_error_pages(app: FastAPI) -> None:
@@ -191,6 +158,10 @@ def _add_error_pages(app: FastAPI) -> None:
         detail = "Ничего не потеряно: повторите отправку через минуту, второй заявки не будет."
         return answer(request, problem(503, "not-sent", detail, headers={"Retry-After": "5"}))
 
+    async def away(request: Request, error: Exception) -> Response:
+        log.warning("a server is away", path=request.url.path[:200], error=str(error)[:200])
+        return answer(request, of_status(503, {"Retry-After": "5"}))
+
     async def bad_cursor(request: Request, _: Exception) -> Response:
         return answer(request, problem(400, "bad-request", "Неверное место в списке: начните его сначала."))
 
@@ -201,6 +172,8 @@ def _add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(TooMany, too_many)
     app.add_exception_handler(NotSent, not_sent)
     app.add_exception_handler(BadCursor, bad_cursor)
+    for each in (KafkaException, psycopg.OperationalError, PoolTimeout):
+        app.add_exception_handler(each, away)
 
 
 def _methods_at(request: Request) -> str:
@@ -210,6 +183,7 @@ def _methods_at(request: Request) -> str:
         pattern, *_ = compile_path(route.path or "")
         if pattern.fullmatch(request.url.path):
             found |= set(route.methods or ())
+    found |= {"HEAD"} if "GET" in found else set()  # which the guard answers
     return ", ".join(sorted(found))
 
 
@@ -226,7 +200,3 @@ def answer(request: Request, error: Problem) -> Response:
 
 def _by_program(request: Request) -> bool:
     return request.url.path.startswith("/api/") or "text/event-stream" in request.headers.get("accept", "")
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status, media_type="application/json")

@@ -66,8 +66,6 @@ class Assets:
         if asset is None:
             return Response(status_code=404)
         headers = {"Cache-Control": FOREVER if hashed else BRIEFLY, "ETag": asset.etag, "Vary": "Accept-Encoding"}
-        if request.headers.get("if-none-match") == asset.etag:
-            return Response(status_code=304, headers=headers)
         body = asset.body
         if asset.zipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
             body, headers["Content-Encoding"] = asset.zipped, "gzip"

@@ -15,14 +15,16 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.envelope import trace_of
 from postavka.kernel.process import tracing
 from postavka.kernel.process.logs import logger
+from postavka.web import json_body
 from postavka.web.authorization import same_origin
+from postavka.web.hosts import Hosts
 from postavka.web.problem import Problem, of_status, problem
 from postavka.web.settings import WebSettings
 
@@ -54,6 +56,10 @@ UNTOLD = ("/static/", "/healthz", "/livez", "/readyz", "/metrics")
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
+GONE = 499
+"""Status in the log and the metrics where nobody is left to answer: the client went away in the middle of its body."""
+
+
 class TooLarge(HTTPException):
     """The body went over the bound while it was read. FastAPI would make any other error while reading a 400."""
 
@@ -76,6 +82,7 @@ class Guard:
     ) -> None:
         """`larger`: paths to which more may be sent than `body_bytes`, and how much."""
         self._app, self._config, self._broken, self._larger = app, config, broken, larger
+        self._hosts = Hosts(config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,13 +92,26 @@ class Guard:
         headers = Headers(scope=scope)
         status = 0
         request_id = uuid4().hex[:16]
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        bodiless = method == "HEAD"
+        if bodiless:
+            scope["method"] = "GET"  # the same answer, without its body
 
         async def guarded(message: Message) -> None:
-            nonlocal status
+            nonlocal status, bodiless
             if message["type"] == "http.response.start":
+                found = MutableHeaders(scope=message)
+                if message["status"] == 200 and scope["method"] == "GET" and _has_it(headers, found.get("etag")):
+                    message["status"], bodiless = 304, True
+                    del found["content-length"]
                 status = message["status"]
-                self._set_headers(MutableHeaders(scope=message), request_id)
+                self._set_headers(found, request_id)
                 SECONDS.labels(_kind(scope["path"])).observe(time.perf_counter() - started)
+            elif bodiless:
+                await send({"type": "http.response.body", "body": b""})
+                if message.get("more_body", False):
+                    raise OSError("a stream is asked for without its body")  # ends it, as a reader that has gone would
+                return
             await send(message)
 
         refusal = self._refusal(scope, headers)
@@ -103,7 +123,19 @@ class Guard:
                 if refusal is not None:
                     await refusal.response(scope["path"])(scope, receive, guarded)
                     return
-                await self._app(scope, self._bounded(receive, self._most(scope)), guarded)
+                bounded = self._bounded(receive, self._most(scope))
+                if _is_json(headers):
+                    body = await json_body.whole(bounded)
+                    if body is None:
+                        raise ClientDisconnect
+                    wrong = json_body.fault(body)
+                    if wrong is not None:
+                        await problem(400, "bad-request", wrong).response(scope["path"])(scope, receive, guarded)
+                        return
+                    bounded = json_body.again(body, bounded)
+                await self._app(scope, bounded, guarded)
+            except ClientDisconnect:
+                status = status or GONE
             except (TooLarge, TooSlow) as stopped:
                 if not status:
                     refused = of_status(stopped.status_code, stopped.headers)
@@ -114,7 +146,6 @@ class Guard:
                 log.exception("a route failed", path=scope["path"][:200], error=type(error).__name__)
                 await self._broken(Request(scope))(scope, receive, guarded)
             finally:
-                method = scope["method"] if scope["method"] in METHODS else "OTHER"
                 REQUESTS.labels(method, str(status)).inc()
                 tell(getattr(scope.get("route"), "path", None), status)
                 if not scope["path"].startswith(UNTOLD):
@@ -127,6 +158,10 @@ class Guard:
                     )
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+        if not self._hosts.knows(headers.get("host", "")):
+            return problem(421, "misdirected", "Откройте кабинет по адресу, который вам дали.")
+        if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            return problem(400, "bad-request", "В адресе есть знак с кодом 0.")
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
             return problem(400, "bad-request")
@@ -183,6 +218,20 @@ def _traced(scope: Scope, headers: Headers) -> Iterator[Callable[[str | None, in
     method = scope["method"] if scope["method"] in METHODS else "OTHER"
     with tracing.answering(method, trace_of([("traceparent", headers.get("traceparent", "").encode())])) as tell:
         yield tell
+
+
+def _has_it(headers: Headers, etag: str | None) -> bool:
+    """Does the reader hold this version already (`If-None-Match`, RFC 9110, 13.1.2)?"""
+    asked = headers.get("if-none-match")
+    if asked is None or etag is None:
+        return False
+    return asked.strip() == "*" or etag in (each.strip().removeprefix("W/") for each in asked.split(","))
+
+
+def _is_json(headers: Headers) -> bool:
+    """Is the body said to be JSON? Bodies of that kind are judged before anybody reads them."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
 
 
 def _kind(path: str) -> str:

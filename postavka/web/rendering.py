@@ -105,9 +105,11 @@ def day(value: date | str | None, short: bool = False) -> str:
     return format_date(value, "dd.MM.y" if short else "d MMMM y", locale="ru")
 
 
-def iso(moment: datetime | date) -> str:
-    """For `<time datetime=…>`."""
-    return moment.isoformat()
+def iso(moment: datetime | date | str) -> str:
+    """For `<time datetime=…>`: HTML takes no more than three digits of a second, so that it is told to the second."""
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return moment.isoformat(timespec="seconds") if isinstance(moment, datetime) else moment.isoformat()
 
 
 def roubles(amount: Decimal | str | int | None, kopecks: bool = True) -> str:

@@ -201,6 +201,8 @@ async def check_to_sign(parts: Web, principal: Principal, request_id: UUID, docu
         raise not_found()
     if "signed_at" in document:
         raise problem(409, "conflict", "Этот документ уже подписан.")
+    if row.has_ended:
+        raise problem(409, "conflict", f"Подписывать нечего. Заявка сейчас: {row.status_title}.")
     if len(document.get("refusals") or ()) >= MOST_REFUSED:
         raise problem(
             409, "conflict", f"Подписи этого документа отклонены {MOST_REFUSED} раз, больше они не принимаются. "

@@ -55,6 +55,9 @@ class Filter:
     until: date | None = None
 
 
+ENDED = frozenset(("rejected", "declined", "withdrawn"))
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A request as the reader may see it. `groups` are the cabinet's, one a stage."""
@@ -70,6 +73,16 @@ class Row:
     def status_title(self) -> str:
         """In Russian."""
         return said.stage_of(self.status).word
+
+    @property
+    def has_ended(self) -> bool:
+        """It was rejected, declined or withdrawn: nothing of it waits for anybody any more."""
+        return self.status in ENDED
+
+    @property
+    def permission_number(self) -> str | None:
+        """Under which it may be delivered (L14); that of a request which has ended is good for nothing."""
+        return None if self.has_ended else self.shipping.get("permission_number")
 
     @property
     def asked(self) -> Group:

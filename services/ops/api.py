@@ -32,14 +32,16 @@ router = APIRouter(prefix="/api/v1/ops", include_in_schema=False)
 Reader = Annotated[Principal, allowed(Role.OPS, scope=Scope.READ)]
 Operator = Annotated[Principal, allowed(Role.OPS, scope=Scope.OPERATE)]
 MOST = 1_000
+NO_NUL = r"^[^\x00]*$"
+"""Of texts: PostgreSQL keeps no NUL in one."""
 
 
 class Retry(BaseModel):
     """Which letters to try again: these numbers, or all of a code, or all."""
 
     numbers: Annotated[list[int] | None, Field(max_length=dead_letters.MOST_AT_ONCE)] = None
-    code: Annotated[str, Field(max_length=100)] | None = None
-    reason: Annotated[str, Field(max_length=2_000)] = ""
+    code: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    reason: Annotated[str, Field(max_length=2_000, pattern=NO_NUL)] = ""
     dry_run: bool = False
     """Only say what would happen."""
 
@@ -48,8 +50,8 @@ class Discard(BaseModel):
     """Letters that are given up, and why: these numbers, or all of a code."""
 
     numbers: Annotated[list[int] | None, Field(min_length=1, max_length=dead_letters.MOST_AT_ONCE)] = None
-    code: Annotated[str, Field(max_length=100)] | None = None
-    reason: Annotated[str, Field(min_length=3, max_length=2_000)]
+    code: Annotated[str, Field(max_length=100, pattern=NO_NUL)] | None = None
+    reason: Annotated[str, Field(min_length=3, max_length=2_000, pattern=NO_NUL)]
     dry_run: bool = False
 
     @model_validator(mode="after")
@@ -62,9 +64,9 @@ class Discard(BaseModel):
 class Correct(BaseModel):
     """The corrected record; without a key the old one's."""
 
-    value: Annotated[str, Field(max_length=1_000_000)]
-    key: Annotated[str, Field(max_length=1_000)] | None = None
-    reason: Annotated[str, Field(min_length=3, max_length=2_000)]
+    value: Annotated[str, Field(max_length=1_000_000, pattern=NO_NUL)]
+    key: Annotated[str, Field(max_length=1_000, pattern=NO_NUL)] | None = None
+    reason: Annotated[str, Field(min_length=3, max_length=2_000, pattern=NO_NUL)]
 
 
 class Agree(BaseModel):
@@ -76,8 +78,8 @@ class Agree(BaseModel):
 class Reminder(BaseModel):
     """What the request waits for, and a sentence to go with it."""
 
-    waits_for: str
-    note: Annotated[str, Field(max_length=500)] | None = None
+    waits_for: Annotated[str, Field(max_length=100, pattern=NO_NUL)]
+    note: Annotated[str, Field(max_length=500, pattern=NO_NUL)] | None = None
 
 
 @router.get("/waiting")

@@ -130,6 +130,10 @@ def _sheet(
                 case _:
                     sheet.write(number, column, value)
     sheet.freeze_panes(top + 1, 0)
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.fit_to_pages(1, 0)  # as wide as a sheet, as long as it takes
+    sheet.repeat_rows(top)
     if rows:
         sheet.autofilter(top, 0, top + len(rows), len(columns) - 1)
 

@@ -26,7 +26,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy,
 from postavka.domain.openssl import SECONDS, find_openssl, gost_environment
 from services.shipping.certificates import BY_OPENSSL, critical_in, is_same, issuer_of, subject_of
 from services.shipping.cms import UNREADABLE, Refused, Signed, is_gost, verify_signature, wrong_bytes
-from services.shipping.revocation import RevocationLists, Revoked, signed_by
+from services.shipping.revocation import RevocationLists, Revoked, may_sign_lists, signed_by
 
 LONGEST_CHAIN = 8
 WITH_GOST = """openssl_conf = begin
@@ -194,6 +194,8 @@ class Authorities:
     def _list_is_signed_by(self, crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
         if not is_gost(issuer):
             return signed_by(crl, issuer)
+        if not may_sign_lists(issuer):
+            return False
         with tempfile.TemporaryDirectory(prefix="list-") as directory:
             there = Path(directory)
             (there / "issuer").write_bytes(_pem([issuer]))

@@ -191,10 +191,18 @@ def _lacking(
     return f"{why}; {unread}"[:1000] if unread else why[:1000]
 
 
+def may_sign_lists(issuer: x509.Certificate) -> bool:
+    """May its key sign revocation lists, as far as its certificate says anything?"""
+    try:
+        return may(issuer, (CRL_SIGN,))
+    except ValueError:
+        return False
+
+
 def signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     """Is this list signed with the issuer's key (RSA or ECDSA), which may sign lists?"""
     try:
-        return may(issuer, (CRL_SIGN,)) and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+        return may_sign_lists(issuer) and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return False
 

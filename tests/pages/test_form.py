@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from postavka.web.identity.sample import PASSWORD
 from tests.pages.conftest import Shoot, TaxService
@@ -60,6 +60,8 @@ MISTAKES = [
 class TestMistakes:
     def test_each_is_said_at_its_field(self, partner_at_form: Person) -> None:
         partner = partner_at_form
+        for label in ("Покупатель", "КПП"):  # typed by hand: another INN does not empty them
+            partner.field(label).fill(partner.field(label).input_value())
         for label, value, message in MISTAKES:
             field = partner.field(label)
             right = field.input_value()
@@ -144,6 +146,36 @@ class TestInn:
         shoot(partner.page, "form-branches")
         partner.page.get_by_label("Рязанский филиал").check()
         expect(partner.field("КПП")).to_have_value("003402001")
+
+    def test_another_number_empties_what_was_filled_in_for_the_first(self, person: SignedIn) -> None:
+        partner = person("lukomor")
+        partner.new_request()
+        partner.field("ИНН").fill("7707083893")
+        partner.press("Заполнить из ФНС")
+        expect(partner.field("Покупатель")).to_have_value("АО «Завод точных весов»")
+        partner.field("ИНН").fill("0099002702")
+        expect(partner.field("Покупатель")).to_have_value("")
+        expect(partner.field("КПП")).to_have_value("")
+        partner.press("Заполнить из ФНС")
+        expect(partner.page.locator("#found")).to_contain_text("В ФНС такого ИНН нет.")
+        expect(partner.field("Покупатель")).to_have_value("")
+
+    def test_an_answer_that_comes_late_is_dropped(self, person: SignedIn) -> None:
+        partner = person("lukomor")
+        partner.new_request()
+        partner.field("ИНН").fill("0012004313")
+        held: list[Route] = []
+        partner.page.route("**/requests/new/*", held.append)
+        partner.press("Заполнить из ФНС")
+        partner.field("ИНН").fill("7707083893")
+        for _ in range(100):
+            if held:
+                break
+            partner.page.wait_for_timeout(50)
+        held[0].continue_()
+        expect(partner.page.get_by_text("он не подставлен")).to_be_visible()
+        expect(partner.field("Покупатель")).to_have_value("")
+        expect(partner.field("ИНН")).to_have_value("7707083893")
 
     def test_of_a_liquidated_company_it_is_warned(self, person: SignedIn) -> None:
         partner = person("lukomor")

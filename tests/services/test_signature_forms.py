@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import NameOID, ObjectIdentifier
 from cryptography.x509.name import _ASN1Type
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postavka.domain.openssl import gost_environment
@@ -81,21 +81,27 @@ def by_hand(
     digests: bytes = SHA256,
     content: bytes = CONTENT,
     more: tuple[bytes, ...] = (),
+    algorithms: tuple[bytes, bytes] | None = None,
+    digest: Callable[[bytes], bytes] = lambda data: hashlib.sha256(data).digest(),
+    sign: Callable[[bytes], bytes] = lambda data: RSA_KEY.sign(data, padding.PKCS1v15(), hashes.SHA256()),
 ) -> bytes:
-    """A signature of `CLERK`, with its attributes in the order `sent`, and `signed` in another, if one is given."""
+    """A signature of `CLERK`, with its attributes in the order `sent`, and `signed` in another, if one is given.
+
+    `algorithms`: of the digest and of the signature, where it is another's with `digest` and `sign`.
+    """
     attributes = [
         attribute("1.2.840.113549.1.9.3", oid("1.2.840.113549.1.7.1")),
-        attribute("1.2.840.113549.1.9.4", tlv(OCTETS, hashlib.sha256(content).digest())),
+        attribute("1.2.840.113549.1.9.4", tlv(OCTETS, digest(content))),
         attribute("1.2.840.113549.1.9.5", time),
         *more,
     ]
-    value = RSA_KEY.sign(tlv(SET, b"".join((signed or sent)(attributes))), padding.PKCS1v15(), hashes.SHA256())
+    value = sign(tlv(SET, b"".join((signed or sent)(attributes))))
     number = certificate.serial_number
     issuer = certificate.issuer.public_bytes()
     serial = tlv(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
-    rsa = tlv(SEQUENCE, oid("1.2.840.113549.1.1.1") + tlv(NULL, b""))
-    signer = ONE + tlv(SEQUENCE, issuer + serial) + SHA256 + tlv(b"\xa0", b"".join(sent(attributes)))
-    signer = tlv(SEQUENCE, signer + rsa + tlv(OCTETS, value))
+    digested, made = algorithms or (SHA256, tlv(SEQUENCE, oid("1.2.840.113549.1.1.1") + tlv(NULL, b"")))
+    signer = ONE + tlv(SEQUENCE, issuer + serial) + digested + tlv(b"\xa0", b"".join(sent(attributes)))
+    signer = tlv(SEQUENCE, signer + made + tlv(OCTETS, value))
     held = certificate.public_bytes(Encoding.DER) if certificates is None else certificates
     inside = tlv(SEQUENCE, oid("1.2.840.113549.1.7.1"))
     data = tlv(SEQUENCE, ONE + tlv(SET, digests) + inside + tlv(b"\xa0", held) + tlv(SET, signer))
@@ -197,6 +203,22 @@ def test_the_outside_in_ber_is_taken_by_openssl_too(tmp_path: Path):
     signature = by_hand(certificates=loose(CLERK.certificate.public_bytes(Encoding.DER), lambda _, c: c not in inner))
     assert by_openssl(tmp_path, signature)
     assert verify(signature) == INN
+
+
+LOOSE = [loose(CLERK.sign()), loose(CLERK.sign(), lambda tag, _: tag[0] >= 0xA0)]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(LOOSE), st.integers(0, 100_000), st.integers(0, 255), st.booleans())
+def test_a_changed_one_in_ber_never_raises_and_never_gives_another_inn(
+    signature: bytes, at: int, value: int, cut: bool
+):
+    changed = bytearray(signature)
+    at %= len(changed)
+    changed[at : at + 1] = b"" if cut else bytes([value])
+    answer = verify(bytes(changed))
+    assert answer == INN or not str(answer).isdigit()
+    assert not str(verify(bytes(changed), CONTENT + b" ")).isdigit()
 
 
 @pytest.mark.parametrize("after", [b"\n", b"\r\n", b"\x00" * 512, b"-- \nsent from a phone", b"\x30\x80"])
@@ -475,6 +497,35 @@ def test_gost_signatures_in_ber(gost: Path):
         assert verify(each, CONTENT + b" ", at=now, verifier=verifier) == "wrong-bytes"
     impostor = loose((gost / "impostor.signature").read_bytes())
     assert verify(impostor, at=now, verifier=verifier) == "untrusted"
+
+
+@needs_gost
+@pytest.mark.parametrize(("sent", "signed"), [(sorted, sorted), (backwards, backwards), (backwards, sorted)])
+def test_gost_attributes_in_another_order(gost: Path, sent: Attributes, signed: Attributes):
+    def run(data: bytes, *how: str) -> bytes:
+        (gost / "data").write_bytes(data)
+        openssl(gost, "dgst", "-engine", "gost", "-md_gost12_256", "-binary", *how, "-out", "done", "data")
+        return (gost / "done").read_bytes()
+
+    algorithms = (oid("1.2.643.7.1.1.2.2"), oid("1.2.643.7.1.1.1.1"))
+    streebog, key = (tlv(SEQUENCE, each) for each in algorithms)
+    signature = by_hand(
+        sent=sent,
+        signed=signed,
+        certificate=x509.load_pem_x509_certificate((gost / "ca.holder.pem").read_bytes()),
+        digests=streebog,
+        time=tlv(b"\x17", b"2611301200Z"),
+        algorithms=(streebog, key),
+        digest=run,
+        sign=lambda data: run(data, "-sign", "ca.holder.key"),
+    )
+    verifier = CmsVerifier.trusting((gost / "ca.pem").read_bytes())
+    now = datetime.now(UTC)
+    assert by_openssl(gost, signature, "-engine", "gost", roots="ca.pem") == (sent is signed)
+    assert verify(signature, at=now, verifier=verifier) == INN
+    assert verify(signature + b"\n", at=now, verifier=verifier) == INN
+    assert verify(signature, CONTENT + b" ", at=now, verifier=verifier) == "wrong-bytes"
+    assert verify(signature[:-1] + bytes((signature[-1] ^ 1,)), at=now, verifier=verifier) == "wrong-bytes"
 
 
 def test_forms_and_stamps_are_told_apart():

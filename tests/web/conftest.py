@@ -131,8 +131,8 @@ Serve = Callable[..., Any]
 
 
 @contextmanager
-def served(app: FastAPI, database: str, kernel: Settings, port: int = 0) -> Iterator[Site]:
-    """Run it in a thread until the block ends."""
+def served(app: FastAPI, database: str, kernel: Settings, port: int = 0, ready: str | None = None) -> Iterator[Site]:
+    """Run it in a thread until the block ends. `ready`: where it says that it is, if not beside its pages."""
     listening = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -140,7 +140,7 @@ def served(app: FastAPI, database: str, kernel: Settings, port: int = 0) -> Iter
     site = Site(f"http://127.0.0.1:{listening.getsockname()[1]}", app, database, kernel)
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _ready(site.url):
+        while not _ready(ready or site.url + "/readyz"):
             assert time.monotonic() < deadline, "the application did not come up"
             time.sleep(0.05)
         yield site
@@ -154,7 +154,7 @@ def served(app: FastAPI, database: str, kernel: Settings, port: int = 0) -> Iter
 
 def _ready(url: str) -> bool:
     try:
-        return httpx2.get(url + "/readyz", timeout=2).status_code == 200
+        return httpx2.get(url, timeout=2).status_code == 200
     except httpx2.HTTPError:
         return False
 

@@ -27,6 +27,7 @@ def configure_logs(settings: Settings, service: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _hide_secrets,
+        _escape,
     ]
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -46,6 +47,7 @@ def configure_logs(settings: Settings, service: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _escape,
                 renderer,
             ],
         )
@@ -83,4 +85,16 @@ def _hide_secrets(_: Any, __: str, fields: structlog.types.EventDict) -> structl
     for name in fields:
         if any(secret in name.lower() for secret in SECRET_NAMES):
             fields[name] = "***"
+    return fields
+
+
+def _escape(_: Any, __: str, fields: structlog.types.EventDict) -> structlog.types.EventDict:
+    """What can't be printed is written as Python writes it: `\\x1b`. Otherwise what strangers send could steer the
+    terminal that shows it. A trace keeps its lines."""
+    for name, value in fields.items():
+        if isinstance(value, str) and not value.isprintable():
+            fields[name] = "".join(
+                each if each.isprintable() or (each == "\n" and name == "exception") else repr(each)[1:-1]
+                for each in value
+            )
     return fields

@@ -16,7 +16,8 @@ from services.cabinet.timeline import DOCUMENTS, Group
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Text = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
 Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+    str,
+    StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s][^\x00-\x1f\x7f]*$"),
 ]
 
 
@@ -87,9 +88,9 @@ class Signature(Taken):
 class Refusal(Taken):
     """A document that is not signed (L16)."""
 
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]*\S[^\x00]*$")] = Field(
-        description="What is wrong with it, in Russian: people read it"
-    )
+    reason: Annotated[
+        str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+    ] = Field(description="What is wrong with it, in Russian: people read it")
 
 
 class PublicActivation(Taken):
@@ -247,7 +248,7 @@ class RequestOut(BaseModel):
             client_phone=asked.get("client_phone"),
             amount=row.amount,
             reasons=[_reason(each) for each in row.approval.get("reasons") or ()],
-            permission_number=shipping.get("permission_number"),
+            permission_number=row.permission_number,
             invoice=None if invoice is None else _invoice(invoice),
             paid=billing.get("paid"),
             due=billing.get("due"),
@@ -419,7 +420,7 @@ def documents_of(row: Row, tenant: str | None) -> list[DocumentOut]:
             number=document["number"],
             issued_on=document["issued_on"],
             recipient_id=document["recipient_id"],
-            yours_to_sign=document["recipient_id"] == tenant and "signed_at" not in document,
+            yours_to_sign=document["recipient_id"] == tenant and "signed_at" not in document and not row.has_ended,
             delivery=document["delivery"],
             form=document.get("form"),
             sha256=document["sha256"],

@@ -30,6 +30,8 @@ router = APIRouter(include_in_schema=False)
 MOST_ROWS = 100_000
 """Of a workbook, which is made in memory; one that had to end there says so. CSV is sent as it is read, to the end."""
 CUT = "Здесь первые {} строк. Остальные выгружаются по частям: с отбором."
+A4 = 9
+"""Of a workbook's paper sizes."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 HEADINGS = (
     "Заявка", "Отправлена (Москва)", "Стадия", "Покупатель", "ИНН", "Товар", "Рег. номер поставки", "Дистрибьютор",
@@ -125,6 +127,10 @@ def _workbook(rows: Iterable[Sequence[Any]]) -> bytes:
                     case _:
                         sheet.write_string(number, column, str(cell))
         sheet.freeze_panes(1, 0)
+        sheet.set_landscape()
+        sheet.set_paper(A4)
+        sheet.fit_to_pages(1, 0)  # as wide as a sheet, as long as it takes
+        sheet.repeat_rows(0)
     return target.getvalue()
 
 

@@ -22,6 +22,7 @@ from postavka.web.problem import not_found
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet import acts
+from services.cabinet.client_check import Agreement, Checked, check_client
 from services.cabinet.pages.sent import sent_mark
 from services.cabinet.requests import Requests, Row
 from services.cabinet.view.form import LABELS, Choices, Typed, choices, inn_problem, is_request_id, mistakes
@@ -58,6 +59,7 @@ async def form_page(
         raise not_found()
     visitor_of(request).shown.add(copy)
     typed = replace(Typed.of(row.asked).renewed(), request_type=request_type)
+    typed = replace(typed, filled=typed.inn)
     errors = mistakes(typed, lists) if row.status == "rejected" else {}
     return await _form(
         request, principal, known, lists, typed, errors=errors, lead="Что исправить в заявке, которая не согласована:"
@@ -78,8 +80,10 @@ async def form_sent(
         typed = typed.renewed()
     known = await reference(request)
     lists = choices(known, principal.partner_id or "")
-    if pressed == "send":
-        return await _send(request, principal, known, lists, typed)
+    typed = typed.of_its_inn()
+    if pressed in ("send", "as-typed"):
+        sure = pressed == "as-typed" and given.get("asked") == typed.as_asked()
+        return await _send(request, principal, known, lists, typed, sure=sure)
     found: Found | None = None
     errors: dict[str, str] = {}
     match pressed:
@@ -94,20 +98,29 @@ async def form_sent(
     return await _form(request, principal, known, lists, typed, errors=errors, found=found)
 
 
-async def _send(request: Request, principal: Principal, known: Snapshot, lists: Choices, typed: Typed) -> Response:
-    """«Отправить»: once, however often it is pressed (L11)."""
+async def _send(
+    request: Request, principal: Principal, known: Snapshot, lists: Choices, typed: Typed, *, sure: bool
+) -> Response:
+    """«Отправить»: once, however often it is pressed (L11). Asks first where the tax register knows another client
+    under this INN, unless the partner is `sure`; where it doesn't answer, the request goes out unchecked."""
     if await _row(request, principal, UUID(typed.request_id)) is not None:
         return RedirectResponse(f"/requests/{typed.request_id}?done=already", 303)
     errors = mistakes(typed, lists)
     if errors:
         return await _form(request, principal, known, lists, typed, errors=errors, status=422)
+    if not sure:
+        checked = await check_client(web(request).register, typed.inn, typed.buyer, typed.kpp or None)
+        if checked.agreement is Agreement.UNCHECKED:
+            log.warning("a client was not checked: the tax register does not answer", request_id=typed.request_id)
+        elif checked.agreement is not Agreement.SAME:
+            return await _form(request, principal, known, lists, typed, doubt=checked, status=422)
     await acts.submit(web(request), principal, UUID(typed.request_id), typed.command())
     return RedirectResponse(f"/requests/{typed.request_id}?sent={sent_mark(request, typed.request_id)}", 303)
 
 
 async def _look_up(request: Request, typed: Typed) -> tuple[Typed, Found | None, dict[str, str]]:
     """«Заполнить из ФНС» (L10)."""
-    typed = replace(typed, inn="".join(typed.inn.replace("-", "").split()))
+    typed = replace(typed, inn="".join(typed.inn.replace("-", "").split())).of_its_inn()
     if problem := inn_problem(typed.inn):
         return typed, None, {"inn": problem}
     try:
@@ -133,6 +146,7 @@ async def _form(
     *,
     errors: dict[str, str] | None = None,
     found: Found | None = None,
+    doubt: Checked | None = None,
     fresh: bool = False,
     status: int = 200,
     lead: str = "Заявка не отправлена. Исправьте:",
@@ -153,6 +167,7 @@ async def _form(
         products=products,
         chosen=next((each for each in lists.products if each.value == typed.product_id), None),
         found=found,
+        doubt=doubt,
         fresh=fresh,
         lead=lead,
         form_path=f"/requests/new/{typed.request_type}",

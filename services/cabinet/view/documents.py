@@ -48,9 +48,13 @@ def papers(row: Row, own: str | None, reader: Reader) -> list[Paper]:
                 name=DOCUMENTS.get(document["kind"], "Документ"),
                 number=document["number"],
                 issued_on=document["issued_on"],
-                state=_state(document, to_reader),
+                state=_state(document, to_reader, row.has_ended),
                 icon="file-check" if signed else "file-text",
-                signable=to_reader and not signed and reader is not Reader.OFFICE and document["kind"] in SIGNED,
+                signable=not row.has_ended
+                and to_reader
+                and not signed
+                and reader is not Reader.OFFICE
+                and document["kind"] in SIGNED,
                 refusals=() if signed else document.get("refusals", ()),
                 declines=() if signed else document.get("declines", ()),
             )
@@ -58,7 +62,7 @@ def papers(row: Row, own: str | None, reader: Reader) -> list[Paper]:
     return found
 
 
-def _state(document: Mapping[str, Any], to_reader: bool) -> str:
+def _state(document: Mapping[str, Any], to_reader: bool, ended: bool) -> str:
     if at := document.get("signed_at"):
         under = document.get("signed_under")
         by_power = f", по доверенности {under}" if under else ""
@@ -66,6 +70,8 @@ def _state(document: Mapping[str, Any], to_reader: bool) -> str:
     waits = "; ждёт вашей подписи" if to_reader else "; ждёт подписи"
     if document["kind"] not in SIGNED:
         waits = ""
+    elif ended:
+        waits = "; подпись не нужна: заявка закрыта"
     if at := document.get("dispatched_at"):
         how = "почтой" if document.get("delivery") == "post" else "по ЭДО"
         track = f", трек-номер {document['tracking']}" if document.get("tracking") else ""

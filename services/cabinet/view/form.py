@@ -52,6 +52,9 @@ class Typed:
     comment: str = ""
     client_email: str = ""
     client_phone: str = ""
+    filled: str = ""
+    """The INN that buyer and KPP were filled in for by the register, or copied with; empty once somebody has typed
+    them. They are no other number's."""
 
     @classmethod
     def of(cls, given: Mapping[str, object]) -> Self:
@@ -64,7 +67,15 @@ class Typed:
 
     def command(self) -> dict[str, str | None]:
         """The fields of `SubmitRequest`; empty ones are None."""
-        return {name: value or None for name, value in asdict(self).items() if name != "request_id"}
+        return {name: value or None for name, value in asdict(self).items() if name not in ("request_id", "filled")}
+
+    def of_its_inn(self) -> Self:
+        """Without buyer and KPP where they are another number's."""
+        return self if self.filled in ("", self.inn) else replace(self, buyer="", kpp="", filled="")
+
+    def as_asked(self) -> str:
+        """Names the client that a question was about, so that an answer is to this question."""
+        return "|".join((self.inn, self.buyer, self.kpp))
 
 
 @dataclass(frozen=True, slots=True)

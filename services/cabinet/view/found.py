@@ -48,7 +48,7 @@ def fill(typed: Typed, company: Company) -> Typed:
     """The form with buyer and KPP of the company: of the branch that was chosen, otherwise of the head office."""
     kpps = [each.kpp for each in company.branches]
     kpp = typed.kpp if typed.kpp in kpps else (kpps[0] if kpps else "")
-    return replace(typed, inn=company.inn, buyer=company.name, kpp=kpp)
+    return replace(typed, inn=company.inn, buyer=company.name, kpp=kpp, filled=company.inn)
 
 
 def note(company: Company) -> Found:

@@ -50,7 +50,7 @@ def line(row: Row, known: Snapshot) -> Line:
         registration=row.approval.get("registration_number") or asked.get("registration_number") or "",
         distributor=_distributor(row, known),
         amount=money(row.amount),
-        permission=row.shipping.get("permission_number", ""),
+        permission=row.permission_number or "",
         kit=(row.shipping.get("kit") or {}).get("number", ""),
         shipped_on=row.shipping.get("shipped_on", ""),
         service_until=row.activation.get("service_until", ""),

@@ -38,7 +38,7 @@ function restore(draft) {
   });
   const note = document.getElementById("draft-note");
   note.hidden = false;
-  note.querySelector("time").textContent = new Intl.DateTimeFormat("ru-RU", {
+  note.querySelector("[data-when]").textContent = new Intl.DateTimeFormat("ru-RU", {
     day: "numeric", month: "long", hour: "numeric", minute: "2-digit", timeZone: "Europe/Moscow",
   }).format(draft.at);
   document.dispatchEvent(new CustomEvent("restored"));

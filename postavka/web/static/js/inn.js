@@ -39,7 +39,22 @@ function show(field, left) {
   } else field.setAttribute("aria-invalid", "true");
 }
 
-document.addEventListener("input", (event) => event.target.matches("[data-inn]") && show(event.target, false));
+// INN, buyer and KPP are one fact: what was filled in for another number goes with it. What somebody has typed stays.
+function forget(field) {
+  const { filled, buyer, kpp } = field.form.elements;
+  if (!filled?.value || filled.value === field.value.replace(/[\s\u00a0-]/g, "")) return;
+  filled.value = buyer.value = kpp.value = "";
+  for (const id of ["found", "branches"]) document.getElementById(id)?.remove();
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches("[data-inn]")) {
+    show(event.target, false);
+    forget(event.target);
+  } else if (["buyer", "kpp"].includes(event.target.name) && event.target.form?.elements.filled) {
+    event.target.form.elements.filled.value = "";
+  }
+});
 document.addEventListener("change", (event) => event.target.matches("[data-inn]") && show(event.target, true));
 // Enter in this field means the button beside it, not «Отправить».
 document.addEventListener("keydown", (event) => {

@@ -27,6 +27,7 @@ export async function swap(url, selector, options = {}) {
     const response = await fetch(url, { credentials: "same-origin", method: options.method, body: options.body });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (turn !== latest && !options.always) return false;
+    if (options.still && !options.still()) return null;
     if (!targets.every((each) => page.querySelector(each))) {
       // Another page came: signed out, or an error. A GET is shown; a POST is left to the form itself.
       if (!options.method) location.assign(url);
@@ -102,9 +103,15 @@ document.addEventListener("click", async (event) => {
   const fields = new URLSearchParams([...new FormData(form)]);
   fields.set(button.name, button.value);
   button.setAttribute("aria-busy", "true");
+  // An answer to what has been typed over meanwhile is dropped.
+  const typed = () => JSON.stringify([...new FormData(form)].filter(([name]) => part.querySelector(`[name="${name}"]`)));
+  const part = document.querySelector(button.dataset.ask);
+  const asked = typed();
   try {
-    const done = await swap(form.action, button.dataset.ask, { method: "POST", body: fields, always: true });
-    if (!done) toast("Похоже, время сеанса вышло. Черновик сохранён: войдите и продолжите.", "/sign-in");
+    const still = () => part.isConnected && typed() === asked;
+    const done = await swap(form.action, button.dataset.ask, { method: "POST", body: fields, always: true, still });
+    if (done === null) toast("Пока шёл ответ, данные изменились, и он не подставлен. Нажмите ещё раз.");
+    else if (!done) toast("Похоже, время сеанса вышло. Черновик сохранён: войдите и продолжите.", "/sign-in");
     else document.querySelector(button.dataset.focus ?? "")?.focus();
   } catch {
     toast("Нет связи с сервером. Впишите данные вручную или повторите.");

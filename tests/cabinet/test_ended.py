@@ -1,0 +1,42 @@
+"""A request that has ended asks nobody for anything: no signature, no number that is good for nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.cabinet.api.models import RequestOut
+from services.cabinet.requests import Row
+from services.cabinet.view.documents import papers
+from services.cabinet.view.now import Reader
+
+ACT = {
+    "kind": "act", "number": "1", "issued_on": "2026-03-16", "issued_at": "2026-03-16T09:30:00Z", "sha256": "0" * 64,
+    "recipient_id": "dist-north", "delivery": "edo",
+}  # fmt: skip
+
+
+def row(status: str) -> Row:
+    groups: dict[str, Any] = {"shipping": {"permission_number": "333-277", "documents": {"act-1": ACT}}}
+    return Row(uuid4(), status, None, "lukomor", "dist-north", groups)
+
+
+@pytest.mark.parametrize(
+    ("status", "asks"),
+    [
+        ("awaiting-confirmation", True),
+        ("shipped", True),
+        ("withdrawn", False),
+        ("declined", False),
+        ("rejected", False),
+    ],
+)
+def test_who_is_asked_for_what(status: str, asks: bool):
+    (paper,) = papers(row(status), "dist-north", Reader.DISTRIBUTOR)
+    assert paper.signable is asks
+    assert ("ждёт вашей подписи" in paper.state) is asks
+    said = RequestOut.of(row(status), "dist-north")
+    assert said.documents[0].yours_to_sign is asks
+    assert said.permission_number == ("333-277" if asks else None)

@@ -1,0 +1,262 @@
+"""What comes by HTTP is judged once, for every page and call: texts, JSON, hosts, heads, what is held already."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
+
+from events.request import REQUEST_TYPE
+from postavka.app.web import create_app
+from postavka.kernel.process.logs import _escape
+from postavka.kernel.settings import Settings
+from postavka.web import json_body
+from postavka.web.guard import REQUESTS
+from postavka.web.hosts import Hosts
+from postavka.web.rendering import iso
+from postavka.web.settings import WebSettings
+from tests.web.conftest import PATIENCE_SECONDS, Site, served
+from tests.web.stories import BEGIN, Story
+from tests.web.test_api import FIELDS, key
+
+# JSON and texts
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        (b'{"a": 1, "a": 2}', "дважды"),
+        (b'{"a": [{"b": 1, "b": 1}]}', "дважды"),
+        (b"[" * 200_000, "вложенность"),
+        (b'{"a": 1, "b": {"a": 1}}', None),
+        (b"no JSON", None),
+        (b"", None),
+    ],
+)
+def test_json_that_two_readers_read_differently(body: bytes, wrong: str | None):
+    found = json_body.fault(body)
+    assert (found is None) if wrong is None else (wrong in (found or ""))
+
+
+def test_the_api_judges_json_before_anybody_reads_it(site: Site):
+    client = site.program(site.token("lukomor"))
+
+    def send(body: bytes) -> httpx2.Response:
+        return client.post("/api/v1/requests", content=body, headers={"Content-Type": "application/json", **key()})
+
+    fine = json.dumps(FIELDS).encode()
+    assert send(b"\xef\xbb\xbf" + fine).status_code == 202, "a byte order mark is passed over"
+    twice = send(fine[:-1] + b', "inn": "7707083893"}')
+    assert (twice.status_code, "дважды" in twice.json()["detail"]) == (400, True)
+    for buyer in ("\\u202e\\u0000", "\\u0000", "\\u00a0", " "):
+        sent = send(json.dumps({**FIELDS, "buyer": "B"}).replace('"B"', f'"{buyer}"').encode())
+        assert sent.status_code == 422
+
+
+def test_no_text_of_a_json_body_takes_nul(site: Site):
+    """A new field is looked at from its first day: each text has a pattern, and none of them takes NUL."""
+    looked_at = 0
+    for route in iter_route_contexts(site.app.routes):
+        if not isinstance(route.original_route, APIRoute) or not (route.path or "").startswith("/api/"):
+            continue
+        for field in route.dependant.body_params:
+            model = field.field_info.annotation
+            if not (isinstance(model, type) and issubclass(model, BaseModel)):
+                continue
+            schema = model.model_json_schema()
+            for owner in (schema, *schema.get("$defs", {}).values()):
+                for name, said in owner.get("properties", {}).items():
+                    for each in (said, *said.get("anyOf", ()), said.get("items", {})):
+                        if each.get("type") == "string" and not {"format", "enum", "const"} & each.keys():
+                            assert not re.search(each["pattern"], "a\x00b"), f"{route.path}: {name}"
+                            looked_at += 1
+    assert looked_at > 20
+
+
+@pytest.mark.parametrize("path", ["/ops/stream?text=%00", "/ops/search?q=%00", "/ops/requests/%00", "/letters?to=a%00"])
+def test_nul_in_an_address(site: Site, path: str):
+    assert site.person("ops").get(path).status_code == 400
+
+
+def test_nul_in_a_form(site: Site):
+    browser = site.person("lukomor")
+    token = browser.csrf("/account")
+    for headers in ({}, {"X-CSRF-Token": token}):
+        sent = browser.post("/account/tokens", data={"csrf": token, "name": "a\x00b", "days": "1"}, headers=headers)
+        assert sent.status_code == 400
+    assert site.person().sign_in("luko\x00mor").status_code == 400
+
+
+def _count(status: str) -> float:
+    return float(REQUESTS.labels("POST", status)._value.get())
+
+
+def test_a_client_that_goes_away_in_mid_body_raises_no_alert(site: Site):
+    before, gone = _count("500"), _count("499")
+    port = int(site.url.rpartition(":")[2])
+    for path, kind in (("/sign-in", "application/x-www-form-urlencoded"), ("/api/v1/requests", "application/json")):
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as line:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\n"
+            line.sendall(head.encode() + b"login=a")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while _count("499") < gone + 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (_count("499"), _count("500")) == (gone + 2, before)
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("/zz3\x1b[31mred", "/zz3\\x1b[31mred"),
+        ("a\nb\x00\x07\x85\u2028\u202e", "a\\nb\\x00\\x07\\x85\\u2028\\u202e"),
+        ("обычный текст «да»", "обычный текст «да»"),
+    ],
+)
+def test_logs_have_nothing_that_steers_a_terminal(said: str, written: str):
+    fields: dict[str, Any] = {"event": said, "path": said, "exception": "line\nline\x1b", "count": 1}
+    assert _escape(None, "info", fields) == {
+        "event": written, "path": written, "exception": "line\nline\\x1b", "count": 1
+    }  # fmt: skip
+
+
+# Hosts and probes
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "known"),
+    [
+        (None, "127.0.0.1:8080", True),
+        (None, "[::1]:8080", True),
+        (None, "localhost", True),
+        (None, "web:9000", True),
+        (None, "evil.example", False),
+        (None, "127.0.0.1.evil.example:80", False),
+        ("https://cabinet.example.ru", "cabinet.example.ru", True),
+        ("https://cabinet.example.ru", "CABINET.example.ru.:443", True),
+        ("https://cabinet.example.ru", "evil.example", False),
+        ("https://cabinet.example.ru", "inside.example.ru", True),
+        ("https://cabinet.example.ru", "10.0.0.7", True),
+    ],
+)
+def test_names_that_are_ours(url: str | None, host: str, known: bool):
+    hosts = "" if url is None else "other.example.ru, inside.example.ru"
+    assert Hosts(WebSettings(url=url, hosts=hosts, _env_file=None)).knows(host) is known
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/metrics", "/api/v1/me"])
+def test_another_host_is_answered_421(site: Site, path: str):
+    refused = site.person().get(path, headers={"Host": "evil.example"})
+    assert refused.status_code == 421
+    assert "evil.example" not in refused.text
+
+
+def test_probes_and_metrics_may_have_a_port_of_their_own(web_database: str, kernel: Settings):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    config = WebSettings(probes_port=port, _env_file=None)
+    app = create_app(kernel, config)
+    with served(app, web_database, kernel, ready=f"http://127.0.0.1:{port}/readyz") as running:
+        for path in ("/livez", "/readyz", "/healthz", "/metrics"):
+            assert httpx2.get(f"http://127.0.0.1:{port}{path}").status_code == 200
+            assert running.person().get(path).status_code == 404
+        assert httpx2.get(f"http://127.0.0.1:{port}/sign-in").status_code == 404
+
+
+# Heads, and what is held already
+
+
+def test_a_head_is_the_answer_without_its_body(site: Site):
+    client = site.person("lukomor")
+    for path in ("/requests", "/sign-in", "/static/favicon.svg", "/readyz", "/api/v1/me"):
+        whole, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers.get("content-type") == whole.headers.get("content-type")
+    assert "HEAD" in client.put("/sign-in").headers["allow"]
+    assert client.head("/nowhere").status_code == 404
+
+
+def test_a_head_of_a_stream_ends(site: Site):
+    story = Story().submitted()
+    site.write(story)
+    client = site.person("lukomor")
+    head = client.head(f"/requests/{story.request_id}/events", timeout=10)
+    assert (head.status_code, head.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
+
+
+@pytest.mark.parametrize("spelled", ["{}", "W/{}", '"other", {}', "*"])
+def test_who_holds_the_document_gets_it_no_second_time(site: Site, spelled: str):
+    data = uuid4().bytes
+    sha256 = site.app.state.web.blobs.put(data)
+    story = Story().submitted().approved().documented("act-1", sha256, sha256)
+    site.write(story)
+    client = site.program(site.token("dist-north"))
+    path = f"/api/v1/requests/{story.request_id}/documents/act-1/files/original"
+    whole = client.get(path)
+    assert (whole.status_code, whole.content) == (200, data)
+    held = client.get(path, headers={"If-None-Match": spelled.format(whole.headers["etag"])})
+    assert (held.status_code, held.content, held.headers["etag"]) == (304, b"", whole.headers["etag"])
+    assert client.get(path, headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+# What pages are made of
+
+
+def test_times_are_valid_html(site: Site):
+    assert iso("2026-03-16T09:30:00.123456Z") == "2026-03-16T09:30:00+00:00"
+    assert iso(BEGIN.date()) == "2026-03-16"
+    site.write(Story(at=BEGIN.replace(microsecond=123_456)).submitted().approved())
+    text = site.person("lukomor").get("/requests").text
+    times = re.findall(r'<time datetime="([^"]*)"', text)
+    assert times
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)", each) for each in times)
+    assert '<meta name="description" content="' in text
+
+
+def test_shadows_are_shadows(site: Site):
+    """`light-dark()` takes colours only: a whole shadow in it is no shadow at all."""
+    tokens = next(each for each in re.findall(r'href="([^"]*tokens[^"]*)"', site.person().get("/sign-in").text))
+    css = site.person().get(tokens).text
+    for inside in re.findall(r"light-dark\(([^()]*)\)", css):
+        assert re.fullmatch(r"#[0-9a-f]{3,8}, ?#[0-9a-f]{3,8}", inside.strip()), inside
+
+
+# One client, one fact (L10)
+
+
+def test_one_firms_name_beside_anothers_number_is_asked_about(site: Site):
+    browser = site.person("lukomor")
+    path = f"/requests/new/{REQUEST_TYPE}"
+    form = {**FIELDS, "request_id": str(uuid4()), "buyer": "АО «Молочные реки»"}
+    asked = browser.submit(path, {**form, "do": "send"}, page=path)
+    assert (asked.status_code, "АО «Завод точных весов»" in asked.text) == (422, True)
+    other = browser.submit(path, {**form, "buyer": "ООО «Другое»", "do": "as-typed", "asked": "another"}, page=path)
+    assert other.status_code == 422, "an answer to another question"
+    mark = f"{form['inn']}|{form['buyer']}|{form['kpp']}"
+    sure = browser.submit(path, {**form, "do": "as-typed", "asked": mark}, page=path)
+    assert (sure.status_code, form["request_id"] in sure.headers["location"]) == (303, True)
+
+
+def test_after_a_lookup_that_found_nobody_no_other_firms_name_stays(site: Site):
+    browser = site.person("lukomor")
+    path = f"/requests/new/{REQUEST_TYPE}"
+    form = {**FIELDS, "request_id": str(uuid4()), "inn": "0099002702", "filled": "7707083893", "do": "lookup"}
+    page = browser.submit(path, form, page=path).text
+    assert "В ФНС такого ИНН нет" in page
+    assert "Завод точных весов" not in page
+
+
+def test_operations_see_that_a_client_was_not_checked(site: Site):
+    right, wrong = Story().submitted().approved(), Story(buyer="АО «Молочные реки»").submitted().approved()
+    site.write(right, wrong)
+    ops = site.person("ops")
+    assert "не сверен с ФНС" not in ops.get(f"/requests/{right.request_id}").text
+    assert "не сверен с ФНС" in ops.get(f"/requests/{wrong.request_id}").text
+    assert "не сверен с ФНС" not in site.person("lukomor").get(f"/requests/{wrong.request_id}").text
