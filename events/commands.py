@@ -59,9 +59,12 @@ class DistributorConfirmation(Command):
     TYPE: ClassVar[str] = "DistributorConfirmation.v1"
 
     request_id: UUID
+    """In the body capitals, braces, `urn:uuid:` and missing hyphens are taken too, for ever: such answers were."""
     confirmation_id: Id
     """The distributor's own number of this answer; the same one twice is one answer."""
     accepted: bool
+    """Write `true` or `false`. Taken too, for ever, since such answers were taken: 1, "1", "true", "t", "yes", "y",
+    "on" for true; 0, "0", "false", "f", "no", "n", "off" for false; in small letters or capitals."""
     note: Text | None = None
 
 

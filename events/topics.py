@@ -55,6 +55,8 @@ class Topic:
     readers: tuple[Party, ...]
     """Who reads it to act on it, or to keep what it says."""
     carries: tuple[type[Message], ...]
+    default_type: str | None = None
+    """The type of a record without that header, where an outside sender may write plain JSON."""
 
     @property
     def writer(self) -> str:
@@ -155,6 +157,7 @@ CONFIRMATIONS = Topic(
     (Party.DISTRIBUTOR,),
     (Party.BILLING, Party.NOTICES),
     (commands.DistributorConfirmation,),
+    commands.DistributorConfirmation.TYPE,
 )
 NOTICES = Topic(
     "distributors.{distributor}.notices",
@@ -169,6 +172,7 @@ BANK_PAYMENTS = Topic(
     (Party.STATEMENT_READER,),
     (Party.BILLING, Party.PAYMENTS),
     (commands.BankPayment, commands.BankReturn),
+    "BankPayment.v1",  # the shape that was the first, and is a part of the newest
 )
 PAYMENT_COMMANDS = Topic(
     "commands.payments",
@@ -262,6 +266,14 @@ def distributor_of(topic: str) -> str | None:
     if topic.startswith(prefix) and topic.endswith(suffix) and len(topic) > len(prefix) + len(suffix):
         return topic[len(prefix) : -len(suffix)]
     return None
+
+
+def default_type_of(topic: str) -> str | None:
+    """The type of a record without that header on this topic; None where every record must have it."""
+    return CONFIRMATIONS.default_type if distributor_of(topic) is not None else _DEFAULT_TYPES.get(topic)
+
+
+_DEFAULT_TYPES = {topic.name: topic.default_type for topic in INPUT_TOPICS}
 
 
 def topic_names(distributor_ids: Iterable[str]) -> list[str]:

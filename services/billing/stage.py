@@ -31,6 +31,7 @@ from events.shipping import ShippingClosed
 from events.topics import (
     APPROVAL_EVENTS,
     BANK_PAYMENTS,
+    CONFIRMATIONS,
     PAYMENT_COMMANDS,
     REQUEST_EVENTS,
     SHIPPING_EVENTS,
@@ -52,8 +53,6 @@ from services.billing.state import Answer, Facts, State
 INVOICE = "invoice"
 PAYMENTS = UUID("6f7b8f0e-6a3c-5d0e-9a51-0f5c9a1f2b77")
 """Name space of the ids under which money lies that fits no invoice, and orders about what is not there."""
-FIRST_PAYMENT = "BankPayment.v1"
-"""How a payment without a header is read: the shape that was the first, and is a part of the newest."""
 
 OfMoney = BankPayment | BankReturn | MatchPayment | ReturnMoney | MatchReturn
 """Messages that name no request."""
@@ -65,11 +64,11 @@ def inputs() -> list[Input]:
         Input(APPROVAL_EVENTS.name, (Approved, Rejected), from_stage=True),
         Input(REQUEST_EVENTS.name, (RequestWithdrawn,), from_stage=True),
         Input(SHIPPING_EVENTS.name, (ShippingClosed,), from_stage=True),
-        Input(BANK_PAYMENTS.name, (BankPayment, BankReturn), FIRST_PAYMENT),
+        Input(BANK_PAYMENTS.name, (BankPayment, BankReturn), BANK_PAYMENTS.default_type),
         Input(PAYMENT_COMMANDS.name, (MatchPayment, ReturnMoney, MatchReturn)),
     ]
     return fixed + [
-        Input(confirmations_of(distributor), (DistributorConfirmation,), DistributorConfirmation.TYPE)
+        Input(confirmations_of(distributor), (DistributorConfirmation,), CONFIRMATIONS.default_type)
         for distributor in distributor_ids(database_url(settings()))
     ]
 

@@ -190,7 +190,7 @@ HOW = Entering(
     takes=TAKES,
     entries=Fold,
     prepare=prepare,
-    outside={},
+    outside=frozenset(),
 )
 
 

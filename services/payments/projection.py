@@ -9,7 +9,6 @@ import orjson
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
-from events.commands import BankPayment
 from events.topics import APPROVAL_EVENTS, BANK_PAYMENTS, BILLING_EVENTS, SHIPPING_EVENTS
 from postavka.kernel.projection.copy_format import field, line
 from postavka.kernel.projection.read_model import Copied, ReadModel
@@ -21,8 +20,6 @@ from services.payments.ledger import ENTRIES, FIRST_STANDS, TABLES, Entries
 SCHEMA = "payments"
 MIGRATIONS = MigrationSet("services.payments", "services.payments")
 TOPICS = (BANK_PAYMENTS.name, APPROVAL_EVENTS.name, BILLING_EVENTS.name, SHIPPING_EVENTS.name)
-WITHOUT_HEADER = BankPayment.TYPE.partition(".")[0] + ".v1"
-"""What a payment without a header is read as: outside senders may leave it out."""
 
 
 class WrittenEntries(Entries):
@@ -53,7 +50,7 @@ HOW = Entering(
     takes=frozenset(ENTRIES),
     entries=WrittenEntries,
     prepare=prepare,
-    outside={BANK_PAYMENTS.name: WITHOUT_HEADER},
+    outside=frozenset((BANK_PAYMENTS.name,)),
 )
 
 

@@ -53,7 +53,7 @@ def inputs() -> list[Input]:
             from_stage=True,
         ),
         Input(REQUEST_EVENTS.name, (RequestWithdrawn,), from_stage=True),
-        Input(MANUFACTURING_KITS.name, (KitManufactured,), KitManufactured.TYPE),
+        Input(MANUFACTURING_KITS.name, (KitManufactured,), MANUFACTURING_KITS.default_type),
         Input(DOCUMENT_COMMANDS.name, (SignDocument, DeclineDocument, ReportRendering, ReportDispatch)),
     ]
 

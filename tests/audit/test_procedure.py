@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from events.commands import BankPayment, BankReturn, DistributorConfirmation
 from services.audit.findings import Findings
 from services.audit.verification.procedure import Case, Said, Told, check_case
 
@@ -94,7 +97,13 @@ def test_steps_without_their_ground_twice_or_both_ways():
 
 def test_answers_and_payments_are_told_apart():
     said = Said()
-    said.take("distributors.north.confirmations", {"accepted": False, "request_id": "r", "confirmation_id": "c"})
-    said.take("bank.payments", {"payment_id": "b-1"})
-    said.take("bank.payments", {"return_id": "r-1", "payment_id": "b-9"})
+    no = DistributorConfirmation(request_id=REQUEST, confirmation_id="c", accepted=False)
+    money, day = {"amount": Decimal("100.00"), "purpose": "Оплата"}, date(2026, 3, 16)
+    paid_in = BankPayment.model_validate(money | {"payment_id": "b-1", "received_on": day, "payer_inn": "7707083893"})
+    said.take("distributors.north.confirmations", no)
+    said.take("bank.payments", paid_in)
+    back = {"return_id": "r-1", "payment_id": "b-9", "paid_on": day, "payee_inn": "0"}
+    said.take("bank.payments", BankReturn.model_validate(money | back))
     assert (said.confirmed, said.paid) == (set(), {"b-1"})
+    said.take("distributors.north.confirmations", no.model_copy(update={"accepted": True, "confirmation_id": "c-1"}))
+    assert said.confirmed == {YES}

@@ -80,7 +80,7 @@ def how() -> Entering:
         takes=frozenset({TYPE}),
         entries=Sums,
         prepare=prepare,
-        outside={},
+        outside=frozenset(),
     )
 
 

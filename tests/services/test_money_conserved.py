@@ -85,7 +85,7 @@ def billing_inputs() -> list[Input]:
         Input(APPROVAL_EVENTS.name, (Approved, Rejected), from_stage=True),
         Input(REQUEST_EVENTS.name, (RequestWithdrawn,), from_stage=True),
         Input(SHIPPING_EVENTS.name, (ShippingClosed,), from_stage=True),
-        Input(BANK_PAYMENTS.name, (BankPayment, BankReturn), billing.FIRST_PAYMENT),
+        Input(BANK_PAYMENTS.name, (BankPayment, BankReturn), BANK_PAYMENTS.default_type),
         Input(PAYMENT_COMMANDS.name, (MatchPayment, ReturnMoney, MatchReturn)),
         Input(CONFIRMATIONS, (DistributorConfirmation,), DistributorConfirmation.TYPE),
     ]

@@ -109,6 +109,8 @@ class Traffic:
             place.offset = self._consumer.get_watermark_offsets(place, timeout=20)[1]
         self._consumer.assign(places)
         self._stop = threading.Event()
+        self._spellings = cycle(zip((True, "true", 1, "yes"), (str, str.upper, "{{{}}}".format, str), strict=True))
+        """How distributors' programs write a yes and the request's id: all of it is taken."""
 
     def run(self, count: int, rate: float, patience: float = 300, plans: Sequence[str] = PLANS) -> None:
         """Send `count` requests and stay until all have ended. Raises `Unfinished`."""
@@ -173,7 +175,9 @@ class Traffic:
             self._confirm(request_id, True)
 
     def _confirm(self, request_id: str, accepted: bool) -> None:
-        body = {"request_id": request_id, "confirmation_id": f"c-{request_id}", "accepted": accepted}
+        word, name = next(self._spellings)
+        said = (word if accepted else str(accepted).lower(), name(request_id))
+        body = {"request_id": said[1], "confirmation_id": f"c-{request_id}", "accepted": said[0]}
         self.send(f"distributors.{DISTRIBUTOR}.confirmations", request_id, "DistributorConfirmation.v1", body)
 
     def _pay(self, request_id: str, invoice: dict[str, Any], *amounts: Decimal) -> None:

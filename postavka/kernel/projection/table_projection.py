@@ -3,7 +3,7 @@ their live projection, and their fold for a rebuild. What an event writes is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -13,6 +13,7 @@ import psycopg
 
 from events.envelope import trace_in
 from events.registry import MESSAGES, fields_of, read_fields
+from events.topics import default_type_of
 from events.upcasting import newest_version
 from postavka.kernel.log.record import Piece, Record
 from postavka.kernel.process import metrics
@@ -43,7 +44,7 @@ class Entries(Protocol):
 @dataclass(frozen=True, slots=True)
 class Entering:
     """How records of a read model are read. `takes`: the types that say something. `outside`: topics that no relay of
-    ours writes, each with the type of a record without that header."""
+    ours writes."""
 
     schema: str
     topics: Sequence[str]
@@ -51,7 +52,7 @@ class Entering:
     takes: frozenset[str]
     entries: Callable[[], Entries]
     prepare: Callable[[str], None]
-    outside: Mapping[str, str]
+    outside: Collection[str]
 
 
 class EntriesReader:
@@ -74,19 +75,19 @@ class EntriesReader:
 
     def take(self, topic: str, partition: int, records: Iterable[Any]) -> None:
         """Some records of one partition."""
-        outside = self._how.outside.get(topic)
+        outside, default_type = topic in self._how.outside, default_type_of(topic)
 
         def refuse(record: Any, wrong: Exception) -> None:
             self.unread.append(unread(topic, partition, record, wrong))
-            self.alarming += outside is None or not isinstance(wrong, Unreadable)
+            self.alarming += not outside or not isinstance(wrong, Unreadable)
 
         for record, headers, _ in self.reader.partition(topic, partition).read(records, refuse):
-            type_name = type_of(headers, outside)
+            type_name = type_of(headers, default_type)
             newest = newest_version(type_name)
             if newest in MESSAGES and newest not in self._how.takes:
                 continue
             try:
-                if outside is None:
+                if not outside:
                     newest, fields = read_fields(type_name, record.value)
                     subject, time = headers["ce_subject"].decode(), headers["ce_time"].decode()
                 else:

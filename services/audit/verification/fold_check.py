@@ -8,6 +8,7 @@ causes of all it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -17,11 +18,19 @@ import orjson
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from events.registry import BadBody, UnknownType
-from events.topics import BANK_PAYMENTS, distributor_of
+from events.topics import BANK_PAYMENTS, default_type_of, distributor_of
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_pieces
-from postavka.kernel.log.record import partition_name
+from postavka.kernel.log.record import Piece, partition_name
+from postavka.kernel.projection.event_reader import (
+    WRONG,
+    EventReader,
+    Headers,
+    Unreadable,
+    message_of,
+    type_of,
+    unread,
+)
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.audit.consistent_cut import Cut
 from services.audit.findings import Findings
@@ -77,7 +86,7 @@ class _Log:
         self._share = share
         self._cut = cut
         self._marks = marks
-        self._highest: dict[Place, int] = {}
+        self._reader = EventReader({})
         self._issued: dict[str, tuple[str, str]] = {}
         self._rendered: set[str] = set()
         self._known: dict[bytes, tuple[UUID, Row, Case]] = {}
@@ -98,41 +107,48 @@ class _Log:
         ends = {place: max(self._cut.ends.get(place, 0), self._marks.get(place, -1) + 1) for place in places}
         ends = {place: end for place, end in ends.items() if end > 0}
         for piece in read_pieces(config, dict.fromkeys(ends, 0), ends):
-            for record in piece.records:
-                self._take(piece.topic, piece.partition, record)
+            self._take(piece)
             told(self._share.events)
         for document, (sha256, place) in self._issued.items():
             self._share.papers.append((document, sha256, place, document in self._rendered))
 
-    def _take(self, topic: str, partition: int, record: Any) -> None:
-        stage = STAGE_OF[topic]
-        headers: dict[str, Any] = dict(record.headers)
-        try:
-            position = int(headers["ce_position"])
-            if position <= self._highest.get((topic, partition), 0):
-                return
-            type_name, fields = read(stage, headers["ce_type"].decode(), record.value)
-            known = self._known.get(headers["ce_subject"])
-            if known is None:
-                key = headers["ce_subject"]
-                known = self._known[key] = (UUID(key.decode()), {}, Case())
-            time = headers["ce_time"].decode()
-        except (KeyError, ValueError, TypeError, AttributeError, UnknownType, BadBody) as wrong:
+    def _take(self, piece: Piece) -> None:
+        topic, partition = piece.topic, piece.partition
+        stage, folded_up_to = STAGE_OF[topic], self._marks.get((topic, partition), -1)
+        head = self._cut.heads.get(stage, 0)
+
+        def refuse(record: Any, wrong: Exception) -> None:
+            *_, words = unread(topic, partition, record, wrong)
             place = f"{topic}/{partition}/{record.offset}"
-            self._share.findings.note("unread", place, f"this release can't read it: {wrong}")
-            return
-        self._highest[topic, partition] = position
-        self._share.events += 1
-        if record.offset <= self._marks.get((topic, partition), -1) and type_name not in UNSHOWN:
-            fold(known[1], stage, type_name, fields, time, position)
-        name = type_name.partition(".")[0]
-        if position > self._cut.heads.get(stage, 0):
-            return
-        place = f"{stage}/{position}"
+            self._share.findings.note("unread", place, f"this release can't read it: {words}")
+
+        for record, headers, position in self._reader.partition(topic, partition).read(piece.records, refuse):
+            try:
+                type_name, fields = read(stage, headers["ce_type"].decode(), record.value)
+                known = self._known.get(headers["ce_subject"]) or self._of(headers["ce_subject"])
+                time = headers["ce_time"].decode()
+            except WRONG as wrong:
+                refuse(record, wrong)
+                continue
+            self._share.events += 1
+            if record.offset <= folded_up_to and type_name not in UNSHOWN:
+                fold(known[1], stage, type_name, fields, time, position)
+            if position <= head:
+                self._note(known[2], type_name.partition(".")[0], fields, headers, f"{stage}/{position}")
+
+    def _of(self, key: bytes) -> tuple[UUID, Row, Case]:
+        """What is known of a request under this way of writing its id; ours is in small letters."""
+        request = UUID(key.decode())
+        known = self._known.setdefault(str(request).encode(), (request, {}, Case()))
+        self._known[key] = known
+        return known
+
+    def _note(self, case: Case, name: str, fields: Mapping[str, Any], headers: Headers, place: str) -> None:
         if name in MATTERS:
             clock = int(headers.get("ce_clock", b"0"), 16)
-            event = Told(name, fields, clock, place, headers.get("ce_input", b"").decode())
-            known[2].events.setdefault(name, []).append(event)
+            case.events.setdefault(name, []).append(
+                Told(name, fields, clock, place, headers.get("ce_input", b"").decode())
+            )
             if name == "PermissionIssued":
                 self._share.permissions.append((fields["number"], place))
         elif name == "DocumentIssued":
@@ -143,8 +159,8 @@ class _Log:
 
 
 def _said_from_outside(config: Settings, cut: Cut, partitions: Sequence[int]) -> Said:
-    """What may open the gate: all payments, and the confirmations of requests of these partitions. Outside senders put
-    their records into whatever partition they like, so that all are read."""
+    """What may open the gate: all payments, and the confirmations of requests of these partitions, each read as
+    billing reads it. Outside senders put their records into whatever partition they like, so that all are read."""
     said = Said()
     numbers = frozenset(partitions)
     wanted = {
@@ -152,17 +168,15 @@ def _said_from_outside(config: Settings, cut: Cut, partitions: Sequence[int]) ->
         for place, end in cut.ends.items()
         if end > 0 and (distributor_of(place[0]) is not None or place[0] == BANK_PAYMENTS.name)
     }
+    reader = EventReader({}, lambda topic: False)
     for piece in read_pieces(config, dict.fromkeys(wanted, 0), wanted):
-        of_money = piece.topic == BANK_PAYMENTS.name
-        for record in piece.records:
+        of_money, default_type = piece.topic == BANK_PAYMENTS.name, default_type_of(piece.topic)
+        partition = reader.partition(piece.topic, piece.partition)
+        for record, headers, _ in partition.read(piece.records, lambda record, wrong: None):
             if not of_money and partition_of(record.key or b"", PARTITIONS) not in numbers:
                 continue
-            try:
-                fields = orjson.loads(record.value or b"null")
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(fields, dict):
-                said.take(piece.topic, fields)
+            with suppress(Unreadable):  # billing could not take it either
+                said.take(piece.topic, message_of(record, type_of(headers, default_type), keyed_by_request=True))
     return said
 
 

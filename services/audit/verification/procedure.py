@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from events.commands import BankPayment, DistributorConfirmation
+from events.model import Message
 from events.topics import confirmations_of
 from services.audit.findings import Findings
 
@@ -26,12 +28,13 @@ class Said:
     confirmed: set[tuple[str, str, str]] = field(default_factory=set)
     paid: set[str] = field(default_factory=set)
 
-    def take(self, topic: str, fields: Fields) -> None:
-        """One input record."""
-        if fields.get("accepted") is True:
-            self.confirmed.add((topic, str(fields.get("request_id")), str(fields.get("confirmation_id"))))
-        elif "payment_id" in fields and "return_id" not in fields:
-            self.paid.add(str(fields["payment_id"]))
+    def take(self, topic: str, message: Message) -> None:
+        """One input, as billing reads it."""
+        match message:
+            case DistributorConfirmation(accepted=True):
+                self.confirmed.add((topic, str(message.request_id), message.confirmation_id))
+            case BankPayment():
+                self.paid.add(message.payment_id)
 
 
 @dataclass(slots=True)
