@@ -36,6 +36,7 @@ from services.payments.projection import prepare
 from services.payments.reconcile import TITLES, PartyKind, Reconciliation, month_of, reconcile
 from services.payments.settings import payments_settings
 from services.payments.statement import LARGEST_FILE, BrokenStatement
+from services.payments.statement.values import amount_of
 
 router = APIRouter(prefix="/ops/money", include_in_schema=False)
 READERS = frozenset((Role.OPS, Role.AUDITOR))
@@ -337,8 +338,13 @@ def _fresh() -> str:
 
 
 def _sum(text: str) -> Decimal | None:
-    plain = text.replace(" ", "").replace("\u00a0", "").replace(",", ".")
-    return Decimal(plain) if plain else None
+    """A sum that a person has typed; None: none was. Raises `InvalidOperation`."""
+    if not text.strip():
+        return None
+    amount = amount_of(text)
+    if amount is None:
+        raise InvalidOperation
+    return amount
 
 
 def _file(data: bytes, kind: str, name: str) -> Response:

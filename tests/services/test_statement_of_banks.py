@@ -196,6 +196,24 @@ def test_a_second_document_without_its_beginning_is_no_purpose():
     assert "второй раз" in found.odd[0].problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("spoil", "begins"),
+    [
+        (lambda text: text.replace("СекцияДокумент=Платежное поручение\n", "", 1), "Номер=117\n"),
+        (lambda text: text.replace("СекцияДокумент=", "Секц?", 1), "Секц?Платежное поручение\n"),
+        (lambda text: text.replace("СекцияДокумент=", "СекцияДокумент5=", 1), "СекцияДокумент5="),
+        (lambda text: text.replace("КонецДокумента\n", "КонецДокумента\n" * 2, 1), "КонецДокумента"),
+        (lambda text: text.replace("КонецДокумента\n", "КонецДокумента\nстрока\n", 1), "строка"),
+    ],
+)
+def test_a_document_without_its_first_line_is_odd(spoil, begins: str):
+    read = parse(spoil(statement([document(), document(Номер="200", Сумма="5400.00")])).encode())
+    assert {each.number for each in read.documents} >= {"200"}
+    (odd,) = read.odd
+    assert "документ без начала" in odd.problems[0].message
+    assert read.text_of(odd).startswith(begins)
+
+
 def test_the_same_key_with_the_same_value_is_said_twice():
     assert taken(statement([document()]).replace("Номер=117\n", "Номер=117\nНомер=117\nНомер=\n")).came.count == 1
 

@@ -33,6 +33,12 @@ _OTHERS = (
     "ДополнУсловия НомерСчетаПоставщика ДатаОтсылкиДок"
 )
 KNOWN = CHECKED | TEXTS | frozenset(_OTHERS.split())
+_OF_HEADER = frozenset(
+    {
+        *("ВерсияФормата", "Кодировка", "Отправитель", "Получатель", "ДатаСоздания", "ВремяСоздания"),
+        *("ДатаНачала", "ДатаКонца", "РасчСчет", "Документ"),
+    }
+)
 _BANKS_OWN = re.compile(r"[А-ЯЁA-Z][а-яёa-z]+(?:[А-ЯЁA-Z][А-ЯЁа-яёA-Za-z0-9]*)+")
 """Banks add keys as they like: words joined by capitals, as those of the form are. A text before `=` is none."""
 _UNKNOWN_BEGIN = re.compile(r"Секция[А-ЯЁA-Z]\w*")
@@ -127,11 +133,19 @@ class _Reader:
             (self._made.accounts if section.title == "СекцияРасчСчет" else self._made.documents).append(section)
 
     def _end(self, key: str, number: int) -> None:
+        if key == "КонецДокумента" and (self._inside is None or self._inside.title not in _ENDS.values()):
+            self._open_without_beginning(self._inside.line if self._inside else number)
         if self._inside is None or self._inside.title != _ENDS[key]:
             self._wrong(number, f"«{key}» без начала: «{_ENDS[key]}» перед ним нет.")
         else:
             self._inside.last_line = number
             self._inside = None
+
+    def _open_without_beginning(self, number: int) -> None:
+        """Lines behind the first section that are in none: of a document whose first line is lost or damaged."""
+        section = Section(number, "СекцияДокумент", is_unsure=True)
+        section.wrong(number, "документ без начала: строки «СекцияДокумент» перед ним нет.")
+        self._open(section)
 
     def _close(self, last_line: int) -> None:
         """A section ends without its last line: a document is in doubt, an account's section is the whole file's."""
@@ -146,10 +160,13 @@ class _Reader:
             self._wrong(section.line, "раздел не закрыт: строки «КонецРасчСчет» нет.")
 
     def _line(self, line: Line, key: str, equals: str, value: str) -> None:
-        inside = self._inside
-        if inside is None and _UNKNOWN_BEGIN.fullmatch(key):
+        if self._inside is None and _UNKNOWN_BEGIN.fullmatch(key):
             self._open(Section(line.number, key))
-        elif inside is not None and inside.title not in _ENDS.values():
+            return
+        if self._inside is None and (self._made.accounts or self._made.documents) and key not in _OF_HEADER:
+            self._open_without_beginning(line.number)
+        inside = self._inside
+        if inside is not None and inside.title not in _ENDS.values():
             if _UNKNOWN_END.fullmatch(key):
                 self._inside = None
         elif inside is not None and inside.title == "СекцияДокумент":
