@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from postavka.domain.openssl import gost_environment
 from services.shipping.ber import SET, tlv
+from services.shipping.certificates import Extension
 from services.shipping.cms import SIGNED_DATA, Attribute, ContentInfo, SignedData, SignerInfo, elements, parse
 from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION, CmsVerifier, make_verifier
@@ -121,7 +122,9 @@ def replace_fields(thing, **changes):
     return type(thing)(**{name: changes.get(name, getattr(thing, name)) for name in names})
 
 
-def made_by_hand(there: Path, holder: Holder, stamped: bytes, at: datetime, *more: str) -> bytes:
+def made_by_hand(
+    there: Path, holder: Holder, stamped: bytes, at: datetime, *more: str, extensions: list[asn1.TLV] | None = None
+) -> bytes:
     """A token as no honest authority makes it: any time, any certificate; `more` for `openssl cms -sign`."""
     imprint = Imprint(algorithm=_sha256(), digest=hashlib.sha256(stamped).digest())
     info = TstInfo(
@@ -134,7 +137,7 @@ def made_by_hand(there: Path, holder: Holder, stamped: bytes, at: datetime, *mor
         ordering=False,
         nonce=None,
         authority=None,
-        extensions=None,
+        extensions=extensions,
     )
     (there / "info").write_bytes(asn1.encode_der(info))
     (there / "its.pem").write_bytes(holder.certificate.public_bytes(Encoding.PEM))
@@ -224,6 +227,18 @@ def test_by_hand_is_as_good_as_by_openssl_where_all_is_right(folder: Path):
     plain = SIGNER.sign()
     stamped = with_stamp(plain, made_by_hand(folder, TSA, value_of(plain), NOW, "-cades"))
     assert verified(stamped, LATER).signed_at == NOW
+
+
+@pytest.mark.parametrize(("critical", "counts"), [(True, False), (False, True), (None, True)])
+def test_a_critical_extension_that_nobody_knows_makes_a_stamp_none(folder: Path, critical: bool | None, counts: bool):
+    plain = SIGNER.sign()
+    odd = Extension(id=ObjectIdentifier("1.2.3.4"), critical=critical, value=b"\x05\x00")
+    extensions = [_tlv(asn1.encode_der(odd))]
+    stamped = with_stamp(plain, made_by_hand(folder, TSA, value_of(plain), NOW, "-cades", extensions=extensions))
+    if counts:
+        assert verified(stamped, LATER).signed_at == NOW
+    else:
+        assert "критическое расширение" in refused(stamped)[1]
 
 
 def test_authorities_of_time_stamps_are_a_setting(folder: Path, tmp_path: Path):
