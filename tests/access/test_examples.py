@@ -21,8 +21,9 @@ from postavka.kernel.settings import Settings
 from tests.access.conftest import MakeDistributor
 from tests.access.test_distributors import ACCEPTED, write
 from tests.kernel.polling import on_topic
+from tests.paths import PROJECT
 
-EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
+EXAMPLES = PROJECT / "docs" / "examples"
 
 
 @pytest.fixture

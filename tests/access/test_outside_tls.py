@@ -34,8 +34,8 @@ from postavka.kernel.runtime.progress import Silent
 from postavka.kernel.settings import Settings
 from tests.access.test_distributors import ACCEPTED, client, read, write
 from tests.access.test_examples import EXAMPLES
-from tests.conftest import JARS
 from tests.kernel.polling import PATIENCE_SECONDS
+from tests.paths import JARS
 
 NAME = "127.0.0.2"
 """No loopback as the door knows it, so that it listens to the network; and needs no name server."""

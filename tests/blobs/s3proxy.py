@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postavka.kernel.runtime.java import find_java
-from tests.conftest import JARS
+from tests.paths import JARS
 
 VERSION = "2.2.0"
 SHA256 = "ee2078d8b560ab6b729ae469555ef317f25c16109cc31a453d650295f39f7a35"

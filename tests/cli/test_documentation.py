@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-CLAUSES = (ROOT / "docs" / "clauses.md").read_text()
+from tests.paths import PROJECT
+
+CLAUSES = (PROJECT / "docs" / "clauses.md").read_text()
 
 
 def test_every_clause_of_the_letter_has_a_place_and_a_test():
@@ -22,5 +22,5 @@ def test_every_clause_of_the_letter_has_a_place_and_a_test():
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`((?:tests|services|events|deploy)/[^`]+)`", CLAUSES))))
 def test_what_is_named_is_there(named: str):
     path, _, test = named.partition("::")
-    assert (ROOT / path).exists()
-    assert not test or f"def {test}(" in (ROOT / path).read_text()
+    assert (PROJECT / path).exists()
+    assert not test or f"def {test}(" in (PROJECT / path).read_text()

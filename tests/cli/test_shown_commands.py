@@ -11,11 +11,11 @@ import pytest
 from cyclopts import CycloptsError
 
 from postavka.app.cli.app import add_commands
+from tests.paths import PROJECT
 
 app = add_commands()
-ROOT = Path(__file__).parent.parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+PAGES = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+TARGETS = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
 IN_A_LINE = re.compile(r"`(?:\.venv/bin/)?(postavka(?:-verify)? [^`]+|make(?: [^`]*)?|python -m [^`]+)`")
 SOME_ID = "0b6f3f0c-6f0e-4f0a-9a53-4d3c4f0d5e11"
 PLACEHOLDER = re.compile(r"[A-Z]+|‹.*›")
@@ -74,10 +74,10 @@ def assert_is_typed_rightly(arguments: list[str]) -> None:
 
 def assert_names_a_module(arguments: list[str]) -> None:
     if arguments[:1] == ["-m"] and arguments[1].split(".")[0] in ("services", "postavka", "bench"):
-        path = ROOT / arguments[1].replace(".", "/")
+        path = PROJECT / arguments[1].replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
     for each in arguments:
-        assert not (each.endswith(".py") and "/" in each) or (ROOT / each).exists()
+        assert not (each.endswith(".py") and "/" in each) or (PROJECT / each).exists()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

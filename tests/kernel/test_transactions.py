@@ -24,8 +24,8 @@ from postavka.kernel.process.progress import Progress
 from postavka.kernel.runtime.broker import TRANSACTION_SECONDS
 from postavka.kernel.settings import PARTITIONS, Settings
 from tests.kernel.polling import PATIENCE_SECONDS, until
+from tests.paths import PROJECT
 
-ROOT = Path(__file__).parent.parent.parent
 Seen = list[tuple[int, bytes | None]]
 
 
@@ -160,10 +160,10 @@ def test_no_consumer_is_made_that_reads_what_was_not_committed() -> None:
     """Faust's is told otherwise (`PacedThread`); `by_followed` and the tests of the whole read through it."""
     found = {}
     for folder in ("postavka", "services", "docs"):
-        for file in (ROOT / folder).rglob("*.py"):
+        for file in (PROJECT / folder).rglob("*.py"):
             for call in (*calls(file, "AIOKafkaConsumer"), *calls(file, "Consumer")):
-                found[f"{file.relative_to(ROOT)}:{call.lineno}"] = ast.unparse(call)
+                found[f"{file.relative_to(PROJECT)}:{call.lineno}"] = ast.unparse(call)
     said = ("for_aiokafka_consumer", "ISOLATION", "**how")
     assert found
     assert [place for place, call in found.items() if not any(each in call for each in said)] == []
-    assert '"isolation_level": "read_committed"' in (ROOT / "docs/examples/read_notices.py").read_text()
+    assert '"isolation_level": "read_committed"' in (PROJECT / "docs/examples/read_notices.py").read_text()

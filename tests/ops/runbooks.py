@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
+from tests.paths import PROJECT
+
+PAGES = sorted((PROJECT / "docs" / "runbooks").glob("*.md"))
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 PLACEHOLDER = re.compile(r"\b(?:STAGE|LETTER|REQUEST|SERVICE|HOME|URL|PID|FILE)\b")

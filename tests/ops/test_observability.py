@@ -15,8 +15,9 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-ROOT = Path(__file__).parent.parent.parent
-FOLDER = ROOT / "deploy" / "observability"
+from tests.paths import PROJECT
+
+FOLDER = PROJECT / "deploy" / "observability"
 RULES: list[dict[str, Any]] = [
     rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]
 ]
@@ -95,7 +96,7 @@ def test_every_alert_is_tested() -> None:
 
 def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
     linked = {rule["annotations"]["runbook_url"] for rule in RULES}
-    written = {f"docs/runbooks/{page.name}" for page in (ROOT / "docs" / "runbooks").glob("*.md")}
+    written = {f"docs/runbooks/{page.name}" for page in (PROJECT / "docs" / "runbooks").glob("*.md")}
     assert linked == written
 
 
@@ -105,7 +106,9 @@ def test_a_query_names_metrics_that_exist(where: str, query: str) -> None:
 
 
 def test_the_page_of_metrics_lists_exactly_those_that_exist() -> None:
-    listed = {row.split("`")[1] for row in (ROOT / "docs" / "metrics.md").read_text().splitlines() if "| `post" in row}
+    listed = {
+        row.split("`")[1] for row in (PROJECT / "docs" / "metrics.md").read_text().splitlines() if "| `post" in row
+    }
     assert listed == ours()
 
 
@@ -114,9 +117,9 @@ def test_no_module_that_measures_is_forgotten() -> None:
         r"^\w+ = (Counter|Gauge|Histogram)\($|^\w+ = (Counter|Gauge|Histogram)\(\"postavka_", re.MULTILINE
     )
     found = {
-        str(file.relative_to(ROOT).with_suffix("")).replace("/", ".")
+        str(file.relative_to(PROJECT).with_suffix("")).replace("/", ".")
         for part in ("postavka", "services")
-        for file in (ROOT / part).rglob("*.py")
+        for file in (PROJECT / part).rglob("*.py")
         if defining.search(file.read_text())
     }
     assert found == set(MEASURING)

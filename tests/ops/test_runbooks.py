@@ -12,8 +12,9 @@ from pydantic_settings import BaseSettings
 
 from postavka.app.cli.app import add_commands
 from postavka.app.registry import SERVICES
-from tests.ops.runbooks import PAGES, PLACEHOLDER, ROOT, blocks, commands, inline
+from tests.ops.runbooks import PAGES, PLACEHOLDER, blocks, commands, inline
 from tests.ops.test_observability import base, ours
+from tests.paths import PROJECT
 
 SOME = {
     "STAGE": "billing",
@@ -51,7 +52,7 @@ def test_there_is_something_to_try_on_every_page() -> None:
 
 @pytest.mark.parametrize(("page", "command"), OURS)
 def test_the_command_line_takes_it(page: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(PROJECT)
     words = shlex.split(filled(command).replace("fixed.json", "pyproject.toml"))
     add_commands().parse_args(words[1:], exit_on_error=False, print_error=False)
 

@@ -47,10 +47,11 @@ from postavka.kernel.settings import PARTITIONS, Settings
 from services.approval import stage as approval
 from services.approval.stage import contacts_as_recorded
 from services.privacy.erasing import destroy_again, erased_on_topic, tell
+from tests.paths import PROJECT
 
 ANNA = Contact(id="lukomor-1", name="Анна Петрова", email="Anna@Lukomor.example", phone="+7 495 000-00-01")
 MASTER = bytes(range(32))
-SAMPLE = Path(__file__).parents[2] / "deploy" / "reference" / "sample.toml"
+SAMPLE = PROJECT / "deploy" / "reference" / "sample.toml"
 
 
 @pytest.fixture(scope="module")

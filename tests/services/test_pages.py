@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +24,9 @@ from services.cabinet.view.form import Choices, Typed, choices, inn_problem, is_
 from services.cabinet.view.now import Act, Reader, now
 from services.cabinet.view.steps import way
 from services.cabinet.words import STAGES, WITHDRAWABLE, period, product_name, stage_of
+from tests.paths import PROJECT
 
-SAMPLE = Path(__file__).parents[2] / "deploy" / "reference" / "sample.toml"
+SAMPLE = PROJECT / "deploy" / "reference" / "sample.toml"
 PARTNER = "lukomor"
 COMPLETE = Typed(
     request_id="5f0c0d6e-8a35-4f0c-9d0a-5d3c2c3f9d10",

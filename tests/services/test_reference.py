@@ -18,8 +18,9 @@ from events.reference import Contract, Service
 from postavka.domain.reference import store
 from postavka.domain.reference.file import ReferenceFile, ReferenceFileError, read_file
 from postavka.domain.reference.store import Changes, Registration, UnknownVersion
+from tests.paths import PROJECT
 
-SAMPLE = Path(__file__).parents[2] / "deploy" / "reference" / "sample.toml"
+SAMPLE = PROJECT / "deploy" / "reference" / "sample.toml"
 TODAY = date(2026, 3, 1)
 
 FILE = """

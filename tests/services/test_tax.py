@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -25,8 +24,9 @@ from postavka.domain.tax_register import Company, Kind, NotAnswering, Standing, 
 from postavka.domain.tax_register.memory import RememberingRegister
 from postavka.domain.tax_register.online import SOURCE, OnlineRegister
 from postavka.domain.tax_register.table import TableRegister
+from tests.paths import PROJECT
 
-SAMPLE = Path(__file__).parents[2] / "deploy" / "reference" / "sample.toml"
+SAMPLE = PROJECT / "deploy" / "reference" / "sample.toml"
 INN = "7707083893"
 PERSON = "500100732259"
 

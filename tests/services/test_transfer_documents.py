@@ -29,11 +29,12 @@ from postavka.domain.document_forms.forms import form_of, make
 from postavka.domain.document_forms.paper import Paper
 from postavka.domain.document_forms.xml_writer import document, element
 from services.shipping.titles import read_buyer_title
+from tests.paths import PROJECT
 from tests.services.test_document_forms import ACT as FIRST_ACT
 from tests.services.test_document_forms import DISTRIBUTOR, INVOICE, PARTNER
 
 RECORDED = Path(__file__).parent / "titles"
-BESIDE = Path(__file__).parents[2] / ".." / "shared" / "schemas"
+BESIDE = PROJECT / ".." / "shared" / "schemas"
 SCHEMAS = Path(os.environ.get("POSTAVKA_FNS_SCHEMAS") or BESIDE)
 SELLER, BUYER = "ON_NSCHFDOPPR", "ON_NSCHFDOPPOK"
 AT = datetime(2026, 3, 1, 21, 30, 7, tzinfo=UTC)

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.test_shown_commands import BLOCKS, ROOT
+from tests.cli.test_shown_commands import BLOCKS
+from tests.paths import PROJECT
 from tests.system.conftest import System
 
 NOT_RUN = (
@@ -22,13 +23,15 @@ NOT_RUN = (
 
 
 def test_the_commands_of_the_readme_do_what_they_say(system: System, tmp_path: Path):
-    [block] = [each for each in BLOCKS.findall((ROOT / "README.md").read_text()) if "postavka request submit" in each]
+    [block] = [
+        each for each in BLOCKS.findall((PROJECT / "README.md").read_text()) if "postavka request submit" in each
+    ]
     lines = [line for line in block.splitlines() if not line.startswith(NOT_RUN)]
     assert len(lines) == len(block.splitlines()) - len(NOT_RUN)
     script = "\n".join(lines).replace("/tmp/contract", str(tmp_path))  # noqa: S108
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        cwd=ROOT,
+        cwd=PROJECT,
         env={
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
