@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.test_shown_commands import BLOCKS
+from tests.docs.test_shown_commands import BLOCKS
 from tests.paths import PROJECT
 from tests.system.conftest import System
 
@@ -15,9 +15,9 @@ NOT_RUN = (
     "export PATH",  # of a checkout's own
     "postavka log tail     ",  # follows for ever
     "postavka doctor",  # these two end with 1 where other tests have killed and forged something:
-    "postavka audit verify",  # tests/cli/test_doctor.py, tests/system/test_audit.py
+    "postavka audit verify",  # tests/app/one_box/test_doctor.py, tests/system/test_audit.py
     "postavka dead-letters retry",  # of a letter that may not be there
-    "postavka backup",  # tests/backup, tests/system/test_disaster.py
+    "postavka backup",  # tests/kernel/backup, tests/system/test_disaster.py
     "postavka privacy erase",  # tests/system/test_privacy.py
 )
 
