@@ -24,6 +24,7 @@ from postavka.app.one_box.launcher import Launch
 from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings
+from tests.paths import JARS
 
 if TYPE_CHECKING:
     from tests.system.conftest import System
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 # How long one example takes says how busy the machine is, and nothing of the product.
 hypothesis.settings.register_profile("postavka", deadline=None)
 hypothesis.settings.load_profile("postavka")
-
-JARS = Path(__file__).parent.parent / ".postavka" / "jars"
-"""Shared with the product itself, so that they are fetched once."""
-
 
 MEASURED = pytest.StashKey[list[str]]()
 

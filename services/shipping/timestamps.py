@@ -26,7 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from events.model import Reason
 from services.shipping.authorities import Authorities
 from services.shipping.ber import first_value
-from services.shipping.certificates import purposes_of
+from services.shipping.certificates import Extension, purposes_of
 from services.shipping.cms import Refused, Signed, algorithm_of, attribute_of, parse, read_signed, values_of
 
 TIME_STAMP = "1.2.840.113549.1.9.16.2.14"
@@ -115,6 +115,8 @@ def _checked(token: bytes, stamped: bytes, authorities: Authorities, at: datetim
     if not content or data.encapsulated.type.dotted_string != TST_INFO:
         raise ValueError("not a time-stamp token")
     info = asn1.decode_der(TstInfo, first_value(content))
+    if any(extension.parse(Extension).critical for extension in info.extensions or []):
+        raise Refused("time-stamp", "в нём есть критическое расширение, которого мы не знаем.")
     if _digest(algorithm_of(info.imprint.algorithm), stamped, authorities) != info.imprint.digest:
         raise Refused("time-stamp", "он не от этой подписи.")
     time = info.time.as_datetime().replace(tzinfo=UTC)

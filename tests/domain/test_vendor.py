@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.notices.settings import NoticesSettings
+from tests.paths import PROJECT
 
-ROOT = Path(__file__).parents[2]
-SETTING = ROOT / "postavka" / "domain" / "vendor.py"
+SETTING = PROJECT / "postavka" / "domain" / "vendor.py"
 NAMED = re.compile(r"офтехно|«1С»|фирм[аыеу]й? «")
 """Names of products («1С:ИТС Отраслевой») are data of the catalogue and may stand in examples."""
 
@@ -17,7 +17,7 @@ NAMED = re.compile(r"офтехно|«1С»|фирм[аыеу]й? «")
 def sources() -> Iterator[Path]:
     for folder in ("postavka", "services"):
         for form in ("*.py", "*.html", "*.txt", "*.js", "*.typ", "*.sql"):
-            yield from (ROOT / folder).rglob(form)
+            yield from (PROJECT / folder).rglob(form)
 
 
 def test_the_vendor_is_named_in_one_setting_alone():

@@ -5,14 +5,14 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from events.registry import BadBody, decode
 from events.upcasting import newest_version
+from tests.paths import RELEASE_6C4DEB1
 
-INSTALLATION = Path(__file__).parent.parent / "fixtures" / "release_6c4deb1" / "installation.tar.xz"
+INSTALLATION = RELEASE_6C4DEB1 / "installation.tar.xz"
 DEAD_LETTERS = "dead-letters"
 """Copies of records that could not be taken."""
 

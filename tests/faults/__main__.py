@@ -12,8 +12,7 @@ from pathlib import Path
 
 from tests.faults.disk import in_a_namespace_of_our_own
 from tests.faults.schedule import KINDS, SERVICES, draw, read_schedule
-
-JARS = Path(__file__).parent.parent.parent / ".postavka" / "jars"
+from tests.paths import JARS
 
 
 def main() -> int:

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -15,8 +14,8 @@ import pytest
 from tests.faults.injector import Injector
 from tests.faults.rig import Rig
 from tests.faults.schedule import KINDS, OF_THE_PROCEDURE, SERVICES, Fault, draw, read_schedule
+from tests.paths import PROJECT
 
-PROJECT = Path(__file__).parent.parent.parent
 SEED = 7
 SECONDS, EVERY, RATE = 40, 3, 5
 DRAINED_SECONDS = 900

@@ -1,7 +1,7 @@
 """The store of a stage and the log in memory, for property tests that run whole stages thousands of times.
 
 The store keeps what PostgreSQL's keeps: versions of a request, claimed values and marks, all of a batch or nothing.
-`tests/kernel/test_recorder.py` holds the real one to the same promises.
+`tests/kernel/store/test_recorder.py` holds the real one to the same promises.
 """
 
 from __future__ import annotations

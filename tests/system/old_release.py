@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import runpy
 import sys
-from pathlib import Path
 
 from events import activation, approval
 from events.model import Message
 from events.upcasting import UPCASTERS
+from tests.paths import PROJECT
 
-SCHEMAS = Path(__file__).parent.parent.parent / "events" / "schemas"
+SCHEMAS = PROJECT / "events" / "schemas"
 
 
 def put_back(name: str) -> frozenset[str]:

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import duckdb
@@ -21,10 +20,9 @@ from services.audit.history.export import NotEmpty, Wanted, check_manifest, expo
 from services.audit.history.history import as_json, history
 from services.audit.replay.replay import Asked, NotOurs, replay
 from services.audit.verification.verify import verify
+from tests.paths import PROJECT
 from tests.system.conftest import System
 from tests.system.traffic import DECLINED, DIRECT, INCOMPLETE, NO_CONTRACT, PLANS, TOLD_TWICE, Traffic
-
-PROJECT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -24,10 +23,9 @@ from services.audit.history.history import history
 from services.audit.replay.replay import Asked, replay
 from services.audit.verification.verify import verify
 from services.cabinet.rebuild import MODEL
+from tests.paths import PROJECT
 from tests.system.conftest import System, wait_until
 from tests.system.traffic import NO_CONTRACT, THROUGH_DISTRIBUTOR
-
-PROJECT = Path(__file__).parent.parent.parent
 
 
 @contextmanager

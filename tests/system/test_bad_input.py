@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.log.unreadable import headers_of
-from tests.odd_records import write_oddly
+from tests.kernel.log.odd_records import write_oddly
 from tests.system.conftest import System, wait_until
 from tests.system.oracle import read
 from tests.system.traffic import DISTRIBUTOR, PARTNER, Traffic

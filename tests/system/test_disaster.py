@@ -36,7 +36,7 @@ from services.audit.integrity.store import connect, unsigned
 from services.audit.integrity.tampering import verify_checkpoints
 from services.audit.settings import AuditSettings
 from services.cabinet.rebuild import MODEL as CABINET
-from tests.conftest import JARS
+from tests.paths import JARS
 from tests.system.conftest import System, wait_until
 
 

@@ -27,12 +27,11 @@ from events.registry import decode
 from postavka.app.one_box.launcher import SERVICES, Launch
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings
-from tests.conftest import JARS
+from tests.paths import JARS, RELEASE_6C4DEB1
 from tests.system.conftest import System, wait_until
 from tests.system.test_commands import READ_MODELS, behind, shown_of
 
-FIXTURE = Path(__file__).parent.parent / "fixtures" / "release_6c4deb1"
-EXPECTED: dict[str, Any] = json.loads((FIXTURE / "expected.json").read_text("utf-8"))
+EXPECTED: dict[str, Any] = json.loads((RELEASE_6C4DEB1 / "expected.json").read_text("utf-8"))
 REQUESTS: dict[str, dict[str, str]] = EXPECTED["requests"]
 POSTAVKA = str(Path(sys.executable).parent / "postavka")
 
@@ -40,7 +39,7 @@ POSTAVKA = str(Path(sys.executable).parent / "postavka")
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("release_6c4deb1")
-    shutil.unpack_archive(FIXTURE / "installation.tar.xz", folder)
+    shutil.unpack_archive(RELEASE_6C4DEB1 / "installation.tar.xz", folder)
     return folder
 
 

@@ -21,10 +21,11 @@ import pytest
 import yaml
 
 from postavka.app.registry import SERVICES
+from tests.paths import PROJECT
 from tests.system.conftest import System, wait_until
 from tests.system.oracle import STAGES
 
-FOLDER = Path(__file__).parent.parent.parent / "deploy" / "observability"
+FOLDER = PROJECT / "deploy" / "observability"
 MANY = int(os.environ.get("POSTAVKA_MANY_LETTERS", "1000"))
 
 

@@ -7,28 +7,31 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.test_shown_commands import BLOCKS, ROOT
+from tests.docs.test_shown_commands import BLOCKS
+from tests.paths import PROJECT
 from tests.system.conftest import System
 
 NOT_RUN = (
     "export PATH",  # of a checkout's own
     "postavka log tail     ",  # follows for ever
     "postavka doctor",  # these two end with 1 where other tests have killed and forged something:
-    "postavka audit verify",  # tests/cli/test_doctor.py, tests/system/test_audit.py
+    "postavka audit verify",  # tests/app/one_box/test_doctor.py, tests/system/test_audit.py
     "postavka dead-letters retry",  # of a letter that may not be there
-    "postavka backup",  # tests/backup, tests/system/test_disaster.py
+    "postavka backup",  # tests/kernel/backup, tests/system/test_disaster.py
     "postavka privacy erase",  # tests/system/test_privacy.py
 )
 
 
 def test_the_commands_of_the_readme_do_what_they_say(system: System, tmp_path: Path):
-    [block] = [each for each in BLOCKS.findall((ROOT / "README.md").read_text()) if "postavka request submit" in each]
+    [block] = [
+        each for each in BLOCKS.findall((PROJECT / "README.md").read_text()) if "postavka request submit" in each
+    ]
     lines = [line for line in block.splitlines() if not line.startswith(NOT_RUN)]
     assert len(lines) == len(block.splitlines()) - len(NOT_RUN)
     script = "\n".join(lines).replace("/tmp/contract", str(tmp_path))  # noqa: S108
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        cwd=ROOT,
+        cwd=PROJECT,
         env={
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

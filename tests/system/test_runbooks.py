@@ -19,14 +19,14 @@ import pytest
 
 from services.ops import dead_letters
 from services.payments.sample import Order, sample_statement
-from tests.ops.runbooks import PLACEHOLDER, commands
+from tests.docs.runbooks import PLACEHOLDER, commands
 from tests.system.conftest import System, wait_until
 
 ACTS = re.compile(r"postavka (dead-letters (retry|correct|discard)|ops remind|statement load)\b")
 """What has --dry-run."""
 NOT_HERE = re.compile(r"postavka (up|topics|acls|reference load|backup|restore|rebuild)\b")
 """What would start, make or change something, or needs a broker with users of its own: only read, by
-`tests/ops/test_runbooks.py`."""
+`tests/docs/test_runbooks.py`."""
 
 
 @pytest.fixture(scope="module")

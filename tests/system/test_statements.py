@@ -19,7 +19,7 @@ from postavka.domain.calendar import today
 from postavka.kernel.outbox.command_sender import Sender
 from services.payments import work_list
 from services.payments.loader import Loader, Report
-from tests.services.statements import document, outgoing, statement
+from tests.services.payments.statement.statements import document, outgoing, statement
 from tests.system.conftest import System, wait_until
 
 PARTNER = {**DIRECT, "partner_id": "lukomor", "contact_id": "lukomor-1"}

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from events.topics import DOCUMENT_COMMANDS, confirmations_of
+from tests.paths import PROJECT
 from tests.web.conftest import PATIENCE_SECONDS, Site
 from tests.web.stories import Story
 
-DOCUMENTATION = Path(__file__).parent.parent.parent / "docs" / "distributors.md"
+DOCUMENTATION = PROJECT / "docs" / "distributors.md"
 
 
 def commands() -> list[str]:

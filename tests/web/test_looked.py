@@ -14,7 +14,7 @@ from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
 from services.audit.history.access_log import prepare
 from services.ops.store import prepare as prepare_ops
-from tests.ops.test_history import event
+from tests.services.ops.test_history import event
 from tests.web.conftest import Person, Site
 from tests.web.stories import Story
 

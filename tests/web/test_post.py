@@ -17,7 +17,7 @@ from services.documents.rendering import render
 from services.documents.task import paper
 from services.shipping import decider
 from tests.services.histories import PARTNER, PERMISSION, TODAY, VENDOR, approved
-from tests.services.test_shipping import NOW
+from tests.services.shipping.test_decider import NOW
 from tests.web.conftest import Site
 
 

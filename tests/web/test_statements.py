@@ -14,7 +14,7 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.settings import PARTITIONS
 from services.payments.statement import LARGEST_FILE
-from tests.services.statements import document, statement
+from tests.services.payments.statement.statements import document, statement
 from tests.web.conftest import Person, Site
 
 STATEMENTS = "/ops/money/statements"

@@ -95,7 +95,7 @@ def for_producer(settings: Settings) -> dict[str, Any]:
     One request in flight, for idempotence alone loses records: while a broker comes back, it can refuse the first of
     two requests ("not leader") and take the second. A partition that does not know the producer yet takes any first
     sequence number, and librdkafka then believes that the first was taken as well (`implicitly acked`).
-    `tests/kernel/test_library_defects.py` shows it.
+    `tests/kernel/store/test_library_defects.py` shows it.
     """
     return for_librdkafka(settings) | {
         "enable.idempotence": True,

@@ -1,6 +1,6 @@
 """The recorder of a stage's event store: `eventsourcing`'s process recorder with one statement a batch.
 
-Why not the library's own way of writing (version 9.5.6; each has a test in `tests/kernel/test_library_defects.py`):
+Why not the library's own way of writing (9.5.6; each has a test in `tests/kernel/store/test_library_defects.py`):
 its pipelined insert hangs for good when a batch is larger than what the socket takes at once; with database functions
 switched on it drops the `tracking` argument without a word; and in that mode it takes no lock, so that positions can
 become visible out of order. Here one function, `append` (sql/fn_append.sql), writes events, claimed values and the

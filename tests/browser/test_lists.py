@@ -1,0 +1,110 @@
+"""Lists: filters that stay in the address, files, and the distributor's answers to many at once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+
+import openpyxl
+from playwright.sync_api import Page, expect
+
+from tests.browser.person import Person
+from tests.browser.sending import submit
+from tests.system.conftest import System
+
+SignedIn = Callable[..., Person]
+
+
+def downloaded(page: Page, name: str) -> bytes:
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name=name).click()
+    return waiting.value.path().read_bytes()
+
+
+def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: System) -> None:
+    mine = submit(system, "ip-berezin", "berezin-1", "=Ёжик и Ко")
+    other = submit(system, "ip-berezin", "berezin-1", "ООО «Невские шестерни»")
+    partner = person("ip-berezin")
+    page = partner.page
+    partner.wait_for_request(mine)
+    partner.wait_for_request(other)
+    partner.go("/requests")
+    expect(page.get_by_role("link", name=mine[:8])).to_be_visible()
+    expect(page.get_by_role("link", name=other[:8])).to_be_visible()
+
+    page.get_by_label("Поиск").fill("ежик")
+    expect(page.get_by_role("link", name=other[:8])).to_have_count(0)
+    expect(page.get_by_role("link", name=mine[:8])).to_be_visible()
+    expect(page).to_have_url(re.compile(r"\?q=%D0%B5%D0%B6%D0%B8%D0%BA"))
+    page.reload()
+    expect(page.get_by_label("Поиск")).to_have_value("ежик")
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+    sheet = openpyxl.load_workbook(io.BytesIO(downloaded(page, "XLSX"))).active
+    assert sheet is not None
+    lines = list(sheet.iter_rows(values_only=True))
+    assert [line[0] for line in lines] == ["Заявка", mine]
+    assert sheet["D2"].data_type == "s"  # a name is no formula
+    assert sheet["D2"].value == "=Ёжик и Ко"
+    table = list(csv.reader(io.StringIO(downloaded(page, "CSV").decode("utf-8-sig")), delimiter=";"))
+    assert table[1][0] == mine
+    assert table[1][3] == "'=Ёжик и Ко"
+    assert table[1][8] == "5400,00"
+
+    page.get_by_label("Стадия").select_option("activated")
+    expect(page.get_by_role("heading", name="Ничего не нашлось")).to_be_visible()
+    page.go_back()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("link", name=re.compile("^В работе")).click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page).to_have_url(re.compile("group=open"))
+
+
+def test_a_distributor_declines_many_with_a_note(person: SignedIn, system: System) -> None:
+    ids = [submit(system, "ip-berezin", "berezin-2", "ООО «Невские шестерни»", "dist-ural") for _ in range(3)]
+    distributor = person("dist-ural")
+    page = distributor.page
+    for request_id in ids:
+        distributor.wait_for_request(request_id)
+    distributor.go("/waiting")
+    distributor.press("Отказать")
+    expect(page.locator(".toast")).to_contain_text("Сначала отметьте заявки")
+    for request_id in ids[:2]:
+        page.get_by_label(f"Выбрать заявку {request_id[:8]}").check()
+    page.get_by_label("Примечание").fill("Нет договора с партнёром")
+    distributor.press("Отказать")
+    expect(page.get_by_label(f"Выбрать заявку {ids[0][:8]}")).to_have_count(0)
+    expect(page.get_by_label(f"Выбрать заявку {ids[2][:8]}")).to_be_visible()
+    distributor.go("/answered")
+    expect(page.get_by_role("row").filter(has_text=ids[1][:8])).to_contain_text("Дистрибьютор отказал")
+
+    partner = person("ip-berezin")
+    partner.go(f"/requests/{ids[0]}")
+    partner.expect_stage("Дистрибьютор отказал")
+    expect(partner.page.locator("#now")).to_contain_text("Нет договора с партнёром")
+    expect(partner.page.get_by_role("link", name="Скопировать в новую")).to_be_visible()
+
+
+def test_a_signature_is_sent_and_what_is_none_is_not(person: SignedIn, system: System) -> None:
+    request_id = submit(system, "lukomor", "lukomor-1", "ООО «Невские шестерни»", "dist-north")
+    distributor = person("dist-north")
+    distributor.wait_for_request(request_id)
+    for content, said in ((b"\x30\x03\x02\x01\x05", "Подпись отправлена"), ("нет".encode(), "Это не файл подписи")):
+        distributor.go(f"/requests/{request_id}")
+        distributor.page.get_by_text("Вернуть подписанный документ").click()
+        distributor.page.get_by_label("Файл подписи").set_input_files(
+            {"name": "act.sig", "mimeType": "application/octet-stream", "buffer": content}
+        )
+        distributor.press("Отправить подпись")
+        expect(distributor.page.get_by_text(said)).to_be_visible()
+
+
+def test_another_partners_request_is_not_there(person: SignedIn, system: System) -> None:
+    request_id = submit(system, "ip-berezin", "berezin-1", "ООО «Невские шестерни»")
+    stranger = person("lukomor")
+    for path in (f"/requests/{request_id}", f"/requests/new/1c8-updates-and-addons?copy={request_id}"):
+        answer = stranger.page.goto(stranger.address + path)
+        assert answer is not None
+        assert answer.status == 404

@@ -1,0 +1,126 @@
+"""Operations and the auditor at the pages of money: a statement uploaded, a payment put to its invoice, refunds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from services.payments import work_list
+from tests.browser.conftest import Shoot
+from tests.browser.look import look
+from tests.browser.person import Person
+from tests.system.conftest import System, wait_until
+from tests.system.test_statements import invoiced, paid, written
+
+SignedIn = Callable[..., Person]
+
+
+def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
+    system: System, person: SignedIn, shoot: Shoot, tmp_path: Path
+) -> None:
+    invoice = invoiced(system)
+    order = paid(invoice, f"w-{invoice['number']}", "30000.00", purpose="оплата за ИТС, письмо 12")
+    file = written(tmp_path, "выписка.txt", order)
+    ops = person("ops")
+
+    ops.go("/ops/money/statements")
+    ops.page.get_by_label("Файл выписки").set_input_files(file)
+    ops.press("Загрузить")
+    expect(ops.page.get_by_role("status").filter(has_text="из них новых: 1")).to_be_visible()
+    shoot(ops.page, "money-statements")
+    look(ops.page, "money-statements")
+    broken = tmp_path / "broken.txt"
+    broken.write_bytes(file.read_bytes().replace("КонецФайла".encode("cp1251"), b""))
+    ops.page.get_by_label("Файл выписки").set_input_files(broken)
+    ops.press("Загрузить")
+    expect(ops.page.get_by_role("alert")).to_contain_text("файл оборван")
+
+    def card() -> None:
+        ops.go("/ops/money")
+        expect(ops.page.get_by_role("article").filter(has_text=order["Номер"])).to_be_visible()
+
+    with work_list.connect(system.database_url) as books:
+        sql = "SELECT 1 FROM unmatched_payments WHERE number = %s"
+        wait_until(lambda: books.execute(sql.encode(), (order["Номер"],)).fetchone(), "it is in the queue")
+    card()
+    shoot(ops.page, "money-queue")
+    look(ops.page, "money-queue")
+    waiting = ops.page.get_by_role("article").filter(has_text=order["Номер"])
+    expect(waiting.get_by_label("Счёт")).to_have_value("")  # nothing fits by number or sum: nothing is chosen
+    waiting.get_by_label("Счёт").fill("2026-9999999")
+    waiting.get_by_label("Основание").fill("опечатка")
+    waiting.get_by_role("button", name="Зачесть по счёту").click()
+    expect(ops.page.get_by_role("alert")).to_contain_text("Счёта 2026-9999999 нет.")
+    waiting.get_by_label("Счёт").fill(invoice["number"])
+    waiting.get_by_label("Основание").fill("письмо 12")
+    waiting.get_by_role("button", name="Зачесть по счёту").click()
+    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
+    waiting.get_by_label("Основание").fill("остаток")
+    waiting.get_by_role("button", name="Вернуть плательщику").click()
+    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
+    expect(waiting).to_have_count(0)
+    ops.go("/ops/money/refunds")
+    expect(ops.page.get_by_role("cell", name=re.compile("Возврат ошибочно перечисленных")).first).to_be_visible()
+    shoot(ops.page, "money-refunds")
+    look(ops.page, "money-refunds")
+
+
+def test_an_odd_document_and_an_overpayment_are_dealt_with(system: System, person: SignedIn, tmp_path: Path) -> None:
+    invoice = invoiced(system)
+    number = invoice["number"]
+    odd = {**paid(invoice, f"x-{number}"), "Дата": "вчера"}
+    file = written(tmp_path, f"{number}.txt", paid(invoice, f"o-{number}", f"{invoice['amount'] + 777:.2f}"), odd)
+    ops = person("ops")
+    ops.go("/ops/money/statements")
+    ops.page.get_by_label("Файл выписки").set_input_files(file)
+    ops.press("Загрузить")
+    expect(ops.page.get_by_role("status").filter(has_text="Дата «вчера»")).to_be_visible()
+    ops.go("/ops/money")
+    waits = ops.page.get_by_role("article").filter(has_text=f"{number}.txt")
+    waits.get_by_text("Как в выписке").click()
+    expect(waits.locator(".letter")).to_contain_text(f"Номер=x-{number}")
+    look(ops.page, "money-odd")
+    waits.get_by_label("Основание").fill("исправлено в копии")
+    waits.get_by_role("button", name="Убрать из очереди").click()
+    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
+    expect(waits).to_have_count(0)
+
+    with work_list.connect(system.database_url) as books:
+        sql = "SELECT 1 FROM to_return WHERE invoice = %s"
+        wait_until(lambda: books.execute(sql.encode(), (number,)).fetchone(), "what came above it is owed back")
+    ops.go("/ops/money/refunds")
+    over = ops.page.get_by_role("article", name=f"Переплата по счёту {number}")
+    expect(over).to_contain_text("777,00")
+    look(ops.page, "money-overpaid")
+    over.get_by_label("Основание").fill("письмо партнёра")
+    over.get_by_role("button", name="Поручить возврат").click()
+    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
+    ops.go("/ops/money/refunds")
+    expect(over).to_have_count(0)
+    expect(ops.page.get_by_role("cell", name=re.compile(f"счету № {number}"))).to_be_visible()
+
+
+def test_the_month_is_shown_and_downloaded(system: System, person: SignedIn, shoot: Shoot) -> None:
+    invoice = invoiced(system)
+    auditor = person("auditor")
+    auditor.go("/ops/money/month")
+    expect(auditor.page.get_by_text(re.compile(f"Счёт № {invoice['number']}"))).to_be_visible()
+    shoot(auditor.page, "money-month")
+    look(auditor.page, "money-month")
+    with auditor.page.expect_download() as workbook:
+        auditor.follow("Excel")
+    assert workbook.value.suggested_filename.endswith(".xlsx")
+    with auditor.page.expect_download() as act:
+        auditor.page.get_by_role("link", name=re.compile("акт сверки, ООО «Лукоморье-Софт»")).first.click()
+    assert Path(act.value.path()).read_bytes().startswith(b"%PDF")
+    auditor.go("/ops/money")
+    expect(auditor.page.get_by_role("button", name="Зачесть по счёту")).to_have_count(0)
+
+
+def test_partners_do_not_see_it(person: SignedIn) -> None:
+    partner = person("lukomor")
+    partner.go("/ops/money")
+    expect(partner.page.get_by_role("heading", name="Деньги")).to_have_count(0)
