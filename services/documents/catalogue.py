@@ -137,6 +137,39 @@ def newest(connection: psycopg.Connection[Any], most: int, state: DocumentState 
     return _listed(connection, query, (most,))
 
 
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A document that can't leave before somebody has mended something."""
+
+    request_id: UUID
+    document_id: str
+    kind: str
+    number: str
+    recipient_id: str
+    why: str
+    tries: int
+
+    @property
+    def name(self) -> str:
+        """In Russian."""
+        return f"{STEMS.get(self.kind, 'Документ')} № {self.number}"
+
+
+def put_off(connection: psycopg.Connection[Any], most: int = 100) -> list[PutOff]:
+    """Documents that were put off, the oldest first: no mailbox or several, a seal that doesn't sign, lost bytes."""
+    rows = (
+        connection.cursor(row_factory=dict_row)
+        .execute(
+            "SELECT d.request_id, d.document_id, d.kind, d.number, d.recipient_id, w.trouble AS why, w.tries "
+            "FROM work w JOIN documents d USING (request_id, document_id) WHERE w.trouble IS NOT NULL "
+            "AND d.dispatched_at IS NULL ORDER BY d.recorded_at, d.document_id LIMIT %s",
+            (most,),
+        )
+        .fetchall()
+    )
+    return [PutOff(**row) for row in rows]
+
+
 def name_of(blobs: Blobs, document: ListedDocument, file: File) -> str:
     """What it is saved as: a title by the name it has inside (`upd.file_name`), a signature by that of what it covers
     with `.sig`. Raises like `Blobs.get`."""

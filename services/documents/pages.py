@@ -20,7 +20,7 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.state import web
-from services.documents import post
+from services.documents import catalogue, post
 from services.documents.projection import connect, prepare
 
 router = APIRouter(include_in_schema=False)
@@ -32,8 +32,9 @@ T = TypeVar("T")
 @router.get("/ops/post")
 async def queue(request: Request, principal: Ops, done: str | None = None) -> Response:
     """What waits for the post, longest first, with a form for each tracking number."""
-    envelopes = await _asked(request, post.waiting)
-    return await show(request, principal, "post.html", envelopes=envelopes, posted=done == "posted", wrong=None)
+    envelopes, stuck = await _asked(request, _waiting)
+    values: dict[str, Any] = {"envelopes": envelopes, "stuck": stuck, "posted": done == "posted", "wrong": None}
+    return await show(request, principal, "post.html", **values)
 
 
 @router.get("/ops/post/print")
@@ -70,10 +71,16 @@ async def sent(
     except post.NotQueued:
         raise not_found() from None
     except Trouble:
-        envelopes = await _asked(request, post.waiting)
-        values: dict[str, Any] = {"envelopes": envelopes, "posted": False, "wrong": (str(request_id), tracking)}
+        envelopes, stuck = await _asked(request, _waiting)
+        wrong = (str(request_id), tracking)
+        values: dict[str, Any] = {"envelopes": envelopes, "stuck": stuck, "posted": False, "wrong": wrong}
         return await show(request, principal, "post.html", 422, **values)
     return RedirectResponse("/ops/post?done=posted", 303)
+
+
+def _waiting(connection: psycopg.Connection[Any]) -> tuple[list[post.Envelope], list[catalogue.PutOff]]:
+    """What the clerk has to do: envelopes to post, and documents that can't leave by exchange."""
+    return post.waiting(connection), catalogue.put_off(connection)
 
 
 @cache

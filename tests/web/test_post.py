@@ -64,6 +64,25 @@ def test_the_clerk_sees_prints_and_posts(site: Site, waiting: UUID):
     assert ops.get("/ops/post/print").status_code == 404
 
 
+def test_a_document_that_can_not_leave_is_shown_with_its_reason(site: Site, waiting: UUID):
+    ops = site.person("ops")
+    assert "Не отправлены через оператора" not in ops.get("/ops/post").text
+    why = "the counterparty with INN 7736050003 has 2 mailboxes, which one? <one>, two"
+    with connect(site.database) as connection:
+        document = connection.execute("SELECT document_id FROM documents").fetchone()
+        assert document is not None
+        connection.execute(
+            "INSERT INTO work (request_id, document_id, trouble, tries) VALUES (%s, %s, %s, 3)",
+            (waiting, document[0], why),
+        )
+    page = ops.get("/ops/post").text
+    assert "Не отправлены через оператора" in page
+    assert "2 mailboxes, which one? &lt;one&gt;, two" in page
+    with connect(site.database) as connection:
+        connection.execute("UPDATE documents SET dispatched_at = now()")
+    assert "which one" not in ops.get("/ops/post").text
+
+
 def test_nobody_else_sees_the_post(site: Site, waiting: UUID):
     for login in ("romashka-it", "dist-north", "auditor"):
         assert site.person(login).get("/ops/post").status_code == 404
