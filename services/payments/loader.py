@@ -98,16 +98,20 @@ class Loader:
         statement = parse(data, self._ours)
         sha256 = self._blobs.put(data)
         taken = take(statement, sha256)
+        odd = [*odd_documents.listed(statement, taken.odd, sha256)]
         with self._connected() as connection:
-            sent_before = _sent(connection, taken)
+            sent_before = _sent(connection, [*_ids(taken), *(each.document_id for each in odd if each.document_id)])
             new = [each for each in taken.payments if each.payment_id not in sent_before]
             new_returns = [each for each in taken.returns if each.return_id not in sent_before]
             for payment in taken.payments if again else new:
                 self._send(payment)
             for gone in taken.returns if again else new_returns:
                 self._send(gone)
+            for doubtful in odd if again else ():
+                if doubtful.message and doubtful.document_id in sent_before:  # a person has booked it
+                    self._send(doubtful.message)
             self._sender.flush()
-            odd_documents.note(connection, odd_documents.listed(statement, taken.odd, sha256), sha256)
+            odd_documents.note(connection, odd, sha256)
             report = _report(name, sha256, statement, taken, total_of(new), total_of(new_returns))
             is_known = _note(connection, report, way, loaded_by, [*_ids(taken)])
         return report if not is_known else Report(**{**_fields(report), "is_known": True})
@@ -178,8 +182,8 @@ def _ids(taken: Taken) -> Iterator[str]:
     yield from (each.return_id for each in taken.returns)
 
 
-def _sent(connection: psycopg.Connection[Any], taken: Taken) -> set[str]:
-    rows = connection.execute("SELECT id FROM sent WHERE id = ANY(%s)", (list(_ids(taken)),))
+def _sent(connection: psycopg.Connection[Any], ids: list[str]) -> set[str]:
+    rows = connection.execute("SELECT id FROM sent WHERE id = ANY(%s)", (ids,))
     return {identifier for (identifier,) in rows}
 
 

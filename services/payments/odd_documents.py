@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,11 @@ class Listed:
     text: str
     message: BankPayment | BankReturn | None
 
+    @property
+    def document_id(self) -> str | None:
+        """The payment's or the return's, where all of it can be read."""
+        return id_of(self.message) if self.message else None
+
 
 def listed(statement: Statement, odd: tuple[OddDocument, ...], sha256: str) -> Iterator[Listed]:
     """Odd documents with the ids they have in every statement; `sha256` is that of the file."""
@@ -53,7 +58,7 @@ def id_of(message: BankPayment | BankReturn) -> str:
     return message.payment_id if isinstance(message, BankPayment) else message.return_id
 
 
-def note(connection: psycopg.Connection[Any], documents: Iterator[Listed], sha256: str) -> None:
+def note(connection: psycopg.Connection[Any], documents: Sequence[Listed], sha256: str) -> None:
     """Put documents onto the list; those that are on it stay as they are, dealt with or not."""
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -64,7 +69,7 @@ def note(connection: psycopg.Connection[Any], documents: Iterator[Listed], sha25
                     *(each.id, sha256, each.odd.line, each.odd.kind[:100], each.odd.amount),
                     [str(problem) for problem in each.odd.problems],
                     each.text,
-                    id_of(each.message) if each.message else None,
+                    each.document_id,
                     orjson.dumps({each.message.TYPE: each.message.model_dump(mode="json")}).decode()
                     if each.message
                     else None,

@@ -44,6 +44,7 @@ _BANKS_OWN = re.compile(r"[А-ЯЁA-Z][а-яёa-z]+(?:[А-ЯЁA-Z][А-ЯЁа-я�
 _UNKNOWN_BEGIN = re.compile(r"Секция[А-ЯЁA-Z]\w*")
 _UNKNOWN_END = re.compile(r"Конец[А-ЯЁA-Z]\w*")
 _ENDS = {"КонецРасчСчет": "СекцияРасчСчет", "КонецДокумента": "СекцияДокумент"}
+_BEGINS = frozenset(_ENDS.values())
 MOST_KEYS_IN_A_PURPOSE = 2
 """With more checked keys behind a purpose it is no text, but a second document whose beginning is lost."""
 
@@ -65,7 +66,10 @@ class Section:
 
     def get(self, *keys: str) -> str:
         """The first of these that is there and not empty."""
-        return next((value for key in keys if (value := self.fields.get(key, (0, ""))[1])), "")
+        for key in keys:
+            if key in self.fields and (value := self.fields[key][1]):
+                return value
+        return ""
 
     def line_of(self, *keys: str) -> int:
         """Where the first of these stands; where the section begins if none does."""
@@ -112,7 +116,7 @@ class _Reader:
             if key == "КонецФайла":
                 is_over = number
                 self._close(number - 1)
-            elif key in _ENDS.values():
+            elif key in _BEGINS:
                 self._close(number - 1)
                 self._open(Section(number, key, value if key == "СекцияДокумент" else ""))
             elif key in _ENDS and not value:
@@ -129,11 +133,11 @@ class _Reader:
 
     def _open(self, section: Section) -> None:
         self._inside, self._last_key, self._keys_in_purpose = section, "", set()
-        if section.title in _ENDS.values():
+        if section.title in _BEGINS:
             (self._made.accounts if section.title == "СекцияРасчСчет" else self._made.documents).append(section)
 
     def _end(self, key: str, number: int) -> None:
-        if key == "КонецДокумента" and (self._inside is None or self._inside.title not in _ENDS.values()):
+        if key == "КонецДокумента" and (self._inside is None or self._inside.title not in _BEGINS):
             self._open_without_beginning(self._inside.line if self._inside else number)
         if self._inside is None or self._inside.title != _ENDS[key]:
             self._wrong(number, f"«{key}» без начала: «{_ENDS[key]}» перед ним нет.")
@@ -150,7 +154,7 @@ class _Reader:
     def _close(self, last_line: int) -> None:
         """A section ends without its last line: a document is in doubt, an account's section is the whole file's."""
         section, self._inside = self._inside, None
-        if section is None or section.title not in _ENDS.values():
+        if section is None or section.title not in _BEGINS:
             return
         section.last_line = last_line
         if section.title == "СекцияДокумент":
@@ -166,7 +170,7 @@ class _Reader:
         if self._inside is None and (self._made.accounts or self._made.documents) and key not in _OF_HEADER:
             self._open_without_beginning(line.number)
         inside = self._inside
-        if inside is not None and inside.title not in _ENDS.values():
+        if inside is not None and inside.title not in _BEGINS:
             if _UNKNOWN_END.fullmatch(key):
                 self._inside = None
         elif inside is not None and inside.title == "СекцияДокумент":

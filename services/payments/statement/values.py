@@ -61,6 +61,8 @@ def day_of(text: str) -> date | None:
 
 def account_of(text: str) -> str:
     """An account without blanks, dots and hyphens in it."""
+    if text.isdigit():
+        return text
     return _ACCOUNT_SIGNS.sub("", text).upper()
 
 
@@ -73,6 +75,8 @@ def inn_of(text: str, *names: str) -> str:
     """The tax number: of its own requisite (`7707083893`, `ИНН 7707083893`, `7707083893/773601001`), else the only one
     that a name has behind the word ИНН, with right check digits. `0`: there is none. Of a foreign or damaged number
     what was written is kept: it is nobody's whom we know, and a person sees it."""
+    if text.isdigit() and text[0] != "0":
+        return text[:100]
     own = re.split(r"[/\\]", _INN_WORD.sub("", text), maxsplit=1)[0]
     own = re.sub(r"\s", "", own)
     if re.search("[1-9]", own):
@@ -88,4 +92,4 @@ def kpp_of(text: str) -> str:
 
 def name_of(text: str) -> str:
     """A name without the tax numbers before it."""
-    return (_NAME_BEGINS.sub("", text) or text)[:2_000]
+    return (_NAME_BEGINS.sub("", text) or text)[:2_000] if text[:3].upper() == "ИНН" else text[:2_000]

@@ -110,6 +110,8 @@ def test_a_doubtful_payment_is_booked_by_a_word_or_by_a_later_total(settings: Se
     assert loader.load(statement(twins["d1"]).encode(), "u.txt", "test", "t").new.count == 0, "booked by hand"
     records = _new(settings, seen)
     assert len({record.key for record in records}) == len(records) == 4
+    loader.load(unproved, "s.txt", "test", "t", again=True)
+    assert len(_new(settings, seen)) == 8, "what was booked by hand is sent again as well"
 
 
 def test_nothing_of_a_broken_or_foreign_file_is_sent(settings: Settings, loader: Loader, seen: set[str]):
