@@ -15,6 +15,7 @@ from events.commands import ActivateDelivery
 from events.model import Channel
 from events.reference import Contract
 from events.shipping import Kit, ShipmentIssued
+from postavka.kernel.testing.specification import Specification
 from services.activation import decider
 from services.activation.decider import (
     MOST_HELD,
@@ -24,7 +25,6 @@ from services.activation.decider import (
     last_day,
     registration_to_look_up,
 )
-from tests.given import Specification
 from tests.services.histories import CLIENT, PRODUCT, TODAY, again, merged, run
 
 given = Specification(decider).given

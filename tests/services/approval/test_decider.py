@@ -15,9 +15,9 @@ from events.model import Channel
 from events.reference import BaseDelivery, Client, Contact
 from events.registry import decode, encode
 from events.request import PROCEDURE, REQUEST_TYPE, RequestSubmitted
+from postavka.kernel.testing.specification import Specification
 from services.approval import decider
 from services.approval.decider import Asked, Facts
-from tests.given import Specification
 from tests.services.histories import DISTRIBUTOR, PARTNER, PRODUCT
 
 given = Specification(decider).given

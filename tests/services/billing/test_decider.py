@@ -26,11 +26,11 @@ from events.billing import (
 from events.commands import BankPayment, DistributorConfirmation
 from events.model import Channel, Event, Reason
 from events.request import RequestWithdrawn
+from postavka.kernel.testing.specification import Specification
 from services.billing import decider
 from services.billing.decider import MAX_ANSWERS, MAX_HELD, MAX_HELD_OF_ONE
 from services.billing.money import MAX_SUM
 from services.billing.state import Answer, Facts
-from tests.given import Specification
 from tests.services.histories import (
     DISTRIBUTOR,
     INVOICE,

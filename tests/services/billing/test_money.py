@@ -24,10 +24,10 @@ from events.billing import (
 from events.commands import BankReturn, MatchPayment, MatchReturn, ReturnMoney
 from events.model import Event, Reason
 from events.shipping import ShippingClosed, ShippingClosure
+from postavka.kernel.testing.specification import Specification
 from services.billing import decider
 from services.billing.money import MAX_ORDERS, MAX_PARTS
 from services.billing.state import Counted, Facts, Parked, ParkedReturn
-from tests.given import Specification
 from tests.services.billing.test_decider import (
     CONFIRMED,
     DIRECT,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from events.commands import SubmitRequest, WithdrawRequest
 from events.request import PROCEDURE, REQUEST_TYPE, RequestSubmitted, RequestWithdrawn
+from postavka.kernel.testing.specification import Specification
 from services.request import decider
-from tests.given import Specification
 
 REQUEST = UUID("0190f3a0-0000-7000-8000-000000000001")
 given = Specification(decider).given

@@ -42,10 +42,10 @@ from events.shipping import (
 from postavka.domain.document_forms import canonical, upd
 from postavka.domain.document_forms.forms import form_of, make
 from postavka.domain.document_forms.paper import paper_of, sha256
+from postavka.kernel.testing.specification import Specification
 from services.shipping import decider
 from services.shipping.decider import MAX_BASES, MAX_DECLINES, MAX_SIGNATURES, Confirmed, Facts, FullyPaid, Sale, gate
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified
-from tests.given import Specification
 from tests.services.histories import (
     CLIENT,
     DISTRIBUTOR,
