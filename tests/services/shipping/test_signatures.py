@@ -147,6 +147,8 @@ def test_a_signature_without_signed_attributes_is_dated_by_the_check():
         ({INN_PERSON: "500100732259"}, "500100732259"),
         ({INN_PERSON: "007736050003"}, "7736050003"),
         ({INN_PERSON: "500100732259", INN_ORGANISATION: "7736050003"}, "7736050003"),
+        ({INN_PERSON: "500100732259", INN_ORGANISATION: "0000000000"}, "500100732259"),
+        ({INN_ORGANISATION: "000000000000"}, "no-inn"),
         ({INN_PERSON: "77360"}, "inn-unclear"),
         ({}, "no-inn"),
     ],
