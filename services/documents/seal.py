@@ -27,8 +27,8 @@ class Seal:
     def sign(self, content: bytes) -> bytes:
         """The signature in DER. Raises `NotSealed`."""
         engine = ["-engine", self.engine] if self.engine else []
-        openssl = find_openssl() or "openssl"
-        environment = {**os.environ, **(gost_environment(openssl) or {})}
+        openssl = (find_openssl() if self.engine else None) or "openssl"
+        environment = {**os.environ, **((gost_environment(openssl) if self.engine else None) or {})}
         with tempfile.TemporaryDirectory(prefix="seal-") as directory:
             there = Path(directory)
             (there / "content").write_bytes(content)
