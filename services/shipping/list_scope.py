@@ -34,7 +34,7 @@ E = TypeVar("E", bound=x509.ExtensionType)
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ListScope:
     """What a list says of itself."""
 
     is_delta: bool = False
@@ -61,7 +61,7 @@ class Scope:
         return self.points is None or not self.points.isdisjoint(_points_of(certificate))
 
 
-def scope_of(crl: x509.CertificateRevocationList) -> Scope:
+def scope_of(crl: x509.CertificateRevocationList) -> ListScope:
     """What a list says of itself. Raises `ValueError` if its extensions can't be read."""
     parts_of_list = values_in(_content(crl.tbs_certlist_bytes))
     found: dict[str, Extension] = {}
@@ -74,7 +74,7 @@ def scope_of(crl: x509.CertificateRevocationList) -> Scope:
     point = found.get(ISSUING_POINT)
     parts = {each.tag_bytes[0]: each for each in values_in(_content(point.value))} if point is not None else {}
     true = {tag for tag, each in parts.items() if any(bytes(each.data))}
-    return Scope(
+    return ListScope(
         is_delta=DELTA in found,
         is_indirect=INDIRECT in true,
         is_partial=SOME_REASONS in parts or ONLY_ATTRIBUTES in true,
@@ -93,7 +93,7 @@ def issuer_name(crl: x509.CertificateRevocationList) -> bytes:
 
 
 def entry_for(
-    certificate: x509.Certificate, crl: x509.CertificateRevocationList, scope: Scope
+    certificate: x509.Certificate, crl: x509.CertificateRevocationList, scope: ListScope
 ) -> x509.RevokedCertificate | None:
     """Where a list of the certificate's issuer names it; None: it doesn't.
 

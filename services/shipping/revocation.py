@@ -19,7 +19,7 @@ from cryptography import x509
 
 from services.shipping.ber import first_value
 from services.shipping.certificates import CRL_SIGN, is_same, may, read_name, subject_of
-from services.shipping.list_scope import Scope, entry_for, issuer_name, scope_of, since
+from services.shipping.list_scope import ListScope, entry_for, issuer_name, scope_of, since
 
 SUFFIXES = (".crl", ".pem", ".der")
 _PEM = b"-----BEGIN X509 CRL-----"
@@ -43,7 +43,7 @@ class KnownList:
 
     file: Path
     crl: x509.CertificateRevocationList
-    scope: Scope
+    scope: ListScope
     issuer: bytes
     """Its name in DER."""
 
@@ -57,7 +57,7 @@ class BadFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FilesRead:
     """What the files hold."""
 
     lists: tuple[KnownList, ...]
@@ -69,19 +69,19 @@ class RevocationLists:
     """The lists in a file, or in the `*.crl`, `*.pem` and `*.der` files of a folder."""
 
     place: Path
-    _read: dict[Path, tuple[tuple[int, int], Found]] = field(default_factory=dict)
+    _read: dict[Path, tuple[tuple[int, int], FilesRead]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def found(self) -> Found:
+    def found(self) -> FilesRead:
         """What the files hold now. One that can't be read is told of and stops nothing but its own lists."""
         with self._lock:
             lists: list[KnownList] = []
             bad: list[BadFile] = []
-            now: dict[Path, tuple[tuple[int, int], Found]] = {}
+            now: dict[Path, tuple[tuple[int, int], FilesRead]] = {}
             try:
                 files = self._files()
             except OSError as wrong:
-                return Found((), (BadFile(self.place, wrong.strerror or str(wrong)),))
+                return FilesRead((), (BadFile(self.place, wrong.strerror or str(wrong)),))
             for file in files:
                 try:
                     state = file.stat()
@@ -96,7 +96,7 @@ class RevocationLists:
                 lists += now[file][1].lists
                 bad += now[file][1].bad
             self._read = now
-            return Found(tuple(lists), tuple(bad))
+            return FilesRead(tuple(lists), tuple(bad))
 
     def check(
         self,
@@ -207,7 +207,7 @@ def signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> 
         return False
 
 
-def _read(file: Path) -> Found:
+def _read(file: Path) -> FilesRead:
     """Raises `OSError`."""
     data = file.read_bytes()
     lists: list[KnownList] = []
@@ -219,7 +219,7 @@ def _read(file: Path) -> Found:
             lists.append(KnownList(file, crl, scope_of(crl), issuer_name(crl)))
         except (ValueError, TypeError) as wrong:
             bad.append(BadFile(file, f"no revocation list: {wrong}"[:200]))
-    return Found(tuple(lists), tuple(bad))
+    return FilesRead(tuple(lists), tuple(bad))
 
 
 def _list_in(data: bytes) -> x509.CertificateRevocationList:
