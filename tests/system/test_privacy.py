@@ -134,8 +134,14 @@ def test_who_was_forgotten_is_found_in_no_table_topic_file_or_copy(system: Syste
     assert places(tables(system), marks) == []
     copy, keys = tmp_path / "copy", tmp_path / "keys"
     system.cli("backup", str(copy), "--keys", str(keys))
-    assert places(records(copy / "topics"), marks) == []
-    assert places([("dump", restored(copy / "database.dump")), *files(copy)], marks) == []
+    readable = [*marks, request.hex, str(request), "PAR1", "PGDMP"]
+    contents = [each for each in files(copy) if not each[0].endswith("manifest.json")]
+    assert places(contents, readable) == [], "a copy is encrypted whole"
+    opened = tmp_path / "opened"
+    system.cli("restore", str(copy), "--keys", str(keys), "--plain", str(opened))
+    assert str(request).encode() in b"".join(text for _, text in records(opened / "topics"))
+    assert places(records(opened / "topics"), marks) == []
+    assert places([("dump", restored(opened / "database.dump")), *files(opened)], marks) == []
 
 
 def places(texts: Iterable[tuple[str, bytes]], marks: Sequence[str]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from postavka.kernel.stage.definition import Stage
 
 
 def backup(folder: Path, *, keys: Path | None = None, json: bool = False) -> None:
-    """Take a copy of everything while it works: PostgreSQL, topics, documents, evidence.
+    """Take a copy of everything while it works: PostgreSQL, topics, documents, evidence. Its files are encrypted.
 
     Parameters
     ----------
@@ -42,10 +42,12 @@ def backup(folder: Path, *, keys: Path | None = None, json: bool = False) -> Non
         highlight=False,
     )
     if keys is None:
-        console.print("Without keys: personal data in this copy can't be read. --keys FOLDER copies them elsewhere.")
+        console.print(
+            "Its key is not in it, and nothing in it can be read without: --keys FOLDER copies all keys elsewhere."
+        )
 
 
-def restore(folder: Path, *, keys: Path | None = None, check: bool = False) -> None:
+def restore(folder: Path, *, keys: Path | None = None, check: bool = False, plain: Path | None = None) -> None:
     """Put a copy back, into an empty database and an empty broker: those that the environment names, or those of this
     folder, which are started for it. Then start the services: they mend the seam.
 
@@ -57,14 +59,21 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False) -> N
         The folder of keys that was taken with it.
     check
         Only check that the copy is whole.
+    plain
+        Only write the copy's files to this folder, new or empty, as they were before they were encrypted.
     """
     from postavka.kernel.backup.manifest import Manifest
+    from postavka.kernel.backup.whole import open_copy
     from postavka.kernel.backup.whole import restore as put_back
 
     with progress() as told:
         if check:
             manifest = Manifest.read(folder, lambda done, total: told("files checked", done, total))
             console.print(f"{folder} is whole: {len(manifest.files)} files, taken {manifest.taken_at}", highlight=False)
+            return
+        if plain is not None:
+            manifest = open_copy(settings(), folder, plain, keys)
+            console.print(f"{plain}: {len(manifest.files)} files in the clear; delete them when done", highlight=False)
             return
         with servers() as config:
             manifest = put_back(config, folder, parts(config), keys, told)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.backup.sealed import CopyKey, Sealing
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.database import binaries
 
@@ -58,10 +61,14 @@ def require_nobody_at_work(connection: psycopg.Connection[Any]) -> None:
         raise StillAtWork(f"{', '.join(row[0] for row in rows)}: at work; stop all services first")
 
 
-def dump(conninfo: str, file: Path, without: Sequence[str] = (), only: Sequence[str] = ()) -> None:
-    """Write schemas of a database to a file, as they are at one moment."""
+def dump(
+    conninfo: str, file: Path, without: Sequence[str] = (), only: Sequence[str] = (), key: CopyKey | None = None
+) -> None:
+    """Write schemas of a database to a file, as they are at one moment; sealed with `key`, if there is one."""
     chosen = [f"--exclude-schema={name}" for name in without] + [f"--schema={name}" for name in only]
-    _run("pg_dump", conninfo, "--format=custom", "--compress=gzip:1", "--no-owner", f"--file={file}", *chosen)
+    out = file.open("xb") if key is None else Sealing(file, key)
+    with out:
+        _run("pg_dump", conninfo, "--format=custom", "--compress=gzip:1", "--no-owner", *chosen, out=out)
 
 
 def put_back(conninfo: str, file: Path, roles: Sequence[str]) -> None:
@@ -73,16 +80,26 @@ def put_back(conninfo: str, file: Path, roles: Sequence[str]) -> None:
     _run("pg_restore", conninfo, "--no-owner", "--exit-on-error", "--jobs=2", str(file))
 
 
-def _run(program: str, conninfo: str, *arguments: str) -> None:
+def _run(program: str, conninfo: str, *arguments: str, out: io.IOBase | IO[bytes] | None = None) -> None:
+    """Run one of PostgreSQL's programs; what it writes goes to `out`."""
     parts: dict[str, Any] = dict(conninfo_to_dict(conninfo))
     password = parts.pop("password", None)
     found = binaries() / program
-    done = subprocess.run(  # noqa: S603
-        [str(found if found.exists() else shutil.which(program)), f"--dbname={make_conninfo('', **parts)}", *arguments],
-        env={**os.environ, **({"PGPASSWORD": str(password)} if password else {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise DumpFailed(f"{program}: {done.stderr.strip()[-1_500:]}")
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(  # noqa: S603
+            [
+                str(found if found.exists() else shutil.which(program)),
+                f"--dbname={make_conninfo('', **parts)}",
+                *arguments,
+            ],
+            env={**os.environ, **({"PGPASSWORD": str(password)} if password else {})},
+            stdout=subprocess.PIPE,
+            stderr=said,
+        ) as running:
+            assert running.stdout is not None  # noqa: S101
+            while piece := running.stdout.read(1 << 16):
+                if out is not None:
+                    out.write(piece)
+        if running.returncode != 0:
+            said.seek(0)
+            raise DumpFailed(f"{program}: {said.read().decode('utf-8', 'replace').strip()[-1_500:]}")

@@ -16,7 +16,8 @@ import orjson
 from postavka.kernel.backup.topics import Saved
 from postavka.kernel.errors import Trouble
 
-FORMAT = 1
+FORMAT = 2
+"""1: as in releases before, whose files are not sealed."""
 FILE = "manifest.json"
 CHUNK = 1 << 20
 
@@ -36,6 +37,8 @@ class Manifest:
     schemas: list[str] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
     """Roles without a login that the database's grants and policies name."""
+    key_id: str | None = None
+    """Of the key that the files are sealed with; None: they are not."""
     files: dict[str, str] = field(default_factory=dict)
     """Path in the folder → SHA-256."""
 
@@ -59,8 +62,8 @@ class Manifest:
             content: dict[str, Any] = orjson.loads((folder / FILE).read_bytes())
         except (OSError, orjson.JSONDecodeError):
             raise BadCopy(f"{folder} has no manifest: no copy, or one that was not finished") from None
-        if content.get("format") != FORMAT:
-            raise BadCopy(f"{folder}: a copy of form {content.get('format')!r}; this release reads {FORMAT}")
+        if content.get("format") not in (1, FORMAT):
+            raise BadCopy(f"{folder}: a copy of form {content.get('format')!r}; this release reads 1 and {FORMAT}")
         content["topics"] = {
             topic: {int(number): Saved(**each) for number, each in partitions.items()}
             for topic, partitions in content["topics"].items()

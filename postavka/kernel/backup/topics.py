@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.backup.sealed import CopyKey, Sealing, opened
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.connection import for_librdkafka, for_producer
 from postavka.kernel.log.tail import TIMEOUT_SECONDS, end_offsets, first_offsets, read_messages_to_end
@@ -75,14 +76,16 @@ def save_topics(
     topics: Iterable[str] | None = None,
     told: Told = lambda done, total: None,
     between: Callable[[], None] = lambda: None,
+    key: CopyKey | None = None,
 ) -> dict[str, dict[int, Saved]]:
     """Write every record of these topics (default: all) to files under `folder`. Topics in `first` are read before the
-    others: what they say of the others must be in the copy. `between` is called when they have been. Returns what there
-    is of each partition."""
+    others: what they say of the others must be in the copy. `between` is called when they have been. Files are sealed
+    with `key`, if there is one. Returns what there is of each partition."""
     counts = topic_partitions(config)
     wanted = [name for name in counts if topics is None or name in set(topics)]
     places = [(name, number) for name in wanted for number in range(counts[name])]
-    copy = _Copy(config, folder, {place: Saved(begin, begin) for place, begin in first_offsets(config, places).items()})
+    nothing = {place: Saved(begin, begin) for place, begin in first_offsets(config, places).items()}
+    copy = _Copy(config, folder, nothing, key)
     early = [place for place in places if place[0] in first]
     copy.read(early, told)
     between()
@@ -101,8 +104,10 @@ class _Copy:
     config: Settings
     folder: Path
     saved: dict[Place, Saved]
+    key: CopyKey | None
     rows: dict[Place, list[dict[str, Any]]] = field(default_factory=dict)
     writers: dict[Place, pq.ParquetWriter] = field(default_factory=dict)
+    sealing: list[Sealing] = field(default_factory=list)
     named: dict[Place, int] = field(default_factory=dict)
     """The highest offset that an event names as its input."""
     done: int = 0
@@ -158,14 +163,22 @@ class _Copy:
         if writer is None:
             file = file_of(self.folder, *place)
             file.parent.mkdir(parents=True, exist_ok=True)
-            writer = self.writers[place] = pq.ParquetWriter(file, SCHEMA, compression="zstd")
+            writer = self.writers[place] = pq.ParquetWriter(self._sink(file), SCHEMA, compression="zstd")
         writer.write_table(pa.Table.from_pylist(self.rows.pop(place), schema=SCHEMA))
+
+    def _sink(self, file: Path) -> Path | Sealing:
+        if self.key is None:
+            return file
+        self.sealing.append(Sealing(file, self.key))
+        return self.sealing[-1]
 
     def close(self) -> None:
         for place in list(self.rows):
             self._write(place)
         for writer in self.writers.values():
             writer.close()
+        for each in self.sealing:
+            each.close()
 
 
 def file_of(folder: Path, topic: str, partition: int) -> Path:
@@ -181,9 +194,10 @@ def put_topics_back(
     folder: Path,
     saved: Mapping[str, Mapping[int, Saved]],
     told: Told = lambda done, total: None,
+    key: CopyKey | None = None,
 ) -> None:
-    """Make the topics and fill them, every record at its offset. They must not exist or be empty. Raises `NotEmpty`,
-    `OffsetsMoved`."""
+    """Make the topics and fill them, every record at its offset. They must not exist or be empty. `key`: what the files
+    are sealed with. Raises `NotEmpty`, `OffsetsMoved`."""
     ensure_topics(config, saved)
     places = [(name, number) for name, partitions in saved.items() for number in partitions]
     full = sorted({place[0] for place, end in end_offsets(config, places).items() if end})
@@ -194,14 +208,14 @@ def put_topics_back(
     for name, partitions in saved.items():
         for number, each in partitions.items():
             writer.start_at(name, number, each.first)
-            for row in _rows(folder, name, number):
-                writer.write(name, number, row)
+            with opened(file_of(folder, name, number), key, config.home) as file:
+                for row in _rows(file):
+                    writer.write(name, number, row)
             writer.fill(name, number, each.end)
     writer.close()
 
 
-def _rows(folder: Path, topic: str, partition: int) -> Iterator[dict[str, Any]]:
-    file = file_of(folder, topic, partition)
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
     if file.exists():
         for batch in pq.ParquetFile(file).iter_batches(ROWS):
             yield from batch.to_pylist()

@@ -6,7 +6,8 @@ then; then documents. So each part knows at least what the parts before it speak
 in the copy, and events that a store lacks are on its topic, from where its workers bring them back at their start
 (`postavka/kernel/stage/recovery.py`). What was asked for after the snapshot is on the topics and is decided anew.
 
-What may not lie beside the rest, keys and passwords, goes into a folder of its own, if one is named.
+What may not lie beside the rest, keys and passwords, goes into a folder of its own, if one is named: with it the key
+that the files of the copy are sealed with.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -29,6 +31,7 @@ from postavka.kernel.backup.database import (
     schemas,
 )
 from postavka.kernel.backup.manifest import FILE, BadCopy, Manifest
+from postavka.kernel.backup.sealed import KEY_FILE, CopyKey, NotOurs, Sealing, copy_key, opened, unseal
 from postavka.kernel.backup.topics import put_topics_back, save_topics
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import Settings, database_url
@@ -37,7 +40,7 @@ TOPICS = "topics"
 BLOBS = "blobs"
 EVIDENCE = "evidence"
 KEYS_DUMP = "keys.dump"
-SECRETS = ("*.secret", "audit/*.key*", "privacy/*.key*")
+SECRETS = ("*.secret", "audit/*.key*", "privacy/*.key*", str(KEY_FILE))
 """Files of the home folder that are secrets, worth keeping, and not made anew."""
 
 Told = Callable[[str, int, int], None]
@@ -69,8 +72,9 @@ def back_up(
     told: Told = lambda what, done, total: None,
 ) -> Manifest:
     """Take a copy into `folder`, which must be new or empty; `keys`: another such folder, for the secrets. Raises
-    `FolderInUse`, `DumpFailed`."""
+    `FolderInUse`, `DumpFailed`, `NoKey`. Its files are sealed with the installation's key of copies."""
     url = database_url(config)
+    key = copy_key(config)
     for each in filter(None, (folder, keys)):
         if each.exists() and any(each.iterdir()):
             raise FolderInUse(f"{each} is not empty")
@@ -78,8 +82,8 @@ def back_up(
         each.chmod(0o700)
     told("PostgreSQL", 0, 1)
     with psycopg.connect(url) as connection:
-        manifest = Manifest(schemas=schemas(connection), roles=group_roles(connection))
-    dump(url, folder / DUMP, without=[parts.key_schema])
+        manifest = Manifest(schemas=schemas(connection), roles=group_roles(connection), key_id=key.id)
+    dump(url, folder / DUMP, without=[parts.key_schema], key=key)
     if keys is not None:
         if parts.key_schema in manifest.schemas:
             dump(url, keys / KEYS_DUMP, only=[parts.key_schema])
@@ -91,10 +95,11 @@ def back_up(
         folder / TOPICS,
         parts.first_topics,
         told=lambda done, total: told("records of the log", done, total),
-        between=lambda: _copy_tree(parts.evidence, folder / EVIDENCE),
+        between=lambda: _copy_tree(parts.evidence, folder / EVIDENCE, partial(_seal, key)),
+        key=key,
     )
     if parts.blobs is not None:
-        _copy_tree(parts.blobs, folder / BLOBS, lambda done, total: told("documents", done, total))
+        _copy_tree(parts.blobs, folder / BLOBS, partial(_seal, key), lambda done, total: told("documents", done, total))
     manifest.write(folder)
     if keys is not None:
         Manifest(schemas=[parts.key_schema], roles=manifest.roles).write(keys)
@@ -109,9 +114,10 @@ def restore(
     told: Told = lambda what, done, total: None,
 ) -> Manifest:
     """Put a copy back into an empty database and an empty broker. Services must not be at work. Raises `BadCopy`,
-    `DatabaseNotEmpty`, `NotEmpty`, `StillAtWork`."""
+    `DatabaseNotEmpty`, `NotEmpty`, `StillAtWork`, `NoKey`, `NotOurs`."""
     manifest = Manifest.read(folder, lambda done, total: told("files checked", done, total))
     secrets = Manifest.read(keys) if keys is not None else None
+    key = _key_of(manifest, config, keys)
     url = database_url(config)
     with psycopg.connect(url) as connection:
         require_nobody_at_work(connection)
@@ -119,10 +125,11 @@ def restore(
         if there:
             raise DatabaseNotEmpty(f"the database has {', '.join(there)} already: put a copy back into an empty one")
     put_topics_back(
-        config, folder / TOPICS, manifest.topics, lambda done, total: told("records of the log", done, total)
+        config, folder / TOPICS, manifest.topics, lambda done, total: told("records of the log", done, total), key
     )
     told("PostgreSQL", 0, 1)
-    put_back(url, folder / DUMP, manifest.roles)
+    with opened(folder / DUMP, key, config.home) as file:
+        put_back(url, file, manifest.roles)
     if keys is not None and secrets is not None:
         if KEYS_DUMP in secrets.files:
             put_back(url, keys / KEYS_DUMP, ())
@@ -130,12 +137,41 @@ def restore(
             if name != KEYS_DUMP:
                 _copy_file(keys / name, config.home / name, 0o600)
     told("PostgreSQL", 1, 1)
-    _copy_tree(folder / EVIDENCE, parts.evidence)
+    _copy_tree(folder / EVIDENCE, parts.evidence, partial(_open, key))
     if (folder / BLOBS).exists():
         if parts.blobs is None:
             raise BadCopy(f"the copy has documents in {folder / BLOBS}: put them into the store of documents by hand")
-        _copy_tree(folder / BLOBS, parts.blobs, lambda done, total: told("documents", done, total))
+        _copy_tree(folder / BLOBS, parts.blobs, partial(_open, key), lambda done, total: told("documents", done, total))
     return manifest
+
+
+def open_copy(config: Settings, folder: Path, target: Path, keys: Path | None = None) -> Manifest:
+    """Write the files of a sealed copy to another folder, new or empty, as they were before; that is a copy as well, of
+    the form that any program reads. Raises `BadCopy`, `FolderInUse`, `NoKey`, `NotOurs`."""
+    manifest = Manifest.read(folder)
+    key = _key_of(manifest, config, keys)
+    if target.exists() and any(target.iterdir()):
+        raise FolderInUse(f"{target} is not empty")
+    target.mkdir(parents=True, exist_ok=True)
+    target.chmod(0o700)
+    for name in manifest.files:
+        _open(key, folder / name, target / name)
+    manifest.key_id = None
+    manifest.write(target)
+    return manifest
+
+
+def _key_of(manifest: Manifest, config: Settings, keys: Path | None) -> CopyKey | None:
+    """What the files of a copy are sealed with. Raises `NoKey`, `NotOurs`."""
+    if manifest.key_id is None:
+        return None
+    key = copy_key(config, keys)
+    if key.id != manifest.key_id:
+        raise NotOurs(
+            f"the copy is sealed with the key {manifest.key_id}, and here is {key.id}: name the folder of keys that "
+            "was taken with the copy (--keys), or the file of its key (POSTAVKA_BACKUP_KEY)"
+        )
+    return key
 
 
 def _copy_secrets(home: Path, keys: Path) -> None:
@@ -145,12 +181,33 @@ def _copy_secrets(home: Path, keys: Path) -> None:
                 _copy_file(file, keys / file.relative_to(home), 0o600)
 
 
-def _copy_tree(source: Path, target: Path, told: Callable[[int, int], None] = lambda done, total: None) -> None:
+def _seal(key: CopyKey, source: Path, target: Path) -> None:
+    with source.open("rb") as plain, Sealing(target, key) as sealed:
+        shutil.copyfileobj(plain, sealed)
+
+
+def _open(key: CopyKey | None, source: Path, target: Path) -> None:
+    if key is None:
+        _copy_file(source, target)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as plain:
+        unseal(source, key, plain)
+        plain.flush()
+        os.fsync(plain.fileno())
+
+
+def _copy_tree(
+    source: Path,
+    target: Path,
+    copy: Callable[[Path, Path], None],
+    told: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
     """Files that only grow, or never change; in the order of their names, so that of a log's evidence the hashes of
     leaves come after the checkpoints that cover them."""
     files = sorted(file for file in source.rglob("*") if file.is_file()) if source.exists() else []
     for done, file in enumerate(files, 1):
-        _copy_file(file, target / file.relative_to(source))
+        copy(file, target / file.relative_to(source))
         told(done, len(files))
 
 

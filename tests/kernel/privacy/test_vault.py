@@ -25,11 +25,12 @@ from postavka.domain.reference.file import read_file
 from postavka.domain.reference.forget import forget_contact
 from postavka.domain.reference.store import current, load
 from postavka.kernel.errors import Trouble
+from postavka.kernel.key_file import NoKey
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.privacy import vault as vaults
-from postavka.kernel.privacy.master import NoMasterKey, PrivacySettings, master_key
+from postavka.kernel.privacy.master import PrivacySettings, master_key
 from postavka.kernel.privacy.plain import find_plain
 from postavka.kernel.privacy.protect import protected
 from postavka.kernel.privacy.vault import (
@@ -231,10 +232,10 @@ def test_the_master_key_is_made_once_and_for_its_owner_alone(tmp_path: Path):
     assert len(set(found)) == 1
     files = list((tmp_path / "privacy").iterdir())
     assert [(file.name, file.stat().st_mode & 0o777) for file in files] == [("master.key", 0o600)]
-    with pytest.raises(NoMasterKey, match="openssl rand"):
+    with pytest.raises(NoKey, match="openssl rand"):
         master_key(config, PrivacySettings(key=tmp_path / "none"))
     (tmp_path / "short").write_text("abcd")
-    with pytest.raises(NoMasterKey, match="64 hexadecimal"):
+    with pytest.raises(NoKey, match="64 hexadecimal"):
         master_key(config, PrivacySettings(key=tmp_path / "short"))
 
 
