@@ -62,7 +62,7 @@ SERVICES = {
             "notices",
             "services.notices",
             "services.notices.site:SITE",
-            ("services.notices.anew:MODEL", "what letters and notices are made from; none is sent again"),
+            ("services.notices.rebuild:MODEL", "what letters and notices are made from; none is sent again"),
         ),
         Service("desk", "services.desk"),
         Service("ops", "services.ops", "services.ops.site:SITE"),

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.projection.worker import Beside, main
 from postavka.kernel.settings import Settings, database_url
-from services.notices.distributors import New, with_topics
-from services.notices.personal import protect_older
+from services.notices.channels.email.personal import protect_older
+from services.notices.channels.email.sender import Sender
+from services.notices.channels.topic.distributors import New, with_topics
 from services.notices.projection import Notices
 from services.notices.publisher import Publisher
-from services.notices.sender import Sender
 
 
 def start(config: Settings) -> Notices:

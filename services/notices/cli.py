@@ -12,7 +12,7 @@ from rich.markup import escape
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from services.notices.kinds import KINDS, Kind
+from services.notices.categories import KINDS, Kind
 
 notices = App(name="notices", help="E-mail to partners and distributors: what was sent, what waits, what failed.")
 
@@ -44,7 +44,7 @@ def list_(
     json
         As one JSON array.
     """
-    from services.notices.sent import Wanted, letters
+    from services.notices.channels.email.mail_log import Wanted, letters
 
     rows = letters(connected(), Wanted(status, request, to, kind), limit)
     if json:
@@ -81,7 +81,7 @@ def show(id: UUID, *, html: Path | None = None, json: bool = False) -> None:
     json
         As JSON.
     """
-    from services.notices.sent import letter
+    from services.notices.channels.email.mail_log import letter
 
     row = letter(connected(), id)
     if html is not None:
@@ -99,7 +99,7 @@ def show(id: UUID, *, html: Path | None = None, json: bool = False) -> None:
 @notices.command
 def retry(id: Annotated[str, Parameter(help="As in the list; `failed` for all that have failed.")]) -> None:
     """Send letters that have failed, or were not wanted, after all."""
-    from services.notices.sent import send_again
+    from services.notices.channels.email.mail_log import send_again
 
     count = send_again(database_url(connected()), None if id == "failed" else UUID(id))
     console.print(f"{count} will be sent: see `postavka notices list`")
@@ -124,7 +124,7 @@ def prefs(
     json
         As JSON.
     """
-    from services.notices.sent import preferences, switch
+    from services.notices.channels.email.mail_log import preferences, switch
 
     config = connected()
     for kind in off or ():

@@ -24,10 +24,19 @@ from postavka.web.problem import not_found
 from postavka.web.rendering import page
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
-from services.notices.kinds import KINDS, Kind
-from services.notices.letter import signature
+from services.notices.categories import KINDS, Kind
+from services.notices.channels.email.mail_log import (
+    COLUMNS,
+    QUERY,
+    STATUSES,
+    NoSuchLetter,
+    Wanted,
+    parameters,
+    send_again,
+    switch,
+)
+from services.notices.channels.email.message import signature
 from services.notices.projection import letters_secret
-from services.notices.sent import COLUMNS, QUERY, STATUSES, NoSuchLetter, Wanted, parameters, send_again, switch
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (

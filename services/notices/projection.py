@@ -50,13 +50,13 @@ from postavka.kernel.store.recorder import (
     parameters_of,
 )
 from postavka.web import identity
-from services.notices.kinds import KINDS, Party
-from services.notices.letter import NAMESPACE, Letter, write_letters
-from services.notices.personal import protected, reader_key
-from services.notices.recipients import recipients
+from services.notices.categories import KINDS, Party
+from services.notices.channels.email.message import NAMESPACE, Letter, write_letters
+from services.notices.channels.email.personal import protected, reader_key
+from services.notices.channels.email.recipients import recipients
+from services.notices.rules import TAKES, Cause, News, Story, tell
 from services.notices.settings import NoticesSettings, notices_settings
-from services.notices.story import TAKES, Cause, News, Story, tell
-from services.notices.wording import word
+from services.notices.texts import word
 
 log = logger(__name__)
 

@@ -27,7 +27,7 @@ MEASURING = (
     "postavka.kernel.process.metrics",
     "postavka.web.guard",
     "postavka.web.live",
-    "services.notices.sender",
+    "services.notices.channels.email.sender",
     "services.ops.__main__",
     "services.documents.worker",
     "services.payments.metrics",

@@ -8,10 +8,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from services.notices.kinds import Kind
-from services.notices.letter import signature
+from services.notices.categories import Kind
+from services.notices.channels.email.mail_log import preferences
+from services.notices.channels.email.message import signature
 from services.notices.projection import letters_secret, prepare
-from services.notices.sent import preferences
 from tests.web.conftest import Site
 
 READER = "vetrova@lukomor.example"

@@ -13,7 +13,7 @@ from events.model import Channel, Delivery, Message, Reason
 from events.reference import BaseDelivery, Client, Contact, Distributor, Partner, Product, Service
 from events.request import PROCEDURE, RequestSubmitted
 from events.shipping import DocumentIssued, DocumentKind, InvoiceNoted, PermissionIssued
-from services.notices.story import Cause, News, Story, tell
+from services.notices.rules import Cause, News, Story, tell
 
 VENDOR = "АО «Продавец»"
 REQUEST = UUID("7927d160-0000-4000-8000-000000000001")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from events.shipping import ShippingOpened, Vendor
 from postavka.domain.email_address import BadAddress
-from services.notices.letter import Letter, write_letters
-from services.notices.mime import LONGEST_LINE, LONGEST_WORD, Outgoing, to_outgoing
-from services.notices.recipients import Recipient
+from services.notices.channels.email.message import Letter, write_letters
+from services.notices.channels.email.mime import LONGEST_LINE, LONGEST_WORD, Outgoing, to_outgoing
+from services.notices.channels.email.recipients import Recipient
 from services.notices.settings import NoticesSettings
 from tests.services.notices.stories import CONTACT, THROUGH, told
 

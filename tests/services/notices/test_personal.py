@@ -18,13 +18,13 @@ from postavka.domain.reference.forget import forget_contact
 from postavka.domain.reference.store import CURRENT_FOR_SECONDS, current, load
 from postavka.kernel.privacy.vault import ERASED, Vault, open_vault
 from postavka.kernel.settings import database_url
-from services.notices.kinds import Kind
-from services.notices.personal import COLUMNS, forget_in_mbox, protect_older
+from services.notices.categories import Kind
+from services.notices.channels.email.mail_log import Wanted, letter, letters, preferences, switch
+from services.notices.channels.email.personal import COLUMNS, forget_in_mbox, protect_older
+from services.notices.channels.email.sender import Sender
+from services.notices.channels.email.transport import mbox_of
 from services.notices.projection import Notices
-from services.notices.sender import Sender
-from services.notices.sent import Wanted, letter, letters, preferences, switch
 from services.notices.settings import NoticesSettings
-from services.notices.transport import mbox_of
 from tests.kernel.polling import PATIENCE_SECONDS
 from tests.services.notices.conftest import Log, Outbox, Post
 from tests.services.notices.stories import CONTACT, THROUGH
@@ -131,7 +131,7 @@ async def test_what_a_server_says_of_a_person_is_kept_encrypted_and_stays_out_of
 async def test_the_file_of_letters_forgets_within_seconds(
     written: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("services.notices.sender.MEASURE_SECONDS", 0.1)
+    monkeypatch.setattr("services.notices.channels.email.sender.MEASURE_SECONDS", 0.1)
     file = mbox_of(tmp_path)
     sending = asyncio.create_task(Sender(written.settings, NoticesSettings()).run())
     try:

@@ -27,7 +27,7 @@ from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.projection.worker import Projection
 from services.notices import projection as module
-from services.notices.personal import reader_key
+from services.notices.channels.email.personal import reader_key
 from services.notices.projection import NewDistributor, Notices
 from services.notices.publisher import Publisher
 from services.notices.settings import NoticesSettings

@@ -17,10 +17,10 @@ import pytest
 from pydantic import SecretStr
 
 from postavka.kernel.settings import environment
-from services.notices.mime import Outgoing
-from services.notices.sender import Sender
+from services.notices.channels.email.mime import Outgoing
+from services.notices.channels.email.sender import Sender
+from services.notices.channels.email.transport import Transport, open_transport
 from services.notices.settings import NoticesSettings
-from services.notices.transport import Transport, open_transport
 from tests.kernel.polling import PATIENCE_SECONDS
 from tests.services.notices.conftest import Outbox, Post
 from tests.services.notices.stories import CONTACT, NUMBER

@@ -31,10 +31,10 @@ from events.shipping import (
     WithdrawalRefused,
 )
 from postavka.domain.reference.store import PartnerEntry, Snapshot
-from services.notices.kinds import Party
-from services.notices.recipients import recipients
-from services.notices.story import News
-from services.notices.wording import word
+from services.notices.categories import Party
+from services.notices.channels.email.recipients import recipients
+from services.notices.rules import News
+from services.notices.texts import word
 from tests.services.notices.stories import (
     CLIENT,
     CONTACT,

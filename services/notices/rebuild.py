@@ -16,9 +16,9 @@ from postavka.kernel.projection.copy_format import field, json_text, line
 from postavka.kernel.projection.read_model import Copied, ReadModel, Unread
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Mark
-from services.notices.distributors import with_topics
+from services.notices.channels.topic.distributors import with_topics
 from services.notices.projection import SCHEMA, Notices, cause_of, not_taken, prepare, sift, topics_of
-from services.notices.story import Story, tell
+from services.notices.rules import Story, tell
 
 Answer = tuple[str, UUID, str]
 """Distributor, request, confirmation."""
@@ -97,7 +97,7 @@ def _topics(config: Settings) -> Sequence[str]:
 
 
 MODEL = ReadModel(
-    address="services.notices.anew:MODEL",
+    address="services.notices.rebuild:MODEL",
     schema=SCHEMA,
     tables={"stories": (), "answers": (), "unread": ()},
     topics=_topics,

@@ -23,8 +23,8 @@ from postavka.domain.reference.forget import contacts_ever
 from postavka.kernel.privacy.vault import ERASED, Vault, normal
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
-from services.notices.letter import Letter
-from services.notices.recipients import Recipient
+from services.notices.channels.email.message import Letter
+from services.notices.channels.email.recipients import Recipient
 
 log = logger(__name__)
 

@@ -13,8 +13,8 @@ from postavka.domain.email_address import read_address
 from postavka.kernel.errors import Trouble
 from postavka.kernel.privacy.vault import Vault, open_vault
 from postavka.kernel.settings import Settings, database_url
-from services.notices.kinds import KINDS, Kind
-from services.notices.personal import reader_key
+from services.notices.categories import KINDS, Kind
+from services.notices.channels.email.personal import reader_key
 
 STATUSES = ("due", "sending", "sent", "failed", "off", "no-address", "too-old")
 COLUMNS = (

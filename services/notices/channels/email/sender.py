@@ -25,13 +25,13 @@ from postavka.kernel.privacy.vault import ERASED, open_vault
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
-from services.notices.kinds import Kind, Party
-from services.notices.letter import Letter
-from services.notices.mime import Outgoing, to_outgoing
-from services.notices.personal import forget_in_mbox, names_of
-from services.notices.recipients import Recipient
+from services.notices.categories import Kind, Party
+from services.notices.channels.email.message import Letter
+from services.notices.channels.email.mime import Outgoing, to_outgoing
+from services.notices.channels.email.personal import forget_in_mbox, names_of
+from services.notices.channels.email.recipients import Recipient
+from services.notices.channels.email.transport import Away, Later, Refused, Transport, mbox_of, open_transport
 from services.notices.settings import NoticesSettings, notices_settings
-from services.notices.transport import Away, Later, Refused, Transport, mbox_of, open_transport
 
 log = logger(__name__)
 

@@ -9,8 +9,8 @@ from events.personal import is_encrypted
 from events.reference import Contact
 from postavka.domain.email_address import is_address
 from postavka.domain.reference.store import Snapshot
-from services.notices.kinds import Party
-from services.notices.story import News
+from services.notices.categories import Party
+from services.notices.rules import News
 
 
 @dataclass(frozen=True, slots=True)

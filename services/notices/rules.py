@@ -49,7 +49,7 @@ from events.shipping import (
     SignatureRefused,
     WithdrawalRefused,
 )
-from services.notices.kinds import Kind, Party
+from services.notices.categories import Kind, Party
 
 MOST_WAITING = 50
 """Events kept for a request until its approval is read. That takes a second; there are never so many."""

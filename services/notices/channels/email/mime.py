@@ -18,7 +18,7 @@ from email.policy import SMTP, Policy
 from email.utils import format_datetime
 
 from postavka.domain.email_address import EmailAddress, read_address
-from services.notices.letter import Letter, domain_of
+from services.notices.channels.email.message import Letter, domain_of
 from services.notices.settings import NoticesSettings
 
 LONGEST_LINE, LONGEST_WORD = 76, 75

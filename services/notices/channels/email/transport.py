@@ -24,7 +24,7 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
-from services.notices.mime import Outgoing
+from services.notices.channels.email.mime import Outgoing
 from services.notices.settings import NoticesSettings
 
 

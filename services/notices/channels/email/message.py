@@ -14,11 +14,11 @@ from babel.dates import format_datetime as in_words
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from postavka.domain.calendar import MOSCOW
-from services.notices.kinds import KINDS, Kind, Party
-from services.notices.recipients import Recipient
+from services.notices.categories import KINDS, Kind, Party
+from services.notices.channels.email.recipients import Recipient
+from services.notices.rules import News
 from services.notices.settings import NoticesSettings
-from services.notices.story import News
-from services.notices.wording import word
+from services.notices.texts import word
 
 NAMESPACE = UUID("b5a3c1a8-6a0e-4f0e-9d3e-0f1f6d2b7c11")
 

@@ -14,8 +14,8 @@ from babel.numbers import format_currency
 from events.billing import PaymentReceived, PaymentReturned, RefundOwed, RefundPaid
 from events.notices import NoticeKind
 from events.shipping import DocumentKind
-from services.notices.kinds import Kind, Party
-from services.notices.story import News, Story
+from services.notices.categories import Kind, Party
+from services.notices.rules import News, Story
 
 NBSP = "\N{NO-BREAK SPACE}"
 DOCUMENTS = {

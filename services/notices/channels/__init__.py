@@ -1,0 +1,1 @@
+"""Ways on which news reach those whom they are for."""

@@ -1,0 +1,1 @@
+"""On each distributor's own topic of Kafka."""
