@@ -184,7 +184,7 @@ def test_a_sender_that_is_no_address_is_said_at_the_start():
 CRASH = """
 import asyncio, os, signal, sys
 from postavka.kernel.settings import settings
-from services.notices import sender as module
+from services.notices.channels.email import sender as module
 from services.notices.settings import NoticesSettings
 
 chosen = NoticesSettings(smtp_host="127.0.0.1", smtp_port=int(sys.argv[1]), smtp_security="none", smtp_connections=1)
