@@ -11,8 +11,8 @@ from postavka.kernel.settings import Settings, database_url
 from services.notices.channels.email.personal import protect_older
 from services.notices.channels.email.sender import Sender
 from services.notices.channels.topic.distributors import New, with_topics
+from services.notices.channels.topic.publisher import Publisher
 from services.notices.projection import Notices
-from services.notices.publisher import Publisher
 
 
 def start(config: Settings) -> Notices:

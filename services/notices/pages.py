@@ -35,8 +35,7 @@ from services.notices.channels.email.mail_log import (
     send_again,
     switch,
 )
-from services.notices.channels.email.message import signature
-from services.notices.projection import letters_secret
+from services.notices.channels.email.message import letters_secret, signature
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (

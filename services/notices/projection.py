@@ -7,14 +7,10 @@ read again after PostgreSQL was restored, it is not told again.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -24,45 +20,40 @@ from psycopg.rows import tuple_row
 from events.commands import DistributorConfirmation
 from events.envelope import Envelope, EnvelopeError, header_map
 from events.model import Message, Reason
-from events.notices import Notice, NoticeKind, NoticeReceipt
-from events.registry import BadBody, UnknownType, decode, encode
-from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, distributor_of, notices_of
+from events.notices import NoticeKind, NoticeReceipt
+from events.registry import BadBody, UnknownType, decode
+from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, distributor_of
 from events.upcasting import newest_version
 from postavka.domain.reference.store import Snapshot, current
-from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.unreadable import why_unreadable
-from postavka.kernel.privacy.vault import Vault, open_vault
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.blue_green import connect, generation, swap_lock
 from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store.arrays import Texts, Times, Uuids
+from postavka.kernel.store.arrays import Texts, Uuids
 from postavka.kernel.store.checkpoint import Mark, MarksMoved
 from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, migrate
 from postavka.kernel.store.recorder import (
     APPEND,
     TRACKING_CONFLICT,
     Batch,
-    Claim,
-    RecordedEvent,
     parameters_of,
 )
 from postavka.web import identity
-from services.notices.categories import KINDS, Party
-from services.notices.channels.email.message import NAMESPACE, Letter, write_letters
-from services.notices.channels.email.personal import protected, reader_key
-from services.notices.channels.email.recipients import recipients
+from services.notices.categories import Party
+from services.notices.channels.channel import Channel, Told
+from services.notices.channels.email.channel import EmailChannel
+from services.notices.channels.email.message import NAMESPACE
+from services.notices.channels.topic.channel import TopicChannel
 from services.notices.rules import TAKES, Cause, News, Story, tell
 from services.notices.settings import NoticesSettings, notices_settings
-from services.notices.texts import word
 
 log = logger(__name__)
 
 SCHEMA = "notices"
 MIGRATIONS = MigrationSet("services.notices", "services.notices")
-CLAIM = "notice"
 CACHE = 20_000
 LARGEST_BODY = 1_000_000
 FOLLOWED = tuple(topic.name for topic in (*STAGE_TOPICS, OPS_EVENTS))
@@ -71,10 +62,6 @@ FOLLOWED = tuple(topic.name for topic in (*STAGE_TOPICS, OPS_EVENTS))
 def topics_of(distributors: Iterable[str]) -> list[str]:
     """What is followed when these distributors have topics."""
     return [*FOLLOWED, *map(confirmations_of, distributors), DEAD_LETTERS.name]
-
-
-class NewDistributor(RuntimeError):
-    """A distributor was added: the process starts anew with its topics."""
 
 
 class Notices:
@@ -97,17 +84,17 @@ class Notices:
         self.silent = anew is not None
         self._generation = 0
         prepare(self._conninfo)
-        self._config = chosen or notices_settings()
-        self._reference = reference or (lambda: current(self._conninfo))
-        self._secret = letters_secret(config.home / "letters.secret")
-        self._vault = partial(open_vault, config)
-        self._readable = lambda contact: self._vault().readable(contact)
+        chosen = chosen or notices_settings()
+        look_up = reference or (lambda: current(self._conninfo))
+        self._channels: Sequence[Channel] = (
+            TopicChannel(distributors, chosen.vendor, look_up),
+            EmailChannel(config, chosen, look_up),
+        )
         self.distributors = tuple(distributors)
         self.topics = topics_of(distributors)
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[str, Mark] = dict(anew[1]) if anew else {}
         self._stories: OrderedDict[UUID, Story] = OrderedDict()
-        self._clock = Clock()
         self.wake: Callable[[], None] = lambda: None
         """Told after every commit with something in the outbox."""
 
@@ -263,18 +250,15 @@ class _Work:
             self._keep_stories()
             self._keep_answers()
             return len(read), 0
-        batch = Batch(events=self._notices())
-        batch.claims = [Claim(CLAIM, claim_of(event), event.originator_id) for event in batch.events]
-        owner = self._owner
-        batch.moved = {
-            name: (owner._marks[name], mark) for name, mark in self.marks.items() if mark != owner._marks[name]
-        }
-        letters = self._letters()
-        if batch.events or batch.moved:
-            self._connection.execute(APPEND, parameters_of(batch), prepare=True, binary=True)
+        told = [Told(self._located(news), record, envelope) for news, envelope, record in self._news]
+        delivered = sum(channel.deliver(self._connection, told) for channel in self._owner._channels)
+        before = self._owner._marks
+        moved = {name: (before[name], mark) for name, mark in self.marks.items() if mark != before[name]}
+        if moved:
+            self._connection.execute(APPEND, parameters_of(Batch(moved=moved)), prepare=True, binary=True)
         self._keep_stories()
         self._keep_answers()
-        return len(read), len(batch.events) + letters
+        return len(read), delivered
 
     # Reading
 
@@ -401,72 +385,15 @@ class _Work:
         news = News(subject, cause, Party.DISTRIBUTOR, distributor, None, kind, None, facts)
         self._news.append((news, None, record))
 
-    # Outward
-
-    def _notices(self) -> list[RecordedEvent]:
-        """Events for the distributors' topics that were not told before, with positions still to come."""
-        made = [
-            (self._notice(news), news, envelope, record)
-            for news, envelope, record in self._news
-            if news.topic is not None and self._has_topic(news.party_id)
-        ]
-        now = datetime.now(UTC)
-        events: dict[str, RecordedEvent] = {}
-        for notice, news, envelope, record in made:
-            event = RecordedEvent(
-                news.request_id,
-                0,
-                notice.TYPE,
-                encode(notice),
-                now,
-                self._owner._clock.tick(envelope.clock if envelope else 0, 0),
-                news.cause.reference,
-                (envelope.correlation if envelope else None) or str(news.request_id),
-                record.coordinates,
-                envelope.trace if envelope else None,
-            )
-            events.setdefault(claim_of(event, notice), event)
-        told = self._connection.execute(
-            "SELECT value FROM claims WHERE kind = %s AND value = ANY(%s)", (CLAIM, list(events))
-        ).fetchall()
-        for (value,) in told:
-            del events[value]
-        return self._with_versions(list(events.values()))
-
-    def _with_versions(self, events: list[RecordedEvent]) -> list[RecordedEvent]:
-        rows = self._connection.execute(
-            "SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id = ANY(%s) GROUP BY 1",
-            ([event.originator_id for event in events],),
-        ).fetchall()
-        versions: dict[UUID, int] = dict(rows)
-        numbered = []
-        for event in events:
-            versions[event.originator_id] = version = versions.get(event.originator_id, 0) + 1
-            numbered.append(event._replace(version=version))
-        return numbered
-
-    def _notice(self, news: News) -> Notice:
-        assert news.topic is not None  # noqa: S101
-        worded, facts, story = word(news, self._owner._config.vendor), news.facts, news.story
-        receipt: NoticeReceipt | None = facts.get("receipt")
-        if receipt is not None and distributor_of(receipt.record.split("/", 1)[0]) is None:
-            receipt = receipt.model_copy(update={"record": self._record_of(news, receipt)})
-        return Notice(
-            kind=news.topic,
-            distributor_id=news.party_id,
-            happened_at=news.cause.happened_at,
-            title=worded.title,
-            text=worded.text,
-            permission_number=story.permission_number if story else None,
-            sale=story.sale if story else None,
-            receipt=receipt,
-            document=facts.get("document"),
-            kit_number=facts.get("kit"),
-            reason=facts.get("reason"),
-        )
+    def _located(self, news: News) -> News:
+        """An answer that was held is answered with the approval: where the answer itself lies was noted."""
+        receipt: NoticeReceipt | None = news.facts.get("receipt")
+        if receipt is None or distributor_of(receipt.record.split("/", 1)[0]) is not None:
+            return news
+        located = receipt.model_copy(update={"record": self._record_of(news, receipt)})
+        return replace(news, facts={**news.facts, "receipt": located})
 
     def _record_of(self, news: News, receipt: NoticeReceipt) -> str:
-        """An answer that was held is answered with the approval: where the answer itself lies was noted."""
         at_hand = self._answers.get((news.party_id, news.request_id, receipt.confirmation_id or ""))
         if at_hand is not None:
             return at_hand
@@ -476,95 +403,8 @@ class _Work:
         ).fetchone()
         return str(row[0]) if row else receipt.record
 
-    def _has_topic(self, distributor: str) -> bool:
-        if distributor in self._owner.distributors:
-            return True
-        if distributor in self._owner._reference().distributors:
-            raise NewDistributor(f"the distributor {distributor} is new: starting anew with {notices_of(distributor)}")
-        log.warning("no topic for a distributor that has left the reference data", distributor=distributor)
-        return False
-
-    def _letters(self) -> int:
-        """Write the letters down; returns how many are due."""
-        wanted = [news for news, *_ in self._news if news.mail is not None]
-        if not wanted:
-            return 0
-        owner = self._owner
-        snapshot = owner._reference()
-        letters = [
-            letter
-            for news in wanted
-            for letter in write_letters(news, recipients(news, snapshot, owner._readable), owner._config, owner._secret)
-        ]
-        vault = owner._vault()
-        off = self._switched_off(vault, letters)
-        oldest = datetime.now(UTC) - timedelta(seconds=owner._config.mail_oldest_seconds)
-        rows = [_row(protected(vault, each), _status(each, off, oldest)) for each in letters]
-        columns = [_ARRAYS[kind](column) for kind, column in zip(_MAIL.values(), zip(*rows, strict=True), strict=True)]
-        self._connection.execute(INSERT_MAIL, columns)
-        return len(letters)
-
-    def _switched_off(self, vault: Vault, letters: Iterable[Letter]) -> set[tuple[str, str]]:
-        """Address and kind of what its reader doesn't want."""
-        addresses = {each.recipient.address for each in letters if each.recipient.address}
-        readers = {address: reader_key(vault, address) for address in addresses}
-        rows = self._connection.execute(
-            "SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s)", (list(readers.values()),)
-        ).fetchall()
-        return {(address, kind) for address, key in readers.items() for recipient, kind in rows if recipient == key}
-
-
-_MAIL = {
-    **dict.fromkeys(("id", "request_id"), "uuid"),
-    **dict.fromkeys(("kind", "party", "party_id", "recipient", "recipient_name", "message_id"), "text"),
-    **dict.fromkeys(("subject", "text", "html", "off", "cause"), "text"),
-    "happened_at": "timestamptz",
-    "status": "text",
-}
-_ARRAYS = {"uuid": Uuids, "text": Texts, "timestamptz": Times}
-INSERT_MAIL = (
-    f"INSERT INTO mail ({', '.join(_MAIL)}) "  # noqa: S608
-    f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in _MAIL.values())}) ON CONFLICT DO NOTHING"
-)
-
 
 def prepare(conninfo: str) -> None:
     """Bring the schema up to date, and that of accounts first: its function guards the letters of tenants."""
     migrate(conninfo, "accounts", identity.MIGRATIONS)
     migrate(conninfo, SCHEMA, EVENT_STORE, MIGRATIONS)
-
-
-def claim_of(event: RecordedEvent, notice: Notice | None = None) -> str:
-    """Names a piece of news for ever: its cause, what it is, whom it is for."""
-    told = notice or Notice.model_validate_json(event.body)
-    return hashlib.sha256(f"{event.causation}|{told.kind}|{told.distributor_id}".encode()).hexdigest()
-
-
-def letters_secret(file: Path) -> bytes:
-    """What links in letters are signed with. Made once; in a file that only its owner may read."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-                out.write(secrets.token_hex(32))
-        except FileExistsError:
-            pass
-    return bytes.fromhex(file.read_text().strip())
-
-
-def _status(letter: Letter, off: set[tuple[str, str]], oldest: datetime) -> str:
-    if letter.recipient.address is None:
-        return "no-address"
-    if letter.happened_at < oldest:
-        return "too-old"
-    if not KINDS[letter.kind].mandatory and (letter.recipient.address, letter.kind) in off:
-        return "off"
-    return "due"
-
-
-def _row(letter: Letter, status: str) -> tuple[Any, ...]:
-    return (
-        *(letter.id, letter.request_id, letter.kind, letter.party, letter.party_id),
-        *(letter.recipient.address, letter.recipient.name, letter.message_id),
-        *(letter.subject, letter.text, letter.html, letter.off, letter.cause, letter.happened_at, status),
-    )

@@ -10,8 +10,8 @@ import pytest
 
 from services.notices.categories import Kind
 from services.notices.channels.email.mail_log import preferences
-from services.notices.channels.email.message import signature
-from services.notices.projection import letters_secret, prepare
+from services.notices.channels.email.message import letters_secret, signature
+from services.notices.projection import prepare
 from tests.web.conftest import Site
 
 READER = "vetrova@lukomor.example"

@@ -52,9 +52,10 @@ from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
+from services.notices.channels.email.channel import _row
 from services.notices.channels.email.message import write_letters
 from services.notices.channels.email.recipients import Recipient
-from services.notices.projection import SCHEMA, Notices, _row, prepare
+from services.notices.projection import SCHEMA, Notices, prepare
 from services.notices.settings import NoticesSettings
 from tests.services.notices.stories import CONTACT, DISTRIBUTOR, NOON, THROUGH, told
 

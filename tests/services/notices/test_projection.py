@@ -26,10 +26,11 @@ from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.projection.worker import Projection
-from services.notices import projection as module
+from services.notices.channels.email.channel import EmailChannel
 from services.notices.channels.email.personal import reader_key
-from services.notices.projection import NewDistributor, Notices
-from services.notices.publisher import Publisher
+from services.notices.channels.topic.channel import NewDistributor
+from services.notices.channels.topic.publisher import Publisher
+from services.notices.projection import Notices
 from services.notices.settings import NoticesSettings
 from tests.kernel.polling import on_topic, until
 from tests.services.notices.conftest import NORTH, URAL, Log, Outbox, opened
@@ -114,7 +115,7 @@ def test_killed_before_the_commit_nothing_is_written_and_all_is_told_later(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(module._Work, "_letters", die)
+        patched.setattr(EmailChannel, "deliver", die)
         with pytest.raises(Killed):
             notices.project(records)
     assert (outbox.rows(), told(outbox)) == ([], [])

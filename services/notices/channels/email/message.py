@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
@@ -114,6 +117,18 @@ def _letter(news: News, kind: Kind, recipient: Recipient, config: NoticesSetting
         happened_at=news.cause.happened_at,
         off=off,
     )
+
+
+def letters_secret(file: Path) -> bytes:
+    """What links in letters are signed with. Made once; in a file that only its owner may read."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                out.write(secrets.token_hex(32))
+        except FileExistsError:
+            pass
+    return bytes.fromhex(file.read_text().strip())
 
 
 def _environment() -> Environment:

@@ -23,9 +23,11 @@ from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.stage.recovery import import_events, recorded
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
-from services.notices.projection import CLAIM, SCHEMA, claim_of
+from services.notices.channels.topic.channel import CLAIM, claim_of
 
 log = logger(__name__)
+
+SCHEMA = "notices"
 
 SOURCE = "/postavka/notices"
 MEASURE_SECONDS = 2.0

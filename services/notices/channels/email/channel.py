@@ -1,0 +1,92 @@
+"""News as letters: written down with the marks, sent by `sender.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from postavka.domain.reference.store import Snapshot
+from postavka.kernel.privacy.vault import Vault, open_vault
+from postavka.kernel.settings import Settings
+from postavka.kernel.store.arrays import Texts, Times, Uuids
+from services.notices.categories import KINDS
+from services.notices.channels.channel import Told
+from services.notices.channels.email.message import Letter, letters_secret, write_letters
+from services.notices.channels.email.personal import protected, reader_key
+from services.notices.channels.email.recipients import recipients
+from services.notices.settings import NoticesSettings
+
+
+class EmailChannel:
+    """See `Channel`."""
+
+    def __init__(self, config: Settings, chosen: NoticesSettings, reference: Callable[[], Snapshot]) -> None:
+        self._config = chosen
+        self._reference = reference
+        self._secret = letters_secret(config.home / "letters.secret")
+        self._vault = partial(open_vault, config)
+
+    def deliver(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> int:
+        """See `Channel`."""
+        wanted = [each.news for each in told if each.news.mail is not None]
+        if not wanted:
+            return 0
+        snapshot, vault = self._reference(), self._vault()
+        letters = [
+            letter
+            for news in wanted
+            for letter in write_letters(news, recipients(news, snapshot, vault.readable), self._config, self._secret)
+        ]
+        off = self._switched_off(connection, vault, letters)
+        oldest = datetime.now(UTC) - timedelta(seconds=self._config.mail_oldest_seconds)
+        rows = [_row(protected(vault, each), _status(each, off, oldest)) for each in letters]
+        columns = [_ARRAYS[kind](column) for kind, column in zip(_MAIL.values(), zip(*rows, strict=True), strict=True)]
+        connection.execute(INSERT_MAIL, columns)
+        return len(letters)
+
+    def _switched_off(
+        self, connection: psycopg.Connection[Any], vault: Vault, letters: Iterable[Letter]
+    ) -> set[tuple[str, str]]:
+        """Address and kind of what its reader doesn't want."""
+        addresses = {each.recipient.address for each in letters if each.recipient.address}
+        readers = {address: reader_key(vault, address) for address in addresses}
+        rows = connection.execute(
+            "SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s)", (list(readers.values()),)
+        ).fetchall()
+        return {(address, kind) for address, key in readers.items() for recipient, kind in rows if recipient == key}
+
+
+_MAIL = {
+    **dict.fromkeys(("id", "request_id"), "uuid"),
+    **dict.fromkeys(("kind", "party", "party_id", "recipient", "recipient_name", "message_id"), "text"),
+    **dict.fromkeys(("subject", "text", "html", "off", "cause"), "text"),
+    "happened_at": "timestamptz",
+    "status": "text",
+}
+_ARRAYS = {"uuid": Uuids, "text": Texts, "timestamptz": Times}
+INSERT_MAIL = (
+    f"INSERT INTO mail ({', '.join(_MAIL)}) "  # noqa: S608
+    f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in _MAIL.values())}) ON CONFLICT DO NOTHING"
+)
+
+
+def _status(letter: Letter, off: set[tuple[str, str]], oldest: datetime) -> str:
+    if letter.recipient.address is None:
+        return "no-address"
+    if letter.happened_at < oldest:
+        return "too-old"
+    if not KINDS[letter.kind].mandatory and (letter.recipient.address, letter.kind) in off:
+        return "off"
+    return "due"
+
+
+def _row(letter: Letter, status: str) -> tuple[Any, ...]:
+    return (
+        *(letter.id, letter.request_id, letter.kind, letter.party, letter.party_id),
+        *(letter.recipient.address, letter.recipient.name, letter.message_id),
+        *(letter.subject, letter.text, letter.html, letter.off, letter.cause, letter.happened_at, status),
+    )
