@@ -1,4 +1,4 @@
-"""Kinds of news, as people choose among them, and who they are for."""
+"""Categories of news, as people choose among them, and who they are for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Party(StrEnum):
     DISTRIBUTOR = "distributor"
 
 
-class Kind(StrEnum):
+class Category(StrEnum):
     """What e-mail is about."""
 
     PERMISSION = "permission"
@@ -45,21 +45,21 @@ class About:
 
 
 PARTNER, DISTRIBUTOR = frozenset((Party.PARTNER,)), frozenset((Party.DISTRIBUTOR,))
-KINDS = {
-    Kind.PERMISSION: About("Согласование, номер разрешения, счёт", True, PARTNER | DISTRIBUTOR),
-    Kind.REJECTED: About("Заявка не согласована", True, PARTNER),
-    Kind.CONFIRMED: About("Дистрибьютор готов оплатить", False, PARTNER),
-    Kind.DECLINED: About("Отказ дистрибьютора", True, PARTNER),
-    Kind.REFUSED: About("Ответ на заявку не принят", False, DISTRIBUTOR),
-    Kind.PAYMENT: About("Поступление оплаты", False, PARTNER),
-    Kind.DEBT: About("Долг по счёту", True, PARTNER),
-    Kind.REFUND: About("Возврат денег", False, PARTNER),
-    Kind.DISPATCHED: About("Документы отправлены почтой", False, PARTNER),
-    Kind.SIGNATURE_REFUSED: About("Подпись не принята", True, PARTNER | DISTRIBUTOR),
-    Kind.CLOSED: About("Заявка отозвана партнёром", False, DISTRIBUTOR),
-    Kind.WITHDRAWAL_REFUSED: About("Отзыв заявки невозможен", True, PARTNER),
-    Kind.SHIPPED: About("Электронная поставка отгружена", False, PARTNER),
-    Kind.ACTIVATED: About("Сервис активирован", False, PARTNER),
-    Kind.ACTIVATION_REFUSED: About("Активация не удалась", False, PARTNER),
-    Kind.REMINDER: About("Напоминания", False, PARTNER | DISTRIBUTOR),
+CATEGORIES = {
+    Category.PERMISSION: About("Согласование, номер разрешения, счёт", True, PARTNER | DISTRIBUTOR),
+    Category.REJECTED: About("Заявка не согласована", True, PARTNER),
+    Category.CONFIRMED: About("Дистрибьютор готов оплатить", False, PARTNER),
+    Category.DECLINED: About("Отказ дистрибьютора", True, PARTNER),
+    Category.REFUSED: About("Ответ на заявку не принят", False, DISTRIBUTOR),
+    Category.PAYMENT: About("Поступление оплаты", False, PARTNER),
+    Category.DEBT: About("Долг по счёту", True, PARTNER),
+    Category.REFUND: About("Возврат денег", False, PARTNER),
+    Category.DISPATCHED: About("Документы отправлены почтой", False, PARTNER),
+    Category.SIGNATURE_REFUSED: About("Подпись не принята", True, PARTNER | DISTRIBUTOR),
+    Category.CLOSED: About("Заявка отозвана партнёром", False, DISTRIBUTOR),
+    Category.WITHDRAWAL_REFUSED: About("Отзыв заявки невозможен", True, PARTNER),
+    Category.SHIPPED: About("Электронная поставка отгружена", False, PARTNER),
+    Category.ACTIVATED: About("Сервис активирован", False, PARTNER),
+    Category.ACTIVATION_REFUSED: About("Активация не удалась", False, PARTNER),
+    Category.REMINDER: About("Напоминания", False, PARTNER | DISTRIBUTOR),
 }

@@ -12,7 +12,7 @@ from rich.markup import escape
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from services.notices.categories import KINDS, Kind
+from services.notices.categories import CATEGORIES, Category
 
 notices = App(name="notices", help="E-mail to partners and distributors: what was sent, what waits, what failed.")
 
@@ -23,7 +23,7 @@ def list_(
     status: str | None = None,
     request: UUID | None = None,
     to: str | None = None,
-    kind: Kind | None = None,
+    kind: Category | None = None,
     limit: int = 50,
     json: bool = False,
 ) -> None:
@@ -107,7 +107,12 @@ def retry(id: Annotated[str, Parameter(help="As in the list; `failed` for all th
 
 @notices.command
 def prefs(
-    address: str, *, off: list[Kind] | None = None, on: list[Kind] | None = None, by: str = "cli", json: bool = False
+    address: str,
+    *,
+    off: list[Category] | None = None,
+    on: list[Category] | None = None,
+    by: str = "cli",
+    json: bool = False,
 ) -> None:
     """What a person gets; switch kinds off and on.
 
@@ -137,6 +142,6 @@ def prefs(
         return
     shown = table(None, "kind", "about", "")
     for kind, gets in wanted.items():
-        always = "always" if KINDS[kind].mandatory else "on" if gets else "off"
-        shown.add_row(kind.value, KINDS[kind].title, always)
+        always = "always" if CATEGORIES[kind].mandatory else "on" if gets else "off"
+        shown.add_row(kind.value, CATEGORIES[kind].title, always)
     console.print(shown)

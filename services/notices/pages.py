@@ -24,12 +24,12 @@ from postavka.web.problem import not_found
 from postavka.web.rendering import page
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
-from services.notices.categories import KINDS, Kind
+from services.notices.categories import CATEGORIES, Category
 from services.notices.channels.email.mail_log import (
     COLUMNS,
     QUERY,
     STATUSES,
-    NoSuchLetter,
+    NoSuchEmail,
     Wanted,
     parameters,
     send_again,
@@ -96,7 +96,7 @@ async def off(
 ) -> Response:
     """Switch it off: the button of that page, or the mail program's own (RFC 8058)."""
     about = _about(request, to, kind, sign)
-    await asyncio.to_thread(switch, web(request).kernel, to, Kind(kind), False, "link in a letter")
+    await asyncio.to_thread(switch, web(request).kernel, to, Category(kind), False, "link in a letter")
     return page(request, "letters_off.html", to=to, kind=kind, sign=sign, about=about, done=True)
 
 
@@ -121,7 +121,7 @@ async def again(
     """Operations have a letter that has failed tried again."""
     try:
         await asyncio.to_thread(send_again, database_url(web(request).kernel), id)
-    except NoSuchLetter:
+    except NoSuchEmail:
         raise not_found() from None
     return RedirectResponse(f"/letters/{id}", 303)
 
@@ -130,9 +130,9 @@ def _about(request: Request, to: str, kind: str, sign: str) -> str:
     """The title of the kind. 404 for a link that was not made here, and for a kind that can't be switched off."""
     secret = letters_secret(web(request).kernel.home / "letters.secret")
     ours = hmac.compare_digest(signature(secret, to, kind).encode(), sign.encode())
-    if not ours or kind not in KINDS or not is_address(to):
+    if not ours or kind not in CATEGORIES or not is_address(to):
         raise not_found()
-    about = KINDS[Kind(kind)]
+    about = CATEGORIES[Category(kind)]
     if about.mandatory:
         raise not_found()
     return about.title

@@ -49,7 +49,7 @@ from events.shipping import (
     SignatureRefused,
     WithdrawalRefused,
 )
-from services.notices.categories import Kind, Party
+from services.notices.categories import Category, Party
 
 MOST_WAITING = 50
 """Events kept for a request until its approval is read. That takes a second; there are never so many."""
@@ -122,19 +122,19 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One party is told one thing: by mail, on its topic, or both."""
+    """One party is told one thing: its people (`category`), its program on the topic, or both."""
 
     request_id: UUID
     cause: Cause
     party: Party
     party_id: str
-    mail: Kind | None
+    category: Category | None
     topic: NoticeKind | None
     story: Story | None
     """None: nothing of the request may be told."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     once: str = ""
-    """Of mail: not again for the same request, party, kind and this."""
+    """Of what people are told: not again for the same request, party, kind and this."""
 
 
 def tell(story: Story, request_id: UUID, event: Message, cause: Cause) -> tuple[Story, list[News]]:
@@ -166,13 +166,18 @@ class _Teller:
             case Rejected() if not self.story.submitted:
                 self._wait(event, cause)
             case Rejected():
-                self._partner(cause, Kind.REJECTED, reasons=event.reasons)
+                self._partner(cause, Category.REJECTED, reasons=event.reasons)
             # Receipts are given at once, whatever is known of the request.
             case ConfirmationHeld():
                 self._receipt(cause, event.distributor_id, NoticeKind.HELD, event.confirmation_id)
             case ConfirmationRefused():
                 self._receipt(
-                    cause, event.distributor_id, NoticeKind.REFUSED, event.confirmation_id, event.reason, Kind.REFUSED
+                    cause,
+                    event.distributor_id,
+                    NoticeKind.REFUSED,
+                    event.confirmation_id,
+                    event.reason,
+                    Category.REFUSED,
                 )
             case _ if type(event) not in AFTER_APPROVAL:
                 return
@@ -202,7 +207,7 @@ class _Teller:
             case DocumentDispatched(delivery=Delivery.POST):
                 document = story.document(event.document_id)
                 if document is not None and story.channel is Channel.DIRECT:
-                    self._partner(cause, Kind.DISPATCHED, document=document, tracking=event.tracking)
+                    self._partner(cause, Category.DISPATCHED, document=document, tracking=event.tracking)
             case DocumentSigned():
                 if story.distributor_id and (document := story.document(event.document_id)):
                     self._distributor(cause, None, NoticeKind.SIGNED, document=document)
@@ -210,37 +215,37 @@ class _Teller:
                 if document := story.document(event.document_id):
                     facts = {"document": document, "reason": event.reason}
                     if story.distributor_id:
-                        self._distributor(cause, Kind.SIGNATURE_REFUSED, NoticeKind.SIGNATURE_REFUSED, **facts)
+                        self._distributor(cause, Category.SIGNATURE_REFUSED, NoticeKind.SIGNATURE_REFUSED, **facts)
                     else:
-                        self._partner(cause, Kind.SIGNATURE_REFUSED, **facts)
+                        self._partner(cause, Category.SIGNATURE_REFUSED, **facts)
             case DistributorConfirmed():
                 self._set(confirmed=True)
                 self._receipt(cause, event.distributor_id, NoticeKind.CONFIRMED, event.confirmation_id)
-                self._partner(cause, Kind.CONFIRMED, note=event.note)
+                self._partner(cause, Category.CONFIRMED, note=event.note)
             case DistributorDeclined():
                 self._receipt(cause, event.distributor_id, NoticeKind.DECLINED, event.confirmation_id)
-                self._partner(cause, Kind.DECLINED, note=event.note)
+                self._partner(cause, Category.DECLINED, note=event.note)
             case ShippingClosed(reason=ShippingClosure.WITHDRAWN):
                 if story.told and story.distributor_id:
-                    self._distributor(cause, Kind.CLOSED, NoticeKind.CLOSED)
+                    self._distributor(cause, Category.CLOSED, NoticeKind.CLOSED)
             case WithdrawalRefused():
-                self._partner(cause, Kind.WITHDRAWAL_REFUSED, reason=event.reason)
+                self._partner(cause, Category.WITHDRAWAL_REFUSED, reason=event.reason)
             case PaymentReceived():
-                self._partner(cause, Kind.PAYMENT, payment=event)
+                self._partner(cause, Category.PAYMENT, payment=event)
             case PaymentReturned(is_debt=True):
-                self._partner(cause, Kind.DEBT, returned=event)
+                self._partner(cause, Category.DEBT, returned=event)
             case RefundOwed():
-                self._partner(cause, Kind.REFUND, owed=event)
+                self._partner(cause, Category.REFUND, owed=event)
             case RefundPaid():
-                self._partner(cause, Kind.REFUND, refunded=event)
+                self._partner(cause, Category.REFUND, refunded=event)
             case ShipmentIssued():
-                self._partner(cause, Kind.SHIPPED, kit=event.kit.number)
+                self._partner(cause, Category.SHIPPED, kit=event.kit.number)
                 if story.distributor_id:
                     self._distributor(cause, None, NoticeKind.SHIPPED, kit=event.kit.number)
             case Activated():
-                self._partner(cause, Kind.ACTIVATED, activated=event)
+                self._partner(cause, Category.ACTIVATED, activated=event)
             case ActivationRefused():
-                self._partner(cause, Kind.ACTIVATION_REFUSED, reason=event.reason)
+                self._partner(cause, Category.ACTIVATION_REFUSED, reason=event.reason)
             case ReminderRequested():
                 self._reminder(event, cause)
 
@@ -279,19 +284,19 @@ class _Teller:
         match event.kind:
             case DocumentKind.ACT if self.story.distributor_id:
                 self._set(told=True)
-                self._partner(cause, Kind.PERMISSION)
-                self._distributor(cause, Kind.PERMISSION, NoticeKind.PERMISSION)
+                self._partner(cause, Category.PERMISSION)
+                self._distributor(cause, Category.PERMISSION, NoticeKind.PERMISSION)
                 self._distributor(cause, None, NoticeKind.DOCUMENT, document=document)
             case DocumentKind.INVOICE:
                 self._set(told=True)
-                self._partner(cause, Kind.PERMISSION)
+                self._partner(cause, Category.PERMISSION)
 
     def _reminder(self, event: ReminderRequested, cause: Cause) -> None:
         facts = {"waits_for": event.waits_for, "note": event.note}
         if event.awaited is Awaited.PARTNER and event.awaited_id == self.story.partner_id:
-            self._partner(cause, Kind.REMINDER, **facts)
+            self._partner(cause, Category.REMINDER, **facts)
         elif event.awaited is Awaited.DISTRIBUTOR and event.awaited_id == self.story.distributor_id:
-            self._distributor(cause, Kind.REMINDER, None, **facts)
+            self._distributor(cause, Category.REMINDER, None, **facts)
 
     def _receipt(
         self,
@@ -300,24 +305,26 @@ class _Teller:
         kind: NoticeKind,
         confirmation_id: str,
         reason: Reason | None = None,
-        mail: Kind | None = None,
+        category: Category | None = None,
     ) -> None:
         own = self.story if self.story.approved and self.story.distributor_id == distributor_id else None
         receipt = NoticeReceipt(record=cause.record, confirmation_id=confirmation_id, reason=reason)
         facts = {"receipt": receipt, "reason": reason}
         once = reason.code if reason else ""
-        self.news.append(News(self.request_id, cause, Party.DISTRIBUTOR, distributor_id, mail, kind, own, facts, once))
+        self.news.append(
+            News(self.request_id, cause, Party.DISTRIBUTOR, distributor_id, category, kind, own, facts, once)
+        )
 
-    def _partner(self, cause: Cause, mail: Kind, **facts: Any) -> None:
+    def _partner(self, cause: Cause, category: Category, **facts: Any) -> None:
         if self.story.partner_id is not None:
             self.news.append(
-                News(self.request_id, cause, Party.PARTNER, self.story.partner_id, mail, None, self.story, facts)
+                News(self.request_id, cause, Party.PARTNER, self.story.partner_id, category, None, self.story, facts)
             )
 
-    def _distributor(self, cause: Cause, mail: Kind | None, topic: NoticeKind | None, **facts: Any) -> None:
+    def _distributor(self, cause: Cause, category: Category | None, topic: NoticeKind | None, **facts: Any) -> None:
         assert self.story.distributor_id is not None  # noqa: S101
         party_id = self.story.distributor_id
-        self.news.append(News(self.request_id, cause, Party.DISTRIBUTOR, party_id, mail, topic, self.story, facts))
+        self.news.append(News(self.request_id, cause, Party.DISTRIBUTOR, party_id, category, topic, self.story, facts))
 
     def _set(self, **changes: Any) -> None:
         self.story = self.story.model_copy(update=changes)

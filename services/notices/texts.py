@@ -14,7 +14,7 @@ from babel.numbers import format_currency
 from events.billing import PaymentReceived, PaymentReturned, RefundOwed, RefundPaid
 from events.notices import NoticeKind
 from events.shipping import DocumentKind
-from services.notices.categories import Kind, Party
+from services.notices.categories import Category, Party
 from services.notices.rules import News, Story
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -77,10 +77,10 @@ def _to_partner(news: News, vendor: str) -> Worded:
     def worded(title: str, *paragraphs: str, action: str | None = "Открыть заявку", **more: Any) -> Worded:
         return Worded(title, paragraphs, more.pop("rows", rows), action=action, path=path, **more)
 
-    match news.mail:
-        case Kind.PERMISSION:
+    match news.category:
+        case Category.PERMISSION:
             return _permission_to_partner(story, rows, path, buyer)
-        case Kind.REJECTED:
+        case Category.REJECTED:
             return worded(
                 f"Заявка не согласована: {buyer}",
                 "В заявке не хватает данных или есть ошибки. Исправьте их и отправьте заявку снова.",
@@ -88,53 +88,53 @@ def _to_partner(news: News, vendor: str) -> Worded:
                 points=tuple(each.message for each in facts["reasons"]),
                 action="Исправить заявку",
             )
-        case Kind.CONFIRMED:
+        case Category.CONFIRMED:
             return worded(
                 f"Дистрибьютор готов оплатить: {buyer}",
                 f"{story.distributor} подтвердил готовность оплатить счёт по вашей заявке. Заказ на изготовление "
                 "передан.",
                 *_note(facts),
             )
-        case Kind.DECLINED:
+        case Category.DECLINED:
             return worded(
                 f"Дистрибьютор отказался: {buyer}",
                 f"{story.distributor} не готов оплатить счёт по вашей заявке. Заявка закрыта, номер разрешения "
                 "больше не действует. Договоритесь с дистрибьютором или отправьте новую заявку.",
                 *_note(facts),
             )
-        case Kind.PAYMENT:
+        case Category.PAYMENT:
             return _payment(worded, facts["payment"], buyer)
-        case Kind.DEBT:
+        case Category.DEBT:
             returned: PaymentReturned = facts["returned"]
             return worded(
                 f"По счёту {returned.invoice_number} образовался долг",
                 f"Банк вернул платёж на {money(returned.amount)}, а заказ уже изготовлен. "
                 f"Оплатите, пожалуйста, {money(returned.due)}.",
             )
-        case Kind.REFUND if "owed" in facts:
+        case Category.REFUND if "owed" in facts:
             owed: RefundOwed = facts["owed"]
             return worded(
                 f"Вернём {money(owed.amount)} по счёту {owed.invoice_number}",
                 "Деньги поступят на счёт, с которого была оплата.",
             )
-        case Kind.REFUND:
+        case Category.REFUND:
             refunded: RefundPaid = facts["refunded"]
             return worded(
                 f"Вернули {money(refunded.amount)} по счёту {refunded.invoice_number}",
                 f"Платёж отправлен {day(refunded.paid_on)} на счёт, с которого была оплата.",
             )
-        case Kind.DISPATCHED:
+        case Category.DISPATCHED:
             document = facts["document"]
             track = f" Трек-номер: {facts['tracking']}." if facts["tracking"] else ""
             return worded(
                 f"{DOCUMENTS[document.kind]} № {document.number}: отправлено почтой",
                 f"Подпишите документ и направьте второй экземпляр в {vendor}.{track}",
             )
-        case Kind.SIGNATURE_REFUSED:
+        case Category.SIGNATURE_REFUSED:
             return _signature_refused(worded, facts)
-        case Kind.WITHDRAWAL_REFUSED:
+        case Category.WITHDRAWAL_REFUSED:
             return worded(f"Заявку уже нельзя отозвать: {buyer}", facts["reason"].message, "Продажа продолжается.")
-        case Kind.SHIPPED:
+        case Category.SHIPPED:
             return worded(
                 f"Поставка готова: {buyer}",
                 "Электронная поставка изготовлена, запись о ней появилась в вашем кабинете. Код активации смотрите "
@@ -142,22 +142,22 @@ def _to_partner(news: News, vendor: str) -> Worded:
                 rows=(*rows, ("Комплект", facts["kit"])),
                 action="Открыть поставку",
             )
-        case Kind.ACTIVATED:
+        case Category.ACTIVATED:
             activated = facts["activated"]
             period = f"с {day(activated.service_from)} по {day(activated.service_until)}"
             return worded(
                 f"Сервис активирован: {buyer}", f"Сервис действует {period}.", rows=(*rows, ("Действует", period))
             )
-        case Kind.ACTIVATION_REFUSED:
+        case Category.ACTIVATION_REFUSED:
             return worded(
                 f"Активация не удалась: {buyer}",
                 facts["reason"].message,
                 "Когда причина устранена, активируйте снова.",
                 action="Повторить активацию",
             )
-        case Kind.REMINDER:
+        case Category.REMINDER:
             return _reminder(worded, facts, buyer, vendor)
-    raise ValueError(f"{news.mail} is no news for a partner")
+    raise ValueError(f"{news.category} is no news for a partner")
 
 
 def _permission_to_partner(story: Story, rows: tuple[tuple[str, str], ...], path: str, buyer: str) -> Worded:
@@ -208,7 +208,7 @@ def _to_distributor(news: News, vendor: str) -> Worded:
     def worded(title: str, *paragraphs: str, action: str | None = "Открыть портал", **more: Any) -> Worded:
         return Worded(title, paragraphs, more.pop("rows", rows), action=action, path=more.pop("path", path), **more)
 
-    match news.topic or news.mail:
+    match news.topic or news.category:
         case NoticeKind.PERMISSION:
             return _permission_to_distributor(worded, _story(news), buyer, vendor)
         case NoticeKind.CONFIRMED:
@@ -242,7 +242,7 @@ def _to_distributor(news: News, vendor: str) -> Worded:
             return _signature_refused(worded, facts)
         case NoticeKind.SHIPPED:
             return worded(f"Поставка изготовлена: {buyer}", f"Комплект {facts['kit']}.")
-        case Kind.REMINDER:
+        case Category.REMINDER:
             return _reminder(worded, facts, buyer, vendor)
     raise ValueError(f"{news.topic} is no news for a distributor")
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from services.notices.categories import Kind
+from services.notices.categories import Category
 from services.notices.channels.email.mail_log import preferences
 from services.notices.channels.email.message import letters_secret, signature
 from services.notices.projection import prepare
@@ -28,13 +28,13 @@ def letters(site: Site) -> Iterator[dict[str, str]]:
             ("partner", "romashka-it", "lugov@romashka-it.example", "failed"),
             ("distributor", "dist-north", "orders@dist-north.example", "due"),
         ):
-            letter_id = made[party_id] = str(uuid4())
+            email_id = made[party_id] = str(uuid4())
             connection.execute(
                 "INSERT INTO mail (id, request_id, kind, party, party_id, recipient, recipient_name, message_id, "
                 "subject, text, html, cause, happened_at, status, said) VALUES (%s, %s, 'shipped', %s, %s, %s, %s, %s, "
                 "%s, %s, '', '/postavka/x#1', now(), %s, '550 gone')",
                 (
-                    *(letter_id, uuid4(), party, party_id, address, address, f"<{letter_id}@x>"),
+                    *(email_id, uuid4(), party, party_id, address, address, f"<{email_id}@x>"),
                     *(f"Письмо для {party_id}", f"Текст для {party_id}", status),
                 ),
             )
@@ -66,16 +66,16 @@ def test_operations_see_all_and_send_again_what_has_failed(site: Site, letters: 
 
 
 def test_the_link_in_a_letter_switches_its_kind_off_and_nothing_else(site: Site, letters: dict[str, str]):
-    sign = signature(letters_secret(site.kernel.home / "letters.secret"), READER, Kind.SHIPPED)
+    sign = signature(letters_secret(site.kernel.home / "letters.secret"), READER, Category.SHIPPED)
     link = f"/letters/off?to={READER}&kind=shipped&sign={sign}"
     reader = site.person()
     page = reader.get(link)
     assert page.status_code == 200
-    assert preferences(site.kernel, READER)[Kind.SHIPPED] is True, "looking changes nothing"
+    assert preferences(site.kernel, READER)[Category.SHIPPED] is True, "looking changes nothing"
     by_program = site.program(None).post(link, data={"List-Unsubscribe": "One-Click"})
     assert by_program.status_code == 200
-    assert preferences(site.kernel, READER)[Kind.SHIPPED] is False
-    assert preferences(site.kernel, READER)[Kind.ACTIVATED] is True
+    assert preferences(site.kernel, READER)[Category.SHIPPED] is False
+    assert preferences(site.kernel, READER)[Category.ACTIVATED] is True
     for wrong in (
         link.replace("shipped", "activated"),
         link.replace(READER, "lugov@romashka-it.example"),
@@ -87,5 +87,5 @@ def test_the_link_in_a_letter_switches_its_kind_off_and_nothing_else(site: Site,
 
 
 def test_a_mandatory_kind_has_no_link(site: Site, letters: dict[str, str]):
-    sign = signature(letters_secret(site.kernel.home / "letters.secret"), READER, Kind.PERMISSION)
+    sign = signature(letters_secret(site.kernel.home / "letters.secret"), READER, Category.PERMISSION)
     assert site.person().get(f"/letters/off?to={READER}&kind=permission&sign={sign}").status_code == 404

@@ -53,7 +53,7 @@ from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
 from services.notices.channels.email.channel import _row
-from services.notices.channels.email.message import write_letters
+from services.notices.channels.email.message import write_emails
 from services.notices.channels.email.recipients import Recipient
 from services.notices.projection import SCHEMA, Notices, prepare
 from services.notices.settings import NoticesSettings
@@ -210,7 +210,7 @@ class Outbox:
         for number in range(count):
             news = told(*THROUGH)[0]
             person = Recipient(f"reader-{number}@lukomor.example", CONTACT.name)
-            (letter,) = write_letters(news, [person], NoticesSettings(url="https://cabinet.example"), b"key")
+            (letter,) = write_emails(news, [person], NoticesSettings(url="https://cabinet.example"), b"key")
             self.connection.execute(
                 "INSERT INTO mail (id, request_id, kind, party, party_id, recipient, recipient_name, message_id, "
                 "subject, text, html, off, cause, happened_at, status) "

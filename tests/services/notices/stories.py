@@ -115,4 +115,4 @@ def told(*events: Message) -> list[News]:
 
 def summary(news: list[News]) -> list[tuple[str, str | None, str | None]]:
     """Whom, by which letter, by which notice."""
-    return [(each.party_id, each.mail and each.mail.value, each.topic and each.topic.value) for each in news]
+    return [(each.party_id, each.category and each.category.value, each.topic and each.topic.value) for each in news]

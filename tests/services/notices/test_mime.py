@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from events.shipping import ShippingOpened, Vendor
 from postavka.domain.email_address import BadAddress
-from services.notices.channels.email.message import Letter, write_letters
+from services.notices.channels.email.message import Email, write_emails
 from services.notices.channels.email.mime import LONGEST_LINE, LONGEST_WORD, Outgoing, to_outgoing
 from services.notices.channels.email.recipients import Recipient
 from services.notices.settings import NoticesSettings
@@ -26,11 +26,11 @@ SELLER = Vendor(id="seller", name="АО «Продавец»", inn="7707083893",
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=200)
 
 
-def letter() -> Letter:
+def letter() -> Email:
     """The first letter of a sale: its request was approved."""
-    news = next(each for each in told(*THROUGH) if each.mail is not None)
+    news = next(each for each in told(*THROUGH) if each.category is not None)
     assert CONTACT.email is not None
-    return write_letters(news, [Recipient(CONTACT.email, CONTACT.name)], CONFIG, b"secret")[0]
+    return write_emails(news, [Recipient(CONTACT.email, CONTACT.name)], CONFIG, b"secret")[0]
 
 
 def read(outgoing: Outgoing) -> EmailMessage:
@@ -69,7 +69,7 @@ def test_a_letter_names_the_vendor_of_its_sale_else_the_one_that_is_set():
     assert by_event
     for news, name in ((by_event[0], SELLER.name), (told(*THROUGH)[0], "АО «Иной»")):
         chosen = CONFIG.model_copy(update={"mail_vendor": "АО «Иной»"})
-        (written,) = write_letters(news, [Recipient("a@b.ru", "Анна")], chosen, b"secret")
+        (written,) = write_emails(news, [Recipient("a@b.ru", "Анна")], chosen, b"secret")
         assert name in written.text
         assert name in written.html.replace("&#171;", "«").replace("&#187;", "»")
         assert "Софтехно" not in written.text + written.html

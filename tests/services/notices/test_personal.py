@@ -18,7 +18,7 @@ from postavka.domain.reference.forget import forget_contact
 from postavka.domain.reference.store import CURRENT_FOR_SECONDS, current, load
 from postavka.kernel.privacy.vault import ERASED, Vault, open_vault
 from postavka.kernel.settings import database_url
-from services.notices.categories import Kind
+from services.notices.categories import Category
 from services.notices.channels.email.mail_log import Wanted, letter, letters, preferences, switch
 from services.notices.channels.email.personal import COLUMNS, forget_in_mbox, protect_older
 from services.notices.channels.email.sender import Sender
@@ -89,15 +89,15 @@ def test_letters_are_kept_encrypted_and_read_with_the_key(written: Outbox):
 
 
 def test_nothing_in_any_table_names_who_was_forgotten(written: Outbox):
-    switch(written.settings, READER, Kind.SHIPPED, False, "test")
-    assert preferences(written.settings, READER.upper())[Kind.SHIPPED] is False
+    switch(written.settings, READER, Category.SHIPPED, False, "test")
+    assert preferences(written.settings, READER.upper())[Category.SHIPPED] is False
     forget(written)
     assert found(tables(written)) == []
     rows = {row["party"]: row for row in written.rows()}
     assert [rows["partner"][name] for name in ("recipient", "recipient_name", "text")] == [ERASED] * 3
     assert rows["distributor"]["recipient"] == COLLEAGUE, "others are not touched"
     assert letters(written.settings, Wanted(recipient=READER), 10) == []
-    assert preferences(written.settings, READER)[Kind.SHIPPED] is True
+    assert preferences(written.settings, READER)[Category.SHIPPED] is True
     time.sleep(CURRENT_FOR_SECONDS)
     contact = current(database_url(written.settings)).partners["lukomor"].contacts["lukomor-1"]
     assert (contact.name, contact.email) == (ERASED, None), "who remembers the reference data reads them anew"
@@ -180,7 +180,7 @@ def test_what_an_older_release_has_kept_in_the_clear_is_encrypted_at_the_start(o
     assert found("\n".join(map(str, outbox.connection.execute("SELECT * FROM mail, preferences").fetchall()))) == []
     (row,) = outbox.rows()
     assert (row["recipient"], row["said"], row["status"]) == (READER, f"250 {READER}", "due")
-    assert preferences(outbox.settings, READER)[Kind.SHIPPED] is False
+    assert preferences(outbox.settings, READER)[Category.SHIPPED] is False
     assert protect_older(vault, database_url(outbox.settings)) == 0
     forget(outbox)
     assert found(tables(outbox)) == []

@@ -13,9 +13,9 @@ from postavka.domain.reference.store import Snapshot
 from postavka.kernel.privacy.vault import Vault, open_vault
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.arrays import Texts, Times, Uuids
-from services.notices.categories import KINDS
+from services.notices.categories import CATEGORIES
 from services.notices.channels.channel import Told
-from services.notices.channels.email.message import Letter, letters_secret, write_letters
+from services.notices.channels.email.message import Email, letters_secret, write_emails
 from services.notices.channels.email.personal import protected, reader_key
 from services.notices.channels.email.recipients import recipients
 from services.notices.settings import NoticesSettings
@@ -32,14 +32,14 @@ class EmailChannel:
 
     def deliver(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> int:
         """See `Channel`."""
-        wanted = [each.news for each in told if each.news.mail is not None]
+        wanted = [each.news for each in told if each.news.category is not None]
         if not wanted:
             return 0
         snapshot, vault = self._reference(), self._vault()
         letters = [
             letter
             for news in wanted
-            for letter in write_letters(news, recipients(news, snapshot, vault.readable), self._config, self._secret)
+            for letter in write_emails(news, recipients(news, snapshot, vault.readable), self._config, self._secret)
         ]
         off = self._switched_off(connection, vault, letters)
         oldest = datetime.now(UTC) - timedelta(seconds=self._config.mail_oldest_seconds)
@@ -49,7 +49,7 @@ class EmailChannel:
         return len(letters)
 
     def _switched_off(
-        self, connection: psycopg.Connection[Any], vault: Vault, letters: Iterable[Letter]
+        self, connection: psycopg.Connection[Any], vault: Vault, letters: Iterable[Email]
     ) -> set[tuple[str, str]]:
         """Address and kind of what its reader doesn't want."""
         addresses = {each.recipient.address for each in letters if each.recipient.address}
@@ -74,17 +74,17 @@ INSERT_MAIL = (
 )
 
 
-def _status(letter: Letter, off: set[tuple[str, str]], oldest: datetime) -> str:
+def _status(letter: Email, off: set[tuple[str, str]], oldest: datetime) -> str:
     if letter.recipient.address is None:
         return "no-address"
     if letter.happened_at < oldest:
         return "too-old"
-    if not KINDS[letter.kind].mandatory and (letter.recipient.address, letter.kind) in off:
+    if not CATEGORIES[letter.kind].mandatory and (letter.recipient.address, letter.kind) in off:
         return "off"
     return "due"
 
 
-def _row(letter: Letter, status: str) -> tuple[Any, ...]:
+def _row(letter: Email, status: str) -> tuple[Any, ...]:
     return (
         *(letter.id, letter.request_id, letter.kind, letter.party, letter.party_id),
         *(letter.recipient.address, letter.recipient.name, letter.message_id),

@@ -13,7 +13,7 @@ from postavka.domain.email_address import read_address
 from postavka.kernel.errors import Trouble
 from postavka.kernel.privacy.vault import Vault, open_vault
 from postavka.kernel.settings import Settings, database_url
-from services.notices.categories import KINDS, Kind
+from services.notices.categories import CATEGORIES, Category
 from services.notices.channels.email.personal import reader_key
 
 STATUSES = ("due", "sending", "sent", "failed", "off", "no-address", "too-old")
@@ -25,7 +25,7 @@ AGAIN = ("failed", "too-old", "no-address", "off")
 """A letter in one of these is sent when somebody asks for it."""
 
 
-class NoSuchLetter(Trouble):
+class NoSuchEmail(Trouble):
     """There is no letter of that id, or it can't be sent again."""
 
 
@@ -76,18 +76,18 @@ def letters(config: Settings, wanted: Wanted, limit: int) -> list[dict[str, Any]
 
 
 def letter(config: Settings, id: UUID) -> dict[str, Any]:
-    """With its text and HTML. Raises `NoSuchLetter`."""
+    """With its text and HTML. Raises `NoSuchEmail`."""
     with connect(database_url(config)) as connection:
         row = connection.execute(f"SELECT {COLUMNS}, text, html FROM mail WHERE id = %s", (id,)).fetchone()  # noqa: S608
     if row is None:
-        raise NoSuchLetter(f"there is no letter {id}; see `postavka notices list`")
+        raise NoSuchEmail(f"there is no letter {id}; see `postavka notices list`")
     readable: dict[str, Any] = open_vault(config).reveal(row)
     return readable
 
 
 def send_again(conninfo: str, id: UUID | None) -> int:
     """Let a letter that has failed be tried again from the beginning (None: all that have failed); one without an
-    address must get one first: in the reference data, for letters to come. Raises `NoSuchLetter`."""
+    address must get one first: in the reference data, for letters to come. Raises `NoSuchEmail`."""
     with connect(conninfo) as connection:
         changed = connection.execute(
             "UPDATE mail SET status = 'due', next_at = now(), made_at = now() WHERE recipient IS NOT NULL "
@@ -96,11 +96,11 @@ def send_again(conninfo: str, id: UUID | None) -> int:
             {"id": id, "again": list(AGAIN)},
         ).rowcount
     if id is not None and not changed:
-        raise NoSuchLetter(f"{id}: no such letter, or it is due or sent already, or it has no address")
+        raise NoSuchEmail(f"{id}: no such letter, or it is due or sent already, or it has no address")
     return changed
 
 
-def preferences(config: Settings, recipient: str) -> dict[Kind, bool]:
+def preferences(config: Settings, recipient: str) -> dict[Category, bool]:
     """Every kind → does this person get it? Raises `BadAddress`."""
     off: set[str] = set()
     vault = open_vault(config)
@@ -110,13 +110,13 @@ def preferences(config: Settings, recipient: str) -> dict[Kind, bool]:
                 "SELECT kind FROM preferences WHERE recipient = %s", (reader_key(vault, recipient),)
             ).fetchall()
         off = {row["kind"] for row in rows}
-    return {kind: about.mandatory or kind.value not in off for kind, about in KINDS.items()}
+    return {kind: about.mandatory or kind.value not in off for kind, about in CATEGORIES.items()}
 
 
-def switch(config: Settings, recipient: str, kind: Kind, on: bool, by: str) -> None:
+def switch(config: Settings, recipient: str, kind: Category, on: bool, by: str) -> None:
     """Switch a kind on or off for a person. Raises `Mandatory`, `BadAddress`."""
-    if KINDS[kind].mandatory and not on:
-        raise Mandatory(f"letters of the kind {kind} can't be switched off: {KINDS[kind].title}")
+    if CATEGORIES[kind].mandatory and not on:
+        raise Mandatory(f"letters of the kind {kind} can't be switched off: {CATEGORIES[kind].title}")
     key = reader_key(open_vault(config), recipient)
     with connect(database_url(config)) as connection:
         if on:

@@ -17,7 +17,7 @@ from babel.dates import format_datetime as in_words
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from postavka.domain.calendar import MOSCOW
-from services.notices.categories import KINDS, Kind, Party
+from services.notices.categories import CATEGORIES, Category, Party
 from services.notices.channels.email.recipients import Recipient
 from services.notices.rules import News
 from services.notices.settings import NoticesSettings
@@ -27,13 +27,13 @@ NAMESPACE = UUID("b5a3c1a8-6a0e-4f0e-9d3e-0f1f6d2b7c11")
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Email:
     """A letter as it is kept. Its Message-ID is made from cause, kind and recipient: a repeat is recognisable."""
 
     id: UUID
     message_id: str
     request_id: UUID
-    kind: Kind
+    kind: Category
     party: Party
     party_id: str
     recipient: Recipient
@@ -46,13 +46,13 @@ class Letter:
     """Link that switches this kind off for this recipient; None for mandatory kinds."""
 
 
-def write_letters(news: News, recipients: Iterable[Recipient], config: NoticesSettings, secret: bytes) -> list[Letter]:
+def write_emails(news: News, recipients: Iterable[Recipient], config: NoticesSettings, secret: bytes) -> list[Email]:
     """A letter to each of them."""
-    assert news.mail is not None  # noqa: S101
-    return [_letter(news, news.mail, each, config, secret) for each in recipients]
+    assert news.category is not None  # noqa: S101
+    return [_letter(news, news.category, each, config, secret) for each in recipients]
 
 
-def letter_id(news: News, kind: Kind, address: str | None) -> UUID:
+def email_id(news: News, kind: Category, address: str | None) -> UUID:
     """The same for the same news to the same person, for ever."""
     what = f"{news.request_id}|{news.once}" if news.once else news.cause.reference
     return uuid5(NAMESPACE, f"{what}|{kind}|{news.party}|{news.party_id}|{(address or '').lower()}")
@@ -63,7 +63,7 @@ def domain_of(config: NoticesSettings) -> str:
     return config.mail_domain or config.sender[1].domain
 
 
-def unsubscribe_link(url: str, address: str, kind: Kind, secret: bytes) -> str:
+def unsubscribe_link(url: str, address: str, kind: Category, secret: bytes) -> str:
     """The link of one person for one kind."""
     sign = signature(secret, address, kind)
     return f"{url.rstrip('/')}/letters/off?to={quote(address)}&kind={kind}&sign={sign}"
@@ -74,13 +74,13 @@ def signature(secret: bytes, address: str, kind: str) -> str:
     return hmac.digest(secret, f"{address.lower()}|{kind}".encode(), hashlib.sha256).hex()[:32]
 
 
-def _letter(news: News, kind: Kind, recipient: Recipient, config: NoticesSettings, secret: bytes) -> Letter:
-    worded, about = word(news, config.vendor), KINDS[kind]
-    chosen = letter_id(news, kind, recipient.address)
+def _letter(news: News, kind: Category, recipient: Recipient, config: NoticesSettings, secret: bytes) -> Email:
+    worded, about = word(news, config.vendor), CATEGORIES[kind]
+    chosen = email_id(news, kind, recipient.address)
     off = None
     if not about.mandatory and config.url and recipient.address:
         off = unsubscribe_link(config.url, recipient.address, kind, secret)
-    number = news.story.permission_number if news.story and kind is Kind.PERMISSION else None
+    number = news.story.permission_number if news.story and kind is Category.PERMISSION else None
     values = {
         "title": worded.title,
         "paragraphs": worded.paragraphs,
@@ -102,7 +102,7 @@ def _letter(news: News, kind: Kind, recipient: Recipient, config: NoticesSetting
         "support": config.mail_support,
     }
     html_rows = tuple(each for each in worded.rows if number is None or each[1] != number)
-    return Letter(
+    return Email(
         id=chosen,
         message_id=f"<{chosen}@{domain_of(config)}>",
         request_id=news.request_id,

@@ -18,7 +18,7 @@ from email.policy import SMTP, Policy
 from email.utils import format_datetime
 
 from postavka.domain.email_address import EmailAddress, read_address
-from services.notices.channels.email.message import Letter, domain_of
+from services.notices.channels.email.message import Email, domain_of
 from services.notices.settings import NoticesSettings
 
 LONGEST_LINE, LONGEST_WORD = 76, 75
@@ -86,7 +86,7 @@ def _policy() -> Policy:
 POLICY = _policy()
 
 
-def to_outgoing(letter: Letter, config: NoticesSettings) -> Outgoing:
+def to_outgoing(letter: Email, config: NoticesSettings) -> Outgoing:
     """The same letter gives the same bytes. Two forms of one text, the better one last (RFC 2046, 5.1.4). Raises
     `BadAddress` when the recipient has none that can be mailed."""
     name, sender = config.sender

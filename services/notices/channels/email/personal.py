@@ -23,7 +23,7 @@ from postavka.domain.reference.forget import contacts_ever
 from postavka.kernel.privacy.vault import ERASED, Vault, normal
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
-from services.notices.channels.email.message import Letter
+from services.notices.channels.email.message import Email
 from services.notices.channels.email.recipients import Recipient
 
 log = logger(__name__)
@@ -41,7 +41,7 @@ def names_of(address: str | None, known_as: Sequence[str] = ()) -> list[str]:
     return list({normal(each): each for each in (*names, *known_as)}.values())
 
 
-def protected(vault: Vault, letter: Letter) -> Letter:
+def protected(vault: Vault, letter: Email) -> Email:
     """The letter as it is kept. One that is written to nobody by name stays as it is."""
     recipient = letter.recipient
     names = names_of(recipient.address, recipient.known_as)

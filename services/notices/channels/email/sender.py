@@ -25,8 +25,8 @@ from postavka.kernel.privacy.vault import ERASED, open_vault
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
-from services.notices.categories import Kind, Party
-from services.notices.channels.email.message import Letter
+from services.notices.categories import Category, Party
+from services.notices.channels.email.message import Email
 from services.notices.channels.email.mime import Outgoing, to_outgoing
 from services.notices.channels.email.personal import forget_in_mbox, names_of
 from services.notices.channels.email.recipients import Recipient
@@ -256,11 +256,11 @@ def next_try(tries: int, first_seconds: float) -> datetime:
 
 def outgoing_of(row: dict[str, Any], config: NoticesSettings) -> Outgoing:
     """A stored letter as it goes out."""
-    letter = Letter(
+    letter = Email(
         id=UUID(str(row["id"])),
         message_id=row["message_id"],
         request_id=row["request_id"],
-        kind=Kind(row["kind"]),
+        kind=Category(row["kind"]),
         party=Party(row["party"]),
         party_id=row["party_id"],
         recipient=Recipient(row["recipient"], row["recipient_name"]),
