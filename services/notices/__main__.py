@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.projection.worker import Beside, main
 from postavka.kernel.settings import Settings, database_url
 from services.notices.channels.email.personal import protect_older
-from services.notices.channels.email.sender import Sender
+from services.notices.channels.registry import carriers
 from services.notices.channels.topic.distributors import New, with_topics
-from services.notices.channels.topic.publisher import Publisher
 from services.notices.projection import Notices
 
 
@@ -24,17 +22,15 @@ def start(config: Settings) -> Notices:
 
 
 def beside(config: Settings, notices: Notices) -> Sequence[Beside]:
-    """What sends, what publishes, what looks for new distributors."""
-    sender = Sender(config)
-    publisher = Publisher(config, notices.distributors)
-    loop = asyncio.get_running_loop()
+    """What carries news away, and what looks for new distributors."""
+    away = carriers(config, notices.distributors)
 
     def wake() -> None:
-        publisher.relay.wake()
-        loop.call_soon_threadsafe(sender.wake)
+        for each in away:
+            each.wake()
 
     notices.wake = wake
-    return (sender, publisher, New(config, notices.distributors))
+    return (*away, New(config, notices.distributors))
 
 
 if __name__ == "__main__":

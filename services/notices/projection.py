@@ -43,10 +43,9 @@ from postavka.kernel.store.recorder import (
 )
 from postavka.web import identity
 from services.notices.categories import Party
-from services.notices.channels.channel import Channel, Told
-from services.notices.channels.email.channel import EmailChannel
+from services.notices.channels.channel import Told
 from services.notices.channels.email.message import NAMESPACE
-from services.notices.channels.topic.channel import TopicChannel
+from services.notices.channels.registry import channels
 from services.notices.rules import TAKES, Cause, News, Story, tell
 from services.notices.settings import NoticesSettings, notices_settings
 
@@ -86,10 +85,7 @@ class Notices:
         prepare(self._conninfo)
         chosen = chosen or notices_settings()
         look_up = reference or (lambda: current(self._conninfo))
-        self._channels: Sequence[Channel] = (
-            TopicChannel(distributors, chosen.vendor, look_up),
-            EmailChannel(config, chosen, look_up),
-        )
+        self._channels = channels(config, chosen, distributors, look_up)
         self.distributors = tuple(distributors)
         self.topics = topics_of(distributors)
         self._connection: psycopg.Connection[Any] | None = None

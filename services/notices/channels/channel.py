@@ -10,6 +10,7 @@ import psycopg
 
 from events.envelope import Envelope
 from postavka.kernel.log.record import Record
+from postavka.kernel.projection.worker import Beside
 from services.notices.rules import News
 
 
@@ -23,10 +24,17 @@ class Told:
 
 
 class Channel(Protocol):
-    """A way out. A new one is a folder beside the others with a class like this, and what carries away what it has
-    written down, as a `Beside` of the process."""
+    """Writes down what goes out on one way."""
 
     def deliver(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> int:
         """Write down what of this goes out on this way, in the transaction that moves the marks: each once, however
         often it is told. Returns how much that is."""
+        ...
+
+
+class Carrier(Beside, Protocol):
+    """Carries away what a channel has written down."""
+
+    def wake(self) -> None:
+        """There may be something to carry. From any thread."""
         ...

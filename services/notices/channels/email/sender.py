@@ -94,13 +94,15 @@ class Sender:
         """How many persons had been forgotten when the file of letters was last looked through."""
         self._connect = connect
         self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.trouble: str | None = None
         self.active = False
         self._figures: dict[str, Any] = {}
 
     def wake(self) -> None:
-        """There may be something to send. To be called in the event loop's thread."""
-        self._woken.set()
+        """There may be something to send. From any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._woken.set)
 
     def details(self) -> dict[str, Any]:
         """For `/healthz`. A mail server that is away is said here; the rest of the system is well without it."""
@@ -108,6 +110,7 @@ class Sender:
 
     async def run(self) -> None:
         """Until cancelled."""
+        self._loop = asyncio.get_running_loop()
         while True:
             try:
                 async with await self._session() as session:

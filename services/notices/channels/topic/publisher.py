@@ -55,6 +55,10 @@ class Publisher:
         counted = metrics.RELAYED.labels(SCHEMA).inc
         self.relay = Relay(config, recorder, "notices", SOURCE, {}, counted, route=self._route)
 
+    def wake(self) -> None:
+        """There may be something to publish. From any thread."""
+        self.relay.wake()
+
     async def run(self) -> None:
         """Until cancelled; raises when the relay can't go on."""
         self.relay.start()
