@@ -1,4 +1,4 @@
--- Beside the event store of what operations did by hand (`postavka.kernel.store`).
+-- Beside the event store of what operations did by hand (`postavka.store`).
 
 CREATE TABLE corrections (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
