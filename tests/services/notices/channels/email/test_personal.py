@@ -26,9 +26,9 @@ from services.notices.channels.email.transport import mbox_of
 from services.notices.projection import Notices
 from services.notices.settings import NoticesSettings
 from tests.kernel.polling import PATIENCE_SECONDS
+from tests.services.notices.channels.email.test_sender import send_until
 from tests.services.notices.conftest import Log, Outbox, Post
 from tests.services.notices.stories import CONTACT, THROUGH
-from tests.services.notices.test_sender import send_until
 
 READER = "vetrova@lukomor.example"
 COLLEAGUE = "orders@dist-north.example"
