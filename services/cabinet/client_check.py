@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from events.checks import is_inn
 from postavka.domain.tax_register import Company, NotAnswering, Register
+from services.cabinet.requests import Row
 
 SECONDS = 3.0
 """How long whoever sends or reads a request waits for the register."""
@@ -61,6 +62,12 @@ async def check_client(register: Register, inn: str, name: str, kpp: str | None)
         return Checked(Agreement.NOBODY)
     same = plain_name(company.name) == plain_name(name) and _is_its(company, kpp)
     return Checked(Agreement.SAME if same else Agreement.OTHER, company)
+
+
+async def check_row(register: Register, row: Row) -> Checked | None:
+    """What the register says today of the client of a request; None where no number is named."""
+    client = row.approval.get("client") or row.asked
+    return await check_client(register, row.inn, row.buyer or "", client.get("kpp")) if row.inn else None
 
 
 def _is_its(company: Company, kpp: str | None) -> bool:

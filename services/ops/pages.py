@@ -25,6 +25,7 @@ from postavka.web.problem import not_found
 from postavka.web.rendering import page
 from postavka.web.state import is_let_in, web
 from postavka.web.visitor import visitor_of
+from services.cabinet.client_check import check_row
 from services.cabinet.requests import Filter as ListFilter
 from services.cabinet.requests import Requests
 from services.ops import corrections, dead_letters, history, reminders
@@ -323,6 +324,7 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
     return page(
         request,
         "ops_request.html",
+        client_check=await check_row(web(request).register, row) if row is not None else None,
         request_id=request_id,
         row=row,
         way=story.way,

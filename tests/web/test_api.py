@@ -435,6 +435,8 @@ def test_a_workbook_that_had_to_end_says_so(site: Site, monkeypatch: pytest.Monk
     site.write(*(Story("tihaya-gavan").submitted() for _ in range(3)))
     sheet = openpyxl.load_workbook(io.BytesIO(site.person("tihaya-gavan").get("/requests/export.xlsx").content)).active
     assert sheet is not None
+    printed = (sheet.page_setup.orientation, sheet.page_setup.fitToHeight, sheet.print_title_rows)
+    assert printed == ("landscape", 0, "$1:$1"), "as wide as a sheet, its head on each"
     rows = list(sheet.iter_rows(values_only=True))
     assert len(rows) == 4
     assert str(rows[3][0]).startswith("Здесь первые 2 строк.")

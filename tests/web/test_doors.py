@@ -10,7 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
+import psycopg
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
@@ -18,11 +20,16 @@ from events.request import REQUEST_TYPE
 from postavka.app.web import create_app
 from postavka.kernel.process.logs import _escape
 from postavka.kernel.settings import Settings
+from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.migration import EVENT_STORE, migrate
+from postavka.kernel.store.recorder import Batch, EventRecorder
 from postavka.web import json_body
 from postavka.web.guard import REQUESTS
 from postavka.web.hosts import Hosts
 from postavka.web.rendering import iso
 from postavka.web.settings import WebSettings
+from services.ops.store import prepare
+from tests.ops.test_history import event
 from tests.web.conftest import PATIENCE_SECONDS, Site, served
 from tests.web.stories import BEGIN, Story
 from tests.web.test_api import FIELDS, key
@@ -125,6 +132,20 @@ def test_logs_have_nothing_that_steers_a_terminal(said: str, written: str):
     assert _escape(None, "info", fields) == {
         "event": written, "path": written, "exception": "line\nline\\x1b", "count": 1
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "away",
+    [KafkaException(KafkaError(KafkaError._NOENT)), psycopg.OperationalError("the server closed the connection")],
+)
+def test_a_server_that_is_away_is_no_error_of_ours(site: Site, monkeypatch: pytest.MonkeyPatch, away: Exception):
+    def fails(*_: object) -> None:
+        raise away
+
+    monkeypatch.setattr("services.audit.pages.history", fails)
+    answer = site.person("auditor").get(f"/audit/requests/{uuid4()}")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert str(away) not in answer.text
 
 
 # Hosts and probes
@@ -256,7 +277,13 @@ def test_after_a_lookup_that_found_nobody_no_other_firms_name_stays(site: Site):
 def test_operations_see_that_a_client_was_not_checked(site: Site):
     right, wrong = Story().submitted().approved(), Story(buyer="АО «Молочные реки»").submitted().approved()
     site.write(right, wrong)
+    migrate(site.database, "request", EVENT_STORE)
+    prepare(site.database)
+    datastore = SchemaDatastore(site.database, "request")
+    EventRecorder(datastore).append(Batch(events=[event(wrong.request_id, 1, "RequestSubmitted.v1")]))
+    datastore.close()
     ops = site.person("ops")
     assert "не сверен с ФНС" not in ops.get(f"/requests/{right.request_id}").text
-    assert "не сверен с ФНС" in ops.get(f"/requests/{wrong.request_id}").text
+    for page in ("/requests", "/ops/requests"):
+        assert "не сверен с ФНС" in ops.get(f"{page}/{wrong.request_id}").text
     assert "не сверен с ФНС" not in site.person("lukomor").get(f"/requests/{wrong.request_id}").text

@@ -20,7 +20,7 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
 from services.cabinet import acts
-from services.cabinet.client_check import Checked, check_client
+from services.cabinet.client_check import check_row
 from services.cabinet.pages.sent import is_just_sent
 from services.cabinet.pages.too_late import unless_too_late
 from services.cabinet.requests import Requests, Row
@@ -72,7 +72,7 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         documents=documents,
         links=links,
         invoice_href=next((links[each.id] for each in documents if each.kind == "invoice"), None),
-        client_check=await _client_check(request, row) if reader is Reader.OFFICE else None,
+        client_check=await check_row(web(request).register, row) if reader is Reader.OFFICE else None,
         mine=reader is Reader.PARTNER,
         answerable=reader is Reader.DISTRIBUTOR and row.status == "awaiting-confirmation",
         withdrawable=reader is Reader.PARTNER and row.can_withdraw,
@@ -138,14 +138,6 @@ def _der(content: bytes) -> str:
 
 def _not_one() -> str:
     raise problem(422, "invalid", "Это не файл подписи. Нужна отсоединённая подпись CMS: .sig или .p7s, до 150 КБ.")
-
-
-async def _client_check(request: Request, row: Row) -> Checked | None:
-    """For operations and auditors: what the tax register says of the client today; None where none is named."""
-    client = row.approval.get("client") or row.asked
-    if not row.inn:
-        return None
-    return await check_client(web(request).register, row.inn, row.buyer or "", client.get("kpp"))
 
 
 async def _just_sent(request: Request, principal: Principal, request_id: UUID) -> Response:
