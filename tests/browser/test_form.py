@@ -165,7 +165,7 @@ class TestInn:
         partner.new_request()
         partner.field("ИНН").fill("0012004313")
         held: list[Route] = []
-        partner.page.route("**/requests/new/*", held.append)
+        partner.page.route("**/requests/new/*", lambda route: held.append(route))
         partner.press("Заполнить из ФНС")
         partner.field("ИНН").fill("7707083893")
         for _ in range(100):
@@ -400,7 +400,7 @@ class TestAgain:
         partner.expect_stage("Отозвана")
 
     def test_a_rejected_one_is_corrected_and_sent_anew(self, person: SignedIn, system: System) -> None:
-        request_id = submit(system, "lukomor", "nobody", "АО «Завод точных весов»")
+        request_id = submit(system, "lukomor", "nobody", "ООО «Невские шестерни»")
         partner = person("lukomor")
         partner.wait_for_request(request_id)
         partner.expect_stage("Не согласована")
