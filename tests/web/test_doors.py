@@ -29,7 +29,7 @@ from postavka.web.hosts import Hosts
 from postavka.web.rendering import iso
 from postavka.web.settings import WebSettings
 from services.ops.store import prepare
-from tests.ops.test_history import event
+from tests.services.ops.test_history import event
 from tests.web.conftest import PATIENCE_SECONDS, Site, served
 from tests.web.stories import BEGIN, Story
 from tests.web.test_api import FIELDS, key
