@@ -113,7 +113,7 @@ COMMANDS = {
         "Money that the bank has reported: what is unmatched, owed, or in debt.",
     ),
     "statement": (
-        "services.payments.cli:statement",
+        "services.payments.statement_cli:statement",
         "Bank statements in the form 1CClientBankExchange (L17, direct sales).",
     ),
     "reconcile": (

@@ -1,4 +1,4 @@
-"""`postavka statement` and `postavka payments`: bank statements in, and what operations do with money by hand."""
+"""`postavka payments`: what operations do with money by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import getpass
 import time
 from contextlib import suppress
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -16,97 +15,18 @@ from rich.markup import escape
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from events.topics import PAYMENT_COMMANDS
 from postavka.domain import invoice_numbers
-from postavka.kernel.blobs.store import name_of
 from postavka.kernel.console import SOURCE, console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
 from services.payments import work_list
-from services.payments.file import read_file
-from services.payments.loader import Loader, Report, money
-from services.payments.selection import take
-from services.payments.settings import payments_settings
-from services.payments.statement import BrokenStatement, parse, told
+from services.payments.loader import Loader, money
 
-statement = App(name="statement", help="Bank statements in the form 1CClientBankExchange (L17, direct sales).")
 payments = App(name="payments", help="Money that the bank has reported: what is unmatched, owed, or in debt.")
 
 PATIENCE_SECONDS = 20
 Why = Annotated[str, Parameter(help="For the record: why.")]
-
-
-class NotLoaded(Trouble):
-    """A statement that can't be taken; the message has every mistake with its line."""
-
-
-@statement.command
-def load(*files: Path, by: str | None = None, again: bool = False, dry_run: bool = False, json: bool = False) -> None:
-    """Take statements: payments that came, and money that went back. The same statement twice changes nothing.
-
-    A broken file is refused as a whole, with every mistake and its line; files before it stay loaded. One odd document
-    waits for a person (`postavka payments unmatched`), and the others are taken.
-
-    Parameters
-    ----------
-    files
-        Files in Windows-1251, DOS or UTF-8; the form's version 1.01, 1.02 or 1.03.
-    by
-        Who loads them; the user of this machine if left out.
-    again
-        Send what was sent before as well: after Kafka has lost records.
-    dry_run
-        Only read the files and say what is in them.
-    json
-        Print the reports as one JSON array.
-    """
-    if not files:
-        raise NotLoaded("name at least one file")
-    config = None if dry_run else connected()
-    ours = payments_settings().bank_accounts
-    reports = []
-    loader = Loader(config, ours) if config else None
-    for file in files:
-        try:
-            data = read_file(file, follow_links=True)
-            if loader is None:
-                _say_what_is_in(file, data, ours)
-                continue
-            report = loader.load(data, file.name, "cli", by or _user(), again)
-        except OSError as away:
-            raise NotLoaded(f"{file}: {away.strerror}") from None
-        except BrokenStatement as broken:
-            raise NotLoaded(f"{file.name}: выписка не принята, ничего из неё не загружено.\n{broken}") from None
-        reports.append(report)
-        if not json:
-            _print(report)
-    if json:
-        print_json([report.as_json() for report in reports])
-
-
-@statement.command(name="list")
-def list_(*, limit: int = 50, json: bool = False) -> None:
-    """Statements that were taken, newest first.
-
-    Parameters
-    ----------
-    limit
-        At most so many.
-    json
-        As one JSON array.
-    """
-    with work_list.connect(database_url(connected())) as connection:
-        rows = work_list.statements(connection, limit)
-    if json:
-        print_json(rows)
-        return
-    shown = table("Statements", "loaded", "by", "way", "file", "days", "payments", "sum")
-    for row in rows:
-        days = f"{row['first_day']:%d.%m.%Y}–{row['last_day']:%d.%m.%Y}"
-        came = row["report"]["came"]
-        when = f"{row['loaded_at']:%d.%m.%Y %H:%M}"
-        shown.add_row(when, row["loaded_by"], row["way"], row["name"], days, str(came["count"]), came["amount"])
-    console.print(shown)
 
 
 @payments.command
@@ -184,7 +104,7 @@ def book(document: str, *, why: Why, by: str | None = None) -> None:
     by
         Who says so; the user of this machine if left out.
     """
-    if not Loader(connected()).book(document, by or _user(), why):
+    if not Loader(connected()).book(document, by or user(), why):
         raise Trouble(f"no document {document!r} waits that can be read in full")
     console.print("done")
 
@@ -200,7 +120,7 @@ def close(document: str, *, why: Why, by: str | None = None) -> None:
     by
         Who says so; the user of this machine if left out.
     """
-    if not Loader(connected()).close(document, by or _user(), why):
+    if not Loader(connected()).close(document, by or user(), why):
         raise Trouble(f"no document {document!r} waits")
     console.print("done")
 
@@ -288,7 +208,7 @@ def match(
         payment_id=payment,
         invoice_number=_invoice(invoice),
         amount=amount,
-        ordered_by=by or _user(),
+        ordered_by=by or user(),
         note=why,
     )
     _send(order, payment, wait, json)
@@ -333,7 +253,7 @@ def return_(
         payment_id=payment,
         invoice_number=None if invoice is None else _invoice(invoice),
         amount=amount,
-        ordered_by=by or _user(),
+        ordered_by=by or user(),
         note=why,
     )
     _send(order, payment or order.invoice_number or order.order_id, wait, json)
@@ -373,7 +293,7 @@ def match_return(
         return_id=gone,
         invoice_number=None if invoice is None else _invoice(invoice),
         payment_id=payment,
-        ordered_by=by or _user(),
+        ordered_by=by or user(),
         note=why,
     )
     _send(order, gone, wait, json)
@@ -407,25 +327,6 @@ def _await(config: Settings, order_id: str) -> dict[str, Any] | None:
     return found
 
 
-def _print(report: Report) -> None:
-    for line in report.lines():
-        console.print(line, highlight=False, markup=False)
-
-
-def _say_what_is_in(file: Path, data: bytes, ours: frozenset[str]) -> None:
-    read = parse(data, ours)
-    taken = take(read, name_of(data))
-    console.print(
-        f"{file.name}: {read.version}, {read.encoding}, {read.first:%d.%m.%Y} – {read.last:%d.%m.%Y}; "
-        f"{len(read.documents)} documents, {taken.came.count} payments on {taken.came.amount}, "
-        f"{taken.went_back.count} returns on {taken.went_back.amount}, {len(taken.odd)} odd documents",
-        highlight=False,
-        markup=False,
-    )
-    for line in told([problem for each in taken.odd for problem in each.problems]):
-        console.print(line, highlight=False, markup=False)
-
-
 def _invoice(text: str) -> str:
     return invoice_numbers.canonical(text) or text
 
@@ -434,7 +335,8 @@ def _new_order() -> str:
     return f"cli-{uuid4().hex[:16]}"
 
 
-def _user() -> str:
+def user() -> str:
+    """Who sits at this machine."""
     with suppress(KeyError, OSError):
         return getpass.getuser()
     return "cli"
