@@ -24,10 +24,13 @@ from events.commands import (
 from events.model import Command
 from events.registry import encode
 from events.request import REQUEST_TYPE
+from postavka.kernel.store.queries import load_queries
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import FieldError, not_found, problem
 from postavka.web.state import Web
 from services.cabinet.requests import Requests, Row
+
+QUERIES = load_queries("services.cabinet")
 
 SOON_SECONDS = 3.0
 """How long a reader waits for a request that it has just sent."""
@@ -236,9 +239,7 @@ async def refuse_to_sign(
 
 async def _sold(parts: Web, registration: str, code: str) -> tuple[UUID, str | None, str, dict[str, Any]] | None:
     async with parts.database.nobody() as rows:
-        found = await rows.execute(
-            "SELECT request_id, code, product, status, activation FROM cabinet.sold_under(%s)", (registration,)
-        )
+        found = await rows.execute(QUERIES.sold, (registration,))
         deliveries = await found.fetchall()
     fitting = None
     for request_id, right, product, status, activation in deliveries:

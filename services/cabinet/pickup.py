@@ -18,8 +18,11 @@ from postavka.kernel.log.record import Piece
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.queries import load_queries
 from services.cabinet.folded import Folded
 from services.cabinet.table import TOPICS, tell_changed, write_groups
+
+QUERIES = load_queries("services.cabinet")
 
 log = logger(__name__)
 
@@ -51,7 +54,7 @@ def pick_up(
         write_groups(connection, folded.rows)
         for place in readable:
             if place not in still:
-                connection.execute('DELETE FROM unread WHERE topic = %s AND partition = %s AND "offset" = %s', place)
+                connection.execute(QUERIES.pick_up, place)
         tell_changed(connection, folded.rows)
     log.info("records of a newer release taken up", records=len(readable), requests=len(folded.rows))
     return len(folded.rows)
@@ -59,11 +62,7 @@ def pick_up(
 
 def _readable(connection: psycopg.Connection[Any], marks: Mapping[str, Mark]) -> list[tuple[str, int, int]]:
     """Records that were put aside for their type, which is known by now."""
-    rows = connection.execute(
-        "SELECT topic, partition, \"offset\", type FROM unread WHERE topic || '/' || partition = ANY(%s) "
-        "AND reason LIKE 'the type %% is not known %%'",
-        (list(marks),),
-    ).fetchall()
+    rows = connection.execute(QUERIES.readable, (list(marks),)).fetchall()
     return [(topic, part, offset) for topic, part, offset, type_name in rows if type_name in MESSAGES | UPCASTERS]
 
 

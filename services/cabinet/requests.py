@@ -19,6 +19,7 @@ from psycopg.sql import SQL, Composable, Composed
 from events.envelope import rfc3339
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.vendor import vendor
+from postavka.kernel.store.queries import load_queries
 from postavka.web import cursor
 from postavka.web.database import Connection
 from postavka.web.identity.principal import Principal, Role
@@ -26,6 +27,8 @@ from postavka.web.personal import reveal
 from services.cabinet import words as said
 from services.cabinet.fold import STAGES
 from services.cabinet.timeline import Group, Moment, timeline
+
+QUERIES = load_queries("services.cabinet")
 
 SOLD = tuple(sorted(said.SOLD))
 MOST_WORDS = 6
@@ -182,14 +185,7 @@ class Requests:
             submitted_at, request_id = cursor.decode(after)
             conditions.append(SQL("submitted_at <= %(at)s AND (submitted_at < %(at)s OR request_id > %(id)s)"))
             values |= {"at": submitted_at, "id": request_id}
-        query = SQL(
-            "WITH places AS MATERIALIZED (SELECT request_id FROM cabinet.requests WHERE {} "
-            "ORDER BY submitted_at DESC, request_id LIMIT %(size)s) "
-            "SELECT r.request_id, r.status, r.submitted_at, r.partner_id, r.distributor_id, r.request, r.approval, "
-            "r.billing, r.shipping, r.activation FROM cabinet.requests r "
-            "WHERE r.request_id = ANY (ARRAY(SELECT request_id FROM places)) AND {} "
-            "ORDER BY r.submitted_at DESC, r.request_id"
-        ).format(SQL(" AND ").join(conditions), self._own("r."))
+        query = QUERIES.page.format(SQL(" AND ").join(conditions), self._own("r."))
         rows = await self._rows(query, {**values, "size": size + 1})
         more = len(rows) > size
         rows = rows[:size]
@@ -201,10 +197,7 @@ class Requests:
 
     async def one(self, request_id: UUID) -> Row | None:
         """None where there is none, and where it is another tenant's: nobody can tell the two apart."""
-        query = SQL(
-            "SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, "
-            "shipping, activation FROM cabinet.requests WHERE request_id = %(id)s AND {}"
-        ).format(self._own())
+        query = QUERIES.one.format(self._own())
         rows = await self._rows(query, {**self._tenant(), "id": request_id})
         return rows[0] if rows else None
 
@@ -218,7 +211,7 @@ class Requests:
 
     async def counts(self) -> dict[str, int]:
         """How many requests stand where; a status without any is left out."""
-        query = SQL("SELECT status, count(*) FROM cabinet.requests WHERE {} GROUP BY status").format(self._own())
+        query = QUERIES.counts.format(self._own())
         found = await self._connection.execute(query, self._tenant())
         return dict(await found.fetchall())
 

@@ -15,8 +15,11 @@ from events.topics import STAGE_TOPICS
 from postavka.kernel.projection.checkpoints import move_marks, read_marks
 from postavka.kernel.store.arrays import Texts, Uuids
 from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.queries import load_queries
 from postavka.web import identity
 from services.cabinet.fold import STAGES, Row
+
+QUERIES = load_queries("services.cabinet")
 
 __all__ = ["copy_rows", "load_rows", "move_marks", "read_marks", "write_groups"]
 
@@ -42,7 +45,7 @@ def tell_changed(connection: psycopg.Connection[Any], changed: Iterable[UUID]) -
     ids = [str(each) for each in changed]
     for start in range(0, len(ids), IDS_IN_A_NOTICE):
         notice = " ".join(ids[start : start + IDS_IN_A_NOTICE])
-        connection.execute("SELECT pg_notify(%s, %s)", (CHANGES_CHANNEL, notice))
+        connection.execute(QUERIES.tell_changed, (CHANGES_CHANNEL, notice))
 
 
 def load_rows(
@@ -50,7 +53,7 @@ def load_rows(
 ) -> dict[UUID, Row]:
     """Rows of these requests; one that does not exist is left out."""
     cursor = connection.cursor(row_factory=tuple_row).execute(
-        SQL("SELECT request_id, {} FROM {} WHERE request_id = ANY(%b)").format(COLUMNS, Identifier(table)),
+        QUERIES.load_rows.format(COLUMNS, Identifier(table)),
         (Uuids(request_ids),),
     )
     return {
@@ -71,16 +74,7 @@ def write_groups(
         for stage in STAGES
     ]
     connection.execute(
-        SQL(
-            "INSERT INTO {0} (request_id, request, approval, billing, shipping, activation) "
-            "SELECT id, a::jsonb, b::jsonb, c::jsonb, d::jsonb, e::jsonb "
-            "FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[]) "
-            "AS u(id, a, b, c, d, e) "
-            "ON CONFLICT (request_id) DO UPDATE SET request = coalesce(excluded.request, {0}.request), "
-            "approval = coalesce(excluded.approval, {0}.approval), billing = coalesce(excluded.billing, {0}.billing), "
-            "shipping = coalesce(excluded.shipping, {0}.shipping), "
-            "activation = coalesce(excluded.activation, {0}.activation)"
-        ).format(Identifier(table)),
+        QUERIES.write_groups.format(Identifier(table)),
         (ids, *groups),
     )
 
@@ -89,7 +83,7 @@ def copy_rows(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], tab
     """Fill a table that is not in use yet, by COPY."""
     with (
         connection.cursor() as cursor,
-        cursor.copy(SQL("COPY {} (request_id, {}) FROM STDIN").format(Identifier(table), COLUMNS)) as copy,
+        cursor.copy(QUERIES.copy_rows.format(Identifier(table), COLUMNS)) as copy,
     ):
         for request_id, row in rows.items():
             copy.write_row((request_id, *(_json(row.get(stage)) for stage in STAGES)))

@@ -18,6 +18,9 @@ from psycopg.rows import dict_row
 
 from postavka.domain.document_forms import buyer, canonical, upd
 from postavka.kernel.blobs import Blobs
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("services.documents")
 
 PDF, ISSUED = "pdf", "issued"
 """The two formats of a document: the rendering, and the exact bytes issued."""
@@ -157,16 +160,7 @@ class PutOff:
 
 def put_off(connection: psycopg.Connection[Any], most: int = 100) -> list[PutOff]:
     """Documents that were put off, the oldest first: no mailbox or several, a seal that doesn't sign, lost bytes."""
-    rows = (
-        connection.cursor(row_factory=dict_row)
-        .execute(
-            "SELECT d.request_id, d.document_id, d.kind, d.number, d.recipient_id, w.trouble AS why, w.tries "
-            "FROM work w JOIN documents d USING (request_id, document_id) WHERE w.trouble IS NOT NULL "
-            "AND d.dispatched_at IS NULL ORDER BY d.recorded_at, d.document_id LIMIT %s",
-            (most,),
-        )
-        .fetchall()
-    )
+    rows = connection.cursor(row_factory=dict_row).execute(QUERIES.put_off, (most,)).fetchall()
     return [PutOff(**row) for row in rows]
 
 
@@ -203,20 +197,7 @@ class Match:
 
 def identify(connection: psycopg.Connection[Any], sha256: str) -> list[Match]:
     """What was issued, rendered, signed or taken as a signature with exactly these bytes; []: nothing."""
-    rows = (
-        connection.cursor(row_factory=dict_row)
-        .execute(
-            "SELECT request_id, document_id, "
-            "CASE %(sha256)s WHEN sha256 THEN 'issued' WHEN rendering_sha256 THEN 'pdf' "
-            "WHEN signature_sha256 THEN 'signature' ELSE 'signed' END AS what, "
-            "CASE WHEN signed_at IS NOT NULL THEN 'signed' WHEN dispatched_at IS NOT NULL THEN 'dispatched' "
-            "ELSE 'issued' END AS state FROM papers.documents WHERE sha256 = %(sha256)s "
-            "OR rendering_sha256 = %(sha256)s OR signed_sha256 = %(sha256)s OR signature_sha256 = %(sha256)s "
-            "ORDER BY recorded_at",
-            {"sha256": sha256},
-        )
-        .fetchall()
-    )
+    rows = connection.cursor(row_factory=dict_row).execute(QUERIES.identify, {"sha256": sha256}).fetchall()
     return [Match(row["request_id"], row["document_id"], row["what"], DocumentState(row["state"])) for row in rows]
 
 

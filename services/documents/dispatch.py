@@ -30,10 +30,13 @@ from postavka.domain.document_forms.paper import sha256
 from postavka.domain.typesetting import Untypeset
 from postavka.kernel.blobs import BlobMissing, Blobs
 from postavka.kernel.process.logs import logger
+from postavka.kernel.store.queries import load_queries
 from services.documents.operator import Declined, ExchangeOperator, OperatorAway, OperatorRefuses, Sent, SignedBack
 from services.documents.rendering import FORM, render
 from services.documents.seal import NotSealed, Seal
 from services.documents.task import Step, Task
+
+QUERIES = load_queries("services.documents")
 
 log = logger(__name__)
 
@@ -111,7 +114,7 @@ class Dispatch:
 
     def poll(self) -> int:
         """Carry the counterparties' answers over to the log; returns how many. Raises like `round`."""
-        row = self.connection.execute("SELECT cursor FROM exchange").fetchone()
+        row = self.connection.execute(QUERIES.poll_read_exchange).fetchone()
         cursor: str | None = row[0] if row else None
         answers = self.operator.answers(cursor)
         carried = 0
@@ -121,7 +124,7 @@ class Dispatch:
                 carried += self._carry(answer.what)
         if answers:
             self.commands.flush()
-            self.connection.execute("UPDATE exchange SET cursor = %s", (cursor,))
+            self.connection.execute(QUERIES.poll_update_exchange, (cursor,))
         return carried
 
     def _tasks(self) -> list[Task]:
@@ -200,12 +203,7 @@ class Dispatch:
     def _document_of(self, sent: Sent) -> tuple[UUID, str, str | None] | None:
         """Its request, its id and the trace it was issued in: by what was noted when it was sent, or, if that is lost,
         by what the log says of its dispatch."""
-        row = self.connection.execute(
-            "SELECT request_id, document_id, d.trace FROM work w LEFT JOIN documents d USING (request_id, document_id) "
-            "WHERE w.message = %s AND w.entity = %s UNION SELECT request_id, document_id, trace FROM documents "
-            "WHERE delivery = 'edo' AND dispatch_id = %s LIMIT 1",
-            (sent.message_id, sent.entity_id, str(sent)),
-        ).fetchone()
+        row = self.connection.execute(QUERIES.document_of, (sent.message_id, sent.entity_id, str(sent))).fetchone()
         return (row[0], row[1], row[2]) if row else None
 
     def _content(self, task: Task) -> bytes:
@@ -237,15 +235,9 @@ class Dispatch:
 
     def _note(self, task: Task, **values: object) -> None:
         """On record, at once."""
-        self.connection.execute(
-            "INSERT INTO work (request_id, document_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (task.request_id, task.document_id),
-        )
+        self.connection.execute(QUERIES.note_insert_work, (task.request_id, task.document_id))
         sets, given = _assignments(values)
-        self.connection.execute(
-            SQL("UPDATE work SET {} WHERE request_id = %s AND document_id = %s").format(sets),
-            (*given, task.request_id, task.document_id),
-        )
+        self.connection.execute(QUERIES.note_update_work.format(sets), (*given, task.request_id, task.document_id))
 
     def _put_off(self, task: Task, trouble: str) -> None:
         wait = min(timedelta(seconds=2 ** min(task.tries, 12)), LONGEST_WAIT)

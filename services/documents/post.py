@@ -23,7 +23,10 @@ from events.shipping import ShippingOpened
 from postavka.domain.typesetting import day_in_words, typeset, unbroken
 from postavka.kernel.blobs import Blobs
 from postavka.kernel.errors import Trouble
+from postavka.kernel.store.queries import load_queries
 from services.documents.catalogue import STEMS
+
+QUERIES = load_queries("services.documents")
 
 TEMPLATES = Path(__file__).parent / "templates"
 INDEX = re.compile(r"\b[0-9]{6}\b")
@@ -67,15 +70,7 @@ class Envelope:
         return found.group() if found else ""
 
 
-QUEUE = """
-SELECT d.request_id, d.document_id, d.kind, d.number, d.issued_on, d.recorded_at, d.rendering_sha256, s.facts
-FROM papers.documents d
-JOIN papers.sales s USING (request_id)
-LEFT JOIN papers.work w USING (request_id, document_id)
-WHERE d.delivery = 'post' AND d.dispatched_at IS NULL AND d.rendering_sha256 IS NOT NULL AND s.closed_at IS NULL
-    AND w.posted_at IS NULL AND (%(request)s::uuid IS NULL OR d.request_id = %(request)s::uuid)
-ORDER BY d.recorded_at, d.document_id
-"""
+QUEUE = QUERIES.queue
 
 
 def waiting(connection: psycopg.Connection[Any], request_id: UUID | None = None) -> list[Envelope]:
@@ -106,12 +101,7 @@ def sent(
         if strangers := sorted(set(chosen) - set(queued)):
             raise NotQueued(f"request {request_id}: {', '.join(strangers)} does not wait for the post")
         for document_id in chosen:
-            connection.execute(
-                "INSERT INTO papers.work (request_id, document_id, tracking, posted_at, posted_by) "
-                "VALUES (%s, %s, %s, now(), %s) ON CONFLICT (request_id, document_id) DO UPDATE "
-                "SET tracking = excluded.tracking, posted_at = excluded.posted_at, posted_by = excluded.posted_by",
-                (request_id, document_id, number, by),
-            )
+            connection.execute(QUERIES.sent, (request_id, document_id, number, by))
     return chosen
 
 

@@ -16,7 +16,10 @@ from postavka.kernel.projection.read_model import Copied, ReadModel
 from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.queries import load_queries
 from postavka.web import identity
+
+QUERIES = load_queries("services.documents")
 
 SCHEMA = "papers"
 MIGRATIONS = MigrationSet("services.papers", "services.documents")
@@ -112,20 +115,10 @@ class Fold:
         changed = [{"request_id": key[0], "document_id": key[1], **row} for key, row in self.later.items()]
         if changed:
             assignments = SQL(", ").join(SQL("{0} = coalesce(r.{0}, d.{0})").format(Identifier(name)) for name in LATER)
-            connection.execute(
-                SQL(
-                    "UPDATE documents d SET {} FROM jsonb_populate_recordset(NULL::documents, %s::jsonb) r "
-                    "WHERE d.request_id = r.request_id AND d.document_id = r.document_id"
-                ).format(assignments),
-                (orjson.dumps(changed).decode(),),
-            )
+            connection.execute(QUERIES.write_update_documents.format(assignments), (orjson.dumps(changed).decode(),))
         if self.closed:
             closed = [{"request_id": request_id, "closed_at": at} for request_id, at in self.closed.items()]
-            connection.execute(
-                "UPDATE sales s SET closed_at = r.closed_at FROM jsonb_populate_recordset(NULL::sales, %s::jsonb) r "
-                "WHERE s.request_id = r.request_id",
-                (orjson.dumps(closed).decode(),),
-            )
+            connection.execute(QUERIES.write_update_sales, (orjson.dumps(closed).decode(),))
         _insert(
             connection, "answers", ("request_id", "document_id", "kind", "id"), ("code", "reason", "at"), self.answers
         )
@@ -161,10 +154,7 @@ def _insert(
         return
     names = SQL(", ").join(map(Identifier, (*keys, *columns)))
     connection.execute(
-        SQL(
-            "INSERT INTO {0} ({1}) SELECT {1} FROM jsonb_populate_recordset(NULL::{0}, %s::jsonb) "
-            "ON CONFLICT ({2}) DO NOTHING"
-        ).format(Identifier(table), names, SQL(", ").join(map(Identifier, keys))),
+        QUERIES.insert.format(Identifier(table), names, SQL(", ").join(map(Identifier, keys))),
         (orjson.dumps(rows).decode(),),
     )
 

@@ -28,17 +28,20 @@ from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.projection.checkpoints import read_marks
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
+from postavka.kernel.store.queries import load_queries
 from services.documents.dispatch import Dispatch
 from services.documents.operator import OperatorAway
 from services.documents.projection import connect
 from services.documents.settings import open_operator, open_seal, papers_settings
+
+QUERIES = load_queries("services.documents")
 
 log = logger(__name__)
 
 SOURCE = "/postavka/papers"
 IDLE_SECONDS = 0.5
 AWAY_SECONDS = 2.0
-LOCK = "SELECT pg_try_advisory_lock(hashtext('postavka.papers'))"
+LOCK = QUERIES.lock
 SILENT_SECONDS = 600.0
 """One round at most: it renders many documents, and an operator may be slow."""
 NICE = 19
@@ -52,14 +55,7 @@ OLDEST = Gauge("postavka_papers_oldest_seconds", "How long the oldest of them ha
 OPERATOR_AWAY = Gauge("postavka_papers_operator_away", "1 while the exchange operator does not answer")
 
 MEASURE_SECONDS = 10.0
-OUTBOX = """
-SELECT count(*) FILTER (WHERE w.trouble IS NOT NULL), count(*),
-    coalesce(extract(epoch FROM now() - min(d.recorded_at)), 0)::float8
-FROM documents d JOIN sales s USING (request_id) LEFT JOIN work w USING (request_id, document_id)
-WHERE d.rendering_sha256 IS NULL
-    OR d.dispatched_at IS NULL AND (d.delivery <> 'post' OR w.posted_at IS NOT NULL)
-        AND (s.closed_at IS NULL OR w.message IS NOT NULL)
-"""
+OUTBOX = QUERIES.outbox
 """Paper that waits for the clerk is not among them, nor a document of a closed request that has not left."""
 
 

@@ -20,10 +20,13 @@ from events.topics import BANK_PAYMENTS
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.queries import load_queries
 from services.payments import odd_documents
 from services.payments.projection import SCHEMA, prepare
 from services.payments.selection import ZERO, Taken, Total, take, total_of
 from services.payments.statement import Statement, parse, told
+
+QUERIES = load_queries("services.payments")
 
 SOURCE = "/postavka/statements"
 
@@ -183,7 +186,7 @@ def _ids(taken: Taken) -> Iterator[str]:
 
 
 def _sent(connection: psycopg.Connection[Any], ids: list[str]) -> set[str]:
-    rows = connection.execute("SELECT id FROM sent WHERE id = ANY(%s)", (ids,))
+    rows = connection.execute(QUERIES.sent, (ids,))
     return {identifier for (identifier,) in rows}
 
 
@@ -192,8 +195,7 @@ def _note(connection: psycopg.Connection[Any], report: Report, way: str, loaded_
     with connection.transaction():
         _note_sent(connection, ids, report.sha256)
         made = connection.execute(
-            "INSERT INTO statements (sha256, name, way, loaded_by, first_day, last_day, accounts, report) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1",
+            QUERIES.loader_note,
             (
                 *(report.sha256, report.name, way, loaded_by, report.first, report.last, list(report.accounts)),
                 orjson.dumps(report.as_json()).decode(),
@@ -204,9 +206,7 @@ def _note(connection: psycopg.Connection[Any], report: Report, way: str, loaded_
 
 def _note_sent(connection: psycopg.Connection[Any], ids: list[str], of: str) -> None:
     """These payments and returns lie on the topic; `of`: the SHA-256 of their statement, or the odd document's id."""
-    connection.execute(
-        "INSERT INTO sent (id, statement) SELECT id, %s FROM unnest(%s::text[]) AS id ON CONFLICT DO NOTHING", (of, ids)
-    )
+    connection.execute(QUERIES.note_sent, (of, ids))
 
 
 def _said(total: Total) -> str:

@@ -12,7 +12,10 @@ from prometheus_client import Counter, Gauge
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.queries import load_queries
 from services.payments.projection import SCHEMA
+
+QUERIES = load_queries("services.payments")
 
 log = logger(__name__)
 
@@ -27,13 +30,7 @@ STATEMENTS = Counter(
 for _outcome in ("taken", "broken"):
     STATEMENTS.labels(_outcome)  # shown as 0 from the start
 
-QUERY = (
-    "SELECT (SELECT count(*) FROM unmatched_payments), (SELECT count(*) FROM unmatched_returns), "
-    "(SELECT count(*) FROM waiting_documents), (SELECT count(*) FROM to_return), "
-    "(SELECT coalesce(extract(epoch FROM now() - min(since)), 0)::float8 FROM (SELECT booked_at AS since FROM booked "
-    "WHERE id IN (SELECT payment_id FROM unmatched_payments UNION SELECT return_id FROM unmatched_returns) "
-    "UNION ALL SELECT seen_at FROM waiting_documents) AS waits)"
-)
+QUERY = QUERIES.query
 
 
 class Figures:

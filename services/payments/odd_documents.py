@@ -17,8 +17,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from events.commands import BankPayment, BankReturn
+from postavka.kernel.store.queries import load_queries
 from services.payments.selection import message_of
 from services.payments.statement import OddDocument, Statement
+
+QUERIES = load_queries("services.payments")
 
 LONGEST_TEXT = 4_000
 """Characters of a document that are kept; the whole is in the statement's file."""
@@ -62,8 +65,7 @@ def note(connection: psycopg.Connection[Any], documents: Sequence[Listed], sha25
     """Put documents onto the list; those that are on it stay as they are, dealt with or not."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO odd_documents (id, statement, line, kind, amount, problems, body, document_id, message) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            QUERIES.odd_documents_note,
             [
                 (
                     *(each.id, sha256, each.odd.line, each.odd.kind[:100], each.odd.amount),
@@ -82,7 +84,7 @@ def note(connection: psycopg.Connection[Any], documents: Sequence[Listed], sha25
 def message(connection: psycopg.Connection[Any], document: str) -> BankPayment | BankReturn | None:
     """What billing would be told of a document that waits. None: none of that id waits, or it can't be read in full."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute("SELECT message FROM waiting_documents WHERE id = %s", (document,)).fetchone()
+        row = cursor.execute(QUERIES.message, (document,)).fetchone()
     if row is None or row["message"] is None:
         return None
     ((name, fields),) = row["message"].items()
@@ -92,8 +94,5 @@ def message(connection: psycopg.Connection[Any], document: str) -> BankPayment |
 
 def close(connection: psycopg.Connection[Any], document: str, closed_by: str, why: str) -> bool:
     """A person has dealt with it: who and why. False: none of that id waits."""
-    changed = connection.execute(
-        "UPDATE odd_documents SET closed_at = now(), closed_by = %s, note = %s WHERE id = %s AND closed_at IS NULL",
-        (closed_by, why, document),
-    )
+    changed = connection.execute(QUERIES.close, (closed_by, why, document))
     return changed.rowcount == 1

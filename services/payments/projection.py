@@ -15,7 +15,10 @@ from postavka.kernel.projection.read_model import Copied, ReadModel
 from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.queries import load_queries
 from services.payments.ledger import ENTRIES, FIRST_STANDS, TABLES, Entries
+
+QUERIES = load_queries("services.payments")
 
 SCHEMA = "payments"
 MIGRATIONS = MigrationSet("services.payments", "services.payments")
@@ -82,10 +85,7 @@ def _upsert(table: str) -> Composed:
         SQL(f"{{1}} = coalesce({order[0]}, {order[1]})").format(Identifier(table), Identifier(column))
         for column in others
     )
-    return SQL(
-        "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_to_recordset(%s::jsonb) AS r({typed}) "
-        "ON CONFLICT ({keys}) DO UPDATE SET {changes}"
-    ).format(
+    return QUERIES.upsert.format(
         table=Identifier(table),
         columns=SQL(", ").join(map(Identifier, columns)),
         typed=SQL(", ").join(SQL("{} " + kind).format(Identifier(column)) for column, kind in columns.items()),

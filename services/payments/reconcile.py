@@ -19,6 +19,10 @@ from typing import Any
 import orjson
 import psycopg
 
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("services.payments")
+
 Row = dict[str, Any]
 ZERO = Decimal("0.00")
 
@@ -204,16 +208,11 @@ def _parties(
 
 
 def _add_movements(connection: psycopg.Connection[Row], accounts: Accounts, first: date, last: date) -> None:
-    opening = connection.execute(
-        "SELECT party_kind, party_id, sum(debit - credit) AS balance FROM movements WHERE day < %s GROUP BY 1, 2",
-        (first,),
-    )
+    opening = connection.execute(QUERIES.reconcile_add_movements_read_movements, (first,))
     for row in opening:
         if (account := accounts.get((row["party_kind"], row["party_id"]))) is not None:
             account.opening = row["balance"]
-    rows = connection.execute(
-        "SELECT * FROM movements WHERE day BETWEEN %s AND %s ORDER BY day, kind, reference, request_id", (first, last)
-    )
+    rows = connection.execute(QUERIES.reconcile_add_movements_read_movements_2, (first, last))
     for row in rows:
         account = accounts.get((row["party_kind"], row["party_id"]))
         if account is not None:
@@ -236,15 +235,7 @@ def _text(row: Row, kind: PartyKind) -> str:
 
 def _add_invoices(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
     """Direct sales: what is due, owed back, overpaid, or paid and not delivered."""
-    rows = connection.execute(
-        "SELECT i.number, i.issued_on, i.amount, i.payer_id, s.shipped_on, s.ordered_on, s.closed_on, "
-        "coalesce(sum(CASE WHEN b.incoming THEN b.amount ELSE -b.amount END), 0) AS paid "
-        "FROM invoices i JOIN sales s USING (request_id) "
-        "LEFT JOIN booked b ON b.invoice = i.number AND b.moved_on <= %(last)s "
-        "AND b.effect IN ('received', 'refund', 'reversal') "
-        "WHERE i.issued_on <= %(last)s GROUP BY i.number, s.request_id ORDER BY i.number",
-        {"last": last},
-    )
+    rows = connection.execute(QUERIES.add_invoices, {"last": last})
     for row in rows:
         account = accounts.get((PartyKind.PARTNER.value, row["payer_id"]))
         if account is None:
@@ -271,13 +262,7 @@ def _add_invoices(connection: psycopg.Connection[Row], accounts: Accounts, last:
 
 def _add_confirmations(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
     """Sales through distributors: not answered, or confirmed and not delivered."""
-    rows = connection.execute(
-        "SELECT distributor_id, partner_name, product, client, amount, approved_on, confirmed_on FROM sales "
-        "WHERE channel = 'distributor' AND approved_on <= %(last)s "
-        "AND (declined_on IS NULL OR declined_on > %(last)s) AND (closed_on IS NULL OR closed_on > %(last)s) "
-        "AND (shipped_on IS NULL OR shipped_on > %(last)s) ORDER BY approved_on, request_id",
-        {"last": last},
-    )
+    rows = connection.execute(QUERIES.add_confirmations, {"last": last})
     for row in rows:
         account = accounts.get((PartyKind.DISTRIBUTOR.value, row["distributor_id"]))
         if account is not None:
@@ -289,13 +274,7 @@ def _add_confirmations(connection: psycopg.Connection[Row], accounts: Accounts, 
 
 def _add_documents(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
     """Documents that have not come back signed (L16)."""
-    rows = connection.execute(
-        "SELECT d.kind, d.number, d.issued_on, s.channel, coalesce(s.distributor_id, s.partner_id) AS party_id "
-        "FROM documents d JOIN sales s USING (request_id) WHERE d.kind = ANY(%(kinds)s) AND d.issued_on <= %(last)s "
-        "AND (d.signed_on IS NULL OR d.signed_on > %(last)s) AND (s.closed_on IS NULL OR s.closed_on > %(last)s) "
-        "ORDER BY d.issued_on, d.number",
-        {"kinds": list(SIGNED_KINDS), "last": last},
-    )
+    rows = connection.execute(QUERIES.add_documents, {"kinds": list(SIGNED_KINDS), "last": last})
     for row in rows:
         kind = PartyKind.PARTNER if row["channel"] == "direct" else PartyKind.DISTRIBUTOR
         account = accounts.get((kind.value, row["party_id"]))
@@ -310,9 +289,7 @@ def _add_unmatched(connection: psycopg.Connection[Row], accounts: Accounts, last
     for account in accounts.values():
         of_inn[account.party.inn].append(account)
     unknown = []
-    rows = connection.execute(
-        "SELECT * FROM unmatched_payments WHERE received_on <= %s ORDER BY received_on, payment_id", (last,)
-    )
+    rows = connection.execute(QUERIES.add_unmatched, (last,))
     for row in rows:
         order = f"п/п № {row['number']}, " if row["number"] else ""
         text = f"{order}{row['payer_name'] or 'плательщик'} ИНН {row['payer_inn']}: {row['purpose']}"

@@ -8,7 +8,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from postavka.domain import invoice_numbers
+from postavka.kernel.store.queries import load_queries
 from services.payments.projection import SCHEMA
+
+QUERIES = load_queries("services.payments")
 
 Row = dict[str, Any]
 
@@ -23,9 +26,7 @@ def connect(conninfo: str) -> psycopg.Connection[Row]:
 
 def unmatched_payments(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
     """Oldest first, each with `candidates`, and with the one that is `chosen` beforehand, if there is one."""
-    rows = connection.execute(
-        "SELECT * FROM unmatched_payments ORDER BY received_on, payment_id LIMIT %s", (limit,)
-    ).fetchall()
+    rows = connection.execute(QUERIES.unmatched_payments, (limit,)).fetchall()
     for row in rows:
         row["candidates"] = candidates(connection, row)
         row["chosen"] = chosen(row["candidates"])
@@ -36,11 +37,7 @@ def candidates(connection: psycopg.Connection[Row], payment: Row) -> list[Row]:
     """Open invoices that an unmatched payment may be for, the likeliest first: those that its purpose names, of its
     payer, with exactly its sum due. A suggestion: a person decides."""
     return connection.execute(
-        "SELECT * FROM (SELECT i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name, "
-        "i.number = ANY(%(named)s) AS same_number, i.payer_inn = %(inn)s AS same_payer, i.due = %(left)s AS same_sum "
-        "FROM invoices i LEFT JOIN sales s USING (request_id) WHERE i.due > 0 AND s.closed IS NULL) AS open_invoices "
-        "WHERE same_number OR same_payer OR same_sum "
-        "ORDER BY same_number DESC, same_payer DESC, same_sum DESC, issued_on, number LIMIT %(limit)s",
+        QUERIES.candidates,
         {
             "named": list(invoice_numbers.find_all(payment["purpose"])),
             "inn": payment["payer_inn"],
@@ -62,50 +59,38 @@ def chosen(candidates: list[Row]) -> str | None:
 
 def unmatched_returns(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
     """Money that went back, nobody has said for what; oldest first."""
-    return connection.execute(
-        "SELECT * FROM unmatched_returns ORDER BY paid_on, return_id LIMIT %s", (limit,)
-    ).fetchall()
+    return connection.execute(QUERIES.unmatched_returns, (limit,)).fetchall()
 
 
 def waiting_documents(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
     """Odd documents of statements, oldest first. One with a `message` can be read in full: a word books it."""
-    return connection.execute("SELECT * FROM waiting_documents ORDER BY seen_at, line LIMIT %s", (limit,)).fetchall()
+    return connection.execute(QUERIES.waiting_documents, (limit,)).fetchall()
 
 
 def to_return(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
     """What is owed back, each with the purpose to write in the payment order. `cause`: its return is `ordered`, or it
     was `overpaid` and nobody has ordered that yet."""
-    return connection.execute(
-        "SELECT * FROM to_return ORDER BY invoice NULLS LAST, cause, payment_id LIMIT %s", (limit,)
-    ).fetchall()
+    return connection.execute(QUERIES.to_return, (limit,)).fetchall()
 
 
 def debts(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
     """Invoices that were paid, opened the gate, and are not paid any more."""
-    return connection.execute(
-        "SELECT i.*, s.partner_name FROM invoices i LEFT JOIN sales s USING (request_id) "
-        "WHERE i.is_debt AND i.due > 0 AND s.closed IS NULL ORDER BY i.number LIMIT %s",
-        (limit,),
-    ).fetchall()
+    return connection.execute(QUERIES.debts, (limit,)).fetchall()
 
 
 def outcome_of(connection: psycopg.Connection[Row], order_id: str) -> Row | None:
     """What billing made of an order; None: nothing yet. `code` and `reason` say why it was refused."""
-    return connection.execute("SELECT * FROM orders WHERE order_id = %s", (order_id,)).fetchone()
+    return connection.execute(QUERIES.outcome_of, (order_id,)).fetchone()
 
 
 def statements(connection: psycopg.Connection[Row], limit: int = 50) -> list[Row]:
     """Files that were taken, newest first."""
-    return connection.execute("SELECT * FROM statements ORDER BY loaded_at DESC LIMIT %s", (limit,)).fetchall()
+    return connection.execute(QUERIES.statements, (limit,)).fetchall()
 
 
 def payment(connection: psycopg.Connection[Row], payment_id: str) -> Row | None:
     """Everything about one payment or return: as reported, as booked, and its parts."""
-    row = connection.execute(
-        "SELECT r.*, b.effect, b.invoice, b.reason, b.place FROM reported r LEFT JOIN booked b USING (id) "
-        "WHERE r.id = %s",
-        (payment_id,),
-    ).fetchone()
+    row = connection.execute(QUERIES.payment, (payment_id,)).fetchone()
     if row is not None:
         parts = "SELECT * FROM parts WHERE payment_id = %s ORDER BY part"
         row["parts"] = connection.execute(parts, (payment_id,)).fetchall()

@@ -8,6 +8,9 @@ import orjson
 import psycopg
 
 from postavka.kernel.privacy.vault import ERASED, normal
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("postavka.domain.reference")
 
 
 def forget_contact(conninfo: str, person: str) -> int:
@@ -19,15 +22,11 @@ def forget_contact(conninfo: str, person: str) -> int:
         for kind, key, version, body in _parties(connection):
             if _blank(key, body, wanted):
                 connection.execute(
-                    "UPDATE reference.entries SET body = %s WHERE kind = %s AND key = %s AND from_version = %s",
-                    (orjson.dumps(body).decode(), kind, key, version),
+                    QUERIES.forget_contact_update_entries, (orjson.dumps(body).decode(), kind, key, version)
                 )
                 count += 1
         if count:  # whoever remembers the newest version reads it anew
-            connection.execute(
-                "UPDATE reference.versions SET loaded_by = loaded_by "
-                "WHERE version = (SELECT max(version) FROM reference.versions)"
-            )
+            connection.execute(QUERIES.forget_contact_update_versions)
     return count
 
 
@@ -43,13 +42,10 @@ def contacts_ever(conninfo: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _parties(connection: psycopg.Connection[Any]) -> list[tuple[str, str, int, dict[str, Any]]]:
-    found = connection.execute("SELECT to_regclass('reference.entries')").fetchone()
+    found = connection.execute(QUERIES.parties_read).fetchone()
     if found is None or found[0] is None:
         return []
-    return connection.execute(
-        "SELECT kind, key, from_version, body FROM reference.entries "
-        "WHERE kind IN ('partner', 'distributor') AND NOT removed"
-    ).fetchall()
+    return connection.execute(QUERIES.parties_read_entries).fetchall()
 
 
 def _blank(party: str, body: dict[str, Any], wanted: str) -> bool:

@@ -18,12 +18,15 @@ from typing import Any, LiteralString, TypeVar
 
 import orjson
 import psycopg
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import Identifier
 
 from events.reference import BaseDelivery, Contact, Contract, Distributor, Partner, PowerOfAttorney, Product
 from postavka.domain.calendar import today
 from postavka.domain.reference.file import ReferenceFile
 from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("postavka.domain.reference")
 
 SCHEMA = "reference"
 MIGRATIONS = MigrationSet("services.reference", "postavka.domain.reference")
@@ -150,9 +153,7 @@ def snapshot(conninfo: str, version: int | None = None) -> Snapshot:
         as_of = newest if version is None else version
         if not 0 <= as_of <= newest:
             raise UnknownVersion(f"there is no version {as_of} of the reference data; the newest is {newest}")
-        return as_of, connection.execute(
-            "SELECT kind, key, body FROM reference.entries_as_of(%s) ORDER BY kind, key", (as_of,)
-        ).fetchall()
+        return as_of, connection.execute(QUERIES.read_read_entries_as_of, (as_of,)).fetchall()
 
     nothing: tuple[int, list[tuple[str, str, Any]]] = (0, [])
     as_of, rows = _reading(conninfo, read, nothing)
@@ -178,10 +179,7 @@ def find_registrations(conninfo: str, numbers: Sequence[str]) -> dict[str, Regis
         return {}
 
     def read(connection: psycopg.Connection) -> list[_Found]:
-        return connection.execute(
-            "SELECT registration, contract, valid_from, valid_until FROM reference.find_registrations(%s::text[], %s)",
-            (wanted, today()),
-        ).fetchall()
+        return connection.execute(QUERIES.read_read_find_registrations, (wanted, today())).fetchall()
 
     nothing: list[_Found] = []
     return {
@@ -202,15 +200,13 @@ def load(conninfo: str, file: ReferenceFile, loaded_by: str) -> LoadReport:
     entries = _entries_of(file)
     sha256 = _digest(entries, file)
     with psycopg.connect(conninfo, application_name="postavka-reference") as connection:
-        connection.execute("SET LOCAL search_path TO reference, public")
-        connection.execute("LOCK TABLE versions IN EXCLUSIVE MODE")  # one load at a time; reading goes on
+        connection.execute(QUERIES.load_set)
+        connection.execute(QUERIES.load_lock_versions)  # one load at a time; reading goes on
         version, newest_sha256 = _newest(connection)
         if newest_sha256 == sha256:
             return LoadReport(version, False, MappingProxyType({kind: Changes() for kind in KINDS}))
         version += 1
-        connection.execute(
-            "INSERT INTO versions (version, loaded_by, sha256) VALUES (%s, %s, %s)", (version, loaded_by, sha256)
-        )
+        connection.execute(QUERIES.load_insert_versions, (version, loaded_by, sha256))
         _stage(
             connection,
             "COPY staged_entries (kind, key, body) FROM STDIN",
@@ -232,11 +228,9 @@ def load(conninfo: str, file: ReferenceFile, loaded_by: str) -> LoadReport:
         )
         changes = {kind: Changes() for kind in KINDS}
         for function in ("replace_entries", "replace_registrations", "replace_contracts"):
-            found = connection.execute(
-                SQL("SELECT kind, added, changed, removed FROM {}(%s)").format(Identifier(function)), (version,)
-            )
+            found = connection.execute(QUERIES.load_read.format(Identifier(function)), (version,))
             changes |= {kind: Changes(added, changed, removed) for kind, added, changed, removed in found}
-        connection.execute("TRUNCATE staged_entries, staged_registrations, staged_contracts")
+        connection.execute(QUERIES.load_truncate)
     with _cache_lock:
         _cache.pop(conninfo, None)
     return LoadReport(version, True, MappingProxyType(changes))
@@ -311,15 +305,13 @@ def _snapshot_of(version: int, rows: Iterable[tuple[str, str, Any]]) -> Snapshot
 
 def _newest(connection: psycopg.Connection) -> tuple[int, str]:
     """The newest version and the digest of its content; 0 before the first load."""
-    row = connection.execute("SELECT version, sha256 FROM reference.versions ORDER BY version DESC LIMIT 1").fetchone()
+    row = connection.execute(QUERIES.newest).fetchone()
     return (row[0], row[1]) if row else (0, "")
 
 
 def _state(connection: psycopg.Connection) -> tuple[int, str]:
     """The newest version, and a mark that changes whenever its row is written: also when a person was taken out."""
-    row = connection.execute(
-        "SELECT version, sha256 || '/' || xmin FROM reference.versions ORDER BY version DESC LIMIT 1"
-    ).fetchone()
+    row = connection.execute(QUERIES.state).fetchone()
     return (row[0], row[1]) if row else (0, "")
 
 

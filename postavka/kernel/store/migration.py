@@ -9,6 +9,7 @@ says so.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,6 +19,9 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.errors import Trouble
+
+MIGRATION = re.compile(r"(\d{3}|fn)_\w+\.sql")
+"""What is applied of a folder `sql`; statements that programs ask lie beside (`queries.sql`)."""
 
 
 class ChangedMigration(Trouble):
@@ -78,7 +82,7 @@ def pending(connection: psycopg.Connection[Any], schema: str, *sets: MigrationSe
 
 def _sql_files(those: MigrationSet) -> list[Traversable]:
     folder = files(those.package) / "sql"
-    return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return sorted((file for file in folder.iterdir() if MIGRATION.fullmatch(file.name)), key=lambda file: file.name)
 
 
 def _apply(connection: psycopg.Connection, name: str, text: str, applied: dict[str, str]) -> bool:

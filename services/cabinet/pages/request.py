@@ -13,6 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
+from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import SIGNED_IN, allowed
 from postavka.web.formats import short
 from postavka.web.frame import reference, show
@@ -31,6 +32,8 @@ from services.cabinet.view.moments import story
 from services.cabinet.view.now import Reader, now
 from services.cabinet.view.steps import way
 from services.cabinet.words import stage_of
+
+QUERIES = load_queries("services.cabinet")
 
 router = APIRouter(include_in_schema=False)
 READERS = {Role.PARTNER: Reader.PARTNER, Role.DISTRIBUTOR: Reader.DISTRIBUTOR}
@@ -157,10 +160,7 @@ async def _names(request: Request, principal: Principal, row: Row) -> Mapping[st
     people = {}
     if actors and row.partner_id is not None:
         async with web(request).database.accounts() as rows:
-            found = await rows.execute(
-                "SELECT login, name FROM accounts.users WHERE login = ANY(%s) AND partner_id = %s",
-                (actors, row.partner_id),
-            )
+            found = await rows.execute(QUERIES.names, (actors, row.partner_id))
             people = dict(await found.fetchall())
     if principal.role is Role.DISTRIBUTOR:
         people = dict.fromkeys(people, row.partner or "Партнёр")
