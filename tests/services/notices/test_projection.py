@@ -34,7 +34,7 @@ from services.notices.channels.email.channel import EmailChannel
 from services.notices.channels.email.personal import reader_key
 from services.notices.channels.topic.channel import NewDistributor
 from services.notices.channels.topic.publisher import Publisher
-from services.notices.projection import Notices
+from services.notices.projection import Notices, is_relayed, read_news
 from services.notices.settings import NoticesSettings
 from tests.kernel.polling import on_topic, until
 from tests.services.notices.conftest import NORTH, URAL, Log, Outbox, opened
@@ -297,8 +297,8 @@ def test_markers_are_nobodys_unread_records_and_an_unreadable_answer_is_told_to_
     place = (("dlq_topic", of_outsider.topic.encode()), ("dlq_partition", b"0"), ("dlq_offset", b"0"))
     letter = of_outsider._replace(topic="dead-letters", headers=(*of_outsider.headers, *place))
     kept: list[Unread] = []
-    reader = EventReader({}, module.is_relayed)
-    read = list(module.read_news(reader, [marker, of_outsider, letter], kept.append))
+    reader = EventReader({}, is_relayed)
+    read = list(read_news(reader, [marker, of_outsider, letter], kept.append))
     assert ([record for record, *_ in read], kept) == ([letter], [])
     assert set(reader.checkpoints) == {"request.events/0", f"{of_outsider.topic}/0", "dead-letters/0"}
 
