@@ -12,7 +12,9 @@ from events.model import Event
 from events.reference import Contact
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
+from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot, current
+from postavka.domain.request_rules import Asked
 from postavka.kernel.privacy.protect import protected
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
@@ -75,28 +77,11 @@ class Gathered:
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
         assert isinstance(incoming.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
-        facts, partner = facts_from(self._known, incoming.message), incoming.message.partner_id
+        partner = incoming.message.partner_id
+        facts = facts_from(self._known, partner, Asked.of(dict(incoming.message)))
         return replace(facts, contacts=self._recorded.contacts(partner, facts.contacts))
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
-
-
-def facts_from(known: Snapshot, submitted: RequestSubmitted) -> decider.Facts:
-    """What a version of the reference data says about a request; of the partner's contact persons the one that it
-    names."""
-    asked = decider.Asked.of(submitted)
-    partner = known.partners.get(submitted.partner_id)
-    product = known.products.get(asked.product or "")
-    contact = partner.contacts.get(asked.contact or "") if partner else None
-    return decider.Facts(
-        version=known.version,
-        partner=partner.partner if partner else None,
-        contacts={asked.contact: contact} if asked.contact and contact else {},
-        distributor=known.distributors.get(asked.distributor or ""),
-        base_delivery=known.base_deliveries.get(asked.base_delivery or ""),
-        product=product.product if product else None,
-        fits=product.fits if product else frozenset(),
-    )
 
 
 STAGE = Stage(

@@ -93,7 +93,8 @@ def test_every_wrong_field_is_named_by_pointer(partner: httpx2.Client):
     assert answer.status_code == 422
     found = {each["pointer"]: each for each in answer.json()["errors"]}
     assert set(found) == {"#/inn", "#/registration_number", "#/surprise", "#/comment", "#/buyer"}
-    assert found["#/buyer"]["detail"] == "Обязательное поле."
+    assert found["#/buyer"]["detail"] == "Укажите покупателя или заполните его по ИНН."
+    assert (found["#/inn"]["code"], found["#/surprise"]["detail"]) == ("malformed", "Такого поля нет.")
     assert "77070838" not in answer.text, "what was typed is not repeated"
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from events.checks import is_registration_number
+from postavka.domain.request_rules import shortcoming
 from postavka.web.authorization import ANYBODY
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal
@@ -40,8 +40,8 @@ async def activate(request: Request, _: Annotated[Principal | None, ANYBODY]) ->
     given = str(form.get("activation_id", ""))
     activation_id = given if is_request_id(given) else str(uuid4())
     errors = {}
-    if not is_registration_number(number):
-        errors["registration_number"] = "Регистрационный номер состоит из 7–10 цифр."
+    if wrong := shortcoming("registration_number", number):
+        errors["registration_number"] = wrong
     if not acts.plain_code(code):
         errors["code"] = "Введите код активации из вашей поставки."
     if errors:

@@ -17,7 +17,7 @@ from events.registry import decode, encode
 from events.request import PROCEDURE, REQUEST_TYPE, RequestSubmitted
 from postavka.kernel.testing.specification import Specification
 from services.approval import decider
-from services.approval.decider import Asked, Facts
+from services.approval.decider import Facts
 from tests.services.histories import DISTRIBUTOR, PARTNER, PRODUCT
 
 given = Specification(decider).given
@@ -246,9 +246,3 @@ def test_any_set_of_fields_left_out_gives_a_reason_for_each_that_is_required(lef
     found = {field for field, _ in reasons(request(**dict.fromkeys(left_out)), FACTS)}
     optional = {"comment", "client_email", "client_phone", "distributor_id"} | ({"kpp"} if "inn" in left_out else set())
     assert found == left_out - optional
-
-
-def test_the_fields_of_a_request_are_trimmed_in_one_place():
-    assert set(Asked.__dataclass_fields__) == {
-        *("request_type", "contact", "distributor", "base_delivery", "registration", "product", "inn", "kpp", "buyer")
-    }
