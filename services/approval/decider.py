@@ -57,6 +57,7 @@ def _verdict(submitted: RequestSubmitted, asked: Asked, facts: Facts) -> Approve
         return Rejected(partner_id=submitted.partner_id, reasons=reasons, reference_version=facts.version)
     return Approved(
         procedure=submitted.procedure,
+        request_type=asked.request_type or "",
         channel=Channel.DISTRIBUTOR if facts.distributor else Channel.DIRECT,
         partner=partner,
         contact=contact,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from events.request import REQUEST_TYPE
+from services.cabinet.fold import request_type
 
 Group = Mapping[str, Any]
 
@@ -27,20 +30,7 @@ class Moment:
     """Of the letter."""
 
 
-def timeline(groups: Mapping[str, Group], vendor: str) -> list[Moment]:
-    """All moments of a request that is sold by `vendor`, the earliest first. Those of one instant keep the order of the
-    procedure."""
-    parts = (
-        _of_request(groups.get("request") or {}),
-        _of_approval(groups.get("approval") or {}, vendor),
-        _of_shipping(groups.get("shipping") or {}),
-        _of_billing(groups.get("billing") or {}, vendor),
-        _of_activation(groups.get("activation") or {}),
-    )
-    return sorted((moment for part in parts for moment in part), key=lambda moment: moment.at)
-
-
-def _of_request(group: Group) -> Iterator[Moment]:
+def _of_request(group: Group, _: str) -> Iterator[Moment]:
     if "submitted_at" in group:
         yield Moment(
             _at(group["submitted_at"]), "submitted", "Заявка отправлена", group.get("submitted_by"), clause="L11"
@@ -125,7 +115,7 @@ def _of_billing(group: Group, vendor: str) -> Iterator[Moment]:
         )
 
 
-def _of_shipping(group: Group) -> Iterator[Moment]:
+def _of_shipping(group: Group, _: str) -> Iterator[Moment]:
     if "permission_at" in group:
         yield Moment(
             _at(group["permission_at"]), "permitted", f"Номер разрешения {group['permission_number']}", clause="L14"
@@ -188,7 +178,7 @@ def _of_document(document_id: str, document: Group) -> Iterator[Moment]:
         )
 
 
-def _of_activation(group: Group) -> Iterator[Moment]:
+def _of_activation(group: Group, _: str) -> Iterator[Moment]:
     for refusal in group.get("refusals", ()):
         yield Moment(
             _at(refusal["at"]),
@@ -207,6 +197,26 @@ def _of_activation(group: Group) -> Iterator[Moment]:
             f"Работает с {_day(group['service_from'])} по {_day(group['service_until'])}",
             clause="L19",
         )
+
+
+PARTS: Mapping[str, Mapping[str, Callable[[Group, str], Iterator[Moment]]]] = {
+    REQUEST_TYPE: {
+        "request": _of_request,
+        "approval": _of_approval,
+        "shipping": _of_shipping,
+        "billing": _of_billing,
+        "activation": _of_activation,
+    },
+}
+"""Type of a request → its stages in order → the moments of each. A type that isn't known is shown as the letter's."""
+
+
+def timeline(groups: Mapping[str, Group], vendor: str) -> list[Moment]:
+    """All moments of a request that is sold by `vendor`, the earliest first. Those of one instant keep the order of the
+    procedure."""
+    parts = PARTS.get(request_type(groups), PARTS[REQUEST_TYPE])
+    moments = (moment for stage, moments_of in parts.items() for moment in moments_of(groups.get(stage) or {}, vendor))
+    return sorted(moments, key=lambda moment: moment.at)
 
 
 def _at(time: str) -> datetime:

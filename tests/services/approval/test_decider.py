@@ -61,6 +61,7 @@ FIELDS = [name for name in request().model_dump() if name not in ("procedure", "
 
 APPROVED = Approved(
     procedure=PROCEDURE,
+    request_type=REQUEST_TYPE,
     channel=Channel.DISTRIBUTOR,
     partner=PARTNER,
     contact=CONTACT,
@@ -113,6 +114,11 @@ def test_blanks_around_what_was_typed_do_not_count():
 def test_the_procedure_that_the_request_was_sent_under_goes_on():  # L20
     (event,) = given().when(request(procedure="its-electronic-2031"), FACTS).decision
     assert event.procedure == "its-electronic-2031"
+
+
+def test_an_approval_says_what_kind_of_request_it_is():  # L4
+    (event,) = given().when(request(request_type=f" {REQUEST_TYPE} "), FACTS).decision
+    assert event.request_type == REQUEST_TYPE
 
 
 def test_existence_of_the_registration_number_and_the_contract_are_not_looked_at():  # L2

@@ -83,7 +83,7 @@ def test_memory_is_bounded_and_a_viewer_that_was_away_too_long_is_told_so(feed: 
 def test_filters(feed: Feed, wanted: Filter, positions: list[int]) -> None:
     first = submitted(1)
     request = (first.key or b"").decode()
-    approved = event(3, "Approved.v2", request, "approval.events", product={"name": "ИТС"})
+    approved = event(3, "Approved.v3", request, "approval.events", product={"name": "ИТС"})
     feed.take([first, submitted(2, "romashka-it", None), approved])
     assert [told.position for told in feed.view(0, wanted).events] == positions
     assert [told.position for told in feed.view(0, Filter(request=request[:8])).events] == [1, 3]

@@ -14,14 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.approval import Rejected
-from events.model import Unacceptable
-from events.request import PROCEDURE, RequestSubmitted
+from events.model import Channel, Unacceptable
+from events.request import PROCEDURE, REQUEST_TYPE, RequestSubmitted
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot, _entries_of, _snapshot_of
 from postavka.web import formats
 from services.approval import decider as approval
+from services.cabinet import timeline
 from services.cabinet.fold import Row, status
+from services.cabinet.view import steps
 from services.cabinet.view.form import Choices, Typed, choices, is_request_id, mistakes
 from services.cabinet.view.now import Act, Reader, now
 from services.cabinet.view.steps import way
@@ -266,6 +268,22 @@ class TestWay:
     def test_words_follow_the_channel(self) -> None:
         assert [step.word for step in way(ROWS["awaiting-payment"])][2] == "Оплачена"
         assert [step.word for step in way(ROWS["submitted"])][2] == "Подтверждена"
+
+    def test_another_kind_of_request_has_a_way_and_a_timeline_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sent, _, _, sold, _ = steps.WAYS[REQUEST_TYPE][Channel.DIRECT]
+        monkeypatch.setattr(steps, "WAYS", {**steps.WAYS, "gift": dict.fromkeys(Channel, (sent, sold))})
+        parts = timeline.PARTS[REQUEST_TYPE]
+        short = {**timeline.PARTS, "gift": {stage: parts[stage] for stage in ("request", "activation")}}
+        monkeypatch.setattr(timeline, "PARTS", short)
+        row: Row = {**ROWS["shipped"], "request": {**ASKED, "request_type": "gift"}}
+        assert [(step.word, step.state) for step in way(row)] == [("Отправлена", "done"), ("Продана", "done")]
+        assert [moment.kind for moment in timeline.timeline(row, "ООО «Вендор»")] == ["submitted"]
+        assert len(way(ROWS["shipped"])) == 5
+        assert len(timeline.timeline(ROWS["shipped"], "ООО «Вендор»")) > 1
+
+    def test_a_kind_of_request_that_is_not_known_is_shown_like_the_letters(self) -> None:
+        row: Row = {**ROWS["rejected"], "request": {**ASKED, "request_type": "конверт"}}
+        assert way(row) == way(ROWS["rejected"])
 
 
 class TestWords:
