@@ -69,7 +69,7 @@ class Settings(BaseSettings):
 
     # A stage
     batch_records: int = Field(1000, ge=1, description="the most records decided in one transaction")
-    state_cache: int = Field(20_000, ge=0, description="requests whose state a worker keeps in memory")
+    state_cache: int = Field(10_000, ge=0, description="requests whose state a worker keeps in memory")
     stall_seconds: float = Field(
         20.0,
         gt=0,
