@@ -15,6 +15,7 @@ from events.checks import ORGANISATION_INN, PERSON_INN, is_inn, is_kpp, is_regis
 from events.model import Reason
 from events.reference import BaseDelivery, Contact, Distributor, Partner, Product
 from events.request import REQUEST_TYPE
+from postavka.domain.wording import REQUEST_TYPES
 
 LONGEST_QUOTE = 100
 """Characters of a field that a sentence repeats."""
@@ -111,7 +112,7 @@ RULES = (
     Rule("request_type", "missing", "Выберите тип заявки.", lambda asked: asked.request_type is None),
     Rule(
         "request_type", "unknown",
-        "Тип заявки «{value}» не подходит: нужен «1С:Предприятие 8. Обновления и дополнения».",
+        f"Тип заявки «{{value}}» не подходит: нужен «{REQUEST_TYPES[REQUEST_TYPE]}».",
         lambda asked: asked.request_type != REQUEST_TYPE,
     ),
     Rule("contact_id", "missing", "Выберите контактное лицо.", lambda asked: asked.contact_id is None),

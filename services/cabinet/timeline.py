@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from events.request import REQUEST_TYPE
+from postavka.domain.wording import document_name
 from services.cabinet.fold import request_type
 
 Group = Mapping[str, Any]
-
-DOCUMENTS = {"act": "Акт приема-передачи", "invoice": "Счет на оплату", "shipping": "Документы на отгрузку"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ def _of_shipping(group: Group, _: str) -> Iterator[Moment]:
 
 
 def _of_document(document_id: str, document: Group) -> Iterator[Moment]:
-    name = f"{DOCUMENTS.get(document.get('kind', ''), 'Документ')} № {document.get('number', '')}".removesuffix(" № ")
+    name = f"{document_name(document.get('kind', ''))} № {document.get('number', '')}".removesuffix(" № ")
     if "issued_at" in document:
         yield Moment(_at(document["issued_at"]), "document-issued", f"{name}: составлен", document_id=document_id)
     if "dispatched_at" in document:

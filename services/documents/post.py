@@ -21,9 +21,9 @@ from psycopg.rows import dict_row
 from events.reference import Company
 from events.shipping import ShippingOpened
 from postavka.domain.typesetting import day_in_words, typeset, unbroken
+from postavka.domain.wording import document_file
 from postavka.kernel.blobs import Blobs
 from postavka.kernel.errors import Trouble
-from services.documents.catalogue import STEMS
 
 TEMPLATES = Path(__file__).parent / "templates"
 INDEX = re.compile(r"\b[0-9]{6}\b")
@@ -159,7 +159,7 @@ def _envelope(rows: Sequence[dict[str, Any]]) -> Envelope:
     enclosures = (
         Enclosure(
             row["document_id"],
-            f"{STEMS.get(row['kind'], 'Документ')} №{NO_BREAK}{row['number']} от {row['issued_on']:%d.%m.%Y}",
+            f"{document_file(row['kind'])} №{NO_BREAK}{row['number']} от {row['issued_on']:%d.%m.%Y}",
             row["rendering_sha256"],
         )
         for row in rows

@@ -13,16 +13,11 @@ from babel.numbers import format_currency
 
 from events.billing import PaymentReceived, PaymentReturned, RefundOwed, RefundPaid
 from events.notices import NoticeKind
-from events.shipping import DocumentKind
+from postavka.domain.wording import DOCUMENTS
 from services.notices.categories import Category, Party
 from services.notices.rules import News, Story
 
 NBSP = "\N{NO-BREAK SPACE}"
-DOCUMENTS = {
-    DocumentKind.ACT: "Акт приёма-передачи",
-    DocumentKind.INVOICE: "Счёт на оплату",
-    DocumentKind.SHIPPING: "Документы на отгрузку",
-}
 WAITS = {
     "confirmation": "ответьте, готовы ли вы оплатить счёт по заявке партнёра",
     "payment": "оплатите счёт",

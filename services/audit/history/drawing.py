@@ -13,6 +13,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from postavka.domain.wording import DOCUMENTS
 from services.audit.history.history import Entry, History, Kind, as_json
 from services.audit.history.titles import LANES, NOTES, TOLD, title_of
 
@@ -138,9 +139,7 @@ def _value(name: str, value: Any) -> str:
 WITH_CODE = frozenset(("ActivateDelivery", "ActivationHeld", "DeliveryRegistered"))
 HIDDEN = "•••"
 WORDS = {
-    "act": "акт",
-    "invoice": "счёт",
-    "shipping": "документы на отгрузку",
+    **{kind: name.lower() for kind, name in DOCUMENTS.items()},
     "confirmation": "по подтверждению",
     "payment": "по оплате",
 }

@@ -11,9 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from events.checks import INN_PATTERN, KPP_PATTERN, REGISTRATION_NUMBER_PATTERN
 from postavka.domain.email_address import checked_address
 from postavka.domain.request_rules import LONGEST
+from postavka.domain.wording import DOCUMENTS
 from services.cabinet.api.rule_messages import rules_speak
 from services.cabinet.requests import Row, Status
-from services.cabinet.timeline import DOCUMENTS, Group
+from services.cabinet.timeline import Group
 
 # As in events.model: no control characters in an id, no NUL in a text.
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]

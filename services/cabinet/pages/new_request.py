@@ -16,6 +16,7 @@ from events.checks import INN_WEIGHTS
 from postavka.domain.reference.store import Snapshot
 from postavka.domain.request_rules import LONGEST, REQUIRED, shortcoming
 from postavka.domain.tax_register import NotAnswering
+from postavka.domain.wording import REQUEST_TYPES
 from postavka.kernel.process.logs import logger
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference, show
@@ -29,7 +30,6 @@ from services.cabinet.pages.sent import sent_mark
 from services.cabinet.requests import Requests, Row
 from services.cabinet.view.form import INN_WRONG, LABELS, Choices, Typed, choices, is_request_id, mistakes
 from services.cabinet.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
-from services.cabinet.words import REQUEST_TYPES
 
 log = logger(__name__)
 router = APIRouter(include_in_schema=False)

@@ -9,7 +9,9 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from events.request import REQUEST_TYPE
 from postavka.domain.request_rules import shortcoming
+from postavka.domain.wording import REQUEST_TYPES
 from postavka.web.authorization import ANYBODY
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal
@@ -70,7 +72,10 @@ async def activate(request: Request, _: Annotated[Principal | None, ANYBODY]) ->
 @router.get("/help")
 async def help_page(request: Request, principal: Annotated[Principal | None, ANYBODY]) -> Response:
     """How it goes, and whom to ask."""
-    return await show(request, principal, "help.html") if principal else page(request, "help.html")
+    request_type = REQUEST_TYPES[REQUEST_TYPE]
+    if principal is None:
+        return page(request, "help.html", request_type=request_type)
+    return await show(request, principal, "help.html", request_type=request_type)
 
 
 def _page(request: Request, status: int = 200, **values: Any) -> Response:
