@@ -9,6 +9,7 @@ from typing import Any
 
 from events.request import REQUEST_TYPE
 from postavka.domain.wording import document_name
+from postavka.web.formats import day, money
 from services.cabinet.fold import request_type
 
 Group = Mapping[str, Any]
@@ -72,19 +73,19 @@ def _of_billing(group: Group, vendor: str) -> Iterator[Moment]:
         yield Moment(
             _at(payment["at"]),
             "paid",
-            f"Поступила оплата {_roubles(payment['amount'])}",
+            f"Поступила оплата {money(payment['amount'])}",
             "банк",
-            "Оплачено полностью" if due == "0.00" else f"Осталось {_roubles(due)}",
+            "Оплачено полностью" if due == "0.00" else f"Осталось {money(due)}",
             clause="L17",
         )
     for refund in group.get("refunds", ()):
         why = "Заявка отозвана" if refund.get("cause") == "withdrawn" else "Переплата"
-        yield Moment(_at(refund["at"]), "refund-owed", f"К возврату {_roubles(refund['amount'])}", vendor, why)
+        yield Moment(_at(refund["at"]), "refund-owed", f"К возврату {money(refund['amount'])}", vendor, why)
     for gone in group.get("returns", ()):
         is_refund = "paid_on" in gone
         title = "Возвращена оплата" if is_refund else "Оплата отозвана банком"
-        left = None if is_refund else f"К оплате {_roubles(gone.get('due', '0.00'))}"
-        yield Moment(_at(gone["at"]), "returned", f"{title} {_roubles(gone['amount'])}", "банк", left)
+        left = None if is_refund else f"К оплате {money(gone.get('due', '0.00'))}"
+        yield Moment(_at(gone["at"]), "returned", f"{title} {money(gone['amount'])}", "банк", left)
     answer = group.get("confirmation") or {}
     if "confirmed_at" in group:
         yield Moment(
@@ -193,7 +194,7 @@ def _of_activation(group: Group, _: str) -> Iterator[Moment]:
             "activated",
             "Сервис активирован",
             group.get("actor"),
-            f"Работает с {_day(group['service_from'])} по {_day(group['service_until'])}",
+            f"Работает с {day(group['service_from'])} по {day(group['service_until'])}",
             clause="L19",
         )
 
@@ -220,12 +221,3 @@ def timeline(groups: Mapping[str, Group], vendor: str) -> list[Moment]:
 
 def _at(time: str) -> datetime:
     return datetime.fromisoformat(time)
-
-
-def _day(day: str) -> str:
-    return ".".join(reversed(day.split("-")))
-
-
-def _roubles(amount: str) -> str:
-    whole, _, kopecks = amount.partition(".")
-    return f"{int(whole):,}".replace(",", "\N{NO-BREAK SPACE}") + f",{kopecks or '00'}\N{NO-BREAK SPACE}₽"

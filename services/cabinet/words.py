@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from postavka.domain.wording import SERVICES, STATUSES
+from postavka.web.formats import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,7 @@ def stage_of(status: str | None) -> Stage:
 
 def period(months: int) -> str:
     """`1 месяц`, `3 месяца`, `12 месяцев`."""
-    if months % 10 == 1 and months % 100 != 11:
-        return f"{months}\u00a0месяц"
-    if months % 10 in (2, 3, 4) and months % 100 not in (12, 13, 14):
-        return f"{months}\u00a0месяца"
-    return f"{months}\u00a0месяцев"
+    return plural(months, "месяц", "месяца", "месяцев")
 
 
 def product_name(service: str | None, months: int | None, name: str) -> str:

@@ -27,6 +27,7 @@ from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.event_reader import WRONG, EventReader
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
+from postavka.web.formats import money
 from services.ops.store import SEES_ALL
 
 log = logger(__name__)
@@ -268,8 +269,8 @@ class Feed:
 TELLING: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("number", str),
     ("invoice_number", lambda value: f"счет {value}"),
-    ("amount", lambda value: f"{value} ₽"),
-    ("due", lambda value: f"осталось {value} ₽"),
+    ("amount", lambda value: money(str(value))),
+    ("due", lambda value: f"осталось {money(str(value))}"),
     ("kind", str),
     ("basis", str),
     ("buyer", str),

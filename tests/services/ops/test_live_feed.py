@@ -103,7 +103,7 @@ def test_a_late_duplicate_is_shown_once(feed: Feed) -> None:
 
 def test_a_word_is_said_about_an_event_whatever_its_body() -> None:
     invoice = b'{"number":"2026-0000001","amount":"20160.00"}'
-    assert live.words("InvoiceIssued.v1", invoice) == "2026-0000001 · 20160.00 ₽"
+    assert live.words("InvoiceIssued.v1", invoice) == "2026-0000001 · 20\u00a0160,00\u00a0₽"
     reasons = '{"reasons":[{"message":"ИНН неверен"},{"message":"Нет КПП"}]}'.encode()
     assert live.words("Rejected.v1", reasons) == "ИНН неверен; Нет КПП"
     for odd in (b"", b"[]", b"{", b'{"kit":{}}', b'{"reasons":[1]}'):
