@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
+PARTITIONS = 12
+"""Partitions of every topic, for ever: the request id is the key, so that a request has one partition number in all of
+them. A topic that exists with another number is refused at start."""
 CONTENT_TYPE = b"application/json"
 LONGEST_ATTRIBUTE = 1_024
 """Bytes of one attribute. Attributes are stored and indexed, and an index entry has to stay below 2,704 bytes."""

@@ -14,11 +14,8 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from events.envelope import PARTITIONS as PARTITIONS  # the kernel reads it with its settings
 from postavka.kernel.errors import Trouble
-
-PARTITIONS = 12
-"""Partitions of every topic, for ever: the request id is the key, so that a request has one partition number
-in all of them. A topic that exists with another number is refused at start."""
 
 
 class Settings(BaseSettings):
