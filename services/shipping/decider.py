@@ -23,6 +23,7 @@ from typing import assert_never
 
 from events.approval import Approved
 from events.billing import DistributorConfirmed, DistributorDeclined, InvoiceIssued, PaymentReceived
+from events.checks import PERSON_INN
 from events.commands import DeclineDocument, KitManufactured, ReportDispatch, ReportRendering, SignDocument
 from events.model import Channel, Decision, Delivery, Event, Reason, Unacceptable
 from events.reference import Partner
@@ -515,7 +516,7 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
 
 def _other_signer(signer_inn: str, wanted: str) -> Reason:
     message = f"Документ подписан ИНН {signer_inn}, а должен быть подписан ИНН {wanted}."
-    if len(signer_inn) == 12:
+    if len(signer_inn) == PERSON_INN:
         message += (
             " Если сотрудник подписал по машиночитаемой доверенности (МЧД), сообщите нам её номер: действующей "
             "доверенности на него у нас нет. Затем отправьте ту же подпись снова."

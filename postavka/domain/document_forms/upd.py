@@ -17,6 +17,7 @@ from functools import lru_cache
 from html import unescape
 from uuid import UUID, uuid5
 
+from events.checks import PERSON_INN
 from events.reference import Company
 from events.shipping import Vendor
 from postavka.domain.document_forms.paper import Paper
@@ -185,7 +186,7 @@ def _handed_over(paper: Paper, day: str) -> Element:
 
 
 def _party(company: Company) -> list[Element]:
-    if len(company.inn) == 12:
+    if len(company.inn) == PERSON_INN:
         identity = element("СвИП", {"ИННФЛ": company.inn}, person(*names_of(company.name)))
     else:
         named = {"НаимОрг": line(company.name, 1000), "ИННЮЛ": company.inn, "КПП": company.kpp or None}
