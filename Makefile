@@ -3,7 +3,7 @@ PYTHON ?= $(shell sh deploy/find-python.sh)
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install develop lock up demo test check debian bench faults clean
+.PHONY: help install develop lock up demo test quick check debian bench faults clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ check: develop  ## linters, types and import contracts
 
 debian:  ## Debian packages that some tests use (a browser, GOST signatures): installed where the system allows
 	@deploy/debian-packages.sh
+
+quick: develop  ## all tests that need no server and no browser
+	@$(RUN)/pytest -q -m quick
 
 test: check debian  ## checks and all tests, against real servers started for the run
 	@$(RUN)/pytest

@@ -97,7 +97,7 @@ def bench(
     json
         Print the figures as one JSON object.
     markdown
-        Print them as a table for docs/performance.md.
+        Print them as a table for docs/history/performance.md.
     """
     home = Path(tempfile.mkdtemp(prefix="postavka-bench-"))
     home.chmod(0o755)

@@ -81,7 +81,7 @@ class Found:
         return orjson.dumps(said, option=orjson.OPT_INDENT_2).decode()
 
     def as_markdown(self) -> str:
-        """For `docs/performance.md`."""
+        """For `docs/history/performance.md`."""
         lines = [f"_{self.conditions()}_", "", "| | what | measured | beside it, same run |", "|---|---|---:|---|"]
         lines += [
             f"| {row.part} | {row.what} | {shown(row.measured)} {row.unit} | "

@@ -11,9 +11,11 @@ from events.reference import BaseDelivery, Client, Contact, Distributor, Partner
 class Approved(Event):
     """Everything required is there and fits. Carries all facts that later stages need, as they were at this moment."""
 
-    TYPE: ClassVar[str] = "Approved.v2"
+    TYPE: ClassVar[str] = "Approved.v3"
 
     procedure: Id
+    request_type: Id
+    """What kind of request this is (L4): which way it goes from here."""
     channel: Channel
     partner: Partner
     contact: Contact

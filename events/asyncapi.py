@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from events.envelope import CONTENT_TYPE
+from events.envelope import CONTENT_TYPE, PARTITIONS
 from events.model import Command, Message, Statement
 from events.registry import MESSAGES, encode
 from events.samples import sample_envelope, samples
@@ -23,8 +23,6 @@ Json = dict[str, Any]
 
 ASYNCAPI = "3.1.0"
 KAFKA_BINDING = "0.5.0"
-PARTITIONS = 12
-"""Of every topic, for ever: a key has the same partition number on all of them."""
 
 
 def document() -> Json:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 ORGANISATION_INN = 10
 PERSON_INN = 12
+INN_WEIGHTS: Mapping[int, Sequence[Sequence[int]]] = {
+    ORGANISATION_INN: ((2, 4, 10, 3, 5, 9, 4, 6, 8),),
+    PERSON_INN: ((7, 2, 4, 10, 3, 5, 9, 4, 6, 8), (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)),
+}
+"""By the number of digits: for each check digit, which stand last, the weights of the digits before it."""
 
-_KPP = re.compile(r"[0-9]{4}[0-9A-Z]{2}[0-9]{3}")
-_REGISTRATION = re.compile(r"[0-9]{7,10}")
-_TENTH = (2, 4, 10, 3, 5, 9, 4, 6, 8)
-_ELEVENTH = (7, 2, 4, 10, 3, 5, 9, 4, 6, 8)
-_TWELFTH = (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)
+INN_PATTERN = r"[0-9]{10}|[0-9]{12}"
+KPP_PATTERN = r"[0-9]{4}[0-9A-Z]{2}[0-9]{3}"
+REGISTRATION_NUMBER_PATTERN = r"[0-9]{7,10}"
+
+_KPP = re.compile(KPP_PATTERN)
+_REGISTRATION = re.compile(REGISTRATION_NUMBER_PATTERN)
 
 
 def is_inn(text: str) -> bool:
@@ -23,13 +29,8 @@ def is_inn(text: str) -> bool:
     if not (text.isascii() and text.isdigit() and text.strip("0")):
         return False
     digits = [int(each) for each in text]
-    match len(digits):
-        case 10:
-            return _check(digits, _TENTH) == digits[9]
-        case 12:
-            return _check(digits, _ELEVENTH) == digits[10] and _check(digits, _TWELFTH) == digits[11]
-        case _:
-            return False
+    weights = INN_WEIGHTS.get(len(digits))
+    return weights is not None and [_check(digits, each) for each in weights] == digits[-len(weights) :]
 
 
 def is_kpp(text: str) -> bool:

@@ -13,9 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
+PARTITIONS = 12
+"""Partitions of every topic, for ever: the request id is the key, so that a request has one partition number in all of
+them. A topic that exists with another number is refused at start."""
 CONTENT_TYPE = b"application/json"
 LONGEST_ATTRIBUTE = 1_024
 """Bytes of one attribute. Attributes are stored and indexed, and an index entry has to stay below 2,704 bytes."""
+LONGEST_POSITION = 18
+"""Digits: a position is kept in a bigint."""
 Headers = list[tuple[str, bytes]]
 T = TypeVar("T")
 
@@ -119,6 +124,13 @@ def header_map(headers: Collection[tuple[str, bytes | None]]) -> dict[str, bytes
     if all(found.values()):  # faster than to ask each, and hardly ever not so
         return found  # type: ignore[return-value]
     return {name: value for name, value in headers if value is not None}
+
+
+def position_in(found: Mapping[str, bytes]) -> int | None:
+    """The position in what `header_map` gave, or in a dictionary of headers; None without one, or with one that is no
+    whole number from 1, or more than a bigint holds."""
+    raw = found.get("ce_position") or b""
+    return (int(raw) or None) if raw.isdigit() and len(raw) <= LONGEST_POSITION else None
 
 
 def trace_in(found: Mapping[str, bytes]) -> str | None:

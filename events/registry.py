@@ -75,10 +75,11 @@ def read_fields(type_name: str, body: bytes | None) -> tuple[str, dict[str, Any]
         raise BadBody(str(wrong)) from None
 
 
-def fields_of(message: Message) -> dict[str, Any]:
-    """A message as plain JSON fields. What an outsider wrote becomes fields through its model and not through
-    `read_fields`, so that everybody sees what a stage obeys: `"accepted": 1` is `true`, a UUID is in lower case."""
-    fields: dict[str, Any] = orjson.loads(encode(message))
+def fields_of(message: Message, only_said: bool = False) -> dict[str, Any]:
+    """A message as plain JSON fields; `only_said` leaves out what its sender has left out. What an outsider wrote
+    becomes fields through its model and not through `read_fields`, so that everybody sees what a stage obeys:
+    `"accepted": 1` is `true`, a UUID is in lower case."""
+    fields: dict[str, Any] = orjson.loads(message.model_dump_json(exclude_unset=True) if only_said else encode(message))
     return fields
 
 

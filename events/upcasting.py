@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+REQUEST_TYPE = "1c8-updates-and-addons"
+"""The request type of that time. Written here since upcasters never follow a change of the models."""
+
 Fields = dict[str, Any]
 Upcaster = tuple[str, Callable[[Fields], Fields]]
 
@@ -19,6 +22,11 @@ def _with_document(fields: Fields) -> Fields:
 def _same(fields: Fields) -> Fields:
     """The next version has more fields, each with a default for whoever does not say them."""
     return fields
+
+
+def _the_one_request_type(fields: Fields) -> Fields:
+    """Approvals before version 3 were all of the one request type that the letter knows (L4)."""
+    return {**fields, "request_type": REQUEST_TYPE}
 
 
 def _first_form(fields: Fields) -> Fields:
@@ -36,6 +44,7 @@ def _refusal_with_facts(fields: Fields) -> Fields:
 
 UPCASTERS: dict[str, Upcaster] = {
     "Approved.v1": ("Approved.v2", _same),
+    "Approved.v2": ("Approved.v3", _the_one_request_type),
     "ShippingOpened.v1": ("ShippingOpened.v2", _same),
     "DocumentIssued.v1": ("DocumentIssued.v2", _first_form),
     "DocumentSigned.v1": ("DocumentSigned.v2", _signature_over_what_was_issued),

@@ -24,14 +24,41 @@ from postavka.app.one_box.launcher import Launch
 from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings
-from tests.paths import JARS
+from tests.paths import JARS, TESTS
 
 if TYPE_CHECKING:
     from tests.system.conftest import System
 
+# What helpers of tests assert is told as fully as what tests do.
+pytest.register_assert_rewrite("tests")
+
 # How long one example takes says how busy the machine is, and nothing of the product.
 hypothesis.settings.register_profile("postavka", deadline=None)
 hypothesis.settings.load_profile("postavka")
+
+STANDS = {"system": "whole", "servers": "servers", "s3": "servers", "browser": "whole"}
+"""What a test needs that takes long to start, by the fixture that starts it."""
+WHOLE = {"system", "browser", "faults"}
+"""Folders whose tests work with the whole, or start servers themselves."""
+ORDER = ("quick", "servers", "whole")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests are marked by what they need (`quick`: no server and no browser), and run in this order: what is cheap says
+    first what is wrong. Nobody marks by hand; `load` is what keeps the whole busy long afterwards, and comes last."""
+    for item in items:
+        item.add_marker(needs(item))
+    items.sort(key=lambda item: (ORDER.index(needs(item)), item.get_closest_marker("load") is not None))
+
+
+def needs(item: pytest.Item) -> str:
+    """`quick`, `servers` or `whole`: by its folder, what marks it (a parameter may) or the fixtures it asks for."""
+    if item.path.relative_to(TESTS).parts[0] in WHOLE:
+        return "whole"
+    stands = {STANDS[name] for name in getattr(item, "fixturenames", ()) if name in STANDS}
+    stands |= {mark.name for mark in item.iter_markers()}
+    return next((each for each in reversed(ORDER) if each in stands), "quick")
+
 
 MEASURED = pytest.StashKey[list[str]]()
 

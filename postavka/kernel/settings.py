@@ -14,11 +14,8 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from events.envelope import PARTITIONS as PARTITIONS  # the kernel reads it with its settings
 from postavka.kernel.errors import Trouble
-
-PARTITIONS = 12
-"""Partitions of every topic, for ever: the request id is the key, so that a request has one partition number
-in all of them. A topic that exists with another number is refused at start."""
 
 
 class Settings(BaseSettings):
@@ -69,7 +66,7 @@ class Settings(BaseSettings):
 
     # A stage
     batch_records: int = Field(1000, ge=1, description="the most records decided in one transaction")
-    state_cache: int = Field(20_000, ge=0, description="requests whose state a worker keeps in memory")
+    state_cache: int = Field(10_000, ge=0, description="requests whose state a worker keeps in memory")
     stall_seconds: float = Field(
         20.0,
         gt=0,

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from babel.core import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_timedelta
 from babel.numbers import format_currency, format_decimal
 from babel.plural import PluralRule
 
 from postavka.domain.calendar import MOSCOW
 
 RUSSIAN = Locale("ru", "RU")
-NBSP = "\u00a0"
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 _PLURAL: PluralRule = RUSSIAN.plural_form
 
 
-def money(amount: Decimal | str | None) -> str:
-    """`32 400,00 ₽`; a dash where there is none."""
+@lru_cache(1_000)
+def money(amount: Decimal | str | int | None) -> str:
+    """A sum in roubles: `32 400,00 ₽`, with spaces that don't break; a dash where there is none; what is no number
+    stays as it is."""
     if amount is None or amount == "":
         return "—"
     try:
-        return format_currency(Decimal(amount), "RUB", locale=RUSSIAN)
-    except InvalidOperation:
+        return format_currency(Decimal(amount) + 0, "RUB", locale=RUSSIAN)  # no minus before nothing
+    except (InvalidOperation, ValueError):
         return str(amount)
 
 
@@ -33,11 +36,13 @@ def whole(number: int) -> str:
 
 
 def day(value: date | str | None) -> str:
-    """`23.11.2026`"""
+    """A day: `23.11.2026`. Of a moment the day in Moscow; of a text in ISO 8601 what stands there."""
     if not value:
         return "—"
     if isinstance(value, str):
         value = date.fromisoformat(value[:10])
+    if isinstance(value, datetime):
+        value = moscow(value)
     return f"{value:%d.%m.%Y}"
 
 
@@ -60,17 +65,38 @@ def moment(value: datetime | str | None, now: datetime | None = None) -> str:
     if when.date() == today - timedelta(days=1):
         return f"вчера, {clock}"
     pattern = "d MMM" if when.year == today.year else "d MMM y"
-    return f"{format_date(when.date(), pattern, locale=RUSSIAN).replace(' ', NBSP)}, {clock}"
+    return f"{format_date(when.date(), pattern, locale=RUSSIAN).replace(' ', NO_BREAK_SPACE)}, {clock}"
+
+
+def at(value: datetime | str | None, seconds: bool = False) -> str:
+    """Day and time in Moscow: `23.11.2026 16:30`, with `seconds` `23.11.2026 16:30:18`."""
+    if not value:
+        return "—"
+    when = moscow(value)
+    return f"{when:%d.%m.%Y %H:%M:%S}" if seconds else f"{when:%d.%m.%Y %H:%M}"
 
 
 def exact(value: datetime | str | None) -> str:
     """`23.11.2026 16:30:18 по Москве`: for a title and for paper."""
-    return f"{moscow(value):%d.%m.%Y %H:%M:%S} по Москве" if value else ""
+    return f"{at(value, seconds=True)} по Москве" if value else ""
+
+
+def iso(value: datetime | date | str) -> str:
+    """For programs, in `<time datetime=…>`: a moment to the second, since HTML takes no more than three digits of its
+    parts."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value.isoformat()
+
+
+def lasting(time: timedelta) -> str:
+    """How long something lasts, roughly: `меньше минуты`, `5 минут`, `2 дня`."""
+    return "меньше минуты" if time < timedelta(minutes=1) else format_timedelta(time, locale=RUSSIAN)
 
 
 def plural(number: int, one: str, few: str, many: str) -> str:
     """`1 заявка`, `3 заявки`, `11 заявок`."""
-    return f"{whole(number)}{NBSP}{ {'one': one, 'few': few}.get(_PLURAL(number), many) }"
+    return f"{whole(number)}{NO_BREAK_SPACE}{ {'one': one, 'few': few}.get(_PLURAL(number), many) }"
 
 
 def short(request_id: object) -> str:

@@ -73,6 +73,9 @@ class Problem(Exception):
         return Response(orjson.dumps(content), self.status, self.headers, MEDIA_TYPE)
 
 
+RUSSIAN = "russian"
+"""Key in a validation error's context under which a validator of ours puts its own sentence."""
+
 CODES: Mapping[str, str] = {
     "bad-request": "Запрос не разобран",
     "invalid": "Проверьте данные",
@@ -187,6 +190,8 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
 
 def _in_russian(error: Mapping[str, Any]) -> str:
     context: Mapping[str, Any] = error.get("ctx") or {}
+    if RUSSIAN in context:
+        return str(context[RUSSIAN])
     match error["type"]:
         case "missing":
             return "Обязательное поле."

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
-from babel.dates import format_date, format_datetime
 from fastapi import Request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from postavka.domain.calendar import MOSCOW
 from postavka.web import formats
 from postavka.web.assets import Assets
 from postavka.web.authorization import CSRF_FIELD
 from postavka.web.navigation import Entry, entries_for
 from postavka.web.visitor import visitor_of
 
-NBSP = "\N{NO-BREAK SPACE}"
 THEMES = ("light", "dark")
 """Chosen by the switch and kept in a cookie; without one the system decides."""
+SHOWN: Mapping[str, Callable[..., str]] = {
+    each.__name__: each
+    for each in (
+        *(formats.money, formats.whole, formats.plural),
+        *(formats.day, formats.at, formats.moment, formats.exact, formats.iso),
+    )
+}
+"""How templates show sums, numbers, days and moments."""
 
 
 class Rendering:
     """The Jinja environment with everything templates may use.
 
     In every template: `principal` (or None), `navigation`, `csrf()` (a hidden field), `csrf_token` (for scripts),
-    `static(name)`, `path`, `now`, `theme`, `support_email`; functions `money`, `day`, `moment`, `exact`, `plural` of
-    `view.formats`; filters `moscow`, `day`, `iso`, `roubles`, `number`, `plural`.
+    `static(name)`, `path`, `now`, `theme`, `support_email`; as functions and
+    as filters alike what `SHOWN` names.
     """
 
     def __init__(
@@ -48,16 +52,8 @@ class Rendering:
             auto_reload=False,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
         )
-        self.environment.globals.update(
-            static=assets.url,
-            money=formats.money,
-            day=formats.day,
-            moment=formats.moment,
-            exact=formats.exact,
-            plural=formats.plural,
-            support_email=support_email,
-        )
-        self.environment.filters.update(moscow=moscow, day=day, iso=iso, roubles=roubles, number=number, plural=plural)
+        self.environment.globals.update(static=assets.url, support_email=support_email, **SHOWN)
+        self.environment.filters.update(SHOWN)
 
     def html(self, request: Request, template: str, **values: Any) -> str:
         """The text of a page or of a part of one."""
@@ -82,54 +78,3 @@ def page(
     """A page, or a part of one for htmx."""
     rendering: Rendering = request.app.state.web.rendering
     return HTMLResponse(rendering.html(request, template, **values), status, headers)
-
-
-def moscow(moment: datetime | str | None, seconds: bool = False) -> str:
-    """Moscow time as people write it: 16 марта 2026, 12:30. Takes an RFC 3339 string as well."""
-    if moment is None:
-        return "—"
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    pattern = "d MMMM y, HH:mm:ss" if seconds else "d MMMM y, HH:mm"
-    return format_datetime(moment, pattern, tzinfo=MOSCOW, locale="ru").replace(" ", NBSP, 1)
-
-
-def day(value: date | str | None, short: bool = False) -> str:
-    """A day: 16 марта 2026, or 16.03.2026."""
-    if value is None:
-        return "—"
-    if isinstance(value, str):
-        value = date.fromisoformat(value[:10])
-    if isinstance(value, datetime):
-        value = value.astimezone(MOSCOW).date()
-    return format_date(value, "dd.MM.y" if short else "d MMMM y", locale="ru")
-
-
-def iso(moment: datetime | date | str) -> str:
-    """For `<time datetime=…>`: HTML takes no more than three digits of a second, so that it is told to the second."""
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    return moment.isoformat(timespec="seconds") if isinstance(moment, datetime) else moment.isoformat()
-
-
-def roubles(amount: Decimal | str | int | None, kopecks: bool = True) -> str:
-    """20 160,00 ₽"""
-    if amount is None:
-        return "—"
-    exact = Decimal(amount)
-    if not kopecks and exact == exact.to_integral_value():
-        return f"{number(int(exact))}{NBSP}₽"
-    whole, _, rest = f"{exact:.2f}".partition(".")
-    return f"{number(int(whole))},{rest}{NBSP}₽"
-
-
-def number(value: int) -> str:
-    """With thin gaps between thousands: 100 000."""
-    return f"{value:,}".replace(",", NBSP)
-
-
-def plural(count: int, one: str, few: str, many: str, with_number: bool = True) -> str:
-    """1 заявка, 2 заявки, 5 заявок."""
-    tens, ones = count % 100, count % 10
-    word = many if 11 <= tens <= 14 else one if ones == 1 else few if 2 <= ones <= 4 else many
-    return f"{number(count)}{NBSP}{word}" if with_number else word

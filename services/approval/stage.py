@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,9 @@ from events.model import Event
 from events.reference import Contact
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
+from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot, current
+from postavka.domain.request_rules import Asked
 from postavka.kernel.privacy.protect import protected
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
@@ -35,68 +37,52 @@ def contacts_as_recorded(partner_id: str, contacts: Mapping[str, Contact]) -> di
     return {key: protected(settings(), each, f"{partner_id}/{key}") for key, each in contacts.items()}
 
 
-class Recorded:
-    """Contact persons of one version of the reference data as they were recorded: encrypting the same ones for every
-    request took an eighth of this stage."""
+class RecordedContacts:
+    """Contact persons of one version of the reference data as they were recorded lately: encrypting the same ones for
+    every request took an eighth of this stage. One worker's own."""
 
-    def __init__(self, known: Snapshot) -> None:
-        self.known = known
-        self.until = time.monotonic() + RECORDED_SECONDS
+    def __init__(self) -> None:
+        self._known: Snapshot | None = None
+        self._until = 0.0
         self._contacts: dict[tuple[str, str], dict[str, Contact]] = {}
 
-    def contacts(self, partner_id: str, contacts: Mapping[str, Contact]) -> dict[str, Contact]:
-        """`contacts_as_recorded` of the one that a request names."""
+    def of(self, known: Snapshot, partner_id: str, contacts: Mapping[str, Contact]) -> dict[str, Contact]:
+        """`contacts_as_recorded` of the one that a request names; none, if there is none."""
+        if known is not self._known or self._until < time.monotonic():
+            self._known, self._until, self._contacts = known, time.monotonic() + RECORDED_SECONDS, {}
         if len(contacts) != 1:
             return contacts_as_recorded(partner_id, contacts)
         [name] = contacts
-        known = self._contacts.get((partner_id, name))
-        if known is None:
-            known = self._contacts[partner_id, name] = contacts_as_recorded(partner_id, contacts)
-        return known
+        recorded = self._contacts.get((partner_id, name))
+        if recorded is None:
+            recorded = self._contacts[partner_id, name] = contacts_as_recorded(partner_id, contacts)
+        return recorded
 
 
-_recorded: Recorded | None = None
-
-
-def recorded(known: Snapshot) -> Recorded:
-    """What was recorded of this version lately."""
-    global _recorded
-    if _recorded is None or _recorded.known is not known or _recorded.until < time.monotonic():
-        _recorded = Recorded(known)
-    return _recorded
-
-
+@dataclass(frozen=True, slots=True)
 class Gathered:
     """Facts for one batch, all on one version of the reference data."""
 
-    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
-        self._known = current(database_url(settings()))
-        self._recorded = recorded(self._known)
+    known: Snapshot
+    recorded: RecordedContacts
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
         assert isinstance(incoming.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
-        facts, partner = facts_from(self._known, incoming.message), incoming.message.partner_id
-        return replace(facts, contacts=self._recorded.contacts(partner, facts.contacts))
+        partner = incoming.message.partner_id
+        facts = facts_from(self.known, partner, Asked.of(dict(incoming.message)))
+        return replace(facts, contacts=self.recorded.of(self.known, partner, facts.contacts))
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
 
-def facts_from(known: Snapshot, submitted: RequestSubmitted) -> decider.Facts:
-    """What a version of the reference data says about a request; of the partner's contact persons the one that it
-    names."""
-    asked = decider.Asked.of(submitted)
-    partner = known.partners.get(submitted.partner_id)
-    product = known.products.get(asked.product or "")
-    contact = partner.contacts.get(asked.contact or "") if partner else None
-    return decider.Facts(
-        version=known.version,
-        partner=partner.partner if partner else None,
-        contacts={asked.contact: contact} if asked.contact and contact else {},
-        distributor=known.distributors.get(asked.distributor or ""),
-        base_delivery=known.base_deliveries.get(asked.base_delivery or ""),
-        product=product.product if product else None,
-        fits=product.fits if product else frozenset(),
-    )
+class Gathering:
+    """Gathers the facts of batch after batch, and keeps what can be used again."""
+
+    def __init__(self) -> None:
+        self._recorded = RecordedContacts()
+
+    def __call__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> Gathered:
+        return Gathered(current(database_url(settings())), self._recorded)
 
 
 STAGE = Stage(
@@ -105,7 +91,7 @@ STAGE = Stage(
     decider.INITIAL,
     decider.decide,
     decider.evolve,
-    gather=Gathered,
+    gather=Gathering(),
     gather_ms=15,
     begins=(RequestSubmitted,),
 )

@@ -20,6 +20,7 @@ from postavka.domain.wording import STAGE_COLOURS
 from postavka.kernel.console import console, errors, print_json, print_line, table
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
+from postavka.web.formats import at
 from services.audit import proofs_cli
 from services.cabinet.words import stage_of
 
@@ -105,14 +106,14 @@ def as_of(
         if len(newest) > 10 * limit:
             newest = sorted(newest, key=lambda each: each.submitted_at, reverse=True)[:limit]
     shown = table(
-        f"As it stood on {_local(moment)} (Moscow)", "заявка", "партнёр", "статус", "отправлена", "разрешение"
+        f"As it stood on {at(moment, seconds=True)} (Moscow)", "заявка", "партнёр", "статус", "отправлена", "разрешение"
     )
     for standing in sorted(newest, key=lambda each: each.submitted_at, reverse=True)[:limit]:
         shown.add_row(
             str(standing.request),
             standing.partner or "—",
             stage_of(standing.status).word,
-            _local(datetime.fromisoformat(standing.submitted_at)) if standing.submitted_at else "—",
+            at(datetime.fromisoformat(standing.submitted_at), seconds=True) if standing.submitted_at else "—",
             standing.row.get("shipping", {}).get("permission_number", "—"),
         )
     console.print(shown)
@@ -148,7 +149,8 @@ def diff(
     config = connected()
     vault = open_vault(config)
     changes = compare(config, first, last, partner, None if request is None else [request])
-    shown = table(f"{_local(first)} → {_local(last)} (Moscow)", "заявка", "партнёр", "было", "стало", "changed")
+    span = f"{at(first, seconds=True)} → {at(last, seconds=True)} (Moscow)"
+    shown = table(span, "заявка", "партнёр", "было", "стало", "changed")
     count = 0
     for change in changes:
         count += 1
@@ -234,7 +236,7 @@ def replay(
         mark = "[green]=[/]" if verdict["difference"] is None else "[red]≠[/]"
         then = ", ".join(verdict["then"]) or "nothing"
         console.print(
-            f"{mark} [dim]{_local(datetime.fromisoformat(verdict['at']))} {verdict['request'][:8]}[/] "
+            f"{mark} [dim]{at(datetime.fromisoformat(verdict['at']), seconds=True)} {verdict['request'][:8]}[/] "
             f"{verdict['stage']:<10} {then}"
             + (f"  input by {escape(verdict['corrected_by'])}" if verdict["corrected_by"] else "")
             + (f"  [red]{verdict['difference']}[/]" if verdict["difference"] else ""),
@@ -360,7 +362,7 @@ def _print_replay(report: Any, into: str | None) -> None:
                 ", ".join(first.then) or "nothing",
                 ", ".join(first.now) or "nothing",
                 escape(first.first) + (f"\ninput by {escape(first.corrected_by)}" if first.corrected_by else ""),
-                _local(datetime.fromisoformat(first.at)),
+                at(datetime.fromisoformat(first.at), seconds=True),
             )
         console.print(shown)
         if len(report.requests) > SHOWN:
@@ -429,10 +431,6 @@ def _print_history(found: Any) -> None:
 
 def _moment(text: str) -> datetime:
     return datetime.now(UTC) if text == "now" else parse_since(text)
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone(MOSCOW).strftime("%d.%m.%Y %H:%M:%S")
 
 
 def _some(names: Iterable[str], most: int = 4) -> str:

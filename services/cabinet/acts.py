@@ -12,7 +12,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from events.activation import Activator
-from events.checks import is_inn
 from events.commands import (
     ActivateDelivery,
     DeclineDocument,
@@ -26,7 +25,7 @@ from events.registry import encode
 from events.request import REQUEST_TYPE
 from postavka.kernel.store.queries import load_queries
 from postavka.web.identity.principal import Principal, Role
-from postavka.web.problem import FieldError, not_found, problem
+from postavka.web.problem import not_found, problem
 from postavka.web.state import Web
 from services.cabinet.requests import Requests, Row
 
@@ -95,21 +94,6 @@ async def submit(parts: Web, principal: Principal, request_id: UUID, fields: dic
 async def _keep(parts: Web, principal: Principal, command: Command) -> None:
     """Is there room for it in what the tenant may send in a day? What goes to the log stays there. Raises `TooMany`."""
     await parts.throttle.keep(principal.owner, len(encode(command)))
-
-
-def check_new_request(inn: str, kpp: str | None) -> None:
-    """What a format alone doesn't tell. Raises 422."""
-    errors = []
-    if not is_inn(inn):
-        errors.append(
-            FieldError(pointer="#/inn", code="check-digits", detail="Проверьте ИНН: контрольные цифры неверны.")
-        )
-    if len(inn) == 12 and kpp is not None:
-        errors.append(FieldError(pointer="#/kpp", code="not-allowed", detail="У предпринимателя КПП не бывает."))
-    if len(inn) == 10 and kpp is None:
-        errors.append(FieldError(pointer="#/kpp", code="missing", detail="Укажите КПП организации."))
-    if errors:
-        raise problem(422, "invalid", "Исправьте указанное и отправьте снова.", errors=errors)
 
 
 async def withdraw(parts: Web, principal: Principal, request_id: UUID, reason: str | None) -> None:

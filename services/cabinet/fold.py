@@ -10,12 +10,13 @@ of them is cheap. Fields are read through `events.registry.read_fields`, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from events import activation, approval, billing, request, shipping
 from events.registry import MESSAGES, UnknownType, read_fields
+from events.request import REQUEST_TYPE
 from events.topics import STAGE_TOPICS
 from events.upcasting import newest_version
 
@@ -98,6 +99,11 @@ def status(row: Row) -> str:
     return "submitted"
 
 
+def request_type(row: Mapping[str, Mapping[str, Any]]) -> str:
+    """What kind of request this is; the one of the letter (L4) where a refused one names none, or isn't read yet."""
+    return str(row.get("request", {}).get("request_type") or REQUEST_TYPE).strip()
+
+
 def _submitted(group: Group, fields: Fields, time: str) -> None:
     group.update(fields, submitted_at=time)
 
@@ -107,7 +113,9 @@ def _withdrawn(group: Group, fields: Fields, time: str) -> None:
 
 
 def _approved(group: Group, fields: Fields, time: str) -> None:
+    """Without the request's type: the request's own group has it, and rows of earlier releases have it only there."""
     group.update(fields, approved_at=time)
+    group.pop("request_type", None)
 
 
 def _rejected(group: Group, fields: Fields, time: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-Group = Mapping[str, Any]
+from events.request import REQUEST_TYPE
+from postavka.domain.wording import document_name
+from postavka.web.formats import day, money
+from services.cabinet.fold import request_type
 
-DOCUMENTS = {"act": "Акт приема-передачи", "invoice": "Счет на оплату", "shipping": "Документы на отгрузку"}
+Group = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +30,7 @@ class Moment:
     """Of the letter."""
 
 
-def timeline(groups: Mapping[str, Group], vendor: str) -> list[Moment]:
-    """All moments of a request that is sold by `vendor`, the earliest first. Those of one instant keep the order of the
-    procedure."""
-    parts = (
-        _of_request(groups.get("request") or {}),
-        _of_approval(groups.get("approval") or {}, vendor),
-        _of_shipping(groups.get("shipping") or {}),
-        _of_billing(groups.get("billing") or {}, vendor),
-        _of_activation(groups.get("activation") or {}),
-    )
-    return sorted((moment for part in parts for moment in part), key=lambda moment: moment.at)
-
-
-def _of_request(group: Group) -> Iterator[Moment]:
+def _of_request(group: Group, _: str) -> Iterator[Moment]:
     if "submitted_at" in group:
         yield Moment(
             _at(group["submitted_at"]), "submitted", "Заявка отправлена", group.get("submitted_by"), clause="L11"
@@ -83,19 +73,19 @@ def _of_billing(group: Group, vendor: str) -> Iterator[Moment]:
         yield Moment(
             _at(payment["at"]),
             "paid",
-            f"Поступила оплата {_roubles(payment['amount'])}",
+            f"Поступила оплата {money(payment['amount'])}",
             "банк",
-            "Оплачено полностью" if due == "0.00" else f"Осталось {_roubles(due)}",
+            "Оплачено полностью" if due == "0.00" else f"Осталось {money(due)}",
             clause="L17",
         )
     for refund in group.get("refunds", ()):
         why = "Заявка отозвана" if refund.get("cause") == "withdrawn" else "Переплата"
-        yield Moment(_at(refund["at"]), "refund-owed", f"К возврату {_roubles(refund['amount'])}", vendor, why)
+        yield Moment(_at(refund["at"]), "refund-owed", f"К возврату {money(refund['amount'])}", vendor, why)
     for gone in group.get("returns", ()):
         is_refund = "paid_on" in gone
         title = "Возвращена оплата" if is_refund else "Оплата отозвана банком"
-        left = None if is_refund else f"К оплате {_roubles(gone.get('due', '0.00'))}"
-        yield Moment(_at(gone["at"]), "returned", f"{title} {_roubles(gone['amount'])}", "банк", left)
+        left = None if is_refund else f"К оплате {money(gone.get('due', '0.00'))}"
+        yield Moment(_at(gone["at"]), "returned", f"{title} {money(gone['amount'])}", "банк", left)
     answer = group.get("confirmation") or {}
     if "confirmed_at" in group:
         yield Moment(
@@ -125,7 +115,7 @@ def _of_billing(group: Group, vendor: str) -> Iterator[Moment]:
         )
 
 
-def _of_shipping(group: Group) -> Iterator[Moment]:
+def _of_shipping(group: Group, _: str) -> Iterator[Moment]:
     if "permission_at" in group:
         yield Moment(
             _at(group["permission_at"]), "permitted", f"Номер разрешения {group['permission_number']}", clause="L14"
@@ -154,7 +144,7 @@ def _of_shipping(group: Group) -> Iterator[Moment]:
 
 
 def _of_document(document_id: str, document: Group) -> Iterator[Moment]:
-    name = f"{DOCUMENTS.get(document.get('kind', ''), 'Документ')} № {document.get('number', '')}".removesuffix(" № ")
+    name = f"{document_name(document.get('kind', ''))} № {document.get('number', '')}".removesuffix(" № ")
     if "issued_at" in document:
         yield Moment(_at(document["issued_at"]), "document-issued", f"{name}: составлен", document_id=document_id)
     if "dispatched_at" in document:
@@ -188,7 +178,7 @@ def _of_document(document_id: str, document: Group) -> Iterator[Moment]:
         )
 
 
-def _of_activation(group: Group) -> Iterator[Moment]:
+def _of_activation(group: Group, _: str) -> Iterator[Moment]:
     for refusal in group.get("refusals", ()):
         yield Moment(
             _at(refusal["at"]),
@@ -204,19 +194,30 @@ def _of_activation(group: Group) -> Iterator[Moment]:
             "activated",
             "Сервис активирован",
             group.get("actor"),
-            f"Работает с {_day(group['service_from'])} по {_day(group['service_until'])}",
+            f"Работает с {day(group['service_from'])} по {day(group['service_until'])}",
             clause="L19",
         )
 
 
+PARTS: Mapping[str, Mapping[str, Callable[[Group, str], Iterator[Moment]]]] = {
+    REQUEST_TYPE: {
+        "request": _of_request,
+        "approval": _of_approval,
+        "shipping": _of_shipping,
+        "billing": _of_billing,
+        "activation": _of_activation,
+    },
+}
+"""Type of a request → its stages in order → the moments of each. A type that isn't known is shown as the letter's."""
+
+
+def timeline(groups: Mapping[str, Group], vendor: str) -> list[Moment]:
+    """All moments of a request that is sold by `vendor`, the earliest first. Those of one instant keep the order of the
+    procedure."""
+    parts = PARTS.get(request_type(groups), PARTS[REQUEST_TYPE])
+    moments = (moment for stage, moments_of in parts.items() for moment in moments_of(groups.get(stage) or {}, vendor))
+    return sorted(moments, key=lambda moment: moment.at)
+
+
 def _at(time: str) -> datetime:
     return datetime.fromisoformat(time)
-
-
-def _day(day: str) -> str:
-    return ".".join(reversed(day.split("-")))
-
-
-def _roubles(amount: str) -> str:
-    whole, _, kopecks = amount.partition(".")
-    return f"{int(whole):,}".replace(",", "\N{NO-BREAK SPACE}") + f",{kopecks or '00'}\N{NO-BREAK SPACE}₽"

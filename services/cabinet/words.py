@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from events.request import REQUEST_TYPE
+from postavka.domain.wording import SERVICES, STATUSES
+from postavka.web.formats import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,48 +13,37 @@ class Stage:
     """Where a request stands, for a reader. `icon` is a shape of `icons.svg`, `tone` a colour of `parts.css`."""
 
     status: str
-    word: str
     icon: str
     tone: str
     is_open: bool
     """Something still happens, or is awaited."""
 
+    @property
+    def word(self) -> str:
+        """In Russian."""
+        return STATUSES.get(self.status, "Неизвестно")
+
 
 STAGES = {
     stage.status: stage
     for stage in (
-        Stage("submitted", "На согласовании", "circle-dashed", "info", True),
-        Stage("awaiting-confirmation", "Ждёт дистрибьютора", "hourglass", "wait", True),
-        Stage("awaiting-payment", "Ждёт оплаты", "russian-ruble", "wait", True),
-        Stage("manufacturing", "Изготавливается", "factory", "busy", True),
-        Stage("shipped", "Ждёт активации", "package", "info", True),
-        Stage("activated", "Активирована", "circle-check", "good", False),
-        Stage("rejected", "Не согласована", "triangle-alert", "bad", False),
-        Stage("declined", "Дистрибьютор отказал", "ban", "bad", False),
-        Stage("withdrawn", "Отозвана", "undo-2", "idle", False),
+        Stage("submitted", "circle-dashed", "info", True),
+        Stage("awaiting-confirmation", "hourglass", "wait", True),
+        Stage("awaiting-payment", "russian-ruble", "wait", True),
+        Stage("manufacturing", "factory", "busy", True),
+        Stage("shipped", "package", "info", True),
+        Stage("activated", "circle-check", "good", False),
+        Stage("rejected", "triangle-alert", "bad", False),
+        Stage("declined", "ban", "bad", False),
+        Stage("withdrawn", "undo-2", "idle", False),
     )
 }
-UNKNOWN = Stage("", "Неизвестно", "circle-help", "idle", False)
+UNKNOWN = Stage("", "circle-help", "idle", False)
 
 WITHDRAWABLE = frozenset({"submitted", "awaiting-confirmation", "awaiting-payment"})
 """Afterwards manufacturing is ordered, and shipping refuses a withdrawal."""
 
 SOLD = frozenset({"shipped", "activated"})
-
-REQUEST_TYPES = {REQUEST_TYPE: "1С:Предприятие 8. Обновления и дополнения"}
-"""The one type of the letter (L4)."""
-
-SERVICES = {
-    "its-industry": "1С:ИТС Отраслевой",
-    "upp-extension": "Продление поддержки УПП",
-}
-"""Short names, for lists; documents bear the full ones."""
-
-DOCUMENTS = {
-    "act": "Акт приёма-передачи",
-    "invoice": "Счёт на оплату",
-    "shipping": "Документы на отгрузку",
-}
 
 STANDINGS = {
     "active": "действует",
@@ -72,11 +62,7 @@ def stage_of(status: str | None) -> Stage:
 
 def period(months: int) -> str:
     """`1 месяц`, `3 месяца`, `12 месяцев`."""
-    if months % 10 == 1 and months % 100 != 11:
-        return f"{months}\u00a0месяц"
-    if months % 10 in (2, 3, 4) and months % 100 not in (12, 13, 14):
-        return f"{months}\u00a0месяца"
-    return f"{months}\u00a0месяцев"
+    return plural(months, "месяц", "месяца", "месяцев")
 
 
 def product_name(service: str | None, months: int | None, name: str) -> str:

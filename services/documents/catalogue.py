@@ -17,6 +17,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from postavka.domain.document_forms import buyer, canonical, upd
+from postavka.domain.wording import document_file
 from postavka.kernel.blobs import Blobs
 from postavka.kernel.store.queries import load_queries
 
@@ -32,7 +33,6 @@ COLUMNS = (
     "rendering_sha256, dispatched_at, dispatch_id, tracking, signed_at, signed_form, signed_sha256, "
     "signature_sha256, certificate_subject"
 )
-STEMS = {"act": "Акт", "invoice": "Счет", "shipping": "УПД"}
 MEDIA = {canonical.FORM: ("application/json", "json"), upd.FORM: ("application/xml; charset=windows-1251", "xml")}
 
 
@@ -84,7 +84,7 @@ class ListedDocument:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """From a row of `papers.documents` with `COLUMNS`."""
-        stem = f"{STEMS.get(row['kind'], 'Документ')} {row['number']} от {row['issued_on'].isoformat()}"
+        stem = f"{document_file(row['kind'])} {row['number']} от {row['issued_on'].isoformat()}"
         media_type, suffix = MEDIA.get(row["form"], ("application/octet-stream", "bin"))
         files = [File(ISSUED, row["form"], media_type, f"{stem}.{suffix}", row["sha256"])]
         if row["rendering_sha256"] is not None:
@@ -155,7 +155,7 @@ class PutOff:
     @property
     def name(self) -> str:
         """In Russian."""
-        return f"{STEMS.get(self.kind, 'Документ')} № {self.number}"
+        return f"{document_file(self.kind)} № {self.number}"
 
 
 def put_off(connection: psycopg.Connection[Any], most: int = 100) -> list[PutOff]:

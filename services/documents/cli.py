@@ -14,12 +14,13 @@ from cyclopts import App
 from rich.markup import escape
 from rich.table import Table
 
-from postavka.domain.calendar import MOSCOW, today
+from postavka.domain.calendar import today
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
+from postavka.web.formats import at
 from services.documents import catalogue, post
 from services.documents import counterparty as play
 from services.documents.catalogue import DocumentState, ListedDocument
@@ -80,8 +81,7 @@ def list_(
             (
                 str(each.request_id),
                 each.document_id,
-                f"{each.delivery} to {each.recipient_id}: {each.state.value}, "
-                f"{each.recorded_at.astimezone(MOSCOW):%d.%m.%Y %H:%M}",
+                f"{each.delivery} to {each.recipient_id}: {each.state.value}, {at(each.recorded_at)}",
             )
             for each in found
         )
@@ -213,7 +213,7 @@ def queue(*, json: bool = False) -> None:
     shown = table(None, "request", "recipient", "address", "documents", "since")
     for each in waiting:
         titles = "; ".join(enclosure.title for enclosure in each.enclosures)
-        since = f"{each.since.astimezone(MOSCOW):%d.%m.%Y %H:%M}"
+        since = at(each.since)
         shown.add_row(str(each.request_id), each.recipient.name, each.address, titles, since)
     console.print(shown)
 

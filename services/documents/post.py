@@ -21,16 +21,16 @@ from psycopg.rows import dict_row
 from events.reference import Company
 from events.shipping import ShippingOpened
 from postavka.domain.typesetting import day_in_words, typeset, unbroken
+from postavka.domain.typesetting.russian import NO_BREAK_SPACE
+from postavka.domain.wording import document_file
 from postavka.kernel.blobs import Blobs
 from postavka.kernel.errors import Trouble
 from postavka.kernel.store.queries import load_queries
-from services.documents.catalogue import STEMS
 
 QUERIES = load_queries("services.documents")
 
 TEMPLATES = Path(__file__).parent / "templates"
 INDEX = re.compile(r"\b[0-9]{6}\b")
-NO_BREAK = "\u00a0"
 TRACKING = re.compile(r"[0-9]{14}|[A-Z]{2}[0-9]{9}[A-Z]{2}")
 """Of Russian Post: 14 digits within the country, 13 characters abroad (S10)."""
 
@@ -149,7 +149,7 @@ def _envelope(rows: Sequence[dict[str, Any]]) -> Envelope:
     enclosures = (
         Enclosure(
             row["document_id"],
-            f"{STEMS.get(row['kind'], 'Документ')} №{NO_BREAK}{row['number']} от {row['issued_on']:%d.%m.%Y}",
+            f"{document_file(row['kind'])} №{NO_BREAK_SPACE}{row['number']} от {row['issued_on']:%d.%m.%Y}",
             row["rendering_sha256"],
         )
         for row in rows

@@ -18,16 +18,12 @@ from events.shipping import DocumentKind, Signatory, Vendor
 from postavka.domain.document_forms.forms import PDF
 from postavka.domain.document_forms.paper import Paper
 from postavka.domain.typesetting import day_in_words, initials, roubles, sum_in_words, typeset, unbroken
+from postavka.domain.typesetting.russian import NO_BREAK_SPACE
+from postavka.domain.wording import RENDERING_HEADINGS
 
 FORM = PDF
 TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATE_OF = {DocumentKind.ACT: "act.typ", DocumentKind.INVOICE: "invoice.typ", DocumentKind.SHIPPING: "transfer.typ"}
-NAMES = {
-    DocumentKind.ACT: "Акт приема-передачи",
-    DocumentKind.INVOICE: "Счет на оплату",
-    DocumentKind.SHIPPING: "Передаточный документ",
-}
-NO_BREAK = "\u00a0"
 DASH = "—"
 
 
@@ -40,10 +36,10 @@ def data_of(paper: Paper) -> dict[str, Any]:
     """What the templates show, every text ready."""
     amount, vat = roubles(paper.amount), roubles(paper.vat)
     net, tax = roubles(paper.amount - paper.vat), vat if paper.vat_rate else "без НДС"
-    title = f"{NAMES[paper.kind]} № {paper.number} от {day_in_words(paper.issued_on)}"
+    title = f"{RENDERING_HEADINGS[paper.kind]} № {paper.number} от {day_in_words(paper.issued_on)}"
     return {
-        "title": title.replace("№ ", f"№{NO_BREAK}"),
-        "footer": f"{NAMES[paper.kind]} № {paper.number}. Порядок {paper.procedure}.",
+        "title": title.replace("№ ", f"№{NO_BREAK_SPACE}"),
+        "footer": f"{RENDERING_HEADINGS[paper.kind]} № {paper.number}. Порядок {paper.procedure}.",
         "day": day_in_words(paper.issued_on),
         "vendor": _company(paper.vendor) | _signers(paper.vendor),
         "recipient": _company(paper.recipient),
@@ -135,7 +131,7 @@ def _company(company: Company) -> dict[str, str]:
 
 
 def _line(company: Company) -> str:
-    ids = f"ИНН{NO_BREAK}{company.inn}" + (f", КПП{NO_BREAK}{company.kpp}" if company.kpp else "")
+    ids = f"ИНН{NO_BREAK_SPACE}{company.inn}" + (f", КПП{NO_BREAK_SPACE}{company.kpp}" if company.kpp else "")
     return ", ".join(part for part in (company.name, ids, unbroken(company.address or "")) if part)
 
 

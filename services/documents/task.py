@@ -13,6 +13,7 @@ from events.model import Delivery
 from events.shipping import DocumentKind, ShippingOpened
 from postavka.domain.document_forms import upd
 from postavka.domain.document_forms.paper import Paper, paper_of
+from postavka.domain.wording import document_file
 from services.documents.operator import Letter, Sent
 from services.documents.operator.interface import INVOICE, TRANSFER
 
@@ -135,9 +136,6 @@ def paper(
     return paper_of(ShippingOpened.model_validate(facts), DocumentKind(kind), number, issued_on, issued_at, invoiced)
 
 
-STEMS = {DocumentKind.ACT: "Акт", DocumentKind.INVOICE: "Счет", DocumentKind.SHIPPING: "УПД"}
-
-
 def file_stem(of: Paper) -> str:
     """`Счет 2026-0000001 от 2026-03-01`: what a person saves it as."""
-    return f"{STEMS[of.kind]} {of.number} от {of.issued_on.isoformat()}"
+    return f"{document_file(of.kind)} {of.number} от {of.issued_on.isoformat()}"

@@ -8,7 +8,7 @@ read again after PostgreSQL was restored, it is not told again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,18 +18,19 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from events.commands import DistributorConfirmation
-from events.envelope import Envelope, EnvelopeError, header_map
+from events.envelope import Envelope, header_map
 from events.model import Message, Reason
 from events.notices import NoticeKind, NoticeReceipt
-from events.registry import BadBody, UnknownType, decode
-from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, distributor_of
+from events.registry import decode
+from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, default_type_of, distributor_of
 from events.upcasting import newest_version
 from postavka.domain.reference.store import Snapshot, current
-from postavka.kernel.log.record import Record, partition_name
-from postavka.kernel.log.unreadable import why_unreadable
+from postavka.kernel.log.record import Record
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.blue_green import connect, generation, swap_lock
+from postavka.kernel.projection.checkpoints import keep_unread
+from postavka.kernel.projection.event_reader import WRONG, EventReader, message_of, type_of, unread
 from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.arrays import Texts, Uuids
@@ -54,7 +55,6 @@ log = logger(__name__)
 SCHEMA = "notices"
 MIGRATIONS = MigrationSet("services.notices", "services.notices")
 CACHE = 20_000
-LARGEST_BODY = 1_000_000
 FOLLOWED = tuple(topic.name for topic in (*STAGE_TOPICS, OPS_EVENTS))
 
 
@@ -133,7 +133,7 @@ class Notices:
         except BaseException:
             self._forget(connection)
             raise
-        self._marks.update(work.marks)
+        self._marks = work.reader.checkpoints
         self._remember(work.stories)
         if outward:
             self.wake()
@@ -161,44 +161,40 @@ Read = tuple[Record, Envelope | None, Message | None, UUID | None]
 """A record that says something here; without a message: a dead letter."""
 
 
-def sift(record: Record, mark: Mark) -> tuple[Mark, Read | None, Unread | None]:
-    """The mark moved over a record, what is for us of it, and what could not be read of it."""
-    reached = Mark(record.offset, mark.position)
-    if record.topic == DEAD_LETTERS.name:
-        return reached, (record, None, None, None), None
-    if distributor_of(record.topic) is not None:
-        return reached, _answer(record), None
-    headers = header_map(record.headers)
-    try:
-        position = int(headers["ce_position"])
-        if position <= mark.position:
-            return reached, None, None  # a late duplicate of a replaced relay
-        reached = Mark(record.offset, position)
-        type_name = headers["ce_type"].decode()
-        if newest_version(type_name) not in TAKES and record.topic != OPS_EVENTS.name:
-            return reached, None, None
-        envelope = Envelope.of(headers)
-        message = decode(type_name, record.value)
-        return reached, (record, envelope, message, UUID(envelope.subject)), None
-    except (KeyError, ValueError, EnvelopeError, UnknownType, BadBody) as wrong:
-        type_name = headers.get("ce_type", b"").decode("utf-8", "replace")
-        place = (record.topic, record.partition, record.offset)
-        return reached, None, (*place, type_name.replace("\x00", "\\0"), str(wrong)[:500].replace("\x00", "\\0"))
+def is_relayed(topic: str) -> bool:
+    """Do records of this topic have positions? Answers are outsiders', and dead letters come from all stages."""
+    return topic != DEAD_LETTERS.name and distributor_of(topic) is None
 
 
-def _answer(record: Record) -> Read | None:
-    """A distributor's answer, if billing can take it; what it can't take comes as a dead letter."""
-    headers = header_map(record.headers)
-    if record.value is None or len(record.value) > LARGEST_BODY or why_unreadable(record.headers, headers) is not None:
-        return None
-    type_name = headers.get("ce_type", DistributorConfirmation.TYPE.encode())
-    try:
-        answer = decode(type_name.decode("utf-8", "replace"), record.value)
-    except (UnknownType, BadBody):
-        return None
-    if not isinstance(answer, DistributorConfirmation) or record.key != str(answer.request_id).encode():
-        return None
-    return record, None, answer, answer.request_id
+def read_news(reader: EventReader, records: Iterable[Record], keep: Callable[[Unread], None]) -> Iterator[Read]:
+    """What is for us of these records; `keep` gets events that can't be read. A distributor's answer that billing can't
+    take comes as a dead letter."""
+    copies: list[Record] = []
+    """Dead letters. One of a record that no client can read has its headers."""
+
+    def refuse(record: Record, wrong: Exception) -> None:
+        if record.topic == DEAD_LETTERS.name:
+            copies.append(record)
+        elif is_relayed(record.topic):
+            keep(unread(record.topic, record.partition, record, wrong))
+
+    for record, headers, _ in reader.read(records, refuse):
+        if record.topic == DEAD_LETTERS.name:
+            copies.append(record)
+            continue
+        try:
+            type_name = type_of(headers, default_type_of(record.topic))
+            if not is_relayed(record.topic):
+                message = message_of(record, type_name, keyed_by_request=True)
+                if isinstance(message, DistributorConfirmation):
+                    yield record, None, message, message.request_id
+            elif newest_version(type_name) in TAKES or record.topic == OPS_EVENTS.name:
+                envelope = Envelope.of(headers)
+                yield record, envelope, decode(type_name, record.value), UUID(envelope.subject)
+        except WRONG as wrong:
+            refuse(record, wrong)
+    for record in copies:
+        yield record, None, None, None
 
 
 def cause_of(record: Record, envelope: Envelope) -> Cause:
@@ -223,7 +219,7 @@ class _Work:
         self._owner = owner
         self._connection = connection
         self._records = records
-        self.marks: dict[str, Mark] = {}
+        self.reader = EventReader(owner._marks, is_relayed)
         self.stories: dict[UUID, Story] = {}
         self._changed: set[UUID] = set()
         self._answers: dict[tuple[str, UUID, str], str] = {}
@@ -233,7 +229,7 @@ class _Work:
 
     def run(self) -> tuple[int, int]:
         """How many records counted, and how many pieces of news there are."""
-        read = [found for record in self._records if (found := self._sift(record)) is not None]
+        read = list(read_news(self.reader, self._records, self._keep_unread))
         self._load({subject for *_, subject in read if subject is not None})
         self._load_answers(
             (distributor_of(record.topic) or "", message.request_id, message.confirmation_id)
@@ -248,9 +244,7 @@ class _Work:
             return len(read), 0
         told = [Told(self._located(news), record, envelope) for news, envelope, record in self._news]
         delivered = sum(channel.deliver(self._connection, told) for channel in self._owner._channels)
-        before = self._owner._marks
-        moved = {name: (before[name], mark) for name, mark in self.marks.items() if mark != before[name]}
-        if moved:
+        if moved := self.reader.moved():
             self._connection.execute(APPEND, parameters_of(Batch(moved=moved)), prepare=True, binary=True)
         self._keep_stories()
         self._keep_answers()
@@ -258,17 +252,9 @@ class _Work:
 
     # Reading
 
-    def _sift(self, record: Record) -> Read | None:
-        """What is for us of a record; moves the mark over it in any case."""
-        name = partition_name(record.topic, record.partition)
-        mark = self.marks.get(name) or self._owner._marks[name]
-        if record.offset <= mark.offset:
-            return None
-        self.marks[name], read, wrong = sift(record, mark)
-        if wrong is not None:
-            self._connection.execute("INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", wrong)
-            metrics.RECORDS.labels(SCHEMA, "unread").inc()
-        return read
+    def _keep_unread(self, wrong: Unread) -> None:
+        keep_unread(self._connection, [wrong])
+        metrics.RECORDS.labels(SCHEMA, "unread").inc()
 
     def _load(self, subjects: set[UUID]) -> None:
         known = self._owner._stories

@@ -11,13 +11,14 @@ import psycopg
 
 from events.commands import DistributorConfirmation
 from events.topics import DEAD_LETTERS, distributor_of
-from postavka.kernel.log.record import Piece, Record, partition_name
+from postavka.kernel.log.record import Piece, Record
 from postavka.kernel.projection.copy_format import field, json_text, line
+from postavka.kernel.projection.event_reader import EventReader
 from postavka.kernel.projection.read_model import Copied, ReadModel, Unread
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Mark
 from services.notices.channels.topic.distributors import with_topics
-from services.notices.projection import SCHEMA, Notices, cause_of, not_taken, prepare, sift, topics_of
+from services.notices.projection import SCHEMA, Notices, cause_of, is_relayed, not_taken, prepare, read_news, topics_of
 from services.notices.rules import Story, tell
 
 Answer = tuple[str, UUID, str]
@@ -30,7 +31,7 @@ class Stories:
     def __init__(self) -> None:
         self.events = 0
         self.unread: list[Unread] = []
-        self._marks: dict[str, Mark] = {}
+        self._reader = EventReader({}, is_relayed)
         self._stories: dict[UUID, Story] = {}
         self._answers: dict[Answer, list[str]] = {}
         """Records of each answer."""
@@ -40,35 +41,23 @@ class Stories:
     @property
     def marks(self) -> Mapping[str, Mark]:
         """By `topic/partition`."""
-        return self._marks
+        return self._reader.checkpoints
 
     def take(self, piece: Piece) -> None:
         """Some records."""
-        for each in piece.records:
-            headers = tuple(each.headers)
-            at = (piece.topic, piece.partition, each.offset, each.timestamp)
-            self._take(Record(*at, each.key, each.value, headers))
-
-    def _take(self, record: Record) -> None:
-        name = partition_name(record.topic, record.partition)
-        self._marks[name], read, wrong = sift(record, self._marks.get(name, Mark()))
-        if wrong is not None:
-            self.unread.append(wrong)
-        if read is None:
-            return
-        self.events += 1
-        _, envelope, said, subject = read
-        if said is None:
-            if (found := not_taken(record)) is not None:
-                self._refused.add(found[1])
-        elif isinstance(said, DistributorConfirmation):
-            answer = (distributor_of(record.topic) or "", said.request_id, said.confirmation_id)
-            self._answers.setdefault(answer, []).append(record.coordinates)
-        elif envelope is not None and subject is not None:
-            before = self._stories.get(subject) or Story()
-            after, _ = tell(before, subject, said, cause_of(record, envelope))
-            if after is not before:
-                self._stories[subject] = after
+        for record, envelope, said, subject in read_news(self._reader, _records(piece), self.unread.append):
+            self.events += 1
+            if said is None:
+                if (found := not_taken(record)) is not None:
+                    self._refused.add(found[1])
+            elif isinstance(said, DistributorConfirmation):
+                answer = (distributor_of(record.topic) or "", said.request_id, said.confirmation_id)
+                self._answers.setdefault(answer, []).append(record.coordinates)
+            elif envelope is not None and subject is not None:
+                before = self._stories.get(subject) or Story()
+                after, _ = tell(before, subject, said, cause_of(record, envelope))
+                if after is not before:
+                    self._stories[subject] = after
 
     def copied(self) -> Iterator[Copied]:
         """All rows."""
@@ -83,6 +72,12 @@ class Stories:
             if (taken := [record for record in records if record not in self._refused])
         )
         yield Copied("answers", ("distributor_id", "request_id", "confirmation_id", "record"), answers)
+
+
+def _records(piece: Piece) -> Iterator[Record]:
+    for each in piece.records:
+        at = (piece.topic, piece.partition, each.offset, each.timestamp)
+        yield Record(*at, each.key, each.value, tuple(each.headers))
 
 
 def _reached(connection: psycopg.Connection[Any]) -> dict[str, Mark]:

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from functools import lru_cache
 from typing import Any
-
-from babel.numbers import format_currency
 
 from events.billing import PaymentReceived, PaymentReturned, RefundOwed, RefundPaid
 from events.notices import NoticeKind
-from events.shipping import DocumentKind
+from postavka.domain.wording import DOCUMENTS
+from postavka.web.formats import NO_BREAK_SPACE, day, money
 from services.notices.categories import Category, Party
 from services.notices.rules import News, Story
 
-NBSP = "\N{NO-BREAK SPACE}"
-DOCUMENTS = {
-    DocumentKind.ACT: "Акт приёма-передачи",
-    DocumentKind.INVOICE: "Счёт на оплату",
-    DocumentKind.SHIPPING: "Документы на отгрузку",
-}
 WAITS = {
     "confirmation": "ответьте, готовы ли вы оплатить счёт по заявке партнёра",
     "payment": "оплатите счёт",
@@ -47,17 +37,6 @@ class Worded:
     def text(self) -> str:
         """All of it in a few lines."""
         return "\n".join([*self.paragraphs, *(f"— {each}" for each in self.points)])
-
-
-@lru_cache(1_000)
-def money(amount: Decimal) -> str:
-    """`32 400,00 ₽`, with spaces that don't break."""
-    return format_currency(amount + 0, "RUB", locale="ru_RU")  # no minus before nothing
-
-
-def day(value: date) -> str:
-    """`16.03.2026`"""
-    return f"{value:%d.%m.%Y}"
 
 
 def word(news: News, vendor: str) -> Worded:
@@ -176,7 +155,10 @@ def _permission_to_partner(story: Story, rows: tuple[tuple[str, str], ...], path
         paragraphs.append("Когда деньги поступят, заказ уйдёт в изготовление. Документы — в заявке.")
         rows = tuple(each for each in rows if each[0] != "Сумма")
         rows = (*rows, ("Счёт", f"№ {invoice.number} от {day(invoice.issued_on)}"))
-        rows = (*rows, ("К оплате", f"{money(invoice.amount)}, в том числе НДС {invoice.vat_rate:.0f}{NBSP}%"))
+        rows = (
+            *rows,
+            ("К оплате", f"{money(invoice.amount)}, в том числе НДС {invoice.vat_rate:.0f}{NO_BREAK_SPACE}%"),
+        )
     return Worded(f"Номер разрешения: {buyer}", tuple(paragraphs), rows, action="Открыть заявку", path=path)
 
 

@@ -57,7 +57,7 @@ class Stored:
     @property
     def words(self) -> str:
         """What it is about."""
-        return words(self.body)
+        return words(self.type, self.body)
 
     @property
     def pretty(self) -> str:

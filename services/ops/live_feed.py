@@ -16,17 +16,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import orjson
 import psycopg
 from confluent_kafka import KafkaException
 
-from events.envelope import header_map
+from events.registry import read_fields
 from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.process.logs import logger
+from postavka.kernel.projection.event_reader import WRONG, EventReader
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
+from postavka.web.formats import money
 from services.ops.store import SEES_ALL
 
 log = logger(__name__)
@@ -66,7 +67,7 @@ class Told:
             "time": self.time,
             "position": self.position,
             "place": f"{self.topic}/{self.partition}/{self.offset}",
-            "words": words(self.value),
+            "words": words(self.type, self.value),
         }
 
 
@@ -126,6 +127,7 @@ class Feed:
         self._parties: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._thread: threading.Thread | None = None
         self._wanted_until = 0.0
+        self._reader = EventReader({})
         self._next: dict[tuple[str, int], int] = {}
         """The offset behind the last record read of each partition."""
         self._ends: dict[tuple[str, int], int] = {}
@@ -221,13 +223,14 @@ class Feed:
     def take(self, batch: Iterable[Record]) -> None:
         """Keep these records."""
         with self._lock:
-            for record in batch:
+            records = list(batch)
+            for record in records:
                 self._next[record.topic, record.partition] = record.offset + 1
-                headers = header_map(record.headers)
+            for record, headers, position in self._reader.read(records, lambda record, wrong: None):
                 try:
                     kind, subject = headers["ce_type"].decode(), headers["ce_subject"].decode()
-                    when, position = headers["ce_time"].decode(), int(headers["ce_position"])
-                except (KeyError, ValueError):
+                    when = headers["ce_time"].decode()
+                except WRONG:
                     continue
                 self._last += 1
                 value = record.value or b"{}"
@@ -235,7 +238,7 @@ class Feed:
                 place = (record.topic, record.partition, record.offset)
                 self._kept.append(Told(self._last, stage, kind, subject, when, position, *place, value))
                 if kind.startswith("RequestSubmitted."):
-                    self._remember(subject, *_parties(value))
+                    self._remember(subject, *_parties(kind, value))
 
     # Whose a request is
 
@@ -266,8 +269,8 @@ class Feed:
 TELLING: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("number", str),
     ("invoice_number", lambda value: f"счет {value}"),
-    ("amount", lambda value: f"{value} ₽"),
-    ("due", lambda value: f"осталось {value} ₽"),
+    ("amount", lambda value: money(str(value))),
+    ("due", lambda value: f"осталось {money(str(value))}"),
     ("kind", str),
     ("basis", str),
     ("buyer", str),
@@ -281,22 +284,22 @@ TELLING: tuple[tuple[str, Callable[[Any], str]], ...] = (
 """Fields worth a word, in order."""
 
 
-def words(value: bytes) -> str:
-    """What an event is about, on one line."""
+def words(type_name: str, body: bytes) -> str:
+    """What an event is about, on one line; nothing of one that can't be read."""
     try:
-        body = orjson.loads(value)
-        told = [say(body[name]) for name, say in TELLING if isinstance(body, dict) and body.get(name)]
+        fields = read_fields(type_name, body)[1]
+        told = [say(fields[name]) for name, say in TELLING if fields.get(name)]
     except (ValueError, TypeError, KeyError):
         return ""
     return " · ".join(told)[:160]
 
 
-def _parties(value: bytes) -> tuple[str, str]:
+def _parties(type_name: str, body: bytes) -> tuple[str, str]:
     try:
-        body = orjson.loads(value)
-        return body.get("partner_id") or "", body.get("distributor_id") or ""
-    except (ValueError, AttributeError):
+        fields = read_fields(type_name, body)[1]
+    except ValueError:
         return "", ""
+    return fields.get("partner_id") or "", fields.get("distributor_id") or ""
 
 
 def is_uuid(text: str) -> bool:

@@ -12,8 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import orjson
-
+from events.registry import read_fields
 from postavka.kernel.stage.refusals import codes
 from services.ops.history import Stored
 from services.ops.queues import KINDS
@@ -150,7 +149,7 @@ def waits_of(events: Sequence[Stored]) -> list[Wait]:
     """What was waited for, in the order in which it began."""
     ledger = _Ledger()
     for event in events:
-        _take(ledger, event, orjson.loads(event.body))
+        _take(ledger, event, read_fields(event.type, event.body)[1])
     return sorted(ledger.ended + list(ledger.open.values()), key=lambda each: each.since)
 
 
@@ -231,7 +230,7 @@ def moments_of(events: Sequence[Stored]) -> list[Moment]:
     for event in events:
         link = f"/ops/events/{event.stage}/{event.position}"
         name = event.type.partition(".")[0]
-        body = orjson.loads(event.body)
+        body = read_fields(event.type, event.body)[1]
         if name in DOCUMENTS:
             words = f"документ {body['document_id']} {DOCUMENTS[name]}"
             found.append(Moment(Sign.DOCUMENT, event.time, words, link))

@@ -20,8 +20,9 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
+from postavka.web.formats import money
 from services.payments import work_list
-from services.payments.loader import Loader, money
+from services.payments.loader import Loader
 
 payments = App(name="payments", help="Money that the bank has reported: what is unmatched, owed, or in debt.")
 

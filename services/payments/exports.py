@@ -12,6 +12,7 @@ from typing import Any
 import xlsxwriter
 
 from postavka.domain.typesetting import roubles, sum_in_words, typeset
+from postavka.web.formats import day
 from services.payments.reconcile import TITLES, Account, PartyKind, Reconciliation
 
 TEMPLATE = Path(__file__).parent / "templates" / "reconciliation.typ"
@@ -33,13 +34,13 @@ class Ours:
 
 def pdf(result: Reconciliation, ours: Ours) -> bytes:
     """Акт сверки, one after another for every account. Raises `Untypeset`."""
-    span = f"{_day(result.first)} – {_day(result.last)}"
+    span = f"{day(result.first)} – {day(result.last)}"
     who = result.accounts[0].party.name if len(result.accounts) == 1 else "по всем контрагентам"
     data = {
         "title": f"Акт сверки взаимных расчетов, {span}, {who}",
         "vendor": {"name": ours.name, "inn": ours.inn, "kpp": ours.kpp},
-        "first": _day(result.first),
-        "last": _day(result.last),
+        "first": day(result.first),
+        "last": day(result.last),
         "accounts": [_shown(each, ours.name) for each in result.accounts],
     }
     return typeset(TEMPLATE, data, result.last)
@@ -51,9 +52,9 @@ def xlsx(result: Reconciliation) -> bytes:
     with xlsxwriter.Workbook(file, {"in_memory": True, "remove_timezone": True}) as book:
         head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
         sum_ = book.add_format({"num_format": "#,##0.00"})
-        day = book.add_format({"num_format": "dd.mm.yyyy", "align": "left"})
-        formats = {Decimal: sum_, date: day}
-        span = f"{_day(result.first)} – {_day(result.last)}"
+        days = book.add_format({"num_format": "dd.mm.yyyy", "align": "left"})
+        formats = {Decimal: sum_, date: days}
+        span = f"{day(result.first)} – {day(result.last)}"
         _sheet(
             book,
             "Сальдо",
@@ -148,7 +149,7 @@ def _shown(account: Account, vendor: str) -> dict[str, Any]:
         "closing": _sides(account.closing),
         "movements": [
             {
-                "day": _day(line.day),
+                "day": day(line.day),
                 "text": line.text,
                 "debit": roubles(line.debit) if line.debit else "",
                 "credit": roubles(line.credit) if line.credit else "",
@@ -159,7 +160,7 @@ def _shown(account: Account, vendor: str) -> dict[str, Any]:
         "open": [
             {
                 "what": TITLES[one.kind],
-                "day": _day(one.day),
+                "day": day(one.day),
                 "text": one.text,
                 "amount": "" if one.amount is None else roubles(one.amount),
             }
@@ -182,7 +183,3 @@ def _sides(balance: Decimal) -> dict[str, str]:
         "debit": roubles(balance) if balance > 0 else "",
         "credit": roubles(-balance) if balance < 0 else "" if balance else "0,00",
     }
-
-
-def _day(day: date) -> str:
-    return f"{day:%d.%m.%Y}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -21,6 +20,7 @@ from postavka.kernel.blobs import open_blobs
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
+from postavka.web.formats import money
 from services.payments import odd_documents
 from services.payments.projection import SCHEMA, prepare
 from services.payments.selection import ZERO, Taken, Total, take, total_of
@@ -211,8 +211,3 @@ def _note_sent(connection: psycopg.Connection[Any], ids: list[str], of: str) -> 
 
 def _said(total: Total) -> str:
     return f"{total.count} на {money(total.amount)}"
-
-
-def money(amount: Decimal | int) -> str:
-    """A sum as it is written in Russian: 1 234 567,89 ₽."""
-    return f"{amount:,.2f} ₽".replace(",", "\u00a0").replace(".", ",")

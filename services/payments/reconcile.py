@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 import psycopg
 
+from postavka.domain.wording import document_name
 from postavka.kernel.store.queries import load_queries
 
 QUERIES = load_queries("services.payments")
@@ -57,7 +58,6 @@ TITLES = {
     OpenKind.UNSIGNED: "Документ не подписан",
     OpenKind.UNMATCHED: "Платёж не разнесён",
 }
-DOCUMENTS = {"act": "Акт приема-передачи", "invoice": "Счет на оплату", "shipping": "Документ на отгрузку"}
 SIGNED_KINDS = ("act", "shipping")
 """Kinds that come back signed (L16); an invoice need not."""
 
@@ -279,7 +279,7 @@ def _add_documents(connection: psycopg.Connection[Row], accounts: Accounts, last
         kind = PartyKind.PARTNER if row["channel"] == "direct" else PartyKind.DISTRIBUTOR
         account = accounts.get((kind.value, row["party_id"]))
         if account is not None:
-            text = f"{DOCUMENTS.get(row['kind'], row['kind'])} № {row['number']} от {row['issued_on']:%d.%m.%Y}"
+            text = f"{document_name(row['kind'])} № {row['number']} от {row['issued_on']:%d.%m.%Y}"
             account.open.append(Open(OpenKind.UNSIGNED, row["issued_on"], text, None))
 
 

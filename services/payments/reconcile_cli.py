@@ -11,8 +11,8 @@ from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
+from postavka.web.formats import money
 from services.payments import work_list
-from services.payments.loader import money
 from services.payments.projection import prepare
 from services.payments.reconcile import (
     TITLES,

@@ -11,6 +11,7 @@ from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
+from postavka.web.formats import at
 from services.payments import work_list
 from services.payments.cli import user
 from services.payments.file import read_file
@@ -90,7 +91,7 @@ def list_(*, limit: int = 50, json: bool = False) -> None:
     for row in rows:
         days = f"{row['first_day']:%d.%m.%Y}–{row['last_day']:%d.%m.%Y}"
         came = row["report"]["came"]
-        when = f"{row['loaded_at']:%d.%m.%Y %H:%M}"
+        when = at(row["loaded_at"])
         shown.add_row(when, row["loaded_by"], row["way"], row["name"], days, str(came["count"]), came["amount"])
     console.print(shown)
 

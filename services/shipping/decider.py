@@ -19,15 +19,14 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import assert_never
 
 from events.approval import Approved
 from events.billing import DistributorConfirmed, DistributorDeclined, InvoiceIssued, PaymentReceived
+from events.checks import PERSON_INN
 from events.commands import DeclineDocument, KitManufactured, ReportDispatch, ReportRendering, SignDocument
 from events.model import Channel, Decision, Delivery, Event, Reason, Unacceptable
 from events.reference import Partner
-from events.registry import encode
 from events.request import RequestWithdrawn
 from events.shipping import (
     Basis,
@@ -55,9 +54,6 @@ from postavka.domain.document_forms.paper import Paper, paper_of, sha256
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable, Verified
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-UNPACKED = 5_000
-"""Facts of sales that are kept unpacked, 6 kB each: with up to so many on their way, a sale's are still there when its
-kit comes."""
 MAX_BASES = 8
 """Words of billing held before the approval. Billing gives one; more than this is not billing."""
 MAX_SIGNATURES = 20
@@ -154,32 +150,13 @@ class Document:
     """Ids of the counterparty's refusals to sign."""
 
 
-@lru_cache(maxsize=UNPACKED)
-def _unpacked(packed: bytes) -> ShippingOpened:
-    return ShippingOpened.model_validate_json(packed)
-
-
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """An approved request: its facts, its documents and its invoice, if there is one.
+    """An approved request: its facts, its documents and its invoice, if there is one."""
 
-    A stage keeps many states in memory and looks into few of them, so the facts are kept packed: 1 kB instead of 6.
-    """
-
-    packed: bytes
-    """`ShippingOpened` in JSON"""
+    facts: ShippingOpened
     documents: tuple[Document, ...] = ()
     invoice: Invoice | None = None
-
-    @classmethod
-    def of(cls, opened: ShippingOpened, invoice: Invoice | None) -> Sale:
-        """The sale as it starts."""
-        return cls(encode(opened), invoice=invoice)
-
-    @property
-    def facts(self) -> ShippingOpened:
-        """Unpacked; a decision asks for them several times."""
-        return _unpacked(self.packed)
 
     def document(self, document_id: str) -> Document | None:
         """The document of that id, if it is this request's."""
@@ -294,7 +271,7 @@ def evolve(state: State, event: Event) -> State:
         case Unseen(), InvoiceNoted():
             return replace(state, invoice=_invoice(event))
         case Unseen(), ShippingOpened():
-            return Waiting(Sale.of(event, state.invoice))
+            return Waiting(Sale(event, invoice=state.invoice))
         case Unseen(), ShippingClosed():
             return Closed(None, event.reason)
         case Waiting(), ShippingClosed():
@@ -386,7 +363,7 @@ def _approved(state: Unseen, approved: Approved, facts: Facts) -> Decision:
     if invoice and distributor is None:
         events.append(_issue(opened, invoice, DocumentKind.INVOICE, invoice.number, invoice.issued_on, facts.now))
     if state.bases:
-        sale = Sale.of(opened, invoice)
+        sale = Sale(opened, invoice=invoice)
         events += [order for grounds in state.bases if (order := gate(sale, grounds))][:1]
     return tuple(events)
 
@@ -539,7 +516,7 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
 
 def _other_signer(signer_inn: str, wanted: str) -> Reason:
     message = f"Документ подписан ИНН {signer_inn}, а должен быть подписан ИНН {wanted}."
-    if len(signer_inn) == 12:
+    if len(signer_inn) == PERSON_INN:
         message += (
             " Если сотрудник подписал по машиночитаемой доверенности (МЧД), сообщите нам её номер: действующей "
             "доверенности на него у нас нет. Затем отправьте ту же подпись снова."

@@ -38,7 +38,7 @@ HEAP_MB = 32
 """Of the page's own objects, after a collection."""
 NODES = 20_000
 """Of the document."""
-TYPES = ("RequestSubmitted.v1", "Approved.v2", "BillingOpened.v1", "DocumentIssued.v2", "Activated.v1")
+TYPES = ("RequestSubmitted.v1", "Approved.v3", "BillingOpened.v1", "DocumentIssued.v2", "Activated.v1")
 BODY = '{"number":"470-709-576-458-208-658-133","buyer":"ООО «Поток»"}'.encode()
 
 

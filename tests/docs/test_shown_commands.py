@@ -14,7 +14,12 @@ from postavka.app.cli.app import add_commands
 from tests.paths import PROJECT
 
 app = add_commands()
-PAGES = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+PAGES = (
+    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *sorted((PROJECT / "docs").glob("*.md")),
+    *sorted(each for folder in ("adr", "history") for each in (PROJECT / "docs" / folder).glob("*.md")),
+)
+"""Without runbooks, whose commands have placeholders: `test_runbooks.py`."""
 TARGETS = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
 IN_A_LINE = re.compile(r"`(?:\.venv/bin/)?(postavka(?:-verify)? [^`]+|make(?: [^`]*)?|python -m [^`]+)`")
 SOME_ID = "0b6f3f0c-6f0e-4f0a-9a53-4d3c4f0d5e11"

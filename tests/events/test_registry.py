@@ -3,6 +3,7 @@ ran under an older order is read for ever)."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
@@ -10,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import events
 from events import registry, upcasting
 from events.approval import Approved
 from events.commands import SubmitRequest
 from events.model import Event, Id
 from events.registry import MESSAGES, BadBody, UnknownType, decode, encode, read_fields
+from events.request import REQUEST_TYPE
 from events.samples import samples
 from events.upcasting import UPCASTERS
 
@@ -181,6 +184,16 @@ def test_what_is_no_object_in_json_is_refused(name: str, body: bytes):
 def test_whatever_the_body_holds_it_is_read_or_refused(body: bytes):
     with pytest.raises(BadBody):
         decode(Approved.TYPE, body)
+
+
+@pytest.mark.parametrize("version", ["Approved.v1", "Approved.v2"])
+def test_an_approval_of_an_earlier_version_is_of_the_letters_request_type(version: str):
+    record = (Path(events.__file__).parent / "golden" / f"{version}.jsonl").read_text("utf-8").splitlines()[0]
+    body = orjson.loads(record)["value"]
+    assert "request_type" not in orjson.loads(body)
+    approved = decode(version, body.encode())
+    assert isinstance(approved, Approved)
+    assert approved.request_type == REQUEST_TYPE
 
 
 def test_an_upcaster_that_fails_never_tells_what_it_saw(monkeypatch: pytest.MonkeyPatch):

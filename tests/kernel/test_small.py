@@ -47,7 +47,7 @@ class MovingLeader:
         self._error, self._times = error, times
         self.asked: list[int] = []
 
-    def list_offsets(self, wanted: Any, request_timeout: float) -> dict[Any, Future[ListOffsetsResultInfo]]:
+    def list_offsets(self, wanted: Any, **_: object) -> dict[Any, Future[ListOffsetsResultInfo]]:
         self.asked.append(len(wanted))
         answers: dict[Any, Future[ListOffsetsResultInfo]] = {}
         for place in wanted:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from events.approval import Approved
 from events.model import Channel, Delivery, Event, Unacceptable
 from events.reference import BaseDelivery, Client, Contact, Distributor, Partner, Product, Service
-from events.request import PROCEDURE
+from events.request import PROCEDURE, REQUEST_TYPE
 from events.shipping import Signatory, Vendor
 
 TODAY = date(2026, 3, 1)
@@ -45,6 +45,7 @@ def approved(distributor: Distributor | None = DISTRIBUTOR, partner: Partner = P
     """An approval: through a distributor, or with None a direct sale."""
     return Approved(
         procedure=PROCEDURE,
+        request_type=REQUEST_TYPE,
         channel=Channel.DISTRIBUTOR if distributor else Channel.DIRECT,
         partner=partner,
         contact=Contact(id="c-1", name="Иванова Анна"),

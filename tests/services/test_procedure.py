@@ -71,12 +71,12 @@ class Known:
     def __init__(self, *_: Any) -> None: ...
 
     def of(self, incoming: Incoming, state: Any) -> approval_decider.Facts:
-        asked = approval_decider.Asked.of(incoming.message)  # type: ignore[arg-type]
+        asked = approval_decider.Asked.of(dict(incoming.message))
         return approval_decider.Facts(
             version=1,
             partner=PARTNER,
             contacts={"c-1": Contact(id="c-1", name="Иванова Анна")},
-            distributor=DISTRIBUTOR if asked.distributor == DISTRIBUTOR.id else None,
+            distributor=DISTRIBUTOR if asked.distributor_id == DISTRIBUTOR.id else None,
             base_delivery=BaseDelivery(id="upp-13", name="1С:УПП"),
             product=PRODUCT,
             fits=frozenset(["upp-13"]),

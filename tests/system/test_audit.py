@@ -71,7 +71,7 @@ def test_a_history_has_everything_in_causal_order_with_its_causes(system: System
     assert entries[int(str(at[answered]["cause"])) - 1]["type"] == "DistributorConfirmation.v1"
     assert at[answered]["asked_by"] == "dist-north"
     # So may shipping read billing's word before the approval.
-    opened_by = "Approved.v2" if "BasisHeld" in at else "DistributorConfirmed.v1"
+    opened_by = "Approved.v3" if "BasisHeld" in at else "DistributorConfirmed.v1"
     assert causes["ManufacturingOrdered"] == opened_by
     assert at["Approved"]["who"] == "approval"
     assert "traffic" in str(at["RequestSubmitted"]["asked_by"])

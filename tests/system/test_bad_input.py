@@ -132,7 +132,7 @@ def test_a_header_name_that_is_no_text(system: System):
 
 def test_a_forged_event_with_such_a_name_stops_no_reader(system: System):
     before = {stage: len(letters_of(system, stage)) for stage in ("billing", "shipping")}
-    headers = [(b"ce_type", b"Approved.v2"), (b"ce_position", b"999999"), (b"\xff", b"")]
+    headers = [(b"ce_type", b"Approved.v3"), (b"ce_position", b"999999"), (b"\xff", b"")]
     asyncio.run(write_oddly(system.config, "approval.events", PARTITION, [(b"x", b"{}", headers)]))
     system.forged += 1
     wait_until(
@@ -155,7 +155,7 @@ def test_a_transaction_of_a_sender_leaves_no_lag_behind(system: System):
 def test_a_forged_event_on_a_stage_topic_stops_nothing(system: System):
     """Only a stage writes on its topic (the broker's ACL); if somebody could, the readers would go on all the same."""
     before = {stage: len(letters_of(system, stage)) for stage in ("billing", "shipping")}
-    produce(system, "approval.events", b"x", b"{}", (("ce_type", b"Approved.v2"),))
+    produce(system, "approval.events", b"x", b"{}", (("ce_type", b"Approved.v3"),))
     system.forged += 1
     wait_until(
         lambda: all(len(letters_of(system, stage)) > count for stage, count in before.items()), "both have put it aside"

@@ -104,7 +104,7 @@ def test_the_log_is_filtered(system: System):
         *("log", "tail", "--stage", "approval", "--type", "Approved", "--request", request_id[:8]),
         *("--since", "10m", "--no-follow", "--json"),
     ).splitlines()
-    assert [json.loads(line)["type"] for line in lines] == ["Approved.v2"]
+    assert [json.loads(line)["type"] for line in lines] == ["Approved.v3"]
     assert "Approved" in system.cli("log", "tail", "--request", request_id, "--since", "10m", "--no-follow")
 
 

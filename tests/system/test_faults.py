@@ -19,6 +19,9 @@ from tests.system import oracle, traffic
 from tests.system.conftest import System, wait_until
 from tests.system.oracle import STAGES
 
+pytestmark = pytest.mark.load
+"""Documents and letters of thousands of requests are made and sent for minutes afterwards; whoever needs one of its own
+would wait behind them."""
 REQUESTS = 500
 RATE = 100.0
 BACK_AT_WORK = 10.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import mailbox
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -170,7 +171,12 @@ def test_what_is_read_is_built_anew_from_the_old_log(old: System):
     for model, shown in before.items():
         after = shown_of(old, model)
         for table, rows in shown.items():
-            assert after[table] == rows, f"{model}.{table}"
+            assert without_news(after[table]) == rows, f"{model}.{table}"
+
+
+def without_news(rows: list[str]) -> list[str]:
+    """As the old release would have built them: it had no vendor in the stories of the notices."""
+    return sorted(re.sub(r', ""vendor"": ""[^"]*""', "", row) for row in rows)
 
 
 def test_it_verifies(old: System):

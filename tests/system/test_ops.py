@@ -95,6 +95,14 @@ def test_a_corrected_record_is_taken_and_the_letter_is_settled(system: System, t
     assert again.returncode != 0
     shown = json.loads(system.cli("dead-letters", "show", found[0]["id"], "--json"))
     assert shown["status"] == "corrected"
+    history = [json.loads(line) for line in system.cli("audit", "history", request_id, "--json").splitlines()]
+    (who,) = [
+        each["who"] for each in history if each["type"] == "SubmitRequest.v1" and each["fields"].get("partner_id")
+    ]
+    assert who.startswith("cli:"), "not the one whom the record names"
+    assert f"corrects {found[0]['id']}" in who
+    (submitted,) = [each for each in history if each["type"].startswith("RequestSubmitted")]
+    assert submitted["asked_by"] == who
 
 
 def test_the_live_view_shows_every_reader_and_service(system: System) -> None:

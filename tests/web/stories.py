@@ -86,6 +86,7 @@ class Story:
             "approval",
             Approved(
                 procedure=PROCEDURE,
+                request_type=REQUEST_TYPE,
                 channel=Channel.DISTRIBUTOR if distributor else Channel.DIRECT,
                 partner=partner.partner(),
                 contact=partner.contacts[0],

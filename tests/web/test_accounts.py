@@ -17,7 +17,6 @@ from postavka.web.identity.sample import SampleAccountsInPublic, refuse_in_publi
 from postavka.web.navigation import Entry, entries_for
 from postavka.web.openid import Started, cookie_key
 from postavka.web.pages.account import browser
-from postavka.web.rendering import day, moscow, number, plural, roubles
 from postavka.web.settings import WebSettings, is_public
 from postavka.web.sign_in.return_to import bounded, carried_in, own_path
 from postavka.web.throttle import Throttle, TooMany
@@ -143,20 +142,6 @@ def test_words_to_look_for():
     assert words("  Ёлка  100%_\\ ") == ["елка", "100\\%\\_\\\\"]
     assert words("\x00") == []
     assert len(words("a " * 50)) == 6
-
-
-def test_times_money_and_numbers_in_russian():
-    assert moscow("2026-03-16T09:30:00.000000Z") == f"16{NBSP}марта 2026, 12:30"
-    assert moscow(None) == "—"
-    assert day("2026-03-16") == "16 марта 2026"
-    assert day("2026-03-16", short=True) == "16.03.2026"
-    assert roubles("20160.00") == f"20{NBSP}160,00{NBSP}₽"
-    assert roubles("20160.00", kopecks=False) == f"20{NBSP}160{NBSP}₽"
-    assert number(1_000_000) == f"1{NBSP}000{NBSP}000"
-    forms = ("заявка", "заявки", "заявок")
-    assert [plural(each, *forms, with_number=False) for each in (1, 2, 5, 11, 12, 21, 22, 25, 111, 0)] == [
-        "заявка", "заявки", "заявок", "заявок", "заявок", "заявка", "заявки", "заявок", "заявок", "заявок",
-    ]  # fmt: skip
 
 
 def test_a_timeline_is_in_order_and_names_every_reason():

@@ -93,7 +93,8 @@ def test_every_wrong_field_is_named_by_pointer(partner: httpx2.Client):
     assert answer.status_code == 422
     found = {each["pointer"]: each for each in answer.json()["errors"]}
     assert set(found) == {"#/inn", "#/registration_number", "#/surprise", "#/comment", "#/buyer"}
-    assert found["#/buyer"]["detail"] == "Обязательное поле."
+    assert found["#/buyer"]["detail"] == "Укажите покупателя или заполните его по ИНН."
+    assert (found["#/inn"]["code"], found["#/surprise"]["detail"]) == ("malformed", "Такого поля нет.")
     assert "77070838" not in answer.text, "what was typed is not repeated"
 
 
@@ -524,6 +525,34 @@ def test_a_tenant_calls_so_often_and_no_more(web_database: str, kernel: Settings
         assert codes == [200] * 5 + [429] * 2
         assert client.get("/api/v1/me").headers["retry-after"]
         assert running.program(other).get("/api/v1/me").status_code == 200
+
+
+def test_a_tenant_has_so_much_kept_in_a_day(web_database: str, kernel: Settings, site: Site):
+    config = WebSettings(tenant_bytes_per_day=1_000, _env_file=None)
+    with served(create_app(kernel, config), web_database, kernel) as running:
+        client, other = (running.program(site.token(tenant)) for tenant in ("lukomor", "romashka-it"))
+        sent = [client.post("/api/v1/requests", json=FIELDS, headers=key()) for _ in range(4)]
+        codes = [each.status_code for each in sent]
+        assert codes == sorted(codes)
+        assert (codes[0], codes[-1]) == (202, 429)
+        assert int(sent[-1].headers["retry-after"]) > 0
+        assert client.get("/api/v1/requests").status_code == 200, "reading costs nothing"
+        assert (
+            other.post("/api/v1/requests", json={**FIELDS, "contact_id": "romashka-1"}, headers=key()).status_code
+            == 202
+        )
+
+
+def test_twenty_refused_signatures_of_a_document_are_enough(site: Site, distributor: httpx2.Client):
+    refusal = {"reason": {"code": "x", "message": "Подпись не сошлась."}, "at": "2026-03-16T09:30:00Z"}
+    body, codes = {"signature": base64.b64encode(b"a signature").decode()}, []
+    for count in (19, 20):
+        story = Story().submitted().approved().documented("doc-1", "0" * 64, "1" * 64)
+        story.row["shipping"]["documents"]["doc-1"]["refusals"] = [refusal] * count
+        site.write(story)
+        path = f"/api/v1/requests/{story.request_id}/documents/doc-1/signature"
+        codes.append(distributor.post(path, json=body, headers=key()).status_code)
+    assert codes == [202, 409]
 
 
 # The user's activation (L19)

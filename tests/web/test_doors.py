@@ -24,9 +24,9 @@ from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder
 from postavka.web import json_body
+from postavka.web.formats import iso
 from postavka.web.guard import REQUESTS
 from postavka.web.hosts import Hosts
-from postavka.web.rendering import iso
 from postavka.web.settings import WebSettings
 from services.ops.store import prepare
 from tests.services.ops.test_history import event

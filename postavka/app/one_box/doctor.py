@@ -434,7 +434,7 @@ def check_marks(marks: Marks, ends: Mapping[tuple[str, int], int]) -> Check | No
     )
     if not short:
         return None
-    todo = "stop the services and read docs/architecture.md, “A log that has lost its end”"
+    todo = "stop the services and read docs/how-it-recovers.md, “A log that has lost its end”"
     return Check("lag", "wrong", f"Kafka has lost records: {_listed(short)}", todo)
 
 

@@ -31,7 +31,7 @@ NICENESS = {
 """Of programs by name; others have 0."""
 LEAST_FIRST_SESSION = 10
 """No session gives way more than this: one that flushes the log of PostgreSQL holds up every other commit until it has
-a processor again. With 10 no more approvals were late than with 0 (docs/performance.md)."""
+a processor again. With 10 no more approvals were late than with 0 (docs/history/performance.md)."""
 LOOK_SECONDS = 1.0
 APPLICATION = "postavka-"
 OTHER_NAMES = {"statements": "payments"}

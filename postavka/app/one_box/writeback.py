@@ -2,7 +2,7 @@
 
 The system keeps what was written to a file for half a minute, and every five seconds writes what has become that old.
 After a busy minute that is some hundred megabytes, and each commit waits behind them for up to a third of a second.
-(The machine's own setting for it is in docs/architecture.md.) Most of it is pages by which PostgreSQL makes its tables
+(The machine's own setting for it is in docs/one-machine.md.) Most of it is pages by which PostgreSQL makes its tables
 larger. It has what it writes itself begin early (`…_flush_after`), but not these.
 
 Nothing is on the disk for good after this: for that PostgreSQL has its log and its checkpoints.

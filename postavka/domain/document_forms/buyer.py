@@ -13,8 +13,9 @@ from uuid import UUID
 
 from postavka.domain.document_forms.paper import Paper
 from postavka.domain.document_forms.upd import FORM as SELLER_FORM
-from postavka.domain.document_forms.upd import MOSCOW, NAMES, file, file_id, line, names_of, person
+from postavka.domain.document_forms.upd import MOSCOW, file, file_id, line, names_of, person
 from postavka.domain.document_forms.xml_writer import document, element
+from postavka.domain.wording import TRANSFER_DOCUMENTS
 
 FORM = "fns.upd-dop.buyer/5.03"
 ACCEPTED = "1"
@@ -45,7 +46,7 @@ class SellerTitle:
             file_id=file_id(paper),
             day=f"{at:%d.%m.%Y}",
             time=f"{at:%H.%M.%S}",
-            name=NAMES[paper.kind],
+            name=TRANSFER_DOCUMENTS[paper.kind],
             number=line(paper.number, 1000),
             issued_on=f"{paper.issued_on:%d.%m.%Y}",
             buyer_name=paper.recipient.name,

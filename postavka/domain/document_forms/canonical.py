@@ -12,7 +12,8 @@ from typing import Any
 
 from events.reference import Company
 from events.shipping import DocumentKind
-from postavka.domain.document_forms.paper import TITLES, Paper, vat_included
+from postavka.domain.document_forms.paper import Paper, vat_included
+from postavka.domain.wording import DOCUMENTS
 
 FORM = "postavka.document/1"
 
@@ -22,7 +23,7 @@ def content(paper: Paper) -> bytes:
     fields: dict[str, Any] = {
         "form": FORM,
         "kind": paper.kind.value,
-        "title": TITLES[paper.kind],
+        "title": DOCUMENTS[paper.kind],
         "number": paper.number,
         "issued_on": paper.issued_on.isoformat(),
         "currency": "RUB",

@@ -13,13 +13,6 @@ from events.shipping import DocumentKind, ShippingOpened, Vendor
 
 KOPECK = Decimal("0.01")
 
-TITLES = {
-    DocumentKind.ACT: "Акт приема-передачи",
-    DocumentKind.INVOICE: "Счет на оплату",
-    DocumentKind.SHIPPING: "Документы на отгрузку",
-}
-"""As the letter names them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Paper:

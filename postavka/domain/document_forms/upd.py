@@ -17,10 +17,12 @@ from functools import lru_cache
 from html import unescape
 from uuid import UUID, uuid5
 
+from events.checks import PERSON_INN
 from events.reference import Company
-from events.shipping import DocumentKind, Vendor
+from events.shipping import Vendor
 from postavka.domain.document_forms.paper import Paper
 from postavka.domain.document_forms.xml_writer import Element, document, element
+from postavka.domain.wording import TRANSFER_DOCUMENTS
 
 FORM = "fns.upd-dop.seller/5.03"
 VERSION = "5.03"
@@ -30,10 +32,6 @@ MOSCOW = timezone(timedelta(hours=3), "MSK")
 FILES = UUID("6ad0f2a2-6a0b-5d55-9f0a-3c0f6d3d5a11")
 """Namespace of the GUIDs in files' names."""
 
-NAMES = {
-    DocumentKind.ACT: "Акт приема-передачи",
-    DocumentKind.SHIPPING: "Универсальный передаточный документ",
-}
 FACT = "Документ об отгрузке товаров (выполнении работ), передаче имущественных прав (документ об оказании услуг)"
 RATES = {
     Decimal(0): "без НДС",
@@ -56,7 +54,7 @@ def has_form(paper: Paper) -> bool:
     """Can this document be a transfer document? An invoice is none; the vendor must have named who signs; a rate of
     VAT that the format doesn't know, and a counterparty abroad, have no place in it."""
     return (
-        paper.kind in NAMES
+        paper.kind in TRANSFER_DOCUMENTS
         and paper.vendor.signatory is not None
         and paper.issued_at is not None
         and paper.vat_rate in RATES
@@ -94,7 +92,7 @@ def seller_title(paper: Paper) -> bytes:
             "КНД": "1115131",
             "Функция": "ДОП",
             "ПоФактХЖ": FACT,
-            "НаимДокОпр": NAMES[paper.kind],
+            "НаимДокОпр": TRANSFER_DOCUMENTS[paper.kind],
             "ДатаИнфПр": f"{at:%d.%m.%Y}",
             "ВремИнфПр": f"{at:%H.%M.%S}",
             "НаимЭконСубСост": line(author, 1000),
@@ -188,7 +186,7 @@ def _handed_over(paper: Paper, day: str) -> Element:
 
 
 def _party(company: Company) -> list[Element]:
-    if len(company.inn) == 12:
+    if len(company.inn) == PERSON_INN:
         identity = element("СвИП", {"ИННФЛ": company.inn}, person(*names_of(company.name)))
     else:
         named = {"НаимОрг": line(company.name, 1000), "ИННЮЛ": company.inn, "КПП": company.kpp or None}

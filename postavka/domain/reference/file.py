@@ -16,7 +16,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from events.checks import is_inn, is_kpp
+from events.checks import PERSON_INN, is_inn, is_kpp
 from events.model import Id, PositiveMoney, Value
 from events.reference import (
     BaseDelivery,
@@ -221,7 +221,7 @@ def tax_number_problems(company: Company) -> list[str]:
     problems = []
     if not is_inn(company.inn):
         problems.append(f"inn: the check digits of {company.inn!r} are wrong; compare it with the company's papers")
-    if len(company.inn) == 12:
+    if len(company.inn) == PERSON_INN:
         if company.kpp is not None:
             problems.append(f"kpp: a sole trader (INN of 12 digits) has none; take {company.kpp!r} out")
     elif company.kpp is None:

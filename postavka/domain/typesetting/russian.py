@@ -10,13 +10,13 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 from num2words import num2words
 
-NARROW = "\u00a0"
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 _SHORT = re.compile(r"\b(г|ул|д|стр|корп|кв|наб|пр-т|пр-д|ш|пер|оф)\. ")
 
 
 def roubles(amount: Decimal) -> str:
     """`20 160,00`: groups of three, kopecks after a comma."""
-    return format_decimal(amount, "#,##0.00", locale="ru").replace("\u202f", NARROW)
+    return format_decimal(amount, "#,##0.00", locale="ru").replace("\u202f", NO_BREAK_SPACE)
 
 
 def sum_in_words(amount: Decimal) -> str:
@@ -35,7 +35,7 @@ def day_in_words(day: date) -> str:
 
 def unbroken(address: str) -> str:
     """An address without a line's end between «г.» and the town."""
-    return _SHORT.sub(rf"\1.{NARROW}", address)
+    return _SHORT.sub(rf"\1.{NO_BREAK_SPACE}", address)
 
 
 def initials(family: str, given: str, patronymic: str | None) -> str:

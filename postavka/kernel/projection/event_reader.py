@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from events.envelope import Envelope, EnvelopeError, header_map, trace_in
+from events.envelope import Envelope, EnvelopeError, header_map, position_in, trace_in
 from events.model import Message
 from events.registry import BadBody, UnknownType, decode
 from postavka.kernel.log.record import Record, partition_name
@@ -26,8 +26,6 @@ from postavka.kernel.store.checkpoint import Mark
 
 LARGEST_BODY = 1_000_000
 """Bytes. The broker's own bound is on the compressed batch, so that a small record can hold a huge body."""
-LONGEST_POSITION = 18
-"""Digits: positions are kept in a bigint."""
 
 Headers = Mapping[str, bytes]
 Opened = tuple[Any, Headers, int]
@@ -87,11 +85,7 @@ class PartitionReader:
                 refuse(record, Unreadable("unreadable", why_unreadable(record.headers) or ""))
             elif not relayed:
                 yield record, headers if all(headers.values()) else header_map(record.headers), 0
-            elif (
-                not (raw := headers.get("ce_position") or b"").isdigit()
-                or len(raw) > LONGEST_POSITION
-                or not (at := int(raw))
-            ):
+            elif (at := position_in(headers)) is None:
                 refuse(record, Unreadable("no-position", "an event without a position: not written by its relay"))
             elif at <= highest:
                 self.duplicates += 1

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from events.envelope import PARTITIONS
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.java import find_java
 
@@ -235,7 +236,7 @@ class Broker:
             "super.users": f"User:{BROKER};User:{ADMIN}",
             "log.dirs": str(self.folder / "data"),
             "auto.create.topics.enable": "false",
-            "num.partitions": "12",
+            "num.partitions": str(PARTITIONS),
             "min.insync.replicas": "1",
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "8",

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, get_args
 
-import orjson
-
 from events.model import Event, Reason
-from events.registry import MESSAGES
+from events.registry import MESSAGES, read_fields
 
 FIELDS = ("reason", "reasons")
 
@@ -27,7 +25,7 @@ def says_no(type_name: str) -> bool:
 def codes(type_name: str, body: bytes) -> Iterator[str]:
     """Codes of the reasons that an event of the newest version gives; nothing for one that refuses nothing."""
     if says_no(type_name):
-        fields: dict[str, Any] = orjson.loads(body)
+        fields = read_fields(type_name, body)[1]
         given = fields.get("reasons") or [fields.get("reason")]
         yield from (each["code"] for each in given if each)
 

@@ -32,7 +32,7 @@ from postavka.kernel.process.garbage import collect_seldom
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.progress import Progress
-from postavka.kernel.settings import Settings, database_url, settings
+from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
 from postavka.kernel.stage.definition import Stage
 from postavka.kernel.stage.faust_worker import FaustWorker
 from postavka.kernel.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
@@ -211,7 +211,7 @@ class StageService:
                 next_inputs = time.monotonic() + INPUTS_SECONDS
 
     async def _look_for_stalls(self, admin: AdminClient) -> None:
-        places = self.worker.assigned() or {(topic, number) for topic in self.topics for number in range(12)}
+        places = self.worker.assigned() or {(topic, number) for topic in self.topics for number in range(PARTITIONS)}
         try:
             ends = await asyncio.to_thread(latest_offsets, admin, places)
             handled = await self._handled(places)

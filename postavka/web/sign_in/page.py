@@ -10,10 +10,11 @@ from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.process.logs import logger
 from postavka.web.authorization import ANYBODY
+from postavka.web.formats import plural
 from postavka.web.frame import show
 from postavka.web.identity import passwords, sessions, users
 from postavka.web.identity.principal import Principal, Role
-from postavka.web.rendering import page, plural
+from postavka.web.rendering import page
 from postavka.web.sign_in.return_to import CARRIED_TO, Fields, carried_in, oidc_name, own_path
 from postavka.web.state import Web, web
 from postavka.web.throttle import TooMany

@@ -13,6 +13,8 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from postavka.domain.wording import DOCUMENTS
+from postavka.web import formats
 from services.audit.history.history import Entry, History, Kind, as_json
 from services.audit.history.titles import LANES, NOTES, TOLD, title_of
 
@@ -59,7 +61,7 @@ def render_history(found: History, now: datetime | None = None) -> str:
         .render(
             **drawing(found),
             request=found.request,
-            made=_local(now or datetime.now(UTC)).strftime("%d.%m.%Y %H:%M"),
+            made=formats.at(now or datetime.now(UTC)),
             css=Markup(files("services.audit").joinpath("static/timeline.css").read_text("utf-8")),  # noqa: S704  (ours)
         )
     )
@@ -81,7 +83,7 @@ def drawing(found: History) -> dict[str, Any]:
                 title=title_of(entry.type) if entry.kind is not Kind.DEAD_LETTER else "Не удалось разобрать",
                 told=_told(entry),
                 time=at.strftime("%H:%M:%S.%f")[:-3],
-                day=at.strftime("%d.%m.%Y") if new_day else None,
+                day=formats.day(at) if new_day else None,
                 waited=_duration(waited) if waited >= GAP else None,
                 lane=lane,
                 x=names.index(lane) * LANE + LANE // 2,
@@ -125,11 +127,9 @@ def _value(name: str, value: Any) -> str:
     if name == "accepted":
         return "готов оплатить" if value else "не готов оплатить"
     if name in ("amount", "due"):
-        whole, _, kopecks = str(value).partition(".")
-        grouped = f"{int(whole):,}".replace(",", " ") if whole.lstrip("-").isdigit() else whole
-        return f"{'к оплате ' if name == 'due' else ''}{grouped},{kopecks or '00'} ₽"
+        return f"{'к оплате ' if name == 'due' else ''}{formats.money(str(value))}"
     if name == "service_until":
-        return f"до {datetime.fromisoformat(str(value)):%d.%m.%Y}"
+        return f"до {formats.day(str(value))}"
     if name in ("number", "invoice_number"):
         return f"№ {value}"
     return WORDS.get(str(value), str(value))
@@ -138,9 +138,7 @@ def _value(name: str, value: Any) -> str:
 WITH_CODE = frozenset(("ActivateDelivery", "ActivationHeld", "DeliveryRegistered"))
 HIDDEN = "•••"
 WORDS = {
-    "act": "акт",
-    "invoice": "счёт",
-    "shipping": "документы на отгрузку",
+    **{kind: name.lower() for kind, name in DOCUMENTS.items()},
     "confirmation": "по подтверждению",
     "payment": "по оплате",
 }

@@ -17,13 +17,14 @@ from uuid import UUID
 
 import orjson
 
-from events.envelope import Envelope, EnvelopeError, header_map
-from events.registry import BadBody, UnknownType, read_fields
-from events.topics import BANK_PAYMENTS, distributor_of
+from events.envelope import Envelope, EnvelopeError, header_map, position_in
+from events.registry import BadBody, UnknownType, decode, fields_of, read_fields
+from events.topics import BANK_PAYMENTS, default_type_of, distributor_of
 from postavka.kernel.clock import COUNTER_BITS
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.record import Record
 from postavka.kernel.privacy.vault import open_vault
+from postavka.kernel.projection.event_reader import Headers, type_of
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.audit.reading import (
     STAGE_OF,
@@ -169,7 +170,7 @@ def _records(config: Settings, request: UUID, stored: Sequence[Stored], letters:
     named = {event.input for event in stored if event.input} | {letter.record.coordinates for letter in letters}
     for event in stored:
         if event.stage == "billing" and b'"payment_id"' in event.body:
-            payments.add(str(orjson.loads(event.body)["payment_id"]).partition("#")[0].encode())
+            payments.add(str(_fields(event.type, event.body)["payment_id"]).partition("#")[0].encode())
     times = [int(event.time.timestamp() * 1000) for event in stored] + [each.record.timestamp_ms for each in letters]
     keys: dict[str, set[bytes]] = {topic: {str(request).encode()} for topic in topics_there(config)}
     keys.setdefault(BANK_PAYMENTS.name, set()).update(payments)
@@ -177,7 +178,6 @@ def _records(config: Settings, request: UUID, stored: Sequence[Stored], letters:
 
 
 def _of_stored(event: Stored, record: Record | None, partition: int) -> Entry:
-    _, fields = _fields(event.type, event.body)
     return Entry(
         kind=Kind.EVENT,
         type=event.type,
@@ -193,7 +193,7 @@ def _of_stored(event: Stored, record: Record | None, partition: int) -> Entry:
         id=f"/postavka/{event.stage}#{event.request_id}/{event.version}",
         causation=event.causation,
         input=event.input,
-        fields=fields,
+        fields=_fields(event.type, event.body),
         note=None if record else "not on its topic (yet)",
         order=(event.clock, 1, event.position),
     )
@@ -205,8 +205,8 @@ def _of_input(record: Record) -> Entry:
         envelope = Envelope.of(headers)
     except EnvelopeError:
         envelope = None
-    type_name = envelope.type if envelope else headers.get("ce_type", b"").decode("utf-8", "replace")
-    _, fields = _fields(type_name, record.value)
+    type_name = envelope.type if envelope else type_of(headers)
+    fields = _fields(type_name, record.value) if record.topic in STAGE_OF else _said(record, headers)
     time = datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC)
     clock = (envelope.clock if envelope else 0) or record.timestamp_ms << COUNTER_BITS
     return Entry(
@@ -295,31 +295,37 @@ def _linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(linked.values())
 
 
-def _fields(type_name: str, body: bytes | None) -> tuple[str, dict[str, Any]]:
-    """Read as the newest version; what can't be read as it is."""
+def _fields(type_name: str, body: bytes | None) -> dict[str, Any]:
+    """An event read as the newest version; what can't be read as it is."""
     try:
-        return read_fields(type_name, body)
+        return read_fields(type_name, body)[1]
     except (UnknownType, BadBody):
-        pass
+        return _as_it_is(body)
+
+
+def _said(record: Record, headers: Headers) -> dict[str, Any]:
+    """An input as the stage reads it that takes it; what it can't read as it is."""
+    try:
+        return fields_of(decode(type_of(headers, default_type_of(record.topic)), record.value), only_said=True)
+    except (UnknownType, BadBody):
+        return _as_it_is(record.value)
+
+
+def _as_it_is(body: bytes | None) -> dict[str, Any]:
     try:
         read = orjson.loads(body or b"null")
     except orjson.JSONDecodeError:
         read = None
-    return type_name, read if isinstance(read, dict) else {"unreadable": (body or b"").decode("utf-8", "replace")}
+    return read if isinstance(read, dict) else {"unreadable": (body or b"").decode("utf-8", "replace")}
 
 
 def _position(record: Record) -> int | None:
-    try:
-        return int(header_map(record.headers)["ce_position"])
-    except (KeyError, ValueError):
-        return None
+    return position_in(header_map(record.headers))
 
 
 def _untyped(topic: str) -> str:
-    """What a record without a type is taken for, where a topic takes one type only."""
-    if distributor_of(topic) is not None:
-        return "DistributorConfirmation"
-    return {BANK_PAYMENTS.name: "BankPayment", "manufacturing.kits": "KitManufactured"}.get(topic, "?")
+    """What a record without a type is taken for, where a topic takes one."""
+    return (default_type_of(topic) or "?").partition(".")[0]
 
 
 def as_json(entry: Entry) -> dict[str, Any]:

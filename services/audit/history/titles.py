@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from postavka.domain.wording import STAGES
+
 TITLES = {
     "SubmitRequest": "Заявка отправлена партнёром",
     "WithdrawRequest": "Партнёр просит отозвать заявку",
@@ -65,14 +67,7 @@ TITLES = {
     "ReminderRequested": "Отправлено напоминание",
 }
 
-LANES = {
-    "input": "Извне",
-    "request": "Заявка",
-    "approval": "Согласование",
-    "billing": "Расчёты",
-    "shipping": "Отгрузка",
-    "activation": "Активация",
-}
+LANES = {"input": "Извне", **STAGES}
 
 NOTES = {
     "on the topic, not in the store": "есть в топике, но нет в хранилище стадии",

@@ -11,22 +11,28 @@ of the same topic and partition, and any state between them may be the one it me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from confluent_kafka import Message as KafkaMessage
 
-from events.envelope import Envelope, EnvelopeError, header_map
-from events.model import Message
-from events.registry import BadBody, UnknownType, decode
+from events.envelope import header_map
 from events.topics import BANK_PAYMENTS, PAYMENT_COMMANDS
 from events.upcasting import newest_version
 from postavka.kernel.log.partitioner import partition_of
-from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.record import partition_name
 from postavka.kernel.log.tail import read_messages_to_end, to_record
 from postavka.kernel.log.unreadable import headers_of, why_unreadable
+from postavka.kernel.projection.event_reader import (
+    WRONG,
+    EventReader,
+    Unreadable,
+    envelope_of,
+    message_of,
+    type_of,
+)
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from services.audit.consistent_cut import Cut
@@ -108,7 +114,7 @@ def lanes_of(
 ) -> Iterator[Lane]:
     """The lanes of one partition, stage by stage."""
     inputs = {coordinates_of(each): each for each in messages}
-    past = _past_of(messages, cut)
+    past, counted = _past_of(messages, cut)
     for name, (_, feeds) in stages.items():
         lanes: dict[UUID, Lane] = {}
         led: set[str] = set()
@@ -124,10 +130,10 @@ def lanes_of(
         marks = cut.marks.get(name, {})
         for feed in feeds:
             takes = {message.TYPE for message in feed.takes}
-            for record in _of_feed(feed, messages, log):
+            for record in _of_feed(feed, messages, log, counted):
                 coordinates = coordinates_of(record)
                 handled = record.offset() <= marks.get(partition_name(record.topic(), record.partition()), -1)
-                if coordinates in led or not handled or newest_version(type_of(record, feed)) not in takes:
+                if coordinates in led or not handled or newest_version(type_name_of(record, feed)) not in takes:
                     continue
                 about = _subject_of(record, feed)
                 if about is not None:
@@ -138,51 +144,41 @@ def lanes_of(
             yield lane
 
 
-def _past_of(messages: Iterable[KafkaMessage], cut: Cut) -> dict[str, dict[UUID, list[Past]]]:
-    """Events by stage and request; late duplicates and what came after the cut left out."""
+def _past_of(messages: Iterable[KafkaMessage], cut: Cut) -> tuple[dict[str, dict[UUID, list[Past]]], set[str]]:
+    """Events by stage and request up to the cut, and the coordinates of all events that count: late duplicates do not,
+    nor what no relay has written (`verify` names it)."""
     found: dict[str, dict[UUID, list[Past]]] = {}
-    highest: dict[str, int] = {}
-    for message in messages:
-        stage = STAGE_OF.get(message.topic())
-        if stage is None:
+    counted: set[str] = set()
+    of_stages = (to_record(message) for message in messages if message.topic() in STAGE_OF)
+    for record, headers, position in EventReader({}).read(of_stages, lambda record, wrong: None):
+        counted.add(record.coordinates)
+        stage = STAGE_OF[record.topic]
+        if position > cut.heads.get(stage, 0):
             continue
-        headers = header_map(headers_of(message))
         try:
-            position = int(headers["ce_position"])
             subject, version = headers["ce_id"].decode().rsplit("/", 1)
-            if position > cut.heads.get(stage, 0) or position <= highest.get(stage, 0):
-                continue
-            highest[stage] = position
             event = Past(
                 position,
                 int(version),
                 headers["ce_type"].decode(),
-                message.value(),
+                record.value,
                 headers["ce_time"].decode(),
                 int(headers["ce_clock"], 16),
                 headers["ce_input"].decode(),
             )
-        except (KeyError, ValueError):
-            continue  # foreign: `verify` names it
-        found.setdefault(stage, {}).setdefault(UUID(subject), []).append(event)
-    return found
+            found.setdefault(stage, {}).setdefault(UUID(subject), []).append(event)
+        except WRONG:
+            continue
+    return found, counted
 
 
-def _of_feed(feed: Input, messages: Sequence[KafkaMessage], log: Log) -> Iterable[KafkaMessage]:
+def _of_feed(
+    feed: Input, messages: Sequence[KafkaMessage], log: Log, counted: Container[str]
+) -> Iterable[KafkaMessage]:
     if feed.topic in OTHER_KEYS:
         return [each for each in log.payments.values() if each.topic() == feed.topic]
-    seen: dict[str, int] = {}
-    return [each for each in messages if each.topic() == feed.topic and not (feed.from_stage and _again(each, seen))]
-
-
-def _again(message: KafkaMessage, seen: dict[str, int]) -> bool:
-    try:
-        position = int(header_map(headers_of(message))["ce_position"])
-    except (KeyError, ValueError):
-        return True
-    before = seen.get(message.topic(), 0)
-    seen[message.topic()] = max(before, position)
-    return position <= before
+    ours = [each for each in messages if each.topic() == feed.topic]
+    return [each for each in ours if coordinates_of(each) in counted] if feed.from_stage else ours
 
 
 def _subject_of(record: KafkaMessage, feed: Input) -> UUID | None:
@@ -221,29 +217,21 @@ def coordinates_of(record: KafkaMessage) -> str:
     return f"{record.topic()}/{record.partition()}/{record.offset()}"
 
 
-def type_of(record: KafkaMessage, feed: Input) -> str:
-    """As a stage's runner reads it; nothing for what it can't read."""
-    headers = headers_of(record)
-    if why_unreadable(headers) is not None:
-        return ""
-    raw = header_map(headers).get("ce_type")
-    return raw.decode("utf-8", "replace") if raw is not None else feed.default_type or ""
+def type_name_of(message: KafkaMessage, feed: Input) -> str:
+    """As a stage's runner reads it; nothing for what no client can read."""
+    headers = headers_of(message)
+    return "" if why_unreadable(headers) is not None else type_of(header_map(headers), feed.default_type)
 
 
-def incoming_of(record: KafkaMessage, feed: Input, subject: UUID) -> Incoming | None:
-    """As the stage's decider gets it; None for what can't be read."""
-    type_name = type_of(record, feed)
+def incoming_of(message: KafkaMessage, feed: Input, subject: UUID) -> Incoming | None:
+    """As the stage's decider gets it; None for what the stage can't read."""
+    record, type_name = to_record(message), type_name_of(message, feed)
     try:
-        message: Message = decode(type_name, record.value())
-    except (BadBody, UnknownType):
+        read = message_of(record, type_name, feed.keyed_by_request)
+    except Unreadable:
         return None
-    plain: Record = to_record(record)
-    try:
-        envelope = Envelope.read(plain.headers)
-    except EnvelopeError:
-        time = datetime.fromtimestamp(max(plain.timestamp_ms, 0) / 1000, UTC)
-        envelope = Envelope(plain.coordinates, "kafka:", type_name, str(subject), time)
-    return Incoming(plain, envelope, message, subject)
+    envelope = envelope_of(record, header_map(record.headers), type_name, feed.from_stage)
+    return Incoming(record, envelope, read, subject)
 
 
 def _moment(text: str) -> datetime:

@@ -31,11 +31,12 @@ from events.shipping import (
     SignatureRefused,
 )
 from postavka.domain.calendar import MOSCOW
+from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot, UnknownVersion, snapshot
+from postavka.domain.request_rules import Asked
 from postavka.domain.vendor import vendor
 from postavka.kernel.store.recorder import EventRecorder
 from services.activation import decider as activation
-from services.approval.stage import facts_from
 from services.audit.integrity.store_before import StoreBefore
 from services.billing import state as billing
 from services.billing.parked import Register, payment_named
@@ -100,7 +101,8 @@ class RecordedFacts:
         assert isinstance(recorded.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
         approved, rejected = recorded.first(Approved), recorded.first(Rejected)
         version = approved.reference_version if approved else rejected.reference_version if rejected else None
-        facts = facts_from(self._snapshot(version), recorded.message)
+        asked = Asked.of(dict(recorded.message))
+        facts = facts_from(self._snapshot(version), recorded.message.partner_id, asked)
         return replace(facts, contacts={each: _person(each, approved) for each in facts.contacts})
 
     def _billing(self, recorded: Recorded, state: Any) -> Any:

@@ -13,7 +13,7 @@ import orjson
 
 from events.envelope import header_map
 from events.model import Event, Unacceptable
-from events.registry import decode, encode
+from events.registry import decode, encode, fields_of
 from postavka.kernel.stage.definition import Input, Stage
 from services.audit.reading import Corrections, corrector
 from services.audit.replay.decision_log import Lane, Past, Step, incoming_of
@@ -172,7 +172,7 @@ def _difference(past: Sequence[Past], letter: Letter | None, decided: Sequence[E
         was = decode(then.type, then.body)
         if was.TYPE != now.TYPE:
             return f"{then.type} then, {now.TYPE} now"
-        before, after = orjson.loads(encode(was)), orjson.loads(encode(now))
+        before, after = fields_of(was), fields_of(now)
         if then.type != now.TYPE:  # an older version is compared in what it says
             before, after = _as_said(orjson.loads(then.body), before, after)
         paths = list(_paths(before, after))

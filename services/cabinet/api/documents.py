@@ -13,6 +13,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from postavka.domain.document_forms.upd import file_name
+from postavka.domain.wording import document_name
 from postavka.kernel.blobs import BlobMissing, BlobsAway
 from postavka.web.authorization import allowed
 from postavka.web.idempotency import IdempotencyKey, id_from, once
@@ -23,7 +24,6 @@ from services.cabinet import acts
 from services.cabinet.api.models import Accepted, DocumentList, Refusal, Signature, documents_of
 from services.cabinet.api.requests import READER, tenant_of
 from services.cabinet.requests import Row
-from services.cabinet.timeline import DOCUMENTS
 
 router = APIRouter(tags=["documents"])
 PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
@@ -121,7 +121,7 @@ async def download(parts: Web, row: Row, document_id: str, form: Literal["origin
         raise problem(503, "unavailable", "Хранилище документов не отвечает. Повторите через минуту.") from None
     xml = str(document.get("form", "")).startswith("fns.")
     extension = "pdf" if form == "pdf" else "xml" if xml else "json"
-    name = f"{DOCUMENTS.get(document['kind'], 'Документ')} {document['number']}.{extension}"
+    name = f"{document_name(document['kind'])} {document['number']}.{extension}"
     if extension == "xml":
         with suppress(ValueError):
             name = file_name(data)

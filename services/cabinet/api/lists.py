@@ -7,13 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from events.checks import is_inn
 from postavka.domain.reference.store import Snapshot, current
 from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import logger
 from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role, Scope
-from postavka.web.problem import FieldError, problem
+from postavka.web.problem import problem
 from postavka.web.state import Web, web
 from services.cabinet.api.models import (
     BaseDeliveries,
@@ -99,9 +98,6 @@ async def look_up_company(
     request: Request, principal: Annotated[Principal, PARTNER], body: CompanyQuestion
 ) -> CompanyOut:
     """Name and КПП by ИНН. 404: the register has no such number; 503: it doesn't answer, type by hand."""
-    if not is_inn(body.inn):
-        wrong = FieldError(pointer="#/inn", code="check-digits", detail="Проверьте ИНН: контрольные цифры неверны.")
-        raise problem(422, "invalid", errors=[wrong])
     try:
         company = await web(request).register.find(body.inn)
     except NotAnswering as away:

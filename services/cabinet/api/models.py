@@ -6,19 +6,27 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from events.checks import INN_PATTERN, KPP_PATTERN, REGISTRATION_NUMBER_PATTERN
 from postavka.domain.email_address import checked_address
+from postavka.domain.request_rules import LONGEST
+from postavka.domain.wording import DOCUMENTS
+from services.cabinet.api.rule_messages import rules_speak
 from services.cabinet.requests import Row, Status
-from services.cabinet.timeline import DOCUMENTS, Group
+from services.cabinet.timeline import Group
 
 # As in events.model: no control characters in an id, no NUL in a text.
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Text = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
 Line = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s][^\x00-\x1f\x7f]*$"),
+    StringConstraints(
+        min_length=1, max_length=LONGEST["buyer"], pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s][^\x00-\x1f\x7f]*$"
+    ),
 ]
+Inn = Annotated[str, StringConstraints(pattern=f"^({INN_PATTERN})$")]
+RegistrationNumber = Annotated[str, StringConstraints(pattern=f"^{REGISTRATION_NUMBER_PATTERN}$")]
 
 
 class Taken(BaseModel):
@@ -27,20 +35,24 @@ class Taken(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class NewRequest(Taken):
+class TakenByRules(Taken):
+    """A body with fields of a request: what is wrong with them is said by approval's rules, all at once."""
+
+    _by_rules = model_validator(mode="wrap")(rules_speak)
+
+
+class NewRequest(TakenByRules):
     """A purchase request (L4-L12). Whose it is comes from who sends it."""
 
     contact_id: Id = Field(description="Контакт. лицо: one of your own `contacts` (L5)")
     distributor_id: Id | None = Field(None, description="Дистрибьютор; left out in a direct sale (L6)")
     base_delivery_id: Id = Field(description="Баз. поставка (L7)")
-    registration_number: Annotated[str, StringConstraints(pattern=r"^[0-9]{7,10}$")] = Field(
+    registration_number: RegistrationNumber = Field(
         description="Рег. номер поставки; that it exists is looked at when the service is activated (L8, L2)"
     )
     product_id: Id = Field(description="Товар: must fit the base delivery (L9)")
-    inn: Annotated[str, StringConstraints(pattern=r"^([0-9]{10}|[0-9]{12})$")] = Field(
-        description="ИНН with right check digits (L10)"
-    )
-    kpp: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}[0-9A-Z]{2}[0-9]{3}$")] | None = Field(
+    inn: Inn = Field(description="ИНН with right check digits (L10)")
+    kpp: Annotated[str, StringConstraints(pattern=f"^{KPP_PATTERN}$")] | None = Field(
         None, description="КПП of an organisation (INN of 10 digits); a sole trader has none (L10)"
     )
     buyer: Line = Field(description="Покупатель (L10)")
@@ -93,17 +105,17 @@ class Refusal(Taken):
     ] = Field(description="What is wrong with it, in Russian: people read it")
 
 
-class PublicActivation(Taken):
+class PublicActivation(TakenByRules):
     """The user activates (L19)."""
 
-    registration_number: Annotated[str, StringConstraints(pattern=r"^[0-9]{7,10}$")]
+    registration_number: RegistrationNumber
     code: Id = Field(description="The code of the delivery, as it came with the kit; hyphens and case don't matter")
 
 
-class CompanyQuestion(Taken):
+class CompanyQuestion(TakenByRules):
     """Whose tax number is it? In a body, since a person's number has no place in an address."""
 
-    inn: Annotated[str, StringConstraints(pattern=r"^([0-9]{10}|[0-9]{12})$")]
+    inn: Inn
 
 
 class Accepted(BaseModel):

@@ -85,7 +85,6 @@ async def submit_request(
     """Approved or rejected within a second; every shortcoming is named in `reasons` of the request (L13)."""
 
     async def act(key: str) -> tuple[int, Accepted]:
-        acts.check_new_request(body.inn, body.kpp)
         request_id = id_from(principal, "submit", key)
         await acts.submit(web(request), principal, request_id, body.model_dump())
         return 202, Accepted(request_id=request_id, message="Заявка отправлена.")

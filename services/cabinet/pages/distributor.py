@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from babel.dates import format_timedelta
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.web.authorization import allowed
+from postavka.web.formats import lasting
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
@@ -112,14 +112,10 @@ def _more(row: Row, principal: Principal) -> dict[str, str]:
     waits = datetime.now(UTC) - datetime.fromisoformat(since) if since else None
     act = next((each for each in papers(row, principal.distributor_id, Reader.DISTRIBUTOR) if each.kind == "act"), None)
     return {
-        "waits": "" if waits is None else _ago(waits),
+        "waits": "" if waits is None else lasting(waits),
         "answered_at": row.billing.get("confirmed_at") or row.billing.get("declined_at") or "",
         "act": "" if act is None else "подписан" if not act.signable else "ждёт вашей подписи",
     }
-
-
-def _ago(waits: timedelta) -> str:
-    return "меньше минуты" if waits < timedelta(minutes=1) else format_timedelta(waits, locale="ru")
 
 
 async def _rows(request: Request, principal: Principal, ids: Sequence[UUID]) -> list[Row]:

@@ -16,8 +16,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from postavka.domain.reference.store import Snapshot
+from postavka.web import formats
 from postavka.web.authorization import allowed
-from postavka.web.formats import moscow
 from postavka.web.frame import reference
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.state import web
@@ -97,7 +97,7 @@ async def _xlsx(request: Request, principal: Principal, filter_: Filter, name: s
     async for found in _rows(request, principal, filter_):
         rows += found
         if len(rows) > MOST_ROWS:
-            rows[MOST_ROWS:] = [(CUT.format(f"{MOST_ROWS:,}".replace(",", "\u00a0")),)]
+            rows[MOST_ROWS:] = [(CUT.format(formats.whole(MOST_ROWS)),)]
             break
     body = await asyncio.to_thread(_workbook, rows)
     return Response(body, media_type=XLSX, headers=_named(f"{name}.xlsx"))
@@ -119,7 +119,7 @@ def _workbook(rows: Iterable[Sequence[Any]]) -> bytes:
             for column, cell in enumerate(row):
                 match cell:
                     case datetime():
-                        sheet.write_datetime(number, column, moscow(cell).replace(tzinfo=None), at)
+                        sheet.write_datetime(number, column, formats.moscow(cell).replace(tzinfo=None), at)
                     case Decimal():
                         sheet.write_number(number, column, float(cell), sum_)
                     case None | "":
@@ -139,7 +139,7 @@ def _csv_cell(cell: Any) -> str:
         case None:
             return ""
         case datetime():
-            return f"{moscow(cell):%d.%m.%Y %H:%M}"
+            return formats.at(cell)
         case Decimal():
             return f"{cell:.2f}".replace(".", ",")
         case _:

@@ -12,8 +12,11 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from events.checks import INN_WEIGHTS
 from postavka.domain.reference.store import Snapshot
+from postavka.domain.request_rules import LONGEST, REQUIRED, shortcoming
 from postavka.domain.tax_register import NotAnswering
+from postavka.domain.wording import REQUEST_TYPES
 from postavka.kernel.process.logs import logger
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference, show
@@ -25,9 +28,8 @@ from services.cabinet import acts
 from services.cabinet.client_check import Agreement, Checked, check_client
 from services.cabinet.pages.sent import sent_mark
 from services.cabinet.requests import Requests, Row
-from services.cabinet.view.form import LABELS, Choices, Typed, choices, inn_problem, is_request_id, mistakes
+from services.cabinet.view.form import INN_WRONG, LABELS, Choices, Typed, choices, is_request_id, mistakes
 from services.cabinet.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
-from services.cabinet.words import REQUEST_TYPES
 
 log = logger(__name__)
 router = APIRouter(include_in_schema=False)
@@ -60,7 +62,7 @@ async def form_page(
     visitor_of(request).shown.add(copy)
     typed = replace(Typed.of(row.asked).renewed(), request_type=request_type)
     typed = replace(typed, filled=typed.inn)
-    errors = mistakes(typed, lists) if row.status == "rejected" else {}
+    errors = mistakes(typed, known, principal.partner_id or "") if row.status == "rejected" else {}
     return await _form(
         request, principal, known, lists, typed, errors=errors, lead="Что исправить в заявке, которая не согласована:"
     )
@@ -105,7 +107,7 @@ async def _send(
     under this INN, unless the partner is `sure`; where it doesn't answer, the request goes out unchecked."""
     if await _row(request, principal, UUID(typed.request_id)) is not None:
         return RedirectResponse(f"/requests/{typed.request_id}?done=already", 303)
-    errors = mistakes(typed, lists)
+    errors = mistakes(typed, known, principal.partner_id or "")
     if errors:
         return await _form(request, principal, known, lists, typed, errors=errors, status=422)
     if not sure:
@@ -121,7 +123,7 @@ async def _send(
 async def _look_up(request: Request, typed: Typed) -> tuple[Typed, Found | None, dict[str, str]]:
     """«Заполнить из ФНС» (L10)."""
     typed = replace(typed, inn="".join(typed.inn.replace("-", "").split())).of_its_inn()
-    if problem := inn_problem(typed.inn):
+    if problem := shortcoming("inn", typed.inn):
         return typed, None, {"inn": problem}
     try:
         company = await web(request).register.find(typed.inn)
@@ -162,6 +164,10 @@ async def _form(
         typed=typed,
         errors=errors or {},
         labels=LABELS,
+        required=REQUIRED,
+        longest=LONGEST,
+        inn_weights=INN_WEIGHTS,
+        inn_wrong=INN_WRONG,
         lists=lists,
         bases=lists.bases_for(typed.product_id if fits else ""),
         products=products,

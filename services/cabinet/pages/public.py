@@ -9,7 +9,9 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from events.checks import is_registration_number
+from events.request import REQUEST_TYPE
+from postavka.domain.request_rules import shortcoming
+from postavka.domain.wording import REQUEST_TYPES
 from postavka.web.authorization import ANYBODY
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal
@@ -40,8 +42,8 @@ async def activate(request: Request, _: Annotated[Principal | None, ANYBODY]) ->
     given = str(form.get("activation_id", ""))
     activation_id = given if is_request_id(given) else str(uuid4())
     errors = {}
-    if not is_registration_number(number):
-        errors["registration_number"] = "Регистрационный номер состоит из 7–10 цифр."
+    if wrong := shortcoming("registration_number", number):
+        errors["registration_number"] = wrong
     if not acts.plain_code(code):
         errors["code"] = "Введите код активации из вашей поставки."
     if errors:
@@ -70,7 +72,10 @@ async def activate(request: Request, _: Annotated[Principal | None, ANYBODY]) ->
 @router.get("/help")
 async def help_page(request: Request, principal: Annotated[Principal | None, ANYBODY]) -> Response:
     """How it goes, and whom to ask."""
-    return await show(request, principal, "help.html") if principal else page(request, "help.html")
+    request_type = REQUEST_TYPES[REQUEST_TYPE]
+    if principal is None:
+        return page(request, "help.html", request_type=request_type)
+    return await show(request, principal, "help.html", request_type=request_type)
 
 
 def _page(request: Request, status: int = 200, **values: Any) -> Response:

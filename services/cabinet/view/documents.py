@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from postavka.domain.wording import document_name
 from postavka.web.formats import moment
 from services.cabinet.requests import Row
-from services.cabinet.timeline import DOCUMENTS
 from services.cabinet.view.now import Reader
 
 SIGNED = ("act", "shipping")
@@ -45,7 +45,7 @@ def papers(row: Row, own: str | None, reader: Reader) -> list[Paper]:
             Paper(
                 id=identity,
                 kind=document["kind"],
-                name=DOCUMENTS.get(document["kind"], "Документ"),
+                name=document_name(document["kind"]),
                 number=document["number"],
                 issued_on=document["issued_on"],
                 state=_state(document, to_reader, row.has_ended),

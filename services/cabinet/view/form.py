@@ -1,7 +1,7 @@
 """The form of a request (L5-L12): its fields, what can be chosen, and what is wrong with it, all at once.
 
-The same questions as approval's, asked before sending, so that a partner sees the answers beside the fields. Approval
-decides for itself; a test holds the two together.
+The rules are approval's (`postavka.domain.request_rules`), asked before sending, so that a partner sees the answers
+beside the fields in the words of a refusal. Approval decides for itself.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
 from uuid import UUID, uuid4
 
-from events.checks import ORGANISATION_INN, PERSON_INN, is_inn, is_kpp, is_registration_number
 from events.request import REQUEST_TYPE
 from postavka.domain.email_address import BadAddress, read_address
+from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot
+from postavka.domain.request_rules import LONGEST, Asked, shortcoming, shortcomings
 from services.cabinet.words import product_name
 
 LABELS = {
@@ -30,9 +31,10 @@ LABELS = {
     "client_email": "Почта пользователя",
     "client_phone": "Телефон пользователя",
 }
-"""As the letter names them."""
-LONGEST = 300
-LONGEST_COMMENT = 2_000
+"""As the letter names them, in the order of the form."""
+
+INN_WRONG = shortcoming("inn", "0")
+"""What the form's script says while a number is being typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,67 +143,22 @@ def _by_name(options: object) -> list[Option]:
     return sorted(options, key=lambda each: each.text.casefold().replace("ё", "е"))  # type: ignore[call-overload,no-any-return]
 
 
-def mistakes(typed: Typed, lists: Choices) -> dict[str, str]:
-    """What is wrong, by field in the order of the form; empty when it can be sent."""
-    found: dict[str, str] = {}
-    _choose(found, "contact_id", typed.contact_id, lists.contacts, "Выберите контактное лицо.")
-    if typed.distributor_id:
-        _choose(found, "distributor_id", typed.distributor_id, lists.distributors, "")
-    _choose(
-        found, "base_delivery_id", typed.base_delivery_id, lists.base_deliveries,
-        "Выберите основную поставку пользователя.",
-    )  # fmt: skip
-    if not typed.registration_number:
-        found["registration_number"] = "Укажите регистрационный номер основной поставки."
-    elif not is_registration_number(typed.registration_number):
-        found["registration_number"] = "Регистрационный номер должен состоять из 7–10 цифр."
-    _choose(found, "product_id", typed.product_id, lists.products, "Выберите товар: сервис и его период.")
-    if not found.keys() & {"product_id", "base_delivery_id"}:
-        fitting = {each.value for each in lists.products_for(typed.base_delivery_id)}
-        if typed.product_id not in fitting:
-            found["product_id"] = "Этот товар не подходит к выбранной базовой поставке. Выберите другой."
-    found |= _of_client(typed)
-    for name, limit in (("comment", LONGEST_COMMENT), ("client_email", LONGEST), ("client_phone", LONGEST)):
+def mistakes(typed: Typed, known: Snapshot, partner_id: str) -> dict[str, str]:
+    """What is wrong, by field in the order of the form; empty when it can be sent. Whether the partner may buy at all
+    is approval's to say: no field of the form is wrong then."""
+    asked = Asked.of(asdict(typed))
+    said = {
+        each.field: each.message for each in shortcomings(asked, facts_from(known, partner_id, asked), quoting=False)
+    }
+    for name, limit in LONGEST.items():
         if len(getattr(typed, name)) > limit:
-            found[name] = f"Слишком длинно: не больше {limit} знаков."
-    if typed.client_email and "client_email" not in found:
+            said[name] = f"Слишком длинно: не больше {limit} знаков."
+    if typed.client_email and "client_email" not in said:
         try:
             read_address(typed.client_email)
         except BadAddress as wrong:
-            found["client_email"] = f"{wrong.russian} Исправьте адрес или оставьте поле пустым."
-    return found
-
-
-def _of_client(typed: Typed) -> dict[str, str]:
-    found = {}
-    if problem := inn_problem(typed.inn):
-        found["inn"] = problem
-    if not typed.buyer:
-        found["buyer"] = "Укажите покупателя или заполните его по ИНН."
-    elif len(typed.buyer) > LONGEST:
-        found["buyer"] = f"Слишком длинно: не больше {LONGEST} знаков."
-    if len(typed.inn) == PERSON_INN and typed.kpp:
-        found["kpp"] = "У индивидуального предпринимателя нет КПП: оставьте поле пустым."
-    elif len(typed.inn) != PERSON_INN and typed.kpp and not is_kpp(typed.kpp):
-        found["kpp"] = "КПП — это 9 знаков, например 773601001. Проверьте, нет ли опечатки."
-    elif len(typed.inn) == ORGANISATION_INN and not typed.kpp:
-        found["kpp"] = "Укажите КПП организации."
-    return found
-
-
-def inn_problem(inn: str) -> str:
-    """What is wrong with an INN; empty when nothing is (L10)."""
-    if not inn:
-        return "Укажите ИНН клиента."
-    if not (inn.isascii() and inn.isdigit()):
-        return "ИНН состоит только из цифр."
-    if len(inn) not in (ORGANISATION_INN, PERSON_INN):
-        return f"В ИНН 10 цифр (организация) или 12 (предприниматель), а здесь {len(inn)}."
-    if not inn.strip("0"):
-        return "ИНН из одних нулей не бывает."
-    if not is_inn(inn):
-        return "Контрольные цифры ИНН не сходятся. Проверьте, нет ли опечатки."
-    return ""
+            said["client_email"] = f"{wrong.russian} Исправьте адрес или оставьте поле пустым."
+    return {name: said[name] for name in LABELS if name in said}
 
 
 def is_request_id(text: str) -> bool:
@@ -210,10 +167,3 @@ def is_request_id(text: str) -> bool:
         return str(UUID(text)) == text
     except ValueError:
         return False
-
-
-def _choose(found: dict[str, str], field: str, value: str, options: Sequence[Option], missing: str) -> None:
-    if not value:
-        found[field] = missing
-    elif value not in {each.value for each in options}:
-        found[field] = "Такого варианта нет в вашем списке. Выберите из списка."

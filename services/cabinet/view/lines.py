@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from postavka.domain.reference.store import Snapshot
+from postavka.domain.wording import REQUEST_TYPES
 from postavka.web.formats import money, short
 from services.cabinet.requests import Row
-from services.cabinet.words import REQUEST_TYPES, Stage, product_name, stage_of
+from services.cabinet.words import Stage, product_name, stage_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,22 @@
-"""The way of a request from «Отправить» to activation, in five steps, and how far it has come."""
+"""The way of a request from «Отправить» to activation, in a few steps, and how far it has come.
+
+Which steps there are a table says, by the type of the request and the channel of the sale: another kind of request has
+another way by its own line in `WAYS`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from services.cabinet.fold import Row, status
+from events.model import Channel
+from events.request import REQUEST_TYPE
+from services.cabinet.fold import Row, request_type, status
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`state` is done, here, ahead or failed; `at` is RFC 3339 where it is done."""
+    """A step as a page shows it. `state` is done, here, ahead or failed; `at` is RFC 3339 where it is done."""
 
     word: str
     state: str
@@ -17,36 +24,69 @@ class Step:
     note: str = ""
 
 
-_ENDED = {"rejected": 1, "declined": 2}
-"""The step at which a request ended."""
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step of a kind of request."""
+
+    word: str
+    done_at: Callable[[Row], str | None]
+    """RFC 3339; None: not done."""
+    ended_by: str | None = None
+    """The status of a request that ended at this step."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Status → what is said of the step while it is awaited."""
+
+
+def _fact(stage: str, name: str) -> Callable[[Row], str | None]:
+    return lambda row: row.get(stage, {}).get(name)
+
+
+def _paid_at(row: Row) -> str | None:
+    """When the last payment came; the invoice is paid in full once manufacturing has been ordered."""
+    payments = row.get("billing", {}).get("payments")
+    return payments[-1]["at"] if payments and "ordered_at" in row.get("shipping", {}) else None
+
+
+_SENT = PlannedStep("Отправлена", _fact("request", "submitted_at"))
+_APPROVED = PlannedStep("Согласована", _fact("approval", "approved_at"), "rejected")
+_CONFIRMED = PlannedStep("Подтверждена", _fact("billing", "confirmed_at"), "declined")
+_PAID = PlannedStep("Оплачена", _paid_at, "declined")
+_SOLD = PlannedStep("Продана", _fact("shipping", "shipped_at"), notes={"manufacturing": "изготавливается"})
+_ACTIVE = PlannedStep("Активирована", _fact("activation", "activated_at"))
+
+WAYS: Mapping[str, Mapping[Channel, tuple[PlannedStep, ...]]] = {
+    REQUEST_TYPE: {
+        Channel.DISTRIBUTOR: (_SENT, _APPROVED, _CONFIRMED, _SOLD, _ACTIVE),
+        Channel.DIRECT: (_SENT, _APPROVED, _PAID, _SOLD, _ACTIVE),
+    },
+}
+"""Type of a request → channel → its steps in order. A type that isn't known is shown as the letter's."""
 
 
 def way(row: Row) -> list[Step]:
-    """The five steps of this request."""
-    asked, approved, billed, shipped, active = (
-        row.get(stage, {}) for stage in ("request", "approval", "billing", "shipping", "activation")
-    )
+    """The steps of this request."""
+    planned = WAYS.get(request_type(row), WAYS[REQUEST_TYPE])[_channel(row)]
     where = status(row)
-    direct = approved.get("channel") == "direct" or (not approved and not asked.get("distributor_id"))
-    paid_at = billed["payments"][-1]["at"] if direct and billed.get("payments") else billed.get("confirmed_at")
-    if direct and "ordered_at" not in shipped:
-        paid_at = None
-    times = (
-        asked.get("submitted_at"), approved.get("approved_at"), paid_at, shipped.get("shipped_at"),
-        active.get("activated_at"),
-    )  # fmt: skip
-    words = ("Отправлена", "Согласована", "Оплачена" if direct else "Подтверждена", "Продана", "Активирована")
-    ended = _ENDED.get(where)
+    times = [each.done_at(row) for each in planned]
+    ended = next((number for number, each in enumerate(planned) if each.ended_by == where), None)
     if where == "withdrawn":
         ended = next(number for number, at in enumerate(times) if number and at is None)
     here = next((number for number, at in enumerate(times) if at is None), len(times))
     steps = []
-    for number, (word, at) in enumerate(zip(words, times, strict=True)):
+    for number, (each, at) in enumerate(zip(planned, times, strict=True)):
         if ended is not None and number >= ended:
-            steps.append(Step(word, "failed" if number == ended else "ahead"))
+            steps.append(Step(each.word, "failed" if number == ended else "ahead"))
         elif at is not None:
-            steps.append(Step(word, "done", at))
+            steps.append(Step(each.word, "done", at))
         else:
-            note = "изготавливается" if number == 3 and where == "manufacturing" else ""
-            steps.append(Step(word, "here" if number == here else "ahead", None, note))
+            steps.append(Step(each.word, "here" if number == here else "ahead", None, each.notes.get(where, "")))
     return steps
+
+
+def _channel(row: Row) -> Channel:
+    """As approved; before that, as asked for."""
+    approved = row.get("approval", {}).get("channel")
+    if approved is not None:
+        return Channel(approved)
+    named = row.get("approval") or row.get("request", {}).get("distributor_id")
+    return Channel.DISTRIBUTOR if named else Channel.DIRECT

@@ -68,6 +68,12 @@ def away(tmp_path: Path) -> Settings:
     )
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is said: how long a server is waited for is another's."""
+    monkeypatch.setattr(doctoring, "PATIENCE_SECONDS", 1)
+
+
 def named(checks: list[Check]) -> dict[str, Check]:
     """Checks by their name."""
     return {check.name: check for check in checks}
@@ -90,6 +96,7 @@ def test_servers_that_are_away_are_named_soon_and_without_secrets(away: Settings
     assert not any(PASSWORD in check.found + check.todo for check in checks.values())
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("url", [f"postgresql://u:{PASSWORD}@[::1/x", f"password={PASSWORD} nonsense"])
 def test_a_database_url_that_can_not_be_read_is_not_shown(away: Settings, url: str):
     checks = named(examine(away.model_copy(update={"database_url": Settings(database_url=url).database_url})))
@@ -105,6 +112,7 @@ def test_where_nothing_runs_it_is_said_how_to_start(tmp_path: Path, monkeypatch:
     assert "postavka up" in checks["Kafka"].todo
 
 
+@pytest.mark.usefixtures("impatient")
 def test_exit_status_and_json(away: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(doctoring, "settings", lambda: away)
     with pytest.raises(SystemExit) as ended:
@@ -115,6 +123,7 @@ def test_exit_status_and_json(away: Settings, monkeypatch: pytest.MonkeyPatch, c
     assert {"name", "status", "found", "todo"} == set(said["checks"][0])
 
 
+@pytest.mark.usefixtures("impatient")
 def test_lines_for_people(away: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(doctoring, "settings", lambda: away)
     with pytest.raises(SystemExit):

@@ -47,7 +47,7 @@ def s3_settings(server: S3Server, where: str, secret: str = SECRET_ACCESS_KEY) -
     )
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.servers)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """An empty store of either kind."""
     if request.param == "folder":

@@ -335,18 +335,20 @@ def test_the_same_contact_is_encrypted_once_for_a_version_of_the_reference_data_
     monkeypatch.setattr(approval, "contacts_as_recorded", encrypt)
     load(url, read_file(SAMPLE), "test")
     known = current(url)
-    first = approval.recorded(known).contacts("lukomor", {"lukomor-1": ANNA})
+    recorded = approval.RecordedContacts()
+    first = recorded.of(known, "lukomor", {"lukomor-1": ANNA})
     assert is_encrypted(first["lukomor-1"].name)
-    assert approval.recorded(known).contacts("lukomor", {"lukomor-1": ANNA}) == first
+    assert recorded.of(known, "lukomor", {"lukomor-1": ANNA}) == first
     assert encrypted == ["lukomor-1"]
-    approval.recorded(known).contacts("other", {"lukomor-1": ANNA})  # of another partner it is another person
-    approval.recorded(replace(known)).contacts("lukomor", {"lukomor-1": ANNA})
+    recorded.of(known, "other", {"lukomor-1": ANNA})  # of another partner it is another person
+    recorded.of(replace(known), "lukomor", {"lukomor-1": ANNA})
     assert len(encrypted) == 3
     monkeypatch.setattr(approval, "RECORDED_SECONDS", -1.0)  # over at once
+    recorded = approval.RecordedContacts()
     for _ in range(2):
-        approval.recorded(known).contacts("lukomor", {"lukomor-1": ANNA})
+        recorded.of(known, "lukomor", {"lukomor-1": ANNA})
     assert len(encrypted) == 5
-    assert approval.recorded(known).contacts("lukomor", {}) == {}
+    assert recorded.of(known, "lukomor", {}) == {}
 
 
 def test_a_contact_is_taken_out_of_every_version_of_the_reference_data(url: str, config: Settings):

@@ -44,8 +44,8 @@ def test_a_process_that_was_stopped_as_a_whole_is_given_its_time_once_more():
 
 def test_a_start_that_hangs_ends_the_process():
     script = (
-        "import time; from postavka import heart; heart.LOOK_SECONDS = 0.05; heart.START_SECONDS = 0.1; heart.watch(); "
-        "time.sleep(600)"
+        "import time; from postavka.kernel.process import liveness\n"
+        "liveness.LOOK_SECONDS = 0.05; liveness.START_SECONDS = 0.1; liveness.watch(); time.sleep(600)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 1
@@ -55,10 +55,10 @@ def test_a_start_that_hangs_ends_the_process():
 def test_a_question_that_is_never_answered_ends_the_process():
     """A storm found a start that hung: librdkafka waits by the wall clock, which had been put back by a day."""
     script = (
-        "import time; from postavka import heart; heart.LOOK_SECONDS = 0.05; heart.watch()\n"
-        "with heart.question('an answered one', 0.1): pass\n"
+        "import time; from postavka.kernel.process import liveness; liveness.LOOK_SECONDS = 0.05; liveness.watch()\n"
+        "with liveness.question('an answered one', 0.1): pass\n"
         "time.sleep(1); print('goes on', flush=True)\n"
-        "with heart.question('which topics', 0.1): time.sleep(600)"
+        "with liveness.question('which topics', 0.1): time.sleep(600)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=180, check=False)
     assert (done.returncode, "goes on" in done.stdout) == (1, True)

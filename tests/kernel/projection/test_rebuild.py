@@ -64,7 +64,7 @@ class Toys:
                 self.send(request, late=1, number="never", last="never")
                 self.send(request, value=b"[")
                 self.send(request, kind="InvoiceNoted.v99", number="future", last="future")
-                self.send(request, kind="Approved.v2", number="not ours", last="not ours")
+                self.send(request, kind="Approved.v3", number="not ours", last="not ours")
         self._producer.flush()
 
     def follow(self, projection: EntriesProjection, batch: int = 100) -> int:

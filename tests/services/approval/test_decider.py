@@ -17,7 +17,7 @@ from events.registry import decode, encode
 from events.request import PROCEDURE, REQUEST_TYPE, RequestSubmitted
 from postavka.kernel.testing.specification import Specification
 from services.approval import decider
-from services.approval.decider import Asked, Facts
+from services.approval.decider import Facts
 from tests.services.histories import DISTRIBUTOR, PARTNER, PRODUCT
 
 given = Specification(decider).given
@@ -61,6 +61,7 @@ FIELDS = [name for name in request().model_dump() if name not in ("procedure", "
 
 APPROVED = Approved(
     procedure=PROCEDURE,
+    request_type=REQUEST_TYPE,
     channel=Channel.DISTRIBUTOR,
     partner=PARTNER,
     contact=CONTACT,
@@ -113,6 +114,11 @@ def test_blanks_around_what_was_typed_do_not_count():
 def test_the_procedure_that_the_request_was_sent_under_goes_on():  # L20
     (event,) = given().when(request(procedure="its-electronic-2031"), FACTS).decision
     assert event.procedure == "its-electronic-2031"
+
+
+def test_an_approval_says_what_kind_of_request_it_is():  # L4
+    (event,) = given().when(request(request_type=f" {REQUEST_TYPE} "), FACTS).decision
+    assert event.request_type == REQUEST_TYPE
 
 
 def test_existence_of_the_registration_number_and_the_contract_are_not_looked_at():  # L2
@@ -246,9 +252,3 @@ def test_any_set_of_fields_left_out_gives_a_reason_for_each_that_is_required(lef
     found = {field for field, _ in reasons(request(**dict.fromkeys(left_out)), FACTS)}
     optional = {"comment", "client_email", "client_phone", "distributor_id"} | ({"kpp"} if "inn" in left_out else set())
     assert found == left_out - optional
-
-
-def test_the_fields_of_a_request_are_trimmed_in_one_place():
-    assert set(Asked.__dataclass_fields__) == {
-        *("request_type", "contact", "distributor", "base_delivery", "registration", "product", "inn", "kpp", "buyer")
-    }

@@ -150,17 +150,17 @@ def test_rows_are_the_fold_of_the_log_in_whatever_batches_it_comes(
 @pytest.mark.parametrize(
     ("type_name", "body", "headers"),
     [
-        ("Approved.v2", b"{}", {}),
-        ("Approved.v2", b"{not json", {}),
-        ("Approved.v2", b"[]", {}),
+        ("Approved.v3", b"{}", {}),
+        ("Approved.v3", b"{not json", {}),
+        ("Approved.v3", b"[]", {}),
         ("Approved.v99", b"{}", {}),
         ("ShipmentIssued.v1", b"{}", {}),
-        ("Approved.v2", b"{}", {"ce_position": b"x"}),
-        ("Approved.v2", b"{}", {"ce_position": None}),
-        ("Approved.v2", b"{}", {"ce_type": b"\x00\xff"}),
-        ("Approved.v2", b"{}", {"ce_type": None}),
+        ("Approved.v3", b"{}", {"ce_position": b"x"}),
+        ("Approved.v3", b"{}", {"ce_position": None}),
+        ("Approved.v3", b"{}", {"ce_type": b"\x00\xff"}),
+        ("Approved.v3", b"{}", {"ce_type": None}),
         ("RequestSubmitted.v1", b"{}", {"ce_subject": b"no-id"}),
-        ("Approved.v2", b"{}", {"ce_time": None}),
+        ("Approved.v3", b"{}", {"ce_time": None}),
     ],
 )
 def test_a_forged_record_is_put_aside_and_the_partition_goes_on(

@@ -11,7 +11,7 @@ from events.approval import Approved, Rejected
 from events.billing import DistributorConfirmed
 from events.model import Channel, Delivery, Message, Reason
 from events.reference import BaseDelivery, Client, Contact, Distributor, Partner, Product, Service
-from events.request import PROCEDURE, RequestSubmitted
+from events.request import PROCEDURE, REQUEST_TYPE, RequestSubmitted
 from events.shipping import DocumentIssued, DocumentKind, InvoiceNoted, PermissionIssued
 from services.notices.rules import Cause, News, Story, tell
 
@@ -43,6 +43,7 @@ def submitted(**changes: Any) -> RequestSubmitted:
 def approved(distributor: Distributor | None = DISTRIBUTOR, **changes: Any) -> Approved:
     fields: dict[str, Any] = {
         "procedure": PROCEDURE,
+        "request_type": REQUEST_TYPE,
         "channel": Channel.DISTRIBUTOR if distributor else Channel.DIRECT,
         "partner": PARTNER,
         "contact": CONTACT,

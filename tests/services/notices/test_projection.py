@@ -23,14 +23,18 @@ from postavka.app.one_box.launcher import SAMPLE
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import load
 from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.log.unreadable import MARKER, UNREADABLE
 from postavka.kernel.privacy.vault import open_vault
+from postavka.kernel.projection.event_reader import EventReader
+from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.projection.worker import Projection
 from services.notices.channels.email.channel import EmailChannel
 from services.notices.channels.email.personal import reader_key
 from services.notices.channels.topic.channel import NewDistributor
 from services.notices.channels.topic.publisher import Publisher
-from services.notices.projection import Notices
+from services.notices.projection import Notices, is_relayed, read_news
 from services.notices.settings import NoticesSettings
 from tests.kernel.polling import on_topic, until
 from tests.services.notices.conftest import NORTH, URAL, Log, Outbox, opened
@@ -285,6 +289,18 @@ def test_what_cannot_be_read_is_kept_and_stops_nothing(notices: Notices, outbox:
     (row,) = outbox.connection.execute("SELECT * FROM unread").fetchall()
     assert (row["topic"], row["type"]) == ("billing.events", "DistributorConfirmed.v1")
     assert len(outbox.rows()) == 2
+
+
+def test_markers_are_nobodys_unread_records_and_an_unreadable_answer_is_told_to_its_sender() -> None:
+    marker = Record("request.events", 0, 0, 0, None, None, ((MARKER, b"1"),))
+    of_outsider = Record(confirmations_of(NORTH), 0, 0, 0, None, b"", ((UNREADABLE, b"not UTF-8"),))
+    place = (("dlq_topic", of_outsider.topic.encode()), ("dlq_partition", b"0"), ("dlq_offset", b"0"))
+    letter = of_outsider._replace(topic="dead-letters", headers=(*of_outsider.headers, *place))
+    kept: list[Unread] = []
+    reader = EventReader({}, is_relayed)
+    read = list(read_news(reader, [marker, of_outsider, letter], kept.append))
+    assert ([record for record, *_ in read], kept) == ([letter], [])
+    assert set(reader.checkpoints) == {"request.events/0", f"{of_outsider.topic}/0", "dead-letters/0"}
 
 
 # To the topics

@@ -83,7 +83,7 @@ def test_memory_is_bounded_and_a_viewer_that_was_away_too_long_is_told_so(feed: 
 def test_filters(feed: Feed, wanted: Filter, positions: list[int]) -> None:
     first = submitted(1)
     request = (first.key or b"").decode()
-    approved = event(3, "Approved.v2", request, "approval.events", product={"name": "ИТС"})
+    approved = event(3, "Approved.v3", request, "approval.events", product={"name": "ИТС"})
     feed.take([first, submitted(2, "romashka-it", None), approved])
     assert [told.position for told in feed.view(0, wanted).events] == positions
     assert [told.position for told in feed.view(0, Filter(request=request[:8])).events] == [1, 3]
@@ -94,13 +94,21 @@ def test_records_that_are_no_events_are_left_out(feed: Feed) -> None:
     assert [told.position for told in feed.view(0, Filter()).events] == [1]
 
 
+def test_a_late_duplicate_is_shown_once(feed: Feed) -> None:
+    first, second = submitted(1), submitted(2)
+    feed.take([first, second])
+    feed.take([first._replace(offset=3)])
+    assert [told.position for told in feed.view(0, Filter()).events] == [1, 2]
+
+
 def test_a_word_is_said_about_an_event_whatever_its_body() -> None:
-    assert live.words(b'{"number":"2026-0000001","amount":"20160.00"}') == "2026-0000001 · 20160.00 ₽"
-    assert (
-        live.words('{"reasons":[{"message":"ИНН неверен"},{"message":"Нет КПП"}]}'.encode()) == "ИНН неверен; Нет КПП"
-    )
+    invoice = b'{"number":"2026-0000001","amount":"20160.00"}'
+    assert live.words("InvoiceIssued.v1", invoice) == "2026-0000001 · 20\u00a0160,00\u00a0₽"
+    reasons = '{"reasons":[{"message":"ИНН неверен"},{"message":"Нет КПП"}]}'.encode()
+    assert live.words("Rejected.v1", reasons) == "ИНН неверен; Нет КПП"
     for odd in (b"", b"[]", b"{", b'{"kit":{}}', b'{"reasons":[1]}'):
-        assert live.words(odd) == ""
+        assert live.words("Rejected.v1", odd) == ""
+    assert live.words("Rejected.v99", reasons) == ""
 
 
 class Written:

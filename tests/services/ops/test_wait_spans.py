@@ -18,7 +18,7 @@ START = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 HOUR = 3_600.0
 LIMITS = OpsSettings()
 OPENED = ("request", "RequestSubmitted.v1", 0.0, {})
-APPROVED = ("approval", "Approved.v2", 0.2, {"channel": "distributor"})
+APPROVED = ("approval", "Approved.v3", 0.2, {"channel": "distributor"})
 ACT = ("shipping", "DocumentIssued.v2", 0.4, {"document_id": "act-1", "kind": "act"})
 
 
@@ -68,7 +68,7 @@ def test_a_sale_through_a_distributor_waits_for_one_after_the_other() -> None:
 def test_money_in_parts_is_waited_for_until_nothing_is_due() -> None:
     found = way(
         OPENED,
-        ("approval", "Approved.v2", 1.0, {"channel": "direct"}),
+        ("approval", "Approved.v3", 1.0, {"channel": "direct"}),
         ("billing", "InvoiceIssued.v1", 2.0, {}),
         ("billing", "PaymentReceived.v1", 60.0, {"due": "100.00"}),
         ("billing", "PaymentReceived.v1", 90.0, {"due": "0.00"}),

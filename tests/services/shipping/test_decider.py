@@ -350,7 +350,7 @@ def test_the_gate_is_one_function():
 
 
 def test_who_passes_the_gate():
-    through, direct = Sale.of(OPENED, None), Sale.of(DIRECT_OPENED, decider._invoice(NOTED))
+    through, direct = Sale(OPENED), Sale(DIRECT_OPENED, invoice=decider._invoice(NOTED))
     assert gate(through, Confirmed("d-1", "c-1")) == ON_CONFIRMATION
     assert gate(direct, FullyPaid(INVOICE, "pay-1")) == ON_PAYMENT
     assert gate(through, Confirmed("d-2", "c-1")) is None

@@ -1,36 +1,33 @@
-// The INN is checked while it is typed (L10). The server checks it again.
-const TENTH = [2, 4, 10, 3, 5, 9, 4, 6, 8];
-const ELEVENTH = [7, 2, 4, 10, 3, 5, 9, 4, 6, 8];
-const TWELFTH = [3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8];
+// The INN is checked while it is typed (L10). How its check digits are made and what is said of a wrong one the field
+// itself tells (data-inn: weights by length, data-wrong). The server checks it again.
 const check = (digits, weights) => (weights.reduce((sum, weight, i) => sum + weight * digits[i], 0) % 11) % 10;
 
-function says(text, left) {
-  if (!text) return ["10 цифр у организации, 12 у предпринимателя.", ""];
-  if (/\D/.test(text)) return ["ИНН состоит только из цифр.", "bad"];
-  if (text.length >= 10 && !/[1-9]/.test(text)) return ["ИНН из одних нулей не бывает.", "bad"];
+function fits(text, rows) {
   const digits = [...text].map(Number);
-  if (text.length === 10) {
-    if (check(digits, TENTH) === digits[9]) return ["Номер организации, контрольная цифра сходится.", "good"];
-    // It may still become one of twelve digits, so nothing is said until the field is left.
-    return left ? ["Контрольная цифра не сходится. Проверьте, нет ли опечатки.", "bad"] : ["10 цифр; у предпринимателя ещё две.", ""];
+  return /[1-9]/.test(text) && rows.every((weights, i) => check(digits, weights) === digits[digits.length - rows.length + i]);
+}
+
+function says(field, text, left, first) {
+  if (!text) return [first, ""];
+  const weights = JSON.parse(field.dataset.inn);
+  const lengths = Object.keys(weights).map(Number);
+  const [longest, digits] = [Math.max(...lengths), /^[0-9]*$/.test(text)];
+  const rows = digits && weights[text.length];
+  if (rows && fits(text, rows)) {
+    return [rows.length === 1 ? "Номер организации, контрольная цифра сходится." : "Номер предпринимателя, контрольные цифры сходятся.", "good"];
   }
-  if (text.length === 12) {
-    const right = check(digits, ELEVENTH) === digits[10] && check(digits, TWELFTH) === digits[11];
-    return right
-      ? ["Номер предпринимателя, контрольные цифры сходятся.", "good"]
-      : ["Контрольные цифры не сходятся. Проверьте, нет ли опечатки.", "bad"];
-  }
-  if (text.length > 12) return [`В ИНН не больше 12 цифр, а здесь ${text.length}.`, "bad"];
-  if (left) return [`В ИНН 10 или 12 цифр, а здесь ${text.length}.`, "bad"];
-  return [`Введено ${text.length} из ${text.length < 10 ? 10 : 12}.`, ""];
+  // A number that isn't finished may still become right, so nothing is said against it until the field is left.
+  if (left || !digits || text.length >= longest) return [field.dataset.wrong, "bad"];
+  return [`Введено ${text.length} из ${lengths.find((each) => each > text.length)}.`, ""];
 }
 
 function show(field, left) {
   const clean = field.value.replace(/[\s\u00a0-]/g, "");
   if (left && clean !== field.value) field.value = clean;
   const hint = document.getElementById(`${field.id}-hint`);
-  const [text, tone] = says(clean, left);
   if (!hint) return;
+  hint.dataset.first ??= hint.textContent;
+  const [text, tone] = says(field, clean, left, hint.dataset.first);
   hint.textContent = text;
   hint.className = `hint ${tone}`;
   if (tone !== "bad") {

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
+from base64 import encodebytes
 from dataclasses import dataclass
 from email.header import Header
-from email.headerregistry import (
-    Address,
-    BaseHeader,
-    HeaderRegistry,
-    UniqueSingleAddressHeader,
-    UniqueUnstructuredHeader,
-    UnstructuredHeader,
-)
 from email.message import EmailMessage
-from email.policy import SMTP, Policy
+from email.policy import EmailPolicy, Policy
 from email.utils import format_datetime
+from functools import lru_cache
 
 from postavka.domain.email_address import EmailAddress, read_address
 from services.notices.channels.email.message import Email, domain_of
@@ -36,54 +30,32 @@ class Outgoing:
     content: bytes
 
 
-class _Mailbox(UniqueSingleAddressHeader, BaseHeader):  # type: ignore[misc]  # typeshed and the library differ
-    """A person with an address, which goes onto a line of its own where it doesn't fit behind the name."""
+class _Header(str):
+    """A header as it is written, folded already. The library neither parses it nor folds it anew, which takes ten times
+    as long as all else that is done for a letter, and makes encoded words of a long link."""
+
+    name: str
+
+    def __new__(cls, name: str, value: str) -> _Header:
+        made = super().__new__(cls, value)
+        made.name = name
+        return made
 
     def fold(self, *, policy: Policy) -> str:
-        (person,) = self.addresses
-        line = f"{self.name}: {_words(self.name, person.display_name, policy.linesep)}".rstrip()
-        end = f"<{person.addr_spec}>{policy.linesep}"
-        fits = len(line.rpartition(policy.linesep)[2]) + len(end) <= LONGEST_LINE + 1
-        return f"{line} {end}" if fits or not person.display_name else f"{line}{policy.linesep} {end}"
-
-
-class _Words(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]  # typeshed and the library differ
-    """Words for people."""
-
-    def fold(self, *, policy: Policy) -> str:
-        return f"{self.name}: {_words(self.name, self, policy.linesep)}{policy.linesep}"
-
-
-class _Verbatim(UnstructuredHeader, BaseHeader):
-    """One long word of ASCII, which the library would make encoded words of: then it is no link any more."""
-
-    def fold(self, *, policy: Policy) -> str:
+        """See `email.policy.EmailPolicy`."""
         return f"{self.name}: {self}{policy.linesep}"
 
 
-def _words(header: str, text: str, linesep: str) -> str:
-    """A text in a header: as it is where that can be read in one way only, else as encoded words (RFC 2047).
+class _Once(EmailPolicy):
+    """Every header of a letter stands in it once."""
 
-    By the library's older encoder. Its newer one loses blanks that come between two encoded words, and lets lines grow
-    (seen in Python 3.11.2).
-    """
-    if not text or PLAIN.fullmatch(text):
-        return text
-    # It counts the header's name in the first line, and not the blank that begins each further one.
-    return Header(text, "utf-8", LONGEST_WORD, header[1:]).encode(linesep=linesep)
+    def header_max_count(self, name: str) -> int:
+        return 1
 
 
-def _policy() -> Policy:
-    headers = HeaderRegistry()
-    for name in ("from", "to"):
-        headers.map_to_type(name, _Mailbox)
-    headers.map_to_type("subject", _Words)
-    for name in ("references", "list-unsubscribe"):
-        headers.map_to_type(name, _Verbatim)
-    return SMTP.clone(max_line_length=LONGEST_LINE, header_factory=headers)
-
-
-POLICY = _policy()
+POLICY = _Once(max_line_length=LONGEST_LINE, linesep="\r\n", cte_type="7bit")
+BOUNDARY = "=_letter"
+"""Between the parts, which are in base64: that has no underscore."""
 
 
 def to_outgoing(letter: Email, config: NoticesSettings) -> Outgoing:
@@ -91,27 +63,58 @@ def to_outgoing(letter: Email, config: NoticesSettings) -> Outgoing:
     `BadAddress` when the recipient has none that can be mailed."""
     name, sender = config.sender
     recipient = read_address(letter.recipient.address or "")
-    message = EmailMessage(policy=POLICY)
-    message["From"] = _mailbox(name, sender)
-    message["To"] = _mailbox(letter.recipient.name, recipient)
-    message["Subject"] = _one_line(letter.subject)
-    message["Date"] = format_datetime(letter.happened_at)
-    message["Message-ID"] = letter.message_id
-    message["Auto-Submitted"] = "auto-generated"
-    # All letters of a request are shown as one conversation.
-    message["References"] = f"<request.{letter.request_id}@{domain_of(config)}>"
-    if letter.off is not None:
-        message["List-Unsubscribe"] = f"<{letter.off}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message.set_content(letter.text, cte="base64")
-    message.add_alternative(letter.html, subtype="html", cte="base64")
-    message.set_boundary(f"=_{letter.id.hex}")  # base64 has no underscore
+    message = _part("multipart/alternative", f'boundary="{BOUNDARY}"')
+    for header, value in (
+        ("From", _mailbox("From", name, sender)),
+        ("To", _mailbox("To", letter.recipient.name, recipient)),
+        ("Subject", _words("Subject", letter.subject)),
+        ("Date", format_datetime(letter.happened_at)),
+        ("Message-ID", letter.message_id),
+        ("Auto-Submitted", "auto-generated"),
+        # All letters of a request are shown as one conversation.
+        ("References", f"<request.{letter.request_id}@{domain_of(config)}>"),
+        *([("List-Unsubscribe", f"<{letter.off}>")] if letter.off is not None else []),
+        *([("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")] if letter.off is not None else []),
+        ("MIME-Version", "1.0"),
+    ):
+        message[header] = _Header(header, value)
+    message.set_payload([_text("plain", letter.text), _text("html", letter.html)])
     return Outgoing(sender.ascii, recipient.ascii, message.as_bytes())
 
 
-def _mailbox(name: str, address: EmailAddress) -> Address:
-    return Address(_one_line(name), address.name, address.domain)
+def _part(kind: str, parameter: str) -> EmailMessage:
+    part = EmailMessage(policy=POLICY)
+    part["Content-Type"] = _Header("Content-Type", f"{kind}; {parameter}")
+    return part
 
 
-def _one_line(text: str) -> str:
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+def _text(form: str, text: str) -> EmailMessage:
+    part = _part(f"text/{form}", 'charset="utf-8"')
+    part["Content-Transfer-Encoding"] = _Header("Content-Transfer-Encoding", "base64")
+    lines = b"".join(line + b"\r\n" for line in text.encode().splitlines())
+    part.set_payload(encodebytes(lines).decode("ascii"))
+    return part
+
+
+def _mailbox(header: str, name: str, address: EmailAddress) -> str:
+    """A person with an address, which goes onto a line of its own where it doesn't fit behind the name."""
+    words, mailbox = _words(header, name), f"<{address.ascii}>"
+    if not words:
+        return mailbox
+    fits = len(f"{header}: {words}".rpartition(POLICY.linesep)[2]) + 1 + len(mailbox) <= LONGEST_LINE
+    return f"{words} {mailbox}" if fits else f"{words}{POLICY.linesep} {mailbox}"
+
+
+@lru_cache(1_000)
+def _words(header: str, text: str) -> str:
+    """A text in a header, in one line for its reader: as it is where that can be read in one way only, else as encoded
+    words (RFC 2047).
+
+    By the library's older encoder. Its newer one loses blanks that come between two encoded words, and lets lines grow
+    (seen in Python 3.11.2).
+    """
+    text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    if not text or PLAIN.fullmatch(text):
+        return text
+    # It counts the header's name in the first line, and not the blank that begins each further one.
+    return Header(text, "utf-8", LONGEST_WORD, header[1:]).encode(linesep=POLICY.linesep)

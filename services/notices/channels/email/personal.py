@@ -83,9 +83,10 @@ def protect_older(vault: Vault, conninfo: str) -> int:
             if done % BATCH == 0:
                 liveness.beat(liveness.START, liveness.START_SECONDS)
         done += _protect_preferences(people, writing)
-        if done:
-            writing.execute("VACUUM mail, preferences")
-            log.info("older letters are encrypted now", rows=done)
+    if done:
+        with psycopg.connect(conninfo, autocommit=True) as alone:  # no older snapshot keeps what was overwritten
+            alone.execute("VACUUM notices.mail, notices.preferences")
+        log.info("older letters are encrypted now", rows=done)
     return done
 
 
@@ -93,7 +94,7 @@ def _in_the_clear(connection: psycopg.Connection[dict[str, Any]]) -> Iterator[di
     with connection.cursor("letters_in_the_clear") as cursor:
         cursor.itersize = BATCH
         cursor.execute(
-            f"SELECT id, party, party_id, status, {', '.join(COLUMNS)} FROM mail "  # noqa: S608
+            f"SELECT id, party_id, {', '.join(COLUMNS)} FROM mail "  # noqa: S608
             "WHERE recipient_name <> ALL(ARRAY[party_id, %(erased)s]) AND NOT starts_with(recipient_name, %(prefix)s)",
             {"erased": ERASED, "prefix": PREFIX},
         )
@@ -106,8 +107,9 @@ def _protect_row(people: _People, connection: psycopg.Connection[Any], row: dict
         values = {name: row[name] and people.vault.encrypt(row[name], names, longest=None) for name in COLUMNS}
     else:
         values = dict.fromkeys(COLUMNS, ERASED) | {"off": None, "said": None}
-    values["status"] = "no-address" if not names and row["status"] in ("due", "sending") else row["status"]
     sets = ", ".join(f"{name} = %({name})s" for name in values)
+    if not names:
+        sets += ", status = CASE WHEN status IN ('due', 'sending') THEN 'no-address' ELSE status END"
     connection.execute(f"UPDATE mail SET {sets} WHERE id = %(id)s", values | {"id": row["id"]})  # noqa: S608
 
 

@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
+from events.registry import read_fields
 from events.topics import notices_of
 from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.outbox.relay import Relay
@@ -40,7 +40,7 @@ class ToDistributors:
         self.topics = [notices_of(each) for each in distributors]
 
     def __call__(self, event: Any) -> Sequence[str]:
-        return (notices_of(orjson.loads(event.body)["distributor_id"]),)
+        return (notices_of(read_fields(event.type, event.body)[1]["distributor_id"]),)
 
 
 class Publisher:
