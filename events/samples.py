@@ -95,6 +95,15 @@ EVERYDAY: dict[str, Any] = {
     "certificate_subject": "CN=Петров Пётр Петрович, O=ООО «Союз-Дистрибуция»",
     "CheckpointSigned.note": "postavka/request.events\n11\nn4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=\n\n"
     "— postavka-audit x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n",
+    "FindingAcknowledged.code": "gate",
+    "FindingAcknowledged.place": "shipping/812",
+    "FindingAcknowledged.words": "manufacturing was ordered, and there is no such answer (L17)",
+    "FindingAcknowledged.reason": "Заказано вручную по акту № 14; дистрибьютор подтвердил письмом",
+    "FindingAcknowledged.note": "postavka/findings.acknowledged\ngate\nshipping/812\n"
+    "0ffdd82927fba012491b4478689f8d47a73413a0c80b57a71c0e17bb04492e76\n"
+    "6558767981f93069b044a025ad7c0c074fa654c288878702c05a029b6a0add35\nauditor-1\n2026-03-16T09:30:00.123456Z\n\n"
+    "— postavka-audit 7zOj02iGCy9R/zCmWCbsJD68UEmUxvXpzUkPxNdAfZdz/VcwGW9+nup7YvZPlUK8odVQrIlN/yqqjffme761Nt8Erw8=\n",
+    "acknowledged_by": "auditor-1",
     "erased_by": "privacy-1",
     "key_id": "p7Xk2mQ9aZs",
     "log": "request.events",
@@ -267,7 +276,7 @@ def sample_envelope(message: Message, number: int = 1) -> Envelope:
         subject = str(next(filter(None, named), subject))
         return Envelope(f"{name}-{number}", "/samples/sender", message.TYPE, subject, happened)
     if isinstance(message, Statement):
-        subject = str(getattr(message, "log", "") or getattr(message, "key_id", ""))
+        subject = str(getattr(message, "log", "") or getattr(message, "key_id", "") or "findings.acknowledged")
         return Envelope(f"{name}-{number}", "/postavka/audit", message.TYPE, subject, happened)
     stage = type(message).__module__.rpartition(".")[2]
     return Envelope(

@@ -207,10 +207,10 @@ OPS_EVENTS = Topic(
 )
 CHECKPOINTS = Topic(
     "audit.checkpoints",
-    "Signed checkpoints of the stages' logs",
+    "Signed checkpoints of the stages' logs, and findings that an auditor has acknowledged",
     (Party.AUDIT,),
     (Party.AUDITORS,),
-    (audit.CheckpointSigned,),
+    (audit.CheckpointSigned, audit.FindingAcknowledged),
 )
 ERASURES = Topic(
     "privacy.erasures",

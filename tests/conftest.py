@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.system.conftest import System
 
 # What helpers of tests assert is told as fully as what tests do.
-pytest.register_assert_rewrite("tests")
+pytest.register_assert_rewrite(*(f"tests.{each.name}" for each in TESTS.iterdir() if each.is_dir()))
 
 # How long one example takes says how busy the machine is, and nothing of the product.
 hypothesis.settings.register_profile("postavka", deadline=None)

@@ -27,7 +27,7 @@ from services.cabinet.words import stage_of
 SHOWN = 50
 """Rows of a table of findings; --json has all."""
 
-audit = App(name="audit", help="For auditors: history, as-of, replay, verify, export. Changes nothing.")
+audit = App(name="audit", help="For auditors: history, as-of, replay, verify, export. Changes nothing it looks at.")
 
 
 @audit.command
@@ -258,7 +258,8 @@ def replay(
 def verify(*, resume: bool = False, processes: int | None = None, json: bool = False) -> None:
     """Is it all as it was written? Every event is in its store and on its topic, once, in order, byte for byte; the
     cabinet is the fold of the log; signed checkpoints hold; the bytes of documents match their hashes; the gate (L17)
-    was never passed without its confirmation or payment.
+    was never passed without its confirmation or payment. What an auditor has acknowledged is shown and counted, and is
+    no problem any more.
 
     Runs while everything works: what comes meanwhile is left for the next time. Exit status: 0 all is well, 1 problems
     were found, 2 it could not be done.
@@ -283,6 +284,38 @@ def verify(*, resume: bool = False, processes: int | None = None, json: bool = F
         _print_findings(report)
     if not report.well:
         sys.exit(1)
+
+
+@audit.command
+def acknowledge(code: str, place: str, *, by: str, reason: str, json: bool = False) -> None:
+    """Acknowledge a problem that the last `postavka audit verify` on this machine has found: an event with the reason,
+    signed with the key of the checkpoints, goes to the topic `audit.checkpoints` for ever. From then on verify shows it
+    as acknowledged and no longer fails for it. Only in the very words in which it was found.
+
+    ```
+    postavka audit acknowledge gate shipping/812 --by auditor-1 --reason 'ordered by hand, see act 14'
+    ```
+
+    Parameters
+    ----------
+    code
+        What: as verify says it, `gate`.
+    place
+        Where: as verify says it, `shipping/812`.
+    by
+        Who acknowledges it.
+    reason
+        Why it may stay, for the record. Do not name persons.
+    json
+        Print what was acknowledged as JSON.
+    """
+    from services.audit.verification.acknowledgements import acknowledge as say
+
+    done = say(connected(), code, place, by, reason)
+    if json:
+        print_json(done.as_json())
+    else:
+        console.print(f"acknowledged: {code} at {place}: {escape(done.finding.words)}", highlight=False, soft_wrap=True)
 
 
 @audit.command
@@ -340,9 +373,19 @@ def _print_findings(report: Any) -> None:
             console.print(shown)
             if len(found) > SHOWN:
                 console.print(f"and {len(found) - SHOWN} more: see --json")
+    if report.acknowledged:
+        shown = table("Acknowledged problems", "what", "where", "in words", "why it may stay", "by")
+        for each in report.acknowledged[:SHOWN]:
+            found, by = each.finding, f"{each.by}, {at(each.at, seconds=True)}"
+            shown.add_row(found.code, found.place, escape(found.words), escape(each.reason), escape(by))
+        console.print(shown)
+        if len(report.acknowledged) > SHOWN:
+            console.print(f"and {len(report.acknowledged) - SHOWN} more: see --json")
     rate = report.events / report.seconds if report.seconds else 0
     counts = ", ".join(f"{stage} {head}" for stage, head in report.heads.items())
     verdict = "[green]all is well[/]" if report.well else "[red]it is NOT all as it was written[/]"
+    if report.acknowledged:
+        verdict += f", with {len(report.acknowledged)} acknowledged problems"
     console.print(
         f"{report.events} events ({counts}), {report.requests} requests, {report.documents} documents, "
         f"{report.checkpoints} signed checkpoints in "

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import psycopg
+from confluent_kafka import KafkaException
 from fastapi import APIRouter, Request
 from psycopg.rows import dict_row
 from starlette.responses import HTMLResponse, Response
 
 from postavka.domain.calendar import MOSCOW
+from postavka.kernel.log.tail import TailUnread
 from postavka.kernel.settings import Settings, database_url
 from postavka.web.authorization import allowed
 from postavka.web.frame import ROLES, show
@@ -31,6 +33,7 @@ from services.audit.history.titles import LANES
 from services.audit.integrity.logs import LOGS, stage_of
 from services.audit.integrity.store import SCHEMA, newest_checkpoint, unsigned
 from services.audit.reading import reading
+from services.audit.verification.acknowledgements import Acknowledged, acknowledged
 from services.cabinet.words import stage_of as stage_shown
 
 router = APIRouter(prefix="/audit", include_in_schema=False)
@@ -107,8 +110,10 @@ async def as_of_page(
 @router.get("/checkpoints")
 async def checkpoints_page(request: Request, principal: Auditor) -> Response:
     """What of each log is signed."""
-    rows = await asyncio.to_thread(_signed, web(request).kernel)
-    return await show(request, principal, "audit_checkpoints.html", rows=rows, title=_title)
+    config = web(request).kernel
+    rows = await asyncio.to_thread(_signed, config)
+    findings = await asyncio.to_thread(_acknowledged, config)
+    return await show(request, principal, "audit_checkpoints.html", rows=rows, title=_title, findings=findings)
 
 
 @router.get("/looked")
@@ -187,6 +192,14 @@ def _signed(config: Settings) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def _acknowledged(config: Settings) -> list[Acknowledged] | None:
+    """The newest first; None where the topic can't be read: the broker is away, or lets the web's user not read it."""
+    try:
+        return sorted(acknowledged(config), key=lambda each: each.at, reverse=True)
+    except (KafkaException, TailUnread):
+        return None
 
 
 def _moment(text: str) -> tuple[datetime | None, str | None]:

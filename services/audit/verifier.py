@@ -271,7 +271,12 @@ def read_keys(text: str) -> list[VerifierKey]:
 
 
 def open_checkpoint(note: str, keys: Iterable[VerifierKey]) -> Checkpoint:
-    """Read a note and check that one of `keys` has signed it. Raises `Refused`."""
+    """Read a checkpoint and check that one of `keys` has signed it. Raises `Refused`."""
+    return _read_checkpoint(open_note(note, keys), note)
+
+
+def open_note(note: str, keys: Iterable[VerifierKey]) -> str:
+    """The text of a signed note, if one of `keys` has signed it. Raises `Refused`."""
     text, signatures = _split_note(note)
     known = {(key.name, key.id): key for key in keys}
     signed = False
@@ -287,7 +292,7 @@ def open_checkpoint(note: str, keys: Iterable[VerifierKey]) -> Checkpoint:
     if not signed:
         names = ", ".join(f"{name}+{raw[:4].hex()}" for name, raw in signatures)
         raise Refused(f"the checkpoint is signed by none of your keys, but by {names}")
-    return _read_checkpoint(text, note)
+    return text
 
 
 def read_unchecked(note: str) -> Checkpoint:

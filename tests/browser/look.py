@@ -7,6 +7,15 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+FOREIGN_FONTS = """() => [...document.querySelectorAll("body *")]
+    .filter((each) => each.checkVisibility() && !each.closest("svg, option"))
+    .filter((each) => each.matches("input, select, textarea, button")
+        || [...each.childNodes].some((part) => part.nodeType === 3 && part.data.trim()))
+    .flatMap((each) => [[each, null], ...(each.type === "file" ? [[each, "::file-selector-button"]] : [])])
+    .filter(([each, part]) => !/Golos Text|monospace/.test(getComputedStyle(each, part).fontFamily))
+    .map(([each, part]) => `${each.outerHTML.slice(0, 90)} ${part ?? ""} ${getComputedStyle(each, part).fontFamily}`)"""
+"""Texts and controls that are not set in the font that pages bring along: their size would be the machine's."""
+
 
 def look(page: Page, what: str) -> None:
     """axe finds nothing of any weight in light and dark, and nothing is wider than the smallest phone."""
@@ -23,6 +32,8 @@ def look(page: Page, what: str) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider <= 0, f"{what} is {wider} px too wide at 320 px"
+    foreign = page.evaluate(FOREIGN_FONTS)
+    assert foreign == [], f"{what}: set in a font of the machine: {foreign}"
     small = page.evaluate(
         """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary, textarea")]
             .filter((each) => each.checkVisibility() && !each.closest("p, li, dd, .hint, .foot, .note, .row-link"))
@@ -30,7 +41,7 @@ def look(page: Page, what: str) -> None:
             .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
             .map(([each, box]) => `${each.outerHTML.slice(0, 90)} ${box.width}x${box.height}`)"""
     )
-    assert small == [], f"{what}: targets smaller than 24 px"
+    assert small == [], f"{what}: targets smaller than 24 px (WCAG 2.5.8): {small}"
     if size is not None:
         page.set_viewport_size(size)
 

@@ -262,9 +262,14 @@ def test_what_was_changed_is_found_and_named(system: System, sent):
             connection.execute(f"UPDATE {table} SET {name} = {changed} WHERE {key} = %s", (request,))  # noqa: S608
         try:
             done = system.run_cli("audit", "verify")
-            found = {
-                each.code: each.place for each in verify(system.config).findings.problems if each.code != "foreign"
-            }
+            problems = verify(system.config).findings.problems
+            found = {each.code: each.place for each in problems if each.code != "foreign"}
+            for each in problems:
+                system.cli(
+                    "audit", "acknowledge", each.code, each.place, "--by", "auditor-1", "--reason", "a test's doing"
+                )
+            accepted = system.run_cli("audit", "verify", "--json")
+            unknown = system.run_cli("audit", "acknowledge", "gate", "shipping/0", "--by", "x", "--reason", "no such")
         finally:
             for back, value in kept:
                 connection.execute(back, (value, request))
@@ -273,6 +278,18 @@ def test_what_was_changed_is_found_and_named(system: System, sent):
     assert found.keys() == {"cabinet-differs", "differs"}
     assert found["cabinet-differs"] == str(request)
     assert found["differs"].startswith("approval/")
+    # An auditor has acknowledged all of it: shown and counted, and no reason to fail any more.
+    report = json.loads(accepted.stdout)
+    assert (accepted.returncode, report["well"], report["problems"]) == (0, True, []), accepted.stderr
+    assert {(each["code"], each["place"]) for each in report["acknowledged"]} == {
+        (each.code, each.place) for each in problems
+    }
+    assert {(each["acknowledged_by"], each["reason"]) for each in report["acknowledged"]} == {
+        ("auditor-1", "a test's doing")
+    }
+    assert report["counts"]["differs"] == 1
+    assert unknown.returncode != 0
+    assert "no open problem gate at shipping/0" in unknown.stderr
 
 
 # Export

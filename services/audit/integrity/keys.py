@@ -41,7 +41,10 @@ class SigningKey:
 
     def sign_checkpoint(self, origin: str, size: int, root: bytes, *extensions: str) -> str:
         """A checkpoint as a note."""
-        text = checkpoint_text(origin, size, root, extensions)
+        return self.sign(checkpoint_text(origin, size, root, extensions))
+
+    def sign(self, text: str) -> str:
+        """A text, which ends with a line break, as a note."""
         return sign_note(text, self.name, self.verifier.public, self.private.sign)
 
     def __repr__(self) -> str:

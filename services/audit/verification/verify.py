@@ -25,6 +25,7 @@ from postavka.kernel.settings import PARTITIONS, Settings, environment
 from services.audit.consistent_cut import Cut, make_cut
 from services.audit.findings import Findings
 from services.audit.reading import reading
+from services.audit.verification.acknowledgements import Acknowledged, acknowledged, keep, set_apart
 from services.audit.verification.fold_check import surplus_rows
 
 LARGEST_SHARE = 400_000
@@ -51,10 +52,13 @@ class Report:
     seconds: float = 0.0
     resumed: bool = False
     findings: Findings = field(default_factory=Findings)
+    """Without what was acknowledged; its counts have everything."""
+    acknowledged: list[Acknowledged] = field(default_factory=list)
+    """Problems that an auditor has acknowledged."""
 
     @property
     def well(self) -> bool:
-        """No problems; notes may be there."""
+        """No problems but acknowledged ones; notes may be there."""
         return not self.findings.problems
 
 
@@ -98,6 +102,9 @@ def verify(
     jobs = _jobs(cut, report.events, count)
     answers = _run(config, folder, jobs, count, told, 2 * report.events)
     _gather(config, report, answers)
+    if report.findings.problems:
+        report.acknowledged = set_apart(report.findings, acknowledged(config))
+    keep(config, report.findings.problems)
     shutil.rmtree(folder, ignore_errors=True)
     report.seconds = time.monotonic() - started
     return report
@@ -247,5 +254,6 @@ def as_json(report: Report) -> dict[str, Any]:
         "problems": [
             {"code": each.code, "place": each.place, "words": each.words} for each in report.findings.problems
         ],
+        "acknowledged": [each.as_json() for each in report.acknowledged],
         "notes": [{"code": each.code, "place": each.place, "words": each.words} for each in report.findings.notes],
     }
