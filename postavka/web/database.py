@@ -14,7 +14,10 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from postavka.kernel.store.queries import load_queries
 from postavka.web.identity.principal import Principal
+
+QUERIES = load_queries("postavka.web")
 
 ANSWER_SECONDS = 3.0
 """A connection that does not say a word for so long is given up."""
@@ -48,11 +51,7 @@ class Database:
         """Connect, and see whether the role for reading exists."""
         await self.pool.open()
         async with self.pool.connection() as connection:
-            found = await connection.execute(
-                "SELECT r.rolname, (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) "
-                "FROM (SELECT 1) one LEFT JOIN pg_roles r ON r.rolname = %s AND pg_has_role(r.rolname, 'SET')",
-                (WEB_ROLE,),
-            )
+            found = await connection.execute(QUERIES.open, (WEB_ROLE,))
             role, above_policies = await found.fetchone() or (None, True)
         if role is None and above_policies:
             raise RuntimeError(
@@ -87,9 +86,5 @@ class Database:
     @asynccontextmanager
     async def _as(self, scope: str, partner: str, distributor: str) -> AsyncIterator[Connection]:
         async with self.pool.connection() as connection:
-            await connection.execute(
-                "SELECT set_config('app.scope', %s, true), set_config('app.partner', %s, true), "
-                "set_config('app.distributor', %s, true), set_config('role', %s, true)",
-                (scope, partner, distributor, self._role or "none"),
-            )
+            await connection.execute(QUERIES.as_, (scope, partner, distributor, self._role or "none"))
             yield connection

@@ -8,10 +8,13 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from postavka.kernel.process.logs import logger
+from postavka.kernel.store.queries import load_queries
 from postavka.web.database import Database
 from postavka.web.idempotency import KEEP
 from postavka.web.identity import sessions
 from postavka.web.identity.sessions import Lifetimes
+
+QUERIES = load_queries("postavka.web")
 
 log = logger(__name__)
 EVERY_SECONDS = 3_600.0
@@ -31,6 +34,6 @@ async def sweep(database: Database, lifetimes: Lifetimes) -> None:
     """Once."""
     async with database.accounts() as rows:
         ended = await sessions.sweep(rows, lifetimes)
-        answers = await rows.execute("DELETE FROM accounts.answers WHERE now() - started_at > %s", (KEEP,))
+        answers = await rows.execute(QUERIES.sweep, (KEEP,))
     if ended or answers.rowcount:
         log.info("swept", sessions=ended, answers=answers.rowcount)

@@ -18,9 +18,12 @@ from fastapi import Header, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from postavka.kernel.store.queries import load_queries
 from postavka.web.identity.principal import Principal
 from postavka.web.problem import problem
 from postavka.web.state import web
+
+QUERIES = load_queries("postavka.web")
 
 NAMESPACE = UUID("5e0f6c1e-62a4-5f6a-8b0e-0a4f7f4f1d3c")
 LONGEST_KEY = 100
@@ -65,34 +68,20 @@ async def once(request: Request, principal: Principal, header: str | None, act: 
     fingerprint = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body()).digest()
     database = web(request).database
     async with database.accounts() as rows:
-        begun = await rows.execute(
-            "INSERT INTO accounts.answers AS a (owner, key, fingerprint) VALUES (%s, %s, %s) "
-            "ON CONFLICT (owner, key) DO UPDATE SET started_at = now() "
-            "WHERE a.status IS NULL AND a.fingerprint = excluded.fingerprint AND now() - a.started_at > %s RETURNING 1",
-            (owner, key, fingerprint, UNDER_WAY),
-        )
+        begun = await rows.execute(QUERIES.once_insert_answers, (owner, key, fingerprint, UNDER_WAY))
         if await begun.fetchone() is None:
-            found = await rows.execute(
-                "SELECT fingerprint, status, media_type, body FROM accounts.answers WHERE owner = %s AND key = %s",
-                (owner, key),
-            )
+            found = await rows.execute(QUERIES.once_read_answers, (owner, key))
             return _earlier(await found.fetchone(), fingerprint)
     try:
         status, model = await act(key)
     except BaseException:
         # Nothing has happened that a repetition would double: ids are made from the key.
         async with database.accounts() as rows:
-            await rows.execute(
-                "DELETE FROM accounts.answers WHERE owner = %s AND key = %s AND status IS NULL", (owner, key)
-            )
+            await rows.execute(QUERIES.once_delete_answers, (owner, key))
         raise
     body = model.model_dump_json().encode()
     async with database.accounts() as rows:
-        await rows.execute(
-            "UPDATE accounts.answers SET status = %s, media_type = 'application/json', body = %s "
-            "WHERE owner = %s AND key = %s",
-            (status, body, owner, key),
-        )
+        await rows.execute(QUERIES.once_update_answers, (status, body, owner, key))
     return Response(body, status, media_type="application/json")
 
 

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from postavka.domain.email_address import is_address
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import database_url
+from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import ANYBODY, LINK, SIGNED_IN, allowed
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
@@ -36,6 +37,8 @@ from services.notices.channels.email.mail_log import (
     switch,
 )
 from services.notices.channels.email.message import letters_secret, signature
+
+QUERIES = load_queries("services.notices")
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (
@@ -64,7 +67,7 @@ async def letters_page(
         chosen = await asyncio.to_thread(parameters, open_vault(web(request).kernel), wanted, PAGE)
         await cursor.execute(QUERY, chosen)
         found = await asyncio.to_thread(reveal, await cursor.fetchall())
-        await cursor.execute("SELECT status, count(*) AS letters FROM notices.mail GROUP BY status")
+        await cursor.execute(QUERIES.letters_page)
         visitor_of(request).shown.update(row["request_id"] for row in found if row["request_id"] and principal.sees_all)
         counts = {row["status"]: row["letters"] for row in await cursor.fetchall()}
     return await show(

@@ -36,6 +36,7 @@ from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.arrays import Texts, Uuids
 from postavka.kernel.store.checkpoint import Mark, MarksMoved
 from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, migrate
+from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import (
     APPEND,
     TRACKING_CONFLICT,
@@ -49,6 +50,8 @@ from services.notices.channels.email.message import NAMESPACE
 from services.notices.channels.registry import channels
 from services.notices.rules import TAKES, Cause, News, Story, tell
 from services.notices.settings import NoticesSettings, notices_settings
+
+QUERIES = load_queries("services.notices")
 
 log = logger(__name__)
 
@@ -101,15 +104,9 @@ class Notices:
         self._generation = generation(connection, "stories")
         if self.silent:
             return {name: self._marks.setdefault(name, Mark()).offset for name in names}
-        connection.execute(
-            "INSERT INTO notification_tracking (application_name, notification_id) "
-            "SELECT name, -1 FROM unnest(%s::text[]) AS name ON CONFLICT DO NOTHING",
-            (list(names),),
-        )
+        connection.execute(QUERIES.marks_insert_notification_tracking, (list(names),))
         rows = connection.cursor(row_factory=tuple_row).execute(
-            "SELECT application_name, notification_id, position FROM notification_tracking "
-            "WHERE application_name = ANY(%s)",
-            (list(names),),
+            QUERIES.marks_read_notification_tracking, (list(names),)
         )
         fresh = {name: Mark(offset, position) for name, offset, position in rows}
         self._marks.update(fresh)
@@ -260,9 +257,7 @@ class _Work:
         known = self._owner._stories
         self.stories = {subject: known[subject] for subject in subjects if subject in known}
         missing = list(subjects - self.stories.keys())
-        rows = self._connection.execute(
-            "SELECT request_id, story::text FROM stories WHERE request_id = ANY(%s)", (missing,)
-        ).fetchall()
+        rows = self._connection.execute(QUERIES.load, (missing,)).fetchall()
         stored = {subject: Story.model_validate_json(story) for subject, story in rows}
         self.stories.update({subject: stored.get(subject, Story()) for subject in missing})
 
@@ -270,12 +265,7 @@ class _Work:
         wanted = list(set(places))
         if not wanted:
             return
-        rows = self._connection.execute(
-            "SELECT distributor_id, request_id, confirmation_id, record FROM answers "
-            "JOIN unnest(%s::text[], %s::uuid[], %s::text[]) AS w(distributor_id, request_id, confirmation_id) "
-            "USING (distributor_id, request_id, confirmation_id)",
-            [list(column) for column in zip(*wanted, strict=True)],
-        )
+        rows = self._connection.execute(QUERIES.load_answers, [list(column) for column in zip(*wanted, strict=True)])
         self._answers = {
             (distributor, request, confirmation): first for distributor, request, confirmation, first in rows
         }
@@ -287,8 +277,7 @@ class _Work:
             return
         subjects = Uuids(self._changed)
         self._connection.execute(
-            "INSERT INTO stories (request_id, story) SELECT * FROM unnest(%b::uuid[], %b::text[]::jsonb[]) "
-            "ON CONFLICT (request_id) DO UPDATE SET story = excluded.story",
+            QUERIES.keep_stories,
             (subjects, Texts(self.stories[each].model_dump_json(exclude_defaults=True) for each in subjects)),
         )
 
@@ -297,8 +286,7 @@ class _Work:
             return
         rows = [(*place, self._answers[place]) for place in self._new_answers]
         self._connection.execute(
-            "INSERT INTO answers (distributor_id, request_id, confirmation_id, record) "
-            "SELECT * FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::text[]) ON CONFLICT DO NOTHING",
+            QUERIES.keep_answers,
             [kind(column) for kind, column in zip((Texts, Uuids, Texts, Texts), zip(*rows, strict=True), strict=True)],
         )
 
@@ -335,7 +323,7 @@ class _Work:
         if found is None:
             return
         distributor, place, headers = found
-        self._connection.execute("DELETE FROM answers WHERE distributor_id = %s AND record = %s", (distributor, place))
+        self._connection.execute(QUERIES.dead_letter, (distributor, place))
         for known in [each for each, first in self._answers.items() if first == place]:
             del self._answers[known]
             self._new_answers.discard(known)
@@ -380,8 +368,7 @@ class _Work:
         if at_hand is not None:
             return at_hand
         row = self._connection.execute(
-            "SELECT record FROM answers WHERE distributor_id = %s AND request_id = %s AND confirmation_id = %s",
-            (news.party_id, news.request_id, receipt.confirmation_id),
+            QUERIES.record_of, (news.party_id, news.request_id, receipt.confirmation_id)
         ).fetchone()
         return str(row[0]) if row else receipt.record
 

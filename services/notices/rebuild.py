@@ -17,9 +17,12 @@ from postavka.kernel.projection.event_reader import EventReader
 from postavka.kernel.projection.read_model import Copied, ReadModel, Unread
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.queries import load_queries
 from services.notices.channels.topic.distributors import with_topics
 from services.notices.projection import SCHEMA, Notices, cause_of, is_relayed, not_taken, prepare, read_news, topics_of
 from services.notices.rules import Story, tell
+
+QUERIES = load_queries("services.notices")
 
 Answer = tuple[str, UUID, str]
 """Distributor, request, confirmation."""
@@ -81,9 +84,7 @@ def _records(piece: Piece) -> Iterator[Record]:
 
 
 def _reached(connection: psycopg.Connection[Any]) -> dict[str, Mark]:
-    rows = connection.execute(
-        "SELECT application_name, notification_id, position FROM notification_tracking"
-    ).fetchall()
+    rows = connection.execute(QUERIES.reached).fetchall()
     return {name: Mark(offset, position) for name, offset, position in rows}
 
 

@@ -17,6 +17,9 @@ from psycopg.sql import SQL, Identifier
 
 from events.topics import ALL_TOPICS, STAGE_TOPICS, Party
 from postavka.kernel.settings import PARTITIONS
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("services.ops")
 
 Place = tuple[str, int]
 
@@ -104,9 +107,7 @@ def relay_delay(connection: psycopg.Connection[Any], schema: str) -> int | None:
     """Events not relayed yet, by the checkpoint, which is up to a second old; None for what has no event store."""
     if not _there(connection, f"{schema}.relay"):
         return None
-    found = connection.execute(
-        SQL("SELECT (SELECT position FROM {0}.head) - (SELECT position FROM {0}.relay)").format(Identifier(schema))
-    ).fetchone()
+    found = connection.execute(QUERIES.relay_delay.format(Identifier(schema))).fetchone()
     assert found is not None  # noqa: S101
     return max(0, int(found[0]))
 
@@ -124,9 +125,7 @@ def _marks(connection: psycopg.Connection[Any], schema: str, marks: Marks) -> di
     if not _there(connection, f"{schema}.{marks.table}"):
         return None
     rows = connection.execute(
-        SQL("SELECT {}, {} FROM {}.{}").format(
-            Identifier(marks.name), marks.offset, Identifier(schema), Identifier(marks.table)
-        )
+        QUERIES.marks.format(Identifier(marks.name), marks.offset, Identifier(schema), Identifier(marks.table))
     ).fetchall()
     return dict(_places(rows))
 
@@ -151,5 +150,5 @@ def _group(admin: AdminClient, reader: Reader) -> dict[Place, int] | None:
 
 
 def _there(connection: psycopg.Connection[Any], table: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
+    row = connection.execute(QUERIES.consumers_there, (table,)).fetchone()
     return row is not None and row[0] is not None

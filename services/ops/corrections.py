@@ -22,9 +22,12 @@ from events.ops import CorrectionAgreed, CorrectionProposed, DeadLetterCorrected
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.aiokafka_patches.records import raw_headers
 from postavka.kernel.log.unreadable import RAW_HEADERS
+from postavka.kernel.store.queries import load_queries
 from services.ops.dead_letters import Letter, letter, mark, place_of, subject_of
 from services.ops.identity import check
 from services.ops.store import acting, cause_of, record
+
+QUERIES = load_queries("services.ops")
 
 ONE_OPERATOR = "POSTAVKA_CORRECTIONS_BY_ONE"
 
@@ -70,13 +73,9 @@ def correct(
     checked = check(found.topic, found.key, found.value, found.headers, key or b"", value)
     with acting(conninfo) as act:
         place = place_of(act, stage, number)
-        act.execute("DELETE FROM proposals WHERE stage = %s AND letter = %s", (stage, number))
+        act.execute(QUERIES.correct_delete_proposals, (stage, number))
         if checked.needs_agreement and not by_one:
-            act.execute(
-                "INSERT INTO proposals (stage, letter, key, value, reason, proposed_by) "
-                "VALUES (%s, %s, %s, %s, %s, %s)",
-                (stage, number, key, value, reason, by),
-            )
+            act.execute(QUERIES.correct_insert_proposals, (stage, number, key, value, reason, by))
             proposed = CorrectionProposed(letter=place, proposed_by=by, reason=reason, proposed_sha256=_sha256(value))
             record(act, [(_subject(place, checked.request), proposed, cause_of(place))])
             return False
@@ -103,27 +102,19 @@ def agree(conninfo: str, stage: str, number: int, by: str, proposal: int) -> Non
                 "Согласиться должен второй сотрудник, а это исправление предложили вы.",
             )
         checked = check(found.topic, found.key, found.value, found.headers, waiting.key or b"", waiting.value)
-        act.execute("DELETE FROM proposals WHERE id = %s", (proposal,))
+        act.execute(QUERIES.agree, (proposal,))
         _send(act, found, place_of(act, stage, number), checked.request, waiting, by)
 
 
 def proposal_of(conninfo: str, stage: str, number: int) -> Proposal | None:
     """What waits for a second person's word about this letter."""
     with psycopg.connect(conninfo, autocommit=True, options="-c search_path=ops,public") as connection:
-        there = connection.execute("SELECT to_regclass('ops.proposals')").fetchone()
+        there = connection.execute(QUERIES.proposal_of).fetchone()
         return _proposal(connection, stage, number) if there and there[0] else None
 
 
 def _proposal(connection: psycopg.Connection[Any], stage: str, number: int) -> Proposal | None:
-    return (
-        connection.cursor(row_factory=class_row(Proposal))
-        .execute(
-            "SELECT id, stage, letter, key, value, reason, proposed_by, proposed_at FROM proposals "
-            "WHERE stage = %s AND letter = %s",
-            (stage, number),
-        )
-        .fetchone()
-    )
+    return connection.cursor(row_factory=class_row(Proposal)).execute(QUERIES.proposal, (stage, number)).fetchone()
 
 
 def _send(
@@ -139,14 +130,12 @@ def _send(
     mark(act, stage, "corrected", SQL("status = 'open' AND id = %s"), (number,))
     who = made.proposed_by if agreed_by is None else f"{made.proposed_by}, agreed: {agreed_by}"
     told = {"dlq_corrects": f"{stage}/{number}", "dlq_corrected_by": who}
-    row = act.execute(
-        SQL("SELECT headers FROM {}.dead_letters WHERE id = %s").format(Identifier(stage)), (number,)
-    ).fetchone()
+    row = act.execute(QUERIES.send_read_dead_letters.format(Identifier(stage)), (number,)).fetchone()
     assert row is not None  # noqa: S101
     headers = [pair for pair in _legible(row[0]) if pair[0] not in told]
     headers += [[name, base64.b64encode(text.encode()).decode()] for name, text in told.items()]
     act.execute(
-        "INSERT INTO corrections (stage, letter, topic, key, value, headers) VALUES (%s, %s, %s, %s, %s, %s)",
+        QUERIES.send_insert_corrections,
         (stage, number, place.topic, made.key, made.value, orjson.dumps(headers).decode()),
     )
     sha256 = _sha256(made.value)
@@ -173,19 +162,12 @@ def _sha256(value: bytes) -> str:
 
 def unsent_corrections(connection: psycopg.Connection[Any], limit: int = 500) -> list[dict[str, Any]]:
     """Corrected records that are not on their topic yet."""
-    return (
-        connection.cursor(row_factory=dict_row)
-        .execute(
-            "SELECT id, topic, key, value, headers FROM ops.corrections WHERE sent_at IS NULL ORDER BY id LIMIT %s",
-            (limit,),
-        )
-        .fetchall()
-    )
+    return connection.cursor(row_factory=dict_row).execute(QUERIES.unsent_corrections, (limit,)).fetchall()
 
 
 def corrections_sent(connection: psycopg.Connection[Any], ids: Sequence[int]) -> None:
     """The broker has them."""
-    connection.execute("UPDATE ops.corrections SET sent_at = now() WHERE id = ANY(%s)", (list(ids),))
+    connection.execute(QUERIES.corrections_sent, (list(ids),))
 
 
 def _legible(stored: list[list[str | None]]) -> list[list[str | None]]:

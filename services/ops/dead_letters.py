@@ -20,7 +20,10 @@ from events.model import Event
 from events.ops import DeadLetterDiscarded, DeadLetterRetried, LetterPlace
 from events.topics import STAGE_TOPICS
 from postavka.kernel.errors import Trouble
+from postavka.kernel.store.queries import load_queries
 from services.ops.store import acting, cause_of, record
+
+QUERIES = load_queries("services.ops")
 
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
 LETTERS = UUID("5d1c36e4-3c29-4a59-9e0f-6a2a4fb8b1c7")
@@ -115,13 +118,7 @@ def groups(conninfo: str) -> list[Group]:
     found: list[Group] = []
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for stage in _stages(connection):
-            rows = connection.execute(
-                SQL(
-                    "SELECT code, count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE status = 'retry'), "
-                    "count(*) FILTER (WHERE status NOT IN ('open', 'retry')), min(received_at), max(received_at) "
-                    "FROM {}.dead_letters GROUP BY code"
-                ).format(Identifier(stage))
-            )
+            rows = connection.execute(QUERIES.groups.format(Identifier(stage)))
             found += [Group(stage, *row) for row in rows]
     return sorted(found, key=lambda group: (group.open + group.being_retried == 0, -group.last_at.timestamp()))
 
@@ -158,9 +155,7 @@ def open_by_stage(connection: psycopg.Connection[Any]) -> dict[str, int]:
     """How many nobody has settled yet, of every stage whose schema is there."""
     found = {}
     for stage in _stages(connection):
-        row = connection.execute(
-            SQL("SELECT count(*) FROM {}.dead_letters WHERE status IN ('open', 'retry')").format(Identifier(stage))
-        ).fetchone()
+        row = connection.execute(QUERIES.open_by_stage.format(Identifier(stage))).fetchone()
         found[stage] = int(row[0]) if row else 0
     return found
 
@@ -178,12 +173,7 @@ def tally(conninfo: str, stage: str) -> Tally:
     """Of one stage. Raises `NoSuchLetter` for what is no stage."""
     _check_stage(stage)
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        row = connection.execute(
-            SQL(
-                "SELECT count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE status = 'retry'), "
-                "count(*) FILTER (WHERE status = 'done') FROM {}.dead_letters"
-            ).format(Identifier(stage))
-        ).fetchone()
+        row = connection.execute(QUERIES.tally.format(Identifier(stage))).fetchone()
     return Tally(*row) if row else Tally(0, 0, 0)
 
 
@@ -206,14 +196,11 @@ def foresee(conninfo: str, stage: str, numbers: Sequence[int] | None, code: str 
     _check_stage(stage)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         rows = connection.execute(
-            SQL(
-                "SELECT code, count(*) FROM (SELECT code FROM {0}.dead_letters WHERE {1} ORDER BY id LIMIT {2}) AS fit "
-                "GROUP BY code ORDER BY count(*) DESC, code"
-            ).format(Identifier(stage), OF_WHICH, SQL(str(MOST_AT_ONCE))),
+            QUERIES.foresee_read.format(Identifier(stage), OF_WHICH, SQL(str(MOST_AT_ONCE))),
             _which(numbers, code),
         ).fetchall()
         whole = connection.execute(
-            SQL("SELECT count(*) FROM {}.dead_letters WHERE {}").format(Identifier(stage), OF_WHICH),
+            QUERIES.foresee_read_dead_letters.format(Identifier(stage), OF_WHICH),
             _which(numbers, code),
         ).fetchone()
     by_code: dict[str, int] = dict(rows)
@@ -282,10 +269,7 @@ def mark(
 ) -> list[LetterPlace]:
     """Give letters another status; returns where they lie."""
     _check_stage(stage)
-    statement: Composed = SQL(
-        "UPDATE {0}.dead_letters SET status = %s WHERE id IN (SELECT id FROM {0}.dead_letters WHERE {1} "
-        'ORDER BY id LIMIT {2} FOR UPDATE) RETURNING id, topic, partition, "offset", code, sha256, subject'
-    ).format(Identifier(stage), where, SQL(str(MOST_AT_ONCE)))
+    statement: Composed = QUERIES.mark.format(Identifier(stage), where, SQL(str(MOST_AT_ONCE)))
     rows = act.execute(statement, (status, *parameters)).fetchall()
     return [
         LetterPlace(
@@ -322,18 +306,13 @@ def subject_of(place: LetterPlace) -> UUID:
 
 def _stages(connection: psycopg.Connection[Any]) -> list[str]:
     """Stages whose schema is there."""
-    rows = connection.execute(
-        "SELECT s FROM unnest(%s::text[]) AS s WHERE to_regclass(s || '.dead_letters') IS NOT NULL", (list(STAGES),)
-    )
+    rows = connection.execute(QUERIES.stages, (list(STAGES),))
     return [stage for (stage,) in rows]
 
 
 def _select(
     connection: psycopg.Connection[Any], stage: str, where: SQL, parameters: Sequence[Any], limit: int
 ) -> list[Letter]:
-    statement = SQL(
-        'SELECT id, topic, partition, "offset", code, reason, subject, received_at, status, tries, sha256, key, value, '
-        "headers FROM {}.dead_letters WHERE {} ORDER BY id DESC LIMIT %s"
-    ).format(Identifier(stage), where)
+    statement = QUERIES.dead_letters_select.format(Identifier(stage), where)
     rows = connection.execute(statement, (*parameters, limit))
     return [Letter(stage, *(*row[:-1], headers_of(row[-1]))) for row in rows]

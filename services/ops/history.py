@@ -13,7 +13,10 @@ import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
 from events.topics import STAGE_TOPICS
+from postavka.kernel.store.queries import load_queries
 from services.ops.live_feed import Filter, words
+
+QUERIES = load_queries("services.ops")
 
 STAGES = (*(topic.writer for topic in STAGE_TOPICS), "ops")
 SCANNED = 50_000
@@ -153,29 +156,24 @@ def steps(history: Sequence[Stored]) -> list[Step]:
 def _select(
     connection: psycopg.Connection[Any], stage: str, where: SQL, parameters: Sequence[Any] | Mapping[str, Any]
 ) -> list[Stored]:
-    statement = SQL(
-        "SELECT notification_id, originator_id, originator_version, topic, recorded_at, clock, causation, correlation, "
-        "input, trace, state FROM {}.stored_events WHERE {}"
-    ).format(Identifier(stage), where)
+    statement = QUERIES.history_select.format(Identifier(stage), where)
     return [Stored(stage, *row) for row in connection.execute(statement, parameters, binary=True)]
 
 
 def _there(connection: psycopg.Connection[Any]) -> list[str]:
-    rows = connection.execute(
-        "SELECT s FROM unnest(%s::text[]) AS s WHERE to_regclass(s || '.stored_events') IS NOT NULL", (list(STAGES),)
-    )
+    rows = connection.execute(QUERIES.history_there, (list(STAGES),))
     return [stage for (stage,) in rows]
 
 
 def _head(connection: psycopg.Connection[Any], stage: str) -> int:
-    row = connection.execute(SQL("SELECT position FROM {}.head").format(Identifier(stage))).fetchone()
+    row = connection.execute(QUERIES.head.format(Identifier(stage))).fetchone()
     return int(row[0]) if row else 0
 
 
 def _position_at(connection: psycopg.Connection[Any], stage: str, moment: datetime) -> int:
     """The first position recorded after a moment: positions follow the order of commit, so times nearly do as well."""
     low, high = 1, _head(connection, stage) + 1
-    statement = SQL("SELECT recorded_at FROM {}.stored_events WHERE notification_id = %s").format(Identifier(stage))
+    statement = QUERIES.position_at.format(Identifier(stage))
     while low < high:
         middle = (low + high) // 2
         row = connection.execute(statement, (middle,)).fetchone()
@@ -209,10 +207,7 @@ def letters_about(
     `reveal` makes readable what is encrypted."""
     if not _is_there(connection, "notices.mail"):
         return []
-    rows = connection.execute(
-        "SELECT coalesce(sent_at, made_at), subject, status FROM notices.mail WHERE request_id = %s ORDER BY made_at",
-        (request,),
-    ).fetchall()
+    rows = connection.execute(QUERIES.letters_about, (request,)).fetchall()
     return [reveal(row) for row in rows]
 
 
@@ -221,13 +216,11 @@ def put_aside(connection: psycopg.Connection[Any], request: UUID) -> list[tuple[
     found: list[tuple[datetime, str, int, str, int, str]] = []
     for stage in STAGES:
         if _is_there(connection, f"{stage}.dead_letters"):
-            statement = SQL(
-                "SELECT received_at, {}, id, code, tries, status FROM {}.dead_letters WHERE subject = %s"
-            ).format(Literal(stage), Identifier(stage))
+            statement = QUERIES.put_aside.format(Literal(stage), Identifier(stage))
             found += connection.execute(statement, (request,)).fetchall()
     return sorted(found)
 
 
 def _is_there(connection: psycopg.Connection[Any], table: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
+    row = connection.execute(QUERIES.is_there, (table,)).fetchone()
     return row is not None and row[0] is not None

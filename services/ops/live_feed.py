@@ -27,8 +27,11 @@ from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.event_reader import WRONG, EventReader
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
+from postavka.kernel.store.queries import load_queries
 from postavka.web.formats import money
 from services.ops.store import SEES_ALL
+
+QUERIES = load_queries("services.ops")
 
 log = logger(__name__)
 
@@ -253,11 +256,7 @@ class Feed:
             return
         try:
             with psycopg.connect(database_url(self._config), options=SEES_ALL) as connection:
-                rows = connection.execute(
-                    "SELECT request_id::text, coalesce(partner_id, ''), coalesce(distributor_id, '') "
-                    "FROM cabinet.requests WHERE request_id = ANY(%s::uuid[])",
-                    (missing,),
-                ).fetchall()
+                rows = connection.execute(QUERIES.look_up, (missing,)).fetchall()
         except psycopg.Error as away:
             log.warning("the feed can't see whose requests are", error=str(away)[:200])
             return

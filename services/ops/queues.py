@@ -12,7 +12,10 @@ from uuid import UUID
 import psycopg
 from psycopg.sql import SQL
 
+from postavka.kernel.store.queries import load_queries
 from services.ops.settings import OpsSettings
+
+QUERIES = load_queries("services.ops")
 
 KINDS: Mapping[str, tuple[str, str]] = {
     "approval": ("согласование", "мы"),
@@ -26,7 +29,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
 """What is waited for → its name and who acts, in Russian; in the order of the procedure."""
 
 QUERY = SQL(files("services.ops").joinpath("queues.sql").read_text("utf-8"))
-LIMITS = SQL("SELECT * FROM unnest(%s::text[], %s::float8[]) AS l(waits_for, seconds)")
+LIMITS = QUERIES.limits
 OVERDUE = SQL("since < now() - make_interval(secs => l.seconds)")
 _NOT_THERE = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable)
 
@@ -69,12 +72,7 @@ class Waiting:
 
 def queues(connection: psycopg.Connection[Any], limits: OpsSettings) -> list[Queue]:
     """Every kind of waiting, also those where nothing waits."""
-    statement = SQL(
-        "WITH waiting AS ({query}), limits AS ({limits}) "
-        "SELECT waits_for, count(*), count(*) FILTER (WHERE {overdue}), "
-        "extract(epoch FROM now() - min(since))::float8, (array_agg(request_id ORDER BY since))[1] "
-        "FROM waiting JOIN limits AS l USING (waits_for) GROUP BY waits_for"
-    ).format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
+    statement = QUERIES.queues.format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
     try:
         rows = connection.execute(statement, (list(KINDS), [limits.limit(kind) for kind in KINDS])).fetchall()
     except _NOT_THERE:
@@ -97,13 +95,7 @@ def waiting(
     request_id: UUID | None = None,
 ) -> list[Waiting]:
     """Those that have waited longest."""
-    statement = SQL(
-        "WITH waiting AS ({query}), limits AS ({limits}) "
-        "SELECT waits_for, request_id, partner_id, distributor_id, since, "
-        "extract(epoch FROM now() - since)::float8 AS seconds, {overdue}, document "
-        "FROM waiting JOIN limits AS l USING (waits_for) WHERE (%s::text IS NULL OR waits_for = %s) "
-        "AND (NOT %s OR {overdue}) AND (%s::uuid IS NULL OR request_id = %s) ORDER BY since, request_id LIMIT %s"
-    ).format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
+    statement = QUERIES.waiting.format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
     parameters = (
         list(KINDS),
         [limits.limit(kind) for kind in KINDS],
@@ -128,11 +120,7 @@ def of_request(connection: psycopg.Connection[Any], limits: OpsSettings, request
 def note_day(connection: psycopg.Connection[Any], found: list[Queue]) -> None:
     """Remember the worst of today (Moscow) for the trend."""
     connection.execute(
-        "INSERT INTO ops.waiting_by_day AS w SELECT (now() AT TIME ZONE 'Europe/Moscow')::date, * "
-        "FROM unnest(%s::text[], %s::int[], %s::int[], %s::float8[]) AS u(waits_for, waiting, overdue, oldest) "
-        "ON CONFLICT (day, waits_for) DO UPDATE SET waiting = greatest(w.waiting, excluded.waiting), "
-        "overdue = greatest(w.overdue, excluded.overdue), "
-        "oldest_seconds = greatest(w.oldest_seconds, excluded.oldest_seconds)",
+        QUERIES.note_day,
         (
             [queue.waits_for for queue in found],
             [queue.waiting for queue in found],

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from events.ops import Awaited, ReminderRequested
 from postavka.kernel.errors import Trouble
+from postavka.kernel.store.queries import load_queries
 from services.ops.queues import Waiting
 from services.ops.store import acting, record
+
+QUERIES = load_queries("services.ops")
 
 AGAIN_HOURS = 4
 """The same reminder is not sent twice within so many hours."""
@@ -42,10 +45,7 @@ def remind(conninfo: str, item: Waiting, by: str, note: str | None = None) -> Re
     event = ReminderRequested(awaited=who, awaited_id=whom, waits_for=item.waits_for, requested_by=by, note=note)
     with acting(conninfo) as act:
         last = act.execute(
-            "SELECT recorded_at FROM stored_events WHERE originator_id = %s AND topic = %s "
-            "AND recorded_at > now() - make_interval(hours => %s) "
-            "AND convert_from(state, 'UTF8')::jsonb ->> 'waits_for' = %s LIMIT 1",
-            (item.request_id, ReminderRequested.TYPE, AGAIN_HOURS, item.waits_for),
+            QUERIES.remind, (item.request_id, ReminderRequested.TYPE, AGAIN_HOURS, item.waits_for)
         ).fetchone()
         if last is not None:
             raise JustReminded(f"{whom} was reminded at {last[0]:%H:%M} UTC; again after {AGAIN_HOURS} h")

@@ -16,7 +16,10 @@ from events.registry import encode
 from postavka.kernel.clock import Clock
 from postavka.kernel.process import tracing
 from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, migrate
+from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import APPEND, Batch, RecordedEvent, parameters_of
+
+QUERIES = load_queries("services.ops")
 
 SCHEMA = "ops"
 MIGRATIONS = MigrationSet("services.ops", "services.ops")
@@ -36,7 +39,7 @@ def prepare(conninfo: str) -> None:
 def acting(conninfo: str) -> Iterator[psycopg.Connection[Any]]:
     """A transaction in which something is done by hand. Holds the head of the store, so that acts come one by one."""
     with psycopg.connect(conninfo, options=f"-c search_path={SCHEMA},public", application_name="postavka-ops") as act:
-        act.execute("SELECT position FROM head FOR UPDATE")
+        act.execute(QUERIES.acting)
         yield act
 
 
@@ -45,13 +48,7 @@ def record(act: psycopg.Connection[Any], done: Sequence[tuple[UUID, Event, str |
     if not done:
         return
     subjects = [subject for subject, _, _ in done]
-    versions: dict[UUID, int] = dict(
-        act.execute(
-            "SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id = ANY(%s) "
-            "GROUP BY originator_id",
-            (subjects,),
-        ).fetchall()
-    )
+    versions: dict[UUID, int] = dict(act.execute(QUERIES.record, (subjects,)).fetchall())
     now, trace = datetime.now(UTC), tracing.current()
     batch = Batch()
     for subject, event, cause in done:

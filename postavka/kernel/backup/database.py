@@ -13,11 +13,14 @@ from typing import IO, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import Identifier
 
 from postavka.kernel.backup.sealed import CopyKey, Sealing
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.database import binaries
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("postavka.kernel.backup")
 
 DUMP = "database.dump"
 
@@ -36,27 +39,19 @@ class StillAtWork(Trouble):
 
 def schemas(connection: psycopg.Connection[Any]) -> list[str]:
     """Schemas that are ours."""
-    rows = connection.execute(
-        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') "
-        "ORDER BY nspname"
-    )
+    rows = connection.execute(QUERIES.schemas)
     return [row[0] for row in rows]
 
 
 def group_roles(connection: psycopg.Connection[Any]) -> list[str]:
     """Roles that nobody signs in as: grants and policies name them, and a dump does not make them."""
-    rows = connection.execute("SELECT rolname FROM pg_roles WHERE NOT rolcanlogin AND rolname !~ '^pg_' ORDER BY 1")
+    rows = connection.execute(QUERIES.group_roles)
     return [row[0] for row in rows]
 
 
 def require_nobody_at_work(connection: psycopg.Connection[Any]) -> None:
     """Raises `StillAtWork` naming services that are connected."""
-    rows = connection.execute(
-        "SELECT DISTINCT application_name FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'postavka-%' "
-        "AND application_name <> 'postavka-reference' "
-        "ORDER BY 1"
-    ).fetchall()
+    rows = connection.execute(QUERIES.require_nobody_at_work).fetchall()
     if rows:
         raise StillAtWork(f"{', '.join(row[0] for row in rows)}: at work; stop all services first")
 
@@ -75,8 +70,8 @@ def put_back(conninfo: str, file: Path, roles: Sequence[str]) -> None:
     """Fill an empty database from such a file."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for role in roles:
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
-                connection.execute(SQL("CREATE ROLE {} NOLOGIN").format(Identifier(role)))
+            if not connection.execute(QUERIES.put_back_read_pg_roles, (role,)).fetchone():
+                connection.execute(QUERIES.put_back_create.format(Identifier(role)))
     _run("pg_restore", conninfo, "--no-owner", "--exit-on-error", "--jobs=2", str(file))
 
 

@@ -38,6 +38,9 @@ from postavka.kernel.stage.definition import Stage
 from postavka.kernel.stage.recovery import bring_back
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("postavka.kernel.backup")
 
 Place = tuple[str, int]
 Told = Callable[[str, int, int], None]
@@ -92,10 +95,10 @@ def rebuild_stores(config: Settings, stages: Sequence[Stage], told: Told = lambd
 
 
 def _require_empty(connection: psycopg.Connection[Any], schema: str) -> None:
-    found = connection.execute("SELECT to_regclass(%s)", (f"{schema}.stored_events",)).fetchone()
+    found = connection.execute(QUERIES.require_empty_read, (f"{schema}.stored_events",)).fetchone()
     if found is None or found[0] is None:
         return
-    row = connection.execute(SQL("SELECT EXISTS (SELECT FROM {}.stored_events)").format(Identifier(schema))).fetchone()
+    row = connection.execute(QUERIES.require_empty_read_stored_events.format(Identifier(schema))).fetchone()
     if row is not None and row[0]:
         raise StoreNotEmpty(
             f"the store of {schema} has events: its workers bring back what it lacks when they start. "
@@ -107,12 +110,7 @@ def _reached(
     connection: psycopg.Connection[Any], stage: Stage, letters: Iterable[Mapping[str, Any]]
 ) -> dict[Place, int]:
     """The highest offset of each input partition that an event or a dead letter of the stage comes from."""
-    rows = connection.execute(
-        SQL(
-            "SELECT substring(input from '^(.*)/[^/]*/[^/]*$'), split_part(input, '/', -2)::int, "
-            "max(split_part(input, '/', -1)::bigint) FROM {}.stored_events WHERE input IS NOT NULL GROUP BY 1, 2"
-        ).format(Identifier(stage.name))
-    )
+    rows = connection.execute(QUERIES.reached.format(Identifier(stage.name)))
     reached: dict[Place, int] = {(topic, partition): offset for topic, partition, offset in rows}
     for letter in letters:
         place = (letter["topic"], letter["partition"])
@@ -152,17 +150,12 @@ def _write_marks(
     reached: Mapping[Place, int],
     positions: Mapping[tuple[Place, int], int],
 ) -> None:
-    connection.execute(SQL("SET LOCAL search_path TO {}").format(Identifier(stage.name)))
+    connection.execute(QUERIES.write_marks_set.format(Identifier(stage.name)))
     rows = [(partition_name(*place), offset, positions.get((place, offset), 0)) for place, offset in reached.items()]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO notification_tracking (application_name, notification_id, position) VALUES (%s, %s, %s) "
-            "ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id, "
-            "position = excluded.position",
-            rows,
-        )
+        cursor.executemany(QUERIES.write_marks_insert_notification_tracking, rows)
     # Marks say it now: the list of inputs that came back would be looked at with every record, for ever.
-    connection.execute("DELETE FROM imported_inputs")
+    connection.execute(QUERIES.write_marks_delete_imported_inputs)
 
 
 def _dead_letters(config: Settings) -> dict[str, list[dict[str, Any]]]:
@@ -204,17 +197,10 @@ def _write_letters(connection: psycopg.Connection[Any], stage: Stage, letters: I
     for letter in letters:
         count += 1
         connection.execute(
-            'INSERT INTO dead_letters (id, topic, partition, "offset", timestamp_ms, key, value, headers, code, '
-            "reason, sha256, relayed, status) OVERRIDING SYSTEM VALUE "
-            "VALUES (%(id)s, %(topic)s, %(partition)s, %(offset)s, %(timestamp_ms)s, %(key)s, %(value)s, %(headers)s, "
-            "%(code)s, %(reason)s, %(sha256)s, true, "
-            "CASE WHEN EXISTS (SELECT FROM stored_events WHERE input = %(input)s) THEN 'done' ELSE 'open' END) "
-            "ON CONFLICT DO NOTHING",
+            QUERIES.write_letters_insert_dead_letters,
             {**letter, "input": f"{letter['topic']}/{letter['partition']}/{letter['offset']}"},
         )
-    connection.execute(
-        "SELECT setval(pg_get_serial_sequence('dead_letters', 'id'), coalesce(max(id), 0) + 1, false) FROM dead_letters"
-    )
+    connection.execute(QUERIES.write_letters_read_dead_letters)
     return count
 
 
@@ -244,11 +230,7 @@ KINDS = (
 
 def find_readers(connection: psycopg.Connection[Any]) -> list[Reader]:
     """Everybody who keeps marks in this database."""
-    rows = connection.execute(
-        "SELECT table_schema, table_name, array_agg(column_name::text) FROM information_schema.columns "
-        "WHERE table_name = ANY(%s) GROUP BY 1, 2 ORDER BY 1, 2",
-        ([kind[0] for kind in KINDS],),
-    ).fetchall()
+    rows = connection.execute(QUERIES.find_readers, ([kind[0] for kind in KINDS],)).fetchall()
     return [
         Reader(schema, table, name, offset, position, following)
         for schema, table, columns in rows
@@ -292,11 +274,9 @@ def rebuild_topics(
         for reader in known:
             _move_marks(connection, reader, marks[reader], offsets, empty & written)
         for stage in stages:
-            connection.execute(SQL("UPDATE {}.relay SET position = 0, offsets = '{{}}'").format(Identifier(stage.name)))
+            connection.execute(QUERIES.rebuild_topics_update_relay.format(Identifier(stage.name)))
             if DEAD_LETTERS in empty:
-                done = connection.execute(
-                    SQL("UPDATE {}.dead_letters SET relayed = false").format(Identifier(stage.name))
-                )
+                done = connection.execute(QUERIES.rebuild_topics_update_dead_letters.format(Identifier(stage.name)))
                 rebuilt.dead_letters += done.rowcount
     return rebuilt
 
@@ -311,8 +291,8 @@ def _publish(
 ) -> int:
     """Every event (or those that are copied to this topic) in order of position; notes which offset each position has
     got."""
-    connection.execute(SQL("SET LOCAL search_path TO {}").format(Identifier(stage.name)))
-    row = connection.execute("SELECT count(*) FROM stored_events").fetchone()
+    connection.execute(QUERIES.publish_set.format(Identifier(stage.name)))
+    row = connection.execute(QUERIES.publish_read_stored_events).fetchone()
     total = row[0] if row else 0
     copied = {kind for kind, copy in stage.copies.items() if copy == topic}
     nexts = dict.fromkeys(range(PARTITIONS), 0)
@@ -362,7 +342,7 @@ def _begin_behind(
 
 def _marks(connection: psycopg.Connection[Any], reader: Reader) -> dict[str, tuple[int, int]]:
     position = Identifier(reader.position) if reader.position else SQL("0")
-    query = SQL("SELECT {}, {}, {} FROM {}").format(
+    query = QUERIES.marks.format(
         Identifier(reader.name), Identifier(reader.offset), position, Identifier(reader.schema, reader.table)
     )
     return {name: (offset, place) for name, offset, place in connection.execute(query)}
@@ -382,7 +362,7 @@ def _move_marks(
             continue
         offset = offsets.get(((topic, int(number)), position), -1)
         connection.execute(
-            SQL("UPDATE {} SET {} = %s WHERE {} = %s").format(
+            QUERIES.move_marks.format(
                 Identifier(reader.schema, reader.table), Identifier(reader.offset), Identifier(reader.name)
             ),
             (offset + 1 if reader.following else offset, name),

@@ -32,6 +32,9 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.privacy.master import master_key
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("postavka.kernel.privacy")
 
 SCHEMA = "keys"
 MIGRATIONS = MigrationSet("postavka.privacy", "postavka.kernel.privacy")
@@ -129,17 +132,15 @@ class Vault:
         with self._query() as connection:
             key_id = secrets.token_urlsafe(8)
             wrapped = aes_key_wrap(self._master, secrets.token_bytes(KEY_BYTES))
-            connection.execute("SELECT pg_advisory_xact_lock(hashtext('postavka.privacy'))")
-            found = connection.execute(
-                "SELECT key_id FROM names WHERE name_hash = %s AND main", (hashes[0],)
-            ).fetchone()
+            connection.execute(QUERIES.find_or_make_read)
+            found = connection.execute(QUERIES.find_or_make_read_names, (hashes[0],)).fetchone()
             if found is not None:
                 key_id = str(found[0])
             else:
-                connection.execute("INSERT INTO persons (key_id, wrapped) VALUES (%s, %s)", (key_id, wrapped))
+                connection.execute(QUERIES.find_or_make_insert_persons, (key_id, wrapped))
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    "INSERT INTO names (name_hash, key_id, main) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                    QUERIES.find_or_make_insert_names,
                     [(each, key_id, number == 0) for number, each in enumerate(hashes)],
                 )
             return key_id
@@ -176,7 +177,7 @@ class Vault:
             missing = [each for each in key_ids if each not in fresh]
             if missing:
                 with self._query() as connection:
-                    rows = connection.execute("SELECT key_id, wrapped FROM persons WHERE key_id = ANY(%s)", (missing,))
+                    rows = connection.execute(QUERIES.fetch, (missing,))
                     for key_id, wrapped in rows:
                         key = None if wrapped is None else self._unwrap(bytes(wrapped))
                         _remember(self._keys, key_id, (now + REMEMBERED_SECONDS, key))
@@ -194,9 +195,7 @@ class Vault:
     def find(self, name: str) -> list[str]:
         """Ids of the keys of whoever is found by this name."""
         with self._query() as connection:
-            rows = connection.execute(
-                "SELECT DISTINCT key_id FROM names WHERE name_hash = %s ORDER BY key_id", (self._hash(name),)
-            )
+            rows = connection.execute(QUERIES.find, (self._hash(name),))
             return [row[0] for row in rows]
 
     def erase(self, name: str, by: str, reason: str, *, everybody: bool = False) -> list[Erasure]:
@@ -214,12 +213,8 @@ class Vault:
     def erase_keys(self, key_ids: Sequence[str], by: str, reason: str) -> list[Erasure]:
         """Destroy these keys; those that were destroyed before are left as they are."""
         with self._query() as connection:
-            rows = connection.execute(
-                "UPDATE persons SET wrapped = NULL, erased_at = now(), erased_by = %s, reason = %s "
-                "WHERE key_id = ANY(%s) AND wrapped IS NOT NULL RETURNING key_id, erased_at, erased_by, reason",
-                (by, reason, list(key_ids)),
-            ).fetchall()
-            connection.execute("DELETE FROM names WHERE key_id = ANY(%s)", (list(key_ids),))
+            rows = connection.execute(QUERIES.erase_keys_update_persons, (by, reason, list(key_ids))).fetchall()
+            connection.execute(QUERIES.erase_keys_delete_names, (list(key_ids),))
         self._forget()
         self._vacuum()
         return [Erasure(*row) for row in rows]
@@ -227,23 +222,19 @@ class Vault:
     def erasures(self) -> int:
         """How many keys were destroyed so far."""
         with self._query() as connection:
-            row = connection.execute("SELECT count(*) FROM persons WHERE erased_at IS NOT NULL").fetchone()
+            row = connection.execute(QUERIES.erasures).fetchone()
             return int(row[0]) if row else 0
 
     def untold(self) -> list[Erasure]:
         """Erasures that may not be on the topic yet."""
         with self._query() as connection:
-            rows = connection.execute(
-                "SELECT key_id, erased_at, erased_by, reason FROM persons WHERE erased_at IS NOT NULL AND NOT told"
-            )
+            rows = connection.execute(QUERIES.untold)
             return [Erasure(*row) for row in rows]
 
     def mark_told(self, erasures: Iterable[Erasure]) -> None:
         """They are on the topic."""
         with self._query() as connection:
-            connection.execute(
-                "UPDATE persons SET told = true WHERE key_id = ANY(%s)", ([each.key_id for each in erasures],)
-            )
+            connection.execute(QUERIES.mark_told, ([each.key_id for each in erasures],))
 
     def _forget(self) -> None:
         with self._lock:

@@ -29,7 +29,10 @@ from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.stage.definition import Stage
 from postavka.kernel.stage.runner import StageRunner
 from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import RecordedEvent
+
+QUERIES = load_queries("postavka.kernel.stage")
 
 log = logger(__name__)
 
@@ -39,7 +42,7 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
     with psycopg.connect(
         datastore.conninfo, autocommit=True, options=f"-c search_path={datastore.schema}"
     ) as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"recovery of {stage.name}",))
+        connection.execute(QUERIES.bring_back, (f"recovery of {stage.name}",))
         _, offsets = read_checkpoint(connection, [stage.topic])
         head = _head(connection)
         missing: dict[int, RecordedEvent] = {}
@@ -71,10 +74,7 @@ def _note_incomplete(connection: psycopg.Connection[Any], events: Sequence[Recor
     # A partition has its events in order of position: only what came last can have been cut off.
     last = {partition_of(str(event.originator_id).encode(), PARTITIONS): event.input for event in events}
     with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO incomplete_inputs (input) VALUES (%s) ON CONFLICT DO NOTHING",
-            [(each,) for each in last.values() if each is not None],
-        )
+        cursor.executemany(QUERIES.note_incomplete, [(each,) for each in last.values() if each is not None])
 
 
 def complete_inputs(runner: StageRunner, fetch: Callable[[str], Record | None]) -> int:
@@ -82,7 +82,7 @@ def complete_inputs(runner: StageRunner, fetch: Callable[[str], Record | None]) 
     else is read. `fetch` gives the record of an input (`topic/partition/offset`)."""
     datastore, count = runner.recorder.datastore, 0
     with datastore.get_connection() as connection:
-        inputs = [row["input"] for row in connection.execute("SELECT input FROM incomplete_inputs ORDER BY input")]
+        inputs = [row["input"] for row in connection.execute(QUERIES.complete_inputs_read_incomplete_inputs)]
     for each in inputs:
         record = fetch(each)
         if record is None:
@@ -90,7 +90,7 @@ def complete_inputs(runner: StageRunner, fetch: Callable[[str], Record | None]) 
         else:
             count += len(runner.complete(record).events)
         with datastore.get_connection() as connection:
-            connection.execute("DELETE FROM incomplete_inputs WHERE input = %s", (each,))
+            connection.execute(QUERIES.complete_inputs_delete_incomplete_inputs, (each,))
     if count:
         log.warning("events were missing of inputs that came back", stage=runner.stage.name, events=count)
     return count
@@ -111,7 +111,7 @@ def fetch_input(settings: Settings, coordinates: str) -> Record | None:
 def imported_inputs(datastore: SchemaDatastore) -> frozenset[str]:
     """Inputs that must not be handled again, as `topic/partition/offset`."""
     with datastore.get_connection() as connection:
-        return frozenset(row["input"] for row in connection.execute("SELECT input FROM imported_inputs"))
+        return frozenset(row["input"] for row in connection.execute(QUERIES.imported_inputs))
 
 
 def _head(connection: psycopg.Connection[Any], lock: Literal["", "FOR UPDATE"] = "") -> int:
@@ -152,9 +152,7 @@ def import_events(
     """Put events back under their own positions, with what they claim and the inputs they were made from."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO stored_events (originator_id, originator_version, topic, state, recorded_at, clock, "
-            "causation, correlation, input, trace, notification_id) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            QUERIES.import_events_insert_stored_events,
             [
                 (
                     event.originator_id,
@@ -173,11 +171,11 @@ def import_events(
             ],
         )
         cursor.executemany(
-            "INSERT INTO claims (kind, value, originator_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            QUERIES.import_events_insert_claims,
             [(kind, value, event.originator_id) for event in events for kind, value in claims(event)],
         )
         cursor.executemany(
-            "INSERT INTO imported_inputs (input) VALUES (%s) ON CONFLICT DO NOTHING",
+            QUERIES.import_events_insert_imported_inputs,
             [(event.input,) for event in events if event.input is not None],
         )
-    connection.execute("UPDATE head SET position = greatest(position, %s)", (events[-1].position,))
+    connection.execute(QUERIES.import_events_update_head, (events[-1].position,))

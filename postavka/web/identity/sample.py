@@ -11,8 +11,11 @@ import psycopg
 
 from postavka.domain.reference.store import snapshot
 from postavka.kernel.errors import Trouble
+from postavka.kernel.store.queries import load_queries
 from postavka.web.identity import passwords, users
 from postavka.web.identity.principal import Role
+
+QUERIES = load_queries("postavka.web.identity")
 
 PASSWORD = passwords.SAMPLE
 
@@ -26,14 +29,10 @@ async def with_known_password(conninfo: str) -> list[str]:
     known = snapshot(conninfo)
     logins = [*known.partners, *known.distributors, "ops", "auditor"]
     async with await psycopg.AsyncConnection.connect(conninfo) as connection:
-        there = await (await connection.execute("SELECT to_regclass('accounts.users')")).fetchone()
+        there = await (await connection.execute(QUERIES.with_known_password_read)).fetchone()
         if there is None or there[0] is None:
             return []
-        rows = await connection.execute(
-            "SELECT login, password_hash FROM accounts.users WHERE login = ANY(%s) AND disabled_at IS NULL "
-            "AND password_hash IS NOT NULL ORDER BY login",
-            (logins,),
-        )
+        rows = await connection.execute(QUERIES.with_known_password_read_users, (logins,))
         found = await rows.fetchall()
     fits = await asyncio.gather(*(passwords.verify(PASSWORD, stored) for _, stored in found))
     return [login for (login, _), (right, _) in zip(found, fits, strict=True) if right]
@@ -68,7 +67,7 @@ async def make_sample_users(conninfo: str) -> list[str]:
     ]
     made = []
     async with await psycopg.AsyncConnection.connect(conninfo) as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('sample users'))")
+        await connection.execute(QUERIES.make_sample_users)
         for login, name, role, partner_id, distributor_id in wanted:
             if await users.find(connection, login) is None:
                 await users.add(

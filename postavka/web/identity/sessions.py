@@ -17,7 +17,10 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row, dict_row
 
+from postavka.kernel.store.queries import load_queries
 from postavka.web.identity.users import User
+
+QUERIES = load_queries("postavka.web.identity")
 
 Connection = psycopg.AsyncConnection[Any]
 FORMER_SECONDS = 60
@@ -78,8 +81,7 @@ async def start(connection: Connection, user: User, *, method: str, address: str
     """A new session; returns the secret for the cookie."""
     secret = secrets.token_urlsafe(32)
     await connection.execute(
-        "INSERT INTO accounts.sessions (id_sha256, user_id, csrf_key, method, address, agent) "
-        "VALUES (%s, %s, %s, %s, %s, %s)",
+        QUERIES.start,
         (digest(secret), user.user_id, secrets.token_bytes(32), method, address, (agent or "")[:300] or None),
     )
     return secret
@@ -90,13 +92,7 @@ async def resume(connection: Connection, secret: str, lifetimes: Lifetimes) -> S
     hashed = digest(secret)
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
-            "SELECT s.session_id, s.csrf_key, s.id_sha256 = %(id)s AS current, "
-            "now() - s.rotated_at > %(rotate)s AS due, now() - s.seen_at > interval '1 minute' AS seen_long_ago, "
-            "u.user_id, u.login, u.name, u.role, u.partner_id, u.distributor_id, u.password_hash, u.disabled_at, "
-            "u.created_at "
-            "FROM accounts.sessions s JOIN accounts.users u USING (user_id) "
-            "WHERE (s.id_sha256 = %(id)s OR (s.former_sha256 = %(id)s AND now() - s.rotated_at < %(former)s)) "
-            "AND u.disabled_at IS NULL AND now() - s.seen_at < %(idle)s AND now() - s.created_at < %(absolute)s",
+            QUERIES.resume_read_sessions,
             {
                 "id": hashed,
                 "idle": lifetimes.idle,
@@ -114,51 +110,39 @@ async def resume(connection: Connection, secret: str, lifetimes: Lifetimes) -> S
     if current and due:
         fresh = await _rotate(connection, hashed)
     elif seen_long_ago:
-        await connection.execute("UPDATE accounts.sessions SET seen_at = now() WHERE session_id = %s", (session_id,))
+        await connection.execute(QUERIES.resume_update_sessions, (session_id,))
     return Session(User(**row), str(session_id), csrf_key, fresh)
 
 
 async def end(connection: Connection, secret: str) -> None:
     """Sign out."""
     hashed = digest(secret)
-    await connection.execute(
-        "DELETE FROM accounts.sessions WHERE id_sha256 = %s OR former_sha256 = %s", (hashed, hashed)
-    )
+    await connection.execute(QUERIES.end, (hashed, hashed))
 
 
 async def of_user(connection: Connection, user_id: str, lifetimes: Lifetimes) -> list[Listed]:
     """Where the user is signed in, the last seen first."""
     async with connection.cursor(row_factory=class_row(Listed)) as cursor:
-        await cursor.execute(
-            "SELECT session_id, method, address, agent, created_at, seen_at FROM accounts.sessions "
-            "WHERE user_id = %s AND now() - seen_at < %s AND now() - created_at < %s ORDER BY seen_at DESC",
-            (user_id, lifetimes.idle, lifetimes.absolute),
-        )
+        await cursor.execute(QUERIES.of_user, (user_id, lifetimes.idle, lifetimes.absolute))
         return await cursor.fetchall()
 
 
 async def revoke(connection: Connection, user_id: str, session_id: str) -> bool:
     """End one session of this user; False when it has no such session."""
-    done = await connection.execute(
-        "DELETE FROM accounts.sessions WHERE user_id = %s AND session_id::text = %s", (user_id, session_id)
-    )
+    done = await connection.execute(QUERIES.sessions_revoke, (user_id, session_id))
     return done.rowcount > 0
 
 
 async def revoke_others(connection: Connection, user_id: str, session_id: str) -> int:
     """End all sessions of this user but one; returns how many ended."""
-    done = await connection.execute(
-        "DELETE FROM accounts.sessions WHERE user_id = %s AND session_id::text <> %s", (user_id, session_id)
-    )
+    done = await connection.execute(QUERIES.revoke_others, (user_id, session_id))
     return done.rowcount
 
 
 async def remember_device(connection: Connection, user: User) -> str:
     """This browser has signed in as this user: returns the secret for its cookie."""
     secret = secrets.token_urlsafe(32)
-    await connection.execute(
-        "INSERT INTO accounts.devices (id_sha256, user_id) VALUES (%s, %s)", (digest(secret), user.user_id)
-    )
+    await connection.execute(QUERIES.remember_device, (digest(secret), user.user_id))
     return secret
 
 
@@ -166,30 +150,19 @@ async def knows_device(connection: Connection, login: str, secret: str | None) -
     """Has this browser signed in with this login before?"""
     if not secret:
         return False
-    found = await connection.execute(
-        "SELECT 1 FROM accounts.devices JOIN accounts.users USING (user_id) "
-        "WHERE id_sha256 = %s AND login = %s AND now() - seen_at < %s",
-        (digest(secret), login, timedelta(days=DEVICE_DAYS)),
-    )
+    found = await connection.execute(QUERIES.knows_device, (digest(secret), login, timedelta(days=DEVICE_DAYS)))
     return await found.fetchone() is not None
 
 
 async def sweep(connection: Connection, lifetimes: Lifetimes) -> int:
     """Remove what has expired; returns how many sessions went."""
-    await connection.execute("DELETE FROM accounts.devices WHERE now() - seen_at > %s", (timedelta(days=DEVICE_DAYS),))
-    done = await connection.execute(
-        "DELETE FROM accounts.sessions WHERE now() - seen_at > %s OR now() - created_at > %s",
-        (lifetimes.idle, lifetimes.absolute),
-    )
+    await connection.execute(QUERIES.sweep_delete_devices, (timedelta(days=DEVICE_DAYS),))
+    done = await connection.execute(QUERIES.sweep_delete_sessions, (lifetimes.idle, lifetimes.absolute))
     return done.rowcount
 
 
 async def _rotate(connection: Connection, hashed: bytes) -> str | None:
     """Two requests at once rotate once: the slower one finds the id changed and goes on with the former."""
     secret = secrets.token_urlsafe(32)
-    done = await connection.execute(
-        "UPDATE accounts.sessions SET id_sha256 = %s, former_sha256 = id_sha256, rotated_at = now(), seen_at = now() "
-        "WHERE id_sha256 = %s",
-        (digest(secret), hashed),
-    )
+    done = await connection.execute(QUERIES.rotate, (digest(secret), hashed))
     return secret if done.rowcount else None

@@ -19,9 +19,12 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.sql import SQL
 
+from postavka.kernel.store.queries import load_queries
 from postavka.web.identity.principal import SCOPES, Principal, Role, Scope
 from postavka.web.identity.sessions import digest
 from postavka.web.identity.users import User
+
+QUERIES = load_queries("postavka.web.identity")
 
 Connection = psycopg.AsyncConnection[Any]
 PREFIX = "pst_"
@@ -82,10 +85,7 @@ async def make(
     secret = f"{PREFIX}{body}{_checksum(body)}"
     async with connection.cursor(row_factory=class_row(Token)) as cursor:
         await cursor.execute(
-            SQL(
-                "INSERT INTO accounts.tokens (secret_sha256, name, role, partner_id, distributor_id, scopes, hint, "
-                "created_by, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() + %s) RETURNING {}"
-            ).format(COLUMNS),
+            QUERIES.make.format(COLUMNS),
             (
                 digest(secret),
                 name,
@@ -106,25 +106,19 @@ async def make(
 async def of_tenant(connection: Connection) -> list[Token]:
     """All tokens that the transaction's tenant may see, the newest first."""
     async with connection.cursor(row_factory=class_row(Token)) as cursor:
-        await cursor.execute(SQL("SELECT {} FROM accounts.tokens ORDER BY created_at DESC, token_id").format(COLUMNS))
+        await cursor.execute(QUERIES.of_tenant.format(COLUMNS))
         return await cursor.fetchall()
 
 
 async def revoke(connection: Connection, token_id: UUID) -> bool:
     """From now on it opens nothing; False when the tenant has no such token."""
-    done = await connection.execute(
-        "UPDATE accounts.tokens SET revoked_at = coalesce(revoked_at, now()) WHERE token_id = %s", (token_id,)
-    )
+    done = await connection.execute(QUERIES.tokens_revoke, (token_id,))
     return done.rowcount > 0
 
 
 async def revoke_made_by(connection: Connection, user: User) -> int:
     """Revoke the tokens that a user made for its organisation and that are still good; returns how many."""
-    done = await connection.execute(
-        "UPDATE accounts.tokens SET revoked_at = now() WHERE created_by = %s AND revoked_at IS NULL "
-        "AND expires_at > now() AND partner_id IS NOT DISTINCT FROM %s AND distributor_id IS NOT DISTINCT FROM %s",
-        (user.login, user.partner_id, user.distributor_id),
-    )
+    done = await connection.execute(QUERIES.revoke_made_by, (user.login, user.partner_id, user.distributor_id))
     return done.rowcount
 
 
@@ -133,18 +127,13 @@ async def principal_of(connection: Connection, secret: str) -> Principal | None:
     body, checksum = secret.removeprefix(PREFIX)[:-6], secret[-6:]
     if not secret.startswith(PREFIX) or not hmac.compare_digest(_checksum(body).encode(), checksum.encode()):
         return None  # a slip of the pen: not worth a query
-    found = await connection.execute(
-        "SELECT token_id, name, role, partner_id, distributor_id, scopes, "
-        "last_used_at IS NULL OR now() - last_used_at > interval '1 minute' FROM accounts.tokens "
-        "WHERE secret_sha256 = %s AND revoked_at IS NULL AND expires_at > now()",
-        (digest(secret),),
-    )
+    found = await connection.execute(QUERIES.principal_of_read_tokens, (digest(secret),))
     row = await found.fetchone()
     if row is None:
         return None
     token_id, name, role, partner_id, distributor_id, scopes, note = row
     if note:
-        await connection.execute("UPDATE accounts.tokens SET last_used_at = now() WHERE token_id = %s", (token_id,))
+        await connection.execute(QUERIES.principal_of_update_tokens, (token_id,))
     return Principal(
         str(token_id),
         name,

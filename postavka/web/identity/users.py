@@ -14,8 +14,11 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed
 
 from postavka.kernel.errors import Trouble
+from postavka.kernel.store.queries import load_queries
 from postavka.web.identity import passwords
 from postavka.web.identity.principal import SCOPES, Principal, Role
+
+QUERIES = load_queries("postavka.web.identity")
 
 Connection = psycopg.AsyncConnection[Any]
 LOGIN = re.compile(r"[a-z0-9._@+-]{1,100}")
@@ -69,24 +72,21 @@ async def find(connection: Connection, typed: str) -> User | None:
     login = login_of(typed)
     if not LOGIN.fullmatch(login):
         return None
-    return await _one(connection, SQL("SELECT {} FROM accounts.users WHERE login = %s").format(COLUMNS), (login,))
+    return await _one(connection, QUERIES.find.format(COLUMNS), (login,))
 
 
 async def find_by_claim(connection: Connection, issuer: str, subject: str) -> User | None:
     """The user that an OpenID provider knows as `subject`."""
     return await _one(
         connection,
-        SQL("SELECT {} FROM accounts.users WHERE oidc_issuer = %s AND oidc_subject = %s").format(COLUMNS),
+        QUERIES.find_by_claim.format(COLUMNS),
         (issuer, subject),
     )
 
 
 async def link(connection: Connection, user: User, issuer: str, subject: str) -> bool:
     """Remember who the user is at a provider, once; False when it is somebody else there already."""
-    done = await connection.execute(
-        "UPDATE accounts.users SET oidc_issuer = %s, oidc_subject = %s WHERE user_id = %s AND oidc_subject IS NULL",
-        (issuer, subject, user.user_id),
-    )
+    done = await connection.execute(QUERIES.link, (issuer, subject, user.user_id))
     return done.rowcount == 1
 
 
@@ -115,10 +115,7 @@ async def add(
     try:
         row = await _one(
             connection,
-            SQL(
-                "INSERT INTO accounts.users (login, name, role, partner_id, distributor_id, password_hash) "
-                "VALUES (%s, %s, %s, %s, %s, %s) RETURNING {}"
-            ).format(COLUMNS),
+            QUERIES.add.format(COLUMNS),
             (login, name, role.value, partner_id, distributor_id, hashed),
         )
     except psycopg.errors.UniqueViolation:
@@ -131,46 +128,35 @@ async def set_password(connection: Connection, user: User, password: str, *, kee
     """A new password; all sessions end but the one that asked. Raises `passwords.WeakPassword`."""
     passwords.check(password, user.login, user.name)
     hashed = await passwords.make_hash(password)
-    await connection.execute(
-        "UPDATE accounts.users SET password_hash = %s, password_changed_at = now() WHERE user_id = %s",
-        (hashed, user.user_id),
-    )
-    await connection.execute(
-        "DELETE FROM accounts.sessions WHERE user_id = %s AND session_id::text IS DISTINCT FROM %s",
-        (user.user_id, keep_session),
-    )
-    await connection.execute("DELETE FROM accounts.devices WHERE user_id = %s", (user.user_id,))
+    await connection.execute(QUERIES.set_password_update_users, (hashed, user.user_id))
+    await connection.execute(QUERIES.set_password_delete_sessions, (user.user_id, keep_session))
+    await connection.execute(QUERIES.set_password_delete_devices, (user.user_id,))
 
 
 async def store_hash(connection: Connection, user: User, hashed: str) -> None:
     """The same password with today's parameters."""
-    await connection.execute(
-        "UPDATE accounts.users SET password_hash = %s WHERE user_id = %s AND password_hash = %s",
-        (hashed, user.user_id, user.password_hash),
-    )
+    await connection.execute(QUERIES.store_hash, (hashed, user.user_id, user.password_hash))
 
 
 async def disable(connection: Connection, login: str, *, disabled: bool = True) -> User:
     """Close or reopen an account; closing ends its sessions at once. Raises `NoUser`."""
     row = await _one(
         connection,
-        SQL("UPDATE accounts.users SET disabled_at = CASE WHEN %s THEN now() END WHERE login = %s RETURNING {}").format(
-            COLUMNS
-        ),
+        QUERIES.disable_update_users.format(COLUMNS),
         (disabled, login_of(login)),
     )
     if row is None:
         raise NoUser(f"there is no user {login!r}")
     if disabled:
-        await connection.execute("DELETE FROM accounts.sessions WHERE user_id = %s", (row.user_id,))
-        await connection.execute("DELETE FROM accounts.devices WHERE user_id = %s", (row.user_id,))
+        await connection.execute(QUERIES.disable_delete_sessions, (row.user_id,))
+        await connection.execute(QUERIES.disable_delete_devices, (row.user_id,))
     return row
 
 
 async def all_users(connection: Connection) -> list[User]:
     """Everybody, by login."""
     async with connection.cursor(row_factory=class_row(User)) as cursor:
-        await cursor.execute(SQL("SELECT {} FROM accounts.users ORDER BY login").format(COLUMNS))
+        await cursor.execute(QUERIES.all_users.format(COLUMNS))
         return await cursor.fetchall()
 
 

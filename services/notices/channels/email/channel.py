@@ -13,12 +13,15 @@ from postavka.domain.reference.store import Snapshot
 from postavka.kernel.privacy.vault import Vault, open_vault
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.arrays import Texts, Times, Uuids
+from postavka.kernel.store.queries import load_queries
 from services.notices.categories import CATEGORIES
 from services.notices.channels.channel import Told
 from services.notices.channels.email.message import Email, letters_secret, write_emails
 from services.notices.channels.email.personal import protected, reader_key
 from services.notices.channels.email.recipients import recipients
 from services.notices.settings import NoticesSettings
+
+QUERIES = load_queries("services.notices")
 
 
 class EmailChannel:
@@ -54,9 +57,7 @@ class EmailChannel:
         """Address and kind of what its reader doesn't want."""
         addresses = {each.recipient.address for each in letters if each.recipient.address}
         readers = {address: reader_key(vault, address) for address in addresses}
-        rows = connection.execute(
-            "SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s)", (list(readers.values()),)
-        ).fetchall()
+        rows = connection.execute(QUERIES.switched_off, (list(readers.values()),)).fetchall()
         return {(address, kind) for address, key in readers.items() for recipient, kind in rows if recipient == key}
 
 

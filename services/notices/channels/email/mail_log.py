@@ -13,8 +13,11 @@ from postavka.domain.email_address import read_address
 from postavka.kernel.errors import Trouble
 from postavka.kernel.privacy.vault import Vault, open_vault
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.queries import load_queries
 from services.notices.categories import CATEGORIES, Category
 from services.notices.channels.email.personal import reader_key
+
+QUERIES = load_queries("services.notices")
 
 STATUSES = ("due", "sending", "sent", "failed", "off", "no-address", "too-old")
 COLUMNS = (
@@ -89,12 +92,7 @@ def send_again(conninfo: str, id: UUID | None) -> int:
     """Let a letter that has failed be tried again from the beginning (None: all that have failed); one without an
     address must get one first: in the reference data, for letters to come. Raises `NoSuchEmail`."""
     with connect(conninfo) as connection:
-        changed = connection.execute(
-            "UPDATE mail SET status = 'due', next_at = now(), made_at = now() WHERE recipient IS NOT NULL "
-            "AND CASE WHEN %(id)s::uuid IS NULL THEN status = 'failed' "
-            "ELSE id = %(id)s AND status = ANY(%(again)s) END",
-            {"id": id, "again": list(AGAIN)},
-        ).rowcount
+        changed = connection.execute(QUERIES.send_again, {"id": id, "again": list(AGAIN)}).rowcount
     if id is not None and not changed:
         raise NoSuchEmail(f"{id}: no such letter, or it is due or sent already, or it has no address")
     return changed
@@ -106,9 +104,7 @@ def preferences(config: Settings, recipient: str) -> dict[Category, bool]:
     vault = open_vault(config)
     if vault.find(read_address(recipient).key):
         with connect(database_url(config)) as connection:
-            rows = connection.execute(
-                "SELECT kind FROM preferences WHERE recipient = %s", (reader_key(vault, recipient),)
-            ).fetchall()
+            rows = connection.execute(QUERIES.preferences, (reader_key(vault, recipient),)).fetchall()
         off = {row["kind"] for row in rows}
     return {kind: about.mandatory or kind.value not in off for kind, about in CATEGORIES.items()}
 
@@ -120,9 +116,6 @@ def switch(config: Settings, recipient: str, kind: Category, on: bool, by: str) 
     key = reader_key(open_vault(config), recipient)
     with connect(database_url(config)) as connection:
         if on:
-            connection.execute("DELETE FROM preferences WHERE recipient = %s AND kind = %s", (key, kind))
+            connection.execute(QUERIES.switch_delete_preferences, (key, kind))
         else:
-            connection.execute(
-                "INSERT INTO preferences (recipient, kind, changed_by) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                (key, kind, by),
-            )
+            connection.execute(QUERIES.switch_insert_preferences, (key, kind, by))

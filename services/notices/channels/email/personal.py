@@ -23,8 +23,11 @@ from postavka.domain.reference.forget import contacts_ever
 from postavka.kernel.privacy.vault import ERASED, Vault, normal
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
+from postavka.kernel.store.queries import load_queries
 from services.notices.channels.email.message import Email
 from services.notices.channels.email.recipients import Recipient
+
+QUERIES = load_queries("services.notices")
 
 log = logger(__name__)
 
@@ -85,7 +88,7 @@ def protect_older(vault: Vault, conninfo: str) -> int:
         done += _protect_preferences(people, writing)
     if done:
         with psycopg.connect(conninfo, autocommit=True) as alone:  # no older snapshot keeps what was overwritten
-            alone.execute("VACUUM notices.mail, notices.preferences")
+            alone.execute(QUERIES.protect_older)
         log.info("older letters are encrypted now", rows=done)
     return done
 
@@ -114,17 +117,13 @@ def _protect_row(people: _People, connection: psycopg.Connection[Any], row: dict
 
 
 def _protect_preferences(people: _People, connection: psycopg.Connection[Any]) -> int:
-    rows = connection.execute("SELECT DISTINCT recipient FROM preferences").fetchall()
+    rows = connection.execute(QUERIES.protect_preferences_read_preferences).fetchall()
     plain = [address for (address,) in rows if not is_encrypted(address)]
     for address in plain:
         if is_address(address) and people.names(address, "", ""):
             key = reader_key(people.vault, address)
-            connection.execute(
-                "INSERT INTO preferences SELECT %s, kind, changed_at, changed_by FROM preferences WHERE recipient = %s "
-                "ON CONFLICT DO NOTHING",
-                (key, address),
-            )
-        connection.execute("DELETE FROM preferences WHERE recipient = %s", (address,))
+            connection.execute(QUERIES.protect_preferences_insert_preferences, (key, address))
+        connection.execute(QUERIES.protect_preferences_delete_preferences, (address,))
     return len(plain)
 
 
@@ -170,7 +169,5 @@ def forget_in_mbox(vault: Vault, conninfo: str, file: Path) -> int:
 
 def _readable(vault: Vault, conninfo: str, message_ids: list[str]) -> set[str]:
     with psycopg.connect(conninfo) as connection:
-        rows = connection.execute(
-            "SELECT message_id, recipient FROM notices.mail WHERE message_id = ANY(%s)", (message_ids,)
-        ).fetchall()
+        rows = connection.execute(QUERIES.readable, (message_ids,)).fetchall()
     return {message_id for message_id, recipient in rows if vault.reveal(recipient) != ERASED}

@@ -25,6 +25,7 @@ from postavka.kernel.privacy.vault import ERASED, open_vault
 from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.queries import load_queries
 from services.notices.categories import Category, Party
 from services.notices.channels.email.message import Email
 from services.notices.channels.email.mime import Outgoing, to_outgoing
@@ -32,6 +33,8 @@ from services.notices.channels.email.personal import forget_in_mbox, names_of
 from services.notices.channels.email.recipients import Recipient
 from services.notices.channels.email.transport import Away, Later, Refused, Transport, mbox_of, open_transport
 from services.notices.settings import NoticesSettings, notices_settings
+
+QUERIES = load_queries("services.notices")
 
 log = logger(__name__)
 
@@ -129,11 +132,9 @@ class Sender:
         )
 
     async def _send_while_locked(self, session: psycopg.AsyncConnection[Any]) -> None:
-        await session.execute("SELECT pg_advisory_lock(hashtext('sender of notices'))")
+        await session.execute(QUERIES.send_while_locked_read)
         self.active = True
-        again = await session.execute(
-            "UPDATE mail SET status = 'due', unsure = true, next_at = now() WHERE status = 'sending'"
-        )
+        again = await session.execute(QUERIES.send_while_locked_update_mail)
         if again.rowcount:
             log.warning("mail: letters whose sending was cut off are sent again", letters=again.rowcount)
         await self._measure(session)
@@ -162,9 +163,7 @@ class Sender:
                         self.trouble = str(away)
                         log.warning("mail: the server is away", said=str(away), again_in=pause)
                         SENT.labels("away").inc()
-                        await connection.execute(
-                            "UPDATE mail SET status = 'due', said = %s WHERE id = %s", (str(away), letter["id"])
-                        )
+                        await connection.execute(QUERIES.send_one_by_one, (str(away), letter["id"]))
                         await asyncio.sleep(pause)
                         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         finally:
@@ -240,11 +239,7 @@ class Sender:
             self._erasures = erasures
 
     async def _measure(self, session: psycopg.AsyncConnection[Any]) -> None:
-        cursor = await session.execute(
-            "SELECT (SELECT count(*) FROM mail WHERE status IN ('due', 'sending')), "
-            "(SELECT count(*) FROM mail WHERE status IN ('failed', 'no-address')), "
-            "(SELECT extract(epoch FROM now() - min(made_at)) FROM mail WHERE status IN ('due', 'sending'))"
-        )
+        cursor = await session.execute(QUERIES.measure)
         due, failed, oldest = await cursor.fetchone() or (0, 0, None)
         DUE.set(due)
         FAILED.set(failed)

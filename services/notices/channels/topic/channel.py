@@ -16,10 +16,13 @@ from events.topics import notices_of
 from postavka.domain.reference.store import Snapshot
 from postavka.kernel.clock import Clock
 from postavka.kernel.process.logs import logger
+from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import APPEND, Batch, Claim, RecordedEvent, parameters_of
 from services.notices.channels.channel import Told
 from services.notices.rules import News
 from services.notices.texts import word
+
+QUERIES = load_queries("services.notices")
 
 log = logger(__name__)
 
@@ -71,18 +74,13 @@ class TopicChannel:
                 envelope.trace if envelope else None,
             )
             events.setdefault(claim_of(event, notice), event)
-        before = connection.execute(
-            "SELECT value FROM claims WHERE kind = %s AND value = ANY(%s)", (CLAIM, list(events))
-        ).fetchall()
+        before = connection.execute(QUERIES.notices, (CLAIM, list(events))).fetchall()
         for (value,) in before:
             del events[value]
         return self._with_versions(connection, list(events.values()))
 
     def _with_versions(self, connection: psycopg.Connection[Any], events: list[RecordedEvent]) -> list[RecordedEvent]:
-        rows = connection.execute(
-            "SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id = ANY(%s) GROUP BY 1",
-            ([event.originator_id for event in events],),
-        ).fetchall()
+        rows = connection.execute(QUERIES.with_versions, ([event.originator_id for event in events],)).fetchall()
         versions: dict[UUID, int] = dict(rows)
         numbered = []
         for event in events:

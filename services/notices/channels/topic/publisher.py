@@ -22,8 +22,11 @@ from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.stage.recovery import import_events, recorded
 from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 from services.notices.channels.topic.channel import CLAIM, claim_of
+
+QUERIES = load_queries("services.notices")
 
 log = logger(__name__)
 
@@ -91,10 +94,10 @@ class Publisher:
 def bring_back(config: Settings, conninfo: str, topics: Sequence[str]) -> int:
     """Import what lies on the topics above the store's head; returns how many."""
     with psycopg.connect(conninfo, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtext('recovery of notices'))")
-        row = connection.execute("SELECT position FROM head").fetchone()
+        connection.execute(QUERIES.bring_back_read)
+        row = connection.execute(QUERIES.bring_back_read_head).fetchone()
         head = int(row[0]) if row else 0
-        stored = connection.execute("SELECT offsets FROM relay").fetchone()
+        stored = connection.execute(QUERIES.bring_back_read_relay).fetchone()
         offsets = stored[0] if stored else {}
         start = {
             (topic, number): int(offsets.get(f"{topic}/{number}", 0))
