@@ -85,7 +85,6 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Endpoints]:
         yield Endpoints(kafka, database)
         return
     home = Path(tempfile.mkdtemp(prefix="postavka-tests-"))
-    home.chmod(0o755)
     request.config.postavka_home = home  # type: ignore[attr-defined]  # for tests that look at the servers themselves
     try:
         with EmbeddedServers(home, JARS) as embedded:
@@ -129,7 +128,6 @@ def system() -> Iterator[System]:
     if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         pytest.skip("faults are made in servers of our own, not in yours")
     home = Path(tempfile.mkdtemp(prefix="postavka-system-"))
-    home.chmod(0o755)
     (home / "jars").symlink_to(JARS)
     try:
         with collector() as traces, pytest.MonkeyPatch.context() as environment:

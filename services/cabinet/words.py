@@ -1,4 +1,4 @@
-"""The words of the procedure for people: stages, services, documents. Each stage has a word, a shape and a tone."""
+"""How the status of a request looks on a page, and short names of products. Names are in `postavka.domain.wording`."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
+from postavka.web.formats import at
 from services.notices.categories import CATEGORIES, Category
 
 notices = App(name="notices", help="E-mail to partners and distributors: what was sent, what waits, what failed.")
@@ -59,7 +60,7 @@ def list_(
         unsure = " (maybe twice)" if row["unsure"] else ""
         shown.add_row(
             str(row["id"]),
-            f"{row['made_at']:%d.%m. %H:%M}",
+            at(row["made_at"]),
             escape(row["recipient"] or "—"),
             escape(row["subject"]),
             row["status"] + unsure,

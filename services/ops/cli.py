@@ -15,11 +15,11 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from postavka.domain.calendar import MOSCOW
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
+from postavka.web.formats import at
 from services.ops import queues as waits
 from services.ops.lag import Probe, ReaderState, ServiceState, Streams
 from services.ops.queues import KINDS, Queue
@@ -126,8 +126,7 @@ def request(request: UUID, *, json: bool = False) -> None:
         console.print(_way(found.way))
     for each in found.steps if not json else ():
         console.print(
-            f"{each.event.time.astimezone(MOSCOW):%d.%m. %H:%M:%S}  {each.event.stage:<10}  {each.event.type:<26}  "
-            f"{each.event.words}",
+            f"{at(each.event.time, seconds=True)}  {each.event.stage:<10}  {each.event.type:<26}  {each.event.words}",
             highlight=False,
             markup=False,
         )
@@ -249,7 +248,7 @@ def _way(way: Way) -> Any:
         waits.add_row(
             each.waits_for + (f" {each.document}" if each.document else ""),
             each.awaited,
-            f"{each.since.astimezone(MOSCOW):%d.%m. %H:%M:%S}",
+            at(each.since, seconds=True),
             Text(duration(each.seconds) + ("" if each.until else " …"), "red" if each.tone == "late" else ""),
             "" if each.limit is None else duration(each.limit),
             Text(" " * left + "█" * long, {"late": "red", "ours": "cyan", "theirs": "yellow"}[each.tone]),
@@ -259,7 +258,7 @@ def _way(way: Way) -> Any:
         work.add_row(done.stage, str(done.events), f"{done.seconds:.3f} s", f"{done.slowest:.3f} s")
     beside = table("Beside", "when (Moscow)", "what", "")
     for moment in way.moments:
-        beside.add_row(f"{moment.at.astimezone(MOSCOW):%d.%m. %H:%M:%S}", moment.sign.value, moment.words)
+        beside.add_row(at(moment.at, seconds=True), moment.sign.value, moment.words)
     return Group(waits, Text(), work, Text(), beside, Text())
 
 

@@ -20,7 +20,7 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
-from postavka.web.formats import money
+from postavka.web.formats import day, money
 from services.payments import work_list
 from services.payments.loader import Loader
 
@@ -52,7 +52,7 @@ def unmatched(*, limit: int = 200, json: bool = False) -> None:
         console.print("nothing waits")
     for row in came:
         console.print(
-            f"[bold]{row['payment_id']}[/]  {row['received_on']:%d.%m.%Y}  [bold]{money(row['left_over'])}[/]"
+            f"[bold]{row['payment_id']}[/]  {day(row['received_on'])}  [bold]{money(row['left_over'])}[/]"
             + (f" из {money(row['amount'])}" if row["left_over"] != row["amount"] else "")
             + f"  {escape(row['payer_name'])} ИНН {row['payer_inn']}",
             highlight=False,
@@ -73,7 +73,7 @@ def unmatched(*, limit: int = 200, json: bool = False) -> None:
         console.print('[dim]postavka payments match PAYMENT INVOICE --why "…", or payments return PAYMENT --why "…"[/]')
     for row in gone:
         console.print(
-            f"[bold]{row['return_id']}[/]  {row['paid_on']:%d.%m.%Y}  списано {money(row['amount'])}  "
+            f"[bold]{row['return_id']}[/]  {day(row['paid_on'])}  списано {money(row['amount'])}  "
             f"{escape(row['payee_name'])} ИНН {row['payee_inn']}\n    {escape(row['purpose'])}\n    "
             f"[yellow]{escape(row['reason'])}[/]",
             highlight=False,

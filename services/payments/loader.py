@@ -20,7 +20,7 @@ from postavka.kernel.blobs import open_blobs
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
-from postavka.web.formats import money
+from postavka.web.formats import day, money
 from services.payments import odd_documents
 from services.payments.projection import SCHEMA, prepare
 from services.payments.selection import ZERO, Taken, Total, take, total_of
@@ -58,7 +58,7 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """For the person who loaded it, in Russian."""
-        yield f"Выписка {self.name}: {self.first:%d.%m.%Y} – {self.last:%d.%m.%Y}, счёт {', '.join(self.accounts)}"
+        yield f"Выписка {self.name}: {day(self.first)} – {day(self.last)}, счёт {', '.join(self.accounts)}"
         if self.is_known:
             yield "Этот файл уже загружался."
         yield f"Поступления: {_said(self.came)}, из них новых: {_said(self.new)}"

@@ -21,6 +21,7 @@ import psycopg
 
 from postavka.domain.wording import document_name
 from postavka.kernel.store.queries import load_queries
+from postavka.web.formats import day
 
 QUERIES = load_queries("services.payments")
 
@@ -170,7 +171,7 @@ def reconcile(
     """
     parties = _parties(connection, last, partner, distributor)
     if (partner or distributor) and not parties:
-        raise UnknownParty(f"no sale of {partner or distributor!r} up to {last:%d.%m.%Y}")
+        raise UnknownParty(f"no sale of {partner or distributor!r} up to {day(last)}")
     accounts = {key: Account(party) for key, party in parties.items()}
     _add_movements(connection, accounts, first, last)
     _add_invoices(connection, accounts, last)
@@ -229,7 +230,7 @@ def _text(row: Row, kind: PartyKind) -> str:
     order = ""
     if row["reference"]:
         order = f", п/п № {row['reference']}"
-        order += f" от {row['reference_day']:%d.%m.%Y}" if row["reference_day"] else ""
+        order += f" от {day(row['reference_day'])}" if row["reference_day"] else ""
     return f"{what} по счёту № {row['product']}{order}"
 
 
@@ -240,7 +241,7 @@ def _add_invoices(connection: psycopg.Connection[Row], accounts: Accounts, last:
         account = accounts.get((PartyKind.PARTNER.value, row["payer_id"]))
         if account is None:
             continue
-        name, due = f"Счёт № {row['number']} от {row['issued_on']:%d.%m.%Y}", row["amount"] - row["paid"]
+        name, due = f"Счёт № {row['number']} от {day(row['issued_on'])}", row["amount"] - row["paid"]
         is_closed = row["closed_on"] is not None and row["closed_on"] <= last
         is_ordered = row["ordered_on"] is not None and row["ordered_on"] <= last
         is_delivered = row["shipped_on"] is not None and row["shipped_on"] <= last
@@ -279,7 +280,7 @@ def _add_documents(connection: psycopg.Connection[Row], accounts: Accounts, last
         kind = PartyKind.PARTNER if row["channel"] == "direct" else PartyKind.DISTRIBUTOR
         account = accounts.get((kind.value, row["party_id"]))
         if account is not None:
-            text = f"{document_name(row['kind'])} № {row['number']} от {row['issued_on']:%d.%m.%Y}"
+            text = f"{document_name(row['kind'])} № {row['number']} от {day(row['issued_on'])}"
             account.open.append(Open(OpenKind.UNSIGNED, row["issued_on"], text, None))
 
 

@@ -11,7 +11,7 @@ from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from postavka.web.formats import money
+from postavka.web.formats import day, money
 from services.payments import work_list
 from services.payments.projection import prepare
 from services.payments.reconcile import (
@@ -94,7 +94,7 @@ def _pdf(result: Reconciliation) -> bytes:
 
 
 def _print(result: Reconciliation) -> None:
-    span = f"{result.first:%d.%m.%Y} – {result.last:%d.%m.%Y}"
+    span = f"{day(result.first)} – {day(result.last)}"
     shown = table(
         f"Сверка {span}", "контрагент", "", "сальдо на начало", "дебет", "кредит", "сальдо на конец", "открыто"
     )
@@ -110,11 +110,11 @@ def _print(result: Reconciliation) -> None:
             console.print(f"\n[bold]{account.party.name}[/]", highlight=False)
             for one in account.open:
                 amount = "" if one.amount is None else f"  {money(one.amount)}"
-                console.print(f"  {one.day:%d.%m.%Y}  {TITLES[one.kind]}: {one.text}{amount}", highlight=False)
+                console.print(f"  {day(one.day)}  {TITLES[one.kind]}: {one.text}{amount}", highlight=False)
     if result.unknown:
         console.print("\n[bold]Плательщик не найден среди партнёров и дистрибьюторов[/]")
         for one in result.unknown:
-            console.print(f"  {one.day:%d.%m.%Y}  {one.text}  {money(one.amount or 0)}", highlight=False)
+            console.print(f"  {day(one.day)}  {one.text}  {money(one.amount or 0)}", highlight=False)
     console.print()
     for kind_, (count, total) in summary(result.accounts).items():
         console.print(f"{TITLES[kind_]}: {count}" + (f" на {money(total)}" if total else ""), highlight=False)

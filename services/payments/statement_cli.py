@@ -11,7 +11,7 @@ from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from postavka.web.formats import at
+from postavka.web.formats import at, day
 from services.payments import work_list
 from services.payments.cli import user
 from services.payments.file import read_file
@@ -89,7 +89,7 @@ def list_(*, limit: int = 50, json: bool = False) -> None:
         return
     shown = table("Statements", "loaded", "by", "way", "file", "days", "payments", "sum")
     for row in rows:
-        days = f"{row['first_day']:%d.%m.%Y}–{row['last_day']:%d.%m.%Y}"
+        days = f"{day(row['first_day'])}–{day(row['last_day'])}"
         came = row["report"]["came"]
         when = at(row["loaded_at"])
         shown.add_row(when, row["loaded_by"], row["way"], row["name"], days, str(came["count"]), came["amount"])
@@ -105,7 +105,7 @@ def _say_what_is_in(file: Path, data: bytes, ours: frozenset[str]) -> None:
     read = parse(data, ours)
     taken = take(read, name_of(data))
     console.print(
-        f"{file.name}: {read.version}, {read.encoding}, {read.first:%d.%m.%Y} – {read.last:%d.%m.%Y}; "
+        f"{file.name}: {read.version}, {read.encoding}, {day(read.first)} – {day(read.last)}; "
         f"{len(read.documents)} documents, {taken.came.count} payments on {taken.came.amount}, "
         f"{taken.went_back.count} returns on {taken.went_back.amount}, {len(taken.odd)} odd documents",
         highlight=False,

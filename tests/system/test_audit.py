@@ -352,6 +352,7 @@ def test_the_guide_s_questions_can_be_asked_of_parquet(system: System, sent, tmp
     frame = pandas.read_parquet(folder / "events/billing.events.parquet")
     assert set(frame["subject"]) == {request}
     assert json.loads(frame["value"][0])
+    assert {"request", "subject"} <= set(pandas.read_parquet(folder / "dead-letters.parquet").columns)
     with pytest.raises(NotEmpty):
         export(system.config, folder, "parquet", Wanted())
 

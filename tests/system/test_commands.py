@@ -29,8 +29,14 @@ def events_of(system: System, request_id: str) -> dict[str, dict[str, object]]:
 
 
 def wait_for(system: System, request_id: str, type_name: str) -> dict[str, object]:
-    wait_until(lambda: type_name in events_of(system, request_id), f"{type_name} of {request_id}")
-    return events_of(system, request_id)[type_name]
+    found: dict[str, dict[str, object]] = {}
+
+    def there() -> bool:
+        found.update(events_of(system, request_id))
+        return type_name in found
+
+    wait_until(there, f"{type_name} of {request_id}")
+    return found[type_name]
 
 
 def submit(system: System, *more: str) -> str:

@@ -62,12 +62,13 @@ class Client:
     def wait_for(self, fits: Callable[[str, dict[str, Any]], bool]) -> dict[str, Any]:
         """A notice that fits, given key and body."""
         deadline = time.monotonic() + 240
+        looked_at = 0
         while time.monotonic() < deadline:
-            for key, body in self._seen:
+            for key, body in self._seen[looked_at:]:
                 if fits(key, body):
                     return body
-            message = self._consumer.poll(0.2)
-            if message is not None:
+            looked_at = len(self._seen)
+            for message in self._consumer.consume(500, timeout=0.1):
                 assert message.error() is None, message.error()
                 self._seen.append((message.key().decode(), json.loads(message.value())))
         raise Unfinished(f"no such notice among {len(self._seen)}")

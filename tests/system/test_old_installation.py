@@ -171,11 +171,12 @@ def test_what_is_read_is_built_anew_from_the_old_log(old: System):
     for model, shown in before.items():
         after = shown_of(old, model)
         for table, rows in shown.items():
-            assert without_news(after[table]) == rows, f"{model}.{table}"
+            assert without_news(after[table]) == without_news(rows), f"{model}.{table}"
 
 
 def without_news(rows: list[str]) -> list[str]:
-    """As the old release would have built them: it had no vendor in the stories of the notices."""
+    """Rows without the vendor in the stories of the notices: those that the old release built have none until they are
+    built anew, those of requests that went on here have one already."""
     return sorted(re.sub(r', ""vendor"": ""[^"]*""', "", row) for row in rows)
 
 

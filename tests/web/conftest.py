@@ -34,11 +34,11 @@ from postavka.app.one_box.launcher import SAMPLE
 from postavka.app.web import create_app
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import distributor_ids, load
-from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.record import Record
+from postavka.kernel.log.tail import end_offsets, read_to_end
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.embedded import Endpoints
-from postavka.kernel.settings import Settings
+from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.web.database import WEB_ROLE
 from postavka.web.identity import tokens
 from postavka.web.identity.principal import SCOPES, Principal, Role
@@ -193,19 +193,19 @@ def site(web_database: str, kernel: Settings) -> Iterator[Site]:
 
 
 @pytest.fixture
-def sent(kernel: Settings) -> Iterator[Callable[[str, UUID], list[tuple[Envelope, Any, Record]]]]:
+def sent(kernel: Settings) -> Callable[[str, UUID], list[tuple[Envelope, Any, Record]]]:
     """What lies on a topic about a request, of what has been sent since the test began."""
     topics = [REQUEST_COMMANDS.name, ACTIVATION_COMMANDS.name, DOCUMENT_COMMANDS.name, confirmations_of("dist-north")]
-    with Follower(kernel, topics) as follower:
-        found: list[Record] = []
+    began = end_offsets(kernel, [(topic, number) for topic in topics for number in range(PARTITIONS)])
 
-        def look(topic: str, request_id: UUID) -> list[tuple[Envelope, Any, Record]]:
-            for batch in follower.records(2):  # of silence: the machine may be busy
-                found.extend(batch)
-            return [
-                (envelope, decode(envelope.type, each.value or b""), each)
-                for each in found
-                if each.topic == topic and (envelope := Envelope.read(each.headers)).subject == str(request_id)
-            ]
+    def look(topic: str, request_id: UUID) -> list[tuple[Envelope, Any, Record]]:
+        """What was answered has been taken by the broker: to the end as it is now is all there is."""
+        start = {place: offset for place, offset in began.items() if place[0] == topic}
+        return [
+            (envelope, decode(envelope.type, each.value or b""), each)
+            for batch in read_to_end(kernel, start)
+            for each in batch
+            if (envelope := Envelope.read(each.headers)).subject == str(request_id)
+        ]
 
-        yield look
+    return look

@@ -25,6 +25,7 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.connection import require_both_or_neither
 from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints, outside_door
+from postavka.kernel.runtime.file_access import close_home
 from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports
 from postavka.kernel.runtime.processes import Processes, Program
 from postavka.kernel.runtime.progress import Progress
@@ -58,7 +59,8 @@ class Launch:
         self._beside: list[EarlyWriter | SessionPriorities] = []
         self._closed = False
         self.home = self.config.home
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close_home(self.home)
         names = [f"{name}.http" for name in self.services]
         self.ports = choose_ports(self.home / SERVICE_PORTS, names, self.home / SERVER_PORTS)
         require_both_or_neither(self.config)

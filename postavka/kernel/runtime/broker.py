@@ -5,19 +5,20 @@ clients such as distributors (both SASL/SCRAM), CONTROLLER for the broker itself
 controller alone knows). A door without a password on loopback would let every user of the machine write any topic.
 Behind all doors stands the authorizer: who has no permission is refused. Only `admin` and the broker may do everything.
 
-Passwords are made at the first start and lie in files that only their owner may read.
+Passwords are made at the first start and lie in files that only their owner may read. None is ever in a command line:
+the broker's own user signs in with what lies in its configuration, and tells the broker the administrator's.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -25,10 +26,16 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from pydantic import SecretStr
 
 from events.envelope import PARTITIONS
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.broker_access import Access
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.runtime.file_access import write_secret
 from postavka.kernel.runtime.java import find_java
+from postavka.kernel.runtime.parent_death import bare_environment
+from postavka.kernel.settings import Settings
 
 HEAP, YOUNG = "704m", "448m"
 """Of what is alive when Java collects the young, 8 MB as a rule, nothing depends on how much room they had: each time
@@ -113,10 +120,10 @@ class Broker:
 
     def prepare(self) -> None:
         """Write the configuration; format the storage once."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._write_secret("server.properties", self._properties())
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_secret(self.folder / "server.properties", self._properties())
         if self.outside.certificate is not None and self.outside.key is not None:
-            self._write_secret("outside.pem", _pem(self.outside.certificate, self.outside.key))
+            write_secret(self.folder / "outside.pem", _pem(self.outside.certificate, self.outside.key))
         (self.folder / "log4j2.properties").write_text(LOG4J)
         if not (self.folder / "data" / "meta.properties").exists():
             self._format()
@@ -146,18 +153,13 @@ class Broker:
         ]
 
     def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
-        """Until it answers. Raises `NoBroker`."""
+        """Until it answers the administrator. A broker that does not know the password in the file is told it: at the
+        first start, or after the file was taken away for a new one. Raises `NoBroker`."""
         deadline = time.monotonic() + seconds
+        refused: list[KafkaError] = []
         client = AdminClient(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "security.protocol": "SASL_PLAINTEXT",
-                "sasl.mechanism": "SCRAM-SHA-512",
-                "sasl.username": ADMIN,
-                "sasl.password": self.admin_password,
-                "reconnect.backoff.max.ms": 500,
-                "log_level": 0,
-            }
+            for_librdkafka(self._signed_in(ADMIN, "SCRAM-SHA-512"))
+            | {"reconnect.backoff.max.ms": 500, "log_level": 0, "error_cb": refused.append}
         )
         while time.monotonic() < deadline:
             try:
@@ -165,12 +167,25 @@ class Broker:
                     return
             except KafkaException:
                 time.sleep(0.1)
+            client.poll(0)
+            if any(each.code() == KafkaError._AUTHENTICATION for each in refused):
+                with Access(self._signed_in(BROKER, "PLAIN")) as access:
+                    access.set_password(ADMIN, self.admin_password)
+                refused.clear()
         log = self.folder / "kafka.log"
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else "(no log)"
         raise NoBroker(f"Kafka did not answer on {self.bootstrap} within {seconds:.0f} s\n{tail}")
 
+    def _signed_in(self, user: str, mechanism: Literal["PLAIN", "SCRAM-SHA-512"]) -> Settings:
+        return Settings(
+            kafka_bootstrap_servers=self.bootstrap,
+            kafka_security_protocol="SASL_PLAINTEXT",
+            kafka_sasl_mechanism=mechanism,
+            kafka_sasl_username=user,
+            kafka_sasl_password=SecretStr(self._password(user)),
+        )
+
     def _format(self) -> None:
-        password = self.admin_password
         java = [str(find_java()), "-XX:TieredStopAtLevel=1", "-cp", self.class_path, "kafka.tools.StorageTool"]
         cluster = secrets.token_urlsafe(16)
         done = subprocess.run(  # noqa: S603
@@ -180,9 +195,8 @@ class Broker:
                 f"--cluster-id={cluster}",  # one argument: it may begin with a dash
                 "--config",
                 str(self.folder / "server.properties"),
-                "--add-scram",
-                f"SCRAM-SHA-512=[name={ADMIN},password={password}]",
             ],
+            env=bare_environment(),
             capture_output=True,
             text=True,
             timeout=START_SECONDS,
@@ -195,14 +209,8 @@ class Broker:
         """Of the broker's own users; made when it is first asked for. Letters, digits, `-` and `_` only."""
         file = self.folder / f"{user}.password"
         if not file.exists():
-            self._write_secret(file.name, secrets.token_urlsafe(24))
+            write_secret(file, secrets.token_urlsafe(24))
         return file.read_text()
-
-    def _write_secret(self, name: str, text: str) -> None:
-        file = self.folder / name
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            os.fchmod(out.fileno(), 0o600)  # a file from before may be open to others
-            out.write(text)
 
     def _properties(self) -> str:
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"

@@ -2,16 +2,21 @@
 
 The wheel's own start is made for notebooks (trust authentication, a unix socket); here the binaries are run as a real
 server: passwords by SCRAM, TCP on 127.0.0.1, fsync on. PostgreSQL refuses to run as root: then it runs as `nobody`, and
-where that user can't reach the folder (a home closed to others), binaries and data move to one that it can reach.
+where that user can't reach the folder (below one that is closed to others), binaries and data lie in a folder of the
+system that only root can make, under a name that nobody can foresee; the home remembers it. Nobody but root can write
+beside the data, and root never opens a file among them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import pwd
 import secrets
 import shutil
+import stat
 import subprocess
 import time
 from dataclasses import dataclass
@@ -22,12 +27,18 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from postavka.kernel.errors import Trouble
-from postavka.kernel.runtime.parent_death import become
+from postavka.kernel.runtime.file_access import UNPRIVILEGED, is_reachable, let_pass, write_secret
+from postavka.kernel.runtime.parent_death import bare_environment, become
 
 USER = "postavka"
 DATABASE = "postavka"
-UNPRIVILEGED = "nobody"
 START_SECONDS = 180
+SYSTEM = Path("/var/lib")
+"""Where the system keeps data of programs: only root may make a folder there."""
+FORESEEABLE = Path("/var/tmp")  # noqa: S108  (looked at with care, and left for good)
+"""Where releases before 0.1.0 kept such data: every user may make a folder there."""
+REMEMBERED = "place"
+"""Name of the file in the server's folder that says where its data lie, if they lie elsewhere."""
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -91,10 +102,8 @@ class Database:
     @property
     def _place(self) -> Path:
         """Folder of data and, if need be, binaries: reachable by the user that the server runs as."""
-        if os.geteuid() != 0 or _reachable(self.folder):
-            return self.folder
-        name = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:12]
-        return Path(f"/var/tmp/postavka-{name}")  # noqa: S108  (made with mode 0700 for the server's user)
+        remembered = self.folder / REMEMBERED
+        return Path(remembered.read_text()) if remembered.exists() else self.folder
 
     @property
     def tables(self) -> Path:
@@ -104,7 +113,7 @@ class Database:
     @property
     def _binaries(self) -> Path:
         wheel = binaries()
-        return wheel if os.geteuid() != 0 or _reachable(wheel) else self._place / "pginstall" / "bin"
+        return wheel if os.geteuid() != 0 or is_reachable(wheel) else self._place / "pginstall" / "bin"
 
     @property
     def user(self) -> str | None:
@@ -113,26 +122,24 @@ class Database:
 
     def prepare(self) -> None:
         """Make the database cluster once. Raises `NoDatabaseServer`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        place = self._place
-        place.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.user is not None:
-            place.chmod(0o755)
+            let_pass(self.folder.resolve())
+            self._choose_place()
             if self._binaries != binaries() and not self._binaries.exists():
                 shutil.copytree(binaries().parent, self._binaries.parent)
+        place = self._place
         if (place / "data" / "PG_VERSION").exists():
             return
-        password = self.folder / "password"
-        password.touch(mode=0o600)
-        password.write_text(secrets.token_urlsafe(24))
+        password = secrets.token_urlsafe(24)
+        write_secret(self.folder / "password", password)
         shutil.rmtree(place / "data", ignore_errors=True)
         (place / "data").mkdir(mode=0o700)
-        pwfile = place / "data.password"
-        pwfile.touch(mode=0o600)
-        pwfile.write_text(password.read_text())
         if self.user is not None:
-            shutil.chown(place / "data", self.user)
-            shutil.chown(pwfile, self.user)
+            os.chown(place / "data", pwd.getpwnam(self.user).pw_uid, -1, follow_symlinks=False)
+        pwfile = place / "data.password"
+        write_secret(pwfile, password, self.user)
+        settings = SETTINGS | {"shared_buffers": f"{shared_buffers_mb(memory_mb())}MB"}
         try:
             self._run(
                 "initdb",
@@ -144,12 +151,41 @@ class Database:
                 "--locale-provider=builtin",
                 "--locale=C.UTF-8",
                 "--no-instructions",
+                *(f"--set={name}={value}" for name, value in settings.items()),
             )
         finally:
             pwfile.unlink()
-        with (place / "data" / "postgresql.conf").open("a") as conf:
-            settings = SETTINGS | {"shared_buffers": f"{shared_buffers_mb(memory_mb())}MB"}
-            conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+    def _choose_place(self) -> None:
+        """Decide once where the data lie, if the server runs as another user. Raises `NoDatabaseServer`."""
+        if (self.folder / REMEMBERED).exists() or (self.folder / "data" / "PG_VERSION").exists():
+            return
+        before = self._place_before()
+        place = self.folder if is_reachable(self.folder) else _new_place()
+        if before is not None:
+            _move(before / "data", place / "data")
+        if place != self.folder:
+            write_secret(self.folder / REMEMBERED, str(place))
+        if before is not None:
+            shutil.rmtree(before)
+
+    def _place_before(self) -> Path | None:
+        """The folder that releases before 0.1.0 have made for the data of this installation, if they have: under a name
+        that every user can foresee. Raises `NoDatabaseServer` when another user has made it."""
+        if not (self.folder / "password").exists():
+            return None  # this installation has no data yet: whoever has made such a folder, it was not us
+        name = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:12]
+        found = FORESEEABLE / f"postavka-{name}"
+        if not os.path.lexists(found):
+            return None
+        status = found.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise NoDatabaseServer(
+                f"{found} should have this installation's data, but is a link, or others than root may write to it: "
+                f"somebody may have put it there. If it is yours: chown --no-dereference root:root {found} && "
+                f"chmod 0755 {found}; if not: mv --no-clobber {found} {found}.strange; then start again"
+            )
+        return found if (found / "data" / "PG_VERSION").exists() else None
 
     def argv(self) -> list[str]:
         """The command line of the server. To be stopped by SIGINT (fast shutdown)."""
@@ -175,6 +211,7 @@ class Database:
     def remove(self) -> None:
         """Delete the data for good (tests)."""
         shutil.rmtree(self._place, ignore_errors=True)
+        (self.folder / REMEMBERED).unlink(missing_ok=True)
 
     def _run(self, program: str, *arguments: str) -> None:
         user = self.user
@@ -185,6 +222,7 @@ class Database:
             timeout=START_SECONDS,
             check=False,
             cwd="/",
+            env=bare_environment(),
             preexec_fn=(lambda: become(user)) if user else None,
         )
         if done.returncode != 0:
@@ -214,7 +252,35 @@ def binaries() -> Path:
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
-def _reachable(folder: Path) -> bool:
-    """Can any user get here?"""
-    path = folder.resolve()
-    return all(not parent.exists() or parent.stat().st_mode & 0o001 for parent in (path, *path.parents))
+def _new_place() -> Path:
+    """A folder that nobody could foresee, below one that only root may write to."""
+    place = SYSTEM / f"postavka-{secrets.token_hex(8)}"
+    try:
+        place.mkdir(mode=0o700)
+    except OSError as error:
+        raise NoDatabaseServer(
+            f"PostgreSQL runs as {UNPRIVILEGED}, who can't reach the home folder, and {place} can't be made "
+            f"({error.strerror}): set POSTAVKA_HOME to a folder of which {UNPRIVILEGED} may pass through all parents"
+        ) from None
+    let_pass(place)
+    return place
+
+
+def _move(data: Path, to: Path) -> None:
+    """Whole or not at all, with owners, also to another disk. Raises `NoDatabaseServer`."""
+    try:
+        data.rename(to)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copying = to.with_name("data.copying")
+        shutil.rmtree(copying, ignore_errors=True)
+        copied = subprocess.run(  # noqa: S603
+            ["cp", "--archive", "--no-target-directory", str(data), str(copying)],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if copied.returncode != 0:
+            raise NoDatabaseServer(f"{data} could not be copied: {copied.stderr[-2000:]}") from None
+        copying.rename(to)

@@ -14,6 +14,7 @@ from postavka.kernel.errors import Trouble
 from postavka.kernel.runtime import kafka_jars
 from postavka.kernel.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.kernel.runtime.database import Database
+from postavka.kernel.runtime.file_access import close_home
 from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
 from postavka.kernel.runtime.processes import Processes, Program
 from postavka.kernel.runtime.progress import Progress, Silent
@@ -67,6 +68,7 @@ class EmbeddedServers:
         self._outside = outside or OutsideDoor()
         self._launched_by = launched_by or {}
         self._lock = _lock(self.home)
+        close_home(self.home)
         self.broker: Broker
         self.database: Database
         self.processes: Processes

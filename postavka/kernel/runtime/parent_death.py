@@ -1,7 +1,8 @@
 """Ties a program to its parent: `python -m postavka.kernel.runtime.parent_death [options] -- program …`.
 
 When the parent dies, in whatever way, the kernel sends it `--signal` (TERM): nothing is left running after a `kill -9`.
-With `--user` it runs as that user (PostgreSQL refuses to run as root). Linux only.
+With `--user` it runs as that user (PostgreSQL refuses to run as root); with `--bare` it gets no more of the environment
+than it needs to run: passwords of other programs are none of its business. Linux only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+HARMLESS = frozenset(("HOME", "JAVA_HOME", "JAVA_TOOL_OPTIONS", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ"))
+"""Variables that hold no secret of ours."""
 
 
 def main(arguments: list[str]) -> None:
@@ -30,7 +33,13 @@ def main(arguments: list[str]) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         sys.exit("the parent has gone already")
-    os.execvp(program[0], program)  # noqa: S606
+    environment = bare_environment() if "--bare" in options else os.environ
+    os.execvpe(program[0], program, environment)  # noqa: S606
+
+
+def bare_environment() -> dict[str, str]:
+    """Of our environment what every program may know."""
+    return {name: value for name, value in os.environ.items() if name in HARMLESS or name.startswith("LC_")}
 
 
 def become(user: str) -> None:

@@ -34,7 +34,8 @@ class NoProcessManager(Trouble):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program. `group` is `servers` or `services`: services are stopped before servers."""
+    """One program. `group` is `servers` or `services`: services are stopped before servers, and only they get the
+    environment, with the passwords in it."""
 
     name: str
     argv: Sequence[str]
@@ -65,8 +66,8 @@ class Processes:
         self._home = home.resolve()
         self._programs = {program.name: program for program in programs}
         self._folder = self._home / "run"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        (self._home / "log").mkdir(exist_ok=True)
+        for folder in (self._folder, self._home / "log"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._short: tempfile.TemporaryDirectory[str] | None = None
         self._socket = self._folder / "supervisor.sock"
         if len(str(self._socket)) > LONGEST_SOCKET:
@@ -82,6 +83,7 @@ class Processes:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            umask=0o077,  # what programs write is read by nobody else, unless they say so
         )
         self._wait_for_manager()
 
@@ -172,7 +174,8 @@ class Processes:
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
         ]
         for program in self._programs.values():
-            argv = _tethered([*program.launched_by, *program.argv], program.stop_signal, program.user)
+            is_bare = program.group == "servers"
+            argv = _tethered([*program.launched_by, *program.argv], program.stop_signal, program.user, is_bare)
             command = " ".join(map(_quoted, argv))
             environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in program.env.items())
             sections.append(
@@ -189,8 +192,8 @@ class Processes:
         return "\n".join(sections)
 
 
-def _tethered(argv: Sequence[str], sign: str, user: str | None = None) -> list[str]:
-    options = ["--signal", sign] + (["--user", user] if user else [])
+def _tethered(argv: Sequence[str], sign: str, user: str | None = None, is_bare: bool = False) -> list[str]:
+    options = ["--signal", sign] + (["--user", user] if user else []) + (["--bare"] if is_bare else [])
     return [sys.executable, "-m", "postavka.kernel.runtime.parent_death", *options, "--", *argv]
 
 

@@ -16,7 +16,6 @@ What differs from Faust's ordinary way, and why:
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -122,6 +121,9 @@ class StageApp(faust.App):  # type: ignore[misc]
     reached: dict[TP, int]
     pace: Pace
 
+    def _create_directories(self) -> None:
+        """Nothing is kept on disk: it would make folders that others can foresee, and could have made before."""
+
 
 class FaustWorker:
     """Consumes the topics of a stage. `batch()` gives what has arrived; `acknowledge()` what is committed."""
@@ -195,7 +197,6 @@ def _app(settings: Settings, name: str) -> StageApp:
         f"postavka-{name}",
         broker=[f"kafka://{server}" for server in bootstrap(settings).split(",")],
         broker_credentials=_credentials(settings),
-        datadir=tempfile.gettempdir() + f"/postavka-faust-{name}",
         store="memory://",
         ConsumerScheduler=WholeFetches,
         autodiscover=False,

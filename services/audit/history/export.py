@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -23,6 +23,7 @@ from confluent_kafka import Message
 from events.envelope import Envelope, EnvelopeError, header_map, rfc3339
 from events.topics import CHECKPOINTS, ERASURES
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -71,7 +72,7 @@ LETTERS = pa.schema(
         ("reason", pa.string()),
         ("received_at", pa.timestamp("us", tz="UTC")),
         ("status", pa.string()),
-        ("subject", pa.string()),
+        ("request", pa.string()),
         *COLUMNS,
     ]
 )
@@ -124,7 +125,7 @@ def export(
         path = folder / kind / f"{topic}.{form}"
         rows = _rows(config, cut, topic, wanted, chosen, found)
         count = 0
-        with _writer(form, path, COLUMNS) as writer:
+        with writer_of(form, path, COLUMNS) as writer:
             for row in rows:
                 writer.write(row)
                 count += 1
@@ -178,7 +179,7 @@ def _rows(
         for message in batch:
             if chosen is not None and f"{topic}/{message.partition()}/{message.offset()}" not in chosen:
                 continue
-            row = row_of(message)
+            row = row_of(_record(message))
             position = row["position"]
             if head is not None and position is not None:
                 if position > head:
@@ -201,37 +202,30 @@ def _within(row: Row, first: int | None, last: int | None, wanted: Wanted) -> bo
     return (wanted.since is None or at >= wanted.since) and (wanted.until is None or at <= wanted.until)
 
 
-def row_of(message: Message) -> Row:
+def _record(message: Message) -> Record:
+    where = message.topic(), message.partition(), message.offset(), message.timestamp()[1]
+    return Record(*where, message.key(), message.value(), headers_of(message))
+
+
+def row_of(record: Record) -> Row:
     """A record as a row: its coordinates, its envelope where it has one, and all of it as it is."""
-    headers, key, value = headers_of(message), message.key(), message.value()
-    return _raw(message.topic(), message.partition(), message.offset(), message.timestamp()[1], key, value, headers)
-
-
-def _raw(
-    topic: str,
-    partition: int,
-    offset: int,
-    timestamp_ms: int,
-    key: bytes | None,
-    value: bytes | None,
-    headers: Iterable[tuple[str, bytes | None]],
-) -> Row:
-    pairs = list(headers)
+    pairs = record.headers
     try:
         envelope = Envelope.read(pairs)
     except EnvelopeError:
         envelope = None
-    text, encoded = _text(value)
+    text, encoded = _text(record.value)
+    own = header_map(pairs)
     return {
-        "topic": topic,
-        "partition": partition,
-        "offset": offset,
-        "timestamp": datetime.fromtimestamp(max(timestamp_ms, 0) / 1000, UTC),
-        "key": None if key is None else key.decode("utf-8", "replace"),
-        "type": envelope.type if envelope else header_map(pairs).get("ce_type", b"").decode("utf-8", "replace") or None,
-        "subject": envelope.subject if envelope else None,
-        "source": envelope.source if envelope else None,
-        "id": envelope.id if envelope else None,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC),
+        "key": None if record.key is None else record.key.decode("utf-8", "replace"),
+        "type": envelope.type if envelope else _header(own, "ce_type"),
+        "subject": envelope.subject if envelope else _header(own, "ce_subject"),
+        "source": envelope.source if envelope else _header(own, "ce_source"),
+        "id": envelope.id if envelope else _header(own, "ce_id"),
         "time": envelope.time if envelope else None,
         "clock": (envelope.clock or None) if envelope else None,
         "position": envelope.position if envelope else None,
@@ -242,6 +236,11 @@ def _raw(
         "value": text,
         "value_base64": encoded,
     }
+
+
+def _header(headers: Mapping[str, bytes], name: str) -> str | None:
+    """What a record says of itself, though its envelope as a whole can't be read."""
+    return headers.get(name, b"").decode("utf-8", "replace") or None
 
 
 def _text(value: bytes | None) -> tuple[str | None, str | None]:
@@ -257,7 +256,8 @@ def _text(value: bytes | None) -> tuple[str | None, str | None]:
 # Files
 
 
-def _writer(form: Format, path: Path, schema: pa.Schema) -> _Lines | _Parquet:
+def writer_of(form: Format, path: Path, schema: pa.Schema) -> _Lines | _Parquet:
+    """A file for rows, opened for `with`; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return _Lines(path) if form == "jsonl" else _Parquet(path, schema)
 
@@ -307,7 +307,7 @@ class _Parquet:
 def _letters(config: Settings, folder: Path, form: Format, wanted: Wanted, found: Exported) -> None:
     path = folder / f"dead-letters.{form}"
     count = 0
-    with _writer(form, path, LETTERS) as writer, reading(config) as connection:
+    with writer_of(form, path, LETTERS) as writer, reading(config) as connection:
         for stage in logs_there(connection):
             rows = connection.execute(
                 'SELECT id, topic, partition, "offset", timestamp_ms, key, value, headers, code, reason, received_at, '  # noqa: S608
@@ -323,16 +323,13 @@ def _letters(config: Settings, folder: Path, form: Format, wanted: Wanted, found
                 },
             )
             for row in rows:
-                writer.write(_letter_row(letter_of(stage, row)))
+                writer.write(row_of_letter(letter_of(stage, row)))
                 count += 1
     _note(found, folder, path, count)
 
 
-def _letter_row(letter: Letter) -> Row:
-    record = letter.record
-    raw = _raw(
-        record.topic, record.partition, record.offset, record.timestamp_ms, record.key, record.value, record.headers
-    )
+def row_of_letter(letter: Letter) -> Row:
+    """A dead letter as a row: why it was not taken, which request it was found to be about, then the record itself."""
     about = {
         "stage": letter.stage,
         "number": letter.number,
@@ -340,8 +337,9 @@ def _letter_row(letter: Letter) -> Row:
         "reason": letter.reason,
         "received_at": letter.received_at,
         "status": letter.status,
+        "request": None if letter.subject is None else str(letter.subject),
     }
-    return {**raw, **about, "subject": None if letter.subject is None else str(letter.subject)}
+    return {**about, **row_of(letter.record)}
 
 
 def _evidence(config: Settings, folder: Path, found: Exported) -> None:

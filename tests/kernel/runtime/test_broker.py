@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -18,16 +19,6 @@ from tests.kernel.polling import PATIENCE_SECONDS
 DESCRIBE_CLUSTER = bytes.fromhex("00000011 003c 0001 00000001 0003 782d79 00 00 02 00".replace(" ", ""))
 """Request 60 in version 1 as client `x-y`: length, key, version, correlation, client, tags, body. A door without a
 password answers it."""
-
-
-@pytest.fixture
-def home(servers: Endpoints, request: pytest.FixtureRequest) -> Path:
-    """The folder of the run's own servers."""
-    folder = getattr(request.config, "postavka_home", None)
-    if folder is None:
-        pytest.skip("the servers of this run are not ours")
-    assert isinstance(folder, Path)
-    return folder
 
 
 def port(home: Path, door: str) -> int:
@@ -85,6 +76,22 @@ def test_passwords_lie_in_files_for_their_owner_only(home: Path):
     files = [*(home / "kafka").glob("*.password"), home / "kafka" / "server.properties"]
     assert len(files) == 3
     assert [file.name for file in files if file.stat().st_mode & 0o077] == []
+
+
+def test_no_password_is_in_a_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run: list[list[str]] = []
+
+    def formatted(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        run.append(argv)
+        return subprocess.CompletedProcess(argv, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", formatted)
+    broker = Broker(tmp_path, "", 1, 2, 3)
+    broker.prepare()
+    words = " ".join([*run[0], *broker.argv()])
+    assert "format" in words
+    assert "SCRAM" not in words
+    assert broker.admin_password not in words
 
 
 def test_a_door_to_the_network_needs_a_certificate():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from events.topics import ALL_TOPICS
 from services.audit.history.titles import TITLES, title_of
 
-NOT_IN_A_HISTORY = {"CheckpointSigned", "PersonErased", "Notice"}
+NOT_IN_A_HISTORY = {"CheckpointSigned", "FindingAcknowledged", "PersonErased", "Notice"}
 
 
 def test_every_message_of_a_history_has_a_title():
