@@ -24,7 +24,9 @@ from services.ops import corrections, dead_letters, history, reminders
 from services.ops import queues as waits
 from services.ops.identity import NotACorrection
 from services.ops.live_feed import Filter
-from services.ops.pages import done, letters_shown, looked_up, probe_of
+from services.ops.pages.dead_letters import letters_shown
+from services.ops.pages.frame import done, looked_up
+from services.ops.pages.services import probe_of
 from services.ops.request import look_at
 from services.ops.settings import ops_settings
 

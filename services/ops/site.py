@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from postavka.web.site import Site
-from services.ops import api, pages
+from services.ops import api
+from services.ops.pages import dead_letters, request, services, stream, waiting
+from services.ops.pages.frame import NAVIGATION
 
-SITE = Site("services.ops", (pages.router, api.router), pages.NAVIGATION)
+SITE = Site(
+    "services.ops",
+    (waiting.router, stream.router, request.router, services.router, dead_letters.router, api.router),
+    NAVIGATION,
+)

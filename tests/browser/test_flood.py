@@ -25,7 +25,7 @@ from events.envelope import Envelope
 from postavka.app.web import create_app
 from postavka.kernel.log.topics import ensure_topics
 from services.ops.live_feed import Feed
-from services.ops.pages import ROWS_KEPT
+from services.ops.pages.stream import ROWS_KEPT
 from tests.browser.person import Person
 from tests.system.conftest import System, wait_until
 

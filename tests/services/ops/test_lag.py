@@ -9,7 +9,7 @@ from postavka.app.registry import SERVICES
 from postavka.kernel.log.sizes import largest_copies
 from services.ops.consumers import READERS, lag
 from services.ops.lag import seconds_to_drain
-from services.ops.pages import SAID
+from services.ops.pages.services import SAID
 from services.shipping.list_survey import Survey
 
 BY_NAME = {reader.name: reader for reader in READERS}

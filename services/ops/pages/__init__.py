@@ -1,0 +1,1 @@
+"""Pages of operations, an area a module."""

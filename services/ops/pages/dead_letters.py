@@ -1,0 +1,237 @@
+"""Dead letters: groups, one of them, and what can be done. Acts are forms."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Iterable
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from postavka.web.problem import not_found
+from postavka.web.rendering import page
+from postavka.web.state import web
+from postavka.web.visitor import visitor_of
+from services.ops import corrections, dead_letters
+from services.ops.identity import NotACorrection
+from services.ops.pages.frame import Ops, done
+from services.ops.settings import ops_settings
+
+router = APIRouter(prefix="/ops", include_in_schema=False)
+
+
+@router.get("/letters")
+async def letters_page(
+    request: Request, principal: Ops, stage: str = "", code: str = "", settled: bool = False, told: str = ""
+) -> Response:
+    """Groups by stage and reason; of a group its letters."""
+    url = web(request).conninfo
+    groups = await asyncio.to_thread(dead_letters.groups, url)
+    statuses = dead_letters.SETTLED if settled else dead_letters.OPEN
+    found, foreseen, progress = [], None, None
+    if stage in dead_letters.STAGES:
+        found = await asyncio.to_thread(dead_letters.letters, url, stage, code or None, statuses)
+        foreseen = await asyncio.to_thread(dead_letters.foresee, url, stage, None, code or None)
+        progress = _progress(told, await asyncio.to_thread(dead_letters.tally, url, stage))
+    letters_shown(request, found)
+    return page(
+        request,
+        "ops_letters.html",
+        groups=groups,
+        found=found,
+        foreseen=foreseen,
+        progress=progress,
+        stage=stage,
+        code=code,
+        settled=settled,
+        told=told,
+        at_once=dead_letters.MOST_AT_ONCE,
+    )
+
+
+@router.get("/letters/{stage}/{number}")
+async def letter_page(request: Request, principal: Ops, stage: str, number: int, told: str = "") -> Response:
+    """One letter as it came, with a diagnosis and what can be done."""
+    return await _letter_page(request, stage, number, told)
+
+
+async def _letter_page(
+    request: Request,
+    stage: str,
+    number: int,
+    told: str = "",
+    wrong: str | None = None,
+    typed: tuple[str, str, str] | None = None,
+) -> Response:
+    """`wrong`: why a correction was refused; `typed`: its key, body and reason, so that nothing typed is lost."""
+    found = await _letter(request, stage, number)
+    waiting_for_word = await asyncio.to_thread(corrections.proposal_of, web(request).conninfo, stage, number)
+    key, value = _readable(found.key), _readable(found.value)
+    return page(
+        request,
+        "ops_letter.html",
+        200 if wrong is None else 422,
+        letter=found,
+        key=key,
+        value=value,
+        typed=typed or (key, value, ""),
+        record_headers=[(name, _readable(data)) for name, data in found.headers],
+        proposal=waiting_for_word,
+        proposed=(_readable(waiting_for_word.key), _readable(waiting_for_word.value)) if waiting_for_word else None,
+        me=visitor_of(request).principal,
+        told=told,
+        wrong=wrong,
+    )
+
+
+@router.post("/letters/{stage}/retry")
+async def retry_group(
+    request: Request, principal: Ops, stage: str, code: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = ""
+) -> Response:
+    """Try all of a group again; the page shows how far it is."""
+
+    def act(url: str) -> str:
+        before = dead_letters.tally(url, stage)
+        marked = dead_letters.retry(url, stage, None, principal.actor, code or None, reason)
+        return f"retry-{marked}-{before.taken}"
+
+    return await _done_in_group(request, stage, code, act)
+
+
+@router.post("/letters/{stage}/discard")
+async def discard_group(
+    request: Request,
+    principal: Ops,
+    stage: str,
+    code: Annotated[str, Form(min_length=1, max_length=100)],
+    reason: Annotated[str, Form(min_length=3, max_length=2_000)],
+    sure: Annotated[Literal["yes"], Form()],
+) -> Response:
+    """Give up all of a group, with a written reason and a tick that says so."""
+
+    def act(url: str) -> str:
+        return f"discarded-{dead_letters.discard(url, stage, None, principal.actor, reason, code)}"
+
+    return await _done_in_group(request, stage, code, act)
+
+
+async def _done_in_group(request: Request, stage: str, code: str, act: Callable[[str], str]) -> Response:
+    try:
+        told = await done(request, act)
+    except dead_letters.NoSuchLetter:
+        raise not_found() from None
+    return RedirectResponse("/ops/letters?" + urlencode({"stage": stage, "code": code, "told": told}), 303)
+
+
+def _progress(told: str, now: dead_letters.Tally) -> dict[str, int] | None:
+    """How far a retry of many is: `told` says how many were marked, and how many had been taken before."""
+    act, _, numbers = told.partition("-")
+    marked, _, before = numbers.partition("-")
+    if act != "retry" or not (marked.isdigit() and before.isdigit()):
+        return None
+    waiting_now = min(now.waiting, int(marked))
+    taken = min(max(0, now.taken - int(before)), int(marked) - waiting_now)
+    tried = int(marked) - waiting_now
+    return {"marked": int(marked), "tried": tried, "taken": taken, "refused": tried - taken}
+
+
+@router.post("/letters/{stage}/{number}/retry")
+async def retry_one(
+    request: Request, principal: Ops, stage: str, number: int, reason: Annotated[str, Form()] = ""
+) -> Response:
+    """Try one again."""
+    await _letter(request, stage, number)
+    count = await done(request, lambda url: dead_letters.retry(url, stage, [number], principal.actor, reason=reason))
+    return _back(stage, number, "retry" if count else "settled")
+
+
+@router.post("/letters/{stage}/{number}/discard")
+async def discard(
+    request: Request,
+    principal: Ops,
+    stage: str,
+    number: int,
+    reason: Annotated[str, Form(min_length=3, max_length=2_000)],
+) -> Response:
+    """Give one up, with a written reason."""
+    await _letter(request, stage, number)
+    count = await done(request, lambda url: dead_letters.discard(url, stage, [number], principal.actor, reason))
+    return _back(stage, number, "discarded" if count else "settled")
+
+
+@router.post("/letters/{stage}/{number}/correct")
+async def correct(
+    request: Request,
+    principal: Ops,
+    stage: str,
+    number: int,
+    reason: Annotated[str, Form(min_length=3, max_length=2_000)],
+    value: Annotated[str, Form(max_length=1_000_000)],
+    key: Annotated[str, Form(max_length=1_000)] = "",
+) -> Response:
+    """Put one right: the corrected body goes to its topic as a new record."""
+    await _letter(request, stage, number)
+    mended, one = key.encode() or None, ops_settings().corrections_by_one
+    try:
+        sent = await done(
+            request,
+            lambda url: corrections.correct(
+                url, stage, number, principal.actor, reason, mended, value.encode(), by_one=one
+            ),
+        )
+    except dead_letters.NoSuchLetter:
+        return _back(stage, number, "settled")
+    except NotACorrection as refused:
+        return await _letter_page(request, stage, number, wrong=refused.russian, typed=(key, value, reason))
+    return _back(stage, number, "corrected" if sent else "proposed")
+
+
+@router.post("/letters/{stage}/{number}/agree")
+async def agree(
+    request: Request, principal: Ops, stage: str, number: int, proposal: Annotated[int, Form()]
+) -> Response:
+    """A second person agrees to a correction."""
+    await _letter(request, stage, number)
+    try:
+        await done(request, lambda url: corrections.agree(url, stage, number, principal.actor, proposal))
+    except dead_letters.NoSuchLetter:
+        return _back(stage, number, "settled")
+    except corrections.NotAgreed as refused:
+        return await _letter_page(request, stage, number, wrong=refused.russian)
+    return _back(stage, number, "corrected")
+
+
+async def _letter(request: Request, stage: str, number: int) -> dead_letters.Letter:
+    try:
+        found = await asyncio.to_thread(dead_letters.letter, web(request).conninfo, stage, number)
+    except dead_letters.NoSuchLetter:
+        raise not_found() from None
+    letters_shown(request, [found])
+    return found
+
+
+def letters_shown(request: Request, found: Iterable[dead_letters.Letter]) -> None:
+    """Their requests are shown by this answer."""
+    visitor_of(request).shown.update(each.request_id for each in found if each.request_id is not None)
+
+
+def _back(stage: str, number: int, told: str) -> Response:
+    return RedirectResponse(f"/ops/letters/{stage}/{number}?told={told}", 303)
+
+
+def _readable(data: bytes | None) -> str:
+    """Text as it is, JSON indented, other bytes in base64."""
+    if data is None:
+        return ""
+    try:
+        return orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2).decode()
+    except ValueError:
+        pass
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(data).decode()

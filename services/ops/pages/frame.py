@@ -1,0 +1,76 @@
+"""What pages of operations share: who may see them, their navigation, and how they ask and act."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import psycopg
+from fastapi import Request
+
+from postavka.kernel.settings import database_url
+from postavka.web.authorization import allowed
+from postavka.web.identity.principal import Principal, Role
+from postavka.web.navigation import Entry
+from postavka.web.state import web
+from services.ops.settings import ops_settings
+from services.ops.store import SEES_ALL, prepare
+
+OPS = frozenset((Role.OPS,))
+NAVIGATION = (
+    Entry("Что ждёт", "/ops/waiting", OPS, 10, "hourglass"),
+    Entry("Поток событий", "/ops/stream", OPS, 20, "activity"),
+    Entry("Непринятое", "/ops/letters", OPS, 30, "octagon-x"),
+    Entry("Потоки и службы", "/ops/streams", OPS, 40, "laptop"),
+)
+Ops = Annotated[Principal, allowed(Role.OPS)]
+PAGE = 100
+T = TypeVar("T")
+
+
+async def looked_up(request: Request, ask: Callable[[psycopg.Connection[Any]], T]) -> T:
+    """What `ask` finds, in a thread: the stores are not the cabinet's, and these queries are few."""
+    url = database_url(web(request).kernel)
+
+    def run() -> T:
+        options = f"{SEES_ALL} -c statement_timeout=15000"
+        with psycopg.connect(url, autocommit=True, options=options, application_name="postavka-ops") as connection:
+            return ask(connection)
+
+    return await asyncio.to_thread(run)
+
+
+async def done(request: Request, act: Callable[[str], T]) -> T:
+    """An act by hand, in a thread; given the database's address."""
+    url = database_url(web(request).kernel)
+
+    def run() -> T:
+        prepare(url)
+        return act(url)
+
+    return await asyncio.to_thread(run)
+
+
+def duration(seconds: float) -> str:
+    """45 с, 12 мин, 3,5 ч, 2,1 дн."""
+    for unit, size in (("дн.", 86_400), ("ч", 3_600), ("мин", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f}".replace(".", ",").removesuffix(",0") + f"\N{NO-BREAK SPACE}{unit}"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}\N{NO-BREAK SPACE}мс"
+    return f"{seconds:.1f}".replace(".", ",").removesuffix(",0") + "\N{NO-BREAK SPACE}с"
+
+
+def size(count: int) -> str:
+    """512 Б, 3,5 КБ, 12 МБ: thousands, as disks are sold."""
+    for unit, thousands in (("ГБ", 1e9), ("МБ", 1e6), ("КБ", 1e3)):
+        if count >= thousands:
+            return f"{count / thousands:.1f}".replace(".", ",").removesuffix(",0") + f"\N{NO-BREAK SPACE}{unit}"
+    return f"{count}\N{NO-BREAK SPACE}Б"
+
+
+def trace_url(trace: str | None) -> str | None:
+    """A link to the trace, where a viewer is named."""
+    template = ops_settings().trace_url
+    return template.format(trace_id=trace.split("-")[1]) if trace and template else None
