@@ -20,7 +20,7 @@ from events.approval import Approved, Rejected
 from events.billing import InvoiceIssued
 from events.commands import MatchReturn, SignDocument
 from events.model import Event, Reason
-from events.reference import Contact, Contract
+from events.reference import Contact
 from events.request import RequestSubmitted
 from events.shipping import (
     DocumentIssued,
@@ -49,7 +49,7 @@ E = TypeVar("E", bound=Event)
 
 NOT_ISSUED = "—"
 """A number that was never given: stands in what a replay decides and the record does not have."""
-_REFUSED_CONTRACT = re.compile(r"Договор 1С:ИТС (?P<number>.+) не действует: его срок до (?P<until>[\d.]{10})\.")
+# `SignatureRefused` tells the other signer's INN in its sentence alone: in stores of release 6c4deb1 and today.
 _OTHER_SIGNER = re.compile(r"Документ подписан ИНН (?P<inn>\S+), а должен")
 
 
@@ -143,11 +143,9 @@ class RecordedFacts:
             match event:
                 case Activated():
                     return activation.Facts(event.service_from, True, event.contract)
-                case ActivationRefused(looked_up_on=date() as looked_up_on):
-                    known = event.reason.code != "unknown-registration"
-                    today, contract = looked_up_on, event.contract
                 case ActivationRefused():
-                    known, contract = _right(event)
+                    known = event.reason.code != "unknown-registration"
+                    today, contract = event.looked_up_on or today, event.contract
         return activation.Facts(today, known, contract)
 
 
@@ -178,19 +176,6 @@ def _verdict(recorded: Recorded) -> Claimed | NotVerified | Unverifiable:
     if recorded.refused is not None and recorded.refused[0] == "not-verified":
         return Unverifiable(recorded.refused[1])
     return NotVerified(Reason(code="told-before", message=""))
-
-
-def _right(refused: ActivationRefused) -> tuple[bool, Contract | None]:
-    """Registration and contract as they were when an activation was refused: version 1 says it in words only."""
-    match refused.reason.code:
-        case "unknown-registration":
-            return False, None
-        case "contract-not-active":
-            found = _REFUSED_CONTRACT.match(refused.reason.message)
-            if found is not None:
-                until = datetime.strptime(found["until"], "%d.%m.%Y").date()  # noqa: DTZ007  (a day has no zone)
-                return True, Contract(number=found["number"], valid_from=until, valid_until=until)
-    return True, None
 
 
 def _snapshot(conninfo: str, version: int | None) -> Snapshot:
