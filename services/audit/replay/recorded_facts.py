@@ -35,14 +35,20 @@ from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot, UnknownVersion, snapshot
 from postavka.domain.request_rules import Asked
 from postavka.domain.vendor import vendor
+from postavka.kernel.stage.definition import Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.activation import decider as activation
+from services.activation.stage import STAGE as ACTIVATION
+from services.approval.stage import STAGE as APPROVAL
 from services.audit.integrity.store_before import StoreBefore
 from services.billing import state as billing
 from services.billing.parked import Register, payment_named
+from services.billing.stage import STAGE as BILLING
 from services.billing.stage import OfMoney, own_place
 from services.billing.stage import claims as billing_claims
+from services.request.stage import STAGE as REQUEST
 from services.shipping import decider as shipping
+from services.shipping.stage import STAGE as SHIPPING
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified
 
 E = TypeVar("E", bound=Event)
@@ -79,6 +85,9 @@ class Recorded:
         return next((event for event in self.events if isinstance(event, kind)), None)
 
 
+STAGES: tuple[Stage, ...] = (REQUEST, APPROVAL, BILLING, SHIPPING, ACTIVATION)
+"""Whose decisions are made again; `RecordedFacts` has the facts of each."""
+
 Oracle = Callable[[Recorded, Any], Any]
 """From a recorded decision and the decider's state before it to the decider's facts."""
 
@@ -90,11 +99,11 @@ class RecordedFacts:
         self._conninfo = conninfo
         self._snapshot = lru_cache(maxsize=64)(lambda version: _snapshot(conninfo, version))
         self.of: Mapping[str, Oracle] = {
-            "request": lambda recorded, state: None,
-            "approval": self._approval,
-            "billing": self._billing,
-            "shipping": self._shipping,
-            "activation": self._activation,
+            REQUEST.name: lambda recorded, state: None,
+            APPROVAL.name: self._approval,
+            BILLING.name: self._billing,
+            SHIPPING.name: self._shipping,
+            ACTIVATION.name: self._activation,
         }
 
     def _approval(self, recorded: Recorded, state: Any) -> Any:
