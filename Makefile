@@ -54,7 +54,7 @@ quick: develop  ## all tests that need no server and no browser
 	@$(RUN)/pytest -q -m quick
 
 test: check debian  ## checks and all tests, against real servers started for the run
-	@$(RUN)/pytest
+	@$(RUN)/python -m tests
 
 bench: develop  ## measure this machine: requests/s, latency, rebuild
 	@$(RUN)/python -m bench

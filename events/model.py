@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 
@@ -32,6 +32,12 @@ class Event(Message):
 
     The request it belongs to is the envelope's `subject`, not repeated in the body.
     """
+
+    def carried_into(self, later: type[Event]) -> dict[str, Any]:
+        """The fields that a later event has under the same names. What a request only carries along is so named in its
+        events, and in no decider."""
+        own = type(self).model_fields
+        return {name: getattr(self, name) for name in later.model_fields if name in own}
 
 
 class Command(Message):

@@ -55,16 +55,16 @@ def _verdict(submitted: RequestSubmitted, asked: Asked, facts: Facts) -> Approve
     contact = facts.contacts.get(asked.contact_id or "")
     if reasons or partner is None or contact is None or base is None or product is None:
         return Rejected(partner_id=submitted.partner_id, reasons=reasons, reference_version=facts.version)
-    return Approved(
-        procedure=submitted.procedure,
-        request_type=asked.request_type or "",
-        channel=Channel.DISTRIBUTOR if facts.distributor else Channel.DIRECT,
-        partner=partner,
-        contact=contact,
-        distributor=facts.distributor,
-        base_delivery=base,
-        registration_number=asked.registration_number or "",
-        product=product,
-        client=Client(inn=asked.inn or "", kpp=asked.kpp, name=asked.buyer or ""),
-        reference_version=facts.version,
-    )
+    judged = {
+        "request_type": asked.request_type,
+        "channel": Channel.DISTRIBUTOR if facts.distributor else Channel.DIRECT,
+        "partner": partner,
+        "contact": contact,
+        "distributor": facts.distributor,
+        "base_delivery": base,
+        "registration_number": asked.registration_number,
+        "product": product,
+        "client": Client(inn=asked.inn or "", kpp=asked.kpp, name=asked.buyer or ""),
+        "reference_version": facts.version,
+    }
+    return Approved(**submitted.carried_into(Approved) | judged)

@@ -34,7 +34,8 @@ Group = dict[str, Any]
 Row = dict[str, Group]
 """Stage → its group; a stage without events is left out."""
 
-STAGES = ("request", "approval", "billing", "shipping", "activation")
+STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
+"""In the order of the procedure; each is a column of the table."""
 
 
 def fold(row: Row, stage: str, type_name: str, fields: Fields, time: str, position: int) -> None:
@@ -81,7 +82,9 @@ def _kind(stage: str, type_name: str) -> tuple[str, frozenset[str]]:
 
 def status(row: Row) -> str:
     """Where a request stands, from which facts are there. The last that happened in the procedure wins."""
-    asked, approved, billed, shipped, active = (row.get(stage, {}) for stage in STAGES)
+    asked, approved, billed, shipped, active = (
+        row.get(stage, {}) for stage in ("request", "approval", "billing", "shipping", "activation")
+    )
     if "activated_at" in active:
         return "activated"
     if "shipped_at" in shipped:

@@ -73,8 +73,17 @@ def write_groups(
         Texts(orjson.dumps(changed[each][stage]).decode() if stage in changed[each] else None for each in ids)
         for stage in STAGES
     ]
+    names = [Identifier(stage) for stage in STAGES]
     connection.execute(
-        QUERIES.write_groups.format(Identifier(table)),
+        QUERIES.write_groups.format(
+            table=Identifier(table),
+            columns=COLUMNS,
+            values=SQL(", ").join(SQL("u.{}::jsonb").format(name) for name in names),
+            arrays=SQL(", ").join([SQL("%b::text[]")] * len(names)),
+            kept=SQL(", ").join(
+                SQL("{0} = coalesce(excluded.{0}, {1}.{0})").format(name, Identifier(table)) for name in names
+            ),
+        ),
         (ids, *groups),
     )
 

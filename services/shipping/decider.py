@@ -341,16 +341,7 @@ def _approved(state: Unseen, approved: Approved, facts: Facts) -> Decision:
     if (distributor is None) != (approved.channel is Channel.DIRECT):
         return Unacceptable("channel-mismatch", f"channel {approved.channel} does not fit distributor {distributor}")
     opened = ShippingOpened(
-        procedure=approved.procedure,
-        channel=approved.channel,
-        permission_number=facts.permission_number,
-        vendor=facts.vendor,
-        partner=approved.partner,
-        distributor=distributor,
-        base_delivery=approved.base_delivery,
-        registration_number=approved.registration_number,
-        product=approved.product,
-        client=approved.client,
+        permission_number=facts.permission_number, vendor=facts.vendor, **approved.carried_into(ShippingOpened)
     )
     permission = PermissionIssued(
         number=facts.permission_number,

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from events.topics import STAGE_TOPICS
+from postavka.app.registry import SERVICES, load
 from postavka.kernel.backup.whole import Parts
 from postavka.kernel.console import console, print_json, progress
 from postavka.kernel.runtime.connection import connected, require_both_or_neither
@@ -87,14 +89,9 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False, plai
 
 def stages() -> list[Stage]:
     """Everybody who keeps a store and publishes from it."""
-    from services.activation.stage import STAGE as activation
-    from services.approval.stage import STAGE as approval
-    from services.billing.stage import STAGE as billing
-    from services.request.stage import STAGE as request
-    from services.shipping.stage import STAGE as shipping
-
+    deciding = [load(f"{SERVICES[topic.writer].module}.stage:STAGE") for topic in STAGE_TOPICS]
     ops = Stage("ops", list, None, lambda *_: (), lambda state, _: state)
-    return [request, approval, billing, shipping, activation, ops]
+    return [*deciding, ops]
 
 
 def parts(config: Settings) -> Parts:

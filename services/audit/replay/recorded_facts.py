@@ -20,7 +20,7 @@ from events.approval import Approved, Rejected
 from events.billing import InvoiceIssued
 from events.commands import MatchReturn, SignDocument
 from events.model import Event, Reason
-from events.reference import Contact, Contract
+from events.reference import Contact
 from events.request import RequestSubmitted
 from events.shipping import (
     DocumentIssued,
@@ -35,21 +35,27 @@ from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot, UnknownVersion, snapshot
 from postavka.domain.request_rules import Asked
 from postavka.domain.vendor import vendor
+from postavka.kernel.stage.definition import Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.activation import decider as activation
+from services.activation.stage import STAGE as ACTIVATION
+from services.approval.stage import STAGE as APPROVAL
 from services.audit.integrity.store_before import StoreBefore
 from services.billing import state as billing
 from services.billing.parked import Register, payment_named
+from services.billing.stage import STAGE as BILLING
 from services.billing.stage import OfMoney, own_place
 from services.billing.stage import claims as billing_claims
+from services.request.stage import STAGE as REQUEST
 from services.shipping import decider as shipping
+from services.shipping.stage import STAGE as SHIPPING
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified
 
 E = TypeVar("E", bound=Event)
 
 NOT_ISSUED = "—"
 """A number that was never given: stands in what a replay decides and the record does not have."""
-_REFUSED_CONTRACT = re.compile(r"Договор 1С:ИТС (?P<number>.+) не действует: его срок до (?P<until>[\d.]{10})\.")
+# `SignatureRefused` tells the other signer's INN in its sentence alone: in stores of release 6c4deb1 and today.
 _OTHER_SIGNER = re.compile(r"Документ подписан ИНН (?P<inn>\S+), а должен")
 
 
@@ -79,6 +85,9 @@ class Recorded:
         return next((event for event in self.events if isinstance(event, kind)), None)
 
 
+STAGES: tuple[Stage, ...] = (REQUEST, APPROVAL, BILLING, SHIPPING, ACTIVATION)
+"""Whose decisions are made again; `RecordedFacts` has the facts of each."""
+
 Oracle = Callable[[Recorded, Any], Any]
 """From a recorded decision and the decider's state before it to the decider's facts."""
 
@@ -90,11 +99,11 @@ class RecordedFacts:
         self._conninfo = conninfo
         self._snapshot = lru_cache(maxsize=64)(lambda version: _snapshot(conninfo, version))
         self.of: Mapping[str, Oracle] = {
-            "request": lambda recorded, state: None,
-            "approval": self._approval,
-            "billing": self._billing,
-            "shipping": self._shipping,
-            "activation": self._activation,
+            REQUEST.name: lambda recorded, state: None,
+            APPROVAL.name: self._approval,
+            BILLING.name: self._billing,
+            SHIPPING.name: self._shipping,
+            ACTIVATION.name: self._activation,
         }
 
     def _approval(self, recorded: Recorded, state: Any) -> Any:
@@ -143,11 +152,9 @@ class RecordedFacts:
             match event:
                 case Activated():
                     return activation.Facts(event.service_from, True, event.contract)
-                case ActivationRefused(looked_up_on=date() as looked_up_on):
-                    known = event.reason.code != "unknown-registration"
-                    today, contract = looked_up_on, event.contract
                 case ActivationRefused():
-                    known, contract = _right(event)
+                    known = event.reason.code != "unknown-registration"
+                    today, contract = event.looked_up_on or today, event.contract
         return activation.Facts(today, known, contract)
 
 
@@ -178,19 +185,6 @@ def _verdict(recorded: Recorded) -> Claimed | NotVerified | Unverifiable:
     if recorded.refused is not None and recorded.refused[0] == "not-verified":
         return Unverifiable(recorded.refused[1])
     return NotVerified(Reason(code="told-before", message=""))
-
-
-def _right(refused: ActivationRefused) -> tuple[bool, Contract | None]:
-    """Registration and contract as they were when an activation was refused: version 1 says it in words only."""
-    match refused.reason.code:
-        case "unknown-registration":
-            return False, None
-        case "contract-not-active":
-            found = _REFUSED_CONTRACT.match(refused.reason.message)
-            if found is not None:
-                until = datetime.strptime(found["until"], "%d.%m.%Y").date()  # noqa: DTZ007  (a day has no zone)
-                return True, Contract(number=found["number"], valid_from=until, valid_until=until)
-    return True, None
 
 
 def _snapshot(conninfo: str, version: int | None) -> Snapshot:

@@ -29,20 +29,14 @@ from events.envelope import rfc3339
 from events.registry import read_fields
 from postavka.kernel.settings import Settings, database_url, settings
 from postavka.kernel.stage.definition import Input, Stage
-from services.activation.stage import STAGE as ACTIVATION
-from services.approval.stage import STAGE as APPROVAL
 from services.audit.consistent_cut import Cut
 from services.audit.reading import corrections_made, reading, stages_there, topics_there
 from services.audit.replay.decision_log import Lane, Log, Step, lanes_of
-from services.audit.replay.recorded_facts import RecordedFacts
+from services.audit.replay.recorded_facts import STAGES, RecordedFacts
 from services.audit.replay.redecision import Again, Letter, Rules, Verdict
-from services.billing.stage import STAGE as BILLING
 from services.cabinet.fold import UNSHOWN, Row, fold
 from services.cabinet.table import copy_rows
-from services.request.stage import STAGE as REQUEST
-from services.shipping.stage import STAGE as SHIPPING
 
-STAGES: tuple[Stage, ...] = (REQUEST, APPROVAL, BILLING, SHIPPING, ACTIVATION)
 TELL_EVERY = 2_000
 Work = tuple[int, Callable[[], Verdict]]
 

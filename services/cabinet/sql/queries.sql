@@ -50,13 +50,9 @@ SELECT request_id, {} FROM {} WHERE request_id = ANY(%b);
 
 -- name: write_groups
 -- Write the changed groups of these requests; the other groups of a row stay as they are.
-INSERT INTO {0} (request_id, request, approval, billing, shipping, activation)
-SELECT id, a::jsonb, b::jsonb, c::jsonb, d::jsonb, e::jsonb
-FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[]) AS u(id, a, b, c, d, e)
-ON CONFLICT (request_id)
-DO UPDATE SET request = coalesce(excluded.request, {0}.request), approval = coalesce(excluded.approval,
-    {0}.approval), billing = coalesce(excluded.billing, {0}.billing), shipping = coalesce(excluded.shipping,
-    {0}.shipping), activation = coalesce(excluded.activation, {0}.activation);
+INSERT INTO {table} (request_id, {columns})
+SELECT id, {values} FROM unnest(%b::uuid[], {arrays}) AS u(id, {columns})
+ON CONFLICT (request_id) DO UPDATE SET {kept};
 
 -- name: copy_rows
 -- Fill a table that is not in use yet, by COPY.
