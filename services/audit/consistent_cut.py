@@ -7,11 +7,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import Identifier
 
 from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS, Settings
+from postavka.kernel.store.queries import load_queries
 from services.audit.reading import Place, logs_there, reading, topics_there
+
+QUERIES = load_queries("services.audit")
 
 PATIENCE_SECONDS = 20.0
 """How long relays are waited for. What is unpublished after that is told as missing."""
@@ -36,9 +39,9 @@ def make_cut(config: Settings, patience: float = PATIENCE_SECONDS) -> Cut:
     marks: dict[str, dict[str, int]] = {}
     with reading(config) as connection:
         for stage in logs_there(connection):
-            row = connection.execute(SQL("SELECT position FROM {}.head").format(Identifier(stage))).fetchone()
+            row = connection.execute(QUERIES.make_cut_read_head.format(Identifier(stage))).fetchone()
             heads[stage] = int(row[0]) if row else 0
-            query = SQL("SELECT application_name, notification_id FROM {}.notification_tracking")
+            query = QUERIES.make_cut_read_notification_tracking
             marks[stage] = dict(connection.execute(query.format(Identifier(stage))).fetchall())
     behind = _wait_for_relays(config, heads, patience)
     places = [(topic, partition) for topic in topics_there(config) for partition in range(PARTITIONS)]
@@ -51,7 +54,7 @@ def _wait_for_relays(config: Settings, heads: dict[str, int], patience: float) -
         with reading(config) as connection:
             behind = []
             for stage, head in heads.items():
-                row = connection.execute(SQL("SELECT position FROM {}.relay").format(Identifier(stage))).fetchone()
+                row = connection.execute(QUERIES.wait_for_relays.format(Identifier(stage))).fetchone()
                 if row is None or row[0] < head:
                     behind.append(stage)
         if not behind or time.monotonic() > deadline:

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from postavka.domain.calendar import MOSCOW
 from postavka.kernel.log.tail import TailUnread
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import allowed
 from postavka.web.frame import ROLES, show
 from postavka.web.identity.principal import Principal, Role
@@ -35,6 +36,8 @@ from services.audit.integrity.store import SCHEMA, newest_checkpoint, unsigned
 from services.audit.reading import reading
 from services.audit.verification.acknowledgements import Acknowledged, acknowledged
 from services.cabinet.words import stage_of as stage_shown
+
+QUERIES = load_queries("services.audit")
 
 router = APIRouter(prefix="/audit", include_in_schema=False)
 AUDITOR = frozenset((Role.AUDITOR,))
@@ -136,11 +139,7 @@ def _search(config: Settings, asked: str) -> list[dict[str, Any]]:
         return (
             connection.cursor(row_factory=dict_row)
             .execute(
-                "SELECT request_id, partner_id, status, submitted_at, shipping ->> 'permission_number' AS permission, "
-                "coalesce(approval #>> '{client,name}', request ->> 'buyer') AS buyer FROM cabinet.requests "
-                "WHERE request_id::text LIKE %(begin)s OR search LIKE %(part)s "
-                "OR shipping ->> 'permission_number' = %(exact)s OR billing #>> '{invoice,number}' = %(exact)s "
-                "OR partner_id = %(exact)s ORDER BY submitted_at DESC NULLS LAST LIMIT %(most)s",
+                QUERIES.search,
                 {
                     "begin": _plain(asked.lower()) + "%",
                     "part": "%" + _plain(asked.lower().replace("ё", "е")) + "%",
@@ -177,7 +176,7 @@ def _signed(config: Settings) -> list[dict[str, Any]]:
         prepare(database_url(config)), options=f"-c search_path={SCHEMA},public", autocommit=True
     ) as connection:
         heads, behind = unsigned(connection)
-        odd: dict[str, int] = dict(connection.execute("SELECT topic, count(*) FROM oddities GROUP BY topic").fetchall())
+        odd: dict[str, int] = dict(connection.execute(QUERIES.signed).fetchall())
         for log in LOGS:
             signed = newest_checkpoint(connection, log)
             rows.append(

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import psycopg
 from confluent_kafka.admin import AdminClient
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import Identifier
 
 from events.topics import (
     ALL_TOPICS,
@@ -32,6 +32,9 @@ from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.tail import TIMEOUT_SECONDS, offsets_at, read_messages_to_end, to_record
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("services.audit")
 
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
 TOPIC_OF = {topic.writer: topic.name for topic in STAGE_TOPICS}
@@ -94,17 +97,13 @@ def reading(config: Settings) -> Iterator[psycopg.Connection[Any]]:
 
 def stages_there(connection: psycopg.Connection[Any]) -> list[str]:
     """Stages that have a store: on a new installation some may never have started."""
-    rows = connection.execute(
-        "SELECT stage FROM unnest(%s::text[]) WITH ORDINALITY AS s(stage, place) "
-        "WHERE to_regclass(stage || '.stored_events') IS NOT NULL ORDER BY place",
-        (list(STAGES),),
-    )
+    rows = connection.execute(QUERIES.stages_there, (list(STAGES),))
     return [row[0] for row in rows]
 
 
 def logs_there(connection: psycopg.Connection[Any]) -> list[str]:
     """The same with the store of what operations do by hand."""
-    row = connection.execute("SELECT to_regclass(%s)", (f"{OPS_EVENTS.writer}.stored_events",)).fetchone()
+    row = connection.execute(QUERIES.logs_there, (f"{OPS_EVENTS.writer}.stored_events",)).fetchone()
     return stages_there(connection) + ([OPS_EVENTS.writer] if row is not None and row[0] is not None else [])
 
 
@@ -115,11 +114,7 @@ def stored_events(
     wanted = list(requests)
     found: list[Stored] = []
     for stage in stages_there(connection):
-        query = SQL(
-            "SELECT notification_id, originator_id, originator_version, topic, state, recorded_at, clock, causation, "
-            "correlation, input, trace FROM {}.stored_events WHERE originator_id = ANY(%s) "
-            "AND (%s::bigint IS NULL OR clock <= %s)"
-        ).format(Identifier(stage))
+        query = QUERIES.stored_events.format(Identifier(stage))
         rows = connection.execute(query, (wanted, until, until), binary=True)
         found.extend(Stored(stage, *row) for row in rows)
     found.sort(key=lambda event: (event.clock, event.stage, event.position))
@@ -130,10 +125,7 @@ def dead_letters(connection: psycopg.Connection[Any], request: UUID) -> list[Let
     """Dead letters of a request: known by its stage to be about it, or written under its key."""
     found: list[Letter] = []
     for stage in stages_there(connection):
-        query = SQL(
-            'SELECT id, topic, partition, "offset", timestamp_ms, key, value, headers, code, reason, received_at, '
-            "status, subject FROM {}.dead_letters WHERE subject = %s OR key = %s ORDER BY id"
-        ).format(Identifier(stage))
+        query = QUERIES.dead_letters.format(Identifier(stage))
         rows = connection.execute(query, (request, str(request).encode()))
         found.extend(letter_of(stage, row) for row in rows)
     return found
@@ -163,13 +155,7 @@ def corrections_made(connection: psycopg.Connection[Any], letters: Iterable[str]
     if OPS_EVENTS.writer not in logs_there(connection):
         return {}
     only = None if letters is None else list(letters)
-    rows = connection.execute(
-        "SELECT topic, event FROM ops.stored_events, LATERAL (SELECT convert_from(state, 'UTF8')::jsonb AS event) AS e "
-        "WHERE topic IN ('DeadLetterCorrected.v1', 'CorrectionAgreed.v1') AND (%(only)s::text[] IS NULL OR "
-        "(event #>> '{letter,stage}') || '/' || (event #>> '{letter,number}') = ANY(%(only)s)) "
-        "ORDER BY notification_id",
-        {"only": only},
-    )
+    rows = connection.execute(QUERIES.corrections_made, {"only": only})
     agreed: dict[str, str] = {}
     found: dict[tuple[str, str, str], str] = {}
     for kind, event in rows if only is None or only else ():

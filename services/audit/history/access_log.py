@@ -21,9 +21,12 @@ from psycopg.rows import class_row
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postavka.kernel.store.migration import migrate
+from postavka.kernel.store.queries import load_queries
 from postavka.web.database import Database
 from postavka.web.visitor import Visitor
 from services.audit.integrity.store import MIGRATIONS, SCHEMA
+
+QUERIES = load_queries("services.audit")
 
 NAMES_A_REQUEST = "request_id"
 """The parameter of a path that names a request, in every route."""
@@ -73,8 +76,7 @@ class Looked:
         await asyncio.to_thread(prepare, self._conninfo)
         async with self._database.accounts() as connection:
             await connection.execute(
-                "INSERT INTO audit.looked (actor, role, organisation, request_id, what, address) "
-                "SELECT %s, %s, %s, request_id, %s, %s FROM unnest(%s::uuid[]) AS request_id",
+                QUERIES.access_log_note,
                 (
                     principal.actor or principal.name,
                     principal.role.value,
@@ -119,9 +121,5 @@ def looks(
     """Newest first, at most `PAGE`; of a request, of an actor."""
     with psycopg.connect(prepare(conninfo), row_factory=class_row(Look)) as connection:
         return connection.execute(
-            "SELECT id, at, actor, role, organisation, request_id, what, address FROM audit.looked "
-            "WHERE (%(request)s::uuid IS NULL OR request_id = %(request)s) "
-            "AND (%(actor)s::text IS NULL OR actor = %(actor)s) AND (%(before)s::bigint IS NULL OR id < %(before)s) "
-            "ORDER BY id DESC LIMIT %(page)s",
-            {"request": request, "actor": actor, "before": before, "page": PAGE},
+            QUERIES.looks, {"request": request, "actor": actor, "before": before, "page": PAGE}
         ).fetchall()

@@ -22,9 +22,12 @@ from events.envelope import rfc3339
 from events.registry import BadBody, UnknownType
 from postavka.kernel.clock import COUNTER_BITS
 from postavka.kernel.settings import Settings
+from postavka.kernel.store.queries import load_queries
 from services.audit.reading import STAGES, reading, stages_there
 from services.cabinet.fold import UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA
+
+QUERIES = load_queries("services.audit")
 
 FETCH = 5_000
 BOOKKEEPING = ("changed_at", "position")
@@ -116,17 +119,17 @@ def diff(
 
 def requests_of(connection: psycopg.Connection[Any], partner: str) -> list[UUID]:
     """Ids of a partner's requests, by the cabinet's index (`verify` proves that the cabinet is the fold)."""
-    there = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.requests",)).fetchone()
+    there = connection.execute(QUERIES.requests_of_read, (f"{SCHEMA}.requests",)).fetchone()
     if there is None or there[0] is None:
         return []
-    query = SQL("SELECT request_id FROM {}.requests WHERE partner_id = %s").format(Identifier(SCHEMA))
+    query = QUERIES.requests_of_read_requests.format(Identifier(SCHEMA))
     return [row[0] for row in connection.execute(query, (partner,), binary=True)]
 
 
 def _touched(connection: psycopg.Connection[Any], first: int, last: int) -> set[UUID]:
     found: set[UUID] = set()
     for stage in stages_there(connection):
-        query = SQL("SELECT DISTINCT originator_id FROM {}.stored_events WHERE clock > %s AND clock <= %s")
+        query = QUERIES.touched
         rows = connection.execute(query.format(Identifier(stage)), (first, last), binary=True)
         found.update(row[0] for row in rows)
     return found
@@ -150,10 +153,7 @@ def _stream(
     chosen = SQL("") if requests is None else SQL("AND originator_id = ANY(%(requests)s) ")
     query = Composed(
         [
-            SQL(
-                "SELECT originator_id, clock, {}::text, notification_id, topic, state, recorded_at "
-                "FROM {}.stored_events WHERE clock <= %(until)s "
-            ).format(stage, Identifier(stage)),
+            QUERIES.stream.format(stage, Identifier(stage)),
             chosen,
             SQL("ORDER BY originator_id, originator_version"),
         ]

@@ -11,7 +11,10 @@ from postavka.kernel.log.tail import read_messages_to_end
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.migration import migrate
+from postavka.kernel.store.queries import load_queries
 from services.audit.integrity.store import MIGRATIONS, SCHEMA, connect
+
+QUERIES = load_queries("services.audit")
 
 
 def bring_back_checkpoints(config: Settings) -> int:
@@ -28,11 +31,11 @@ def bring_back_checkpoints(config: Settings) -> int:
             assert isinstance(statement, CheckpointSigned)  # noqa: S101
             found.setdefault(statement.note, statement)
     with connect(config) as connection, connection.transaction(), connection.cursor() as cursor:
-        row = cursor.execute("SELECT EXISTS (SELECT FROM checkpoints)").fetchone()
+        row = cursor.execute(QUERIES.bring_back_checkpoints_read_checkpoints).fetchone()
         if row is not None and row[0]:
             return 0
         cursor.executemany(
-            "INSERT INTO checkpoints (log, size, root, signed_at, note, told) VALUES (%s, %s, %s, %s, %s, true)",
+            QUERIES.bring_back_checkpoints_insert_checkpoints,
             [
                 (each.log, each.size, bytes.fromhex(each.root), each.signed_at, each.note)
                 for each in sorted(found.values(), key=lambda each: (each.signed_at, each.log))
@@ -46,7 +49,7 @@ def publish_checkpoints(config: Settings) -> int:
     sender = Sender(config, "/postavka/audit")
     count = 0
     with connect(config) as connection:
-        rows = connection.execute("SELECT log, size, root, signed_at, note FROM checkpoints WHERE told ORDER BY id")
+        rows = connection.execute(QUERIES.publish_checkpoints)
         for log, size, root, signed_at, note in rows:
             count += 1
             statement = CheckpointSigned(log=log, size=size, root=bytes(root).hex(), signed_at=signed_at, note=note)

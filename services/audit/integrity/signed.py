@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postavka.kernel.settings import Settings
+from postavka.kernel.store.queries import load_queries
 from services.audit.findings import Findings
 from services.audit.integrity import keys, tampering
 from services.audit.integrity.store import SCHEMA, connect, open_tree
 from services.audit.settings import AuditSettings
 from services.audit.verifier import GAP, roots_at
 
+QUERIES = load_queries("services.audit")
+
 
 def has_trees(config: Settings) -> bool:
     """Has the auditor's service ever been at work here?"""
     with connect(config) as connection:
-        row = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.checkpoints",)).fetchone()
+        row = connection.execute(QUERIES.has_trees, (f"{SCHEMA}.checkpoints",)).fetchone()
     return row is not None and row[0] is not None
 
 

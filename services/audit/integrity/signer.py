@@ -21,7 +21,7 @@ from typing import Any
 
 import psycopg
 from aiokafka.errors import KafkaError
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import Identifier
 
 from events.audit import CheckpointSigned
 from events.envelope import rfc3339
@@ -35,6 +35,7 @@ from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.migration import migrate
+from postavka.kernel.store.queries import load_queries
 from services.audit.integrity import keys
 from services.audit.integrity.evidence import EvidenceFiles
 from services.audit.integrity.logs import LOGS, Foreign, digest_of, position_of, stage_of
@@ -53,6 +54,8 @@ from services.audit.integrity.store import (
 from services.audit.metrics import BROKEN, ODDITIES, UNSIGNED, UNSIGNED_SECONDS
 from services.audit.settings import AuditSettings
 from services.audit.verifier import GAP, NEXT_KEY, Refused
+
+QUERIES = load_queries("services.audit")
 
 log = logger(__name__)
 
@@ -113,7 +116,7 @@ class Follower:
     def try_to_start(self) -> bool:
         """Take the lock and open everything; False while another service has it."""
         session = connect(self.config)
-        row = session.execute("SELECT pg_try_advisory_lock(hashtext('postavka.audit'))").fetchone()
+        row = session.execute(QUERIES.try_to_start).fetchone()
         if row is None or not row[0]:
             session.close()
             return False
@@ -210,10 +213,7 @@ class Follower:
         if now - followed.stuck_since < self.gap_seconds:
             return False
         found = self._session.execute(
-            SQL(
-                "SELECT EXISTS (SELECT FROM {0} WHERE notification_id > %s), "
-                "EXISTS (SELECT FROM {0} WHERE notification_id = %s)"
-            ).format(Identifier(stage_of(name), "stored_events")),
+            QUERIES.is_gap.format(Identifier(stage_of(name), "stored_events")),
             (position, position),
         ).fetchone()
         if found is None or not found[0] or found[1]:
@@ -225,11 +225,7 @@ class Follower:
 
     def _note(self, record: Record, kind: str, position: int | None) -> None:
         log.error("oddity", topic=record.topic, partition=record.partition, offset=record.offset, kind=kind)
-        self._session.execute(
-            'INSERT INTO oddities (topic, partition, "offset", kind, position) VALUES (%s, %s, %s, %s, %s) '
-            "ON CONFLICT DO NOTHING",
-            (record.topic, record.partition, record.offset, kind, position),
-        )
+        self._session.execute(QUERIES.signer_note, (record.topic, record.partition, record.offset, kind, position))
         self.oddities += 1
         ODDITIES.inc()
 
@@ -272,10 +268,7 @@ class Follower:
             return
         now, size, root = datetime.now(UTC), followed.tree.size, followed.tree.root()
         note = self.key.sign_checkpoint(self.audit.origin_of(name), size, root, f"time {rfc3339(now)}", *announced)
-        self._session.execute(
-            "INSERT INTO checkpoints (log, size, root, signed_at, note) VALUES (%s, %s, %s, %s, %s)",
-            (name, size, root, now, note),
-        )
+        self._session.execute(QUERIES.sign_one, (name, size, root, now, note))
         followed.signed = size
 
     def _look_back(self, name: str, followed: Followed) -> None:
@@ -322,9 +315,7 @@ class Follower:
             self._sender.send(CHECKPOINTS.name, checkpoint.log, statement)
         if told:
             self._sender.flush()
-            self._session.execute(
-                "UPDATE checkpoints SET told = true WHERE id = ANY(%s)", ([each.id for each in told],)
-            )
+            self._session.execute(QUERIES.tell, ([each.id for each in told],))
         return told
 
     def _files(self, name: str) -> EvidenceFiles:

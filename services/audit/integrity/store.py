@@ -9,13 +9,16 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import Identifier
 
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.migration import MigrationSet
+from postavka.kernel.store.queries import load_queries
 from services.audit.integrity.logs import LOGS, stage_of
 from services.audit.integrity.merkle import Tree
+
+QUERIES = load_queries("services.audit")
 
 SCHEMA = "audit"
 MIGRATIONS = MigrationSet("services.audit", "services.audit")
@@ -45,13 +48,11 @@ def connect(config: Settings) -> psycopg.Connection[Any]:
 
 def open_tree(connection: psycopg.Connection[Any], log: str) -> Tree:
     """The tree of a log as it was saved last."""
-    row = connection.execute("SELECT size FROM logs WHERE name = %s", (log,)).fetchone()
+    row = connection.execute(QUERIES.open_tree, (log,)).fetchone()
 
     @lru_cache(maxsize=64)
     def read(level: int, index: int) -> bytes:
-        found = connection.execute(
-            "SELECT hashes FROM tiles WHERE log = %s AND level = %s AND index = %s", (log, level, index)
-        ).fetchone()
+        found = connection.execute(QUERIES.read, (log, level, index)).fetchone()
         return bytes(found[0]) if found else b""
 
     return Tree(int(row[0]) if row else 0, _Forgetful(read))
@@ -81,26 +82,16 @@ def save(
     ]
     with connection.cursor() as cursor:
         if rows:
-            cursor.executemany(
-                "INSERT INTO tiles (log, level, index, hashes) VALUES (%s, %s, %s, %s) "
-                "ON CONFLICT (log, level, index) DO UPDATE SET hashes = excluded.hashes",
-                rows,
-            )
+            cursor.executemany(QUERIES.save_insert_tiles, rows)
+        cursor.execute(QUERIES.save_insert_logs, (list(trees), [tree.size for tree in trees.values()]))
         cursor.execute(
-            "INSERT INTO logs (name, size) SELECT * FROM unnest(%s::text[], %s::bigint[]) "
-            "ON CONFLICT (name) DO UPDATE SET size = excluded.size",
-            (list(trees), [tree.size for tree in trees.values()]),
-        )
-        cursor.execute(
-            'INSERT INTO followed (name, "offset") SELECT * FROM unnest(%s::text[], %s::bigint[]) '
-            'ON CONFLICT (name) DO UPDATE SET "offset" = excluded."offset"',
-            ([partition_name(*place) for place in followed], list(followed.values())),
+            QUERIES.save_insert_followed, ([partition_name(*place) for place in followed], list(followed.values()))
         )
 
 
 def read_followed(connection: psycopg.Connection[Any]) -> dict[str, int]:
     """Next offset to read, by `topic/partition`."""
-    return dict(connection.execute('SELECT name, "offset" FROM followed').fetchall())
+    return dict(connection.execute(QUERIES.read_followed).fetchall())
 
 
 CHECKPOINT = "SELECT id, log, size, root, signed_at, note FROM checkpoints"
@@ -108,7 +99,7 @@ CHECKPOINT = "SELECT id, log, size, root, signed_at, note FROM checkpoints"
 
 def untouched(connection: psycopg.Connection[Any]) -> bool:
     """Was nothing ever signed into this database?"""
-    row = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.checkpoints",)).fetchone()
+    row = connection.execute(QUERIES.untouched, (f"{SCHEMA}.checkpoints",)).fetchone()
     return row is None or row[0] is None
 
 
@@ -134,11 +125,9 @@ def unsigned(
     if heads is None:
         heads = {}
         for log in LOGS:
-            there = connection.execute("SELECT to_regclass(%s)", (f"{stage_of(log)}.head",)).fetchone()
+            there = connection.execute(QUERIES.unsigned_read, (f"{stage_of(log)}.head",)).fetchone()
             if there is not None and there[0] is not None:
-                row = connection.execute(
-                    SQL("SELECT position FROM {}.head").format(Identifier(stage_of(log)))
-                ).fetchone()
+                row = connection.execute(QUERIES.unsigned_read_head.format(Identifier(stage_of(log)))).fetchone()
                 heads[log] = int(row[0]) if row else 0
     signed = {log: newest_checkpoint(connection, log) for log in heads}
     return heads, [log for log, head in heads.items() if (each := signed[log]) is None or each.size < head if head]

@@ -10,7 +10,10 @@ from psycopg.sql import SQL, Identifier
 
 from events.model import Event
 from events.registry import decode
+from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import SELECT_EVENTS, RecordedEvent
+
+QUERIES = load_queries("services.audit")
 
 Claims = Callable[[UUID, Event], Iterable[tuple[str, str]]]
 
@@ -30,7 +33,7 @@ class StoreBefore:
         wanted = list(values)
         if not wanted:
             return {}
-        query = SQL("SELECT value, originator_id FROM {}.claims WHERE kind = %s AND value = ANY(%s)")
+        query = QUERIES.find_claims
         with psycopg.connect(self._conninfo) as connection:
             found: dict[str, UUID] = dict(
                 connection.execute(query.format(Identifier(self._schema)), (kind, wanted)).fetchall()

@@ -26,6 +26,7 @@ from events.topics import CHECKPOINTS
 from postavka.kernel.log.tail import end_offsets, read_messages_to_end
 from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
+from postavka.kernel.store.queries import load_queries
 from services.audit.integrity import keys as signing
 from services.audit.integrity.logs import (
     LOGS,
@@ -50,6 +51,8 @@ from services.audit.verifier import (
     roots_at,
     split_notes,
 )
+
+QUERIES = load_queries("services.audit")
 
 MOST_FINDINGS = 20
 """Of one copy: who rewrites a whole log makes one finding a position."""
@@ -279,7 +282,7 @@ def read_topic(config: Settings, log: str, told: Told = lambda what, count: None
 
 def read_store(connection: psycopg.Connection[Any], log: str, told: Told = lambda what, count: None) -> Copy:
     """The log as it is in the stage's store; empty where the schema is missing."""
-    row = connection.execute("SELECT to_regclass(%s)", (f"{stage_of(log)}.stored_events",)).fetchone()
+    row = connection.execute(QUERIES.read_store, (f"{stage_of(log)}.stored_events",)).fetchone()
     if row is None or row[0] is None:
         return Copy("store", b"")
     leaves = bytearray()

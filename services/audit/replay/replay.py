@@ -24,7 +24,10 @@ from psycopg.sql import SQL, Identifier
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, environment
+from postavka.kernel.store.queries import load_queries
 from services.audit.consistent_cut import make_cut
+
+QUERIES = load_queries("services.audit")
 
 MARKED = "made by a replay"
 MOST_TOLD = 1_000
@@ -201,33 +204,21 @@ def _share(config: Settings, partitions: Sequence[int], given: bytes) -> Iterato
 def _prepare(config: Settings, schema: str) -> None:
     """Make the schema, or empty the one that an earlier replay made. Raises `NotOurs`."""
     with psycopg.connect(database_url(config)) as connection:
-        row = connection.execute(
-            "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s", (schema,)
-        ).fetchone()
+        row = connection.execute(QUERIES.prepare_read_pg_namespace, (schema,)).fetchone()
         if row is not None and row[0] != MARKED:
             raise NotOurs(f"the schema {schema} was not made by a replay: name one that does not exist")
         name = Identifier(schema)
-        connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
-        connection.execute(SQL("CREATE SCHEMA {}").format(name))
+        connection.execute(QUERIES.prepare_drop.format(name))
+        connection.execute(QUERIES.prepare_create.format(name))
         connection.execute(SQL("COMMENT ON SCHEMA {} IS {}").format(name, MARKED))
-        connection.execute(
-            SQL(
-                "CREATE TABLE {}.requests (LIKE cabinet.requests INCLUDING DEFAULTS INCLUDING GENERATED "
-                "INCLUDING COMMENTS)"
-            ).format(name)
-        )
-        connection.execute(
-            SQL(
-                "CREATE TABLE {}.differences (request_id uuid, stage text, input text, at timestamptz, was text[], "
-                "now text[], first text, position bigint)"
-            ).format(name)
-        )
+        connection.execute(QUERIES.prepare_create_requests.format(name))
+        connection.execute(QUERIES.prepare_create_differences.format(name))
 
 
 def _finish(config: Settings, schema: str, report: Report) -> None:
     with psycopg.connect(database_url(config)) as connection:
         name = Identifier(schema)
-        copy = SQL("COPY {}.differences FROM STDIN").format(name)
+        copy = QUERIES.finish_copy_STDIN.format(name)
         with connection.cursor() as cursor, cursor.copy(copy) as rows:
             for each in report.differences:
                 rows.write_row(
@@ -242,4 +233,4 @@ def _finish(config: Settings, schema: str, report: Report) -> None:
                         each.position,
                     )
                 )
-        connection.execute(SQL("ALTER TABLE {}.requests ADD PRIMARY KEY (request_id)").format(name))
+        connection.execute(QUERIES.finish_alter_requests.format(name))

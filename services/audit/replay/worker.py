@@ -23,12 +23,13 @@ import confluent_kafka
 import orjson
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import Identifier
 
 from events.envelope import rfc3339
 from events.registry import read_fields
 from postavka.kernel.settings import Settings, database_url, settings
 from postavka.kernel.stage.definition import Input, Stage
+from postavka.kernel.store.queries import load_queries
 from services.audit.consistent_cut import Cut
 from services.audit.reading import corrections_made, reading, stages_there, topics_there
 from services.audit.replay.decision_log import Lane, Log, Step, lanes_of
@@ -36,6 +37,8 @@ from services.audit.replay.recorded_facts import STAGES, RecordedFacts
 from services.audit.replay.redecision import Again, Letter, Rules, Verdict
 from services.cabinet.fold import UNSHOWN, Row, fold
 from services.cabinet.table import copy_rows
+
+QUERIES = load_queries("services.audit")
 
 TELL_EVERY = 2_000
 Work = tuple[int, Callable[[], Verdict]]
@@ -160,7 +163,7 @@ class _Telling:
     def end(self, config: Settings) -> None:
         if self._into is not None:
             with psycopg.connect(database_url(config), application_name="postavka-replay") as connection:
-                connection.execute(SQL("SET LOCAL search_path TO {}").format(Identifier(self._into)))
+                connection.execute(QUERIES.end.format(Identifier(self._into)))
                 copy_rows(connection, self._rows, "requests")
         _say({"decisions": self._decisions, "events": self._events})
 
@@ -178,7 +181,7 @@ def _paced(work: Iterable[Work], speed: float) -> Iterator[Work]:
 def _letters(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], Letter]:
     found = {}
     for stage in stages_there(connection):
-        query = SQL('SELECT topic, partition, "offset", code, reason FROM {}.dead_letters').format(Identifier(stage))
+        query = QUERIES.letters.format(Identifier(stage))
         for topic, partition, offset, code, reason in connection.execute(query):
             found[stage, f"{topic}/{partition}/{offset}"] = Letter(code, reason)
     return found

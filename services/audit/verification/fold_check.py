@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import Identifier
 
 from events.topics import BANK_PAYMENTS, default_type_of, distributor_of
 from postavka.kernel.log.partitioner import partition_of
@@ -32,6 +32,7 @@ from postavka.kernel.projection.event_reader import (
     unread,
 )
 from postavka.kernel.settings import PARTITIONS, Settings
+from postavka.kernel.store.queries import load_queries
 from services.audit.consistent_cut import Cut
 from services.audit.findings import Findings
 from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
@@ -39,6 +40,8 @@ from services.audit.verification.documents import Paper
 from services.audit.verification.procedure import MATTERS, Case, Said, Told, check_case
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA, read_marks
+
+QUERIES = load_queries("services.audit")
 
 ROWS = 2_000
 
@@ -62,10 +65,10 @@ def check_share(
     share = Share()
     said = _said_from_outside(config, cut, partitions)
     with reading(config) as connection:
-        there = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.marks",)).fetchone()
+        there = connection.execute(QUERIES.check_share_read, (f"{SCHEMA}.marks",)).fetchone()
         marks: dict[Place, int] = {}
         if there is not None and there[0] is not None:
-            connection.execute(SQL("SET LOCAL search_path TO {}, public").format(Identifier(SCHEMA)))
+            connection.execute(QUERIES.check_share_set.format(Identifier(SCHEMA)))
             names = {
                 partition_name(topic, number): (topic, number) for topic in TOPIC_OF.values() for number in partitions
             }
@@ -181,10 +184,7 @@ def _said_from_outside(config: Settings, cut: Cut, partitions: Sequence[int]) ->
 
 
 def _compare(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], findings: Findings) -> None:
-    query = SQL(
-        "SELECT request_id, status, request::text, approval::text, billing::text, shipping::text, activation::text "
-        "FROM {}.requests WHERE request_id = ANY(%s)"
-    ).format(Identifier(SCHEMA))
+    query = QUERIES.compare.format(Identifier(SCHEMA))
     ids = iter(rows)
     while chosen := list(islice(ids, ROWS)):
         found = {row[0]: row for row in connection.execute(query, (chosen,), binary=True)}
@@ -216,14 +216,12 @@ def _said(value: Any) -> Any:
 def surplus_rows(connection: psycopg.Connection[Any], expected: Iterable[str]) -> list[str]:
     """Requests that the cabinet shows and the log does not have. One that has come since has events in a store."""
     known = set(expected)
-    query = SQL("SELECT request_id::text FROM {}.requests").format(Identifier(SCHEMA))
+    query = QUERIES.surplus_rows_read_requests.format(Identifier(SCHEMA))
     extra = [row[0] for row in connection.execute(query) if row[0] not in known]
     newer: set[str] = set()
     for stage in STAGES:
-        there = connection.execute("SELECT to_regclass(%s)", (f"{stage}.stored_events",)).fetchone()
+        there = connection.execute(QUERIES.surplus_rows_read, (f"{stage}.stored_events",)).fetchone()
         if extra and there is not None and there[0] is not None:
-            events = SQL(
-                "SELECT DISTINCT originator_id::text FROM {}.stored_events WHERE originator_id = ANY(%s::uuid[])"
-            )
+            events = QUERIES.surplus_rows_read_stored_events
             newer.update(row[0] for row in connection.execute(events.format(Identifier(stage)), (extra,)))
     return [each for each in extra if each not in newer]

@@ -23,10 +23,13 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.settings import PARTITIONS, Settings
+from postavka.kernel.store.queries import load_queries
 from services.audit.findings import Findings
 from services.audit.integrity.logs import LEAF_BEGIN, digest_of, named
 from services.audit.reading import Place, reading
 from services.audit.verifier import GAP
+
+QUERIES = load_queries("services.audit")
 
 DIGEST = 32
 WINDOW = 100_000
@@ -253,12 +256,9 @@ def stored_digests(
     connection: psycopg.Connection[Any], schema: str, source: str, after: int, until: int, only: Composable = EVERY
 ) -> Iterator[tuple[int, bytes]]:
     """(position, leaf hash) of events of a store, in order, made by PostgreSQL."""
-    query = SQL(
-        "COPY (SELECT notification_id, sha256({leaf}) "
-        "FROM (SELECT *, originator_id::text AS id FROM {schema}.stored_events) AS e "
-        "WHERE notification_id > {after} AND notification_id <= {until} {only} ORDER BY notification_id) "
-        "TO STDOUT (FORMAT BINARY)"
-    ).format(leaf=_leaf(source), schema=Identifier(schema), after=Literal(after), until=Literal(until), only=only)
+    query = QUERIES.stored_digests.format(
+        leaf=_leaf(source), schema=Identifier(schema), after=Literal(after), until=Literal(until), only=only
+    )
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         data = b"".join(copy)
     for _, _, position, _, digest in _ROW.iter_unpack(data[_COPY_HEADER:-2]):

@@ -22,11 +22,14 @@ import orjson
 
 from postavka.kernel.errors import Trouble
 from postavka.kernel.settings import PARTITIONS, Settings, environment
+from postavka.kernel.store.queries import load_queries
 from services.audit.consistent_cut import Cut, make_cut
 from services.audit.findings import Findings
 from services.audit.reading import reading
 from services.audit.verification.acknowledgements import Acknowledged, acknowledged, keep, set_apart
 from services.audit.verification.fold_check import surplus_rows
+
+QUERIES = load_queries("services.audit")
 
 LARGEST_SHARE = 400_000
 """Events that one process folds in memory: about a gigabyte of rows at most."""
@@ -212,7 +215,7 @@ def _gather(config: Settings, report: Report, answers: Sequence[dict[str, Any]])
             given[number] = place
     report.requests = len(rows)
     with reading(config) as connection:
-        there = connection.execute("SELECT to_regclass('cabinet.requests')").fetchone()
+        there = connection.execute(QUERIES.gather).fetchone()
         if there is not None and there[0] is not None:
             for request in surplus_rows(connection, rows):
                 report.findings.problem(
