@@ -25,6 +25,7 @@ from postavka.kernel.process import liveness, metrics
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.polling import pause_after
+from postavka.kernel.runtime.broker_files import broker_files
 from postavka.kernel.settings import Settings, database_url, settings
 from postavka.kernel.store import session
 from postavka.kernel.store.datastore import SchemaDatastore
@@ -46,6 +47,8 @@ SEND_SECONDS = 0.5
 WAITING = Gauge("postavka_requests_waiting", "Requests that wait, by what for", ["waits_for"])
 OVERDUE = Gauge("postavka_requests_overdue", "Requests that wait beyond the limit, by what for", ["waits_for"])
 OLDEST = Gauge("postavka_oldest_wait_seconds", "How long the oldest waits, by what for", ["waits_for"])
+SEGMENTS = Gauge("postavka_broker_segments", "Files of records that the embedded broker has")
+FILES_USED = Gauge("postavka_broker_files_used_ratio", "Share of the files and maps that the embedded broker may open")
 LETTERS = Gauge("postavka_dead_letters_open", "Dead letters that nobody has settled", ["stage"])
 
 
@@ -126,6 +129,9 @@ class OpsService:
             for stage, count in open_by_stage(connection).items():
                 LETTERS.labels(stage).set(count)
             metrics.RELAY_DELAY.labels(SCHEMA).set(relay_delay(connection, SCHEMA) or 0)
+        if (files := broker_files(self._config.home)) is not None:
+            SEGMENTS.set(files.segments)
+            FILES_USED.set(files.used or 0.0)
 
     async def _patiently(self, function: Any) -> None:
         """A server that is away is waited for: nothing here can't be done later."""

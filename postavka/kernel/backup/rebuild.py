@@ -258,7 +258,7 @@ def rebuild_topics(
         rebuilt.made = sorted(empty)
         known = find_readers(connection)
         marks = {reader: _marks(connection, reader) for reader in known}
-        writer = OffsetWriter(config)
+        writer = OffsetWriter(config, empty)
         offsets: dict[tuple[Place, int], int] = {}
         for stage in stages:
             for topic in (stage.topic, *stage.copies.values()):
