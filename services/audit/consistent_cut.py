@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from psycopg.sql import SQL, Identifier
 
-from postavka.kernel.log.tail import end_offsets
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.audit.reading import Place, logs_there, reading, topics_there
 

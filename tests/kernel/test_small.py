@@ -3,78 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, ListOffsetsResultInfo, NewTopic
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
-from postavka.kernel.log import tail, topics
+from postavka.kernel.log import topics
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.log.follower import Follower
+from postavka.kernel.log.follower import Follower, beginnings
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.partitioner import partition_of
-from postavka.kernel.log.tail import end_offsets, latest_offsets, read_to_end
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.topics import WrongTopics, check_topics, ensure_topics
 from postavka.kernel.outbox.command_sender import NoTopic, NotSent, Sender
 from postavka.kernel.settings import PARTITIONS, Settings
 from tests.kernel.conftest import MakeTopics
 from tests.kernel.polling import PATIENCE_SECONDS
 from tests.kernel.toys import unique_name
-
-# The end of a topic
-
-
-class MovingLeader:
-    """An admin client whose broker answers with an error so often, then with the offset."""
-
-    def __init__(self, error: int, times: int) -> None:
-        self._error, self._times = error, times
-        self.asked: list[int] = []
-
-    def list_offsets(self, wanted: Any, **_: object) -> dict[Any, Future[ListOffsetsResultInfo]]:
-        self.asked.append(len(wanted))
-        answers: dict[Any, Future[ListOffsetsResultInfo]] = {}
-        for place in wanted:
-            answers[place] = Future()
-            if place.partition == 1 and self._times:
-                self._times -= 1
-                answers[place].set_exception(KafkaException(KafkaError(self._error)))
-            else:
-                answers[place].set_result(ListOffsetsResultInfo(40 + place.partition, 0, 0))
-        return answers
-
-    def list_topics(self, timeout: float) -> None: ...
-
-
-def test_a_partition_whose_leader_is_moving_is_asked_again() -> None:
-    """So it is right after a topic was made, too."""
-    admin: Any = MovingLeader(KafkaError.NOT_LEADER_FOR_PARTITION, 2)
-    assert latest_offsets(admin, [("t", 0), ("t", 1)]) == {("t", 0): 40, ("t", 1): 41}
-    assert admin.asked == [2, 1, 1]
-
-
-def test_another_error_of_the_broker_is_told_at_once() -> None:
-    admin: Any = MovingLeader(KafkaError.TOPIC_AUTHORIZATION_FAILED, 1)
-    with pytest.raises(KafkaException):
-        latest_offsets(admin, [("t", 0), ("t", 1)])
-    assert admin.asked == [2]
-
-
-def test_a_leader_that_never_comes_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "TIMEOUT_SECONDS", 0.1)
-    admin: Any = MovingLeader(KafkaError.LEADER_NOT_AVAILABLE, 1_000_000)
-    with pytest.raises(KafkaException):
-        latest_offsets(admin, [("t", 1)])
-    assert len(admin.asked) > 1
-
-
-def test_nothing_is_asked_about_no_partitions() -> None:
-    admin: Any = None
-    assert latest_offsets(admin, []) == {}
-
 
 # Tail and follower
 
@@ -104,7 +51,7 @@ def everything(topic: str, offset: int = 0) -> dict[tuple[str, int], int]:
 
 def test_a_range_is_read_to_its_end_in_order(settings: Settings, topic: str) -> None:
     produced(settings, topic, 3_000, lambda number: b"%d" % (number % 50))
-    records = [record for batch in read_to_end(settings, everything(topic)) for record in batch]
+    records = [record for batch in read_records(settings, everything(topic)) for record in batch]
     assert sorted(int(record.value or b"") for record in records) == list(range(3_000))
     for partition in range(PARTITIONS):
         assert [each.offset for each in records if each.partition == partition] == list(
@@ -115,11 +62,11 @@ def test_a_range_is_read_to_its_end_in_order(settings: Settings, topic: str) -> 
     assert sum(ends.values()) == 3_000
 
     behind = {place: max(0, end - 2) for place, end in ends.items()}
-    rest = [record for batch in read_to_end(settings, behind) for record in batch]
+    rest = [record for batch in read_records(settings, behind) for record in batch]
     assert len(rest) == sum(min(2, end) for end in ends.values())
-    assert list(read_to_end(settings, ends)) == []
-    assert list(read_to_end(settings, everything(topic, 1_000_000))) == []
-    assert len([each for batch in read_to_end(settings, everything(topic, -1)) for each in batch]) == 3_000
+    assert list(read_records(settings, ends)) == []
+    assert list(read_records(settings, everything(topic, 1_000_000))) == []
+    assert len([each for batch in read_records(settings, everything(topic, -1)) for each in batch]) == 3_000
 
 
 def test_a_range_whose_beginning_was_cut_off_is_read_from_what_is_left(settings: Settings, topic: str) -> None:
@@ -129,15 +76,15 @@ def test_a_range_whose_beginning_was_cut_off_is_read_from_what_is_left(settings:
     cut = [TopicPartition(*place, end // 2) for place, end in ends.items()]
     for deleted in admin.delete_records(cut).values():
         deleted.result()
-    records = [record for batch in read_to_end(settings, everything(topic)) for record in batch]
+    records = [record for batch in read_records(settings, everything(topic)) for record in batch]
     assert sorted((each.partition, each.offset) for each in records) == [
         (partition, offset) for (_, partition), end in sorted(ends.items()) for offset in range(end // 2, end)
     ]
 
 
 def test_an_empty_topic_has_no_tail(settings: Settings, topic: str) -> None:
-    assert list(read_to_end(settings, everything(topic))) == []
-    assert list(read_to_end(settings, {})) == []
+    assert list(read_records(settings, everything(topic))) == []
+    assert list(read_records(settings, {})) == []
 
 
 def followed(follower: Follower, count: int) -> list[bytes]:
@@ -152,16 +99,16 @@ def followed(follower: Follower, count: int) -> list[bytes]:
 
 def test_a_follower_sees_what_comes_from_now_on(settings: Settings, topic: str) -> None:
     produced(settings, topic, 20, lambda number: b"old")
-    with Follower(settings, [topic]) as follower:
+    with Follower(settings, beginnings(settings, [topic])) as follower:
         produced(settings, topic, 20, lambda number: b"k%d" % number)
         assert sorted(followed(follower, 20), key=int) == [b"%d" % number for number in range(20)]
 
 
 def test_a_follower_from_a_moment_sees_what_came_since(settings: Settings, topic: str) -> None:
     produced(settings, topic, 20, lambda number: b"k%d" % number)
-    with Follower(settings, [topic], datetime(2020, 1, 1, tzinfo=UTC)) as follower:
+    with Follower(settings, beginnings(settings, [topic], datetime(2020, 1, 1, tzinfo=UTC))) as follower:
         assert len(followed(follower, 20)) == 20
-    with Follower(settings, [topic], datetime(2100, 1, 1, tzinfo=UTC)) as follower:
+    with Follower(settings, beginnings(settings, [topic], datetime(2100, 1, 1, tzinfo=UTC))) as follower:
         assert [record for batch in follower.records(0.3) for record in batch] == []
 
 
@@ -252,7 +199,7 @@ def test_what_was_sent_is_on_the_topic_when_flush_returns(settings: Settings, to
     sender = Sender(settings, "/test")
     sender.send_raw(topic, b"key", b"value", [("name", b"header")])
     sender.flush()
-    batches = list(read_to_end(settings, {(topic, number): 0 for number in range(PARTITIONS)}))
+    batches = list(read_records(settings, {(topic, number): 0 for number in range(PARTITIONS)}))
     assert [(each.key, each.value, each.headers) for batch in batches for each in batch] == [
         (b"key", b"value", (("name", b"header"),))
     ]

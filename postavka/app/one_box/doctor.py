@@ -37,7 +37,7 @@ from postavka.domain.reference import store as reference
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.console import console, print_json
 from postavka.kernel.log.connection import bootstrap, for_librdkafka
-from postavka.kernel.log.tail import latest_offsets
+from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.topics import KEEP_FOR_EVER, topic_settings, wrong_settings
 from postavka.kernel.runtime import kafka_jars
 from postavka.kernel.runtime.broker_files import BrokerFiles, broker_files
@@ -172,7 +172,7 @@ def _examine_servers(
     if broker is None or connection is None:
         checks.append(not_looked_at("lag", "Kafka" if broker is None else "PostgreSQL"))
     else:
-        checks.append(_checked("lag", lambda: _check_lag(broker.admin, connection)))
+        checks.append(_checked("lag", lambda: _check_lag(config, connection)))
     return checks + check_services(remembered_ports(config.home / SERVICE_PORTS), ask_service)
 
 
@@ -520,6 +520,8 @@ def _checked(name: str, ask: Callable[[], Check]) -> Check:
     """The check, or one that says why it could not be made: a server may go away meanwhile."""
     try:
         return ask()
+    except OffsetsUnknown as unknown:
+        return Check(name, "unknown", f"not looked at: {unknown}", "try again; if it stays, see the server's log")
     except (psycopg.Error, KafkaException) as away:
         words = _kafka_words(away) if isinstance(away, KafkaException) else _first_line(away)
         return Check(name, "wrong", f"could not be looked at: {words}", "try again; if it stays, see the server's log")
@@ -569,10 +571,11 @@ def _place(name: str) -> tuple[str, int]:
     return topic, int(partition)
 
 
-def _check_lag(admin: AdminClient, connection: psycopg.Connection[Any]) -> Check:
+def _check_lag(config: Settings, connection: psycopg.Connection[Any]) -> Check:
     before = _marks(connection)
     places = {place for reached in before.values() for place in reached}
-    ends = latest_offsets(admin, places)
+    with PartitionOffsets(config) as offsets:
+        ends = offsets.ends(places)
     if (lost := check_marks(before, ends)) is not None:
         return lost
     lag = lag_of(before, ends)

@@ -21,9 +21,9 @@ from confluent_kafka.admin import AdminClient
 from postavka.kernel.backup.sealed import CopyKey, Sealing, opened
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.connection import for_librdkafka, for_producer
-from postavka.kernel.log.tail import TIMEOUT_SECONDS, end_offsets, first_offsets, read_messages_to_end
+from postavka.kernel.log.offsets import TIMEOUT_SECONDS, end_offsets, first_offsets
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.topics import ensure_topics, set_times
-from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import Settings
 
 Place = tuple[str, int]
@@ -116,7 +116,7 @@ class _Copy:
         start = {place: self.saved[place].end for place in places}
         ends = end_offsets(self.config, start)
         total = self.done + sum(ends[place] - start[place] for place in start)
-        for batch in read_messages_to_end(self.config, start):
+        for batch in read_records(self.config, start):
             for message in batch:
                 self._take(message)
             self.done += len(batch)
@@ -130,21 +130,21 @@ class _Copy:
         ]
 
     def _take(self, message: Message) -> None:
-        place = (message.topic(), message.partition())
+        place = (message.topic, message.partition)
         saved = self.saved[place]
-        headers = headers_of(message)
+        headers = message.headers
         self._note_input(headers)
         rows = self.rows.setdefault(place, [])
         rows.append(
             {
-                "offset": message.offset(),
-                "timestamp": message.timestamp()[1],
-                "key": message.key(),
-                "value": message.value(),
+                "offset": message.offset,
+                "timestamp": message.timestamp_ms,
+                "key": message.key,
+                "value": message.value,
                 "headers": [{"name": name, "value": value} for name, value in headers],
             }
         )
-        saved.end = message.offset() + 1
+        saved.end = message.offset + 1
         saved.records += 1
         if len(rows) >= ROWS:
             self._write(place)
