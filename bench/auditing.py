@@ -22,7 +22,7 @@ from bench.__main__ import JARS
 from bench.load import PARTNER, Load
 from bench.many import model_of, multiply
 from postavka.app.one_box.launcher import Launch
-from postavka.kernel.log.tail import read_messages_to_end
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
@@ -120,9 +120,9 @@ def measure(config: Settings, progress: Spoken) -> dict[str, Any]:
 
 
 def _consume(config: Settings) -> int:
-    """What librdkafka gives, all stage topics, one process."""
+    """What the range reader gives, all stage topics, one process."""
     places = {(topic, number): 0 for topic in TOPIC_OF.values() for number in range(PARTITIONS)}
-    return sum(map(len, read_messages_to_end(config, places, batch=5_000)))
+    return sum(map(len, read_records(config, places)))
 
 
 def _copy(config: Settings) -> None:

@@ -39,7 +39,6 @@ from events.topics import (
     confirmations_of,
 )
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.outbox.command_sender import envelope_of
 from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -221,7 +220,7 @@ def _send(publisher: Publisher, topic: str, subject: str, message: Message) -> N
 def _read(messages: Sequence[KafkaMessage]) -> Iterator[Read]:
     for message in messages:
         if message.error() is None:
-            headers = header_map(headers_of(message))
+            headers = header_map(message.headers() or ())
             yield headers["ce_subject"].decode(), headers["ce_type"].decode(), message.value()
 
 

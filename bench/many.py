@@ -29,9 +29,9 @@ from postavka.domain.document_forms.forms import make
 from postavka.domain.document_forms.paper import paper_of, sha256
 from postavka.kernel.clock import COUNTER_BITS
 from postavka.kernel.log.connection import for_librdkafka, for_producer
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.record import partition_name
-from postavka.kernel.log.tail import end_offsets
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from services.audit.history.history import history
 from services.audit.reading import STAGE_OF, STAGES, Place, reading, records_of, stored_events, topics_there

@@ -21,7 +21,7 @@ RATE = 100
 HOW = ("--rate", str(RATE), "--format", "raw", "--nonblocking", "--duration", "unlimited")
 LIBRDKAFKA = "librdkafka's threads"
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("read Kafka (Faust, aiokafka)", ("/aiokafka/", "/faust/", "/mode/", "faust_worker.py", "log/pace.py")),
+    ("read Kafka (Faust, aiokafka)", ("/aiokafka/", "/faust/", "/mode/", "faust_worker.py", "log/fetch_pacing.py")),
     ("publish: make and hand over", ("_publish_one", "(postavka/kernel/outbox/command_sender.py")),
     ("publish: wait for the broker", ("(postavka/kernel/outbox/publisher.py",)),
     ("publish: read the store", ("read_events (postavka", "write_checkpoint", "publish_dead_letters")),

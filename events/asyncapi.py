@@ -21,7 +21,9 @@ from events.upcasting import UPCASTERS
 
 Json = dict[str, Any]
 
-ASYNCAPI = "3.1.0"
+ASYNCAPI = "3.0.0"
+"""Not 3.1.0, of which we use nothing: AsyncAPI's generator of models (Modelina 5.10.1) takes such a document without a
+word and makes nothing of it."""
 KAFKA_BINDING = "0.5.0"
 
 

@@ -140,7 +140,7 @@ EVERYDAY: dict[str, Any] = {
     "phone": "+7 495 000-00-02",
     "procedure": "its-electronic-2020",
     "product_id": "its-industry-12",
-    "purpose": "Оплата по счёту 2026-000123 от 16.03.2026, в том числе НДС 20 %",
+    "purpose": "Оплата по счёту 2026-000123 от 16.03.2026, в том числе НДС 22 %",
     "recipient_id": "d-soyuz",
     "refund_id": "2026-000123-withdrawn",
     "registration_number": "800123456",
@@ -155,7 +155,7 @@ EVERYDAY: dict[str, Any] = {
     "signer_inn": "7707083893",
     "submitted_by": "ivanova@partner.example",
     "tracking": "10100082848795",
-    "vat_rate": "20",
+    "vat_rate": "22",
     "waits_for": "confirmation",
     "withdrawn_by": "ivanova@partner.example",
 }

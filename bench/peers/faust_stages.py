@@ -26,7 +26,7 @@ from psycopg.types.json import Jsonb
 from bench.cost import spent_by
 from bench.peers.procedure import ANSWERS, EVENTS, EVENTS_OF, FACTS, INPUTS_OF, LAST, STAGES
 from postavka.kernel.log.connection import bootstrap, for_librdkafka, for_producer
-from postavka.kernel.log.tail import end_offsets
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, environment, settings
 from postavka.kernel.stage.faust_worker import _credentials

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from uuid import uuid4
 
 import psycopg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as RdPartition
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.log.connection import for_aiokafka, for_librdkafka, for_producer
-from postavka.kernel.log.tail import read_messages_to_end
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 
@@ -114,10 +116,13 @@ def _written(config: Settings, topic: str, records: int) -> float:
 
 def _read(config: Settings, topic: str) -> float:
     """The whole topic, in one process, up to lists of messages in Python."""
+    ends = end_offsets(config, [(topic, number) for number in range(PARTITIONS)])
     started = time.perf_counter()
-    seen = sum(
-        map(len, read_messages_to_end(config, {(topic, number): 0 for number in range(PARTITIONS)}, batch=5_000))
-    )
+    with closing(Consumer(for_librdkafka(config) | {"group.id": "bench", "enable.auto.commit": False})) as consumer:
+        consumer.assign([RdPartition(*place, 0) for place in ends])
+        seen = 0
+        while seen < sum(ends.values()):
+            seen += len(consumer.consume(5_000, timeout=0.05))
     return seen / (time.perf_counter() - started)
 
 

@@ -12,6 +12,7 @@ from events.model import Event
 from events.reference import Contact
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
+from postavka.domain.calendar import today
 from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot, current
 from postavka.domain.request_rules import Asked
@@ -69,7 +70,7 @@ class Gathered:
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
         assert isinstance(incoming.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
         partner = incoming.message.partner_id
-        facts = facts_from(self.known, partner, Asked.of(dict(incoming.message)))
+        facts = facts_from(self.known, partner, Asked.of(dict(incoming.message)), today())
         return replace(facts, contacts=self.recorded.of(self.known, partner, facts.contacts))
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...

@@ -11,7 +11,7 @@ from postavka.kernel.process.garbage import collect_seldom
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.settings import Settings, settings
-from services.audit.integrity.signer import Follower
+from services.audit.integrity.signer import Signer
 
 log = logger("services.audit")
 
@@ -27,7 +27,7 @@ async def run(config: Settings) -> None:
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    follower = await asyncio.to_thread(Follower, config)
+    follower = await asyncio.to_thread(Signer, config)
     http, port = await serve_health(config.http_host, config.http_port, follower.health)
     started = False
     while not stop.is_set() and not started:

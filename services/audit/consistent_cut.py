@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from psycopg.sql import Identifier
 
-from postavka.kernel.log.tail import end_offsets
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.store.queries import load_queries
 from services.audit.reading import Place, logs_there, reading, topics_there

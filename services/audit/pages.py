@@ -10,13 +10,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import psycopg
-from confluent_kafka import KafkaException
 from fastapi import APIRouter, Request
 from psycopg.rows import dict_row
 from starlette.responses import HTMLResponse, Response
 
 from postavka.domain.calendar import MOSCOW
-from postavka.kernel.log.tail import TailUnread
+from postavka.kernel.log.offsets import OffsetsUnknown
+from postavka.kernel.log.range_reader import RangeUnread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import allowed
@@ -197,7 +197,7 @@ def _acknowledged(config: Settings) -> list[Acknowledged] | None:
     """The newest first; None where the topic can't be read: the broker is away, or lets the web's user not read it."""
     try:
         return sorted(acknowledged(config), key=lambda each: each.at, reverse=True)
-    except (KafkaException, TailUnread):
+    except (OffsetsUnknown, RangeUnread):
         return None
 
 

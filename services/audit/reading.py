@@ -28,9 +28,10 @@ from events.topics import (
     distributor_of,
 )
 from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.offsets import TIMEOUT_SECONDS, offsets_at
 from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import TIMEOUT_SECONDS, offsets_at, read_messages_to_end, to_record
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.queries import load_queries
 
@@ -216,11 +217,11 @@ def records_of(
     exactly = {place_of(coordinates) for coordinates in named}
     for topic, partition, offset in exactly:
         starts[topic, partition] = min(offset, starts.get((topic, partition), offset))
-    for batch in read_messages_to_end(config, starts):
+    for batch in read_records(config, starts):
         for message in batch:
-            topic, partition = message.topic(), message.partition()
-            if (topic, message.key()) in wanted or (topic, partition, message.offset()) in exactly:
-                yield to_record(message)
+            topic, partition = message.topic, message.partition
+            if (topic, message.key) in wanted or (topic, partition, message.offset) in exactly:
+                yield message
 
 
 def place_of(coordinates: str) -> tuple[str, int, int]:

@@ -15,8 +15,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from events.commands import KitManufactured
 from events.envelope import Envelope, EnvelopeError
@@ -24,10 +22,10 @@ from events.registry import BadBody, UnknownType, decode, encode
 from events.shipping import ManufacturingOrdered
 from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
 from postavka.kernel.log.aiokafka_patches.records import install
-from postavka.kernel.log.connection import for_aiokafka_consumer, for_librdkafka
+from postavka.kernel.log.connection import for_aiokafka_consumer
 from postavka.kernel.log.fetch_pacing import Pace
+from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.log.topics import check_topics
 from postavka.kernel.log.unreadable import is_marker
 from postavka.kernel.outbox.command_sender import envelope_of
@@ -90,19 +88,16 @@ async def run(config: Settings) -> None:
 
 async def _watch(config: Settings, consumer: AIOKafkaConsumer) -> None:
     """Raises when orders lie there and are not read though the broker answers."""
-    admin = AdminClient(for_librdkafka(config))
-    progress = Progress(config.stall_seconds)
+    offsets, progress = PartitionOffsets(config), Progress(config.stall_seconds)
     while True:
         liveness.beat("the watchdog")
         await asyncio.sleep(WATCH_SECONDS)
         ours = consumer.assignment()
         try:
-            ends = await asyncio.to_thread(
-                latest_offsets, admin, [(each.topic, each.partition) for each in ours or ALL]
-            )
+            ends = await asyncio.to_thread(offsets.ends, [(each.topic, each.partition) for each in ours or ALL])
             reached = consumer.position if ours else consumer.committed
             read = {(each.topic, each.partition): await _known(reached(each)) - 1 for each in ours or ALL}
-        except (KafkaException, KafkaError):
+        except (OffsetsUnknown, KafkaError):
             progress.forgive()
             continue
         if (stalled := progress.see(time.monotonic(), ends, read)) is not None:
@@ -144,7 +139,7 @@ async def _answer(config: Settings, consumer: AIOKafkaConsumer, secret: bytes) -
 def _lag(consumer: AIOKafkaConsumer, handled: dict[Any, int]) -> int:
     """Orders not answered yet, by the ends that the broker told with the last fetch: nothing is asked for this.
     `handled`: the next offset of partitions that something was read of."""
-    ends = {each: consumer.highwater(each) or 0 for each in consumer.assignment()}
+    ends = {each: consumer.last_stable_offset(each) or 0 for each in consumer.assignment()}
     return sum(max(0, end - handled.get(each, end)) for each, end in ends.items())
 
 

@@ -12,19 +12,16 @@ import time
 from typing import Any
 
 import psycopg
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from prometheus_client import Counter, Gauge
 
 from events.topics import DOCUMENT_COMMANDS, SHIPPING_EVENTS
 from postavka.kernel.blobs import BlobsAway, open_blobs
-from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.offsets import OffsetsUnknown, end_offsets
 from postavka.kernel.log.record import partition_name
-from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.log.topics import check_topics
 from postavka.kernel.outbox.command_sender import NotSent, Sender
 from postavka.kernel.process import liveness
-from postavka.kernel.process.logs import logger
+from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.projection.checkpoints import read_marks
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
@@ -82,8 +79,8 @@ class Worker(threading.Thread):
             try:
                 with connect(self._url) as connection:
                     self._dispatch(connection, sender)
-            except (psycopg.OperationalError, psycopg.InterfaceError, KafkaException, NotSent, BlobsAway) as away:
-                log.warning("waiting", why=f"{type(away).__name__}: {away}"[:300])
+            except (psycopg.OperationalError, psycopg.InterfaceError, OffsetsUnknown, NotSent, BlobsAway) as away:
+                log.warning(WAITING, why=f"{type(away).__name__}: {away}"[:300])
                 time.sleep(AWAY_SECONDS)
             except Exception:
                 log.exception("dispatching ends")
@@ -127,8 +124,7 @@ class Worker(threading.Thread):
 
     def _catch_up(self, connection: psycopg.Connection[Any]) -> None:
         """Until the projection has what the log holds now."""
-        admin = AdminClient(for_librdkafka(self._config))
-        ends = latest_offsets(admin, [(SHIPPING_EVENTS.name, partition) for partition in range(PARTITIONS)])
+        ends = end_offsets(self._config, [(SHIPPING_EVENTS.name, partition) for partition in range(PARTITIONS)])
         names = {partition_name(*place): end for place, end in ends.items()}
         while any(mark.offset < names[name] - 1 for name, mark in read_marks(connection, list(names)).items()):
             liveness.beat(self.name, SILENT_SECONDS)

@@ -14,7 +14,6 @@ from typing import Any
 
 import psycopg
 import uvloop
-from confluent_kafka import KafkaException
 from prometheus_client import Gauge
 
 from events.topics import OPS_EVENTS
@@ -25,6 +24,8 @@ from postavka.kernel.process import liveness, metrics
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.polling import pause_after
+from postavka.kernel.process.progress import Servers
+from postavka.kernel.runtime.broker_files import broker_files
 from postavka.kernel.settings import Settings, database_url, settings
 from postavka.kernel.store import session
 from postavka.kernel.store.datastore import SchemaDatastore
@@ -42,10 +43,13 @@ LOOK_SECONDS = 5.0
 TURN_SECONDS = 300.0
 """At most, of one count over everything, with the rest before it."""
 SEND_SECONDS = 0.5
+SERVER = "a server"
 
 WAITING = Gauge("postavka_requests_waiting", "Requests that wait, by what for", ["waits_for"])
 OVERDUE = Gauge("postavka_requests_overdue", "Requests that wait beyond the limit, by what for", ["waits_for"])
 OLDEST = Gauge("postavka_oldest_wait_seconds", "How long the oldest waits, by what for", ["waits_for"])
+SEGMENTS = Gauge("postavka_broker_segments", "Files of records that the embedded broker has")
+FILES_USED = Gauge("postavka_broker_files_used_ratio", "Share of the files and maps that the embedded broker may open")
 LETTERS = Gauge("postavka_dead_letters_open", "Dead letters that nobody has settled", ["stage"])
 
 
@@ -64,7 +68,7 @@ class OpsService:
         self._sender = Sender(config, SOURCE)
         self._sending = session.Kept(self._url, application_name="postavka-ops")
         self._looking = session.Kept(self._url, application_name="postavka-ops", options=SEES_ALL)
-        self.trouble: str | None = None
+        self.servers = Servers()
         self.queues: list[Queue] = []
 
     async def run(self) -> None:
@@ -126,24 +130,30 @@ class OpsService:
             for stage, count in open_by_stage(connection).items():
                 LETTERS.labels(stage).set(count)
             metrics.RELAY_DELAY.labels(SCHEMA).set(relay_delay(connection, SCHEMA) or 0)
+        if (files := broker_files(self._config.home)) is not None:
+            SEGMENTS.set(files.segments)
+            FILES_USED.set(files.used or 0.0)
 
     async def _patiently(self, function: Any) -> None:
         """A server that is away is waited for: nothing here can't be done later."""
         liveness.beat(function.__name__, TURN_SECONDS)
         try:
             await asyncio.to_thread(function)
-            self.trouble = None
-            metrics.TROUBLE.labels(SCHEMA).set(0)
-        except (psycopg.OperationalError, psycopg.InterfaceError, KafkaException, NotSent) as away:
-            self.trouble = f"a server is away: {away}"[:300]
-            metrics.TROUBLE.labels(SCHEMA).set(1)
-            log.warning("waiting for a server", error=str(away)[:200])
+            self.servers.answered(SERVER)
+        except (psycopg.OperationalError, psycopg.InterfaceError, NotSent) as away:
+            self.servers.silent(SERVER, time.monotonic(), away)
+        metrics.TROUBLE.labels(SCHEMA).set(self.trouble() is not None)
+
+    def trouble(self) -> str | None:
+        """What is wrong, as a sentence; None while all is well."""
+        return "the relay has failed" if self.relay.failed is not None else self.servers.trouble(time.monotonic())
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For `/healthz`."""
-        return self.trouble is None and self.relay.failed is None, {
+        trouble = self.trouble()
+        return trouble is None, {
             "service": SCHEMA,
-            "trouble": self.trouble,
+            "trouble": trouble,
             "relay": "active" if self.relay.active else "standby",
             "relayed_position": self.relay.position,
             "overdue": {queue.waits_for: queue.overdue for queue in self.queues if queue.overdue},

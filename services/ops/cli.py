@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from confluent_kafka import KafkaException
 from cyclopts import App
 from rich.console import Group
 from rich.live import Live
@@ -21,7 +20,7 @@ from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.web.formats import at
 from services.ops import queues as waits
-from services.ops.lag import Probe, ReaderState, ServiceState, Streams
+from services.ops.lag import FRESH_SECONDS, NothingSeen, Probe, ReaderState, ServiceState, Streams
 from services.ops.queues import KINDS, Queue
 from services.ops.reminders import awaited
 from services.ops.reminders import remind as send_reminder
@@ -203,8 +202,10 @@ def top(*, seconds: float = 2.0, rounds: int = 0) -> None:
                     with _database() as connection:
                         queues = waits.queues(connection, ops_settings())
                     view: Any = Group(_queues(queues), Text(), _streams(probe.look()))
-                except (KafkaException, psycopg.OperationalError) as away:
-                    view = Text(f"a server is away: {away}", "red")
+                    if probe.age > FRESH_SECONDS:
+                        view = Group(Text(f"as of {duration(probe.age)} ago: a server does not answer", "red"), view)
+                except (NothingSeen, psycopg.OperationalError):
+                    view = Text("a server is away; `postavka doctor` says which", "red")
                 live.update(view, refresh=True)
                 done += 1
                 if rounds and done >= rounds:

@@ -17,22 +17,33 @@ from typing import Any
 
 import orjson
 import psycopg
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from events.topics import topic_names
 from postavka.domain.reference.store import distributor_ids
+from postavka.kernel.errors import Trouble
 from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
-from postavka.kernel.log.tail import latest_offsets
+from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.kernel.settings import Settings, database_url
 from services.ops.consumers import READERS, Place, lag, reached, relay_delay, unsent
 from services.ops.dead_letters import open_by_stage
 
+log = logger(__name__)
+
 FRESH_SECONDS = 0.5
 """A look that is younger is given again: several who look at once would make rates of milliseconds."""
+PATIENCE_SECONDS, AGAIN_SECONDS = 5.0, 5.0
+"""How long Kafka is asked again, and how long after that nobody asks: people wait for the answer."""
 SIZES_SECONDS = 10.0
 """The brokers add up their folders for an answer: not at every look."""
+
+
+class NothingSeen(Trouble):
+    """A server is away, and was never seen before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,8 @@ class Probe:
     def __init__(self, config: Settings) -> None:
         self._config = config
         self._admin = AdminClient(for_librdkafka(config))
+        self._offsets = PartitionOffsets(config, PATIENCE_SECONDS)
+        self._seen_at = self._failed_at = float("-inf")
         self._lock = threading.Lock()
         self._before: _Look | None = None
         self._last: Streams | None = None
@@ -108,18 +121,32 @@ class Probe:
         self._sizes_unknown: str | None = None
 
     def look(self) -> Streams:
-        """Raises `KafkaException` or psycopg's `OperationalError` when a server is away. Safe from any thread."""
+        """The last look while a server is away: `age` says how old it is. Raises `NothingSeen` when there was none.
+        Safe from any thread."""
         with self._lock:
-            if self._last is None or self._before is None or time.monotonic() - self._before.at > FRESH_SECONDS:
-                self._last = self._look()
+            now = time.monotonic()
+            if now - self._seen_at > FRESH_SECONDS and now - self._failed_at > AGAIN_SECONDS:
+                try:
+                    self._last = self._look()
+                    self._seen_at = time.monotonic()
+                except (KafkaException, OffsetsUnknown, psycopg.OperationalError) as away:
+                    self._failed_at = time.monotonic()
+                    log.warning(WAITING, why=str(away)[:200])
+            if self._last is None:
+                raise NothingSeen("Kafka or PostgreSQL does not answer; `postavka doctor` says which")
             return self._last
+
+    @property
+    def age(self) -> float:
+        """Seconds since what `look` gave was seen."""
+        return time.monotonic() - self._seen_at
 
     def _look(self) -> Streams:
         url = database_url(self._config)
         known = self._admin.list_topics(timeout=10).topics
         names = [name for name in topic_names(distributor_ids(url)) if name in known]
         counts = {name: len(known[name].partitions) for name in names}
-        ends = latest_offsets(self._admin, [(name, number) for name in names for number in range(counts[name])])
+        ends = self._offsets.ends([(name, number) for name in names for number in range(counts[name])])
         records = {name: sum(ends[name, number] for number in range(counts[name])) for name in names}
         with psycopg.connect(url, autocommit=True, application_name="postavka-ops") as connection:
             readers, look = self._readers(connection, ends, records)
@@ -210,7 +237,8 @@ def _ask(name: str, url: str) -> ServiceState:
             said = {}
         return _state(name, str(said.get("trouble") or f"HTTP {unwell.code}"), said)
     except (OSError, ValueError) as away:
-        return _state(name, f"does not answer: {away}", {})
+        log.info("a service does not answer", service=name, why=str(away)[:200])
+        return _state(name, "does not answer", {})
     return _state(name, said.get("trouble"), said)
 
 

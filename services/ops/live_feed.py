@@ -17,14 +17,14 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from confluent_kafka import KafkaException
+from aiokafka.errors import KafkaError
 
 from events.registry import read_fields
 from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.kernel.log.follower import Follower
+from postavka.kernel.log.offsets import OffsetsUnknown, end_offsets
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import end_offsets
-from postavka.kernel.process.logs import logger
+from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.projection.event_reader import WRONG, EventReader
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.queries import load_queries
@@ -187,18 +187,19 @@ class Feed:
     def _read(self) -> None:
         while not self._is_done():
             try:
-                with Follower(self._config, self._topics, start=self._beginning()) as follower:
+                with Follower(self._config, self._beginning()) as follower:
                     self.trouble = None
                     for batch in follower.records(float("inf")):
                         self.take(batch)
+                        self._next |= follower.following
                         if not self.reading:
                             self.reading = all(self._next[place] >= end for place, end in self._ends.items())
                         if self._is_done():
                             return
-            except KafkaException as away:
+            except (KafkaError, OffsetsUnknown, RuntimeError) as away:
                 self.reading = False
-                self.trouble = f"Kafka: {away}"[:200]
-                log.warning("the feed waits for Kafka", error=str(away)[:200])
+                self.trouble = "Kafka does not answer"
+                log.warning(WAITING, server="Kafka", why=str(away)[:200])
                 time.sleep(1.0)
 
     def _is_done(self) -> bool:
@@ -226,10 +227,7 @@ class Feed:
     def take(self, batch: Iterable[Record]) -> None:
         """Keep these records."""
         with self._lock:
-            records = list(batch)
-            for record in records:
-                self._next[record.topic, record.partition] = record.offset + 1
-            for record, headers, position in self._reader.read(records, lambda record, wrong: None):
+            for record, headers, position in self._reader.read(batch, lambda record, wrong: None):
                 try:
                     kind, subject = headers["ce_type"].decode(), headers["ce_subject"].decode()
                     when = headers["ce_time"].decode()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from events.audit import PersonErased
 from events.registry import BadBody, UnknownType, decode
 from events.topics import ERASURES
-from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.privacy.vault import Erasure, Vault
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -38,7 +38,7 @@ def tell(config: Settings, vault: Vault) -> list[Erasure]:
 def erased_on_topic(config: Settings) -> dict[str, PersonErased]:
     """All erasures that were ever said, by key."""
     found: dict[str, PersonErased] = {}
-    for batch in read_to_end(config, {(ERASURES.name, number): 0 for number in range(PARTITIONS)}):
+    for batch in read_records(config, {(ERASURES.name, number): 0 for number in range(PARTITIONS)}):
         for record in batch:
             try:
                 statement = decode(PersonErased.TYPE, record.value)

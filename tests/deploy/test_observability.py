@@ -34,10 +34,11 @@ MEASURING = (
     "services.audit.metrics",
 )
 """Modules that define metrics."""
-SUFFIXES = ("_total", "_seconds", "_records", "_events", "_info")
+SUFFIXES = ("_total", "_seconds", "_records", "_events", "_info", "_ratio")
 COUNTED = (
     "postavka_requests_waiting",
     "postavka_requests_overdue",
+    "postavka_broker_segments",
     "postavka_dead_letters_open",
     "postavka_trouble",
     "postavka_live_streams",

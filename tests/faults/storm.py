@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from postavka.kernel.log.unreadable import headers_of
 from tests.faults import planted
 from tests.faults.injector import Injector
 from tests.faults.load import Load
 from tests.faults.rig import Rig, rig
 from tests.faults.schedule import Fault
 from tests.system.conftest import wait_until
-from tests.system.oracle import Oracle, cabinet_rows, read_raw
+from tests.system.oracle import Oracle, cabinet_rows, headers_of, read_raw
 
 WELL_SECONDS = 900
 """After the last fault, until every service says that it is well."""

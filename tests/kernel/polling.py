@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from events.envelope import header_map
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.settings import PARTITIONS, Settings
 
@@ -26,7 +26,7 @@ def until(condition: Callable[[], object], what: str) -> None:
 def on_topic(settings: Settings, topic: str) -> list[Record]:
     """Everything that lies on a topic now, in order within each partition."""
     start = {(topic, partition): 0 for partition in range(PARTITIONS)}
-    records = [record for batch in read_to_end(settings, start) for record in batch]
+    records = [record for batch in read_records(settings, start) for record in batch]
     return sorted(records, key=lambda record: (record.partition, record.offset))
 
 

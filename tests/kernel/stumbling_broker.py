@@ -103,6 +103,31 @@ class StumblingBroker:
             client.sendall(struct.pack(">i", len(answer)) + answer)
 
 
+class DeadLeader(StumblingBroker):
+    """A door to a broker that says where partitions are led: by one whose port nobody listens at."""
+
+    def __enter__(self) -> DeadLeader:
+        self._dead = socket.socket()
+        self._dead.bind(("127.0.0.1", 0))  # taken, and not listened at
+        self._dead_port = self._dead.getsockname()[1]
+        super().__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__()
+        self._dead.close()
+
+    def _requests(self, client: socket.socket, broker: socket.socket) -> None:
+        for frame in frames(client):
+            broker.sendall(struct.pack(">i", len(frame)) + frame)
+
+    def _answers(self, broker: socket.socket, client: socket.socket) -> None:
+        there, dead = (b"127.0.0.1" + struct.pack(">i", port) for port in (self.broker_port, self._dead_port))
+        for frame in frames(broker):
+            answer = frame.replace(there, dead)
+            client.sendall(struct.pack(">i", len(answer)) + answer)
+
+
 def frames(side: socket.socket) -> Any:
     """Kafka's requests or answers, one by one, until the connection ends."""
     stream = side.makefile("rb")

@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psycopg
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from postavka.app.one_box.launcher import Launch
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.log.tail import latest_offsets
+from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.settings import Settings
 from tests.system.collector import Collector
 from tests.system.oracle import STAGES, Oracle, cabinet_rows
@@ -38,7 +36,7 @@ class System:
         self.kafka = for_librdkafka(self.config)
         """How a client signs in."""
         self.database_url = self.config.database_url.get_secret_value()
-        self._admin = AdminClient(self.kafka | {"log_level": 0})
+        self._offsets = PartitionOffsets(self.config)
         self.gaps: set[str] = set()
         """Stages whose store was restored from an earlier copy: a position that was not on the topic yet is lost."""
         self.forged = 0
@@ -132,8 +130,8 @@ class System:
                     return 1
         reached = {(topic, int(number)): offset for topic, number, offset in map(_place, marks.items())}
         try:
-            ends = latest_offsets(self._admin, reached.keys())
-        except KafkaException:  # the broker was away: this client learns of it with the next try
+            ends = self._offsets.ends(reached)
+        except OffsetsUnknown:
             return 1
         return sum(end - 1 - reached[place] for place, end in ends.items())
 

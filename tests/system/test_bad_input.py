@@ -14,10 +14,9 @@ import pytest
 from confluent_kafka import Producer
 from psycopg.sql import SQL, Identifier
 
-from postavka.kernel.log.unreadable import headers_of
 from tests.kernel.log.odd_records import write_oddly
 from tests.system.conftest import System, wait_until
-from tests.system.oracle import read
+from tests.system.oracle import headers_of, read
 from tests.system.traffic import DISTRIBUTOR, PARTNER, Traffic
 
 NORTH = f"distributors.{DISTRIBUTOR}.confirmations"

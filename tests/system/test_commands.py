@@ -10,7 +10,7 @@ import pytest
 
 from postavka.app.cli.rebuild import READ_MODELS as READ_MODEL_ADDRESSES
 from postavka.app.one_box.launcher import SAMPLE
-from postavka.kernel.log.tail import end_offsets
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.projection.read_model import find
 from postavka.kernel.settings import PARTITIONS
 from tests.system.conftest import System, wait_until

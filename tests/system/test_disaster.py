@@ -21,8 +21,8 @@ from postavka.kernel.backup.rebuild import rebuild_stores, rebuild_topics
 from postavka.kernel.backup.topics import save_topics
 from postavka.kernel.backup.whole import Parts, back_up, restore
 from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.projection.rebuild import rebuild as rebuild_model
 from postavka.kernel.runtime.embedded import EmbeddedServers
 from postavka.kernel.runtime.progress import Spoken
@@ -123,7 +123,7 @@ def cabinet_of(config: Settings) -> list[tuple[Any, ...]]:
 
 def topic_of(config: Settings, topic: str) -> list[Record]:
     places = dict.fromkeys(((topic, number) for number in range(PARTITIONS)), 0)
-    found = [record for batch in read_to_end(config, places) for record in batch]
+    found = [record for batch in read_records(config, places) for record in batch]
     return sorted(found, key=lambda each: (each.partition, each.offset))
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from events.commands import SubmitRequest
 from events.request import REQUEST_TYPE
-from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.runtime.database import binaries
 from postavka.kernel.settings import PARTITIONS
@@ -81,7 +81,7 @@ def on_the_log(system: System, request: object) -> dict[str, bytes]:
     places = dict.fromkeys(((topic, number) for topic in TOPICS for number in range(PARTITIONS)), 0)
     return {
         record.coordinates: record.value or b""
-        for batch in read_to_end(system.config, places)
+        for batch in read_records(system.config, places)
         for record in batch
         if record.key == str(request).encode()
     }

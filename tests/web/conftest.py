@@ -34,8 +34,9 @@ from postavka.app.one_box.launcher import SAMPLE
 from postavka.app.web import create_app
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import distributor_ids, load
+from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import end_offsets, read_to_end
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -203,7 +204,7 @@ def sent(kernel: Settings) -> Callable[[str, UUID], list[tuple[Envelope, Any, Re
         start = {place: offset for place, offset in began.items() if place[0] == topic}
         return [
             (envelope, decode(envelope.type, each.value or b""), each)
-            for batch in read_to_end(kernel, start)
+            for batch in read_records(kernel, start)
             for each in batch
             if (envelope := Envelope.read(each.headers)).subject == str(request_id)
         ]

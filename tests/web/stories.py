@@ -38,7 +38,7 @@ STAGE = {"request": "request", "approval": "approval", "billing": "billing", "sh
 FACTS = read_file(SAMPLE)
 PARTNERS = {each.id: each for each in FACTS.partners}
 DISTRIBUTORS = {each.id: each.distributor() for each in FACTS.distributors}
-PRODUCTS = {each.id: each.product() for each in FACTS.products}
+PRODUCTS = {each.id: each.product(BEGIN.date()) for each in FACTS.products}
 BASES = {each.id: each for each in FACTS.base_deliveries}
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from events.topics import BANK_PAYMENTS
 from postavka.app.cli.app import add_commands
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.settings import PARTITIONS
 from services.payments.statement import LARGEST_FILE
 from tests.services.payments.statement.statements import document, statement
@@ -27,7 +27,7 @@ def upload(person: Person, content: bytes, path: str = STATEMENTS) -> httpx2.Res
 
 def on_topic(site: Site) -> list[Record]:
     offsets = {(BANK_PAYMENTS.name, number): 0 for number in range(PARTITIONS)}
-    return [record for batch in read_to_end(site.kernel, offsets) for record in batch]
+    return [record for batch in read_records(site.kernel, offsets) for record in batch]
 
 
 def large() -> bytes:

@@ -33,7 +33,8 @@ GROUPS: Mapping[str, str] = {"desk": "manufacturing-desk"}
 """Consumer groups that are not called `postavka-<service>`."""
 
 READING_GROUPS = ("postavka-tail", "postavka-follow")
-"""Of readers without marks on Kafka: librdkafka asks for the group all the same."""
+"""Of readers without marks on Kafka, as processes of release 6c4deb1 ask for them: in a rolling upgrade they are still
+at work beside ours."""
 
 SEES_ALL = ("ops", "web")
 """Services that show all topics, their ends, their settings and how large they are: the page of streams is the web

@@ -77,17 +77,27 @@ def demo(*, stay: bool = True) -> None:
 
 
 @app.command
-def topics() -> None:
-    """Create what topics are missing, with one for each distributor of the reference data."""
+def topics(*, repair: bool = False) -> None:
+    """Create what topics are missing, with one for each distributor of the reference data.
+
+    Parameters
+    ----------
+    repair
+        Give topics that exist the settings that they must have, where `postavka doctor` finds them wrong.
+    """
     from events.topics import topic_names
     from postavka.domain.reference.store import distributor_ids
-    from postavka.kernel.log.topics import ensure_topics
+    from postavka.kernel.log.topics import ensure_topics, repair_topics
     from postavka.kernel.runtime.connection import connected
     from postavka.kernel.settings import database_url
 
     config = connected()
-    made = ensure_topics(config, topic_names(distributor_ids(database_url(config))))
+    names = topic_names(distributor_ids(database_url(config)))
+    made = ensure_topics(config, names)
     console.print("\n".join(made) if made else "all topics are there")
+    for topic, values in repair_topics(config, names).items() if repair else ():
+        was = ", ".join(f"{name}={value}" for name, value in values.items())
+        console.print(f"{topic}: set right (was {was})", highlight=False)
 
 
 @app.command

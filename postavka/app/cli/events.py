@@ -13,7 +13,7 @@ from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.app.event_lines import in_causal_order, print_event
 from postavka.domain.calendar import parse_since
 from postavka.kernel.console import print_line
-from postavka.kernel.log.follower import Follower
+from postavka.kernel.log.follower import Follower, beginnings
 from postavka.kernel.log.record import Record
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
@@ -62,7 +62,7 @@ def tail(
         raise SystemExit(f"no stage {stage!r}; there are {', '.join(topic.writer for topic in TAILED)}")
     begin = None if since is None and follow else parse_since(since or "0")
     config = connected()
-    with Follower(config, names, begin) as follower:
+    with Follower(config, beginnings(config, names, begin)) as follower:
         try:
             for batch in follower.records(math.inf if follow else 1.5):
                 for record, envelope in in_causal_order(batch):

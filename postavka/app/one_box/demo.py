@@ -32,7 +32,7 @@ from postavka.domain.calendar import today
 from postavka.domain.reference.contracts import record_contract
 from postavka.kernel.console import console
 from postavka.kernel.errors import Trouble
-from postavka.kernel.log.follower import Follower
+from postavka.kernel.log.follower import Follower, beginnings
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url, settings
 from services.cabinet.cli import print_cabinet, requests_of
@@ -178,7 +178,7 @@ class Walk:
 
 def walk(config: Settings) -> None:
     """The four stories, then what each partner sees."""
-    with Follower(config, [topic.name for topic in STAGE_TOPICS]) as follower:
+    with Follower(config, beginnings(config, [topic.name for topic in STAGE_TOPICS])) as follower:
         steps: list[tuple[str, Callable[[Walk, Settings], None]]] = [
             ("Through a distributor: request, confirmation, delivery, activation", _through_distributor),
             ("Direct sale: invoice, payment in two parts, delivery, activation", _direct),

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import psycopg
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 from pydantic import ValidationError
@@ -37,9 +37,10 @@ from postavka.domain.reference import store as reference
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.console import console, print_json
 from postavka.kernel.log.connection import bootstrap, for_librdkafka
-from postavka.kernel.log.tail import latest_offsets
-from postavka.kernel.log.topics import KEEP_FOR_EVER
+from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
+from postavka.kernel.log.topics import KEEP_FOR_EVER, topic_settings, wrong_settings
 from postavka.kernel.runtime import kafka_jars
+from postavka.kernel.runtime.broker_files import BrokerFiles, broker_files
 from postavka.kernel.runtime.connection import NothingRuns, connected
 from postavka.kernel.runtime.java import NoJava, find_java
 from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports
@@ -70,6 +71,8 @@ SCHEMAS: dict[str, MigrationSet] = {
     "reference": reference.MIGRATIONS,
 }
 """Schema → what makes it."""
+MOST_FILES_USED = 0.5
+REPAIR = "postavka topics --repair"
 START = "start it with `postavka up` in another terminal, or set KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL"
 SIGNS = {"ok": "[green]✓[/]", "wrong": "[red]✗[/]", "unknown": "[dim]–[/]"}
 
@@ -156,7 +159,9 @@ def _examine_servers(
     else:
         checks.append(check_topics(broker.topics, wanted))
         present = [name for name in wanted if name in broker.topics]
-        checks.append(_checked("topic settings", lambda: check_topic_settings(_topic_settings(broker.admin, present))))
+        checks.append(_checked("topic settings", lambda: _ask_topic_settings(broker.admin, present)))
+        if (files := broker_files(config.home)) is not None:
+            checks.append(check_broker_files(files))
         checks.append(check_replicas({name: broker.replicas[name] for name in present}))
     if connection is None:
         checks += [not_looked_at(name, "PostgreSQL") for name in ("schemas", "dead letters", "sample accounts")]
@@ -167,7 +172,7 @@ def _examine_servers(
     if broker is None or connection is None:
         checks.append(not_looked_at("lag", "Kafka" if broker is None else "PostgreSQL"))
     else:
-        checks.append(_checked("lag", lambda: _check_lag(broker.admin, connection)))
+        checks.append(_checked("lag", lambda: _check_lag(config, connection)))
     return checks + check_services(remembered_ports(config.home / SERVICE_PORTS), ask_service)
 
 
@@ -380,18 +385,27 @@ def check_topics(existing: Mapping[str, int], wanted: Iterable[str]) -> Check:
 
 
 def check_topic_settings(found: Mapping[str, Mapping[str, str]]) -> Check:
-    """Will everything be kept for ever? `found`: topic → its settings."""
-    kept = {name: value for name, value in KEEP_FOR_EVER.items() if name != "compression.type"}
+    """Will everything be kept for ever, in no more files than it needs? `found`: topic → its settings."""
     wrong = [
-        f"{topic} {name}={values[name]}"
-        for topic, values in found.items()
-        for name, value in kept.items()
-        if values.get(name, value) != value
+        (f"{topic} {name}={value}", name)
+        for topic, values in wrong_settings(found).items()
+        for name, value in values.items()
     ]
+    losing = [said for said, name in wrong if name in KEEP_FOR_EVER]
+    if losing:
+        return Check("topic settings", "wrong", f"records will be deleted: {_listed(losing)}", f"{REPAIR}, soon")
     if wrong:
-        todo = "set " + ", ".join(f"{name}={value}" for name, value in kept.items()) + " on these topics, soon"
-        return Check("topic settings", "wrong", f"records will be deleted: {_listed(wrong)}", todo)
-    return Check("topic settings", "ok", "nothing is ever deleted")
+        found_wrong = f"a sender's times can open files without end: {_listed([said for said, _ in wrong])}"
+        return Check("topic settings", "wrong", found_wrong, REPAIR)
+    return Check("topic settings", "ok", "nothing is ever deleted, times are the broker's")
+
+
+def check_broker_files(found: BrokerFiles) -> Check:
+    """Will the system go on giving the broker files?"""
+    said = f"{found.segments} segments" + (f", {found.used:.0%} of what it may open" if found.used is not None else "")
+    if found.used is not None and found.used > MOST_FILES_USED:
+        return Check("broker's files", "wrong", said, "docs/runbooks/broker-files.md, before it has no more and ends")
+    return Check("broker's files", "ok", said)
 
 
 def check_replicas(replicas: Mapping[str, int]) -> Check:
@@ -506,20 +520,15 @@ def _checked(name: str, ask: Callable[[], Check]) -> Check:
     """The check, or one that says why it could not be made: a server may go away meanwhile."""
     try:
         return ask()
+    except OffsetsUnknown as unknown:
+        return Check(name, "unknown", f"not looked at: {unknown}", "try again; if it stays, see the server's log")
     except (psycopg.Error, KafkaException) as away:
         words = _kafka_words(away) if isinstance(away, KafkaException) else _first_line(away)
         return Check(name, "wrong", f"could not be looked at: {words}", "try again; if it stays, see the server's log")
 
 
-def _topic_settings(admin: AdminClient, topics: Sequence[str]) -> dict[str, dict[str, str]]:
-    wanted = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
-    if not wanted:
-        return {}
-    answers = admin.describe_configs(wanted, request_timeout=PATIENCE_SECONDS)
-    return {
-        resource.name: {name: entry.value for name, entry in answer.result().items()}
-        for resource, answer in answers.items()
-    }
+def _ask_topic_settings(admin: AdminClient, topics: Sequence[str]) -> Check:
+    return check_topic_settings(topic_settings(admin, topics, PATIENCE_SECONDS))
 
 
 def _pending(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
@@ -562,10 +571,11 @@ def _place(name: str) -> tuple[str, int]:
     return topic, int(partition)
 
 
-def _check_lag(admin: AdminClient, connection: psycopg.Connection[Any]) -> Check:
+def _check_lag(config: Settings, connection: psycopg.Connection[Any]) -> Check:
     before = _marks(connection)
     places = {place for reached in before.values() for place in reached}
-    ends = latest_offsets(admin, places)
+    with PartitionOffsets(config) as offsets:
+        ends = offsets.ends(places)
     if (lost := check_marks(before, ends)) is not None:
         return lost
     lag = lag_of(before, ends)

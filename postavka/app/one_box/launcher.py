@@ -22,7 +22,7 @@ from postavka.app.registry import SERVICES
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import distributor_ids, load
 from postavka.kernel.errors import Trouble
-from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.log.topics import ensure_topics, repair_topics
 from postavka.kernel.runtime.connection import require_both_or_neither
 from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints, outside_door
 from postavka.kernel.runtime.file_access import close_home
@@ -164,7 +164,10 @@ class Launch:
             with self.progress.step("sample reference data: loading"):
                 load(url, read_file(SAMPLE), "sample")
         with self.progress.step("topics: checking"):
-            ensure_topics(self.config, topic_names(distributor_ids(url)))
+            names = topic_names(distributor_ids(url))
+            ensure_topics(self.config, names)
+            if self._embedded is not None:  # topics of an earlier release
+                repair_topics(self.config, names)
 
     def _start_services(self) -> None:
         with self.progress.step(f"{len(self.services)} services: starting") as step:

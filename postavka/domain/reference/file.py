@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -29,6 +30,7 @@ from events.reference import (
     Product,
 )
 from postavka.domain.email_address import BadAddress, checked_address
+from postavka.domain.vat import VatRate, rate_on
 
 INN = re.compile(r"\d{10}|\d{12}", re.ASCII)
 DISTRIBUTOR_ID = re.compile(r"[a-z0-9-]{1,50}")
@@ -113,10 +115,11 @@ class ProductRow(Product):
 
     fits: Annotated[frozenset[Id], Field(min_length=1)]
     price: PositiveMoney
+    vat_rate: VatRate  # type: ignore[assignment]
 
-    def product(self) -> Product:
-        """The product as events record it."""
-        return Product.model_validate(self.model_dump(exclude={"fits"}))
+    def product(self, day: date) -> Product:
+        """The product as events record it that are written on this day (Moscow)."""
+        return Product.model_validate(self.model_dump(exclude={"fits"}) | {"vat_rate": rate_on(self.vat_rate, day)})
 
 
 class RegistrationRow(Value):

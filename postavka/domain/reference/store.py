@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, LiteralString, TypeVar
 
@@ -23,6 +24,7 @@ from psycopg.sql import Identifier
 from events.reference import BaseDelivery, Contact, Contract, Distributor, Partner, PowerOfAttorney, Product
 from postavka.domain.calendar import today
 from postavka.domain.reference.file import ReferenceFile
+from postavka.domain.vat import VatRate, rate_on
 from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.kernel.store.queries import load_queries
 
@@ -58,7 +60,14 @@ class ProductEntry:
     """A product and the ids of the base deliveries it can be bought for (L7, L9)."""
 
     product: Product
+    """With the rate of VAT of the day it was read on."""
     fits: frozenset[str]
+    vat_rate: VatRate
+
+    def sold_on(self, day: date) -> Product:
+        """The product with the rate of VAT of this day (Moscow)."""
+        rate = rate_on(self.vat_rate, day)
+        return self.product if rate == self.product.vat_rate else self.product.model_copy(update={"vat_rate": rate})
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,8 +299,10 @@ def _snapshot_of(version: int, rows: Iterable[tuple[str, str, Any]]) -> Snapshot
                 power = PowerOfAttorney.model_validate(body)
                 powers[power.agent_inn] = (*powers.get(power.agent_inn, ()), power)
             case "product":
-                fits = frozenset(body.pop("fits"))
-                products[key] = ProductEntry(Product.model_validate(body), fits)
+                fits, given = frozenset(body.pop("fits")), body.pop("vat_rate")
+                rate: VatRate = "standard" if given == "standard" else Decimal(given)
+                product = Product.model_validate(body | {"vat_rate": rate_on(rate, today())})
+                products[key] = ProductEntry(product, fits, rate)
     return Snapshot(
         version,
         MappingProxyType(partners),

@@ -27,11 +27,11 @@ from events.envelope import header_map
 from postavka.kernel.backup.database import require_nobody_at_work
 from postavka.kernel.backup.topics import OffsetWriter
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import partition_name
-from postavka.kernel.log.tail import end_offsets, read_messages_to_end
 from postavka.kernel.log.topics import ensure_topics
-from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.outbox.relay import DEAD_LETTERS, envelope_of, read_events
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.stage.definition import Stage
@@ -133,14 +133,14 @@ def _positions(config: Settings, wanted: Mapping[Place, list[int]]) -> dict[tupl
     """The highest position up to each offset of each partition."""
     found: dict[tuple[Place, int], int] = {}
     highest: dict[Place, int] = dict.fromkeys(wanted, 0)
-    for batch in read_messages_to_end(config, dict.fromkeys(wanted, 0)):
+    for batch in read_records(config, dict.fromkeys(wanted, 0)):
         for message in batch:
-            place = (message.topic(), message.partition())
-            position = header_map(headers_of(message)).get("ce_position", b"")
+            place = (message.topic, message.partition)
+            position = header_map(message.headers).get("ce_position", b"")
             if position.isdigit():
                 highest[place] = max(highest[place], int(position))
-            if message.offset() in wanted[place]:
-                found[place, message.offset()] = highest[place]
+            if message.offset in wanted[place]:
+                found[place, message.offset] = highest[place]
     return found
 
 
@@ -162,9 +162,9 @@ def _dead_letters(config: Settings) -> dict[str, list[dict[str, Any]]]:
     """What the topic of dead letters has, by the source of the stage that could not take it. One that is there twice
     counts once."""
     found: dict[str, dict[int, dict[str, Any]]] = {}
-    for batch in read_messages_to_end(config, {(DEAD_LETTERS, number): 0 for number in range(PARTITIONS)}):
+    for batch in read_records(config, {(DEAD_LETTERS, number): 0 for number in range(PARTITIONS)}):
         for message in batch:
-            headers = headers_of(message)
+            headers = message.headers
             facts = {name: value.decode() for name, value in headers if name.startswith("dlq_") and value is not None}
             source, _, number = facts.get("dlq_id", "").rpartition("#")
             if not number.isdigit():
@@ -174,9 +174,9 @@ def _dead_letters(config: Settings) -> dict[str, list[dict[str, Any]]]:
                 "topic": facts["dlq_topic"],
                 "partition": int(facts["dlq_partition"]),
                 "offset": int(facts["dlq_offset"]),
-                "timestamp_ms": message.timestamp()[1],
-                "key": message.key(),
-                "value": message.value(),
+                "timestamp_ms": message.timestamp_ms,
+                "key": message.key,
+                "value": message.value,
                 "headers": orjson.dumps(
                     [
                         [name, None if value is None else base64.b64encode(value).decode()]
@@ -258,7 +258,7 @@ def rebuild_topics(
         rebuilt.made = sorted(empty)
         known = find_readers(connection)
         marks = {reader: _marks(connection, reader) for reader in known}
-        writer = OffsetWriter(config)
+        writer = OffsetWriter(config, empty)
         offsets: dict[tuple[Place, int], int] = {}
         for stage in stages:
             for topic in (stage.topic, *stage.copies.values()):

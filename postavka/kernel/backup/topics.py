@@ -15,15 +15,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.backup.sealed import CopyKey, Sealing, opened
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.connection import for_librdkafka, for_producer
-from postavka.kernel.log.tail import TIMEOUT_SECONDS, end_offsets, first_offsets, read_messages_to_end
-from postavka.kernel.log.topics import ensure_topics
-from postavka.kernel.log.unreadable import headers_of
+from postavka.kernel.log.offsets import TIMEOUT_SECONDS, end_offsets, first_offsets
+from postavka.kernel.log.range_reader import read_records
+from postavka.kernel.log.topics import ensure_topics, set_times
 from postavka.kernel.settings import Settings
 
 Place = tuple[str, int]
@@ -51,7 +51,7 @@ class NotEmpty(Trouble):
 
 
 class OffsetsMoved(Trouble):
-    """A record came to lie at another offset than it had: somebody else writes to the topic."""
+    """A record came to lie at another offset than it had (somebody else writes to the topic), or has another time."""
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class _Copy:
         start = {place: self.saved[place].end for place in places}
         ends = end_offsets(self.config, start)
         total = self.done + sum(ends[place] - start[place] for place in start)
-        for batch in read_messages_to_end(self.config, start):
+        for batch in read_records(self.config, start):
             for message in batch:
                 self._take(message)
             self.done += len(batch)
@@ -130,21 +130,21 @@ class _Copy:
         ]
 
     def _take(self, message: Message) -> None:
-        place = (message.topic(), message.partition())
+        place = (message.topic, message.partition)
         saved = self.saved[place]
-        headers = headers_of(message)
+        headers = message.headers
         self._note_input(headers)
         rows = self.rows.setdefault(place, [])
         rows.append(
             {
-                "offset": message.offset(),
-                "timestamp": message.timestamp()[1],
-                "key": message.key(),
-                "value": message.value(),
+                "offset": message.offset,
+                "timestamp": message.timestamp_ms,
+                "key": message.key,
+                "value": message.value,
                 "headers": [{"name": name, "value": value} for name, value in headers],
             }
         )
-        saved.end = message.offset() + 1
+        saved.end = message.offset + 1
         saved.records += 1
         if len(rows) >= ROWS:
             self._write(place)
@@ -204,7 +204,7 @@ def put_topics_back(
     if full:
         raise NotEmpty(f"{', '.join(full)}: there are records already; put a copy back into an empty broker")
     total = sum(each.end - each.first for partitions in saved.values() for each in partitions.values())
-    writer = OffsetWriter(config, lambda done: told(done, total))
+    writer = OffsetWriter(config, saved, lambda done: told(done, total))
     for name, partitions in saved.items():
         for number, each in partitions.items():
             writer.start_at(name, number, each.first)
@@ -222,10 +222,17 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
 
 
 class OffsetWriter:
-    """Writes records so that each comes to lie at a given offset of an empty partition."""
+    """Writes records so that each comes to lie at a given offset of an empty partition, with the time that it had.
 
-    def __init__(self, config: Settings, told: Callable[[int], None] = lambda done: None) -> None:
+    Meanwhile these topics take their senders' times, from `close` on the broker's again; one that was left open is
+    mended by `postavka topics --repair`."""
+
+    def __init__(
+        self, config: Settings, topics: Iterable[str], told: Callable[[int], None] = lambda done: None
+    ) -> None:
         self._config = config
+        self._topics = list(topics)
+        set_times(config, self._topics, "CreateTime")
         self._told = told
         self._next: dict[Place, int] = {}
         self._first: dict[Place, int] = {}
@@ -269,6 +276,8 @@ class OffsetWriter:
                 self._failed = f"{topic}/{partition}/{expected}: {error.str()}"
             elif message.offset() != expected:
                 self._failed = f"{topic}/{partition}/{expected} came to lie at {message.offset()}"
+            elif message.timestamp()[0] == TIMESTAMP_LOG_APPEND_TIME:
+                self._failed = f"{topic}/{partition}/{expected} has got the broker's time instead of its own"
             self._done += 1
 
         while True:
@@ -293,6 +302,7 @@ class OffsetWriter:
         while self._producer.flush(1.0) and self._failed is None:
             self._told(self._done)
         self._check()
+        set_times(self._config, self._topics, "LogAppendTime")
         self._told(self._done)
         begin = [TopicPartition(*place, offset) for place, offset in self._first.items() if offset]
         if begin:

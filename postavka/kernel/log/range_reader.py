@@ -1,4 +1,5 @@
-"""Read millions of records, from offsets to offsets: for rebuilds and audits, whose time is mostly the reading.
+"""Read a range of the log, from offsets to offsets: for a relay's start, recovery, tools, and for rebuilds and audits,
+which read millions of records and do little else.
 
 librdkafka hands out message by message, and Python asks each for its topic, offset, headers and value: 12 µs of CPU a
 record. Here a fetch is answered with the batches of a partition as they lie in the log, and aiokafka's compiled reader
@@ -16,17 +17,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import uvloop
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
+from postavka.kernel.errors import Trouble
 from postavka.kernel.log.aiokafka_patches.records import CarefulBatch, CarefulRecord, CarefulRecords, cut_at_nul
 from postavka.kernel.log.connection import for_aiokafka
-from postavka.kernel.log.record import Piece
-from postavka.kernel.log.tail import TIMEOUT_SECONDS, TailUnread, first_offsets
+from postavka.kernel.log.offsets import TIMEOUT_SECONDS, end_offsets, first_offsets
+from postavka.kernel.log.own_loop import OwnLoop
+from postavka.kernel.log.record import Piece, Record
 from postavka.kernel.log.unreadable import is_marker
 from postavka.kernel.settings import Settings
 
@@ -41,24 +43,41 @@ ABORTED = 2
 Place = tuple[str, int]
 
 
+class RangeUnread(Trouble):
+    """The broker did not give up a range in time."""
+
+
+def read_records(
+    settings: Settings, start: Mapping[Place, int], ends: Mapping[Place, int] | None = None
+) -> Iterator[list[Record]]:
+    """As `read_pieces`, as lists of `Record`. `ends`: as they are when the call begins, if none are given."""
+    for piece in read_pieces(settings, start, ends if ends is not None else end_offsets(settings, start)):
+        place = (piece.topic, piece.partition)
+        yield [
+            Record(*place, each.offset, each.timestamp, each.key, each.value, tuple(each.headers))
+            for each in piece.records
+        ]
+
+
 def read_pieces(settings: Settings, start: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[Piece]:
-    """Everything of these partitions from `start` on, up to before `ends`, which must be there. Where the beginning was
-    cut off, reading starts with the first record that is left. Raises `TailUnread` when the broker gives nothing for
-    `TIMEOUT_SECONDS`; how long the caller takes for a piece does not count."""
+    """Everything of these partitions from `start` on (below zero: from the beginning), up to before `ends`, which must
+    be there. Order is kept within a partition. Where the beginning was cut off, reading starts with the first record
+    that is left. Raises `RangeUnread` when the broker gives nothing for `TIMEOUT_SECONDS`; how long the caller takes
+    for a piece does not count."""
     left = {place: max(offset, 0) for place, offset in start.items() if ends[place] > max(offset, 0)}
     if not left:
         return
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with OwnLoop() as loop:
         fetches = _Fetches(settings, left, ends)
         try:
-            runner.run(fetches.open())
+            loop.run(fetches.open())
             while fetches.left:
-                for place, first, batches in runner.run(fetches.answer()):
+                for place, first, batches in loop.run(fetches.answer()):
                     for batch in batches:
                         if records := _wanted(batch, first, ends[place]):
                             yield Piece(*place, records)
         finally:
-            runner.run(fetches.close())
+            loop.run(fetches.close())
 
 
 def _wanted(batch: Any, first: int, end: int) -> Sequence[Any]:
@@ -97,7 +116,7 @@ class _Fetches:
         """Seconds that were waited for an answer with records."""
 
     async def open(self) -> None:
-        """Connect. Raises `TailUnread`."""
+        """Connect. Raises `RangeUnread`."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         # The client's own patience with an answer is ours, so that one that never comes is noticed here.
         self._client = AIOKafkaClient(**for_aiokafka(self._settings), request_timeout_ms=int(TIMEOUT_SECONDS * 1000))
@@ -107,7 +126,7 @@ class _Fetches:
                 break
             except KafkaError as away:
                 if time.monotonic() > deadline:
-                    raise TailUnread(f"no broker answers: {away}") from away
+                    raise RangeUnread(f"no broker answers: {away}") from away
                 await asyncio.sleep(RETRY_SECONDS)
         await self._client.set_topics({topic for topic, _ in self.left})
 
@@ -138,7 +157,7 @@ class _Fetches:
             await self._client.force_metadata_update()
         self._silent = 0.0 if found else self._silent + time.monotonic() - started
         if self._silent > TIMEOUT_SECONDS:
-            raise TailUnread(f"{self._troubles[-1]} for {TIMEOUT_SECONDS:.0f} s of {sorted(self.left)[:3]}")
+            raise RangeUnread(f"{self._troubles[-1]} for {TIMEOUT_SECONDS:.0f} s of {sorted(self.left)[:3]}")
         self._ask()
         return found
 

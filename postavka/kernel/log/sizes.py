@@ -34,7 +34,7 @@ def topic_bytes(settings: Settings) -> dict[str, int]:
         finally:
             admin.close()
     except (KafkaError, OSError) as away:
-        raise SizesUnknown(f"Kafka: {away}"[:200]) from away
+        raise SizesUnknown(f"Kafka does not answer ({type(away).__name__})") from away
     folders = [folder for answer in answers for folder in answer["log_dirs"]]
     if not folders:
         # Refused, a broker answers with no folders; newer versions of the answer add a code that is not handed on.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.connection import for_librdkafka
@@ -15,12 +16,14 @@ from postavka.kernel.settings import PARTITIONS, Settings
 
 TIMEOUT_SECONDS = 30
 POLL_SECONDS = 0.05
-KEEP_FOR_EVER = {
-    "cleanup.policy": "delete",
-    "retention.ms": "-1",
-    "retention.bytes": "-1",
-    "compression.type": "producer",
-}
+KEEP_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+TIMESTAMP_TYPE = "message.timestamp.type"
+BOUNDED_FILES = {TIMESTAMP_TYPE: "LogAppendTime", "segment.ms": str(2**63 - 1)}
+"""A record's time is the broker's, not its sender's: a segment is closed when a record is `segment.ms` (a week) younger
+than its first, and none is ever deleted, so that a sender whose times climb by a week opens a file with every record
+until the broker has no more. Nor does an honest one need a new file every week."""
+SETTINGS = KEEP_FOR_EVER | BOUNDED_FILES
+"""What a topic must never be without."""
 
 
 class WrongTopics(Trouble):
@@ -33,7 +36,10 @@ def ensure_topics(settings: Settings, names: Iterable[str]) -> list[str]:
     admin = AdminClient(for_librdkafka(settings))
     existing = _partitions(admin)
     missing = [name for name in wanted if name not in existing]
-    config = KEEP_FOR_EVER | {"min.insync.replicas": str(min(2, settings.kafka_replication))}
+    config = SETTINGS | {
+        "compression.type": "producer",
+        "min.insync.replicas": str(min(2, settings.kafka_replication)),
+    }
     new = [NewTopic(name, PARTITIONS, settings.kafka_replication, config=config) for name in missing]
     if new:
         for name, future in admin.create_topics(new, operation_timeout=TIMEOUT_SECONDS).items():
@@ -45,6 +51,67 @@ def ensure_topics(settings: Settings, names: Iterable[str]) -> list[str]:
         _wait_until_known(admin, missing)
     check_topics(settings, wanted)
     return missing
+
+
+def topic_settings(admin: AdminClient, names: Iterable[str], seconds: float) -> dict[str, dict[str, str]]:
+    """Topic → all its settings. Raises `KafkaException`."""
+    wanted = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    answers = admin.describe_configs(wanted, request_timeout=seconds) if wanted else {}
+    return {
+        resource.name: {name: entry.value for name, entry in answer.result().items()}
+        for resource, answer in answers.items()
+    }
+
+
+def wrong_settings(found: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Topic → settings that are not as they must be, with the values that they have. `found`: as `topic_settings`."""
+    wrong = {
+        topic: {name: values[name] for name, right in SETTINGS.items() if values.get(name, right) != right}
+        for topic, values in found.items()
+    }
+    return {topic: values for topic, values in wrong.items() if values}
+
+
+def repair_topics(settings: Settings, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Give topics that exist the settings that they must have; returns what was wrong, as `wrong_settings`. What lies
+    on them stays as it is, times included. Raises `WrongTopics` when the broker refuses."""
+    admin = AdminClient(for_librdkafka(settings))
+    existing = _partitions(admin)
+    wrong = wrong_settings(topic_settings(admin, [name for name in names if name in existing], TIMEOUT_SECONDS))
+    _alter(admin, {topic: {name: SETTINGS[name] for name in values} for topic, values in wrong.items()})
+    return wrong
+
+
+def set_times(settings: Settings, names: Iterable[str], whose: Literal["CreateTime", "LogAppendTime"]) -> None:
+    """Whose times records get that are written from now on: their senders' (to put a copy back) or the broker's.
+    Returns when the broker says so. Raises `WrongTopics`."""
+    admin, topics = AdminClient(for_librdkafka(settings)), list(names)
+    _alter(admin, {topic: {TIMESTAMP_TYPE: whose} for topic in topics})
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while any(values[TIMESTAMP_TYPE] != whose for values in topic_settings(admin, topics, TIMEOUT_SECONDS).values()):
+        if time.monotonic() > deadline:
+            raise WrongTopics(f"the broker does not take {TIMESTAMP_TYPE}={whose} for {', '.join(topics)[:200]}")
+        time.sleep(POLL_SECONDS)
+
+
+def _alter(admin: AdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    if not wanted:
+        return
+    changes = [
+        ConfigResource(
+            ResourceType.TOPIC,
+            topic,
+            incremental_configs=[
+                ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in values.items()
+            ],
+        )
+        for topic, values in wanted.items()
+    ]
+    for resource, future in admin.incremental_alter_configs(changes, request_timeout=TIMEOUT_SECONDS).items():
+        try:
+            future.result()
+        except KafkaException as refused:
+            raise WrongTopics(f"the settings of {resource.name}: {refused.args[0].str()}") from refused
 
 
 def _wait_until_known(admin: AdminClient, names: Iterable[str]) -> None:

@@ -26,12 +26,13 @@ import orjson
 import psycopg
 
 from events.envelope import Envelope, header_map
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record, partition_name
-from postavka.kernel.log.tail import end_offsets, read_to_end
 from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.process import liveness
-from postavka.kernel.process.logs import logger
+from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 
@@ -145,7 +146,7 @@ class Relay(threading.Thread):
                     self._relay_while_locked(session)
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
                 self.active = False
-                log.warning("relay: PostgreSQL is away, trying again", error=str(away)[:200])
+                log.warning(WAITING, server="PostgreSQL", why=str(away)[:200])
                 self._stopping.wait(LOCK_RETRY_SECONDS)
             except BaseException as error:
                 self.active = False
@@ -279,7 +280,7 @@ def highest_positions(
     """The highest position that lies in each partition from these offsets on; calls `reading` now and then. (The last
     record alone won't do: it may be a replaced relay's late duplicate.)"""
     highest: Positions = {}
-    for batch in read_to_end(settings, offsets):
+    for batch in read_records(settings, offsets):
         reading()
         for record in batch:
             position = _position(record)

@@ -12,8 +12,8 @@ from events.envelope import header_map
 from events.personal import is_encrypted, personal_fields
 from events.registry import BadBody, UnknownType, decode
 from events.topics import INPUT_TOPICS, STAGE_TOPICS, Topic
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.settings import PARTITIONS, Settings
 
 
@@ -31,7 +31,7 @@ def find_plain(config: Settings) -> Iterator[Plain]:
     """Look through every topic on which a message with personal data may lie."""
     topics = [topic for topic in (*STAGE_TOPICS, *INPUT_TOPICS) if "{" not in topic.name and _may_have(topic)]
     places = {(topic.name, number): 0 for topic in topics for number in range(PARTITIONS)}
-    for batch in read_to_end(config, places):
+    for batch in read_records(config, places):
         for record in batch:
             found = _plain(record)
             if found is not None:

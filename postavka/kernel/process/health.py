@@ -1,4 +1,4 @@
-"""`/healthz` and `/metrics` of a service."""
+"""`/livez` (the process lives), `/readyz` or `/healthz` (it can work, or what is wrong) and `/metrics` of a service."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ async def serve_health(host: str, port: int, health: Health) -> tuple[web.AppRun
         said = {"status": "ok" if well else "unwell", "version": RELEASE, **details}
         return web.json_response(said, status=200 if well else 503)
 
+    async def livez(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "version": RELEASE})
+
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/livez", healthz), web.get("/metrics", metrics)])
+    answers = {"/livez": livez, "/readyz": healthz, "/healthz": healthz, "/metrics": metrics}
+    app.add_routes([web.get(path, answer) for path, answer in answers.items()])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port)

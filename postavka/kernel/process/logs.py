@@ -14,6 +14,11 @@ from postavka.kernel.settings import Settings
 if TYPE_CHECKING:
     import structlog
 
+WAITING = "waiting for a server"
+"""What every process of ours says while a server is away."""
+CLIENTS = ("aiokafka", "kafka", "faust", "mode")
+"""Loggers of libraries that say it ten times a second."""
+MINUTE = 60.0
 SECRET_NAMES = ("password", "secret", "token", "signature", "code", "authorization")
 """A log field whose name contains one of these is never written out."""
 
@@ -41,6 +46,7 @@ def configure_logs(settings: Settings, service: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(OncePerMinute())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -56,6 +62,39 @@ def configure_logs(settings: Settings, service: str) -> None:
     logging.getLogger("postavka").setLevel(settings.log_level)
     logging.getLogger("services").setLevel(settings.log_level)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+class OncePerMinute(logging.Filter):
+    """Of what is said over and over while a server is away lets one line a minute through, with how often it was said
+    in the minute before. Told apart by the line of code that says it; ours by server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[Any, ...], tuple[float, int]] = {}
+        """When it was let through last, and how often it was said since."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        key = _repeated(record)
+        if key is None:
+            return True
+        at, more = self._said.get(key, (float("-inf"), 0))
+        if record.created - at < MINUTE:
+            self._said[key] = (at, more + 1)
+            return False
+        self._said[key] = (record.created, 0)
+        if more and isinstance(record.msg, dict):
+            record.msg = record.msg | {"times_more": more}
+        elif more:
+            record.msg, record.args = f"{record.getMessage()} ({more} times more since it was said last)", None
+        return True
+
+
+def _repeated(record: logging.LogRecord) -> tuple[Any, ...] | None:
+    if isinstance(record.msg, dict):
+        return (record.name, record.msg.get("server")) if record.msg.get("event") == WAITING else None
+    if record.levelno >= logging.WARNING and record.name.partition(".")[0] in CLIENTS:
+        return (record.name, record.lineno)
+    return None
 
 
 class Logger:

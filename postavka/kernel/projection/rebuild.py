@@ -22,8 +22,9 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import partition_name
-from postavka.kernel.log.tail import end_offsets, read_messages_to_end, to_record
 from postavka.kernel.projection.blue_green import Staging, taken
 from postavka.kernel.projection.read_model import CatchingUp, ReadModel, Unread
 from postavka.kernel.projection.rebuild_worker import Answer, Folder, Place
@@ -208,8 +209,7 @@ def _catch_up(config: Settings, live: CatchingUp, reached: dict[Place, int], end
     """Fold in what has come since; returns how many records that were."""
     count = 0
     start = {place: offset + 1 for place, offset in reached.items()}
-    for batch in read_messages_to_end(config, start, ends):
-        records = [to_record(message) for message in batch]
+    for records in read_records(config, start, ends):
         live.project(records)
         count += len(records)
         for record in records:

@@ -21,20 +21,18 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.log.aiokafka_patches.records import install
-from postavka.kernel.log.connection import for_aiokafka_consumer, for_librdkafka
+from postavka.kernel.log.connection import for_aiokafka_consumer
 from postavka.kernel.log.fetch_pacing import Pace
+from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.record import Record, partition_name
-from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.log.topics import check_topics
 from postavka.kernel.process import liveness, metrics, tracing
 from postavka.kernel.process.garbage import collect_seldom
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
-from postavka.kernel.process.progress import Progress
+from postavka.kernel.process.progress import Progress, Servers
 from postavka.kernel.settings import Settings, settings
 from postavka.kernel.store.checkpoint import MarksMoved
 
@@ -51,6 +49,7 @@ TURNS = 10
 hundred of them, and two cores that have other things to do, a minute can pass until one has its turn."""
 COMMIT_SECONDS = 2.0
 WATCH_SECONDS = 2.0
+KAFKA, POSTGRESQL = "Kafka", "PostgreSQL"
 BUSY_SECONDS = 120.0
 """A batch that takes longer while PostgreSQL is not known to be away hangs."""
 
@@ -124,7 +123,8 @@ class LiveProjection:
         self.handled: dict[tuple[str, int], int] = {}
         self.progress = Progress(config.stall_seconds, TURNS, MOST_RECORDS)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="project")
-        self.trouble: str | None = None
+        self.servers = Servers()
+        self.offsets = PartitionOffsets(config)
         self.lag = 0
         self.last_batch = time.monotonic()
         self._committed = time.monotonic()
@@ -230,36 +230,34 @@ class LiveProjection:
             with attempt:
                 try:
                     result = function(*arguments)
-                    self.trouble = None
+                    self.servers.answered(POSTGRESQL)
                     return result
                 except (psycopg.OperationalError, psycopg.InterfaceError) as away:
-                    self.trouble = f"PostgreSQL: {away}"[:300]
                     self._away_at = time.monotonic()
+                    self.servers.silent(POSTGRESQL, self._away_at, away)
                     raise
         raise AssertionError("unreachable")
 
     async def _watch(self) -> None:
-        admin = AdminClient(for_librdkafka(self.config))
         while True:
             liveness.beat("the watchdog")
             await asyncio.sleep(WATCH_SECONDS)
             places = {(tp.topic, tp.partition) for tp in self.consumer.assignment()}
             try:
-                ends = await asyncio.to_thread(latest_offsets, admin, places)
-            except KafkaException as away:
-                self.trouble = f"Kafka: {away}"[:300]
-                metrics.TROUBLE.labels(self.projection.name).set(1)
+                ends = await asyncio.to_thread(self.offsets.ends, places)
+            except OffsetsUnknown as away:
+                self.servers.silent(KAFKA, time.monotonic(), away)
+                metrics.TROUBLE.labels(self.projection.name).set(self.trouble() is not None)
                 self.progress.forgive()
                 continue
-            if self.trouble is not None and self.trouble.startswith("Kafka"):
-                self.trouble = None
+            self.servers.answered(KAFKA)
             self.lag = Progress.lag(ends, self.handled)
             metrics.LAG.labels(self.projection.name).set(self.lag)
             metrics.OLDEST_BATCH.labels(self.projection.name).set(time.monotonic() - self.last_batch)
-            metrics.TROUBLE.labels(self.projection.name).set(self.trouble is not None)
             stalled = self.progress.see(time.monotonic(), ends, self.handled)
             metrics.STANDSTILL.labels(self.projection.name).set(self.progress.standstill(time.monotonic()))
-            if self.trouble is None or time.monotonic() - self._away_at > BUSY_SECONDS:
+            metrics.TROUBLE.labels(self.projection.name).set(self.trouble() is not None)
+            if self.servers.all_answer or time.monotonic() - self._away_at > BUSY_SECONDS:
                 self._end_if_stuck(stalled)
 
     def _end_if_stuck(self, stalled: str | None) -> None:
@@ -272,11 +270,17 @@ class LiveProjection:
         elif stalled is not None:
             raise RuntimeError(f"no progress: {stalled}")
 
+    def trouble(self) -> str | None:
+        """What is wrong, as a sentence; None while all is well (`postavka.kernel.process.progress`)."""
+        now = time.monotonic()
+        return self.servers.trouble(now) or self.progress.trouble(now)
+
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For `/healthz`."""
-        return self.trouble is None, {
+        trouble = self.trouble()
+        return trouble is None, {
             "projection": self.projection.name,
-            "trouble": self.trouble,
+            "trouble": trouble,
             "worker": self.config.worker,
             "lag_records": self.lag,
             "standstill_seconds": round(self.progress.standstill(time.monotonic()), 1),

@@ -48,6 +48,12 @@ SEGMENT_BYTES = 256 * 1024 * 1024
 files with room for the whole of it, and a system that reads far ahead fills that with zeros at every first touch."""
 TRANSACTION_SECONDS = 60
 """How long a sender may keep a transaction open: what others write behind its first record is not read until then."""
+OUTSIDE_CONNECTIONS, OUTSIDE_CONNECTIONS_PER_SECOND = 1_000, 50
+"""Of all clients outside together: a connection takes a file, and each sign-in some milliseconds of the processor. Our
+own services come in through another door."""
+PRODUCER_ID_SECONDS = 3_600
+"""The broker remembers every producer that wrote to a partition for so long; Kafka's own day is enough for a sender of
+one record a producer to fill its memory."""
 START_SECONDS = 240
 ADMIN = "admin"
 BROKER = "broker"
@@ -255,6 +261,11 @@ class Broker:
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
+            "listener.name.outside.max.connections": str(OUTSIDE_CONNECTIONS),
+            "listener.name.outside.max.connection.creation.rate": str(OUTSIDE_CONNECTIONS_PER_SECOND),
+            "producer.id.expiration.ms": str(PRODUCER_ID_SECONDS * 1_000),
+            "offset.metadata.max.bytes": "256",
+            "group.max.size": "50",
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
             "log.retention.ms": "-1",

@@ -19,9 +19,10 @@ import psycopg
 
 from events.envelope import Envelope
 from events.registry import decode
+from postavka.kernel.log.offsets import end_offsets, first_offsets
 from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import end_offsets, first_offsets, read_messages_to_end, read_to_end, to_record
 from postavka.kernel.outbox.relay import read_checkpoint
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
@@ -46,7 +47,7 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
         _, offsets = read_checkpoint(connection, [stage.topic])
         head = _head(connection)
         missing: dict[int, RecordedEvent] = {}
-        for batch in read_to_end(settings, offsets):
+        for batch in read_records(settings, offsets):
             liveness.beat(liveness.START, liveness.START_SECONDS)
             for record in batch:
                 event = recorded(record)
@@ -102,9 +103,9 @@ def fetch_input(settings: Settings, coordinates: str) -> Record | None:
     place, wanted = (topic, int(partition)), int(offset)
     if not first_offsets(settings, [place])[place] <= wanted < end_offsets(settings, [place])[place]:
         return None
-    for batch in read_messages_to_end(settings, {place: wanted}, {place: wanted + 1}):
+    for batch in read_records(settings, {place: wanted}, {place: wanted + 1}):
         for message in batch:
-            return to_record(message)
+            return message
     return None
 
 

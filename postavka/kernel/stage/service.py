@@ -17,21 +17,18 @@ from typing import Any
 
 import stamina
 import uvloop
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.envelope import trace_of
-from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.record import Record, partition_name
-from postavka.kernel.log.tail import latest_offsets
 from postavka.kernel.log.topics import check_topics
 from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness, metrics, tracing
 from postavka.kernel.process.garbage import collect_seldom
 from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
-from postavka.kernel.process.progress import Progress
+from postavka.kernel.process.progress import Progress, Servers
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
 from postavka.kernel.stage.definition import Stage
 from postavka.kernel.stage.faust_worker import FaustWorker
@@ -54,6 +51,8 @@ RETRIED_AT_ONCE = 200
 STOP_SECONDS = 3.0
 BUSY_SECONDS = 120.0
 """A batch that takes longer while PostgreSQL is not known to be away hangs: in a decider, or on a dead connection."""
+POSTGRESQL, STORE = "PostgreSQL", "the event store"
+"""Who has not answered: the database to a batch, or to the watchdog."""
 RELAY = ("the relay", 0)
 """To the watchdog, what is to be published is one more partition."""
 DATABASE_PATIENCE_SECONDS = 300.0
@@ -109,7 +108,8 @@ class StageService:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="decide")
         self.last_batch = time.monotonic()
         self.lag = 0
-        self.trouble: str | None = None
+        self.servers = Servers()
+        self.offsets = PartitionOffsets(config)
         self._stop = asyncio.Event()
         self._busy_since: float | None = None
         self._away_at = -BUSY_SECONDS
@@ -173,11 +173,11 @@ class StageService:
             with attempt:
                 try:
                     result = function(*arguments)
-                    self.trouble = None
+                    self.servers.answered(POSTGRESQL)
                     return result
                 except (OperationalError, InterfaceError) as away:
-                    self.trouble = f"PostgreSQL: {away}"[:300]
                     self._away_at = time.monotonic()
+                    self.servers.silent(POSTGRESQL, self._away_at, away)
                     raise
         raise AssertionError("unreachable")
 
@@ -196,7 +196,6 @@ class StageService:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _watch(self) -> None:
-        admin = AdminClient(for_librdkafka(self.config))
         next_inputs = time.monotonic() + INPUTS_SECONDS
         while True:
             liveness.beat("the watchdog")
@@ -205,35 +204,37 @@ class StageService:
                 raise RuntimeError(f"Faust crashed: {self.worker.crashed!r}")
             if self.relay.failed is not None:
                 raise RuntimeError(f"the relay failed: {self.relay.failed!r}")
-            await self._look_for_stalls(admin)
+            await self._look_for_stalls()
             if time.monotonic() > next_inputs:
                 await self._look_for_new_inputs()
                 next_inputs = time.monotonic() + INPUTS_SECONDS
 
-    async def _look_for_stalls(self, admin: AdminClient) -> None:
+    async def _look_for_stalls(self) -> None:
         places = self.worker.assigned() or {(topic, number) for topic in self.topics for number in range(PARTITIONS)}
+        asking = "Kafka"
         try:
-            ends = await asyncio.to_thread(latest_offsets, admin, places)
+            ends = await asyncio.to_thread(self.offsets.ends, places)
+            self.servers.answered(asking)
+            asking = STORE
             handled = await self._handled(places)
             head = await asyncio.to_thread(self.recorder.head)
-        except (KafkaException, OperationalError, InterfaceError) as away:
-            self.trouble = f"a server is away: {away}"[:300]
-            metrics.TROUBLE.labels(self.stage.name).set(1)
+            self.servers.answered(asking)
+        except (OffsetsUnknown, OperationalError, InterfaceError) as away:
+            self.servers.silent(asking, time.monotonic(), away)
+            metrics.TROUBLE.labels(self.stage.name).set(self.trouble() is not None)
             self.progress.forgive()
             self.relay_progress.forgive()
             return
-        if self.trouble is not None and self.trouble.startswith("a server"):
-            self.trouble = None
         self.lag = Progress.lag(ends, handled)
         metrics.LAG.labels(self.stage.name).set(self.lag)
         metrics.OLDEST_BATCH.labels(self.stage.name).set(time.monotonic() - self.last_batch)
         metrics.RELAY_DELAY.labels(self.stage.name).set(head - self.relay.position if self.relay.active else 0)
-        metrics.TROUBLE.labels(self.stage.name).set(self.trouble is not None)
         metrics.note_pool(self.stage.name, self.datastore.pool.get_stats())
         now = time.monotonic()
         stalled = self.progress.see(now, ends, handled)
         metrics.STANDSTILL.labels(self.stage.name).set(self.progress.standstill(now))
-        if self.trouble is None or now - self._away_at > BUSY_SECONDS:
+        metrics.TROUBLE.labels(self.stage.name).set(self.trouble() is not None)
+        if self.servers.all_answer or now - self._away_at > BUSY_SECONDS:
             self._end_if_stuck(now, stalled, head)
 
     def _end_if_stuck(self, now: float, stalled: str | None, head: int) -> None:
@@ -267,13 +268,22 @@ class StageService:
             log.info("the inputs have changed, starting anew", topics=topics)
             self._stop.set()
 
+    def trouble(self) -> str | None:
+        """What is wrong, as a sentence; None while all is well (`postavka.kernel.process.progress`)."""
+        if self.worker.crashed is not None:
+            return "the reader has failed"
+        if self.relay.failed is not None:
+            return "the relay has failed"
+        now = time.monotonic()
+        return self.servers.trouble(now) or self.progress.trouble(now) or self.relay_progress.trouble(now)
+
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For `/healthz`: well, and the figures an operator asks for first."""
-        well = self.trouble is None and self.worker.crashed is None and self.relay.failed is None
-        return well, {
+        trouble = self.trouble()
+        return trouble is None, {
             "stage": self.stage.name,
             "worker": self.config.worker,
-            "trouble": self.trouble,
+            "trouble": trouble,
             "lag_records": self.lag,
             "standstill_seconds": round(self.progress.standstill(time.monotonic()), 1),
             "stall_seconds": self.config.stall_seconds,

@@ -18,14 +18,12 @@ from uuid import UUID
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from confluent_kafka import Message
 
 from events.envelope import Envelope, EnvelopeError, header_map, rfc3339
 from events.topics import CHECKPOINTS, ERASURES
 from postavka.kernel.errors import Trouble
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import read_messages_to_end
-from postavka.kernel.log.unreadable import headers_of
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.audit.consistent_cut import Cut, make_cut
 from services.audit.history.as_of import clock_at
@@ -175,19 +173,19 @@ def _rows(
         ends = {place: end for place, end in ends.items() if place in starts}
     else:
         starts = dict.fromkeys(ends, 0)
-    for batch in read_messages_to_end(config, starts, ends, 5_000):
+    for batch in read_records(config, starts, ends):
         for message in batch:
-            if chosen is not None and f"{topic}/{message.partition()}/{message.offset()}" not in chosen:
+            if chosen is not None and f"{topic}/{message.partition}/{message.offset}" not in chosen:
                 continue
-            row = row_of(_record(message))
+            row = row_of(message)
             position = row["position"]
             if head is not None and position is not None:
                 if position > head:
                     continue
-                if position <= highest.get(message.partition(), 0):
+                if position <= highest.get(message.partition, 0):
                     found.duplicates += 1
                     continue
-                highest[message.partition()] = position
+                highest[message.partition] = position
             if not _within(row, first, last, wanted):
                 continue
             if row["type"]:
@@ -200,11 +198,6 @@ def _within(row: Row, first: int | None, last: int | None, wanted: Wanted) -> bo
         return (first is None or row["clock"] > first - (1 << 16)) and (last is None or row["clock"] <= last)
     at: datetime = row["timestamp"]
     return (wanted.since is None or at >= wanted.since) and (wanted.until is None or at <= wanted.until)
-
-
-def _record(message: Message) -> Record:
-    where = message.topic(), message.partition(), message.offset(), message.timestamp()[1]
-    return Record(*where, message.key(), message.value(), headers_of(message))
 
 
 def row_of(record: Record) -> Row:

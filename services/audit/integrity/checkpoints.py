@@ -7,7 +7,7 @@ import orjson
 from events.audit import CheckpointSigned
 from events.registry import BadBody, UnknownType, decode
 from events.topics import CHECKPOINTS
-from postavka.kernel.log.tail import read_messages_to_end
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.migration import migrate
@@ -22,10 +22,10 @@ def bring_back_checkpoints(config: Settings) -> int:
     migrate(database_url(config), SCHEMA, MIGRATIONS)
     places = dict.fromkeys(((CHECKPOINTS.name, number) for number in range(PARTITIONS)), 0)
     found: dict[str, CheckpointSigned] = {}
-    for batch in read_messages_to_end(config, places):
+    for batch in read_records(config, places):
         for message in batch:
             try:
-                statement = decode(CheckpointSigned.TYPE, message.value())
+                statement = decode(CheckpointSigned.TYPE, message.value)
             except (BadBody, UnknownType, orjson.JSONDecodeError):
                 continue
             assert isinstance(statement, CheckpointSigned)  # noqa: S101

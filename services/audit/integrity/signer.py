@@ -26,7 +26,7 @@ from psycopg.sql import Identifier
 from events.audit import CheckpointSigned
 from events.envelope import rfc3339
 from events.topics import CHECKPOINTS
-from postavka.kernel.log.partition_follower import PacedReader
+from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.topics import check_topics
 from postavka.kernel.log.unreadable import is_marker, why_unreadable
@@ -90,7 +90,7 @@ class Followed:
     """Since when there is something that no checkpoint covers, by the monotonic clock."""
 
 
-class Follower:
+class Signer:
     """Everything the service holds; one thread. `step` again and again."""
 
     def __init__(self, config: Settings, audit: AuditSettings | None = None, names: Sequence[str] = LOGS) -> None:
@@ -110,7 +110,7 @@ class Follower:
         self._read: dict[Place, deque[tuple[int, int]]] = {}
         """Offsets and positions of what was read and may still be waiting."""
         self._session: psycopg.Connection[Any]
-        self._reader: PacedReader
+        self._reader: Follower
         self._sender: Sender
 
     def try_to_start(self) -> bool:
@@ -124,7 +124,7 @@ class Follower:
             read_up_to = read_followed(session)
             places = [(name, partition) for name in self.names for partition in range(PARTITIONS)]
             start = {place: read_up_to.get(partition_name(*place), 0) for place in places}
-            self._reader = PacedReader(self.config, start, GATHER_MS)
+            self._reader = Follower(self.config, start, GATHER_MS)
         except BaseException:
             session.close()
             raise

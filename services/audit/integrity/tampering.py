@@ -23,8 +23,8 @@ import psycopg
 
 from events.envelope import header_map
 from events.topics import CHECKPOINTS
-from postavka.kernel.log.tail import end_offsets, read_messages_to_end
-from postavka.kernel.log.unreadable import headers_of
+from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.store.queries import load_queries
 from services.audit.integrity import keys as signing
@@ -218,11 +218,11 @@ def signed_checkpoints(
 
 def _notes_on_topic(config: Settings, log: str) -> Iterator[str]:
     places = dict.fromkeys(((CHECKPOINTS.name, partition) for partition in range(PARTITIONS)), 0)
-    for batch in read_messages_to_end(config, places):
+    for batch in read_records(config, places):
         for message in batch:
-            if message.key() == log.encode():
+            if message.key == log.encode():
                 try:
-                    yield str(orjson.loads(message.value() or b"{}")["note"])
+                    yield str(orjson.loads(message.value or b"{}")["note"])
                 except (orjson.JSONDecodeError, KeyError, TypeError):
                     yield ""
 
@@ -240,21 +240,21 @@ def read_topic(config: Settings, log: str, told: Told = lambda what, count: None
 
     def find(message: Any, kind: str, position: int | None, said: str) -> None:
         if len(findings) < MOST_FINDINGS:
-            place = f"{message.topic()}/{message.partition()}/{message.offset()}"
+            place = f"{message.topic}/{message.partition}/{message.offset}"
             findings.append(Finding(log, "topic", kind, position, f"the record {place} {said}"))
 
     places = [(log, number) for number in range(PARTITIONS)]
     records = sum(end_offsets(config, places).values())
-    for batch in read_messages_to_end(config, dict.fromkeys(places, 0)):
+    for batch in read_records(config, dict.fromkeys(places, 0)):
         for message in batch:
-            key, headers, value = message.key(), headers_of(message), message.value()
+            key, headers, value = message.key, message.headers, message.value
             try:
                 position = position_of(log, key, headers, value)
             except Foreign as why:
                 find(message, "foreign", None, f"was not written by the stage: it has {why}")
                 continue
             _, leaf = digest_of(key, value, headers)
-            partition = message.partition()
+            partition = message.partition
             there = bytes(leaves[(position - 1) * HASH_BYTES : position * HASH_BYTES])
             if there not in (b"", GAP):
                 if there != leaf:
@@ -423,14 +423,14 @@ Described = dict[int, tuple[str, bytes]]
 
 def _on_topic(config: Settings, connection: psycopg.Connection[Any], log: str, wanted: frozenset[int]) -> Described:
     found: Described = {}
-    for batch in read_messages_to_end(config, dict.fromkeys(((log, number) for number in range(PARTITIONS)), 0)):
+    for batch in read_records(config, dict.fromkeys(((log, number) for number in range(PARTITIONS)), 0)):
         for message in batch:
-            headers = headers_of(message)
+            headers = message.headers
             named = header_map(headers)
             position = named.get("ce_position", b"")
             if position.isdigit() and int(position) in wanted:
                 name = b" ".join((named.get("ce_type", b"?"), named.get("ce_id", b"?"))).decode("utf-8", "replace")
-                _, leaf = digest_of(message.key(), message.value(), headers)
+                _, leaf = digest_of(message.key, message.value, headers)
                 found.setdefault(int(position), (name, leaf))
     return found
 

@@ -16,15 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from confluent_kafka import Message as KafkaMessage
-
 from events.envelope import header_map
 from events.topics import BANK_PAYMENTS, PAYMENT_COMMANDS
 from events.upcasting import newest_version
 from postavka.kernel.log.partitioner import partition_of
-from postavka.kernel.log.record import partition_name
-from postavka.kernel.log.tail import read_messages_to_end, to_record
-from postavka.kernel.log.unreadable import headers_of, why_unreadable
+from postavka.kernel.log.range_reader import read_records
+from postavka.kernel.log.record import Record, partition_name
+from postavka.kernel.log.unreadable import why_unreadable
 from postavka.kernel.projection.event_reader import (
     WRONG,
     EventReader,
@@ -61,7 +59,7 @@ class Step:
     """One input with what was decided on it. `low` and `high`: the states it may have met, by their number in the
     lane; of one that led to events the two are equal."""
 
-    input: KafkaMessage | None
+    input: Record | None
     """None: the record that the events name is not there."""
     coordinates: str
     events: list[Past]
@@ -90,30 +88,30 @@ class Log:
         self._config = config
         self._cut = cut
         self._stage_topics = [topic for topic in topics if topic in STAGE_OF]
-        self._outside: dict[int, list[KafkaMessage]] = {number: [] for number in partitions}
-        self.payments: dict[str, KafkaMessage] = {}
+        self._outside: dict[int, list[Record]] = {number: [] for number in partitions}
+        self.payments: dict[str, Record] = {}
         from_outside = {topic for topic in topics if topic not in STAGE_OF} | OTHER_KEYS
         for message in self._read([(topic, number) for topic in from_outside for number in range(PARTITIONS)]):
-            if message.topic() in OTHER_KEYS:
-                self.payments[coordinates_of(message)] = message
-            elif (held := self._outside.get(partition_of(message.key() or b"", PARTITIONS))) is not None:
+            if message.topic in OTHER_KEYS:
+                self.payments[message.coordinates] = message
+            elif (held := self._outside.get(partition_of(message.key or b"", PARTITIONS))) is not None:
                 held.append(message)
 
-    def partition(self, number: int) -> list[KafkaMessage]:
+    def partition(self, number: int) -> list[Record]:
         """All records of the requests of one partition number; asked for once."""
         return [*self._outside.pop(number), *self._read([(topic, number) for topic in self._stage_topics])]
 
-    def _read(self, places: Iterable[Place]) -> Iterator[KafkaMessage]:
+    def _read(self, places: Iterable[Place]) -> Iterator[Record]:
         ends = {place: self._cut.ends[place] for place in places if self._cut.ends.get(place, 0) > 0}
-        for batch in read_messages_to_end(self._config, dict.fromkeys(ends, 0), ends):
+        for batch in read_records(self._config, dict.fromkeys(ends, 0), ends):
             yield from batch
 
 
 def lanes_of(
-    log: Log, messages: Sequence[KafkaMessage], stages: Mapping[str, tuple[Stage, Sequence[Input]]], cut: Cut
+    log: Log, messages: Sequence[Record], stages: Mapping[str, tuple[Stage, Sequence[Input]]], cut: Cut
 ) -> Iterator[Lane]:
     """The lanes of one partition, stage by stage."""
-    inputs = {coordinates_of(each): each for each in messages}
+    inputs = {each.coordinates: each for each in messages}
     past, counted = _past_of(messages, cut)
     for name, (_, feeds) in stages.items():
         lanes: dict[UUID, Lane] = {}
@@ -131,25 +129,25 @@ def lanes_of(
         for feed in feeds:
             takes = {message.TYPE for message in feed.takes}
             for record in _of_feed(feed, messages, log, counted):
-                coordinates = coordinates_of(record)
-                handled = record.offset() <= marks.get(partition_name(record.topic(), record.partition()), -1)
+                coordinates = record.coordinates
+                handled = record.offset <= marks.get(partition_name(record.topic, record.partition), -1)
                 if coordinates in led or not handled or newest_version(type_name_of(record, feed)) not in takes:
                     continue
                 about = _subject_of(record, feed)
                 if about is not None:
                     lane = lanes.setdefault(about, Lane(name, about))
-                    lane.idle.append(Step(record, coordinates, [], record.timestamp()[1]))
+                    lane.idle.append(Step(record, coordinates, [], record.timestamp_ms))
         for lane in lanes.values():
             _bound(lane)
             yield lane
 
 
-def _past_of(messages: Iterable[KafkaMessage], cut: Cut) -> tuple[dict[str, dict[UUID, list[Past]]], set[str]]:
+def _past_of(messages: Iterable[Record], cut: Cut) -> tuple[dict[str, dict[UUID, list[Past]]], set[str]]:
     """Events by stage and request up to the cut, and the coordinates of all events that count: late duplicates do not,
     nor what no relay has written (`verify` names it)."""
     found: dict[str, dict[UUID, list[Past]]] = {}
     counted: set[str] = set()
-    of_stages = (to_record(message) for message in messages if message.topic() in STAGE_OF)
+    of_stages = (message for message in messages if message.topic in STAGE_OF)
     for record, headers, position in EventReader({}).read(of_stages, lambda record, wrong: None):
         counted.add(record.coordinates)
         stage = STAGE_OF[record.topic]
@@ -172,22 +170,20 @@ def _past_of(messages: Iterable[KafkaMessage], cut: Cut) -> tuple[dict[str, dict
     return found, counted
 
 
-def _of_feed(
-    feed: Input, messages: Sequence[KafkaMessage], log: Log, counted: Container[str]
-) -> Iterable[KafkaMessage]:
+def _of_feed(feed: Input, messages: Sequence[Record], log: Log, counted: Container[str]) -> Iterable[Record]:
     if feed.topic in OTHER_KEYS:
-        return [each for each in log.payments.values() if each.topic() == feed.topic]
-    ours = [each for each in messages if each.topic() == feed.topic]
-    return [each for each in ours if coordinates_of(each) in counted] if feed.from_stage else ours
+        return [each for each in log.payments.values() if each.topic == feed.topic]
+    ours = [each for each in messages if each.topic == feed.topic]
+    return [each for each in ours if each.coordinates in counted] if feed.from_stage else ours
 
 
-def _subject_of(record: KafkaMessage, feed: Input) -> UUID | None:
+def _subject_of(record: Record, feed: Input) -> UUID | None:
     """Whose lane an input belongs to that led to nothing. Money that was told again has no lane of its own: its first
     telling is what counts."""
     if feed.topic in OTHER_KEYS:
         return None
     try:
-        return UUID((record.key() or b"").decode())
+        return UUID((record.key or b"").decode())
     except ValueError:
         return None
 
@@ -200,32 +196,27 @@ def _bound(lane: Lane) -> None:
         topic, partition, offset = step.coordinates.rsplit("/", 2)
         places.append((topic, int(partition), int(offset)))
     for step in lane.idle:
-        assert step.input is not None  # noqa: S101  (idle steps are made of records)
-        topic, partition, offset = step.input.topic(), step.input.partition(), step.input.offset()
+        record = step.input
+        assert record is not None  # noqa: S101  (idle steps are made of records)
         step.low, step.high = 0, len(lane.steps)
         for number, (other, part, at) in enumerate(places):
-            if (other, part) == (topic, partition):
-                if at < offset:
+            if (other, part) == (record.topic, record.partition):
+                if at < record.offset:
                     step.low = number + 1
                 else:
                     step.high = min(step.high, number)
         step.high = max(step.high, step.low)
 
 
-def coordinates_of(record: KafkaMessage) -> str:
-    """`topic/partition/offset`, as events name their inputs."""
-    return f"{record.topic()}/{record.partition()}/{record.offset()}"
-
-
-def type_name_of(message: KafkaMessage, feed: Input) -> str:
+def type_name_of(message: Record, feed: Input) -> str:
     """As a stage's runner reads it; nothing for what no client can read."""
-    headers = headers_of(message)
+    headers = message.headers
     return "" if why_unreadable(headers) is not None else type_of(header_map(headers), feed.default_type)
 
 
-def incoming_of(message: KafkaMessage, feed: Input, subject: UUID) -> Incoming | None:
+def incoming_of(message: Record, feed: Input, subject: UUID) -> Incoming | None:
     """As the stage's decider gets it; None for what the stage can't read."""
-    record, type_name = to_record(message), type_name_of(message, feed)
+    record, type_name = message, type_name_of(message, feed)
     try:
         read = message_of(record, type_name, feed.keyed_by_request)
     except Unreadable:

@@ -111,7 +111,7 @@ class RecordedFacts:
         approved, rejected = recorded.first(Approved), recorded.first(Rejected)
         version = approved.reference_version if approved else rejected.reference_version if rejected else None
         asked = Asked.of(dict(recorded.message))
-        facts = facts_from(self._snapshot(version), recorded.message.partner_id, asked)
+        facts = facts_from(self._snapshot(version), recorded.message.partner_id, asked, recorded.day)
         return replace(facts, contacts={each: _person(each, approved) for each in facts.contacts})
 
     def _billing(self, recorded: Recorded, state: Any) -> Any:

@@ -106,7 +106,7 @@ class Again:
         found = step.input
         if not self._corrections or found is None:
             return None
-        return corrector(self._corrections, found.topic(), header_map(found.headers() or ()), found.value())
+        return corrector(self._corrections, found.topic, header_map(found.headers), found.value)
 
     def _decide(self, lane: Lane, step: Step, recorded: list[Event], states: Sequence[Any]) -> Verdict:
         letter = self._letters.get((lane.stage, step.coordinates)) if not recorded else None
@@ -123,9 +123,9 @@ class Again:
         if step.input is None:
             return verdict((), "the input is not on its topic")
         rules = self._rules[lane.stage]
-        feed = rules.feeds.get(step.input.topic())
+        feed = rules.feeds.get(step.input.topic)
         if feed is None:
-            return verdict((), f"{step.input.topic()} is no input of the stage now")
+            return verdict((), f"{step.input.topic} is no input of the stage now")
         incoming = incoming_of(step.input, feed, lane.subject)
         if incoming is None:
             same = letter is not None and letter.code in NOT_DECIDERS

@@ -23,8 +23,7 @@ from events.registry import BadBody, UnknownType, decode, explain
 from events.topics import CHECKPOINTS
 from postavka.kernel.errors import Trouble
 from postavka.kernel.log.partitioner import partition_of
-from postavka.kernel.log.tail import read_messages_to_end
-from postavka.kernel.log.unreadable import headers_of
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.projection.event_reader import type_of
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -103,12 +102,12 @@ def acknowledged(config: Settings, audit: AuditSettings | None = None) -> list[A
     keys = published_keys(audit.key_file(config))
     place = (CHECKPOINTS.name, partition_of(SUBJECT.encode(), PARTITIONS))
     found: dict[Finding, Acknowledged] = {}
-    for batch in read_messages_to_end(config, {place: 0}):
-        for message in batch:
-            if type_of(header_map(headers_of(message))) != FindingAcknowledged.TYPE:
+    for batch in read_records(config, {place: 0}):
+        for record in batch:
+            if type_of(header_map(record.headers)) != FindingAcknowledged.TYPE:
                 continue
             try:
-                said = decode(FindingAcknowledged.TYPE, message.value())
+                said = decode(FindingAcknowledged.TYPE, record.value)
             except (BadBody, UnknownType):
                 continue
             assert isinstance(said, FindingAcknowledged)  # noqa: S101

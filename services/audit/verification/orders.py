@@ -7,8 +7,8 @@ from psycopg.sql import SQL
 
 from events.topics import MANUFACTURING_ORDERS
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.log.tail import TIMEOUT_SECONDS, read_messages_to_end
-from postavka.kernel.log.unreadable import headers_of
+from postavka.kernel.log.offsets import TIMEOUT_SECONDS
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.audit.findings import Findings
 from services.audit.integrity.logs import digest_of
@@ -26,10 +26,10 @@ def check_orders(config: Settings, head: int, findings: Findings) -> None:
     with reading(config) as connection:
         recorded = dict(stored_digests(connection, "shipping", "/postavka/shipping", 0, head, ONLY_ORDERS))
     seen: set[int] = set()
-    for batch in read_messages_to_end(config, {(topic, number): 0 for number in range(PARTITIONS)}):
+    for batch in read_records(config, {(topic, number): 0 for number in range(PARTITIONS)}):
         for message in batch:
-            place = f"{topic}/{message.partition()}/{message.offset()}"
-            position, digest = digest_of(message.key(), message.value(), headers_of(message))
+            place = f"{topic}/{message.partition}/{message.offset}"
+            position, digest = digest_of(message.key, message.value, message.headers)
             if position is None or (position <= head and recorded.get(position) != digest):
                 findings.problem(
                     "forged-order", place, "an order to manufacturing that shipping has not recorded (L17)"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from postavka.domain.calendar import today
 from postavka.domain.reference.store import Snapshot, current
 from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import logger
@@ -85,7 +86,7 @@ async def list_products(
                 service=entry.product.service.value,
                 months=entry.product.months,
                 price=f"{entry.product.price:.2f}",
-                vat_rate=f"{entry.product.vat_rate:.2f}",
+                vat_rate=f"{entry.sold_on(today()).vat_rate:.2f}",
                 fits=sorted(entry.fits),
             )
             for entry in found

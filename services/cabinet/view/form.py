@@ -12,6 +12,7 @@ from typing import Self
 from uuid import UUID, uuid4
 
 from events.request import REQUEST_TYPE
+from postavka.domain.calendar import today
 from postavka.domain.email_address import BadAddress, read_address
 from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot
@@ -148,7 +149,8 @@ def mistakes(typed: Typed, known: Snapshot, partner_id: str) -> dict[str, str]:
     is approval's to say: no field of the form is wrong then."""
     asked = Asked.of(asdict(typed))
     said = {
-        each.field: each.message for each in shortcomings(asked, facts_from(known, partner_id, asked), quoting=False)
+        each.field: each.message
+        for each in shortcomings(asked, facts_from(known, partner_id, asked, today()), quoting=False)
     }
     for name, limit in LONGEST.items():
         if len(getattr(typed, name)) > limit:

@@ -29,11 +29,18 @@ SAID = {
 STATES = {"active": "работает", "standby": "в запасе"}
 
 
+SAID_AGE_SECONDS = 5.0
+
+
 @router.get("/streams")
 async def streams_page(request: Request, principal: Ops) -> Response:
     """Topics, readers, services."""
-    found = await asyncio.to_thread((await probe_of(request)).look)
-    return page(request, "ops_streams.html", found=found, duration=duration, size=size, said=SAID, states=STATES)
+    probe = await probe_of(request)
+    found = await asyncio.to_thread(probe.look)
+    age = duration(probe.age) if probe.age > SAID_AGE_SECONDS else None
+    return page(
+        request, "ops_streams.html", found=found, age=age, duration=duration, size=size, said=SAID, states=STATES
+    )
 
 
 async def probe_of(request: Request) -> Probe:

@@ -18,6 +18,7 @@ from postavka.app.one_box.doctor import (
     LEAST_FREE_BYTES,
     Check,
     address_of,
+    check_broker_files,
     check_dead_letters,
     check_disk,
     check_gost,
@@ -42,6 +43,7 @@ from postavka.app.one_box.doctor import (
     lag_of,
 )
 from postavka.kernel.runtime import connection, kafka_jars
+from postavka.kernel.runtime.broker_files import BrokerFiles
 from postavka.kernel.runtime.ports import is_free
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.shipping.list_survey import Survey, survey
@@ -228,11 +230,29 @@ def test_topics():
 
 def test_a_topic_that_forgets_is_a_mistake():
     kept = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete", "compression.type": "lz4"}
+    kept |= {"message.timestamp.type": "LogAppendTime", "segment.ms": str(2**63 - 1)}
     assert check_topic_settings({"a": kept}).status == "ok"
     for wrong in ({"retention.ms": "604800000"}, {"retention.bytes": "1"}, {"cleanup.policy": "compact"}):
         check = check_topic_settings({"a": kept | wrong})
         assert check.status == "wrong"
         assert "a " in check.found
+        assert "deleted" in check.found
+        assert check.todo == "postavka topics --repair, soon"
+
+
+def test_a_topic_whose_senders_say_the_time_is_a_mistake():
+    kept = {"message.timestamp.type": "LogAppendTime", "segment.ms": str(2**63 - 1)}
+    for wrong in ({"message.timestamp.type": "CreateTime"}, {"segment.ms": "604800000"}):
+        check = check_topic_settings({"a": kept, "b": kept | wrong})
+        assert (check.status, check.todo) == ("wrong", "postavka topics --repair")
+        assert "deleted" not in check.found
+        assert "b " in check.found
+
+
+def test_the_files_of_the_broker():
+    assert check_broker_files(BrokerFiles(300, None)).status == "ok"
+    assert check_broker_files(BrokerFiles(300, 0.02)).found == "300 segments, 2% of what it may open"
+    assert check_broker_files(BrokerFiles(9_000, 0.51)).status == "wrong"
 
 
 def test_one_replica_is_allowed_and_said():

@@ -15,6 +15,7 @@ from stdnum.ru import inn
 
 from events.model import Delivery
 from events.reference import Contract, Service
+from postavka.domain.calendar import today
 from postavka.domain.reference import store
 from postavka.domain.reference.file import ReferenceFile, ReferenceFileError, read_file
 from postavka.domain.reference.store import Changes, Registration, UnknownVersion
@@ -185,7 +186,7 @@ def test_what_was_loaded_is_current(database: str, write):
     assert now.version == 1
     assert now.partners["vasilek"].partner == file.partners[0].partner()
     assert now.partners["vasilek"].contacts == {each.id: each for each in file.partners[0].contacts}
-    assert now.products["upp-12"].product == file.products[0].product()
+    assert now.products["upp-12"].product == file.products[0].product(today())
     assert now.products["upp-12"].fits == {"upp"}
     assert now.base_deliveries["upp"] == file.base_deliveries[0]
     assert store.distributor_ids(database) == ["dist-1"]

@@ -13,8 +13,9 @@ from confluent_kafka.admin import AdminClient
 from postavka.kernel.backup.manifest import BadCopy, Manifest
 from postavka.kernel.backup.topics import FILLER_HEADER, NotEmpty, file_of, put_topics_back, save_topics
 from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import end_offsets, read_to_end
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -38,7 +39,7 @@ def topics(config: Settings) -> Iterator[list[str]]:
 
 def records(config: Settings, topic: str) -> list[Record]:
     places = dict.fromkeys(((topic, number) for number in range(PARTITIONS)), 0)
-    found = [record for batch in read_to_end(config, places) for record in batch]
+    found = [record for batch in read_records(config, places) for record in batch]
     return sorted(found, key=lambda each: (each.partition, each.offset))
 
 

@@ -8,17 +8,18 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.log import range_reader
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.log.range_reader import Piece, read_pieces
-from postavka.kernel.log.tail import TailUnread, end_offsets, read_to_end
+from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.log.range_reader import Piece, RangeUnread, read_pieces
 from postavka.kernel.log.unreadable import MARKER, UNREADABLE, why_unreadable
 from postavka.kernel.settings import PARTITIONS, Settings
 from tests.kernel.log.odd_records import LZ4, NONE, ZSTD, Written, odd_batch, write_oddly
@@ -42,17 +43,26 @@ def everything(settings: Settings, topic: str) -> Iterable[Piece]:
     return read_pieces(settings, dict.fromkeys(ends, 0), ends)
 
 
+def by_librdkafka(settings: Settings, topic: str, count: int) -> dict[tuple[str, int], list[tuple[object, ...]]]:
+    """What another library makes of the same."""
+    found: dict[tuple[str, int], list[tuple[object, ...]]] = {}
+    with closing(Consumer(for_librdkafka(settings) | {"group.id": topic, "enable.auto.commit": False})) as consumer:
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        while sum(map(len, found.values())) < count:
+            for each in consumer.consume(count, timeout=0.2):
+                of_place = found.setdefault((topic, each.partition()), [])
+                headers = tuple(each.headers() or ())
+                of_place.append((each.offset(), each.timestamp()[1], each.key(), each.value(), headers))
+    return found
+
+
 @pytest.mark.parametrize("compression", [NONE, LZ4, ZSTD])
 async def test_all_of_a_topic_comes_as_it_comes_from_librdkafka(settings: Settings, topic: str, compression: int):
     for partition in (0, 3, 11):
         for batch in range(4):
             await write_oddly(settings, topic, partition, [written(batch * 10 + n) for n in range(10)], compression)
     found = await asyncio.to_thread(lambda: seen(everything(settings, topic)))
-    theirs: dict[tuple[str, int], list[tuple[object, ...]]] = {}
-    for batch in read_to_end(settings, {(topic, number): 0 for number in range(PARTITIONS)}):
-        for each in batch:
-            of_place = theirs.setdefault((each.topic, each.partition), [])
-            of_place.append((each.offset, each.timestamp_ms, each.key, each.value, each.headers))
+    theirs = by_librdkafka(settings, topic, 120)
     assert found == theirs
     assert sum(map(len, found.values())) == 120
 
@@ -63,6 +73,12 @@ async def test_it_begins_and_ends_in_the_middle_of_a_batch(settings: Settings, t
     place = (topic, 0)
     found = await asyncio.to_thread(lambda: seen(read_pieces(settings, {place: 7}, {place: 24})))
     assert [record[0] for record in found[place]] == list(range(7, 24))
+
+
+async def test_it_reads_within_an_event_loop_as_well(settings: Settings, topic: str):
+    """Of a service that is starting: that loop stands meanwhile."""
+    await write_oddly(settings, topic, 0, [written(n) for n in range(10)])
+    assert [record[0] for record in seen(everything(settings, topic))[topic, 0]] == list(range(10))
 
 
 def test_of_nothing_comes_nothing(settings: Settings, topic: str):
@@ -254,7 +270,7 @@ def test_a_broker_that_gives_nothing_is_said(settings: Settings, topic: str, mon
         asked = read_pieces(settings, {place: 0}, {place: 5})
     else:
         asked = read_pieces(settings.model_copy(update={"kafka_bootstrap_servers": broker}), {place: 0}, {place: 5})
-    with pytest.raises(TailUnread):
+    with pytest.raises(RangeUnread):
         list(asked)
 
 

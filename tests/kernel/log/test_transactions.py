@@ -15,14 +15,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.follower import Follower
-from postavka.kernel.log.partition_follower import PacedReader
-from postavka.kernel.log.range_reader import read_pieces
+from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.log.range_reader import read_pieces, read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import end_offsets, read_to_end
 from postavka.kernel.log.unreadable import is_marker
 from postavka.kernel.process.progress import Progress
 from postavka.kernel.runtime.broker import TRANSACTION_SECONDS
-from postavka.kernel.settings import PARTITIONS, Settings
+from postavka.kernel.settings import Settings
 from tests.kernel.polling import PATIENCE_SECONDS, until
 from tests.paths import PROJECT
 
@@ -46,7 +45,7 @@ def write(producer: Producer, topic: str, *values: bytes) -> None:
 @contextmanager
 def followed(settings: Settings, topic: str, offset: int) -> Iterator[Callable[[], list[Record]]]:
     """How stages, projections and the signer read: all that comes, markers among it, until the end as it is now."""
-    reader = PacedReader(settings, {(topic, 0): offset}, 0)
+    reader = Follower(settings, {(topic, 0): offset}, 0)
 
     def to_the_end() -> list[Record]:
         end, found = end_offsets(settings, [(topic, 0)])[topic, 0], list[Record]()
@@ -72,17 +71,16 @@ def by_pieces(settings: Settings, topic: str, offset: int) -> Seen:
     return [(each.offset, each.value) for piece in pieces for each in piece.records]
 
 
-def by_tail(settings: Settings, topic: str, offset: int) -> Seen:
-    return [(each.offset, each.value) for batch in read_to_end(settings, {(topic, 0): offset}) for each in batch]
+def by_records(settings: Settings, topic: str, offset: int) -> Seen:
+    return [(each.offset, each.value) for batch in read_records(settings, {(topic, 0): offset}) for each in batch]
 
 
 def by_follower(settings: Settings, topic: str, offset: int) -> Seen:
-    start = {(topic, number): offset if number == 0 else 0 for number in range(PARTITIONS)}
-    with Follower(settings, [topic], start=start) as follower:
+    with Follower(settings, {(topic, 0): offset}) as follower:
         return [(each.offset, each.value) for batch in follower.records(1.5) for each in batch]
 
 
-READERS = [by_followed, by_pieces, by_tail, by_follower]
+READERS = [by_followed, by_pieces, by_records, by_follower]
 
 
 @pytest.fixture

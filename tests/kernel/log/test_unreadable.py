@@ -1,11 +1,9 @@
 """No record can stop a reader: header names that are no text, batches that unpack to more than memory, markers of
-transactions; on a real broker, through both client libraries."""
+transactions; on a real broker, through who follows and who reads a range."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,10 +17,10 @@ from confluent_kafka import Producer
 from postavka.kernel.log.aiokafka_patches import records
 from postavka.kernel.log.aiokafka_patches.records import CarefulRecords, install
 from postavka.kernel.log.connection import for_aiokafka, for_librdkafka
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import read_messages_to_end, read_to_end
-from postavka.kernel.log.unreadable import RAW_HEADERS, UNREADABLE, headers_of, is_marker, why_unreadable
-from postavka.kernel.settings import Settings, environment
+from postavka.kernel.log.unreadable import RAW_HEADERS, UNREADABLE, is_marker, why_unreadable
+from postavka.kernel.settings import Settings
 from postavka.kernel.stage.runner import StageRunner
 from postavka.kernel.store.recorder import EventRecorder
 from tests.kernel.log.odd_records import GZIP, LZ4, NONE, SNAPPY, ZSTD, Written, odd_batch, write_oddly
@@ -71,7 +69,12 @@ async def read_with_aiokafka(settings: Settings, topic: str, last: int) -> list[
     return found
 
 
-# The libraries' own
+def whole_range(settings: Settings, topic: str) -> list[Record]:
+    """The same, as rebuilds read it."""
+    return [each for batch in read_records(settings, {(topic, 0): 0}) for each in batch]
+
+
+# The library's own
 
 
 async def test_aiokafka_itself_never_gets_past_such_a_name(
@@ -84,29 +87,6 @@ async def test_aiokafka_itself_never_gets_past_such_a_name(
         for _ in range(3):
             with pytest.raises(UnicodeDecodeError):
                 await consumer.getmany(timeout_ms=5_000)
-
-
-TWICE = """
-import sys
-from postavka.kernel.log.tail import read_messages_to_end
-from postavka.kernel.settings import settings
-[message] = [each for batch in read_messages_to_end(settings(), {(sys.argv[1], 0): 0}) for each in batch]
-try:
-    message.headers()
-except SystemError:
-    print("raised", flush=True)
-    for name, value in message.headers():
-        print(name, flush=True)
-"""
-
-
-def test_confluent_kafka_itself_raises_and_then_hands_out_a_hole(settings: Settings, topic: str):
-    asyncio.run(write_oddly(settings, topic, 0, [ODD]))
-    done = subprocess.run(
-        [sys.executable, "-c", TWICE, topic], capture_output=True, text=True, env=environment(settings), check=False
-    )
-    assert done.stdout.startswith("raised")
-    assert done.returncode < 0  # ended by a signal
 
 
 # Taking batches apart
@@ -191,12 +171,12 @@ def test_any_bytes_are_taken_apart_without_an_error(compression: int):
 
 
 @pytest.mark.parametrize("compression", ALL)
-async def test_both_libraries_say_the_same_of_every_record(settings: Settings, topic: str, compression: int):
+async def test_both_readers_say_the_same_of_every_record(settings: Settings, topic: str, compression: int):
     nul: Written = (b"k", b"nul", [(b"ce_type\x00x", b"1")])
     await write_oddly(settings, topic, 0, [GOOD, ODD, nul], compression)
     last = await write_oddly(settings, topic, 0, [GOOD])
     ours = await read_with_aiokafka(settings, topic, last)
-    theirs = [each for batch in read_to_end(settings, {(topic, 0): 0}) for each in batch]
+    theirs = await asyncio.to_thread(whole_range, settings, topic)
     assert [each.value for each in ours] == [b"good", b"odd", b"nul", b"good"]
     assert [seen(each) for each in ours] == [seen(each) for each in theirs]
     assert [why_unreadable(each.headers) is None for each in ours] == [True, False, True, True]
@@ -207,14 +187,6 @@ def seen(record: Record) -> tuple[Any, ...]:
     return (record.coordinates, record.timestamp_ms, record.key, record.value, headers)
 
 
-async def test_the_headers_of_one_message_can_be_asked_for_again(settings: Settings, topic: str):
-    await write_oddly(settings, topic, 0, [GOOD, ODD] * 100)
-    messages = [each for batch in read_messages_to_end(settings, {(topic, 0): 0}) for each in batch]
-    for _ in range(2):
-        found = [headers_of(each) for each in messages]
-        assert [why_unreadable(each) is None for each in found] == [True, False] * 100
-
-
 async def test_a_bomb_is_passed(settings: Settings, topic: str):
     """120 MB in 4 kB. Nobody unpacks it, and what lies behind it is read."""
     await write_oddly(settings, topic, 0, [(b"k", bytes(120_000_000), [])], ZSTD)
@@ -222,7 +194,7 @@ async def test_a_bomb_is_passed(settings: Settings, topic: str):
     bomb, good = await read_with_aiokafka(settings, topic, last)
     assert (bomb.offset, good.value) == (0, b"good")
     assert "unpacks to more" in str(why_unreadable(bomb.headers))
-    assert [each.value for batch in read_to_end(settings, {(topic, 0): 0}) for each in batch][-1] == b"good"
+    assert (await asyncio.to_thread(whole_range, settings, topic))[-1].value == b"good"
 
 
 async def test_the_markers_of_transactions_are_counted(settings: Settings, topic: str):

@@ -26,7 +26,7 @@ from postavka.domain.reference.forget import forget_contact
 from postavka.domain.reference.store import current, load
 from postavka.kernel.errors import Trouble
 from postavka.kernel.key_file import NoKey
-from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.privacy import vault as vaults
@@ -254,7 +254,7 @@ def on(config: Settings, topic: str, subject: str) -> list[bytes]:
     places = dict.fromkeys(((topic, number) for number in range(PARTITIONS)), 0)
     return [
         record.value or b""
-        for batch in read_to_end(config, places)
+        for batch in read_records(config, places)
         for record in batch
         if record.key == subject.encode()
     ]

@@ -14,8 +14,9 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.log.connection import for_librdkafka, for_producer
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.partitioner import partition_of
-from postavka.kernel.log.tail import end_offsets, read_to_end
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.projection.read_model import ReadModel
 from postavka.kernel.projection.rebuild import LARGEST_SHARE, rebuild
@@ -72,7 +73,7 @@ class Toys:
         offsets = projection.marks(self.names)
         start = {place: offsets[name] + 1 for place, name in zip(self.places, self.names, strict=True)}
         count = 0
-        for records in read_to_end(self.config, start):
+        for records in read_records(self.config, start):
             for first in range(0, len(records), batch):
                 count += projection.project(records[first : first + batch])
         return count

@@ -9,11 +9,9 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from confluent_kafka.admin import AdminClient
 
-from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.settings import Settings
-from postavka.kernel.stage.service import BUSY_SECONDS, StageService
+from postavka.kernel.stage.service import BUSY_SECONDS, POSTGRESQL, StageService
 from tests.kernel.conftest import MakeTopics, OpenRecorder
 from tests.kernel.toys import COMMANDS, SCHEMA, UPSTREAM, command, submit, toy
 
@@ -31,65 +29,60 @@ def service(settings: Settings, open_recorder: OpenRecorder, make_topics: MakeTo
     made.thread.shutdown()
 
 
-async def look(service: StageService, admin: AdminClient) -> None:
+async def look(service: StageService) -> None:
     """As the watchdog does every two seconds; twice, further apart than the patience."""
-    await service._look_for_stalls(admin)
+    await service._look_for_stalls()
     await asyncio.sleep(PATIENCE * 2)
-    await service._look_for_stalls(admin)
+    await service._look_for_stalls()
 
 
-@pytest.fixture
-def admin(settings: Settings) -> AdminClient:
-    return AdminClient(for_librdkafka(settings))
+async def test_one_that_gets_on_stays(service: StageService):
+    await look(service)
 
 
-async def test_one_that_gets_on_stays(service: StageService, admin: AdminClient):
-    await look(service, admin)
-
-
-async def test_a_relay_that_publishes_nothing_ends_the_process(service: StageService, admin: AdminClient):
+async def test_a_relay_that_publishes_nothing_ends_the_process(service: StageService):
     service.runner.handle([command(0, submit(uuid4()))])
     service.runner.marks.clear()  # the record was never on the topic
-    await look(service, admin)
+    await look(service)
     service.relay.active = True
     with pytest.raises(RuntimeError, match="the relay"):
-        await look(service, admin)
+        await look(service)
 
 
-async def test_a_relay_that_gets_on_stays(service: StageService, admin: AdminClient):
+async def test_a_relay_that_gets_on_stays(service: StageService):
     service.runner.handle([command(0, submit(uuid4()))])
     service.relay.active = True
-    await service._look_for_stalls(admin)
+    await service._look_for_stalls()
     service.relay.position = service.recorder.head()
     await asyncio.sleep(PATIENCE * 2)
-    await look(service, admin)
+    await look(service)
 
 
-async def test_a_batch_without_end_ends_the_process(service: StageService, admin: AdminClient):
+async def test_a_batch_without_end_ends_the_process(service: StageService):
     service._busy_since = time.monotonic() - BUSY_SECONDS / 2
-    await look(service, admin)
+    await look(service)
     service._busy_since = time.monotonic() - BUSY_SECONDS - 1
     with pytest.raises(RuntimeError, match="one batch"):
-        await look(service, admin)
+        await look(service)
 
 
-async def test_while_a_server_is_away_nothing_ends(service: StageService, admin: AdminClient):
+async def test_while_a_server_is_away_nothing_ends(service: StageService):
     service.runner.handle([command(0, submit(uuid4()))])
     service.relay.active = True
-    service.trouble = "PostgreSQL: away"
+    service.servers.silent(POSTGRESQL, time.monotonic(), "away")
     service._away_at = time.monotonic()
-    await look(service, admin)
+    await look(service)
 
 
-async def test_a_batch_that_hangs_when_it_is_tried_again_ends_the_process(service: StageService, admin: AdminClient):
+async def test_a_batch_that_hangs_when_it_is_tried_again_ends_the_process(service: StageService):
     """PostgreSQL was away; it is back, but the new try's connection answers nothing: nobody takes the trouble back."""
-    service.trouble = "PostgreSQL: away"
+    service.servers.silent(POSTGRESQL, time.monotonic(), "away")
     service._busy_since = time.monotonic() - 3 * BUSY_SECONDS
     service._away_at = time.monotonic() - BUSY_SECONDS / 2
-    await look(service, admin)
+    await look(service)
     service._away_at = time.monotonic() - BUSY_SECONDS - 1
     with pytest.raises(RuntimeError, match="one batch"):
-        await look(service, admin)
+        await look(service)
 
 
 def test_the_session_that_holds_the_lock_looks_whether_the_other_end_is_there(service: StageService):

@@ -25,7 +25,7 @@ from postavka.kernel.settings import Settings
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder, RecordedEvent
-from services.audit.integrity.signer import Follower
+from services.audit.integrity.signer import Signer
 from services.audit.integrity.tampering import Finding, verify_checkpoints
 from services.audit.settings import AuditSettings
 from tests.kernel.toys import NOON
@@ -88,7 +88,7 @@ class Log:
             self.grow(follower, self.recorder.head())
             follower.sign()
 
-    def grow(self, follower: Follower, size: int) -> None:
+    def grow(self, follower: Signer, size: int) -> None:
         """Let the service follow until the tree has so many events."""
         deadline = time.monotonic() + 60
         while follower.logs[self.name].tree.size < size:
@@ -97,7 +97,7 @@ class Log:
 
     def follower(self) -> _Running:
         """The service on this log, closed at the end."""
-        return _Running(Follower(self.config, self.audit, [self.name]))
+        return _Running(Signer(self.config, self.audit, [self.name]))
 
     def findings(self, **options: Any) -> list[Finding]:
         """What the comparison finds."""
@@ -117,10 +117,10 @@ class Log:
 
 
 class _Running:
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Signer) -> None:
         self._follower = follower
 
-    def __enter__(self) -> Follower:
+    def __enter__(self) -> Signer:
         assert self._follower.try_to_start()
         return self._follower
 

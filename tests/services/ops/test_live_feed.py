@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Producer
 
 from postavka.kernel.log.connection import for_producer
+from postavka.kernel.log.offsets import OffsetsUnknown
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.embedded import Endpoints
@@ -196,7 +197,7 @@ def test_what_is_too_much_to_read_again_is_told_as_missed(written: Written, monk
 
 def test_a_broker_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
-        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+        raise OffsetsUnknown("Kafka: KafkaConnection")
 
     monkeypatch.setattr(live, "LINGER_SECONDS", 1.0)
     monkeypatch.setattr(live, "end_offsets", away)

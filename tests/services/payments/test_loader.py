@@ -13,8 +13,8 @@ import pytest
 
 from events.topics import BANK_PAYMENTS
 from postavka.kernel.blobs import open_blobs
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.tail import read_to_end
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.stage.runner import StageRunner
@@ -44,7 +44,7 @@ def seen(settings: Settings, loader: Loader) -> set[str]:
 
 def _on_topic(settings: Settings) -> list[Record]:
     offsets = {(BANK_PAYMENTS.name, number): 0 for number in range(PARTITIONS)}
-    return [record for batch in read_to_end(settings, offsets) for record in batch]
+    return [record for batch in read_records(settings, offsets) for record in batch]
 
 
 def _new(settings: Settings, seen: set[str]) -> list[Record]:

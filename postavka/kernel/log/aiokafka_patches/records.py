@@ -19,31 +19,26 @@ Consumers must read committed records only (`connection.for_aiokafka_consumer`),
 
 from __future__ import annotations
 
-import asyncio
 import mmap
 import struct
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import cramjam
-from aiokafka import AIOKafkaConsumer, TopicPartition, codec
+from aiokafka import TopicPartition, codec
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBase, DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
-from postavka.kernel.log.connection import for_aiokafka_consumer
 from postavka.kernel.log.record import RawHeaders, Record
 from postavka.kernel.log.unreadable import MARKER, NOT_UTF_8, RAW_HEADERS, UNREADABLE
-from postavka.kernel.settings import Settings
 
 LARGEST_UNPACKED = 32 * 1024 * 1024
 """Bytes of one batch. Senders close a batch at a megabyte, packed or not; a record of ours has a few kilobytes."""
-LOOK_SECONDS = 30.0
 
 _LENGTH = struct.Struct(">i")
 _LENGTH_AT, _MAGIC_AT, _COUNT_AT, _HEADER_BYTES = 8, 16, 57, DefaultRecordBase.HEADER_STRUCT.size
@@ -252,25 +247,6 @@ def cut_at_nul(records: Sequence[Any]) -> Sequence[Any]:
 def _cut(record: Any) -> CarefulRecord:
     headers = tuple((name.partition("\x00")[0], value) for name, value in record.headers)
     return CarefulRecord(record.offset, record.timestamp, record.timestamp_type, record.key, record.value, headers)
-
-
-def end_of_batch(settings: Settings, topic: str, partition: int, offset: int) -> int:
-    """The offset behind the batch that holds this one, which is too much to unpack."""
-
-    async def look() -> int:
-        consumer = AIOKafkaConsumer(**for_aiokafka_consumer(settings), auto_offset_reset="none")
-        await consumer.start()
-        try:
-            place = TopicPartition(topic, partition)
-            consumer.assign([place])
-            consumer.seek(place, offset)
-            return int((await asyncio.wait_for(consumer.getone(), LOOK_SECONDS)).offset) + 1
-        finally:
-            await consumer.stop()
-
-    install()
-    with ThreadPoolExecutor(1) as own:  # there may be a loop in this thread
-        return own.submit(asyncio.run, look()).result()
 
 
 def unpacks_within(compression: int, packed: memoryview, most: int) -> bool:

@@ -15,7 +15,7 @@ from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.registry import read_fields
 from events.topics import notices_of
-from postavka.kernel.log.tail import read_to_end
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness, metrics
 from postavka.kernel.process.logs import logger
@@ -105,7 +105,7 @@ def bring_back(config: Settings, conninfo: str, topics: Sequence[str]) -> int:
             for number in range(PARTITIONS)
         }
         missing: dict[int, RecordedEvent] = {}
-        for batch in read_to_end(config, start):
+        for batch in read_records(config, start):
             liveness.beat(liveness.START, liveness.START_SECONDS)
             for record in batch:
                 event = recorded(record)

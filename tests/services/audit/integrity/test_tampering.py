@@ -15,7 +15,7 @@ from psycopg import DatabaseError
 from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.log.tail import end_offsets
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.settings import PARTITIONS
 from postavka.kernel.store.recorder import RecordedEvent
 from services.audit.integrity import keys
@@ -395,10 +395,10 @@ def test_a_key_is_changed_without_breaking_the_chain_of_trust(log: Log):
 
 
 def test_only_one_service_signs(log: Log):
-    from services.audit.integrity.signer import Follower
+    from services.audit.integrity.signer import Signer
 
     with log.follower():
-        assert not Follower(log.config, log.audit, [log.name]).try_to_start()
+        assert not Signer(log.config, log.audit, [log.name]).try_to_start()
 
 
 def test_a_position_that_stays_without_an_event_does_not_stop_the_tree(log: Log):

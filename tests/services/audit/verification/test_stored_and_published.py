@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.log.tail import end_offsets
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.outbox.relay import read_events
 from postavka.kernel.settings import PARTITIONS
 from services.audit.findings import Findings

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from events.approval import Rejected
 from events.model import Channel, Unacceptable
 from events.request import PROCEDURE, REQUEST_TYPE, RequestSubmitted
+from postavka.domain.calendar import today
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot, _entries_of, _snapshot_of
@@ -159,7 +160,7 @@ def test_the_form_sends_exactly_what_approval_approves_and_says_the_same(fields:
     reference = sample()
     form = Typed(request_id=COMPLETE.request_id, **fields)
     submitted = RequestSubmitted(procedure=PROCEDURE, partner_id=PARTNER, submitted_by="anybody", **form.command())
-    facts = facts_from(reference, PARTNER, approval.Asked.of(dict(submitted)))
+    facts = facts_from(reference, PARTNER, approval.Asked.of(dict(submitted)), today())
     decision = approval.decide(approval.INITIAL, submitted, facts)
     assert not isinstance(decision, Unacceptable)
     (event,) = decision

@@ -13,7 +13,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.log.partition_follower import PacedReader
+from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.record import Record
 from postavka.kernel.log.unreadable import why_unreadable
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -22,8 +22,8 @@ from tests.kernel.polling import PATIENCE_SECONDS
 
 
 @pytest.fixture
-def reader(settings: Settings, topic: str) -> Iterator[PacedReader]:
-    opened = PacedReader(settings, {(topic, number): 0 for number in range(PARTITIONS)}, gather_ms=50)
+def reader(settings: Settings, topic: str) -> Iterator[Follower]:
+    opened = Follower(settings, {(topic, number): 0 for number in range(PARTITIONS)}, gather_ms=50)
     yield opened
     opened.close()
 
@@ -35,7 +35,7 @@ def produce(settings: Settings, topic: str, numbers: range) -> None:
     producer.flush(30)
 
 
-def read(reader: PacedReader, count: int, most: int = 1_000) -> list[Record]:
+def read(reader: Follower, count: int, most: int = 1_000) -> list[Record]:
     found: list[Record] = []
     deadline = time.monotonic() + PATIENCE_SECONDS
     while len(found) < count and time.monotonic() < deadline:
@@ -49,7 +49,7 @@ def written(number: int) -> Written:
     return (b"k", b"%d" % number, [])
 
 
-def test_everything_comes_once_and_in_order_while_it_is_written(settings: Settings, topic: str, reader: PacedReader):
+def test_everything_comes_once_and_in_order_while_it_is_written(settings: Settings, topic: str, reader: Follower):
     found: list[Record] = []
     for first in range(0, 600, 200):
         produce(settings, topic, range(first, first + 200))
@@ -63,18 +63,18 @@ def test_everything_comes_once_and_in_order_while_it_is_written(settings: Settin
     assert reader.lag() == 0
 
 
-def test_what_is_left_to_read_is_counted(settings: Settings, topic: str, reader: PacedReader):
+def test_what_is_left_to_read_is_counted(settings: Settings, topic: str, reader: Follower):
     produce(settings, topic, range(120))
     first = read(reader, 1, most=10)
     assert 0 < reader.lag() <= 120 - len(first)
 
 
-def test_nothing_comes_of_nothing(reader: PacedReader):
+def test_nothing_comes_of_nothing(reader: Follower):
     assert reader.read(10, 0.1) == []
 
 
 def test_an_error_in_one_partition_loses_nothing_of_another(
-    settings: Settings, topic: str, reader: PacedReader, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, topic: str, reader: Follower, monkeypatch: pytest.MonkeyPatch
 ):
     produce(settings, topic, range(240))
     take, taken = FetchResult.getall, []
@@ -93,7 +93,7 @@ def test_an_error_in_one_partition_loses_nothing_of_another(
     assert sorted(int(each.value or b"") for each in found) == list(range(240))
 
 
-def test_a_reader_that_will_not_fetch_any_more_says_so(reader: PacedReader):
+def test_a_reader_that_will_not_fetch_any_more_says_so(reader: Follower):
     reader.read(10, 0.1)
     reader._consumer._fetcher._fetch_task.cancel()
     with pytest.raises(RuntimeError, match="no more is fetched"):
@@ -106,16 +106,14 @@ def test_it_begins_where_it_is_told_or_with_the_first_that_is_left(settings: Set
     for future in admin.delete_records([TopicPartition(topic, 0, 8)]).values():
         future.result(30)
     for start, expected in ((15, range(15, 20)), (3, range(8, 20))):
-        reader = PacedReader(settings, {(topic, 0): start}, gather_ms=50)
+        reader = Follower(settings, {(topic, 0): start}, gather_ms=50)
         try:
             assert [each.offset for each in read(reader, len(expected))] == list(expected)
         finally:
             reader.close()
 
 
-async def test_what_no_client_can_read_is_said_and_the_rest_is_read(
-    settings: Settings, topic: str, reader: PacedReader
-):
+async def test_what_no_client_can_read_is_said_and_the_rest_is_read(settings: Settings, topic: str, reader: Follower):
     await write_oddly(settings, topic, 0, [written(0), (b"k", b"odd", [(b"na\xffme", b"1")]), written(1)], LZ4)
     found = await asyncio.to_thread(read, reader, 3)
     assert [why_unreadable(each.headers) is None for each in found] == [True, False, True]
