@@ -1,7 +1,7 @@
 """`python -m services.ops`: publishes what operations did, sends corrected records, counts what waits.
 
-Not a stage: it decides nothing. Acts are written by whoever acts (`letters.py`, `corrections.py`, `reminders.py`); this
-process carries them outward, and keeps the gauges of waiting and their daily worst.
+Not a stage: it decides nothing. Acts are written by whoever acts (`dead_letters.py`, `corrections.py`,
+`reminders.py`); this process carries them outward, and keeps the gauges of waiting and their daily worst.
 """
 
 from __future__ import annotations

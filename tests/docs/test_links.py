@@ -39,6 +39,14 @@ def test_files_that_are_named_exist(page: Path) -> None:
     assert missing == set()
 
 
+def test_files_that_docstrings_name_exist() -> None:
+    """By their last name, which is how a module speaks of its neighbours: `recipients.py`."""
+    sources = [path for top in ("events", "postavka", "services", "bench") for path in (PROJECT / top).rglob("*.py")]
+    there = {path.name for path in sources}
+    named = {(path.name, each) for path in sources for each in re.findall(r"`([\w]+\.py)`", path.read_text("utf-8"))}
+    assert {(path, each) for path, each in named if each not in there} == set()
+
+
 def test_the_architecture_is_one_page_with_one_picture() -> None:
     text = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
     assert len(text.split()) <= 1500

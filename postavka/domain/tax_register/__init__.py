@@ -1,7 +1,7 @@
 """Who has this tax number? (L10) The button «Заполнить из ФНС».
 
 `Register` is the question; there are three answers to it: a table that ships with the project (`table.py`), an online
-service (`dadata.py`), and a memory in front of either (`memory.py`). `choose.py` puts together what the settings say.
+service (`online.py`), and a memory in front of either (`memory.py`). `choose.py` puts together what the settings say.
 """
 
 from postavka.domain.tax_register.choose import open_register

@@ -19,7 +19,7 @@ Unread = tuple[str, int, int, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """Rows for one table, as COPY takes them (`copying.py`)."""
+    """Rows for one table, as COPY takes them (`copy_format.py`)."""
 
     table: str
     columns: Sequence[str]

@@ -1,10 +1,10 @@
 """Build a read model anew from the log, blue/green: new tables are filled while the old ones serve, catch up, and take
 their place in one transaction.
 
-Partition numbers are read, folded in memory and copied side by side by processes of their own (`share.py`); indexes
-come after the rows (`staging.py`). What has come meanwhile is folded in by the live projection's own code, working on
-the new tables: the last of it while the live projection stands still, for as long as a few hundred records take. That
-goes on from the new marks by itself.
+Partition numbers are read, folded in memory and copied side by side by processes of their own (`rebuild_worker.py`);
+indexes come after the rows (`blue_green.py`). What has come meanwhile is folded in by the live projection's own code,
+on the new tables: the last of it while the live projection stands still, for as long as a few hundred records take.
+That goes on from the new marks by itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Numbered SQL files, applied once each, in order, under a lock.
 
 A part that owns a PostgreSQL schema keeps its files in a folder `sql` of its package, a migration set:
-`001_events.sql`, `002_….sql`. They run with `search_path` set to the schema. Files named `fn_….sql` hold functions
+`001_store.sql`, `002_….sql`. They run with `search_path` set to the schema. Files named `fn_….sql` hold functions
 (`CREATE OR REPLACE`) and run anew whenever their text changes. An applied numbered file must never change: a checksum
 says so.
 """
