@@ -9,7 +9,6 @@ Types are looked at before bodies; bodies are read by `events.registry` alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -175,12 +174,11 @@ def request_of(message: Message) -> UUID | None:
 
 
 def envelope_of(record: Record, headers: Headers, type_name: str, relayed: bool) -> Envelope:
-    """The sender's envelope; for an outside sender without one, made from where the record lies. Only a stage's clock
-    counts: an outside sender could push ours ahead for good."""
-    if "ce_id" in headers:
+    """A stage's own envelope. What others say of themselves (who they are, when it was, why) is data that nobody has
+    checked: theirs is made from where the record lies, and `time` is the record's."""
+    if relayed:
         try:
-            envelope = Envelope.of(headers)
-            return envelope if relayed else replace(envelope, clock=0)
+            return Envelope.of(headers)
         except EnvelopeError:
             pass
     return Envelope(

@@ -29,7 +29,7 @@ from services.audit.consistent_cut import Cut, make_cut
 from services.audit.history.as_of import clock_at
 from services.audit.history.history import history
 from services.audit.integrity import keys
-from services.audit.reading import LOG_OF, Letter, letter_of, logs_there, reading, topics_there
+from services.audit.reading import LOG_OF, STAGE_OF, Letter, letter_of, logs_there, reading, topics_there
 from services.audit.settings import AuditSettings
 
 Format = Literal["jsonl", "parquet"]
@@ -194,7 +194,7 @@ def _rows(
 
 
 def _within(row: Row, first: int | None, last: int | None, wanted: Wanted) -> bool:
-    if row["clock"]:
+    if row["clock"] and row["topic"] in STAGE_OF:  # others could choose whether they are found
         return (first is None or row["clock"] > first - (1 << 16)) and (last is None or row["clock"] <= last)
     at: datetime = row["timestamp"]
     return (wanted.since is None or at >= wanted.since) and (wanted.until is None or at <= wanted.until)

@@ -2,8 +2,8 @@
 with who, why, and where it lies.
 
 Events come from the stages' stores, what was asked for from the input topics, and the coordinates of both from the
-topics. The order is that of the events' hybrid logical clocks; an input has none and stands before the first event
-that it led to.
+topics. The order is that of the events' hybrid logical clocks; an input has none: it stands where the broker's time
+puts it, before the first event that it led to. What its sender says of the time, of causes and of himself is data.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from uuid import UUID
 
 import orjson
 
-from events.envelope import Envelope, EnvelopeError, header_map, position_in
+from events.envelope import header_map, position_in
 from events.registry import BadBody, UnknownType, decode, fields_of, read_fields
 from events.topics import BANK_PAYMENTS, default_type_of, distributor_of
 from postavka.kernel.clock import COUNTER_BITS
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.record import Record
 from postavka.kernel.privacy.vault import open_vault
-from postavka.kernel.projection.event_reader import Headers, type_of
+from postavka.kernel.projection.event_reader import Headers, envelope_of, type_of
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.audit.reading import (
     STAGE_OF,
@@ -201,29 +201,26 @@ def _of_stored(event: Stored, record: Record | None, partition: int) -> Entry:
 
 def _of_input(record: Record) -> Entry:
     headers = header_map(record.headers)
-    try:
-        envelope = Envelope.of(headers)
-    except EnvelopeError:
-        envelope = None
-    type_name = envelope.type if envelope else type_of(headers)
-    fields = _fields(type_name, record.value) if record.topic in STAGE_OF else _said(record, headers)
-    time = datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC)
-    clock = (envelope.clock if envelope else 0) or record.timestamp_ms << COUNTER_BITS
+    stage = STAGE_OF.get(record.topic)
+    type_name = type_of(headers)
+    envelope = envelope_of(record, headers, type_name, stage is not None)
+    fields = _said(record, headers) if stage is None else _fields(type_name, record.value)
+    clock = envelope.clock or record.timestamp_ms << COUNTER_BITS
     return Entry(
         kind=Kind.INPUT,
         type=type_name or _untyped(record.topic),
-        stage=STAGE_OF.get(record.topic),
-        who=who(record, envelope, fields),
+        stage=stage,
+        who=who(record, headers, fields),
         asked_by=None,
-        time=envelope.time if envelope else time,
+        time=envelope.time,
         clock=clock,
-        position=envelope.position if envelope else None,
+        position=envelope.position,
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        id=envelope.reference if envelope else f"kafka:{record.coordinates}",
-        causation=envelope.causation if envelope else None,
-        input=envelope.input if envelope else None,
+        id=envelope.reference,
+        causation=envelope.causation,
+        input=envelope.input,
         fields=fields,
         order=(clock, 0, record.offset),
     )
@@ -253,8 +250,9 @@ def _of_letter(letter: Letter) -> Entry:
     )
 
 
-def who(record: Record, envelope: Envelope | None, fields: Mapping[str, Any]) -> str:
-    """Who wrote an input: the person it names, the distributor whose topic it is, else the sending system."""
+def who(record: Record, headers: Mapping[str, bytes], fields: Mapping[str, Any]) -> str:
+    """Who wrote an input: the distributor whose topic it is, the person it names, else the system that it says it is
+    from."""
     distributor = distributor_of(record.topic)
     if distributor is not None:
         return distributor
@@ -271,7 +269,7 @@ def who(record: Record, envelope: Envelope | None, fields: Mapping[str, Any]) ->
         return f"{person} ({partner})" if partner and partner != person else person
     if record.topic == BANK_PAYMENTS.name:
         return "bank"
-    return envelope.source if envelope else record.topic
+    return headers.get("ce_source", b"").decode("utf-8", "replace") or record.topic
 
 
 def _linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -146,8 +147,8 @@ def test_an_event_says_what_caused_it(runner: StageRunner, recorder: EventRecord
     runner.handle([command(7, submit(request)), upstream(4, request, 3)])
     first, second = recorder.load([request])[request]
     assert (first.causation, first.correlation, first.input, first.trace) == (
-        "/cli#c-7",
-        "act-7",
+        f"kafka:#{COMMANDS}/0/7",
+        str(request),
         f"{COMMANDS}/0/7",
         TRACE,
     )
@@ -170,13 +171,27 @@ def test_a_cause_without_an_envelope_is_named_by_where_it_lies(recorder: EventRe
 
 
 @pytest.mark.parametrize("name", ["ce_id", "ce_time", "ce_specversion", "ce_correlationid"])
-def test_an_outside_senders_broken_envelope_is_made_good_by_where_it_lies(
+def test_an_outside_senders_broken_envelope_does_no_harm(
     runner: StageRunner, recorder: EventRecorder, name: str
 ) -> None:
     request = uuid4()
     runner.handle([with_headers(command(7, submit(request)), **{name: b"\x00\xff"})])
     (event,) = recorder.load([request])[request]
     assert event.causation == f"kafka:#{COMMANDS}/0/7"
+
+
+def test_what_an_outside_sender_says_of_himself_gets_into_no_event(
+    runner: StageRunner, recorder: EventRecorder
+) -> None:
+    request, other = uuid4(), uuid4()
+    forged = Envelope(
+        f"{other}/1", "/postavka/approval", SubmitRequest.TYPE, str(other), NOON - timedelta(days=2_000), 1, "/a#b", "c"
+    )
+    runner.handle([command(7, submit(request))._replace(headers=tuple(forged.headers()))])
+    (event,) = recorder.load([request])[request]
+    assert (event.causation, event.correlation) == (f"kafka:#{COMMANDS}/0/7", str(request))
+    assert event.time > NOON
+    assert recorder.load([other]).get(other, []) == []
 
 
 # What begins a request
