@@ -34,7 +34,10 @@ from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.settings import PARTITIONS, Settings
+from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
+
+QUERIES = load_queries("postavka.kernel.outbox")
 
 log = logger(__name__)
 
@@ -175,7 +178,7 @@ class Relay(threading.Thread):
     def _relay_while_locked(self, session: psycopg.Connection[Any]) -> None:
         schema = self._recorder.datastore.schema
         while not self._stopping.is_set():
-            row = session.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (f"relay of {schema}",)).fetchone()
+            row = session.execute(QUERIES.relay_while_locked, (f"relay of {schema}",)).fetchone()
             if row and row[0]:
                 break
             liveness.beat(self.name)
@@ -258,7 +261,7 @@ class Relay(threading.Thread):
 
 def read_checkpoint(session: psycopg.Connection[Any], topics: list[str]) -> tuple[int, dict[tuple[str, int], int]]:
     """Position up to which everything is published, and from which offset each partition must be looked at."""
-    row = session.execute("SELECT position, offsets FROM relay").fetchone()
+    row = session.execute(QUERIES.read_checkpoint).fetchone()
     position, stored = row if row else (0, {})
     offsets = {
         (topic, partition): int(stored.get(partition_name(topic, partition), 0))
@@ -271,7 +274,7 @@ def read_checkpoint(session: psycopg.Connection[Any], topics: list[str]) -> tupl
 def write_checkpoint(session: psycopg.Connection[Any], position: int, offsets: Mapping[tuple[str, int], int]) -> None:
     """Remember that everything up to `position` is published, below these offsets."""
     stored = {partition_name(*place): offset for place, offset in offsets.items()}
-    session.execute("UPDATE relay SET position = %s, offsets = %s", (position, orjson.dumps(stored).decode()))
+    session.execute(QUERIES.write_checkpoint, (position, orjson.dumps(stored).decode()))
 
 
 def highest_positions(
@@ -306,8 +309,7 @@ def _position(record: Record) -> int:
 def read_events(session: psycopg.Connection[Any], after: int) -> list[RecordedEvent]:
     """The next events behind a position."""
     rows = session.execute(
-        "SELECT originator_id, originator_version, topic, state, recorded_at, clock, causation, correlation, input, "
-        "trace, notification_id FROM stored_events WHERE notification_id > %s ORDER BY notification_id LIMIT %s",
+        QUERIES.read_events,
         (after, ROUND),
         prepare=True,
         binary=True,
@@ -327,11 +329,7 @@ def publish_dead_letters(
     """Copy new dead letters to their topic: original key, value and headers, and where and why in `dlq_…` headers.
     At least once: one that is sent again after a crash has the same `dlq_id`. One that is too large for the broker is
     copied without its contents (`dlq_omitted`: how many bytes); the store has it whole."""
-    rows = session.execute(
-        'SELECT id, topic, partition, "offset", key, value, headers, code, reason, sha256 FROM dead_letters '
-        "WHERE NOT relayed ORDER BY id LIMIT 100",
-        prepare=True,
-    ).fetchall()
+    rows = session.execute(QUERIES.publish_dead_letters_read_dead_letters, prepare=True).fetchall()
     if not rows:
         return
     for number, topic, partition, offset, key, value, headers, code, reason, sha256 in rows:
@@ -354,4 +352,4 @@ def publish_dead_letters(
         extra = [(name, text.encode()) for name, text in facts.items()]
         publisher.send(DEAD_LETTERS, key, value, [*original, *extra])
     publisher.wait(waiting)
-    session.execute("UPDATE dead_letters SET relayed = true WHERE id = ANY(%s)", ([row[0] for row in rows],))
+    session.execute(QUERIES.publish_dead_letters_update_dead_letters, ([row[0] for row in rows],))

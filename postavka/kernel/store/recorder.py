@@ -27,6 +27,9 @@ from postavka.kernel.log.record import Record
 from postavka.kernel.store.arrays import Bigints, Byteas, Texts, Times, Uuids
 from postavka.kernel.store.checkpoint import Mark
 from postavka.kernel.store.datastore import SchemaDatastore
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("postavka.kernel.store")
 
 TRACKING_CONFLICT = "PV001"
 
@@ -138,9 +141,7 @@ class EventRecorder(PostgresProcessRecorder):
                 ),
             )
         if batch.retried:
-            connection.execute(
-                "UPDATE dead_letters SET status = 'done', tries = tries + 1 WHERE id = ANY(%s)", (batch.retried,)
-            )
+            connection.execute(QUERIES.keep_dead_letters, (batch.retried,))
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """The library's way in, on top of `append`: same promises, `tracking` included."""
@@ -178,21 +179,13 @@ class EventRecorder(PostgresProcessRecorder):
             rows = self._select_marks(connection, names)
             missing = [name for name in names if name not in rows]
             if missing:
-                connection.execute(
-                    "INSERT INTO notification_tracking (application_name, notification_id) "
-                    "SELECT name, -1 FROM unnest(%s::text[]) AS name ON CONFLICT DO NOTHING",
-                    (missing,),
-                )
+                connection.execute(QUERIES.marks, (missing,))
                 rows = self._select_marks(connection, names)
         return rows
 
     @staticmethod
     def _select_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Mark]:
-        cursor = connection.cursor(row_factory=tuple_row).execute(
-            "SELECT application_name, notification_id, position FROM notification_tracking "
-            "WHERE application_name = ANY(%s)",
-            (list(names),),
-        )
+        cursor = connection.cursor(row_factory=tuple_row).execute(QUERIES.select_marks, (list(names),))
         return {name: Mark(offset, position) for name, offset, position in cursor}
 
     def load(self, originators: Iterable[UUID]) -> dict[UUID, list[RecordedEvent]]:
@@ -215,18 +208,13 @@ class EventRecorder(PostgresProcessRecorder):
         if not wanted:
             return {}
         with self.datastore.get_connection() as connection:
-            rows = connection.cursor(row_factory=tuple_row).execute(
-                "SELECT value, originator_id FROM claims WHERE kind = %s AND value = ANY(%s)", (kind, wanted)
-            )
+            rows = connection.cursor(row_factory=tuple_row).execute(QUERIES.find_claims, (kind, wanted))
             return dict(rows.fetchall())
 
     def highest_claim(self, kind: str, low: str, high: str) -> str | None:
         """The highest value claimed in `low <= value < high`, in the order of the database; None if there is none."""
         with self.datastore.get_connection() as connection:
-            row = connection.execute(
-                "SELECT max(value) AS highest FROM claims WHERE kind = %s AND value >= %s AND value < %s",
-                (kind, low, high),
-            ).fetchone()
+            row = connection.execute(QUERIES.highest_claim, (kind, low, high)).fetchone()
         assert row is not None  # noqa: S101
         highest: str | None = row["highest"]
         return highest
@@ -245,7 +233,7 @@ class EventRecorder(PostgresProcessRecorder):
     def head(self) -> int:
         """The last position given out; 0 for an empty store."""
         with self.datastore.get_connection() as connection:
-            row = connection.execute("SELECT position FROM head").fetchone()
+            row = connection.execute(QUERIES.head).fetchone()
         assert row is not None  # noqa: S101
         return int(row["position"])
 
@@ -281,11 +269,7 @@ class EventRecorder(PostgresProcessRecorder):
         """A retry came to nothing: the letter stays, with the new reason. One that another worker has got through
         meanwhile, or somebody has settled, stays so."""
         with self.datastore.get_connection() as connection:
-            connection.execute(
-                "UPDATE dead_letters SET status = 'open', tries = tries + 1, code = %s, reason = %s "
-                "WHERE id = %s AND status IN ('open', 'retry')",
-                (letter.code, letter.reason, letter.id),
-            )
+            connection.execute(QUERIES.refuse_again, (letter.code, letter.reason, letter.id))
 
 
 def parameters_of(batch: Batch) -> tuple[Any, ...]:
@@ -316,16 +300,8 @@ SELECT_EVENTS = (
     "SELECT originator_id, originator_version, topic, state, recorded_at, clock, causation, correlation, input, trace, "
     "notification_id FROM stored_events"
 )
-APPEND = (
-    "SELECT append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::timestamptz[], %b::bigint[], %b::text[], "
-    "%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::bigint[], %b::bigint[], "
-    "%b::bigint[]) AS append"
-)
-INSERT_DEAD_LETTER = (
-    'INSERT INTO dead_letters (topic, partition, "offset", timestamp_ms, key, value, headers, code, reason, sha256, '
-    "subject) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
-    'ON CONFLICT (topic, partition, "offset") DO NOTHING'
-)
+APPEND = QUERIES.append
+INSERT_DEAD_LETTER = QUERIES.insert_dead_letter
 
 
 def _headers_to_json(record: Record) -> str:

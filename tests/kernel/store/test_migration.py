@@ -11,9 +11,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from postavka.kernel.store.migration import EVENT_STORE, ChangedMigration, MigrationSet, migrate
+from postavka.kernel.store.migration import EVENT_STORE, MIGRATION, ChangedMigration, MigrationSet, migrate
 
-STORE_FILES = sorted(file.name for file in files(EVENT_STORE.package).joinpath("sql").iterdir())
+STORE_FILES = sorted(
+    file.name for file in files(EVENT_STORE.package).joinpath("sql").iterdir() if MIGRATION.fullmatch(file.name)
+)
 """What makes a stage's schema, in the order in which it runs."""
 MIGRATED = MigrationSet("migrated", "migrated")
 
