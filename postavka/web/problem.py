@@ -30,11 +30,11 @@ class ProblemBody(BaseModel):
     """An error as it is answered (RFC 9457)."""
 
     type: str
-    title: str
-    status: int
-    detail: str | None = None
-    instance: str | None = None
-    errors: list[FieldError] = []
+    title: str = Field(description="What is wrong, for people, in Russian")
+    status: int = Field(description="The same as the answer's")
+    detail: str | None = Field(None, description="More about this case, for people, in Russian")
+    instance: str | None = Field(None, description="Path of the call")
+    errors: list[FieldError] = Field([], description="One for each field that is wrong")
 
 
 class Problem(Exception):

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 import uvloop
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from postavka.kernel.log.connection import for_aiokafka
 from postavka.kernel.log.partitioner import partition_of
@@ -25,6 +26,8 @@ LARGEST_BATCH = 1_000_000
 """Bytes of a partition's batch before compression; a single record may be larger, and the broker refuses it if its own
 bound (1 MiB, compressed) is passed."""
 STOP_SECONDS = 2.0
+GZIP, LZ4 = 1, 3
+"""Codecs, by number. Our own readers have LZ4; others' may be without it (KafkaJS), but not without gzip."""
 
 Place = tuple[str, int]
 
@@ -37,9 +40,11 @@ class Publisher:
     """Belongs to one thread; its event loop runs while a round is delivered. `offsets`: the next offset of every
     partition it wrote, beginning with those given."""
 
-    def __init__(self, settings: Settings, offsets: dict[Place, int]) -> None:
-        """Connects. Raises aiokafka's `KafkaError` when no broker answers."""
+    def __init__(self, settings: Settings, offsets: dict[Place, int], for_outsiders: Collection[str] = ()) -> None:
+        """Connects. Topics `for_outsiders` are read by programs that aren't ours: they get gzip. Raises aiokafka's
+        `KafkaError` when no broker answers."""
         self.offsets = offsets
+        self._for_outsiders = frozenset(for_outsiders)
         self._round: dict[Place, list[Any]] = {}
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         try:
@@ -55,7 +60,7 @@ class Publisher:
         partition = partition_of(key, PARTITIONS) if key is not None else random.randrange(PARTITIONS)  # noqa: S311
         batches = self._round.setdefault((topic, partition), [])
         if not batches or batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
-            batches.append(self._producer.create_batch())
+            batches.append(BatchBuilder(LARGEST_BATCH, GZIP if topic in self._for_outsiders else LZ4))
             batches[-1].append(timestamp=None, key=key, value=value, headers=headers)
 
     def wait(self, waiting: Callable[[], None] = lambda: None) -> None:
@@ -105,7 +110,6 @@ async def _started(settings: Settings) -> AIOKafkaProducer:
         enable_idempotence=True,
         acks="all",
         linger_ms=0,
-        compression_type="lz4",
         max_batch_size=LARGEST_BATCH,
         request_timeout_ms=30_000,
     )

@@ -115,6 +115,8 @@ class Relay(threading.Thread):
         self._topic = topic
         self._source = source
         self._copies = dict(copies)
+        self.for_outsiders = frozenset(self._copies.values() if route is None else route.topics)
+        """Copies are made, and routes lead, for programs that aren't ours."""
         self._on_published = on_published
         self._woken = threading.Event()
         self._stopping = threading.Event()
@@ -196,7 +198,7 @@ class Relay(threading.Thread):
         self._fed.clear()  # of another time: the store may be another since
         self.active = True
         log.info("relay: at work", topic=self._topic, position=position)
-        publisher = Publisher(self._settings, offsets)
+        publisher = Publisher(self._settings, offsets, self.for_outsiders)
         try:
             self._publish(session, publisher, there)
         finally:

@@ -121,117 +121,117 @@ class CompanyQuestion(TakenByRules):
 class Accepted(BaseModel):
     """Kafka has it; what comes of it is told by the request's timeline and events."""
 
-    request_id: UUID
-    message: str
+    request_id: UUID = Field(description="The request that was made or changed")
+    message: str = Field(description="For people, in Russian")
 
 
 class AcceptedActivation(Accepted):
     """An activation is under way."""
 
-    activation_id: str
+    activation_id: str = Field(description="Of this try")
 
 
 class AnswerResult(BaseModel):
     """What became of one of several answers."""
 
-    request_id: UUID
-    result: Literal["accepted", "not-found", "not-waiting"]
-    message: str
+    request_id: UUID = Field(description="Of the question")
+    result: Literal["accepted", "not-found", "not-waiting"] = Field(description="`not-waiting`: it waits for no answer")
+    message: str = Field(description="For people, in Russian")
 
 
 class AnswerResults(BaseModel):
     """In the order of the question."""
 
-    results: list[AnswerResult]
+    results: list[AnswerResult] = Field(description="One for each answer")
 
 
 class ReasonOut(BaseModel):
     """Why something was refused."""
 
-    code: str
-    message: str
-    field: str | None = None
+    code: str = Field(description="Stable, for programs")
+    message: str = Field(description="For people, in Russian")
+    field: str | None = Field(None, description="Of the request, if it is about one")
 
 
 class Kit(BaseModel):
     """Комплект (L18). `code` is shown to the partner alone."""
 
-    number: str
-    name: str
-    code: str | None = None
+    number: str = Field(description="Of the kit")
+    name: str = Field(description="As it is printed")
+    code: str | None = Field(None, description="With which its user activates (L19)")
 
 
 class Invoice(BaseModel):
     """Счет на оплату of a direct sale (L15)."""
 
-    number: str
-    issued_on: date
-    amount: str
+    number: str = Field(description="Of the invoice, to be named in the payment")
+    issued_on: date = Field(description="Day in Moscow")
+    amount: str = Field(description="Roubles, VAT included")
 
 
 class ActivationOut(BaseModel):
     """A service that runs (L19)."""
 
-    activated_at: datetime
-    service_from: date
-    service_until: date
-    contract: str
+    activated_at: datetime = Field(description="When, UTC")
+    service_from: date = Field(description="First day of the service")
+    service_until: date = Field(description="Last day of the service")
+    contract: str = Field(description="Number of the 1C:ITS contract")
 
 
 class DocumentOut(BaseModel):
     """A document of a request (L14-L16)."""
 
-    document_id: str
-    kind: str
-    title: str
-    number: str
-    issued_on: date
-    recipient_id: str
-    yours_to_sign: bool
-    delivery: str
-    form: str | None
-    sha256: str
-    pdf: bool
-    dispatched_at: datetime | None
-    tracking: str | None
-    signed_at: datetime | None
-    refusals: list[ReasonOut]
+    document_id: str = Field(description="Among the documents of its request")
+    kind: str = Field(description="Stable, for programs: `act`, `invoice`, `shipping`")
+    title: str = Field(description="Kind in Russian")
+    number: str = Field(description="As it stands on the document")
+    issued_on: date = Field(description="Day in Moscow")
+    recipient_id: str = Field(description="Partner or distributor that it is for")
+    yours_to_sign: bool = Field(description="You must sign it and send it back (L16)")
+    delivery: str = Field(description="How it travels: `edo` or `post` (L15)")
+    form: str | None = Field(description="What its exact bytes are: `fns.upd-dop.seller/5.03`, `postavka.document/1`")
+    sha256: str = Field(description="Of the exact bytes, in hexadecimal: what a signature must cover")
+    pdf: bool = Field(description="It can be downloaded as PDF")
+    dispatched_at: datetime | None = Field(description="When it was sent to its recipient, UTC")
+    tracking: str | None = Field(description="Number of the parcel or of the exchange operator")
+    signed_at: datetime | None = Field(description="When a signature was taken, UTC")
+    refusals: list[ReasonOut] = Field(description="Of signatures that were not taken, the earliest first")
 
 
 class RequestOut(BaseModel):
     """A request as far as its reader may see it."""
 
-    request_id: UUID
-    status: Status
-    status_title: str
-    version: str
-    submitted_at: datetime | None
-    submitted_by: str | None
-    partner_id: str | None
-    contact_id: str | None
-    distributor_id: str | None
-    base_delivery_id: str | None
-    registration_number: str | None
-    product_id: str | None
-    product: str | None
-    inn: str | None
-    kpp: str | None
-    buyer: str | None
-    comment: str | None
-    client_email: str | None
-    client_phone: str | None
-    amount: str | None
-    reasons: list[ReasonOut]
-    permission_number: str | None
-    invoice: Invoice | None
-    paid: str | None
-    due: str | None
-    kit: Kit | None
-    shipped_on: date | None
-    activation: ActivationOut | None
-    activation_refusal: ReasonOut | None
-    documents: list[DocumentOut]
-    can_withdraw: bool
+    request_id: UUID = Field(description="The same as in the call that sent it")
+    status: Status = Field(description="Stable, for programs")
+    status_title: str = Field(description="Status in Russian")
+    version: str = Field(description="Changes with every change of the request; the id of its server-sent events")
+    submitted_at: datetime | None = Field(description="When it was sent, UTC")
+    submitted_by: str | None = Field(description="Who sent it")
+    partner_id: str | None = Field(description="Whose request it is (L3)")
+    contact_id: str | None = Field(description="Контакт. лицо (L5)")
+    distributor_id: str | None = Field(description="Дистрибьютор; null in a direct sale (L6)")
+    base_delivery_id: str | None = Field(description="Баз. поставка (L7)")
+    registration_number: str | None = Field(description="Рег. номер поставки (L8)")
+    product_id: str | None = Field(description="Товар (L9)")
+    product: str | None = Field(description="Name of the product")
+    inn: str | None = Field(description="ИНН of the client (L10)")
+    kpp: str | None = Field(description="КПП of the client; a sole trader has none (L10)")
+    buyer: str | None = Field(description="Покупатель (L10)")
+    comment: str | None = Field(description="As it was typed (L12)")
+    client_email: str | None = Field(description="As it was typed (L12)")
+    client_phone: str | None = Field(description="As it was typed (L12)")
+    amount: str | None = Field(description="Price in roubles, VAT included; null before the approval")
+    reasons: list[ReasonOut] = Field(description="Every shortcoming of a rejected request (L13)")
+    permission_number: str | None = Field(description="Of the approved request (L14)")
+    invoice: Invoice | None = Field(description="Of a direct sale (L15)")
+    paid: str | None = Field(description="Roubles that have come for the invoice")
+    due: str | None = Field(description="Roubles that are missing")
+    kit: Kit | None = Field(description="Комплект, once it is sold (L18)")
+    shipped_on: date | None = Field(description="Day of the sale in Moscow (L18)")
+    activation: ActivationOut | None = Field(description="The service that runs (L19)")
+    activation_refusal: ReasonOut | None = Field(description="Why the last try to activate failed")
+    documents: list[DocumentOut] = Field(description="Those that have been issued, in their order")
+    can_withdraw: bool = Field(description="`withdrawRequest` is possible now")
 
     @classmethod
     def of(cls, row: Row, tenant: str | None) -> RequestOut:
@@ -276,150 +276,150 @@ class RequestOut(BaseModel):
 class RequestPage(BaseModel):
     """A page of a list, the newest first. `next` goes into `after`; null at the end."""
 
-    items: list[RequestOut]
-    next: str | None
+    items: list[RequestOut] = Field(description="The newest first")
+    next: str | None = Field(description="Send it as `after`; null at the end")
 
 
 class MomentOut(BaseModel):
     """One line of a timeline."""
 
-    at: datetime
-    kind: str
-    title: str
-    who: str | None
-    detail: str | None
-    reasons: list[str]
-    document_id: str | None
-    clause: str | None
+    at: datetime = Field(description="When, UTC")
+    kind: str = Field(description="Stable, for programs")
+    title: str = Field(description="What has happened, in Russian")
+    who: str | None = Field(description="Who did it")
+    detail: str | None = Field(description="More in words, in Russian")
+    reasons: list[str] = Field(description="Why something was refused, in Russian")
+    document_id: str | None = Field(description="Of the document that it is about")
+    clause: str | None = Field(description="Of the vendor's letter: `L13`")
 
 
 class Timeline(BaseModel):
     """What has happened, the earliest first."""
 
-    request_id: UUID
-    moments: list[MomentOut]
+    request_id: UUID = Field(description="Of the question")
+    moments: list[MomentOut] = Field(description="The earliest first")
 
 
 class RequestCopy(BaseModel):
     """The fields of a request, for a new one; as they were typed, so that some may be wrong."""
 
-    contact_id: str | None
-    distributor_id: str | None
-    base_delivery_id: str | None
-    registration_number: str | None
-    product_id: str | None
-    inn: str | None
-    kpp: str | None
-    buyer: str | None
-    comment: str | None
-    client_email: str | None
-    client_phone: str | None
+    contact_id: str | None = Field(description="Контакт. лицо (L5)")
+    distributor_id: str | None = Field(description="Дистрибьютор (L6)")
+    base_delivery_id: str | None = Field(description="Баз. поставка (L7)")
+    registration_number: str | None = Field(description="Рег. номер поставки (L8)")
+    product_id: str | None = Field(description="Товар (L9)")
+    inn: str | None = Field(description="ИНН (L10)")
+    kpp: str | None = Field(description="КПП (L10)")
+    buyer: str | None = Field(description="Покупатель (L10)")
+    comment: str | None = Field(description="Комментарий (L12)")
+    client_email: str | None = Field(description="E-mail клиента (L12)")
+    client_phone: str | None = Field(description="Телефон клиента (L12)")
 
 
 class DocumentList(BaseModel):
     """The documents of a request."""
 
-    items: list[DocumentOut]
+    items: list[DocumentOut] = Field(description="In the order of their issue")
 
 
 class Contact(BaseModel):
     """A contact person of yours (L5)."""
 
-    id: str
-    name: str
-    email: str | None
-    phone: str | None
+    id: str = Field(description="For `contact_id`")
+    name: str = Field(description="Of the person")
+    email: str | None = Field(description="To write to")
+    phone: str | None = Field(description="To call")
 
 
 class Distributor(BaseModel):
     """A distributor (L6)."""
 
-    id: str
-    name: str
+    id: str = Field(description="For `distributor_id`")
+    name: str = Field(description="Of the firm")
 
 
 class BaseDelivery(BaseModel):
     """A main delivery of users (L7)."""
 
-    id: str
-    name: str
+    id: str = Field(description="For `base_delivery_id`")
+    name: str = Field(description="Of the main delivery")
 
 
 class Product(BaseModel):
     """A service with one of its periods (L9); `fits` are ids of base deliveries."""
 
-    id: str
-    name: str
-    service: str
-    months: int
-    price: str
-    vat_rate: str
-    fits: list[str]
+    id: str = Field(description="For `product_id`")
+    name: str = Field(description="With its period")
+    service: str = Field(description="Stable, for programs")
+    months: int = Field(description="Length of the period")
+    price: str = Field(description="Roubles, VAT included")
+    vat_rate: str = Field(description="Per cent, for a request that is approved today")
+    fits: list[str] = Field(description="Ids of base deliveries")
 
 
 class Contacts(BaseModel):
     """Yours."""
 
-    items: list[Contact]
+    items: list[Contact] = Field(description="All of yours")
 
 
 class Distributors(BaseModel):
     """All."""
 
-    items: list[Distributor]
+    items: list[Distributor] = Field(description="By name")
 
 
 class BaseDeliveries(BaseModel):
     """All, or those that a product fits."""
 
-    items: list[BaseDelivery]
+    items: list[BaseDelivery] = Field(description="By name")
 
 
 class Products(BaseModel):
     """All, or those that fit a base delivery."""
 
-    items: list[Product]
+    items: list[Product] = Field(description="By service and period")
 
 
 class BranchOut(BaseModel):
     """The head office or a branch with its own KPP."""
 
-    kpp: str
-    name: str
-    address: str | None
-    is_head: bool
+    kpp: str = Field(description="КПП of the branch")
+    name: str = Field(description="As the register has it")
+    address: str | None = Field(description="As the register has it")
+    is_head: bool = Field(description="The head office")
 
 
 class CompanyOut(BaseModel):
     """What the tax service's register says (L10). `standing` warns of a company being wound up."""
 
-    inn: str
-    kind: str
-    name: str
-    standing: str
-    branches: list[BranchOut]
-    source: str
-    as_of: date
+    inn: str = Field(description="Of the question")
+    kind: str = Field(description="Organisation or sole trader")
+    name: str = Field(description="As the register has it")
+    standing: str = Field(description="`active`, or what warns: `liquidating`, `bankrupt` …")
+    branches: list[BranchOut] = Field(description="The head office and branches with their КПП")
+    source: str = Field(description="Which register answered")
+    as_of: date = Field(description="Day of its data")
 
 
 class ActivationResult(BaseModel):
     """What came of a user's activation. `accepted`: it is still being looked at; ask again with the same key."""
 
-    state: Literal["activated", "refused", "accepted"]
-    message: str
-    product: str | None
-    service_from: date | None = None
-    service_until: date | None = None
+    state: Literal["activated", "refused", "accepted"] = Field(description="`accepted`: ask again with the same key")
+    message: str = Field(description="For people, in Russian")
+    product: str | None = Field(description="What was activated")
+    service_from: date | None = Field(None, description="First day of the service")
+    service_until: date | None = Field(None, description="Last day of the service")
 
 
 class Me(BaseModel):
     """Who asks."""
 
-    name: str
-    role: str
-    partner_id: str | None
-    distributor_id: str | None
-    scopes: list[str]
+    name: str = Field(description="Of the account")
+    role: str = Field(description="`partner`, `distributor` …")
+    partner_id: str | None = Field(description="Of a partner's account")
+    distributor_id: str | None = Field(description="Of a distributor's account")
+    scopes: list[str] = Field(description="Rights of the token")
 
 
 def documents_of(row: Row, tenant: str | None) -> list[DocumentOut]:

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from postavka.web.authorization import gate_of
 from postavka.web.problem import CODES, MEDIA_TYPE, ProblemBody
+from services.cabinet.api.examples import EXAMPLES
 from services.cabinet.api.router import router
 
 FILE = Path(__file__).parent / "openapi.json"
@@ -31,6 +32,19 @@ DESCRIPTIONS = {
     500: "Our mistake",
     503: "Kafka, PostgreSQL or a register can't be reached; see Retry-After. The same call can be made again",
 }
+HEADERS = {
+    "X-Request-Id": "Names this call in our logs: give it when you ask about it",
+    "Retry-After": "Seconds to wait before the same call is made again",
+    "Idempotency-Replayed": "`true`: the first answer to this Idempotency-Key, given again",
+    "Location": "Where the new request is",
+    "ETag": "SHA-256 of the bytes, quoted; send it as `If-None-Match`",
+    "Content-Disposition": "The name under which the document is saved",
+}
+"""Of answers."""
+AGAIN = ("409", "429", "503")
+"""Answers after which the same call can be made again."""
+OF_OPERATION = {"submitRequest": ("Location",), "downloadDocument": ("ETag", "Content-Disposition")}
+"""Headers of its answer that only this operation has."""
 INTRODUCTION = """Заявки на приобретение электронных поставок сервисов поддержки.
 
 - Sign in with a token from the cabinet: `Authorization: Bearer pst_…`. A token belongs to one partner or distributor;
@@ -53,6 +67,9 @@ def document() -> dict[str, Any]:
         openapi_version="3.1.0",
         description=INTRODUCTION,
         routes=router.routes,
+        servers=[{"url": "/", "description": "The portal that this description came from"}],
+        contact={"name": "Whoever runs the portal that you call"},
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
     )
     schemas = made["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
@@ -63,6 +80,12 @@ def document() -> dict[str, Any]:
         f"`/api/problems#{each}`" for each in CODES
     )
     schemas["Problem"] = problem_schema
+    for name, example in EXAMPLES.items():
+        schemas[name]["examples"] = [example]
+    made["components"]["headers"] = {
+        name: {"description": said, "schema": {"type": "integer" if name == "Retry-After" else "string"}}
+        for name, said in HEADERS.items()
+    }
     made["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "A token from the cabinet"}
     }
@@ -96,6 +119,15 @@ def _complete(operation: dict[str, Any], method: str, *, anybody: bool) -> None:
             "description": DESCRIPTIONS[status],
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
+    for status, response in operation["responses"].items():
+        names = ["X-Request-Id"]
+        if status in AGAIN:
+            names.append("Retry-After")
+        if status < "300":
+            names += OF_OPERATION.get(operation["operationId"], ())
+        if status == "202":
+            names.append("Idempotency-Replayed")
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     for parameter in operation.get("parameters", ()):
         if parameter["name"] == "Idempotency-Key" and not anybody:
             parameter["required"] = True

@@ -112,7 +112,12 @@ async def get_timeline(request: Request, request_id: UUID, principal: Annotated[
     operation_id="streamRequest",
     summary="Changes of a request as they happen",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events `changed`"}},
+    responses={
+        200: {
+            "content": {"text/event-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "Server-sent events `changed`",
+        }
+    },
 )
 async def stream_request(
     request: Request,

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from postavka.web.problem import CODES, EXPLANATIONS, MEDIA_TYPE
@@ -72,3 +74,73 @@ def test_bodies_are_closed():
 def test_every_kind_of_problem_has_a_title_in_russian():
     assert all(re.search("[а-я]", title) for title in CODES.values())
     assert CODES.keys() == EXPLANATIONS.keys()
+
+
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+BODIES = {
+    media["schema"]["$ref"].rpartition("/")[2]
+    for _, operation in OPERATIONS
+    for part in (operation.get("requestBody", {}), *operation["responses"].values())
+    for media in part.get("content", {}).values()
+    if "$ref" in media["schema"]
+}
+"""Names of the schemas that are sent or answered as a whole."""
+
+
+@pytest.mark.parametrize("name", sorted(BODIES))
+def test_every_body_and_answer_has_an_example_that_its_schema_takes(name: str):
+    (example,) = SCHEMAS[name]["examples"]
+    whole = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": SCHEMAS}}
+    Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(example)
+
+
+def test_every_field_that_is_answered_is_described():
+    answered = {
+        name
+        for _, operation in OPERATIONS
+        for response in operation["responses"].values()
+        for media in response.get("content", {}).values()
+        for name in _named(media["schema"], set())
+    }
+    assert {"RequestOut", "DocumentOut", "MomentOut"} <= answered
+    bare = {
+        f"{name}.{field}"
+        for name in answered
+        for field, schema in SCHEMAS[name].get("properties", {}).items()
+        if not schema.get("description")
+    }
+    assert bare == set()
+
+
+def _named(part: Any, seen: set[str]) -> set[str]:
+    """Schemas that this one leads to."""
+    if isinstance(part, dict):
+        name = str(part.get("$ref", "")).rpartition("/")[2]
+        if name and name not in seen:
+            seen.add(name)
+            _named(SCHEMAS[name], seen)
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _named(inner, seen)
+    return seen
+
+
+def test_what_is_no_json_is_given_to_a_generated_client_as_bytes():
+    said = {operation["operationId"]: operation["responses"]["200"] for name, operation in OPERATIONS if "GET" in name}
+    for name in ("downloadDocument", "streamRequest"):
+        assert {each["schema"]["format"] for each in said[name]["content"].values()} == {"binary"}, name
+
+
+def test_headers_of_answers_are_described():
+    for name, operation in OPERATIONS:
+        for status, response in operation["responses"].items():
+            assert "X-Request-Id" in response["headers"], name
+            assert ("Retry-After" in response["headers"]) == (status in ("409", "429", "503")), name
+    headers = {operation["operationId"]: operation["responses"] for _, operation in OPERATIONS}
+    assert {"Location", "Idempotency-Replayed"} <= headers["submitRequest"]["202"]["headers"].keys()
+    assert {"ETag", "Content-Disposition"} <= headers["downloadDocument"]["200"]["headers"].keys()
+
+
+def test_it_says_where_it_is_whose_and_under_which_licence():
+    assert DOCUMENT["servers"]
+    assert DOCUMENT["info"]["contact"]
+    assert DOCUMENT["info"]["license"]["identifier"] == "Apache-2.0"

@@ -1,0 +1,153 @@
+"""What bodies and answers of the API look like, by the name of their schema. Everybody in them is invented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+REQUEST = "7927d160-0f0c-4e3c-8f2a-1a1f0e6f7c55"
+TYPED = {
+    "contact_id": "lukomor-1",
+    "distributor_id": "dist-north",
+    "base_delivery_id": "upp-13",
+    "registration_number": "1000001",
+    "product_id": "upp-extension-12",
+    "inn": "7707083893",
+    "kpp": "773601001",
+    "buyer": "АО «Завод точных весов»",
+    "comment": None,
+    "client_email": "zakaz@zavod.example",
+    "client_phone": None,
+}
+DOCUMENT = {
+    "document_id": "act-2026-0000017",
+    "kind": "act",
+    "title": "Акт приема-передачи",
+    "number": "2026-0000017",
+    "issued_on": "2026-03-16",
+    "recipient_id": "dist-north",
+    "yours_to_sign": False,
+    "delivery": "edo",
+    "form": "fns.upd-dop.seller/5.03",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "pdf": True,
+    "dispatched_at": "2026-03-16T09:31:00Z",
+    "tracking": None,
+    "signed_at": None,
+    "refusals": [],
+}
+RECORD = {
+    "request_id": REQUEST,
+    "status": "awaiting-confirmation",
+    "status_title": "Ждёт ответа дистрибьютора",
+    "version": "1-1-1-3-0",
+    "submitted_at": "2026-03-16T09:30:00.123456Z",
+    "submitted_by": "anna",
+    "partner_id": "lukomor",
+    **TYPED,
+    "product": "Продление поддержки конфигурации «Управление производственным предприятием» на 12 месяцев",
+    "amount": "32400.00",
+    "reasons": [],
+    "permission_number": "482-019-337-561-908-274-651",
+    "invoice": None,
+    "paid": None,
+    "due": None,
+    "kit": None,
+    "shipped_on": None,
+    "activation": None,
+    "activation_refusal": None,
+    "documents": [DOCUMENT],
+    "can_withdraw": True,
+}
+ANSWER = {"accepted": True, "note": "до пятницы"}
+
+EXAMPLES: dict[str, Any] = {
+    "NewRequest": TYPED,
+    "Withdrawal": {"reason": "Клиент передумал"},
+    "Answer": ANSWER,
+    "Answers": {"answers": [{"request_id": REQUEST, **ANSWER}]},
+    "Signature": {"signature": "MIIBszCCAVmgAwIBAgIUQUJD"},
+    "Refusal": {"reason": "Неверно указан КПП покупателя"},
+    "PublicActivation": {"registration_number": "1000001", "code": "7927-D160"},
+    "CompanyQuestion": {"inn": "7707083893"},
+    "Accepted": {"request_id": REQUEST, "message": "Заявка отправлена."},
+    "AcceptedActivation": {
+        "request_id": REQUEST,
+        "activation_id": "0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d81",
+        "message": "Активация отправлена.",
+    },
+    "AnswerResults": {"results": [{"request_id": REQUEST, "result": "accepted", "message": "Ответ отправлен."}]},
+    "RequestOut": RECORD,
+    "RequestPage": {"items": [RECORD], "next": None},
+    "Timeline": {
+        "request_id": REQUEST,
+        "moments": [
+            {
+                "at": "2026-03-16T09:30:00.123456Z",
+                "kind": "submitted",
+                "title": "Заявка отправлена",
+                "who": "anna",
+                "detail": None,
+                "reasons": [],
+                "document_id": None,
+                "clause": "L11",
+            }
+        ],
+    },
+    "RequestCopy": TYPED,
+    "DocumentList": {"items": [DOCUMENT]},
+    "Contacts": {
+        "items": [
+            {
+                "id": "lukomor-1",
+                "name": "Ветрова Алина Сергеевна",
+                "email": "vetrova@lukomor.example",
+                "phone": "+7 495 000-01-01",
+            }
+        ]
+    },
+    "Distributors": {"items": [{"id": "dist-north", "name": "ООО «Северный дистрибьютор»"}]},
+    "BaseDeliveries": {"items": [{"id": "upp-13", "name": "Управление производственным предприятием"}]},
+    "Products": {
+        "items": [
+            {
+                "id": "upp-extension-12",
+                "name": "Продление поддержки на 12 месяцев",
+                "service": "upp-extension",
+                "months": 12,
+                "price": "32400.00",
+                "vat_rate": "22.00",
+                "fits": ["upp-13"],
+            }
+        ]
+    },
+    "CompanyOut": {
+        "inn": "7707083893",
+        "kind": "organisation",
+        "name": "АО «Завод точных весов»",
+        "standing": "active",
+        "branches": [
+            {"kpp": "773601001", "name": "АО «Завод точных весов»", "address": "г. Москва", "is_head": True},
+        ],
+        "source": "ЕГРЮЛ",
+        "as_of": "2026-03-16",
+    },
+    "ActivationResult": {
+        "state": "activated",
+        "message": "Сервис активирован.",
+        "product": "Продление поддержки на 12 месяцев",
+        "service_from": "2026-03-16",
+        "service_until": "2027-03-15",
+    },
+    "Me": {
+        "name": "Анна",
+        "role": "partner",
+        "partner_id": "lukomor",
+        "distributor_id": None,
+        "scopes": ["read", "submit"],
+    },
+    "Problem": {
+        "type": "/api/problems#not-found",
+        "title": "Не найдено",
+        "status": 404,
+    },
+}
