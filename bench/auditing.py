@@ -29,7 +29,7 @@ from postavka.kernel.settings import PARTITIONS, Settings, database_url, setting
 from services.audit.history.as_of import as_of
 from services.audit.history.history import history
 from services.audit.reading import TOPIC_OF
-from services.audit.replay.replay import Asked, replay
+from services.audit.replay.replay import ReplayOrder, replay
 from services.audit.verification.verify import verify
 from services.cabinet.rebuild import MODEL
 
@@ -106,7 +106,7 @@ def measure(config: Settings, progress: Spoken) -> dict[str, Any]:
     timed("rows by COPY alone, rebuilt", lambda: _copy(config))
     verified = timed("verify", lambda: verify(config))
     found["problems"] = verified.findings.counts
-    timed("replay", lambda: found.update(replayed=replay(config, Asked()).different))
+    timed("replay", lambda: found.update(replayed=replay(config, ReplayOrder()).different))
     with psycopg.connect(database_url(config), options="-c app.scope=all") as connection:
         rows = connection.execute(
             "SELECT request_id FROM cabinet.requests WHERE partner_id = %s LIMIT %s", (PARTNER, PARTNERS_REQUESTS)

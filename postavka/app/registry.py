@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 if TYPE_CHECKING:
     from postavka.web.site import Site  # commands that print a line must not load a web framework
 
 
-class NotThere(Trouble):
+class MissingEntry(UserError):
     """An entry of the registry names what can't be imported."""
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceEntry:
     """A process of the installation, `python -m module`. Its name is that of its health, metrics, ports and group."""
 
     name: str
@@ -35,39 +35,39 @@ class Service:
 SERVICES = {
     each.name: each
     for each in (
-        Service("request", "services.request"),
-        Service("approval", "services.approval"),
-        Service("billing", "services.billing"),
-        Service("shipping", "services.shipping"),
-        Service("activation", "services.activation"),
-        Service(
+        ServiceEntry("request", "services.request"),
+        ServiceEntry("approval", "services.approval"),
+        ServiceEntry("billing", "services.billing"),
+        ServiceEntry("shipping", "services.shipping"),
+        ServiceEntry("activation", "services.activation"),
+        ServiceEntry(
             "cabinet",
             "services.cabinet",
             "services.cabinet.site:SITE",
             ("services.cabinet.rebuild:MODEL", "what partners and distributors see of requests"),
         ),
-        Service(
+        ServiceEntry(
             "papers",
             "services.documents",
             "services.documents.site:SITE",
             ("services.documents.projection:MODEL", "documents, and what has become of them"),
         ),
-        Service(
+        ServiceEntry(
             "payments",
             "services.payments",
             "services.payments.site:SITE",
             ("services.payments.projection:MODEL", "the books: payments, invoices, sales, what is owed"),
         ),
-        Service(
+        ServiceEntry(
             "notices",
             "services.notices",
             "services.notices.site:SITE",
             ("services.notices.rebuild:MODEL", "what letters and notices are made from; none is sent again"),
         ),
-        Service("desk", "services.desk"),
-        Service("ops", "services.ops", "services.ops.site:SITE"),
-        Service("web", "postavka.app.web", "postavka.web.own_site:SITE"),
-        Service("audit", "services.audit", "services.audit.site:SITE"),
+        ServiceEntry("desk", "services.desk"),
+        ServiceEntry("ops", "services.ops", "services.ops.site:SITE"),
+        ServiceEntry("web", "postavka.app.web", "postavka.web.own_site:SITE"),
+        ServiceEntry("audit", "services.audit", "services.audit.site:SITE"),
     )
 }
 """By name, in the order in which they are started. A name is as it was first told to brokers and dashboards: `papers`
@@ -166,7 +166,7 @@ def load(address: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError) as missing:
-        raise NotThere(f"{address}, an entry of postavka/app/registry.py, is not there: {missing}") from missing
+        raise MissingEntry(f"{address}, an entry of postavka/app/registry.py, is not there: {missing}") from missing
 
 
 def sites() -> list[Site]:

@@ -17,7 +17,7 @@ from typing import Annotated
 import idna
 from pydantic import AfterValidator
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 LONGEST = 254
 """Characters of a whole address as it travels: a path of 256 without its angle brackets (RFC 5321, 4.5.3.1.3)."""
@@ -28,7 +28,7 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ALPHABETS = ("CYRILLIC", "LATIN")
 
 
-class BadAddress(Trouble, ValueError):
+class BadAddress(UserError, ValueError):
     """A text is no address that can be mailed: the message says why in English, `russian` for people on pages. Neither
     repeats the text."""
 

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class Trouble(RuntimeError):
+class UserError(RuntimeError):
     """The message says what is wrong and what to do; the command line prints it without a traceback."""

@@ -6,12 +6,12 @@ import os
 import secrets
 from pathlib import Path
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 BYTES = 32
 
 
-class NoKey(Trouble):
+class NoKey(UserError):
     """The file of a key is missing, or is none."""
 
 

@@ -15,7 +15,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from events.envelope import PARTITIONS as PARTITIONS  # the kernel reads it with its settings
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 
 class Settings(BaseSettings):
@@ -96,7 +96,7 @@ def settings() -> Settings:
     return Settings()
 
 
-class NoDatabase(Trouble):
+class NoDatabase(UserError):
     """No database URL is set."""
 
 

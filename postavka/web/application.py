@@ -26,7 +26,7 @@ from postavka.kernel.settings import Settings, database_url
 from postavka.web import authorization, personal, probes
 from postavka.web.assets import Assets
 from postavka.web.authorization import NotSignedIn
-from postavka.web.commands import Commands, NotSent
+from postavka.web.commands import Commands, NotSentYet
 from postavka.web.cursor import BadCursor
 from postavka.web.database import Database
 from postavka.web.guard import Guard
@@ -171,7 +171,7 @@ def _add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(NotSignedIn, nobody)
     app.add_exception_handler(TooMany, too_many)
-    app.add_exception_handler(NotSent, not_sent)
+    app.add_exception_handler(NotSentYet, not_sent)
     app.add_exception_handler(BadCursor, bad_cursor)
     for each in (KafkaException, OffsetsUnknown, psycopg.OperationalError, PoolTimeout):
         app.add_exception_handler(each, away)

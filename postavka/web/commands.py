@@ -44,7 +44,7 @@ SOURCE = "/postavka/web"
 RETRY_SECONDS = 2.0
 
 
-class NotSent(Exception):
+class NotSentYet(Exception):
     """Kafka did not say in time that it has the command."""
 
 
@@ -103,7 +103,7 @@ class Commands:
     async def _send(self, topic: str, request_id: UUID | str, message: Message) -> None:
         producer = self._producer
         if producer is None:
-            raise NotSent("Kafka has not been reached yet")
+            raise NotSentYet("Kafka has not been reached yet")
         subject = str(request_id)
         message = await asyncio.to_thread(protected, self._config, message)
         envelope = envelope_of(message, SOURCE, subject, tracing.current())
@@ -112,7 +112,7 @@ class Commands:
             await asyncio.wait_for(sending, self._seconds)
         except (KafkaError, TimeoutError) as away:
             log.warning("not sent", type=message.TYPE, subject=subject, error=repr(away)[:300])
-            raise NotSent(message.TYPE) from away
+            raise NotSentYet(message.TYPE) from away
         log.info("sent", type=message.TYPE, subject=subject, topic=topic)
 
     async def _connect(self) -> None:

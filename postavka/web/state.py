@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from postavka.domain.tax_register import Register
+from postavka.domain.tax_register import TaxRegister
 from postavka.kernel.blobs import Blobs
 from postavka.kernel.settings import Settings
 from postavka.web.commands import Commands
@@ -31,7 +31,7 @@ class Web:
     commands: Commands
     live: Live
     throttle: Throttle
-    register: Register
+    register: TaxRegister
     """Of companies by tax number (L10)."""
     rendering: Rendering
     recently: Recently

@@ -39,7 +39,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class SoldDelivery:
     """What was sold."""
 
     partner_id: str
@@ -71,7 +71,7 @@ class Unknown:
 class Ready:
     """Shipped, not activated."""
 
-    delivery: Delivery
+    delivery: SoldDelivery
     tries: tuple[str, ...] = ()
     wrong_codes: int = 0
     """In a row."""
@@ -81,7 +81,7 @@ class Ready:
 class Active:
     """The service runs."""
 
-    delivery: Delivery
+    delivery: SoldDelivery
     tries: tuple[str, ...] = ()
 
 
@@ -121,7 +121,7 @@ def evolve(state: State, event: Event) -> State:
         case ActivationHeld(), Unknown():
             return Unknown(_with(state.tries, event.activation_id), (*state.held, _wish(event)))
         case DeliveryRegistered(), Unknown():
-            sold = Delivery(event.partner_id, event.registration_number, event.code, event.months)
+            sold = SoldDelivery(event.partner_id, event.registration_number, event.code, event.months)
             return Ready(sold, state.tries)
         case Activated(), Ready():
             return Active(state.delivery, _with(state.tries, event.activation_id))
@@ -210,7 +210,7 @@ def _registered(shipped: ShipmentIssued) -> DeliveryRegistered:
     )
 
 
-def _activated(delivery: Delivery, wish: Wish, today: date, contract: Contract) -> Activated:
+def _activated(delivery: SoldDelivery, wish: Wish, today: date, contract: Contract) -> Activated:
     return Activated(
         activation_id=wish.activation_id,
         activated_by=wish.activated_by,

@@ -31,7 +31,7 @@ def registry() -> ContractRegistry:
     return EmbeddedRegistry(database_url(settings()))
 
 
-class Gathered:
+class ActivationFacts:
     """Facts for one batch: the numbers of all deliveries to be activated are looked up in one query."""
 
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
@@ -58,4 +58,4 @@ def _message(incoming: Incoming) -> ShipmentIssued | ActivateDelivery:
     return incoming.message
 
 
-STAGE = Stage("activation", inputs, decider.INITIAL, decider.decide, decider.evolve, gather=Gathered)
+STAGE = Stage("activation", inputs, decider.INITIAL, decider.decide, decider.evolve, gather=ActivationFacts)

@@ -61,7 +61,7 @@ class RecordedContacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class ApprovalFacts:
     """Facts for one batch, all on one version of the reference data."""
 
     known: Snapshot
@@ -82,8 +82,8 @@ class Gathering:
     def __init__(self) -> None:
         self._recorded = RecordedContacts()
 
-    def __call__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> Gathered:
-        return Gathered(current(database_url(settings())), self._recorded)
+    def __call__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> ApprovalFacts:
+        return ApprovalFacts(current(database_url(settings())), self._recorded)
 
 
 STAGE = Stage(

@@ -215,10 +215,10 @@ def replay(
     """
     from dataclasses import asdict
 
-    from services.audit.replay.replay import Asked
+    from services.audit.replay.replay import ReplayOrder
     from services.audit.replay.replay import replay as decide_again
 
-    asked = Asked(
+    asked = ReplayOrder(
         since=None if from_ is None else _moment(from_),
         until=None if to is None else _moment(to),
         speed=_speed(speed),
@@ -349,10 +349,10 @@ def export(
     json
         Print what was written as JSON.
     """
-    from services.audit.history.export import Wanted
+    from services.audit.history.export import ExportRange
     from services.audit.history.export import export as write
 
-    wanted = Wanted(None if from_ is None else _moment(from_), None if to is None else _moment(to), request)
+    wanted = ExportRange(None if from_ is None else _moment(from_), None if to is None else _moment(to), request)
     with _rate("records") as told:
         found = write(connected(), folder, format, wanted, told)
     if json:

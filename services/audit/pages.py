@@ -27,7 +27,7 @@ from postavka.web.problem import not_found
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.audit.history.access_log import PAGE, looks, prepare
-from services.audit.history.as_of import Standing, as_of
+from services.audit.history.as_of import StoodRequest, as_of
 from services.audit.history.drawing import drawing, render_history
 from services.audit.history.history import history
 from services.audit.history.titles import LANES
@@ -88,7 +88,7 @@ async def as_of_page(
     """The cabinet as it stood at a moment (Moscow time)."""
     moment, wrong = _moment(at)
     only = _uuid(request_id)
-    shown: list[Standing] = []
+    shown: list[StoodRequest] = []
     counts: Counter[str] = Counter()
     if moment is not None and (partner or only):
         shown, counts = await asyncio.to_thread(_stood, web(request).kernel, moment, partner or None, only)
@@ -158,10 +158,10 @@ def _plain(text: str) -> str:
 
 def _stood(
     config: Settings, moment: datetime, partner: str | None, only: UUID | None
-) -> tuple[list[Standing], Counter[str]]:
+) -> tuple[list[StoodRequest], Counter[str]]:
     counts: Counter[str] = Counter()
 
-    def counted(standing: Standing) -> Standing:
+    def counted(standing: StoodRequest) -> StoodRequest:
         counts[standing.status] += 1
         return standing
 

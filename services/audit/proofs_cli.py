@@ -11,14 +11,14 @@ import orjson
 from cyclopts import App
 
 from postavka.kernel.console import console, print_json, print_line, table
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, settings
 
 PATIENCE_SECONDS = 60.0
 
 
-class NotSigned(Trouble):
+class NotSigned(UserError):
     """The service did not sign in time."""
 
 

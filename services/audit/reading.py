@@ -54,7 +54,7 @@ Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRow:
     """An event as it lies in its stage's store."""
 
     stage: str
@@ -72,7 +72,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetterRow:
     """A dead letter as it lies in the store of the stage that could not take it."""
 
     stage: str
@@ -110,21 +110,21 @@ def logs_there(connection: psycopg.Connection[Any]) -> list[str]:
 
 def stored_events(
     connection: psycopg.Connection[Any], requests: Iterable[UUID], until: int | None = None
-) -> list[Stored]:
+) -> list[StoredRow]:
     """Events of these requests from all stores, in causal order; `until`: with a clock up to this."""
     wanted = list(requests)
-    found: list[Stored] = []
+    found: list[StoredRow] = []
     for stage in stages_there(connection):
         query = QUERIES.stored_events.format(Identifier(stage))
         rows = connection.execute(query, (wanted, until, until), binary=True)
-        found.extend(Stored(stage, *row) for row in rows)
+        found.extend(StoredRow(stage, *row) for row in rows)
     found.sort(key=lambda event: (event.clock, event.stage, event.position))
     return found
 
 
-def dead_letters(connection: psycopg.Connection[Any], request: UUID) -> list[Letter]:
+def dead_letters(connection: psycopg.Connection[Any], request: UUID) -> list[DeadLetterRow]:
     """Dead letters of a request: known by its stage to be about it, or written under its key."""
-    found: list[Letter] = []
+    found: list[DeadLetterRow] = []
     for stage in stages_there(connection):
         query = QUERIES.dead_letters.format(Identifier(stage))
         rows = connection.execute(query, (request, str(request).encode()))
@@ -132,14 +132,14 @@ def dead_letters(connection: psycopg.Connection[Any], request: UUID) -> list[Let
     return found
 
 
-def letter_of(stage: str, row: tuple[Any, ...]) -> Letter:
+def letter_of(stage: str, row: tuple[Any, ...]) -> DeadLetterRow:
     """From the columns that `dead_letters` selects."""
     number, topic, partition, offset, timestamp_ms, key, value, headers, code, reason, received_at, status, subject = (
         row
     )
     raw = tuple((name, None if text is None else base64.b64decode(text)) for name, text in headers)
     record = Record(topic, partition, offset, timestamp_ms, key, value, raw)
-    return Letter(stage, number, record, code, reason, received_at, status, subject)
+    return DeadLetterRow(stage, number, record, code, reason, received_at, status, subject)
 
 
 CORRECTS = "dlq_corrects"

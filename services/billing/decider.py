@@ -34,11 +34,11 @@ from events.shipping import ShippingClosed, ShippingClosure
 from services.billing import money
 from services.billing.state import (
     ZERO,
-    Answer,
     Answered,
     AwaitingAnswer,
     AwaitingPayment,
     Closed,
+    DistributorAnswer,
     Facts,
     Held,
     InDebt,
@@ -46,11 +46,11 @@ from services.billing.state import (
     Invoice,
     Invoiced,
     Invoicing,
+    NotApproved,
     Open,
     Paid,
     Seen,
     State,
-    Unseen,
 )
 
 MAX_HELD = 20
@@ -60,21 +60,21 @@ MAX_HELD_OF_ONE = 3
 MAX_ANSWERS = 100
 """Answers remembered for one request. Refusals above it go to the dead letters; the answer that counts never does."""
 
-INITIAL: State = Unseen()
+INITIAL: State = NotApproved()
 
 
 def decide(state: State, message: Input, facts: Facts) -> Decision:
     """What follows from a message. The same message twice gives nothing the second time."""
     match message:
         case Approved():
-            return _approved(state, message, facts) if isinstance(state, Unseen) else ()
+            return _approved(state, message, facts) if isinstance(state, NotApproved) else ()
         case Rejected():
             return _rejected(state)
         case RequestWithdrawn():
             return _withdrawn(state)
         case ShippingClosed():
             return _shipping_closed(state, message)
-        case Answer():
+        case DistributorAnswer():
             return _answered(state, message)
         case BankPayment():
             return money.paid(state, message, facts)
@@ -100,8 +100,8 @@ def evolve(state: State, event: Event) -> State:
             return Closed(seen, event.reason, state.invoice if isinstance(state, Invoiced) else None)
         case ConfirmationHeld():
             held = Held(event.distributor_id, event.confirmation_id, event.accepted, event.note)
-            before = state.held if isinstance(state, Unseen) else ()
-            return Unseen(_with_answer(seen, event), (*before, held))
+            before = state.held if isinstance(state, NotApproved) else ()
+            return NotApproved(_with_answer(seen, event), (*before, held))
         case DistributorConfirmed() | DistributorDeclined():
             return Answered(_with_answer(seen, event), event.distributor_id)
         case ConfirmationRefused():
@@ -112,7 +112,7 @@ def evolve(state: State, event: Event) -> State:
             raise ValueError(f"{event.TYPE} can't follow {state!r}")
 
 
-def _approved(state: Unseen, approved: Approved, facts: Facts) -> Decision:
+def _approved(state: NotApproved, approved: Approved, facts: Facts) -> Decision:
     """Billing opens; a direct sale gets its invoice (L15); what was held is taken up in the order it came."""
     distributor = approved.distributor
     if (distributor is None) != (approved.channel is Channel.DIRECT):
@@ -146,7 +146,7 @@ def _approved(state: Unseen, approved: Approved, facts: Facts) -> Decision:
 
 def _rejected(state: State) -> Decision:
     match state:
-        case Unseen():
+        case NotApproved():
             return _take_up_held(state, [BillingClosed(reason=BillingClosure.REJECTED, to_return=ZERO)])
         case Closed():
             return ()
@@ -157,7 +157,7 @@ def _rejected(state: State) -> Decision:
 def _withdrawn(state: State) -> Decision:
     """Closes what is neither confirmed nor paid in full; later than that it is shipping's to answer."""
     match state:
-        case Unseen():
+        case NotApproved():
             return _take_up_held(state, [BillingClosed(reason=BillingClosure.WITHDRAWN, to_return=ZERO)])
         case AwaitingAnswer() | Invoicing():
             return (BillingClosed(reason=BillingClosure.WITHDRAWN, to_return=ZERO),)
@@ -177,14 +177,14 @@ def _shipping_closed(state: State, closed: ShippingClosed) -> Decision:
     return _withdrawn(state)
 
 
-def _answered(state: State, answer: Answer) -> Decision:
+def _answered(state: State, answer: DistributorAnswer) -> Decision:
     """A distributor answers (L17): held before the approval, afterwards confirmed, declined or refused."""
     distributor_id, given = answer.distributor_id, answer.confirmation
     if (distributor_id, given.confirmation_id) in state.seen.answers:
         return ()
     held = Held(distributor_id, given.confirmation_id, given.accepted, given.note)
     event: Event
-    if not isinstance(state, Unseen):
+    if not isinstance(state, NotApproved):
         event = _verdict(state, held)
     elif len(state.held) < MAX_HELD and sum(h.distributor_id == distributor_id for h in state.held) < MAX_HELD_OF_ONE:
         event = ConfirmationHeld(
@@ -204,13 +204,13 @@ def _answered(state: State, answer: Answer) -> Decision:
     return (event,)
 
 
-def _take_up_held(state: Unseen, events: list[Event]) -> Decision:
+def _take_up_held(state: NotApproved, events: list[Event]) -> Decision:
     """`events` end the waiting; add what becomes of every answer that was held."""
     after: State = state
     for event in events:
         after = evolve(after, event)
     for held in state.held:
-        if not isinstance(after, Unseen):
+        if not isinstance(after, NotApproved):
             events.append(_verdict(after, held))
             after = evolve(after, events[-1])
     return tuple(events)

@@ -42,12 +42,12 @@ from services.billing.state import (
     Invoice,
     Invoiced,
     Invoicing,
+    NotApproved,
     Order,
     Paid,
     Parked,
     ParkedReturn,
     State,
-    Unseen,
 )
 
 MAX_SUM = Decimal("9999999999999.99")
@@ -108,7 +108,7 @@ def _why_not_counted(state: State, payment: BankPayment, facts: Facts) -> Reason
     return None
 
 
-def _no_invoice(state: Unseen | Invoicing | AwaitingAnswer | Answered) -> Reason:
+def _no_invoice(state: NotApproved | Invoicing | AwaitingAnswer | Answered) -> Reason:
     if isinstance(state, AwaitingAnswer | Answered):
         return Reason(code="distributor-sale", message="Продажа через дистрибьютора: счёт по ней не выставлялся.")
     return Reason(code="invoice-not-found", message="По этой заявке счёт не выставлен.")

@@ -40,7 +40,7 @@ def payment_named(message: Message) -> str | None:
     return message.payment_id if isinstance(message, BankReturn | MatchPayment | ReturnMoney | MatchReturn) else None
 
 
-class Register:
+class ParkedMoney:
     """Payments and returns of one batch; kept up to date while the batch is decided."""
 
     def __init__(self, batch: Iterable[Message], recorder: EventRecorder) -> None:

@@ -47,8 +47,8 @@ from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.billing import decider
 from services.billing.money import part_id
-from services.billing.parked import PAYMENT, RETURN, Register, payment_named
-from services.billing.state import Answer, Facts, State
+from services.billing.parked import PAYMENT, RETURN, ParkedMoney, payment_named
+from services.billing.state import DistributorAnswer, Facts, State
 
 INVOICE = "invoice"
 PAYMENTS = UUID("6f7b8f0e-6a3c-5d0e-9a51-0f5c9a1f2b77")
@@ -73,11 +73,11 @@ def inputs() -> list[Input]:
     ]
 
 
-def translate(incoming: Incoming) -> Message | Answer:
+def translate(incoming: Incoming) -> Message | DistributorAnswer:
     """An answer with its distributor, whom only the topic names."""
     distributor = distributor_of(incoming.record.topic)
     if distributor is not None and isinstance(incoming.message, DistributorConfirmation):
-        return Answer(distributor, incoming.message)
+        return DistributorAnswer(distributor, incoming.message)
     return incoming.message
 
 
@@ -118,14 +118,14 @@ def find_subject(read: Sequence[tuple[Record, Message]], recorder: EventRecorder
     return found
 
 
-class Gathered:
+class BillingFacts:
     """Facts for one batch. The invoice number moves on only when it was used."""
 
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
         self._recorder = recorder
         self._today = today()
         self._next: str | None = None
-        self._register = Register((each.message for each in batch), recorder)
+        self._register = ParkedMoney((each.message for each in batch), recorder)
 
     def of(self, incoming: Incoming, state: State) -> Facts:
         message = incoming.message
@@ -189,7 +189,7 @@ STAGE = Stage(
     decider.INITIAL,
     decider.decide,
     decider.evolve,
-    gather=Gathered,
+    gather=BillingFacts,
     translate=translate,
     find_subject=find_subject,
     claims=claims,

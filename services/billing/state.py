@@ -68,7 +68,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DistributorAnswer:
     """A distributor's answer with the name of the distributor, which only the topic tells."""
 
     distributor_id: str
@@ -77,7 +77,7 @@ class Answer:
 
 Order = MatchPayment | ReturnMoney | MatchReturn
 """What operations decide by hand."""
-Input = Approved | Rejected | RequestWithdrawn | ShippingClosed | Answer | BankPayment | BankReturn | Order
+Input = Approved | Rejected | RequestWithdrawn | ShippingClosed | DistributorAnswer | BankPayment | BankReturn | Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Invoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class NotApproved:
     """No approval yet."""
 
     seen: Seen = Seen()
@@ -217,4 +217,4 @@ class Closed:
 
 Invoiced = AwaitingPayment | Paid | InDebt
 Open = AwaitingAnswer | Answered | Invoicing | Invoiced
-State = Unseen | Open | Closed
+State = NotApproved | Open | Closed

@@ -44,7 +44,7 @@ Result = Literal["accepted", "not-found", "not-waiting"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ActivationOutcome:
     """Of an activation; None in `activated` while it is not decided."""
 
     activated: bool | None
@@ -147,7 +147,9 @@ async def activate(parts: Web, principal: Principal, request_id: UUID, activatio
     return row
 
 
-async def activate_by_code(parts: Web, registration: str, code: str, activation_id: str, address: str) -> Outcome:
+async def activate_by_code(
+    parts: Web, registration: str, code: str, activation_id: str, address: str
+) -> ActivationOutcome:
     """A visitor activates (L19). An unknown number and a wrong code are one answer, in the same time. Raises 404,
     `NotSent`. The caller counts tries."""
     found = await _sold(parts, registration, code)
@@ -176,7 +178,9 @@ async def activate_by_code(parts: Web, registration: str, code: str, activation_
             outcome = _outcome(product, found[3], activation_id) if found else None
             if outcome is not None:
                 return outcome
-    return Outcome(None, "Принято, проверяем. Повторите через минуту: второй раз ничего не случится.", product)
+    return ActivationOutcome(
+        None, "Принято, проверяем. Повторите через минуту: второй раз ничего не случится.", product
+    )
 
 
 async def check_to_sign(parts: Web, principal: Principal, request_id: UUID, document_id: str) -> None:
@@ -239,16 +243,16 @@ def plain_code(code: str) -> str:
     return "".join(each for each in code.upper() if each.isalnum())
 
 
-def _outcome(product: str | None, activation: dict[str, Any], activation_id: str) -> Outcome | None:
+def _outcome(product: str | None, activation: dict[str, Any], activation_id: str) -> ActivationOutcome | None:
     if activation.get("activation_id") == activation_id and "activated_at" in activation:
         return _activated(product, activation)
     for refusal in activation.get("refusals") or ():
         if refusal["activation_id"] == activation_id:
-            return Outcome(False, refusal["reason"]["message"], product)
+            return ActivationOutcome(False, refusal["reason"]["message"], product)
     return None
 
 
-def _activated(product: str | None, activation: dict[str, Any]) -> Outcome:
-    return Outcome(
+def _activated(product: str | None, activation: dict[str, Any]) -> ActivationOutcome:
+    return ActivationOutcome(
         True, "Сервис активирован.", product, activation.get("service_from"), activation.get("service_until")
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from events.checks import is_inn
-from postavka.domain.tax_register import Company, NotAnswering, Register
+from postavka.domain.tax_register import NotAnswering, RegisteredCompany, TaxRegister
 from services.cabinet.requests import Row
 
 SECONDS = 3.0
@@ -42,35 +42,35 @@ class Agreement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedClient:
     """`company`: who has this number, by the register."""
 
     agreement: Agreement
-    company: Company | None = None
+    company: RegisteredCompany | None = None
 
 
-async def check_client(register: Register, inn: str, name: str, kpp: str | None) -> Checked:
+async def check_client(register: TaxRegister, inn: str, name: str, kpp: str | None) -> CheckedClient:
     """Ask the register, for a few seconds at most."""
     if not is_inn(inn):
-        return Checked(Agreement.NOBODY)
+        return CheckedClient(Agreement.NOBODY)
     try:
         async with asyncio.timeout(SECONDS):
             company = await register.find(inn)
     except (NotAnswering, TimeoutError):
-        return Checked(Agreement.UNCHECKED)
+        return CheckedClient(Agreement.UNCHECKED)
     if company is None:
-        return Checked(Agreement.NOBODY)
+        return CheckedClient(Agreement.NOBODY)
     same = plain_name(company.name) == plain_name(name) and _is_its(company, kpp)
-    return Checked(Agreement.SAME if same else Agreement.OTHER, company)
+    return CheckedClient(Agreement.SAME if same else Agreement.OTHER, company)
 
 
-async def check_row(register: Register, row: Row) -> Checked | None:
+async def check_row(register: TaxRegister, row: Row) -> CheckedClient | None:
     """What the register says today of the client of a request; None where no number is named."""
     client = row.approval.get("client") or row.asked
     return await check_client(register, row.inn, row.buyer or "", client.get("kpp")) if row.inn else None
 
 
-def _is_its(company: Company, kpp: str | None) -> bool:
+def _is_its(company: RegisteredCompany, kpp: str | None) -> bool:
     known = {each.kpp for each in company.branches}
     return not known or (kpp or "") in known
 

@@ -10,7 +10,7 @@ from postavka.kernel.log.record import Piece
 from postavka.kernel.projection.copy_format import binary_row
 from postavka.kernel.projection.event_reader import WRONG, EventReader, unread
 from postavka.kernel.projection.read_model import Copied, Unread
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read
 from services.cabinet.table import STAGE_OF
 
@@ -39,12 +39,12 @@ class Folded:
         return self._known[str(subject).encode()][1]
 
     @property
-    def marks(self) -> dict[str, Mark]:
+    def marks(self) -> dict[str, Checkpoint]:
         """By `topic/partition`. Setting them says where reading has been."""
         return self._reader.checkpoints
 
     @marks.setter
-    def marks(self, marks: Mapping[str, Mark]) -> None:
+    def marks(self, marks: Mapping[str, Checkpoint]) -> None:
         self._reader = EventReader(marks)
 
     def copied(self) -> Iterator[Copied]:

@@ -17,7 +17,7 @@ from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.log.record import Piece
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.queries import load_queries
 from services.cabinet.folded import Folded
 from services.cabinet.table import TOPICS, tell_changed, write_groups
@@ -30,10 +30,10 @@ Place = tuple[str, int]
 
 
 def pick_up(
-    config: Settings, connection: psycopg.Connection[Any], marks: Mapping[str, Mark], hold: Callable[[], None]
+    config: Settings, connection: psycopg.Connection[Any], marks: Mapping[str, Checkpoint], hold: Callable[[], None]
 ) -> int:
     """Fold anew what this release can read now, in the partitions of these marks; returns how many requests. `hold` is
-    called in the transaction that writes, and raises `MarksMoved` if the tables are others by then."""
+    called in the transaction that writes, and raises `CheckpointMoved` if the tables are others by then."""
     readable = _readable(connection, marks)
     if not readable:
         return 0
@@ -60,7 +60,7 @@ def pick_up(
     return len(folded.rows)
 
 
-def _readable(connection: psycopg.Connection[Any], marks: Mapping[str, Mark]) -> list[tuple[str, int, int]]:
+def _readable(connection: psycopg.Connection[Any], marks: Mapping[str, Checkpoint]) -> list[tuple[str, int, int]]:
     """Records that were put aside for their type, which is known by now."""
     rows = connection.execute(QUERIES.readable, (list(marks),)).fetchall()
     return [(topic, part, offset) for topic, part, offset, type_name in rows if type_name in MESSAGES | UPCASTERS]

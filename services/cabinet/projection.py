@@ -22,7 +22,7 @@ from postavka.kernel.projection.checkpoints import keep_unread
 from postavka.kernel.projection.event_reader import WRONG, EventReader, unread
 from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store.checkpoint import Mark, MarksMoved
+from postavka.kernel.store.checkpoint import Checkpoint, CheckpointMoved
 from services.cabinet.fold import UNSHOWN, Row, fold, read
 from services.cabinet.pickup import pick_up
 from services.cabinet.table import (
@@ -58,7 +58,7 @@ class Cabinet:
         prepare(self._conninfo)
         self._generation = 0
         self._connection: psycopg.Connection[Any] | None = None
-        self._marks: dict[str, Mark] = {}
+        self._marks: dict[str, Checkpoint] = {}
         self._rows: OrderedDict[UUID, Row] = OrderedDict()
         for milestone in MILESTONES.values():
             metrics.REQUEST_SECONDS.labels(milestone)  # shown as 0 from the start, so that rates see the first one
@@ -74,15 +74,15 @@ class Cabinet:
             self._marks.update(fresh)
             try:
                 pick_up(self._config, connection, fresh, lambda: self._hold(connection))
-            except MarksMoved:
+            except CheckpointMoved:
                 continue  # built anew at this very moment
             return {name: mark.offset for name, mark in fresh.items()}
 
     def _hold(self, connection: psycopg.Connection[Any]) -> None:
-        """No swap until the transaction ends. Raises `MarksMoved` if there has been one."""
+        """No swap until the transaction ends. Raises `CheckpointMoved` if there has been one."""
         swap_lock(connection, self._schema)
         if generation(connection, "requests") != self._generation:
-            raise MarksMoved("the tables were built anew")
+            raise CheckpointMoved("the tables were built anew")
 
     def project(self, records: Sequence[Record]) -> int:
         """Fold the records in. Everything or nothing is written."""
@@ -124,7 +124,7 @@ class Cabinet:
                 keep_unread(connection, not_read)
                 move_marks(connection, moved)
                 tell_changed(connection, changed)
-        except (psycopg.Error, MarksMoved):
+        except (psycopg.Error, CheckpointMoved):
             # Rows were folded in memory and are not in the table.
             self._rows.clear()
             self._connection = None

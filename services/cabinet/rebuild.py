@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from postavka.kernel.projection.read_model import CatchingUp, ReadModel
 from postavka.kernel.settings import Settings
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from services.cabinet.folded import Folded
 from services.cabinet.table import SCHEMA, TOPICS, prepare
 
 
-def live(config: Settings, schema: str, marks: Mapping[str, Mark]) -> CatchingUp:
+def live(config: Settings, schema: str, marks: Mapping[str, Checkpoint]) -> CatchingUp:
     """Imported here: the processes that fold do without it, and their start is a tenth of the time."""
     from services.cabinet.projection import Cabinet
 

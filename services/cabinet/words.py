@@ -9,7 +9,7 @@ from postavka.web.formats import plural
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ShownStage:
     """Where a request stands, for a reader. `icon` is a shape of `icons.svg`, `tone` a colour of `parts.css`."""
 
     status: str
@@ -27,18 +27,18 @@ class Stage:
 STAGES = {
     stage.status: stage
     for stage in (
-        Stage("submitted", "circle-dashed", "info", True),
-        Stage("awaiting-confirmation", "hourglass", "wait", True),
-        Stage("awaiting-payment", "russian-ruble", "wait", True),
-        Stage("manufacturing", "factory", "busy", True),
-        Stage("shipped", "package", "info", True),
-        Stage("activated", "circle-check", "good", False),
-        Stage("rejected", "triangle-alert", "bad", False),
-        Stage("declined", "ban", "bad", False),
-        Stage("withdrawn", "undo-2", "idle", False),
+        ShownStage("submitted", "circle-dashed", "info", True),
+        ShownStage("awaiting-confirmation", "hourglass", "wait", True),
+        ShownStage("awaiting-payment", "russian-ruble", "wait", True),
+        ShownStage("manufacturing", "factory", "busy", True),
+        ShownStage("shipped", "package", "info", True),
+        ShownStage("activated", "circle-check", "good", False),
+        ShownStage("rejected", "triangle-alert", "bad", False),
+        ShownStage("declined", "ban", "bad", False),
+        ShownStage("withdrawn", "undo-2", "idle", False),
     )
 }
-UNKNOWN = Stage("", "circle-help", "idle", False)
+UNKNOWN = ShownStage("", "circle-help", "idle", False)
 
 WITHDRAWABLE = frozenset({"submitted", "awaiting-confirmation", "awaiting-payment"})
 """Afterwards manufacturing is ordered, and shipping refuses a withdrawal."""
@@ -55,7 +55,7 @@ STANDINGS = {
 }
 
 
-def stage_of(status: str | None) -> Stage:
+def stage_of(status: str | None) -> ShownStage:
     """The stage of a status of the cabinet."""
     return STAGES.get(status or "", UNKNOWN)
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from postavka.domain.calendar import today
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.console import console, print_json, table
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
 from postavka.web.formats import at
@@ -44,7 +44,7 @@ MISSING = {
 }
 
 
-class NotThere(Trouble):
+class NoSuchDocument(UserError):
     """No such document."""
 
 
@@ -144,7 +144,7 @@ def get(request: UUID, document: str, *, format: Format = "pdf", out: Path | Non
         listed = _find(connection, request, document)
     file = listed.file(format)
     if file is None:
-        raise NotThere(MISSING[format].format(document))
+        raise NoSuchDocument(MISSING[format].format(document))
     blobs = open_blobs(config)
     data = catalogue.bytes_of(blobs, file)
     place = out if out is not None and not out.is_dir() else (out or Path()) / catalogue.name_of(blobs, listed, file)
@@ -306,7 +306,7 @@ def sign_received(message: str) -> None:
     try:
         play.sign_received(operator, play.trial_authority(connected().home), message)
     except LookupError as missing:
-        raise NotThere(str(missing)) from None
+        raise NoSuchDocument(str(missing)) from None
     console.print("signed; the answer arrives within seconds: `postavka documents list --state signed`")
 
 
@@ -324,7 +324,7 @@ def decline(message: str, reason: str) -> None:
     try:
         _local().decline(message, reason)
     except LookupError as missing:
-        raise NotThere(str(missing)) from None
+        raise NoSuchDocument(str(missing)) from None
     console.print("declined")
 
 
@@ -349,7 +349,7 @@ def signature(file: Path, *, inn: str, out: Path | None = None) -> None:
 def _local() -> LocalOperator:
     operator = open_operator(connected(), papers_settings())
     if not isinstance(operator, LocalOperator):
-        raise NotThere("the exchange operator is a real one: its counterparties can't be played")
+        raise NoSuchDocument("the exchange operator is a real one: its counterparties can't be played")
     return operator
 
 
@@ -363,13 +363,15 @@ def _find(connection: psycopg.Connection[Any], request: UUID, document: str) -> 
     for each in catalogue.documents_of(connection, request):
         if each.document_id == document:
             return each
-    raise NotThere(f"request {request} has no document {document!r}; see `postavka documents list --request {request}`")
+    raise NoSuchDocument(
+        f"request {request} has no document {document!r}; see `postavka documents list --request {request}`"
+    )
 
 
-def _waiting(connection: psycopg.Connection[Any], request: UUID | None) -> list[post.Envelope]:
+def _waiting(connection: psycopg.Connection[Any], request: UUID | None) -> list[post.PostalEnvelope]:
     waiting = post.waiting(connection, request)
     if not waiting:
-        raise NotThere("nothing waits for the post")
+        raise NoSuchDocument("nothing waits for the post")
     return waiting
 
 

@@ -31,10 +31,17 @@ from postavka.domain.typesetting import Untypeset
 from postavka.kernel.blobs import BlobMissing, Blobs
 from postavka.kernel.process.logs import logger
 from postavka.kernel.store.queries import load_queries
-from services.documents.operator import Declined, ExchangeOperator, OperatorAway, OperatorRefuses, Sent, SignedBack
+from services.documents.operator import (
+    Declined,
+    ExchangeOperator,
+    OperatorAway,
+    OperatorRefuses,
+    SignedBack,
+    TakenByOperator,
+)
 from services.documents.rendering import FORM, render
 from services.documents.seal import NotSealed, Seal
-from services.documents.task import Step, Task
+from services.documents.task import DispatchStep, Task
 
 QUERIES = load_queries("services.documents")
 
@@ -47,7 +54,7 @@ LONGEST_WAIT = timedelta(hours=1)
 OPEN_TASKS = (Path(__file__).parent / "open_tasks.sql").read_text()
 
 
-class Commands(Protocol):
+class ReportSender(Protocol):
     """Where reports go: `postavka.kernel.outbox.command_sender.Sender`."""
 
     def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> object: ...
@@ -66,7 +73,7 @@ class Dispatch:
     connection: psycopg.Connection[Any]
     blobs: Blobs
     operator: ExchangeOperator
-    commands: Commands
+    commands: ReportSender
     seal: Seal | None = None
     render: Callable[[Any], bytes] = render
 
@@ -77,7 +84,7 @@ class Dispatch:
         wrong with one document stays with it: noted, and tried again later and later.
         """
         done = 0
-        reports: list[tuple[Task, Step]] = []
+        reports: list[tuple[Task, DispatchStep]] = []
         away: OperatorAway | None = None
         for task in self._tasks():
             step = task.step(sealed=self.seal is not None)
@@ -85,15 +92,15 @@ class Dispatch:
                 match step:
                     case None:
                         continue
-                    case Step.RENDER:
+                    case DispatchStep.RENDER:
                         self._render(task)
-                    case Step.SEAL:
+                    case DispatchStep.SEAL:
                         self._seal(task)
-                    case Step.SEND if away is None:
+                    case DispatchStep.SEND if away is None:
                         self._send(task)
-                    case Step.SEND:
+                    case DispatchStep.SEND:
                         continue
-                    case Step.REPORT_RENDERING | Step.REPORT_DISPATCH:
+                    case DispatchStep.REPORT_RENDERING | DispatchStep.REPORT_DISPATCH:
                         self._report(task, step)
                         reports.append((task, step))
             except OperatorAway as unreached:
@@ -106,7 +113,7 @@ class Dispatch:
         if reports:
             self.commands.flush()
             for task, step in reports:
-                column = "rendering_reported_at" if step is Step.REPORT_RENDERING else "dispatch_reported_at"
+                column = "rendering_reported_at" if step is DispatchStep.REPORT_RENDERING else "dispatch_reported_at"
                 self._note(task, **{column: "now()"})
         if away is not None:
             raise away
@@ -146,9 +153,9 @@ class Dispatch:
         self._note(task, message=sent.message_id, entity=sent.entity_id, trouble=None, tries=0)
         log.info("sent by exchange", request=str(task.request_id), document=task.document_id, sent=str(sent))
 
-    def _report(self, task: Task, step: Step) -> None:
+    def _report(self, task: Task, step: DispatchStep) -> None:
         message: Message
-        if step is Step.REPORT_RENDERING:
+        if step is DispatchStep.REPORT_RENDERING:
             message = ReportRendering(
                 request_id=task.request_id,
                 document_id=task.document_id,
@@ -200,7 +207,7 @@ class Dispatch:
         self.commands.send(DOCUMENT_COMMANDS.name, str(request_id), message, trace)
         return True
 
-    def _document_of(self, sent: Sent) -> tuple[UUID, str, str | None] | None:
+    def _document_of(self, sent: TakenByOperator) -> tuple[UUID, str, str | None] | None:
         """Its request, its id and the trace it was issued in: by what was noted when it was sent, or, if that is lost,
         by what the log says of its dispatch."""
         row = self.connection.execute(QUERIES.document_of, (sent.message_id, sent.entity_id, str(sent))).fetchone()

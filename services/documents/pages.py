@@ -13,7 +13,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.domain.calendar import today
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.web.authorization import allowed
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
@@ -70,7 +70,7 @@ async def sent(
         )
     except post.NotQueued:
         raise not_found() from None
-    except Trouble:
+    except UserError:
         envelopes, stuck = await _asked(request, _waiting)
         wrong = (str(request_id), tracking)
         values: dict[str, Any] = {"envelopes": envelopes, "stuck": stuck, "posted": False, "wrong": wrong}
@@ -78,7 +78,7 @@ async def sent(
     return RedirectResponse("/ops/post?done=posted", 303)
 
 
-def _waiting(connection: psycopg.Connection[Any]) -> tuple[list[post.Envelope], list[catalogue.PutOff]]:
+def _waiting(connection: psycopg.Connection[Any]) -> tuple[list[post.PostalEnvelope], list[catalogue.PutOff]]:
     """What the clerk has to do: envelopes to post, and documents that can't leave by exchange."""
     return post.waiting(connection), catalogue.put_off(connection)
 

@@ -24,7 +24,7 @@ from postavka.domain.typesetting import day_in_words, typeset, unbroken
 from postavka.domain.typesetting.russian import NO_BREAK_SPACE
 from postavka.domain.wording import document_file
 from postavka.kernel.blobs import Blobs
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.store.queries import load_queries
 
 QUERIES = load_queries("services.documents")
@@ -35,7 +35,7 @@ TRACKING = re.compile(r"[0-9]{14}|[A-Z]{2}[0-9]{9}[A-Z]{2}")
 """Of Russian Post: 14 digits within the country, 13 characters abroad (S10)."""
 
 
-class NotQueued(Trouble):
+class NotQueued(UserError):
     """Nothing of this request waits for the post."""
 
 
@@ -49,7 +49,7 @@ class Enclosure:
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class PostalEnvelope:
     """What goes to one recipient for one request."""
 
     request_id: UUID
@@ -73,7 +73,7 @@ class Envelope:
 QUEUE = QUERIES.queue
 
 
-def waiting(connection: psycopg.Connection[Any], request_id: UUID | None = None) -> list[Envelope]:
+def waiting(connection: psycopg.Connection[Any], request_id: UUID | None = None) -> list[PostalEnvelope]:
     """The envelopes that wait for the clerk, those that have waited longest first; or the one of this request."""
     rows = connection.cursor(row_factory=dict_row).execute(QUEUE, {"request": request_id}).fetchall()
     of_request: dict[UUID, list[dict[str, Any]]] = {}
@@ -88,11 +88,11 @@ def sent(
     """The clerk has posted the envelope of this request (or only these `documents` of it). Returns their ids; the
     worker tells the log.
 
-    Raises `NotQueued` if nothing, or one of `documents` not, is waiting; `Trouble` for what is no tracking number.
+    Raises `NotQueued` if nothing, or one of `documents` not, is waiting; `UserError` for what is no tracking number.
     """
     number = tracking.strip().replace(" ", "").upper()
     if not TRACKING.fullmatch(number):
-        raise Trouble(f"{tracking!r} is no tracking number: 14 digits, or 13 characters like RA123456785RU")
+        raise UserError(f"{tracking!r} is no tracking number: 14 digits, or 13 characters like RA123456785RU")
     with connection.transaction():
         queued = [each.document_id for envelope in waiting(connection, request_id) for each in envelope.enclosures]
         chosen = list(documents) or queued
@@ -105,7 +105,7 @@ def sent(
     return chosen
 
 
-def print_ready(envelopes: Iterable[Envelope], blobs: Blobs, day: date) -> bytes:
+def print_ready(envelopes: Iterable[PostalEnvelope], blobs: Blobs, day: date) -> bytes:
     """One PDF to print: for each envelope the address sheet, then its documents, page by page as they were issued.
 
     Every envelope starts on an odd page, so that two sides can be printed on.
@@ -122,7 +122,7 @@ def print_ready(envelopes: Iterable[Envelope], blobs: Blobs, day: date) -> bytes
     return out.getvalue()
 
 
-def register(envelopes: Sequence[Envelope], day: date) -> bytes:
+def register(envelopes: Sequence[PostalEnvelope], day: date) -> bytes:
     """The list of dispatches (реестр) that goes to the post office with the envelopes, to be signed there."""
     first = envelopes[0].sender if envelopes else None
     data = {
@@ -144,7 +144,7 @@ def register(envelopes: Sequence[Envelope], day: date) -> bytes:
     return typeset(TEMPLATES / "register.typ", data, day)
 
 
-def _envelope(rows: Sequence[dict[str, Any]]) -> Envelope:
+def _envelope(rows: Sequence[dict[str, Any]]) -> PostalEnvelope:
     facts = ShippingOpened.model_validate(rows[0]["facts"])
     enclosures = (
         Enclosure(
@@ -155,10 +155,10 @@ def _envelope(rows: Sequence[dict[str, Any]]) -> Envelope:
         for row in rows
     )
     recipient = facts.distributor or facts.partner
-    return Envelope(rows[0]["request_id"], recipient, facts.vendor, rows[0]["recorded_at"], tuple(enclosures))
+    return PostalEnvelope(rows[0]["request_id"], recipient, facts.vendor, rows[0]["recorded_at"], tuple(enclosures))
 
 
-def _sheet(envelope: Envelope, day: date) -> dict[str, Any]:
+def _sheet(envelope: PostalEnvelope, day: date) -> dict[str, Any]:
     sender = envelope.sender
     return {
         "title": f"Адресный лист: {envelope.recipient.name}",

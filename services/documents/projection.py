@@ -13,7 +13,7 @@ from events import shipping
 from events.topics import SHIPPING_EVENTS
 from postavka.kernel.projection.copy_format import field, line
 from postavka.kernel.projection.read_model import Copied, ReadModel
-from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
+from postavka.kernel.projection.table_projection import ProjectionDefinition, TableFold, TableProjection
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.kernel.store.queries import load_queries
@@ -46,7 +46,7 @@ TAKES = frozenset(
 )
 
 
-class Fold:
+class DocumentFold:
     """What a batch of events says, by table. Pure."""
 
     def __init__(self) -> None:
@@ -173,30 +173,30 @@ def prepare(conninfo: str) -> None:
     migrate(conninfo, SCHEMA, MIGRATIONS)
 
 
-HOW = Entering(
+DEFINITION = ProjectionDefinition(
     schema=SCHEMA,
     topics=(SHIPPING_EVENTS.name,),
     tables=("sales", "invoices", "documents", "answers"),
     takes=TAKES,
-    entries=Fold,
+    entries=DocumentFold,
     prepare=prepare,
     outside=frozenset(),
 )
 
 
-class Documents(EntriesProjection):
+class Documents(TableProjection):
     """See `postavka.kernel.projection.worker.Projection`."""
 
     def __init__(self, config: Settings, schema: str | None = None) -> None:
-        super().__init__(config, HOW, schema)
+        super().__init__(config, DEFINITION, schema)
 
 
 MODEL = ReadModel(
     address="services.documents.projection:MODEL",
     schema=SCHEMA,
-    tables=dict.fromkeys((*HOW.tables, "marks", "unread"), ()),
-    topics=lambda config: HOW.topics,
+    tables=dict.fromkeys((*DEFINITION.tables, "marks", "unread"), ()),
+    topics=lambda config: DEFINITION.topics,
     prepare=prepare,
-    fold=lambda config: EntriesFold(HOW),
+    fold=lambda config: TableFold(DEFINITION),
     live=lambda config, schema, marks: Documents(config, schema),
 )

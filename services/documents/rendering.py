@@ -16,7 +16,7 @@ import segno
 from events.reference import Company
 from events.shipping import DocumentKind, Signatory, Vendor
 from postavka.domain.document_forms.forms import PDF
-from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.paper import DocumentContent
 from postavka.domain.typesetting import day_in_words, initials, roubles, sum_in_words, typeset, unbroken
 from postavka.domain.typesetting.russian import NO_BREAK_SPACE
 from postavka.domain.wording import RENDERING_HEADINGS
@@ -27,12 +27,12 @@ TEMPLATE_OF = {DocumentKind.ACT: "act.typ", DocumentKind.INVOICE: "invoice.typ",
 DASH = "—"
 
 
-def render(paper: Paper) -> bytes:
+def render(paper: DocumentContent) -> bytes:
     """The PDF of a document. Raises `Untypeset`."""
     return typeset(TEMPLATES / TEMPLATE_OF[paper.kind], data_of(paper), paper.issued_on)
 
 
-def data_of(paper: Paper) -> dict[str, Any]:
+def data_of(paper: DocumentContent) -> dict[str, Any]:
     """What the templates show, every text ready."""
     amount, vat = roubles(paper.amount), roubles(paper.vat)
     net, tax = roubles(paper.amount - paper.vat), vat if paper.vat_rate else "без НДС"
@@ -77,13 +77,13 @@ def data_of(paper: Paper) -> dict[str, Any]:
     }
 
 
-def purpose(paper: Paper) -> str:
+def purpose(paper: DocumentContent) -> str:
     """What the payer writes, so that the payment finds its invoice."""
     tax = f"В т. ч. НДС {_rate(paper.vat_rate)} {paper.vat:.2f} руб." if paper.vat_rate else "НДС не облагается."
     return f"Оплата по счету № {paper.number} от {paper.issued_on:%d.%m.%Y}. {tax}"
 
 
-def payment_string(paper: Paper) -> str | None:
+def payment_string(paper: DocumentContent) -> str | None:
     """The contents of the payment code, GOST R 56042-2014 (`ST0001`, `2`: UTF-8); None without an account to pay to."""
     vendor = paper.vendor
     if not (vendor.account and vendor.bank and vendor.bik):
@@ -108,7 +108,7 @@ def payment_string(paper: Paper) -> str | None:
     return "|".join(["ST00012", *(f"{name}={value}" for name, value in said.items())])
 
 
-def payment_code(paper: Paper) -> str | None:
+def payment_code(paper: DocumentContent) -> str | None:
     """The payment code as SVG; error correction M, as the standard recommends."""
     contents = payment_string(paper)
     if contents is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.settings import Settings
 from services.documents.operator.interface import ExchangeOperator
 from services.documents.seal import Seal
@@ -47,13 +47,13 @@ def papers_settings() -> PapersSettings:
 
 
 def open_operator(config: Settings, papers: PapersSettings) -> ExchangeOperator:
-    """The operator that the settings name. Raises `Trouble` if they name it by half."""
+    """The operator that the settings name. Raises `UserError` if they name it by half."""
     if papers.edo_url is None:
         from services.documents.operator.local import LocalOperator
 
         return LocalOperator(config.home / "operator")
     if papers.edo_client_id is None or papers.edo_token is None or papers.edo_box is None:
-        raise Trouble(
+        raise UserError(
             "POSTAVKA_EDO_URL is set: set POSTAVKA_EDO_CLIENT_ID, POSTAVKA_EDO_TOKEN, POSTAVKA_EDO_BOX as well"
         )
     from services.documents.operator.diadoc import Diadoc
@@ -63,9 +63,9 @@ def open_operator(config: Settings, papers: PapersSettings) -> ExchangeOperator:
 
 
 def open_seal(papers: PapersSettings) -> Seal | None:
-    """Our seal; None: what is sent bears no signature of ours. Raises `Trouble` if only half of it is named."""
+    """Our seal; None: what is sent bears no signature of ours. Raises `UserError` if only half of it is named."""
     if papers.edo_certificate is None and papers.edo_key is None:
         return None
     if papers.edo_certificate is None or papers.edo_key is None:
-        raise Trouble("set both POSTAVKA_EDO_CERTIFICATE and POSTAVKA_EDO_KEY, or neither")
+        raise UserError("set both POSTAVKA_EDO_CERTIFICATE and POSTAVKA_EDO_KEY, or neither")
     return Seal(papers.edo_certificate, papers.edo_key, papers.edo_engine, papers.edo_digest)

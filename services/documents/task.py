@@ -12,13 +12,13 @@ from uuid import UUID
 from events.model import Delivery
 from events.shipping import DocumentKind, ShippingOpened
 from postavka.domain.document_forms import upd
-from postavka.domain.document_forms.paper import Paper, paper_of
+from postavka.domain.document_forms.paper import DocumentContent, paper_of
 from postavka.domain.wording import document_file
-from services.documents.operator import Letter, Sent
+from services.documents.operator import OutgoingDocument, TakenByOperator
 from services.documents.operator.interface import INVOICE, TRANSFER
 
 
-class Step(StrEnum):
+class DispatchStep(StrEnum):
     """What is done in one go. Between any two the process may die: each one repeated does no harm."""
 
     RENDER = "render"
@@ -40,14 +40,14 @@ class Task:
     delivery: Delivery
     form: str
     sha256: str
-    paper: Paper
+    paper: DocumentContent
     closed: bool
     rendering_sha256: str | None
     """Of the event: on record."""
     made_sha256: str | None
     """Of the work: made, perhaps not on record yet."""
     seal_sha256: str | None
-    sent: Sent | None
+    sent: TakenByOperator | None
     tracking: str | None
     posted: bool
     dispatched: bool
@@ -72,7 +72,7 @@ class Task:
             rendering_sha256=row["rendering_sha256"],
             made_sha256=row["made_sha256"],
             seal_sha256=row["seal_sha256"],
-            sent=Sent(row["message"], row["entity"]) if row["message"] is not None else None,
+            sent=TakenByOperator(row["message"], row["entity"]) if row["message"] is not None else None,
             tracking=row["tracking"],
             posted=row["posted_at"] is not None,
             dispatched=row["dispatched_at"] is not None,
@@ -90,24 +90,24 @@ class Task:
         """Does its XML go to the operator? Otherwise its rendering does."""
         return self.form == upd.FORM
 
-    def step(self, *, sealed: bool) -> Step | None:
+    def step(self, *, sealed: bool) -> DispatchStep | None:
         """What is next; None: nothing but waiting. `sealed`: what is sent bears our signature."""
         if self.rendering_sha256 is None:
-            return Step.RENDER if self.made_sha256 is None else Step.REPORT_RENDERING
+            return DispatchStep.RENDER if self.made_sha256 is None else DispatchStep.REPORT_RENDERING
         if self.dispatched:
             return None
         if self.delivery is Delivery.POST:
-            return Step.REPORT_DISPATCH if self.posted else None
+            return DispatchStep.REPORT_DISPATCH if self.posted else None
         if self.sent is not None:
-            return Step.REPORT_DISPATCH
+            return DispatchStep.REPORT_DISPATCH
         if self.closed:
             return None
-        return Step.SEAL if sealed and self.seal_sha256 is None else Step.SEND
+        return DispatchStep.SEAL if sealed and self.seal_sha256 is None else DispatchStep.SEND
 
-    def letter(self, content: bytes, signature: bytes | None) -> Letter:
+    def letter(self, content: bytes, signature: bytes | None) -> OutgoingDocument:
         """What the operator is given."""
         recipient = self.paper.recipient
-        return Letter(
+        return OutgoingDocument(
             key=self.key,
             to_inn=recipient.inn,
             to_kpp=recipient.kpp,
@@ -131,11 +131,11 @@ def paper(
     issued_on: date,
     issued_at: datetime | None,
     invoiced: tuple[Decimal, Decimal] | None,
-) -> Paper:
+) -> DocumentContent:
     """The document from the rows that tell of it."""
     return paper_of(ShippingOpened.model_validate(facts), DocumentKind(kind), number, issued_on, issued_at, invoiced)
 
 
-def file_stem(of: Paper) -> str:
+def file_stem(of: DocumentContent) -> str:
     """`Счет 2026-0000001 от 2026-03-01`: what a person saves it as."""
     return f"{document_file(of.kind)} {of.number} от {of.issued_on.isoformat()}"

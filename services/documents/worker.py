@@ -19,7 +19,7 @@ from postavka.kernel.blobs import BlobsAway, open_blobs
 from postavka.kernel.log.offsets import OffsetsUnknown, end_offsets
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.log.topics import check_topics
-from postavka.kernel.outbox.command_sender import NotSent, Sender
+from postavka.kernel.outbox.command_sender import CommandNotSent, Sender
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.process.polling import pause_after
@@ -79,7 +79,13 @@ class Worker(threading.Thread):
             try:
                 with connect(self._url) as connection:
                     self._dispatch(connection, sender)
-            except (psycopg.OperationalError, psycopg.InterfaceError, OffsetsUnknown, NotSent, BlobsAway) as away:
+            except (
+                psycopg.OperationalError,
+                psycopg.InterfaceError,
+                OffsetsUnknown,
+                CommandNotSent,
+                BlobsAway,
+            ) as away:
                 log.warning(WAITING, why=f"{type(away).__name__}: {away}"[:300])
                 time.sleep(AWAY_SECONDS)
             except Exception:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postavka.kernel.privacy.vault import open_vault
-from postavka.kernel.projection.worker import Beside, main
+from postavka.kernel.projection.worker import BackgroundTask, main
 from postavka.kernel.settings import Settings, database_url
 from services.notices.channels.email.personal import protect_older
 from services.notices.channels.registry import carriers
@@ -21,7 +21,7 @@ def start(config: Settings) -> Notices:
     return notices
 
 
-def beside(config: Settings, notices: Notices) -> Sequence[Beside]:
+def beside(config: Settings, notices: Notices) -> Sequence[BackgroundTask]:
     """What carries news away, and what looks for new distributors."""
     away = carriers(config, notices.distributors)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Party(StrEnum):
+class Audience(StrEnum):
     """Whom news are for."""
 
     PARTNER = "partner"
@@ -41,10 +41,10 @@ class About:
 
     title: str
     mandatory: bool
-    parties: frozenset[Party]
+    parties: frozenset[Audience]
 
 
-PARTNER, DISTRIBUTOR = frozenset((Party.PARTNER,)), frozenset((Party.DISTRIBUTOR,))
+PARTNER, DISTRIBUTOR = frozenset((Audience.PARTNER,)), frozenset((Audience.DISTRIBUTOR,))
 CATEGORIES = {
     Category.PERMISSION: About("Согласование, номер разрешения, счёт", True, PARTNER | DISTRIBUTOR),
     Category.REJECTED: About("Заявка не согласована", True, PARTNER),

@@ -34,7 +34,7 @@ from postavka.kernel.projection.event_reader import WRONG, EventReader, message_
 from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.arrays import Texts, Uuids
-from postavka.kernel.store.checkpoint import Mark, MarksMoved
+from postavka.kernel.store.checkpoint import Checkpoint, CheckpointMoved
 from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, migrate
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import (
@@ -44,7 +44,7 @@ from postavka.kernel.store.recorder import (
     parameters_of,
 )
 from postavka.web import identity
-from services.notices.categories import Party
+from services.notices.categories import Audience
 from services.notices.channels.channel import Told
 from services.notices.channels.email.message import NAMESPACE
 from services.notices.channels.registry import channels
@@ -77,7 +77,7 @@ class Notices:
         distributors: Sequence[str],
         chosen: NoticesSettings | None = None,
         reference: Callable[[], Snapshot] | None = None,
-        anew: tuple[str, Mapping[str, Mark]] | None = None,
+        anew: tuple[str, Mapping[str, Checkpoint]] | None = None,
     ) -> None:
         """`distributors`: those whose topics there are. `anew` is for a rebuild: the schema with the new tables and how
         far they have got. Nothing is told to anybody then, and marks are not kept."""
@@ -92,7 +92,7 @@ class Notices:
         self.distributors = tuple(distributors)
         self.topics = topics_of(distributors)
         self._connection: psycopg.Connection[Any] | None = None
-        self._marks: dict[str, Mark] = dict(anew[1]) if anew else {}
+        self._marks: dict[str, Checkpoint] = dict(anew[1]) if anew else {}
         self._stories: OrderedDict[UUID, Story] = OrderedDict()
         self.wake: Callable[[], None] = lambda: None
         """Told after every commit with something in the outbox."""
@@ -103,12 +103,12 @@ class Notices:
         connection = self._connect()
         self._generation = generation(connection, "stories")
         if self.silent:
-            return {name: self._marks.setdefault(name, Mark()).offset for name in names}
+            return {name: self._marks.setdefault(name, Checkpoint()).offset for name in names}
         connection.execute(QUERIES.marks_insert_notification_tracking, (list(names),))
         rows = connection.cursor(row_factory=tuple_row).execute(
             QUERIES.marks_read_notification_tracking, (list(names),)
         )
-        fresh = {name: Mark(offset, position) for name, offset, position in rows}
+        fresh = {name: Checkpoint(offset, position) for name, offset, position in rows}
         self._marks.update(fresh)
         return {name: mark.offset for name, mark in fresh.items()}
 
@@ -120,12 +120,12 @@ class Notices:
             with connection.transaction():
                 swap_lock(connection, self._schema)
                 if generation(connection, "stories") != self._generation:
-                    raise MarksMoved("the tables were built anew")
+                    raise CheckpointMoved("the tables were built anew")
                 counted, outward = work.run()
         except psycopg.DatabaseError as error:
             self._forget(connection)
             if error.sqlstate == TRACKING_CONFLICT or isinstance(error, psycopg.errors.UniqueViolation):
-                raise MarksMoved(str(error)) from error
+                raise CheckpointMoved(str(error)) from error
             raise
         except BaseException:
             self._forget(connection)
@@ -352,7 +352,7 @@ class _Work:
         where = place or record.coordinates
         cause = Cause(f"kafka:#{where}", where, datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC))
         facts = {"receipt": receipt, "reason": reason}
-        news = News(subject, cause, Party.DISTRIBUTOR, distributor, None, kind, None, facts)
+        news = News(subject, cause, Audience.DISTRIBUTOR, distributor, None, kind, None, facts)
         self._news.append((news, None, record))
 
     def _located(self, news: News) -> News:

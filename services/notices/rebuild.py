@@ -16,7 +16,7 @@ from postavka.kernel.projection.copy_format import field, json_text, line
 from postavka.kernel.projection.event_reader import EventReader
 from postavka.kernel.projection.read_model import Copied, ReadModel, Unread
 from postavka.kernel.settings import Settings
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.queries import load_queries
 from services.notices.channels.topic.distributors import with_topics
 from services.notices.projection import SCHEMA, Notices, cause_of, is_relayed, not_taken, prepare, read_news, topics_of
@@ -42,7 +42,7 @@ class Stories:
         """Records that billing could not take: they are no answers."""
 
     @property
-    def marks(self) -> Mapping[str, Mark]:
+    def marks(self) -> Mapping[str, Checkpoint]:
         """By `topic/partition`."""
         return self._reader.checkpoints
 
@@ -83,9 +83,9 @@ def _records(piece: Piece) -> Iterator[Record]:
         yield Record(*at, each.key, each.value, tuple(each.headers))
 
 
-def _reached(connection: psycopg.Connection[Any]) -> dict[str, Mark]:
+def _reached(connection: psycopg.Connection[Any]) -> dict[str, Checkpoint]:
     rows = connection.execute(QUERIES.reached).fetchall()
-    return {name: Mark(offset, position) for name, offset, position in rows}
+    return {name: Checkpoint(offset, position) for name, offset, position in rows}
 
 
 def _topics(config: Settings) -> Sequence[str]:

@@ -49,7 +49,7 @@ from events.shipping import (
     SignatureRefused,
     WithdrawalRefused,
 )
-from services.notices.categories import Category, Party
+from services.notices.categories import Audience, Category
 
 MOST_WAITING = 50
 """Events kept for a request until its approval is read. That takes a second; there are never so many."""
@@ -59,7 +59,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
 
 
-class Waiting(_Part):
+class EarlyEvent(_Part):
     """An event that was read before what it needs."""
 
     type: str
@@ -69,7 +69,7 @@ class Waiting(_Part):
     happened_at: datetime
 
 
-class Invoice(_Part):
+class InvoiceNews(_Part):
     """Счёт на оплату."""
 
     number: str
@@ -96,12 +96,12 @@ class Story(_Part):
     channel: Channel | None = None
     sale: NoticeSale | None = None
     permission_number: str | None = None
-    invoice: Invoice | None = None
+    invoice: InvoiceNews | None = None
     documents: tuple[NoticeDocument, ...] = ()
     confirmed: bool = False
     told: bool = False
     """The permission has been told: the distributor knows of the request."""
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[EarlyEvent, ...] = ()
 
     def document(self, document_id: str) -> NoticeDocument | None:
         """A document that was issued for this request."""
@@ -126,7 +126,7 @@ class News:
 
     request_id: UUID
     cause: Cause
-    party: Party
+    party: Audience
     party_id: str
     category: Category | None
     topic: NoticeKind | None
@@ -195,7 +195,7 @@ class _Teller:
                 self._set(permission_number=event.number)
             case InvoiceNoted():
                 self._set(
-                    invoice=Invoice(
+                    invoice=InvoiceNews(
                         number=event.number,
                         issued_on=event.issued_on,
                         amount=event.amount,
@@ -312,19 +312,21 @@ class _Teller:
         facts = {"receipt": receipt, "reason": reason}
         once = reason.code if reason else ""
         self.news.append(
-            News(self.request_id, cause, Party.DISTRIBUTOR, distributor_id, category, kind, own, facts, once)
+            News(self.request_id, cause, Audience.DISTRIBUTOR, distributor_id, category, kind, own, facts, once)
         )
 
     def _partner(self, cause: Cause, category: Category, **facts: Any) -> None:
         if self.story.partner_id is not None:
             self.news.append(
-                News(self.request_id, cause, Party.PARTNER, self.story.partner_id, category, None, self.story, facts)
+                News(self.request_id, cause, Audience.PARTNER, self.story.partner_id, category, None, self.story, facts)
             )
 
     def _distributor(self, cause: Cause, category: Category | None, topic: NoticeKind | None, **facts: Any) -> None:
         assert self.story.distributor_id is not None  # noqa: S101
         party_id = self.story.distributor_id
-        self.news.append(News(self.request_id, cause, Party.DISTRIBUTOR, party_id, category, topic, self.story, facts))
+        self.news.append(
+            News(self.request_id, cause, Audience.DISTRIBUTOR, party_id, category, topic, self.story, facts)
+        )
 
     def _set(self, **changes: Any) -> None:
         self.story = self.story.model_copy(update=changes)
@@ -332,7 +334,7 @@ class _Teller:
     def _wait(self, event: Message, cause: Cause) -> None:
         if len(self.story.waiting) < MOST_WAITING:
             body = cause.body.decode() or event.model_dump_json()
-            waits = Waiting(
+            waits = EarlyEvent(
                 type=cause.type or event.TYPE,
                 body=body,
                 cause=cause.reference,
@@ -349,7 +351,7 @@ class _Teller:
             self.take(event, cause)
 
 
-def _read(waiting: list[Waiting]) -> Iterator[tuple[Message, Cause]]:
+def _read(waiting: list[EarlyEvent]) -> Iterator[tuple[Message, Cause]]:
     from events.registry import decode
 
     for each in waiting:

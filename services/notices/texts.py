@@ -10,7 +10,7 @@ from events.billing import PaymentReceived, PaymentReturned, RefundOwed, RefundP
 from events.notices import NoticeKind
 from postavka.domain.wording import DOCUMENTS
 from postavka.web.formats import NO_BREAK_SPACE, day, money
-from services.notices.categories import Category, Party
+from services.notices.categories import Audience, Category
 from services.notices.rules import News, Story
 
 WAITS = {
@@ -42,7 +42,7 @@ class Worded:
 def word(news: News, vendor: str) -> Worded:
     """The words for a piece of news. `vendor`: the name of who sells, where no event has told it."""
     vendor = (news.story.vendor if news.story else None) or vendor
-    return _to_partner(news, vendor) if news.party is Party.PARTNER else _to_distributor(news, vendor)
+    return _to_partner(news, vendor) if news.party is Audience.PARTNER else _to_distributor(news, vendor)
 
 
 # To the partner

@@ -18,7 +18,7 @@ from prometheus_client import Gauge
 
 from events.topics import OPS_EVENTS
 from postavka.kernel.log.topics import check_topics
-from postavka.kernel.outbox.command_sender import NotSent, Sender
+from postavka.kernel.outbox.command_sender import CommandNotSent, Sender
 from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness, metrics
 from postavka.kernel.process.health import serve_health
@@ -66,8 +66,8 @@ class OpsService:
         counted = metrics.RELAYED.labels(SCHEMA).inc
         self.relay = Relay(config, recorder, OPS_EVENTS.name, SOURCE, {}, counted)
         self._sender = Sender(config, SOURCE)
-        self._sending = session.Kept(self._url, application_name="postavka-ops")
-        self._looking = session.Kept(self._url, application_name="postavka-ops", options=SEES_ALL)
+        self._sending = session.KeptSession(self._url, application_name="postavka-ops")
+        self._looking = session.KeptSession(self._url, application_name="postavka-ops", options=SEES_ALL)
         self.servers = Servers()
         self.queues: list[Queue] = []
 
@@ -140,7 +140,7 @@ class OpsService:
         try:
             await asyncio.to_thread(function)
             self.servers.answered(SERVER)
-        except (psycopg.OperationalError, psycopg.InterfaceError, NotSent) as away:
+        except (psycopg.OperationalError, psycopg.InterfaceError, CommandNotSent) as away:
             self.servers.silent(SERVER, time.monotonic(), away)
         metrics.TROUBLE.labels(SCHEMA).set(self.trouble() is not None)
 

@@ -23,7 +23,7 @@ from postavka.web.visitor import visitor_of
 from services.ops import corrections, dead_letters, history, reminders
 from services.ops import queues as waits
 from services.ops.identity import NotACorrection
-from services.ops.live_feed import Filter
+from services.ops.live_feed import EventFilter
 from services.ops.pages.dead_letters import letters_shown
 from services.ops.pages.frame import done, looked_up
 from services.ops.pages.services import probe_of
@@ -157,7 +157,7 @@ async def events(
     before: str = "",
 ) -> Response:
     """A page of the past, the newest first; `before` of the answer leads to the next one."""
-    wanted = Filter(stage, type, request_id, partner, distributor, text)
+    wanted = EventFilter(stage, type, request_id, partner, distributor, text)
     found = await looked_up(request, lambda rows: history.page_of(rows, wanted, before))
     visitor_of(request).shown.update(event.request for event in found.events)
     return _json({"events": [_event(each) for each in found.events], "before": found.before or None})
@@ -192,7 +192,7 @@ async def letter(request: Request, principal: Reader, stage: str, number: int) -
     """One as it came; bytes in base64."""
     try:
         found = await asyncio.to_thread(dead_letters.letter, web(request).conninfo, stage, number)
-    except dead_letters.NoSuchLetter:
+    except dead_letters.NoSuchDeadLetter:
         raise not_found() from None
     letters_shown(request, [found])
     return _json(_letter(found))
@@ -257,7 +257,7 @@ async def agree(request: Request, principal: Operator, stage: str, number: int, 
 async def _foreseen(request: Request, stage: str, numbers: list[int] | None, code: str | None) -> Response:
     try:
         found = await asyncio.to_thread(dead_letters.foresee, web(request).conninfo, stage, numbers, code)
-    except dead_letters.NoSuchLetter:
+    except dead_letters.NoSuchDeadLetter:
         raise not_found() from None
     return _json({"would_change": found.letters, "by_code": found.by_code, "left": found.left})
 
@@ -265,17 +265,17 @@ async def _foreseen(request: Request, stage: str, numbers: list[int] | None, cod
 async def _count(request: Request, act: Any) -> Response:
     try:
         return _json({"changed": await done(request, act)})
-    except dead_letters.NoSuchLetter:
+    except dead_letters.NoSuchDeadLetter:
         raise not_found() from None
     except (NotACorrection, corrections.NotAgreed) as refused:
         raise problem(409, "conflict", refused.russian) from None
 
 
-def _event(event: history.Stored) -> dict[str, Any]:
+def _event(event: history.ShownEvent) -> dict[str, Any]:
     return {**asdict(event), "id": event.id, "body": orjson.loads(event.body)}
 
 
-def _letter(found: dead_letters.Letter) -> dict[str, Any]:
+def _letter(found: dead_letters.KeptDeadLetter) -> dict[str, Any]:
     fields = asdict(found) | {"id": found.id, "record": found.record, "diagnosis": found.diagnosis}
     fields["headers"] = [[name, _base64(value)] for name, value in found.headers]
     return fields | {"key": _base64(found.key), "value": _base64(found.value)}

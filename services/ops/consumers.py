@@ -41,7 +41,7 @@ FOLLOWED = Marks("followed", "name", SQL('"offset" - 1'))
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class LogConsumer:
     """A service that reads topics. `marks`: in its schema, which is called like it; or `group`: on Kafka. `party`: what
     the contract calls it. `outbox`: what waits to be sent outward, counted by SQL."""
 
@@ -57,11 +57,11 @@ class Reader:
         return [topic.name for topic in ALL_TOPICS if (self.party or self.name) in topic.readers]
 
 
-READERS: tuple[Reader, ...] = (
-    *(Reader(topic.writer, STORE) for topic in STAGE_TOPICS),
-    Reader("desk", group="manufacturing-desk", party=Party.MANUFACTURING),
-    Reader("cabinet", PROJECTION),
-    Reader(
+READERS: tuple[LogConsumer, ...] = (
+    *(LogConsumer(topic.writer, STORE) for topic in STAGE_TOPICS),
+    LogConsumer("desk", group="manufacturing-desk", party=Party.MANUFACTURING),
+    LogConsumer("cabinet", PROJECTION),
+    LogConsumer(
         "papers",
         PROJECTION,
         outbox=SQL(
@@ -71,28 +71,28 @@ READERS: tuple[Reader, ...] = (
             "AND (s.closed_at IS NULL OR w.message IS NOT NULL)"
         ),
     ),
-    Reader("payments", PROJECTION),
-    Reader("notices", STORE, outbox=SQL("SELECT count(*) FROM notices.mail WHERE status IN ('due', 'sending')")),
-    Reader("ops", outbox=SQL("SELECT count(*) FROM ops.corrections WHERE sent_at IS NULL")),
-    Reader("audit", FOLLOWED, outbox=SQL("SELECT count(*) FROM audit.checkpoints WHERE NOT told")),
+    LogConsumer("payments", PROJECTION),
+    LogConsumer("notices", STORE, outbox=SQL("SELECT count(*) FROM notices.mail WHERE status IN ('due', 'sending')")),
+    LogConsumer("ops", outbox=SQL("SELECT count(*) FROM ops.corrections WHERE sent_at IS NULL")),
+    LogConsumer("audit", FOLLOWED, outbox=SQL("SELECT count(*) FROM audit.checkpoints WHERE NOT told")),
 )
 """Everybody who keeps a place of its own. `web` reads the newest events for live pages and keeps none; `ops` reads
 tables, and publishes."""
 
 
-def reached(connection: psycopg.Connection[Any], admin: AdminClient, reader: Reader) -> dict[Place, int] | None:
+def reached(connection: psycopg.Connection[Any], admin: AdminClient, reader: LogConsumer) -> dict[Place, int] | None:
     """Offset of the last record that a reader has handled, by partition; None when it was never here."""
     if reader.marks is not None:
         return _marks(connection, reader.name, reader.marks)
     return _group(admin, reader) if reader.group is not None else {}
 
 
-def lag(reader: Reader, handled: Mapping[Place, int], ends: Mapping[Place, int]) -> int:
+def lag(reader: LogConsumer, handled: Mapping[Place, int], ends: Mapping[Place, int]) -> int:
     """Records on its topics that a reader has not handled. `ends`: the next offset of every partition there is."""
     return sum(max(0, end - 1 - handled.get(place, -1)) for place, end in ends.items() if _reads(reader, place[0]))
 
 
-def unsent(connection: psycopg.Connection[Any], reader: Reader) -> int | None:
+def unsent(connection: psycopg.Connection[Any], reader: LogConsumer) -> int | None:
     """How much waits to be sent outward; None for who sends nothing beside events, or has no table yet."""
     if reader.outbox is None:
         return None
@@ -112,7 +112,7 @@ def relay_delay(connection: psycopg.Connection[Any], schema: str) -> int | None:
     return max(0, int(found[0]))
 
 
-def _reads(reader: Reader, topic: str) -> bool:
+def _reads(reader: LogConsumer, topic: str) -> bool:
     return any(_fits(pattern, topic) for pattern in reader.topics)
 
 
@@ -137,7 +137,7 @@ def _places(rows: Iterable[tuple[str, int]]) -> Iterable[tuple[Place, int]]:
             yield (topic, int(partition)), offset
 
 
-def _group(admin: AdminClient, reader: Reader) -> dict[Place, int] | None:
+def _group(admin: AdminClient, reader: LogConsumer) -> dict[Place, int] | None:
     """Of a reader that keeps its place on Kafka. None also where that may not be asked: it is another's reader then."""
     asked = admin.list_consumer_group_offsets(
         [ConsumerGroupTopicPartitions(reader.group)], request_timeout=GROUP_SECONDS

@@ -19,11 +19,11 @@ from psycopg.sql import SQL, Identifier
 
 from events.model import Event
 from events.ops import CorrectionAgreed, CorrectionProposed, DeadLetterCorrected, LetterPlace
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.aiokafka_patches.records import raw_headers
 from postavka.kernel.log.unreadable import RAW_HEADERS
 from postavka.kernel.store.queries import load_queries
-from services.ops.dead_letters import Letter, letter, mark, place_of, subject_of
+from services.ops.dead_letters import KeptDeadLetter, letter, mark, place_of, subject_of
 from services.ops.identity import check
 from services.ops.store import acting, cause_of, record
 
@@ -32,7 +32,7 @@ QUERIES = load_queries("services.ops")
 ONE_OPERATOR = "POSTAVKA_CORRECTIONS_BY_ONE"
 
 
-class NotAgreed(Trouble):
+class NotAgreed(UserError):
     """Nobody can agree to this now; the message says why. `russian`: the same for pages."""
 
     def __init__(self, english: str, russian: str) -> None:
@@ -119,7 +119,7 @@ def _proposal(connection: psycopg.Connection[Any], stage: str, number: int) -> P
 
 def _send(
     act: psycopg.Connection[Any],
-    found: Letter,
+    found: KeptDeadLetter,
     place: LetterPlace,
     request: UUID | None,
     made: Proposal,

@@ -19,7 +19,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from events.model import Event
 from events.ops import DeadLetterDiscarded, DeadLetterRetried, LetterPlace
 from events.topics import STAGE_TOPICS
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.store.queries import load_queries
 from services.ops.store import acting, cause_of, record
 
@@ -50,7 +50,7 @@ DIAGNOSES = {
 UNKNOWN_CODE = "Стадия не смогла принять запись по своим правилам; причина названа ниже."
 
 
-class NoSuchLetter(Trouble):
+class NoSuchDeadLetter(UserError):
     """The dead letter is not there, or is settled already."""
 
 
@@ -73,7 +73,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class KeptDeadLetter:
     """One of them, as it came."""
 
     stage: str
@@ -130,11 +130,11 @@ def letters(
     statuses: Sequence[str] = OPEN,
     request_id: UUID | None = None,
     limit: int = 100,
-) -> list[Letter]:
+) -> list[KeptDeadLetter]:
     """The newest of them that fit."""
     where = SQL("status = ANY(%s) AND (%s::text IS NULL OR code = %s) AND (%s::uuid IS NULL OR subject = %s)")
     parameters = (list(statuses), code, code, request_id, request_id)
-    found: list[Letter] = []
+    found: list[KeptDeadLetter] = []
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for each in _stages(connection):
             if stage in (None, each):
@@ -142,12 +142,12 @@ def letters(
     return sorted(found, key=lambda letter: letter.received_at, reverse=True)[:limit]
 
 
-def letter(conninfo: str, stage: str, number: int) -> Letter:
+def letter(conninfo: str, stage: str, number: int) -> KeptDeadLetter:
     """One of them. Raises `NoSuchLetter`."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         found = _select(connection, stage, SQL("id = %s"), (number,), 1) if stage in _stages(connection) else []
     if not found:
-        raise NoSuchLetter(f"there is no dead letter {stage}/{number}")
+        raise NoSuchDeadLetter(f"there is no dead letter {stage}/{number}")
     return found[0]
 
 
@@ -290,13 +290,13 @@ def place_of(act: psycopg.Connection[Any], stage: str, number: int) -> LetterPla
     """Where an open letter lies, held until the act is done. Raises `NoSuchLetter` when it is settled already."""
     found = mark(act, stage, "open", SQL("status = 'open' AND id = %s"), (number,))
     if not found:
-        raise NoSuchLetter(f"there is no open dead letter {stage}/{number}")
+        raise NoSuchDeadLetter(f"there is no open dead letter {stage}/{number}")
     return found[0]
 
 
 def _check_stage(stage: str) -> None:
     if stage not in STAGES:
-        raise NoSuchLetter(f"there is no stage {stage!r}; there are {', '.join(STAGES)}")
+        raise NoSuchDeadLetter(f"there is no stage {stage!r}; there are {', '.join(STAGES)}")
 
 
 def subject_of(place: LetterPlace) -> UUID:
@@ -312,7 +312,7 @@ def _stages(connection: psycopg.Connection[Any]) -> list[str]:
 
 def _select(
     connection: psycopg.Connection[Any], stage: str, where: SQL, parameters: Sequence[Any], limit: int
-) -> list[Letter]:
+) -> list[KeptDeadLetter]:
     statement = QUERIES.dead_letters_select.format(Identifier(stage), where)
     rows = connection.execute(statement, (*parameters, limit))
-    return [Letter(stage, *(*row[:-1], headers_of(row[-1]))) for row in rows]
+    return [KeptDeadLetter(stage, *(*row[:-1], headers_of(row[-1]))) for row in rows]

@@ -16,7 +16,7 @@ from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from services.ops import corrections
 from services.ops import dead_letters as dead
-from services.ops.dead_letters import STAGES, Foreseen, Letter
+from services.ops.dead_letters import STAGES, Foreseen, KeptDeadLetter
 from services.ops.identity import check
 from services.ops.settings import ops_settings
 from services.ops.store import prepare
@@ -333,7 +333,7 @@ def _split(id: str) -> tuple[str, int | None]:
     return stage, None if number == "all" else int(number)
 
 
-def _shown(letter: Letter) -> dict[str, Any]:
+def _shown(letter: KeptDeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "code": letter.code,

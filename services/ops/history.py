@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from events.topics import STAGE_TOPICS
 from postavka.kernel.store.queries import load_queries
-from services.ops.live_feed import Filter, words
+from services.ops.live_feed import EventFilter, words
 
 QUERIES = load_queries("services.ops")
 
@@ -36,7 +36,7 @@ FITTING = SQL(
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class ShownEvent:
     """An event as its stage's store has it. `input`: topic/partition/offset of the record that led to it."""
 
     stage: str
@@ -69,32 +69,32 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HistoryPage:
     """A page of the past, the newest first; `before` is the cursor of the next one, empty at the beginning of time."""
 
-    events: Sequence[Stored]
+    events: Sequence[ShownEvent]
     before: str
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StageTurn:
     """A stage's turn at a request: it waited for its cause and then worked, in seconds."""
 
-    event: Stored
+    event: ShownEvent
     waited: float
     since_start: float
 
 
 def page_of(
     connection: psycopg.Connection[Any],
-    wanted: Filter,
+    wanted: EventFilter,
     before: str = "",
     until: datetime | None = None,
     limit: int = 100,
-) -> Page:
+) -> HistoryPage:
     """Events that fit, behind the cursor or up to a moment, all stages merged by their clocks."""
     cursor = _read_cursor(before)
-    found: list[Stored] = []
+    found: list[ShownEvent] = []
     reached: dict[str, int] = {}
     for stage in _there(connection):
         if wanted.stage and stage != wanted.stage:
@@ -115,10 +115,10 @@ def page_of(
         if left:
             lowest[stage] = max(left) + 1
     done = all(position <= 1 for position in lowest.values())
-    return Page(shown, "" if done else _write_cursor(lowest))
+    return HistoryPage(shown, "" if done else _write_cursor(lowest))
 
 
-def one(connection: psycopg.Connection[Any], stage: str, position: int) -> Stored | None:
+def one(connection: psycopg.Connection[Any], stage: str, position: int) -> ShownEvent | None:
     """The event at this place; None when there is none."""
     if stage not in _there(connection):
         return None
@@ -126,38 +126,38 @@ def one(connection: psycopg.Connection[Any], stage: str, position: int) -> Store
     return found[0] if found else None
 
 
-def of_request(connection: psycopg.Connection[Any], request: UUID) -> list[Stored]:
+def of_request(connection: psycopg.Connection[Any], request: UUID) -> list[ShownEvent]:
     """Everything that happened to a request, causes before effects."""
-    found: list[Stored] = []
+    found: list[ShownEvent] = []
     for stage in _there(connection):
         found += _select(connection, stage, SQL("originator_id = %s"), (request,))
     return sorted(found, key=lambda event: event.clock)
 
 
-def cause_and_effects(history: Sequence[Stored], event: Stored) -> tuple[Stored | None, list[Stored]]:
+def cause_and_effects(history: Sequence[ShownEvent], event: ShownEvent) -> tuple[ShownEvent | None, list[ShownEvent]]:
     """Of an event among those of its request: what caused it, and what it led to."""
     cause = next((each for each in history if each.id == event.causation), None)
     return cause, [each for each in history if each.causation == event.id]
 
 
-def steps(history: Sequence[Stored]) -> list[Step]:
+def steps(history: Sequence[ShownEvent]) -> list[StageTurn]:
     """How long each event waited for since its cause, and when it came, counted from the first."""
-    by_id: Mapping[str, Stored] = {event.id: event for event in history}
+    by_id: Mapping[str, ShownEvent] = {event.id: event for event in history}
     first = min((event.time for event in history), default=None)
     made = []
     for event in history:
         assert first is not None  # noqa: S101
         cause = by_id.get(event.causation or "")
         waited = (event.time - cause.time).total_seconds() if cause is not None else 0.0
-        made.append(Step(event, max(0.0, waited), (event.time - first).total_seconds()))
+        made.append(StageTurn(event, max(0.0, waited), (event.time - first).total_seconds()))
     return made
 
 
 def _select(
     connection: psycopg.Connection[Any], stage: str, where: SQL, parameters: Sequence[Any] | Mapping[str, Any]
-) -> list[Stored]:
+) -> list[ShownEvent]:
     statement = QUERIES.history_select.format(Identifier(stage), where)
-    return [Stored(stage, *row) for row in connection.execute(statement, parameters, binary=True)]
+    return [ShownEvent(stage, *row) for row in connection.execute(statement, parameters, binary=True)]
 
 
 def _there(connection: psycopg.Connection[Any]) -> list[str]:

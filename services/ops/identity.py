@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from events.topics import BANK_PAYMENTS, PAYMENT_COMMANDS, STAGE_TOPICS, distributor_of
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 REQUEST = "request_id"
 IDENTITY = (
@@ -42,7 +42,7 @@ _STRING = re.compile(rb'"([a-z_]{1,40})"\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9]+)')
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-class NotACorrection(Trouble):
+class NotACorrection(UserError):
     """The corrected record would say something else than the one that came. `russian`: the same for pages."""
 
     def __init__(self, english: str, russian: str) -> None:
@@ -51,7 +51,7 @@ class NotACorrection(Trouble):
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedCorrection:
     """A correction that may be made. `request`: whose it is, where the record or the correction names one.
     `needs_agreement`: it opens the gate before manufacturing, moves money, or says in the sender's place which request
     is meant."""
@@ -60,7 +60,9 @@ class Checked:
     needs_agreement: bool
 
 
-def check(topic: str, key: bytes | None, value: bytes | None, headers: Headers, new_key: bytes, new: bytes) -> Checked:
+def check(
+    topic: str, key: bytes | None, value: bytes | None, headers: Headers, new_key: bytes, new: bytes
+) -> CheckedCorrection:
     """Is this key and body a correction of that record? Raises `NotACorrection`."""
     if topic in STAGES:
         raise NotACorrection(
@@ -78,7 +80,7 @@ def check(topic: str, key: bytes | None, value: bytes | None, headers: Headers, 
         _check_same(name, {each for each in said.get(name, ()) if each}, now.get(name, ""))
     if topic in KEYED_OTHERWISE:
         _check_same("key", {_text(key)} - {""}, _text(new_key))
-        return Checked(None, needs_agreement=True)
+        return CheckedCorrection(None, needs_agreement=True)
     subject = next((data for name, data in headers if name == "ce_subject"), None)
     named = _requests([*said.get(REQUEST, ()), _text(key), _text(subject)])
     meant = _requests([now.get(REQUEST, ""), _text(new_key)])
@@ -88,7 +90,7 @@ def check(topic: str, key: bytes | None, value: bytes | None, headers: Headers, 
             f"the correction must be about the record's own request, in its key and its body: the record names {there}",
             f"Исправление должно быть о той же заявке, и в ключе, и в теле. В записи названа: {there}.",
         )
-    return Checked(next(iter(meant)), needs_agreement=distributor_of(topic) is not None or len(named) != 1)
+    return CheckedCorrection(next(iter(meant)), needs_agreement=distributor_of(topic) is not None or len(named) != 1)
 
 
 def _check_same(name: str, said: set[str], now: str) -> None:

@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient
 
 from events.topics import topic_names
 from postavka.domain.reference.store import distributor_ids
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
@@ -42,7 +42,7 @@ SIZES_SECONDS = 10.0
 """The brokers add up their folders for an answer: not at every look."""
 
 
-class NothingSeen(Trouble):
+class NothingSeen(UserError):
     """A server is away, and was never seen before."""
 
 

@@ -46,7 +46,7 @@ LINGER_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FeedEvent:
     """One event as viewers see it. `number` counts what this process has read."""
 
     number: int
@@ -75,7 +75,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class EventFilter:
     """Which events a viewer wants; empty: all."""
 
     stage: str = ""
@@ -90,7 +90,7 @@ class Filter:
         """Does it ask whose the request is?"""
         return bool(self.partner or self.distributor)
 
-    def fits(self, told: Told, parties: Mapping[str, tuple[str, str]]) -> bool:
+    def fits(self, told: FeedEvent, parties: Mapping[str, tuple[str, str]]) -> bool:
         """Is this event wanted? `parties`: request → (partner, distributor)."""
         if self.stage and told.stage != self.stage:
             return False
@@ -110,7 +110,7 @@ class Beat:
     """What a viewer is told at once: some events, how many more fitted, how many of each type there were in all."""
 
     last: int
-    events: list[Told]
+    events: list[FeedEvent]
     more: int
     counts: Mapping[str, int]
     missed: int
@@ -125,7 +125,7 @@ class Feed:
         self._config = config
         self._topics = topics if topics is not None else [topic.name for topic in TOPICS]
         self._lock = threading.Lock()
-        self._kept: deque[Told] = deque(maxlen=KEPT)
+        self._kept: deque[FeedEvent] = deque(maxlen=KEPT)
         self._last = 0
         self._parties: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._thread: threading.Thread | None = None
@@ -146,7 +146,7 @@ class Feed:
         self._want()
         return self._last
 
-    def view(self, after: int, wanted: Filter) -> Beat:
+    def view(self, after: int, wanted: EventFilter) -> Beat:
         """What came behind `after` and fits."""
         self._want()
         with self._lock:
@@ -165,9 +165,9 @@ class Feed:
             max(0, first - 1 - after),
         )
 
-    def _behind(self, after: int) -> list[Told]:
+    def _behind(self, after: int) -> list[FeedEvent]:
         """The newest are at the end: only they are walked over."""
-        found: list[Told] = []
+        found: list[FeedEvent] = []
         for told in reversed(self._kept):
             if told.number <= after:
                 break
@@ -237,7 +237,7 @@ class Feed:
                 value = record.value or b"{}"
                 stage = record.topic.removesuffix(".events")
                 place = (record.topic, record.partition, record.offset)
-                self._kept.append(Told(self._last, stage, kind, subject, when, position, *place, value))
+                self._kept.append(FeedEvent(self._last, stage, kind, subject, when, position, *place, value))
                 if kind.startswith("RequestSubmitted."):
                     self._remember(subject, *_parties(kind, value))
 

@@ -57,7 +57,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingRequest:
     """One request that waits. `document` is the one to be signed."""
 
     waits_for: str
@@ -93,7 +93,7 @@ def waiting(
     overdue_only: bool = False,
     limit: int = 100,
     request_id: UUID | None = None,
-) -> list[Waiting]:
+) -> list[WaitingRequest]:
     """Those that have waited longest."""
     statement = QUERIES.waiting.format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
     parameters = (
@@ -107,12 +107,12 @@ def waiting(
         limit,
     )
     try:
-        return [Waiting(*row) for row in connection.execute(statement, parameters)]
+        return [WaitingRequest(*row) for row in connection.execute(statement, parameters)]
     except _NOT_THERE:
         return []
 
 
-def of_request(connection: psycopg.Connection[Any], limits: OpsSettings, request_id: UUID) -> list[Waiting]:
+def of_request(connection: psycopg.Connection[Any], limits: OpsSettings, request_id: UUID) -> list[WaitingRequest]:
     """What one request waits for."""
     return waiting(connection, limits, request_id=request_id)
 

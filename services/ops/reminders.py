@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from events.ops import Awaited, ReminderRequested
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.store.queries import load_queries
-from services.ops.queues import Waiting
+from services.ops.queues import WaitingRequest
 from services.ops.store import acting, record
 
 QUERIES = load_queries("services.ops")
@@ -15,15 +15,15 @@ AGAIN_HOURS = 4
 DEPARTMENT = "manufacturing"
 
 
-class NobodyToRemind(Trouble):
+class NobodyToRemind(UserError):
     """What waits, waits for us: there is nobody to remind."""
 
 
-class JustReminded(Trouble):
+class JustReminded(UserError):
     """The same was asked for a short while ago."""
 
 
-def awaited(item: Waiting) -> tuple[Awaited, str]:
+def awaited(item: WaitingRequest) -> tuple[Awaited, str]:
     """Who must act, and its id. Raises `NobodyToRemind`."""
     partner, distributor = item.partner_id or "", item.distributor_id
     match item.waits_for:
@@ -39,7 +39,7 @@ def awaited(item: Waiting) -> tuple[Awaited, str]:
             raise NobodyToRemind(f"{item.waits_for} of {item.request_id} is ours to do: look at the service")
 
 
-def remind(conninfo: str, item: Waiting, by: str, note: str | None = None) -> ReminderRequested:
+def remind(conninfo: str, item: WaitingRequest, by: str, note: str | None = None) -> ReminderRequested:
     """Write the reminder down. Raises `NobodyToRemind`, `JustReminded`."""
     who, whom = awaited(item)
     event = ReminderRequested(awaited=who, awaited_id=whom, waits_for=item.waits_for, requested_by=by, note=note)

@@ -12,7 +12,7 @@ import psycopg
 
 from services.ops import history, queues
 from services.ops.settings import OpsSettings
-from services.ops.wait_spans import Moment, Sign, Way, way_of
+from services.ops.wait_spans import Sign, SpanMoment, Way, way_of
 
 LETTER_STATES = {
     "sent": "отправлено",
@@ -33,12 +33,12 @@ PUT_ASIDE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class RequestAccount:
     """`way`: None for a request that no stage has taken, only dead letters tell of it."""
 
     way: Way | None
-    steps: Sequence[history.Step]
-    waits: Sequence[queues.Waiting]
+    steps: Sequence[history.StageTurn]
+    waits: Sequence[queues.WaitingRequest]
 
     def told(self) -> dict[str, Any]:
         """For programs."""
@@ -55,20 +55,20 @@ class Story:
 
 def look_at(
     connection: psycopg.Connection[Any], request: UUID, limits: OpsSettings, reveal: Callable[[Any], Any]
-) -> Story | None:
+) -> RequestAccount | None:
     """None when nothing at all is known of it. `reveal` makes readable what is encrypted."""
     events = history.of_request(connection, request)
     moments = list(_beside(connection, request, reveal))
     if not events and not moments:
         return None
     way = way_of(events, moments, limits, datetime.now(UTC))
-    return Story(way, history.steps(events), queues.of_request(connection, limits, request))
+    return RequestAccount(way, history.steps(events), queues.of_request(connection, limits, request))
 
 
-def _beside(connection: psycopg.Connection[Any], request: UUID, reveal: Callable[[Any], Any]) -> Iterator[Moment]:
+def _beside(connection: psycopg.Connection[Any], request: UUID, reveal: Callable[[Any], Any]) -> Iterator[SpanMoment]:
     """Letters and dead letters, which are no events."""
     for at, subject, status in history.letters_about(connection, request, reveal):
-        yield Moment(Sign.LETTER, at, f"{subject} ({LETTER_STATES.get(status, status)})")
+        yield SpanMoment(Sign.LETTER, at, f"{subject} ({LETTER_STATES.get(status, status)})")
     for at, stage, number, code, tries, status in history.put_aside(connection, request):
         words = f"непринятое {stage}/{number}: {code}, попыток {tries}, {PUT_ASIDE.get(status, status)}"
-        yield Moment(Sign.RETRY, at, words, f"/ops/letters/{stage}/{number}")
+        yield SpanMoment(Sign.RETRY, at, words, f"/ops/letters/{stage}/{number}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from events.registry import read_fields
 from postavka.kernel.stage.refusals import codes
-from services.ops.history import Stored
+from services.ops.history import ShownEvent
 from services.ops.queues import KINDS
 from services.ops.settings import OpsSettings
 
@@ -68,7 +68,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class SpanMoment:
     """Something that happened on the way. `words`: what it is, in Russian; `link`: where it can be looked at."""
 
     sign: Sign
@@ -94,7 +94,7 @@ class Way:
     start: datetime
     end: datetime
     waits: Sequence[Wait]
-    moments: Sequence[Moment]
+    moments: Sequence[SpanMoment]
     work: Sequence[Work]
 
     @property
@@ -123,7 +123,9 @@ class Way:
         return round(min(1.0, max(0.0, (moment - self.start).total_seconds() / whole)) * width, 1)
 
 
-def way_of(events: Sequence[Stored], moments: Sequence[Moment], limits: OpsSettings, now: datetime) -> Way | None:
+def way_of(
+    events: Sequence[ShownEvent], moments: Sequence[SpanMoment], limits: OpsSettings, now: datetime
+) -> Way | None:
     """From the events of a request, causes before effects, and what is known beside them; None without an event."""
     if not events:
         return None
@@ -145,7 +147,7 @@ def way_of(events: Sequence[Stored], moments: Sequence[Moment], limits: OpsSetti
     return Way(start, end, dated, moments, work_of(events))
 
 
-def waits_of(events: Sequence[Stored]) -> list[Wait]:
+def waits_of(events: Sequence[ShownEvent]) -> list[Wait]:
     """What was waited for, in the order in which it began."""
     ledger = _Ledger()
     for event in events:
@@ -160,24 +162,24 @@ class _Ledger:
         self.open: dict[tuple[str, str | None], Wait] = {}
         self.ended: list[Wait] = []
 
-    def begin(self, waits_for: str, event: Stored, document: str | None = None) -> None:
+    def begin(self, waits_for: str, event: ShownEvent, document: str | None = None) -> None:
         key = waits_for, document
         if key not in self.open:
             self.open[key] = Wait(waits_for, event.time, document=document)
 
-    def end(self, waits_for: str, event: Stored, document: str | None = None) -> bool:
+    def end(self, waits_for: str, event: ShownEvent, document: str | None = None) -> bool:
         wait = self.open.pop((waits_for, document), None)
         if wait is not None:
             self.ended.append(replace(wait, until=event.time, ended_by=event.type))
         return wait is not None
 
-    def end_all(self, event: Stored, of: Sequence[str] | None = None) -> None:
+    def end_all(self, event: ShownEvent, of: Sequence[str] | None = None) -> None:
         for waits_for, document in list(self.open):
             if of is None or waits_for in of:
                 self.end(waits_for, event, document)
 
 
-def _take(ledger: _Ledger, event: Stored, body: Mapping[str, Any]) -> None:
+def _take(ledger: _Ledger, event: ShownEvent, body: Mapping[str, Any]) -> None:
     document = body.get("document_id")
     match event.type.partition(".")[0]:
         case "RequestSubmitted":
@@ -224,7 +226,7 @@ DOCUMENTS = {
 ENDINGS = {"DistributorDeclined": "дистрибьютор отказался"}
 
 
-def moments_of(events: Sequence[Stored]) -> list[Moment]:
+def moments_of(events: Sequence[ShownEvent]) -> list[SpanMoment]:
     """Refusals, documents and what operations did, as events tell of them."""
     found = []
     for event in events:
@@ -233,23 +235,23 @@ def moments_of(events: Sequence[Stored]) -> list[Moment]:
         body = read_fields(event.type, event.body)[1]
         if name in DOCUMENTS:
             words = f"документ {body['document_id']} {DOCUMENTS[name]}"
-            found.append(Moment(Sign.DOCUMENT, event.time, words, link))
+            found.append(SpanMoment(Sign.DOCUMENT, event.time, words, link))
         if name == "DocumentDeclined" or name in ENDINGS:
-            found.append(Moment(Sign.REFUSAL, event.time, body.get("reason") or ENDINGS.get(name, name), link))
+            found.append(SpanMoment(Sign.REFUSAL, event.time, body.get("reason") or ENDINGS.get(name, name), link))
         elif any(codes(event.type, event.body)):
             reasons = body.get("reasons") or [body["reason"]]
-            found.append(Moment(Sign.REFUSAL, event.time, "; ".join(each["message"] for each in reasons), link))
+            found.append(SpanMoment(Sign.REFUSAL, event.time, "; ".join(each["message"] for each in reasons), link))
         elif name == "DeadLetterRetried":
             letter = body["letter"]
             words = f"повтор непринятого {letter['stage']}/{letter['number']}"
-            found.append(Moment(Sign.RETRY, event.time, words, link))
+            found.append(SpanMoment(Sign.RETRY, event.time, words, link))
         elif name == "ReminderRequested":
             words = f"напоминание: {NAMES.get(body['waits_for'], (body['waits_for'],))[0]}"
-            found.append(Moment(Sign.REMINDER, event.time, words, link))
+            found.append(SpanMoment(Sign.REMINDER, event.time, words, link))
     return found
 
 
-def work_of(events: Sequence[Stored]) -> list[Work]:
+def work_of(events: Sequence[ShownEvent]) -> list[Work]:
     """Of each stage, in the order of its first event: how long its events took since their causes, where the cause is
     an event of this request. A person's act that came in between has its own record, and is the cause then."""
     by_id = {event.id: event for event in events}

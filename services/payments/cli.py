@@ -16,7 +16,7 @@ from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from events.topics import PAYMENT_COMMANDS
 from postavka.domain import invoice_numbers
 from postavka.kernel.console import SOURCE, console, print_json, table
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
@@ -106,7 +106,7 @@ def book(document: str, *, why: Why, by: str | None = None) -> None:
         Who says so; the user of this machine if left out.
     """
     if not Loader(connected()).book(document, by or user(), why):
-        raise Trouble(f"no document {document!r} waits that can be read in full")
+        raise UserError(f"no document {document!r} waits that can be read in full")
     console.print("done")
 
 
@@ -122,7 +122,7 @@ def close(document: str, *, why: Why, by: str | None = None) -> None:
         Who says so; the user of this machine if left out.
     """
     if not Loader(connected()).close(document, by or user(), why):
-        raise Trouble(f"no document {document!r} waits")
+        raise UserError(f"no document {document!r} waits")
     console.print("done")
 
 
@@ -138,7 +138,7 @@ def show(payment: str) -> None:
     with work_list.connect(database_url(connected())) as connection:
         row = work_list.payment(connection, payment)
     if row is None:
-        raise Trouble(f"no payment or return {payment!r} is known")
+        raise UserError(f"no payment or return {payment!r} is known")
     print_json(row)
 
 
@@ -313,9 +313,9 @@ def _send(order: MatchPayment | ReturnMoney | MatchReturn, subject: str, wait: b
         console.print(f"{order.TYPE} sent as [bold]{order.order_id}[/]")
         return
     if decided is None:
-        raise Trouble(f"{order.order_id} was sent, but billing has not decided within {PATIENCE_SECONDS} s")
+        raise UserError(f"{order.order_id} was sent, but billing has not decided within {PATIENCE_SECONDS} s")
     if decided["code"]:
-        raise Trouble(f"refused: {decided['reason']}")
+        raise UserError(f"refused: {decided['reason']}")
     sum_ = f": {money(decided['amount'])}" if decided["amount"] is not None else ""
     console.print(f"done{sum_}", highlight=False)
 

@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from services.payments.statement import LARGEST_FILE, BrokenStatement, Problem, too_large
+from services.payments.statement import LARGEST_FILE, BrokenStatement, StatementProblem, too_large
 
 
 def read_file(path: Path, *, follow_links: bool) -> bytes:
@@ -23,12 +23,12 @@ def read_file(path: Path, *, follow_links: bool) -> bytes:
         opened = os.open(path, flags)
     except OSError:
         if not follow_links and path.is_symlink():
-            raise BrokenStatement([Problem(0, "Это ссылка, а не файл: положите сам файл.")]) from None
+            raise BrokenStatement([StatementProblem(0, "Это ссылка, а не файл: положите сам файл.")]) from None
         raise
     with os.fdopen(opened, "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise BrokenStatement([Problem(0, "Это не файл.")])
+            raise BrokenStatement([StatementProblem(0, "Это не файл.")])
         data = file.read(LARGEST_FILE + 1) if found.st_size <= LARGEST_FILE else b""
     if found.st_size > LARGEST_FILE or len(data) > LARGEST_FILE:
         raise too_large()

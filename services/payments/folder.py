@@ -17,12 +17,12 @@ from pathlib import Path
 import psycopg
 from watchfiles import watch
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.process.logs import logger
 from services.payments.file import read_file
 from services.payments.loader import Loader
 from services.payments.metrics import STATEMENTS
-from services.payments.statement import BrokenStatement, Problem
+from services.payments.statement import BrokenStatement, StatementProblem
 
 log = logger(__name__)
 
@@ -56,7 +56,7 @@ class StatementsFolder:
         while not stop.is_set():
             try:
                 waiting = self.take_all()
-            except (Trouble, psycopg.Error) as away:
+            except (UserError, psycopg.Error) as away:
                 log.warning("a statement could not be taken yet", error=str(away)[:300])
                 waiting = 1
             if waiting:
@@ -89,7 +89,7 @@ class StatementsFolder:
             except FileNotFoundError:
                 return
             except OSError as wrong:
-                raise BrokenStatement([Problem(0, f"Файл не читается: {wrong.strerror}.")]) from None
+                raise BrokenStatement([StatementProblem(0, f"Файл не читается: {wrong.strerror}.")]) from None
             report = self._loader().load(data, path.name, "folder", "folder")
         except BrokenStatement as broken:
             STATEMENTS.labels("broken").inc()

@@ -11,17 +11,17 @@ from __future__ import annotations
 import hashlib
 import re
 
-from services.payments.statement import Document
+from services.payments.statement import PaymentDocument
 
 PAYMENT_ID = re.compile(r"(?<![0-9a-z])bp-\d{8}-[0-9a-f]{16}(?![0-9a-f])", re.IGNORECASE)
 
 
-def payment_id(document: Document) -> str:
+def payment_id(document: PaymentDocument) -> str:
     """Of money that came: `bp-20260305-` and 16 hexadecimal digits."""
     return _id("bp", document)
 
 
-def return_id(document: Document) -> str:
+def return_id(document: PaymentDocument) -> str:
     """Of money that went back: `br-…`."""
     return _id("br", document)
 
@@ -32,7 +32,7 @@ def payment_in(purpose: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _id(prefix: str, document: Document) -> str:
+def _id(prefix: str, document: PaymentDocument) -> str:
     moved_on, issued_on, number, amount, payer, payee = document.key
     if document.moved_on is None or moved_on is None:
         raise ValueError(f"document {document.number} has not been carried out")

@@ -159,7 +159,7 @@ FIRST_STANDS = frozenset({"reported"})
 
 
 @dataclass(slots=True)
-class Entries:
+class LedgerRows:
     """Rows to write, by table and key; later columns of a row replace earlier ones."""
 
     rows: dict[str, dict[tuple[Any, ...], Row]] = field(default_factory=dict)
@@ -186,15 +186,15 @@ def day_of(time: str) -> str:
     return datetime.fromisoformat(time).astimezone(MOSCOW).date().isoformat()
 
 
-def _payment_reported(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _payment_reported(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _reported(entries, fields, fields["payment_id"], True, fields["received_on"], fields["payer_inn"])
 
 
-def _return_reported(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _return_reported(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _reported(entries, fields, fields["return_id"], False, fields["paid_on"], fields["payee_inn"])
 
 
-def _reported(entries: Entries, fields: Fields, identifier: str, incoming: bool, moved_on: str, inn: str) -> None:
+def _reported(entries: LedgerRows, fields: Fields, identifier: str, incoming: bool, moved_on: str, inn: str) -> None:
     document = fields.get("document") or {}
     entries.put(
         "reported",
@@ -211,7 +211,7 @@ def _reported(entries: Entries, fields: Fields, identifier: str, incoming: bool,
     )
 
 
-def _approved(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _approved(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     partner, distributor, product = fields["partner"], fields["distributor"] or {}, fields["product"]
     entries.put(
         "sales",
@@ -229,19 +229,19 @@ def _approved(entries: Entries, fields: Fields, subject: str, time: str) -> None
     )
 
 
-def _sale(entries: Entries, subject: str, **columns: Any) -> None:
+def _sale(entries: LedgerRows, subject: str, **columns: Any) -> None:
     entries.put("sales", {"request_id": subject, **columns})
 
 
-def _confirmed(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _confirmed(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _sale(entries, subject, confirmed_on=day_of(time))
 
 
-def _declined(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _declined(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _sale(entries, subject, declined_on=day_of(time))
 
 
-def _invoiced(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _invoiced(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     copied: Row = {
         name: fields[name] for name in ("number", "issued_on", "amount", "vat_rate", "payer_id", "payer_inn")
     }
@@ -249,16 +249,16 @@ def _invoiced(entries: Entries, fields: Fields, subject: str, time: str) -> None
     entries.put("invoices", {**copied, "request_id": subject, **unpaid, "is_debt": False})
 
 
-def _closed(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _closed(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _sale(entries, subject, closed_on=day_of(time), closed=fields["reason"])
 
 
-def _standing(entries: Entries, fields: Fields, subject: str, **more: Any) -> None:
+def _standing(entries: LedgerRows, fields: Fields, subject: str, **more: Any) -> None:
     copied: Row = {name: fields[name] for name in ("paid", "due", "overpaid", "owed") if name in fields}
     entries.put("invoices", {"number": fields["invoice_number"], "request_id": subject, **copied, **more})
 
 
-def _booked(entries: Entries, fields: Fields, subject: str, time: str, effect: str) -> None:
+def _booked(entries: LedgerRows, fields: Fields, subject: str, time: str, effect: str) -> None:
     incoming = "return_id" not in fields
     moved_on = fields.get("received_on") or fields.get("paid_on") or fields.get("returned_on")
     reason = fields.get("reason") or {}
@@ -282,25 +282,25 @@ def _booked(entries: Entries, fields: Fields, subject: str, time: str, effect: s
     )
 
 
-def _received(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _received(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _booked(entries, fields, subject, time, "received")
     settled = {"is_debt": False} if fields["due"] == "0.00" else {}
     _standing(entries, fields, subject, **settled)
 
 
-def _unmatched(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _unmatched(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _booked(entries, fields, subject, time, "unmatched")
 
 
-def _matched(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _matched(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _part(entries, fields, time, fields["invoice_number"])
 
 
-def _return_ordered(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _return_ordered(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _part(entries, fields, time, None)
 
 
-def _order(entries: Entries, fields: Fields, time: str, order_id: str) -> None:
+def _order(entries: LedgerRows, fields: Fields, time: str, order_id: str) -> None:
     """An order by hand that was carried out, or (with a reason) refused."""
     if fields["ordered_by"] is None:
         return
@@ -319,63 +319,63 @@ def _order(entries: Entries, fields: Fields, time: str, order_id: str) -> None:
     )
 
 
-def _part(entries: Entries, fields: Fields, time: str, invoice: str | None) -> None:
+def _part(entries: LedgerRows, fields: Fields, time: str, invoice: str | None) -> None:
     _order(entries, fields, time, fields["order_id"])
     copied = {name: fields[name] for name in ("payment_id", "part", "amount", "ordered_by", "note")}
     entries.put("parts", {**copied, "invoice": invoice, "at": time})
 
 
-def _reversed(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _reversed(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _booked(entries, fields, subject, time, "reversal")
     _standing(entries, fields, subject, is_debt=fields["is_debt"])
 
 
-def _refund_owed(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _refund_owed(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _order(entries, fields, time, fields["refund_id"])
     copied = {name: fields[name] for name in ("refund_id", "amount", "cause", "ordered_by", "note")}
     entries.put("refunds", {**copied, "invoice": fields["invoice_number"], "at": time})
     entries.put("invoices", {"number": fields["invoice_number"], "request_id": subject, "owed": fields["owed"]})
 
 
-def _refund_paid(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _refund_paid(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _booked(entries, fields, subject, time, "refund")
     _standing(entries, fields, subject)
 
 
-def _return_paid(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _return_paid(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _booked(entries, fields, subject, time, "return")
 
 
-def _ordered_or_refused(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _ordered_or_refused(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _order(entries, fields, time, fields["order_id"])
 
 
-def _shipping_closed(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _shipping_closed(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _sale(entries, subject, closed_on=day_of(time), closed=fields["reason"])
 
 
-def _ordered(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _ordered(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _sale(entries, subject, ordered_on=day_of(time))
 
 
-def _shipped(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _shipped(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _sale(entries, subject, shipped_on=fields["shipped_on"], kit=fields["kit"]["number"])
 
 
-def _document_issued(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _document_issued(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     copied = {name: fields[name] for name in ("document_id", "kind", "number", "issued_on", "recipient_id")}
     entries.put("documents", {"request_id": subject, **copied})
 
 
-def _document(column: str) -> Callable[[Entries, Fields, str, str], None]:
-    def note(entries: Entries, fields: Fields, subject: str, time: str) -> None:
+def _document(column: str) -> Callable[[LedgerRows, Fields, str, str], None]:
+    def note(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
         row = {"request_id": subject, "document_id": fields["document_id"], column: day_of(time)}
         entries.put("documents", row)
 
     return note
 
 
-ENTRIES: dict[str, Callable[[Entries, Fields, str, str], None]] = {
+ENTRIES: dict[str, Callable[[LedgerRows, Fields, str, str], None]] = {
     commands.BankPayment.TYPE: _payment_reported,
     commands.BankReturn.TYPE: _return_reported,
     approval.Approved.TYPE: _approved,

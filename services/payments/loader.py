@@ -23,8 +23,8 @@ from postavka.kernel.store.queries import load_queries
 from postavka.web.formats import day, money
 from services.payments import odd_documents
 from services.payments.projection import SCHEMA, prepare
-from services.payments.selection import ZERO, Taken, Total, take, total_of
-from services.payments.statement import Statement, parse, told
+from services.payments.selection import ZERO, DocumentsTotal, Taken, take, total_of
+from services.payments.statement import BankStatement, parse, told
 
 QUERIES = load_queries("services.payments")
 
@@ -32,7 +32,7 @@ SOURCE = "/postavka/statements"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StatementReport:
     """What came of a file."""
 
     name: str
@@ -42,16 +42,16 @@ class Report:
     first: date
     last: date
     accounts: tuple[str, ...]
-    came: Total
-    went_back: Total
-    new: Total
+    came: DocumentsTotal
+    went_back: DocumentsTotal
+    new: DocumentsTotal
     """Payments that were not known yet."""
-    new_returns: Total
-    other_outgoing: Total
-    internal: Total
-    not_moved: Total
-    repeated: Total
-    odd: Total
+    new_returns: DocumentsTotal
+    other_outgoing: DocumentsTotal
+    internal: DocumentsTotal
+    not_moved: DocumentsTotal
+    repeated: DocumentsTotal
+    odd: DocumentsTotal
     """Documents for the work list; the sum is of those that have one."""
     problems: tuple[str, ...]
     """What is odd about them, with the lines."""
@@ -92,7 +92,7 @@ class Loader:
         self._ours = our_accounts
         prepare(self._conninfo)
 
-    def load(self, data: bytes, name: str, way: str, loaded_by: str, again: bool = False) -> Report:
+    def load(self, data: bytes, name: str, way: str, loaded_by: str, again: bool = False) -> StatementReport:
         """Take a file. `way`: how it came (`cli`, `folder`, `web`); `again` sends what was sent before, too.
 
         Raises `BrokenStatement`, before anything is changed; `NotSent`, `BlobsAway` or psycopg's `OperationalError`
@@ -117,7 +117,7 @@ class Loader:
             odd_documents.note(connection, odd, sha256)
             report = _report(name, sha256, statement, taken, total_of(new), total_of(new_returns))
             is_known = _note(connection, report, way, loaded_by, [*_ids(taken)])
-        return report if not is_known else Report(**{**_fields(report), "is_known": True})
+        return report if not is_known else StatementReport(**{**_fields(report), "is_known": True})
 
     def book(self, document: str, booked_by: str, why: str) -> bool:
         """A person says that an odd document counts: it is sent as the bank has written it. False: none of that id
@@ -155,12 +155,14 @@ class Loader:
         )
 
 
-def _fields(report: Report) -> dict[str, Any]:
-    return {name: getattr(report, name) for name in Report.__slots__}
+def _fields(report: StatementReport) -> dict[str, Any]:
+    return {name: getattr(report, name) for name in StatementReport.__slots__}
 
 
-def _report(name: str, sha256: str, statement: Statement, taken: Taken, new: Total, new_returns: Total) -> Report:
-    return Report(
+def _report(
+    name: str, sha256: str, statement: BankStatement, taken: Taken, new: DocumentsTotal, new_returns: DocumentsTotal
+) -> StatementReport:
+    return StatementReport(
         name=name,
         sha256=sha256,
         is_known=False,
@@ -175,7 +177,7 @@ def _report(name: str, sha256: str, statement: Statement, taken: Taken, new: Tot
         internal=taken.internal,
         not_moved=taken.not_moved,
         repeated=taken.repeated,
-        odd=Total(len(taken.odd), sum((each.amount or ZERO for each in taken.odd), ZERO)),
+        odd=DocumentsTotal(len(taken.odd), sum((each.amount or ZERO for each in taken.odd), ZERO)),
         problems=tuple(told([problem for each in taken.odd for problem in each.problems])),
     )
 
@@ -190,7 +192,9 @@ def _sent(connection: psycopg.Connection[Any], ids: list[str]) -> set[str]:
     return {identifier for (identifier,) in rows}
 
 
-def _note(connection: psycopg.Connection[Any], report: Report, way: str, loaded_by: str, ids: list[str]) -> bool:
+def _note(
+    connection: psycopg.Connection[Any], report: StatementReport, way: str, loaded_by: str, ids: list[str]
+) -> bool:
     """Note what lies on the topic now; True if this very file was noted before."""
     with connection.transaction():
         _note_sent(connection, ids, report.sha256)
@@ -209,5 +213,5 @@ def _note_sent(connection: psycopg.Connection[Any], ids: list[str], of: str) -> 
     connection.execute(QUERIES.note_sent, (of, ids))
 
 
-def _said(total: Total) -> str:
+def _said(total: DocumentsTotal) -> str:
     return f"{total.count} на {money(total.amount)}"

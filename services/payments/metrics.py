@@ -34,7 +34,7 @@ QUERY = QUERIES.query
 
 
 class Figures:
-    """See `postavka.kernel.projection.worker.Beside`."""
+    """See `postavka.kernel.projection.worker.BackgroundTask`."""
 
     def __init__(self, config: Settings) -> None:
         self._conninfo = database_url(config)

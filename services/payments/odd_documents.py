@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from events.commands import BankPayment, BankReturn
 from postavka.kernel.store.queries import load_queries
 from services.payments.selection import message_of
-from services.payments.statement import OddDocument, Statement
+from services.payments.statement import BankStatement, OddDocument
 
 QUERIES = load_queries("services.payments")
 
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedOddDocument:
     """An odd document as the list keeps it."""
 
     id: str
@@ -44,7 +44,7 @@ class Listed:
         return id_of(self.message) if self.message else None
 
 
-def listed(statement: Statement, odd: tuple[OddDocument, ...], sha256: str) -> Iterator[Listed]:
+def listed(statement: BankStatement, odd: tuple[OddDocument, ...], sha256: str) -> Iterator[ListedOddDocument]:
     """Odd documents with the ids they have in every statement; `sha256` is that of the file."""
     seen: Counter[str] = Counter()
     for each in odd:
@@ -53,7 +53,7 @@ def listed(statement: Statement, odd: tuple[OddDocument, ...], sha256: str) -> I
         name = id_of(message) if message else text
         seen[name] += 1
         digest = hashlib.sha256(f"{name}\x1f{seen[name]}".encode()).hexdigest()
-        yield Listed(f"od-{digest[:16]}", each, text[:LONGEST_TEXT], message)
+        yield ListedOddDocument(f"od-{digest[:16]}", each, text[:LONGEST_TEXT], message)
 
 
 def id_of(message: BankPayment | BankReturn) -> str:
@@ -61,7 +61,7 @@ def id_of(message: BankPayment | BankReturn) -> str:
     return message.payment_id if isinstance(message, BankPayment) else message.return_id
 
 
-def note(connection: psycopg.Connection[Any], documents: Sequence[Listed], sha256: str) -> None:
+def note(connection: psycopg.Connection[Any], documents: Sequence[ListedOddDocument], sha256: str) -> None:
     """Put documents onto the list; those that are on it stay as they are, dealt with or not."""
     with connection.cursor() as cursor:
         cursor.executemany(

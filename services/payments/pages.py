@@ -31,7 +31,7 @@ from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.state import web
 from services.payments import work_list
-from services.payments.loader import Loader, Report
+from services.payments.loader import Loader, StatementReport
 from services.payments.projection import prepare
 from services.payments.reconcile import TITLES, PartyKind, Reconciliation, month_of, reconcile
 from services.payments.settings import payments_settings
@@ -305,7 +305,7 @@ async def _statements(
     request: Request,
     principal: Principal,
     *,
-    report: Report | None = None,
+    report: StatementReport | None = None,
     broken: list[str] | None = None,
     name: str = "",
     status: int = 200,

@@ -12,11 +12,11 @@ from psycopg.sql import SQL, Composed, Identifier
 from events.topics import APPROVAL_EVENTS, BANK_PAYMENTS, BILLING_EVENTS, SHIPPING_EVENTS
 from postavka.kernel.projection.copy_format import field, line
 from postavka.kernel.projection.read_model import Copied, ReadModel
-from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
+from postavka.kernel.projection.table_projection import ProjectionDefinition, TableFold, TableProjection
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.kernel.store.queries import load_queries
-from services.payments.ledger import ENTRIES, FIRST_STANDS, TABLES, Entries
+from services.payments.ledger import ENTRIES, FIRST_STANDS, TABLES, LedgerRows
 
 QUERIES = load_queries("services.payments")
 
@@ -25,7 +25,7 @@ MIGRATIONS = MigrationSet("services.payments", "services.payments")
 TOPICS = (BANK_PAYMENTS.name, APPROVAL_EVENTS.name, BILLING_EVENTS.name, SHIPPING_EVENTS.name)
 
 
-class WrittenEntries(Entries):
+class WrittenEntries(LedgerRows):
     """Entries, and how they get into the tables."""
 
     def write(self, connection: psycopg.Connection[Any]) -> None:
@@ -46,7 +46,7 @@ def prepare(conninfo: str) -> None:
     migrate(conninfo, SCHEMA, MIGRATIONS)
 
 
-HOW = Entering(
+DEFINITION = ProjectionDefinition(
     schema=SCHEMA,
     topics=TOPICS,
     tables=tuple(TABLES),
@@ -57,11 +57,11 @@ HOW = Entering(
 )
 
 
-class Books(EntriesProjection):
+class Books(TableProjection):
     """See `postavka.kernel.projection.worker.Projection`."""
 
     def __init__(self, config: Settings, schema: str | None = None) -> None:
-        super().__init__(config, HOW, schema)
+        super().__init__(config, DEFINITION, schema)
 
 
 MODEL = ReadModel(
@@ -71,7 +71,7 @@ MODEL = ReadModel(
     tables={table: key for table, (key, _) in TABLES.items()} | {"marks": (), "unread": ()},
     topics=lambda config: TOPICS,
     prepare=prepare,
-    fold=lambda config: EntriesFold(HOW),
+    fold=lambda config: TableFold(DEFINITION),
     live=lambda config, schema, marks: Books(config, schema),
 )
 

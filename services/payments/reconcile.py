@@ -64,7 +64,7 @@ SIGNED_KINDS = ("act", "shipping")
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
+class ReconciledParty:
     """A partner or a distributor, as it was in its latest sale."""
 
     kind: PartyKind
@@ -86,7 +86,7 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenItem:
     """Something that is not settled."""
 
     kind: OpenKind
@@ -99,10 +99,10 @@ class Open:
 class Account:
     """One party's month. A positive balance is owed to us, a negative one by us."""
 
-    party: Party
+    party: ReconciledParty
     opening: Decimal = ZERO
     movements: list[Movement] = field(default_factory=list)
-    open: list[Open] = field(default_factory=list)
+    open: list[OpenItem] = field(default_factory=list)
 
     @property
     def debit(self) -> Decimal:
@@ -127,7 +127,7 @@ class Reconciliation:
     first: date
     last: date
     accounts: tuple[Account, ...]
-    unknown: tuple[Open, ...]
+    unknown: tuple[OpenItem, ...]
     """Payments that are not matched, of payers who are nobody's partner."""
 
     def as_json(self) -> dict[str, Any]:
@@ -191,8 +191,8 @@ Accounts = dict[tuple[str, str], Account]
 
 def _parties(
     connection: psycopg.Connection[Row], last: date, partner: str | None, distributor: str | None
-) -> dict[tuple[str, str], Party]:
-    found: dict[tuple[str, str], Party] = {}
+) -> dict[tuple[str, str], ReconciledParty]:
+    found: dict[tuple[str, str], ReconciledParty] = {}
     for kind, only in ((PartyKind.PARTNER, partner), (PartyKind.DISTRIBUTOR, distributor)):
         if (partner or distributor) and only is None:
             continue
@@ -204,7 +204,7 @@ def _parties(
             (channel, last, only, only),
         )
         for row in rows:
-            found[kind.value, row["id"]] = Party(kind, row["id"], row["name"], row["inn"], row["kpp"])
+            found[kind.value, row["id"]] = ReconciledParty(kind, row["id"], row["name"], row["inn"], row["kpp"])
     return found
 
 
@@ -247,7 +247,7 @@ def _add_invoices(connection: psycopg.Connection[Row], accounts: Accounts, last:
         is_delivered = row["shipped_on"] is not None and row["shipped_on"] <= last
 
         def note(kind: OpenKind, amount: Decimal, name: str = name, row: Row = row, account: Account = account) -> None:
-            account.open.append(Open(kind, row["issued_on"], name, amount))
+            account.open.append(OpenItem(kind, row["issued_on"], name, amount))
 
         if is_closed:
             if row["paid"] > 0:
@@ -270,7 +270,7 @@ def _add_confirmations(connection: psycopg.Connection[Row], accounts: Accounts, 
             is_confirmed = row["confirmed_on"] is not None and row["confirmed_on"] <= last
             kind = OpenKind.NOT_DELIVERED if is_confirmed else OpenKind.UNCONFIRMED
             text = f"{row['product']} для {row['client']}, партнёр {row['partner_name']}"
-            account.open.append(Open(kind, row["approved_on"], text, row["amount"]))
+            account.open.append(OpenItem(kind, row["approved_on"], text, row["amount"]))
 
 
 def _add_documents(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
@@ -281,10 +281,10 @@ def _add_documents(connection: psycopg.Connection[Row], accounts: Accounts, last
         account = accounts.get((kind.value, row["party_id"]))
         if account is not None:
             text = f"{document_name(row['kind'])} № {row['number']} от {day(row['issued_on'])}"
-            account.open.append(Open(OpenKind.UNSIGNED, row["issued_on"], text, None))
+            account.open.append(OpenItem(OpenKind.UNSIGNED, row["issued_on"], text, None))
 
 
-def _add_unmatched(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> list[Open]:
+def _add_unmatched(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> list[OpenItem]:
     """Payments in the queue: with the party whose INN the payer has, otherwise nobody's."""
     of_inn: dict[str, list[Account]] = defaultdict(list)
     for account in accounts.values():
@@ -294,7 +294,7 @@ def _add_unmatched(connection: psycopg.Connection[Row], accounts: Accounts, last
     for row in rows:
         order = f"п/п № {row['number']}, " if row["number"] else ""
         text = f"{order}{row['payer_name'] or 'плательщик'} ИНН {row['payer_inn']}: {row['purpose']}"
-        found = Open(OpenKind.UNMATCHED, row["received_on"], text, row["left_over"])
+        found = OpenItem(OpenKind.UNMATCHED, row["received_on"], text, row["left_over"])
         for account in of_inn.get(row["payer_inn"], ())[:1]:
             account.open.append(found)
         if row["payer_inn"] not in of_inn:

@@ -8,7 +8,7 @@ from pathlib import Path
 from postavka.domain.calendar import today
 from postavka.domain.vendor import vendor
 from postavka.kernel.console import console, print_json, table
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.web.formats import day, money
@@ -59,7 +59,7 @@ def reconcile(
         try:
             result = reconciled(connection, first, last, partner, distributor)
         except UnknownParty as unknown:
-            raise Trouble(str(unknown)) from None
+            raise UserError(str(unknown)) from None
     for file, make in ((xlsx, _xlsx), (pdf, _pdf)):
         if file is not None:
             file.write_bytes(make(result))
@@ -75,7 +75,7 @@ def _month(text: str | None) -> tuple[date, date]:
     try:
         return month_of(text or f"{today():%Y-%m}")
     except ValueError:
-        raise Trouble(f"{text!r} is no month: write it like 2026-11") from None
+        raise UserError(f"{text!r} is no month: write it like 2026-11") from None
 
 
 def _xlsx(result: Reconciliation) -> bytes:
@@ -89,7 +89,7 @@ def _pdf(result: Reconciliation) -> bytes:
 
     ours = vendor()
     if not result.accounts:
-        raise Trouble("there is no account to write an act about")
+        raise UserError("there is no account to write an act about")
     return pdf(result, Ours(ours.name, ours.inn, ours.kpp))
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from events.commands import BankDocument, BankPayment, BankReturn
 from postavka.domain import invoice_numbers
 from services.payments.ids import payment_id, payment_in, return_id
-from services.payments.statement import Direction, Document, OddDocument, Problem, Side, Statement
+from services.payments.statement import BankStatement, Direction, OddDocument, PaymentDocument, Side, StatementProblem
 from services.payments.statement.values import is_in_roubles
 
 _RETURN = re.compile(r"возвр|возмещ|вернут|ошибочн", re.IGNORECASE)
@@ -23,14 +23,14 @@ ZERO = Decimal("0.00")
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class DocumentsTotal:
     """How many documents, and their sum."""
 
     count: int = 0
     amount: Decimal = ZERO
 
-    def and_(self, amount: Decimal) -> Total:
-        return Total(self.count + 1, self.amount + amount)
+    def and_(self, amount: Decimal) -> DocumentsTotal:
+        return DocumentsTotal(self.count + 1, self.amount + amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class Taken:
 
     payments: tuple[BankPayment, ...]
     returns: tuple[BankReturn, ...]
-    came: Total
-    went_back: Total
-    other_outgoing: Total
+    came: DocumentsTotal
+    went_back: DocumentsTotal
+    other_outgoing: DocumentsTotal
     """Money spent: not looked at any further."""
-    internal: Total
-    not_moved: Total
+    internal: DocumentsTotal
+    not_moved: DocumentsTotal
     """Not carried out yet: they come again with a later statement."""
-    repeated: Total
+    repeated: DocumentsTotal
     """The same document a second time in this file."""
     odd: tuple[OddDocument, ...] = ()
     """What a person has to look at."""
@@ -57,15 +57,17 @@ class Taken:
         return (*self.payments, *self.returns)
 
 
-def take(statement: Statement, sha256: str) -> Taken:
+def take(statement: BankStatement, sha256: str) -> Taken:
     """Sort the documents of a statement; `sha256` is that of its file."""
     payments: dict[str, BankPayment] = {}
     returns: dict[str, BankReturn] = {}
     transfers = set()
     odd: list[OddDocument] = []
-    totals = {name: Total() for name in ("came", "went_back", "other_outgoing", "internal", "not_moved", "repeated")}
+    totals = {
+        name: DocumentsTotal() for name in ("came", "went_back", "other_outgoing", "internal", "not_moved", "repeated")
+    }
 
-    def count(name: str, document: Document) -> None:
+    def count(name: str, document: PaymentDocument) -> None:
         totals[name] = totals[name].and_(document.amount)
 
     for document in statement.documents:
@@ -94,38 +96,38 @@ def take(statement: Statement, sha256: str) -> Taken:
     return Taken(tuple(payments.values()), tuple(returns.values()), **totals, odd=tuple(odd))
 
 
-def is_ours_to_take(document: Document) -> bool:
+def is_ours_to_take(document: PaymentDocument) -> bool:
     """Whether billing is told of a document: money that came, and of what went only returns."""
     if document.direction is Direction.OUTGOING:
         return _RETURN.search(document.purpose) is not None or payment_in(document.purpose) is not None
     return document.direction is Direction.INCOMING
 
 
-def message_of(document: Document, sha256: str) -> BankPayment | BankReturn:
+def message_of(document: PaymentDocument, sha256: str) -> BankPayment | BankReturn:
     """What billing is told of money that came, or went back; `sha256` is that of the file."""
     if document.direction is Direction.INCOMING:
         return _payment(document, sha256)
     return _return(document, sha256)
 
 
-def _our_account(document: Document) -> str:
+def _our_account(document: PaymentDocument) -> str:
     return (document.payee if document.direction is Direction.INCOMING else document.payer).account
 
 
-def _in_currency(document: Document) -> OddDocument:
+def _in_currency(document: PaymentDocument) -> OddDocument:
     said = f"счёт {_our_account(document)} в валюте: сумма не в рублях."
-    return OddDocument(document.line, document.last_line, document.kind, (Problem(document.line, said),))
+    return OddDocument(document.line, document.last_line, document.kind, (StatementProblem(document.line, said),))
 
 
-def total_of(messages: Iterable[BankPayment | BankReturn]) -> Total:
+def total_of(messages: Iterable[BankPayment | BankReturn]) -> DocumentsTotal:
     """How much these are together."""
-    total = Total()
+    total = DocumentsTotal()
     for each in messages:
         total = total.and_(each.amount)
     return total
 
 
-def _payment(document: Document, sha256: str) -> BankPayment:
+def _payment(document: PaymentDocument, sha256: str) -> BankPayment:
     assert document.moved_on is not None  # noqa: S101
     return BankPayment(
         payment_id=payment_id(document),
@@ -138,7 +140,7 @@ def _payment(document: Document, sha256: str) -> BankPayment:
     )
 
 
-def _return(document: Document, sha256: str) -> BankReturn:
+def _return(document: PaymentDocument, sha256: str) -> BankReturn:
     assert document.moved_on is not None  # noqa: S101
     return BankReturn(
         return_id=return_id(document),
@@ -152,7 +154,7 @@ def _return(document: Document, sha256: str) -> BankReturn:
     )
 
 
-def _document(document: Document, other: Side, ours: Side, sha256: str) -> BankDocument:
+def _document(document: PaymentDocument, other: Side, ours: Side, sha256: str) -> BankDocument:
     return BankDocument(
         number=document.number,
         issued_on=document.issued_on,

@@ -8,14 +8,14 @@ from cyclopts import App
 
 from postavka.kernel.blobs.store import name_of
 from postavka.kernel.console import console, print_json, table
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.web.formats import at, day
 from services.payments import work_list
 from services.payments.cli import user
 from services.payments.file import read_file
-from services.payments.loader import Loader, Report
+from services.payments.loader import Loader, StatementReport
 from services.payments.selection import take
 from services.payments.settings import payments_settings
 from services.payments.statement import BrokenStatement, parse, told
@@ -23,7 +23,7 @@ from services.payments.statement import BrokenStatement, parse, told
 statement = App(name="statement", help="Bank statements in the form 1CClientBankExchange (L17, direct sales).")
 
 
-class NotLoaded(Trouble):
+class NotLoaded(UserError):
     """A statement that can't be taken; the message has every mistake with its line."""
 
 
@@ -96,7 +96,7 @@ def list_(*, limit: int = 50, json: bool = False) -> None:
     console.print(shown)
 
 
-def _print(report: Report) -> None:
+def _print(report: StatementReport) -> None:
     for line in report.lines():
         console.print(line, highlight=False, markup=False)
 

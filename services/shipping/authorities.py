@@ -25,7 +25,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy,
 
 from postavka.domain.openssl import SECONDS, find_openssl, gost_environment
 from services.shipping.certificates import BY_OPENSSL, critical_in, is_same, issuer_of, subject_of
-from services.shipping.cms import UNREADABLE, Refused, Signed, is_gost, verify_signature, wrong_bytes
+from services.shipping.cms import UNREADABLE, BadSignature, Signed, is_gost, verify_signature, wrong_bytes
 from services.shipping.revocation import RevocationLists, Revoked, may_sign_lists, signed_by
 
 LONGEST_CHAIN = 8
@@ -41,7 +41,7 @@ default_algorithms = ALL
 """The engine for commands of openssl that have no option to name it."""
 
 
-class Unknown(Exception):
+class CannotTell(Exception):
     """It can't be told here and now: something is missing on this machine, not in the signature."""
 
 
@@ -75,7 +75,7 @@ class Authorities:
                 self.revocation.check(chain, moment, at, self._list_is_signed_by)
             except Revoked as revoked:
                 message = f"Сертификат подписи отозван {revoked.since:%d.%m.%Y}: подпишите действующим сертификатом."
-                raise Refused("revoked", message) from None
+                raise BadSignature("revoked", message) from None
 
     def digest(self, algorithm: str, data: bytes) -> bytes:
         """Of `data`, by an algorithm of openssl's (`md_gost12_256`). Raises `Unknown`."""
@@ -107,7 +107,7 @@ class Authorities:
         self, certificate: x509.Certificate, others: Sequence[x509.Certificate], moment: datetime
     ) -> list[x509.Certificate]:
         if self.openssl is None:
-            raise Unknown("the certificate has critical extensions that openssl can check, and it is missing")
+            raise CannotTell("the certificate has critical extensions that openssl can check, and it is missing")
         with tempfile.TemporaryDirectory(prefix="chain-") as directory:
             there = Path(directory)
             (there / "roots").write_bytes(_pem(self.roots))
@@ -158,9 +158,9 @@ class Authorities:
     def _require_gost(self) -> None:
         """Raises `Unknown`, saying what this machine lacks to check GOST signatures."""
         if self.openssl is None:
-            raise Unknown("GOST R 34.10-2012: the command openssl is missing")
+            raise CannotTell("GOST R 34.10-2012: the command openssl is missing")
         if gost_environment(self.openssl) is None:
-            raise Unknown("GOST R 34.10-2012: openssl has no engine gost (Debian: libengine-gost-openssl)")
+            raise CannotTell("GOST R 34.10-2012: openssl has no engine gost (Debian: libengine-gost-openssl)")
 
     def _verify_gost(self, signed: Signed, others: Iterable[x509.Certificate], moment: datetime, purpose: str) -> None:
         """Signature and chain by `openssl cms`; it must have meant the certificate that was read here."""
@@ -187,9 +187,9 @@ class Authorities:
                     raise _untrusted()
                 if b"content verify error" in said or b"verification failure" in said:
                     raise wrong_bytes()
-                raise Refused(UNREADABLE.code, UNREADABLE.message)
+                raise BadSignature(UNREADABLE.code, UNREADABLE.message)
             if x509.load_pem_x509_certificates((there / "signer").read_bytes()) != [signed.certificate]:
-                raise Refused("signer-unclear", "В подписи два сертификата с одним номером: чей из них, неясно.")
+                raise BadSignature("signer-unclear", "В подписи два сертификата с одним номером: чей из них, неясно.")
 
     def _list_is_signed_by(self, crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
         if not is_gost(issuer):
@@ -220,7 +220,7 @@ class Authorities:
                 command, input=given, env=environment, capture_output=True, timeout=SECONDS, check=False
             )
         except (OSError, subprocess.SubprocessError) as failed:
-            raise Unknown(f"the command openssl failed: {failed}") from None
+            raise CannotTell(f"the command openssl failed: {failed}") from None
 
 
 def _pem(certificates: Iterable[x509.Certificate]) -> bytes:
@@ -252,6 +252,6 @@ def _is_for_openssl(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _untrusted() -> Refused:
+def _untrusted() -> BadSignature:
     message = "Сертификат подписи не ведёт к действующему удостоверяющему центру, которому мы доверяем."
-    return Refused("untrusted", message)
+    return BadSignature("untrusted", message)

@@ -153,7 +153,7 @@ class Signed:
         return is_gost(self.certificate)
 
 
-class Refused(Exception):
+class BadSignature(Exception):
     """The signature is not good; carries the reason."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -170,24 +170,28 @@ def is_gost(certificate: x509.Certificate) -> bool:
     return certificate.public_key_algorithm_oid.dotted_string in GOST_KEYS
 
 
-def wrong_bytes() -> Refused:
+def wrong_bytes() -> BadSignature:
     """The signature is of something else."""
-    return Refused(WRONG_BYTES, "Подпись не от этого документа: подписаны другие данные.")
+    return BadSignature(WRONG_BYTES, "Подпись не от этого документа: подписаны другие данные.")
 
 
-def malformed(why: str) -> Refused:
+def malformed(why: str) -> BadSignature:
     """It is a signature, but not made as RFC 5652 says."""
-    return Refused("malformed", f"Подпись составлена с нарушением формата CMS: {why}.")
+    return BadSignature("malformed", f"Подпись составлена с нарушением формата CMS: {why}.")
 
 
-def unreadable_certificate(serial: int) -> Refused:
+def unreadable_certificate(serial: int) -> BadSignature:
     """The certificate by which was signed is there, and something that is needed of it can't be read."""
-    return Refused("unreadable-certificate", f"Сертификат подписи № {serial:X} составлен с ошибками и не прочитан.")
+    return BadSignature(
+        "unreadable-certificate", f"Сертификат подписи № {serial:X} составлен с ошибками и не прочитан."
+    )
 
 
-def other_algorithm() -> Refused:
+def other_algorithm() -> BadSignature:
     """No algorithm of ours."""
-    return Refused("algorithm", "Алгоритм подписи не поддерживается. Нужны ГОСТ Р 34.10-2012, RSA или ECDSA с SHA-2.")
+    return BadSignature(
+        "algorithm", "Алгоритм подписи не поддерживается. Нужны ГОСТ Р 34.10-2012, RSA или ECDSA с SHA-2."
+    )
 
 
 def read_detached(content: bytes, signature: bytes) -> Signed:
@@ -199,7 +203,7 @@ def read_detached(content: bytes, signature: bytes) -> Signed:
     data = parse(signature)
     inside = data.encapsulated.content
     if inside and signature[1] != INDEFINITE:
-        raise Refused("not-detached", "Нужна отсоединённая подпись, без самого документа внутри.")
+        raise BadSignature("not-detached", "Нужна отсоединённая подпись, без самого документа внутри.")
     if inside and inside != content:
         raise wrong_bytes()
     return read_signed(content, data)
@@ -209,7 +213,7 @@ def read_signed(content: bytes, data: SignedData, more: Iterable[x509.Certificat
     """The one signature in `data`; its certificate may be among `more`. Raises `Refused`."""
     signers = elements(data.signers)
     if len(signers) != 1:
-        raise Refused("not-one-signer", f"Подпись должна быть одна, а их {len(signers)}.")
+        raise BadSignature("not-one-signer", f"Подпись должна быть одна, а их {len(signers)}.")
     signer: SignerInfo = signers[0].parse(SignerInfo)
     certificates = tuple(_certificates_in(data))
     return Signed(content, data, signer, _certificate_of(signer, [*certificates, *more]), certificates)
@@ -257,7 +261,7 @@ def _certificate_of(signer: SignerInfo, among: Iterable[x509.Certificate]) -> x5
             return certificate
     number = f" № {named.serial:X}" if isinstance(named, IssuerAndSerial) else ""
     message = f"В подписи нет сертификата{number}, которым она сделана, или его не удалось прочитать."
-    raise Refused("no-certificate", message)
+    raise BadSignature("no-certificate", message)
 
 
 def _changed(thing: Any, **changes: object) -> Any:

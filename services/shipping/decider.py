@@ -50,7 +50,7 @@ from events.shipping import (
 )
 from postavka.domain.document_forms import canonical, upd
 from postavka.domain.document_forms.forms import form_of, make
-from postavka.domain.document_forms.paper import Paper, paper_of, sha256
+from postavka.domain.document_forms.paper import DocumentContent, paper_of, sha256
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable, Verified
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -117,7 +117,7 @@ Grounds = Confirmed | FullyPaid
 
 
 @dataclass(frozen=True, slots=True)
-class Invoice:
+class InvoiceOnDocument:
     """Billing's invoice, as its document needs it."""
 
     number: str
@@ -156,7 +156,7 @@ class Sale:
 
     facts: ShippingOpened
     documents: tuple[Document, ...] = ()
-    invoice: Invoice | None = None
+    invoice: InvoiceOnDocument | None = None
 
     def document(self, document_id: str) -> Document | None:
         """The document of that id, if it is this request's."""
@@ -168,7 +168,7 @@ class Unseen:
     """No approval yet; what billing has said of it already."""
 
     bases: tuple[Grounds, ...] = ()
-    invoice: Invoice | None = None
+    invoice: InvoiceOnDocument | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +196,14 @@ class Shipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedEarly:
     """Withdrawn or declined before manufacturing was ordered. `sale` is None if that came before the approval."""
 
     sale: Sale | None
     reason: ShippingClosure
 
 
-State = Unseen | Waiting | Ordered | Shipped | Closed
+State = Unseen | Waiting | Ordered | Shipped | ClosedEarly
 
 INITIAL: State = Unseen()
 
@@ -273,9 +273,9 @@ def evolve(state: State, event: Event) -> State:
         case Unseen(), ShippingOpened():
             return Waiting(Sale(event, invoice=state.invoice))
         case Unseen(), ShippingClosed():
-            return Closed(None, event.reason)
+            return ClosedEarly(None, event.reason)
         case Waiting(), ShippingClosed():
-            return Closed(state.sale, event.reason)
+            return ClosedEarly(state.sale, event.reason)
         case Waiting(), InvoiceNoted():
             return Waiting(replace(state.sale, invoice=_invoice(event)))
         case Waiting(), DocumentIssued():
@@ -305,7 +305,7 @@ def to_verify(state: State, message: SignDocument) -> Question | None:
     sale = _sale(state)
     document = sale.document(message.document_id) if sale else None
     signature = _der(message.signature)
-    if sale is None or document is None or signature is None or document.signature or isinstance(state, Closed):
+    if sale is None or document is None or signature is None or document.signature or isinstance(state, ClosedEarly):
         return None
     title = _der(message.title) if message.title is not None else None
     if message.title is not None and title is None:
@@ -384,7 +384,7 @@ def _declined(state: State, declined: DistributorDeclined) -> Decision:
             return (ShippingClosed(reason=ShippingClosure.DECLINED),)
         case Ordered() | Shipped():
             return Unacceptable("declined-after-order", "manufacturing has been ordered on a confirmation or payment")
-        case Closed():
+        case ClosedEarly():
             return ()
 
 
@@ -407,7 +407,7 @@ def _invoiced(state: State, issued: InvoiceIssued, facts: Facts) -> Decision:
                 noted,
                 _issue(state.sale.facts, invoice, DocumentKind.INVOICE, invoice.number, invoice.issued_on, facts.now),
             )
-        case Closed():
+        case ClosedEarly():
             return ()
         case _:
             return Unacceptable("not-direct", "an invoice for a sale through a distributor")
@@ -425,7 +425,7 @@ def _opened(state: State, grounds: Grounds) -> Decision:
         case Waiting():
             order = gate(state.sale, grounds)
             return (order,) if order else Unacceptable("gate-shut", f"{grounds} does not fit the request")
-        case Ordered() | Shipped() | Closed():
+        case Ordered() | Shipped() | ClosedEarly():
             return ()
 
 
@@ -450,7 +450,7 @@ def _manufactured(state: State, made: KitManufactured, facts: Facts) -> Decision
             if state.kit_number == made.kit.number:
                 return ()
             return Unacceptable("other-kit", f"the request has been shipped with the kit {state.kit_number!r}")
-        case Unseen() | Waiting() | Closed():
+        case Unseen() | Waiting() | ClosedEarly():
             return Unacceptable("not-ordered", "no manufacturing has been ordered for this request")
 
 
@@ -465,7 +465,7 @@ def _signed(state: State, sign: SignDocument, facts: Facts) -> Decision:
     if digest == document.signature:
         return ()
     reason: Reason
-    if isinstance(state, Closed):
+    if isinstance(state, ClosedEarly):
         reason = Reason(code="closed", message="Заявка закрыта, документ недействителен: подписывать его не нужно.")
     elif document.signature is not None:
         reason = Reason(code="already-signed", message="Документ уже подписан.")
@@ -521,7 +521,7 @@ def _decline(state: State, decline: DeclineDocument) -> Decision:
     document = sale.document(decline.document_id) if sale else None
     if document is None:
         return Unacceptable("unknown-document", f"the request has no document {decline.document_id!r}")
-    if decline.decline_id in document.declines or isinstance(state, Closed):
+    if decline.decline_id in document.declines or isinstance(state, ClosedEarly):
         return ()
     if document.signature is not None:
         return Unacceptable("already-signed", f"{document.id!r} has been signed")
@@ -575,7 +575,12 @@ def _dispatched(state: State, report: ReportDispatch) -> Decision:
 
 
 def _issue(
-    facts: ShippingOpened, invoice: Invoice | None, kind: DocumentKind, number: str, issued_on: date, now: datetime
+    facts: ShippingOpened,
+    invoice: InvoiceOnDocument | None,
+    kind: DocumentKind,
+    number: str,
+    issued_on: date,
+    now: datetime,
 ) -> DocumentIssued:
     """A document for the counterparty: a distributor's goes by EDO (L14), a partner's as agreed with it (L15)."""
     recipient = facts.distributor or facts.partner
@@ -607,18 +612,18 @@ def _agreed(partner: Partner, kind: DocumentKind) -> Delivery:
             return by_kind.shipping or partner.delivery
 
 
-def _paper_of(sale: Sale, document: Document) -> Paper:
+def _paper_of(sale: Sale, document: Document) -> DocumentContent:
     return _paper(sale.facts, sale.invoice, document.kind, document.number, document.issued_on, document.issued_at)
 
 
 def _paper(
     facts: ShippingOpened,
-    invoice: Invoice | None,
+    invoice: InvoiceOnDocument | None,
     kind: DocumentKind,
     number: str,
     issued_on: date,
     issued_at: datetime | None,
-) -> Paper:
+) -> DocumentContent:
     return paper_of(facts, kind, number, issued_on, issued_at, (invoice.amount, invoice.vat_rate) if invoice else None)
 
 
@@ -680,8 +685,8 @@ def _document(event: DocumentIssued) -> Document:
     )
 
 
-def _invoice(event: InvoiceNoted) -> Invoice:
-    return Invoice(event.number, event.issued_on, event.amount, event.vat_rate)
+def _invoice(event: InvoiceNoted) -> InvoiceOnDocument:
+    return InvoiceOnDocument(event.number, event.issued_on, event.amount, event.vat_rate)
 
 
 def _held(grounds: Grounds) -> BasisHeld:

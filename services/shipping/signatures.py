@@ -24,7 +24,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from events.model import Reason
 from postavka.domain.openssl import find_openssl
-from services.shipping.authorities import Authorities, Unknown
+from services.shipping.authorities import Authorities, CannotTell
 from services.shipping.certificates import (
     CONTENT_COMMITMENT,
     DIGITAL_SIGNATURE,
@@ -36,7 +36,7 @@ from services.shipping.certificates import (
 )
 from services.shipping.cms import (
     UNREADABLE,
-    Refused,
+    BadSignature,
     Signed,
     read_detached,
     signing_time,
@@ -82,9 +82,9 @@ class CmsVerifier:
             return Unverifiable("no trusted roots are configured")
         try:
             return self._verified(read_detached(content, signature), at)
-        except Refused as refused:
+        except BadSignature as refused:
             return NotVerified(refused.reason)
-        except (Unknown, NoCurrentList) as unknown:
+        except (CannotTell, NoCurrentList) as unknown:
             return Unverifiable(str(unknown))
         except (ValueError, TypeError, UnsupportedAlgorithm):
             return NotVerified(UNREADABLE)
@@ -99,10 +99,10 @@ class CmsVerifier:
             subject = _subject_of(certificate)
             inn = inn_of(subject)
             self._authorities(self.roots).check(signed, moment, at)
-        except Refused as refused:
+        except BadSignature as refused:
             if not isinstance(stamp, Reason) or refused.reason.code not in ("expired", "revoked"):
                 raise
-            raise Refused(refused.reason.code, f"{refused.reason.message} {stamp.message}") from None
+            raise BadSignature(refused.reason.code, f"{refused.reason.message} {stamp.message}") from None
         return Verified(
             signer_inn=inn,
             certificate_serial=f"{certificate.serial_number:X}",
@@ -157,22 +157,22 @@ def inn_of(subject: x509.Name) -> str:
         values = {str(attribute.value) for attribute in subject.get_attributes_for_oid(oid)}
         values = {value for value in values if value.strip("0") or not value}
         if len(values) > 1:
-            raise Refused("inn-unclear", "В сертификате подписи указано несколько ИНН.")
+            raise BadSignature("inn-unclear", "В сертификате подписи указано несколько ИНН.")
         for value in values:
             inn = value[2:] if len(value) == 12 and value.startswith("00") else value
             if not (inn.isascii() and inn.isdigit() and len(inn) in (10, 12)):
-                raise Refused("inn-unclear", f"В сертификате подписи неверный ИНН: «{value[:40]}».")
+                raise BadSignature("inn-unclear", f"В сертификате подписи неверный ИНН: «{value[:40]}».")
             return inn
-    raise Refused("no-inn", "В сертификате подписи нет ИНН.")
+    raise BadSignature("no-inn", "В сертификате подписи нет ИНН.")
 
 
 def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
     if at < certificate.not_valid_before_utc:
         since = f"{certificate.not_valid_before_utc:%d.%m.%Y}"
-        raise Refused("not-yet-valid", f"Сертификат подписи ещё не действует: он действует с {since}.")
+        raise BadSignature("not-yet-valid", f"Сертификат подписи ещё не действует: он действует с {since}.")
     if at > certificate.not_valid_after_utc:
         until = f"{certificate.not_valid_after_utc:%d.%m.%Y}"
-        raise Refused("expired", f"Срок действия сертификата подписи истёк {until}.")
+        raise BadSignature("expired", f"Срок действия сертификата подписи истёк {until}.")
 
 
 def _check_usage(certificate: x509.Certificate) -> None:
@@ -184,9 +184,9 @@ def _check_usage(certificate: x509.Certificate) -> None:
         raise unreadable_certificate(certificate.serial_number) from None
     if strange:
         message = f"В сертификате подписи есть критические расширения, которых мы не знаем: {', '.join(strange)[:200]}."
-        raise Refused("critical-extension", message)
+        raise BadSignature("critical-extension", message)
     if not signs:
-        raise Refused("not-for-signing", "Сертификат подписи выдан не для подписания документов.")
+        raise BadSignature("not-for-signing", "Сертификат подписи выдан не для подписания документов.")
 
 
 def _subject_of(certificate: x509.Certificate) -> x509.Name:

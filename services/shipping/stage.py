@@ -77,7 +77,7 @@ def blobs() -> Blobs:
     return open_blobs(settings())
 
 
-class Gathered:
+class ShippingFacts:
     """Facts for one batch. A fresh permission number is drawn only for an approval."""
 
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
@@ -136,7 +136,7 @@ STAGE = Stage(
     decider.INITIAL,
     decider.decide,
     decider.evolve,
-    gather=Gathered,
+    gather=ShippingFacts,
     claims=claims,
     copies={ManufacturingOrdered.TYPE: MANUFACTURING_ORDERS.name},
     details=details,

@@ -27,7 +27,7 @@ from events.model import Reason
 from services.shipping.authorities import Authorities
 from services.shipping.ber import first_value
 from services.shipping.certificates import Extension, purposes_of
-from services.shipping.cms import Refused, Signed, algorithm_of, attribute_of, parse, read_signed, values_of
+from services.shipping.cms import BadSignature, Signed, algorithm_of, attribute_of, parse, read_signed, values_of
 
 TIME_STAMP = "1.2.840.113549.1.9.16.2.14"
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
@@ -102,7 +102,7 @@ def read_stamp(signed: Signed, authorities: Authorities, at: datetime) -> Stampe
         if not tokens:
             return None
         return _checked(asn1.encode_der(tokens[0]), signed.signer.signature, authorities, at)
-    except Refused as refused:
+    except BadSignature as refused:
         why = refused.reason.message
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
         why = "его не удалось прочитать."
@@ -116,32 +116,32 @@ def _checked(token: bytes, stamped: bytes, authorities: Authorities, at: datetim
         raise ValueError("not a time-stamp token")
     info = asn1.decode_der(TstInfo, first_value(content))
     if any(extension.parse(Extension).critical for extension in info.extensions or []):
-        raise Refused("time-stamp", "в нём есть критическое расширение, которого мы не знаем.")
+        raise BadSignature("time-stamp", "в нём есть критическое расширение, которого мы не знаем.")
     if _digest(algorithm_of(info.imprint.algorithm), stamped, authorities) != info.imprint.digest:
-        raise Refused("time-stamp", "он не от этой подписи.")
+        raise BadSignature("time-stamp", "он не от этой подписи.")
     time = info.time.as_datetime().replace(tzinfo=UTC)
     token_signed = read_signed(content, data, authorities.intermediates)
     certificate = token_signed.certificate
     if time > at + CLOCKS_DIFFER or not certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc:
-        raise Refused("time-stamp", f"его время, {time:%d.%m.%Y %H:%M} UTC, неверно.")
+        raise BadSignature("time-stamp", f"его время, {time:%d.%m.%Y %H:%M} UTC, неверно.")
     _check_purpose(certificate)
     if not _is_named(token_signed, authorities):
-        raise Refused("time-stamp", "в нём назван не тот сертификат, которым он подписан.")
+        raise BadSignature("time-stamp", "в нём назван не тот сертификат, которым он подписан.")
     try:
         authorities.check(token_signed, at, at, "timestampsign")
-    except Refused as refused:
+    except BadSignature as refused:
         reasons = {
             "untrusted": "службе штампов времени, которая его выдала, мы не доверяем, или срок её сертификата истёк.",
             "revoked": "сертификат службы штампов времени отозван.",
         }
-        raise Refused("time-stamp", reasons.get(refused.reason.code, "он подписан неверно.")) from None
+        raise BadSignature("time-stamp", reasons.get(refused.reason.code, "он подписан неверно.")) from None
     return Stamped(time, certificate.subject.rfc4514_string())
 
 
 def _check_purpose(certificate: x509.Certificate) -> None:
     """RFC 3161, 2.3: for time stamping and nothing else, and says so critically."""
     if purposes_of(certificate) != ([ExtendedKeyUsageOID.TIME_STAMPING.dotted_string], True):
-        raise Refused("time-stamp", "сертификат, которым он подписан, выдан не для штампов времени.")
+        raise BadSignature("time-stamp", "сертификат, которым он подписан, выдан не для штампов времени.")
 
 
 def _is_named(token: Signed, authorities: Authorities) -> bool:
@@ -161,4 +161,4 @@ def _digest(algorithm: str, data: bytes, authorities: Authorities) -> bytes:
         return hashlib.new(IN_PROCESS[algorithm], data, usedforsecurity=False).digest()
     if algorithm in BY_OPENSSL:
         return authorities.digest(BY_OPENSSL[algorithm], data)
-    raise Refused("time-stamp", f"алгоритм {algorithm} не поддерживается.")
+    raise BadSignature("time-stamp", f"алгоритм {algorithm} не поддерживается.")

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from postavka.app.registry import COMMANDS, SERVICES, NotThere, load, read_models, sites
+from postavka.app.registry import COMMANDS, SERVICES, MissingEntry, load, read_models, sites
 from postavka.kernel.projection.read_model import find
 from postavka.web.site import Site
 
@@ -35,5 +35,5 @@ def test_former_names_of_modules_go_on_working() -> None:
 
 @pytest.mark.parametrize("address", ["services.nowhere:SITE", "services.ops.site:NOTHING"])
 def test_an_entry_that_is_not_there_is_told_by_its_name(address: str) -> None:
-    with pytest.raises(NotThere, match=address):
+    with pytest.raises(MissingEntry, match=address):
         load(address)

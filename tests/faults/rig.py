@@ -17,7 +17,7 @@ from postavka.app.one_box.launcher import Launch
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.runtime import kafka_jars
 from postavka.kernel.runtime.broker import ADMIN, Broker
-from postavka.kernel.runtime.database import Database
+from postavka.kernel.runtime.database import DatabaseServer
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.runtime.ports import choose_ports
 from postavka.kernel.runtime.processes import Processes, Program
@@ -99,7 +99,7 @@ def rig(home: Path, jars: Path, seed: int, services: Sequence[str], own_disks: b
     BehindAProxy.advertised = proxies["kafka"].port
     class_path = kafka_jars.class_path(jars.resolve(), progress)
     broker = BehindAProxy(place / "kafka", class_path, ports["kafka"], ports["outside"], ports["controller"])
-    database = Database(place / "postgres", ports["postgres"])
+    database = DatabaseServer(place / "postgres", ports["postgres"])
     with contextlib.ExitStack() as stack:
         for proxy in proxies.values():
             stack.callback(proxy.close)

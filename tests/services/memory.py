@@ -22,7 +22,7 @@ from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.outbox.relay import envelope_of
 from postavka.kernel.stage.definition import Input, Stage
 from postavka.kernel.stage.runner import StageRunner
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.recorder import Batch, DeadLetter, RecordedEvent, TrackingConflict
 
 NOON = datetime(2026, 3, 16, 12, 0, tzinfo=UTC)
@@ -35,10 +35,10 @@ class MemoryStore:
         self.events: list[RecordedEvent] = []
         self.claims: dict[tuple[str, str], UUID] = {}
         self.dead_letters: list[DeadLetter] = []
-        self._marks: dict[str, Mark] = defaultdict(Mark)
+        self._marks: dict[str, Checkpoint] = defaultdict(Checkpoint)
         self._versions: dict[UUID, list[RecordedEvent]] = defaultdict(list)
 
-    def marks(self, names: Sequence[str]) -> dict[str, Mark]:
+    def marks(self, names: Sequence[str]) -> dict[str, Checkpoint]:
         return {name: self._marks[name] for name in names}
 
     def load(self, originators: Iterable[UUID]) -> dict[UUID, list[RecordedEvent]]:

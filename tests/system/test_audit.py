@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from events.approval import Approved, Rejected
-from services.audit.history.as_of import Standing, as_of, diff
-from services.audit.history.export import NotEmpty, Wanted, check_manifest, export
+from services.audit.history.as_of import StoodRequest, as_of, diff
+from services.audit.history.export import ExportRange, FolderNotEmpty, check_manifest, export
 from services.audit.history.history import as_json, history
-from services.audit.replay.replay import Asked, NotOurs, replay
+from services.audit.replay.replay import ForeignSchema, ReplayOrder, replay
 from services.audit.verification.verify import verify
 from tests.paths import PROJECT
 from tests.system.conftest import System
@@ -49,7 +49,7 @@ def read(system: System, request: str) -> list[dict[str, object]]:
     return [as_json(entry) for entry in history(system.config, UUID(request)).entries]
 
 
-def stood(system: System, moment: datetime, **chosen: object) -> dict[str, Standing]:
+def stood(system: System, moment: datetime, **chosen: object) -> dict[str, StoodRequest]:
     """Request → how it stood."""
     return {str(each.request): each for each in as_of(system.config, moment, **chosen)}
 
@@ -200,8 +200,8 @@ def test_everything_is_decided_again_as_it_was_and_makes_the_same_cabinet(system
 
 
 def test_a_schema_of_somebody_else_is_left_alone(system: System):
-    with pytest.raises(NotOurs, match="was not made by a replay"):
-        replay(system.config, Asked(into="billing"))
+    with pytest.raises(ForeignSchema, match="was not made by a replay"):
+        replay(system.config, ReplayOrder(into="billing"))
 
 
 def test_a_change_of_rules_is_a_list_of_requests_that_would_go_otherwise(system: System, sent, monkeypatch):
@@ -221,7 +221,7 @@ def test_a_change_of_rules_is_a_list_of_requests_that_would_go_otherwise(system:
 
 def test_a_decider_that_sends_is_stopped_and_told(system: System, sent, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    asked = Asked(rules="tests.system.stricter", requests=(of_plan(sent[0], DECLINED),))
+    asked = ReplayOrder(rules="tests.system.stricter", requests=(of_plan(sent[0], DECLINED),))
     said = [each.first for each in replay(system.config, asked).differences]
     assert any("a replay sends nothing" in each for each in said), said
     assert not any("a producer was made" in each for each in said)
@@ -353,15 +353,15 @@ def test_the_guide_s_questions_can_be_asked_of_parquet(system: System, sent, tmp
     assert set(frame["subject"]) == {request}
     assert json.loads(frame["value"][0])
     assert {"request", "subject"} <= set(pandas.read_parquet(folder / "dead-letters.parquet").columns)
-    with pytest.raises(NotEmpty):
-        export(system.config, folder, "parquet", Wanted())
+    with pytest.raises(FolderNotEmpty):
+        export(system.config, folder, "parquet", ExportRange())
 
 
 def test_an_export_can_be_of_a_stretch_of_time(system: System, sent, tmp_path):
     _, before, after = sent
-    everything = export(system.config, tmp_path / "all", "jsonl", Wanted(before, after))
+    everything = export(system.config, tmp_path / "all", "jsonl", ExportRange(before, after))
     assert everything.records > 100
     nothing = export(
-        system.config, tmp_path / "none", "jsonl", Wanted(before - timedelta(days=2), before - timedelta(days=1))
+        system.config, tmp_path / "none", "jsonl", ExportRange(before - timedelta(days=2), before - timedelta(days=1))
     )
     assert nothing.records == 0

@@ -20,7 +20,7 @@ from events.approval import Approved
 from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.settings import environment
 from services.audit.history.history import history
-from services.audit.replay.replay import Asked, replay
+from services.audit.replay.replay import ReplayOrder, replay
 from services.audit.verification.verify import verify
 from services.cabinet.rebuild import MODEL
 from tests.paths import PROJECT
@@ -113,7 +113,7 @@ def test_history_replay_verify_and_rebuild_work_across_both_versions(system: Sys
     assert refused.type == "ActivationRefused.v1"
     assert refused.fields["contract"] is None  # read as the newest
     both = (str(of_old), *sent.plans)
-    assert replay(system.config, Asked(requests=both)).requests == {}
+    assert replay(system.config, ReplayOrder(requests=both)).requests == {}
     before = {each.place for each in verify(system.config).findings.problems if each.code != "foreign"}
     assert not before
     rebuild(system.config, MODEL)

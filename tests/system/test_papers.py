@@ -70,7 +70,7 @@ def test_documents_of_a_direct_sale_go_by_post(system: System, tmp_path: Path):
     request_id = submit(system, *DIRECT)
     wait_until(lambda: len(documents(system, request_id)) == 2, "invoice and shipping documents are issued")
 
-    def envelope() -> post.Envelope | None:
+    def envelope() -> post.PostalEnvelope | None:
         with connect(system.database_url, readonly=True) as connection:
             found = post.waiting(connection, UUID(request_id))
         return found[0] if found and len(found[0].enclosures) == 2 else None

@@ -43,7 +43,7 @@ def at_hand(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "inn": "7707083893", "kpp": "773601001", "buyer": "АО «Завод точных весов»",
     })  # fmt: skip
     traffic.flush()
-    found: list[dead_letters.Letter] = []
+    found: list[dead_letters.KeptDeadLetter] = []
 
     def there() -> bool:
         found[:] = dead_letters.letters(system.database_url, "billing", "unknown-type")

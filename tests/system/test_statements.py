@@ -18,7 +18,7 @@ from postavka.app.one_box.demo import DIRECT
 from postavka.domain.calendar import today
 from postavka.kernel.outbox.command_sender import Sender
 from services.payments import work_list
-from services.payments.loader import Loader, Report
+from services.payments.loader import Loader, StatementReport
 from tests.services.payments.statement.statements import document, outgoing, statement
 from tests.system.conftest import System, wait_until
 
@@ -74,7 +74,7 @@ def send(system: System, command: SubmitRequest | WithdrawRequest) -> None:
     sender.flush()
 
 
-def load(system: System, *files: Path) -> list[Report]:
+def load(system: System, *files: Path) -> list[StatementReport]:
     loader = Loader(system.config)
     return [loader.load(file.read_bytes(), file.name, "test", "test") for file in files]
 

@@ -12,7 +12,7 @@ import pytest
 from events.model import Delivery
 from events.registry import encode
 from events.shipping import DocumentRendered
-from services.documents.projection import Fold, connect, prepare
+from services.documents.projection import DocumentFold, connect, prepare
 from services.documents.rendering import render
 from services.documents.task import paper
 from services.shipping import decider
@@ -34,7 +34,7 @@ def waiting(site: Site) -> UUID:
     made = paper(json.loads(encode(opened)), issued.kind, issued.number, issued.issued_on, issued.issued_at, None)
     name = site.app.state.web.blobs.put(render(made))
     rendered = DocumentRendered(document_id=issued.document_id, form="pdf/1", sha256=name)
-    fold = Fold()
+    fold = DocumentFold()
     for event in (*decision, rendered):
         fold.take(event.TYPE, json.loads(encode(event)), str(request_id), NOW.isoformat())
     with connect(site.database) as connection:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL
 
-from postavka.kernel.projection.blue_green import Staging
+from postavka.kernel.projection.blue_green import StagedTables
 from postavka.web.database import WEB_ROLE
 from tests.web.conftest import Site
 from tests.web.stories import Story
@@ -136,7 +136,7 @@ def test_every_table_with_a_tenant_is_protected(site: Site):
 
 def test_the_tables_of_a_rebuild_are_protected_and_indexed_before_they_serve(site: Site, two: tuple[Story, Story]):
     with psycopg.connect(site.database, options="-c search_path=cabinet,public", autocommit=True) as connection:
-        staging = Staging(connection, "cabinet", "cabinet_next", ["requests"])
+        staging = StagedTables(connection, "cabinet", "cabinet_next", ["requests"])
         staging.make()
         try:
             staging.finish()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from postavka.kernel.console import console, print_json, table
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected, outside
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ distributor = App(
 )
 
 
-class FileThere(Trouble):
+class FileThere(UserError):
     """A file that would be overwritten."""
 
 

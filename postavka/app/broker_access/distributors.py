@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from events.topics import confirmations_of, notices_of
 from postavka.domain.reference.store import snapshot
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.broker_access import Access, Permission, Quota
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings, database_url
@@ -27,11 +27,11 @@ PASSWORD_BYTES = 24
 SHORTEST_PASSWORD = 16
 
 
-class NoSuchDistributor(Trouble):
+class NoSuchDistributor(UserError):
     """The reference data knows no distributor of that id, or it has no such user."""
 
 
-class WeakPassword(Trouble):
+class ShortPassword(UserError):
     """A password that was brought along is too short."""
 
 
@@ -72,7 +72,7 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DistributorUsers:
     """A distributor of the reference data and its users; `missing`: permissions that a user ought to have."""
 
     distributor_id: str
@@ -146,23 +146,23 @@ class Distributors:
         """Its users, the newest last."""
         return _users_of(distributor_id, self._access.users())
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[DistributorUsers]:
         """All distributors of the reference data, and those without it that still have users."""
         known = {each.id: each.name for each in snapshot(database_url(self._settings)).distributors.values()}
         users = self._access.users()
         found = {match["distributor"] for user in users if (match := USER.fullmatch(user))}
         return [self._standing(each, known.get(each, ""), users) for each in sorted(known.keys() | found)]
 
-    def _standing(self, distributor_id: str, name: str, all_users: Sequence[str]) -> Standing:
+    def _standing(self, distributor_id: str, name: str, all_users: Sequence[str]) -> DistributorUsers:
         users = _users_of(distributor_id, all_users)
         wanted = set(permissions(distributor_id))
         missing = [each for each in users if wanted - set(self._access.permissions(each))]
-        return Standing(distributor_id, name, tuple(users), tuple(missing))
+        return DistributorUsers(distributor_id, name, tuple(users), tuple(missing))
 
     def _grant(self, distributor_id: str, user: str, password: str | None) -> Credentials:
         chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
         if len(chosen) < SHORTEST_PASSWORD or not re.fullmatch(r"[\x21-\x7e]+", chosen) or set(chosen) & set('"\\'):
-            raise WeakPassword(
+            raise ShortPassword(
                 f"a password has {SHORTEST_PASSWORD} characters or more: latin letters, digits and signs, "
                 "without spaces, quotes and backslashes"
             )

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from postavka.app.registry import COMMANDS, load
 from postavka.kernel.console import console, errors, table
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import settings
 
@@ -119,7 +119,7 @@ def main() -> None:
     """Entry point: errors a person can do something about are one line, not a traceback."""
     try:
         add_commands(next(iter(sys.argv[1:]), None))()
-    except Trouble as known:
+    except UserError as known:
         _end(str(known))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -21,7 +21,7 @@ GROUPS = "/proc/{process}/cgroup"
 MOUNTS = Path("/proc/self/mounts")
 
 
-class Share:
+class ProcessorShare:
     """A control group for this process and the children it will have; without effect where none is needed or may be
     made. A second one in the same process is the first one's. After a `kill -9` an empty group is left behind, which
     costs nothing and is taken again by who has its name."""

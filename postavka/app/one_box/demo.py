@@ -31,7 +31,7 @@ from postavka.app.event_lines import in_causal_order, print_event
 from postavka.domain.calendar import today
 from postavka.domain.reference.contracts import record_contract
 from postavka.kernel.console import console
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.follower import Follower, beginnings
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url, settings
@@ -89,7 +89,7 @@ CONTRACT_COMES = {
 }
 
 
-class Stuck(Trouble):
+class Stuck(UserError):
     """An event that should have come has not."""
 
 

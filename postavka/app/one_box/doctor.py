@@ -91,7 +91,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
+class BrokerState:
     """A broker that answers: number of partitions of each topic, and of the fewest replicas among them."""
 
     admin: AdminClient
@@ -150,7 +150,7 @@ def examine(config: Settings) -> list[Check]:
 
 
 def _examine_servers(
-    config: Settings, broker: Broker | None, connection: psycopg.Connection[Any] | None
+    config: Settings, broker: BrokerState | None, connection: psycopg.Connection[Any] | None
 ) -> list[Check]:
     checks = []
     wanted = topic_names(distributor_ids(database_url(config)) if connection is not None else [])
@@ -313,7 +313,7 @@ def _division(home: Path) -> Division | None:
 # The servers
 
 
-def ask_broker(config: Settings) -> tuple[Check, Broker | None]:
+def ask_broker(config: Settings) -> tuple[Check, BrokerState | None]:
     """Does Kafka answer, and who is it?"""
     address, heard = bootstrap(config), []
 
@@ -338,7 +338,7 @@ def ask_broker(config: Settings) -> tuple[Check, Broker | None]:
         for name, topic in metadata.topics.items()
     }
     found = f"{address}: cluster {cluster}, {len(metadata.brokers)} broker{'s' if len(metadata.brokers) > 1 else ''}"
-    return Check("Kafka", "ok", found), Broker(admin, topics, replicas)
+    return Check("Kafka", "ok", found), BrokerState(admin, topics, replicas)
 
 
 def ask_database(config: Settings) -> tuple[Check, psycopg.Connection[Any] | None]:

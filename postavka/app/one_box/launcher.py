@@ -15,20 +15,20 @@ from pathlib import Path
 import orjson
 
 from events.topics import topic_names
-from postavka.app.one_box.cgroup import Share
+from postavka.app.one_box.cgroup import ProcessorShare
 from postavka.app.one_box.priorities import SessionPriorities, launched_by
 from postavka.app.one_box.writeback import EarlyWriter
 from postavka.app.registry import SERVICES
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import distributor_ids, load
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.topics import ensure_topics, repair_topics
 from postavka.kernel.runtime.connection import require_both_or_neither
 from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints, outside_door
 from postavka.kernel.runtime.file_access import close_home
 from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports
 from postavka.kernel.runtime.processes import Processes, Program
-from postavka.kernel.runtime.progress import Progress
+from postavka.kernel.runtime.progress import StepReporter
 from postavka.kernel.settings import Settings, environment
 from postavka.web.settings import WebSettings, is_public
 from services.documents.counterparty import trial_authority
@@ -39,7 +39,7 @@ SAMPLE = Path(__file__).parents[3] / "deploy" / "reference" / "sample.toml"
 WELL_SECONDS = 240
 
 
-class Unwell(Trouble):
+class Unwell(UserError):
     """A service did not come up; the message ends with its log."""
 
 
@@ -48,14 +48,14 @@ class Launch:
     """Everything that runs. A context manager: leaving it stops what was started here."""
 
     config: Settings
-    progress: Progress
+    progress: StepReporter
     services: Sequence[str] = tuple(SERVICES)
     well_seconds: float = WELL_SECONDS
     """After so long without an answer a service is said not to have come up."""
 
     def __enter__(self) -> Launch:
         self._embedded: EmbeddedServers | None = None
-        self._share: Share | None = None
+        self._share: ProcessorShare | None = None
         self._beside: list[EarlyWriter | SessionPriorities] = []
         self._closed = False
         self.home = self.config.home
@@ -65,7 +65,9 @@ class Launch:
         self.ports = choose_ports(self.home / SERVICE_PORTS, names, self.home / SERVER_PORTS)
         require_both_or_neither(self.config)
         if not self.config.kafka_bootstrap_servers:
-            self._share = Share(f"postavka-{hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:12]}")
+            self._share = ProcessorShare(
+                f"postavka-{hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:12]}"
+            )
             self._embedded = EmbeddedServers(
                 self.home, outside=outside_door(self.config), launched_by={"kafka": launched_by("kafka")}
             )

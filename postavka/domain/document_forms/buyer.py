@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.paper import DocumentContent
 from postavka.domain.document_forms.upd import FORM as SELLER_FORM
 from postavka.domain.document_forms.upd import MOSCOW, file, file_id, line, names_of, person
 from postavka.domain.document_forms.xml_writer import document, element
@@ -37,7 +37,7 @@ class SellerTitle:
     buyer_inn: str
 
     @classmethod
-    def of(cls, paper: Paper) -> Self:
+    def of(cls, paper: DocumentContent) -> Self:
         """Raises `ValueError` for a paper without the seller's form."""
         if paper.issued_at is None:
             raise ValueError(f"{paper.document_id} has no form {SELLER_FORM}")

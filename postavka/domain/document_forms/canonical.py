@@ -12,13 +12,13 @@ from typing import Any
 
 from events.reference import Company
 from events.shipping import DocumentKind
-from postavka.domain.document_forms.paper import Paper, vat_included
+from postavka.domain.document_forms.paper import DocumentContent, vat_included
 from postavka.domain.wording import DOCUMENTS
 
 FORM = "postavka.document/1"
 
 
-def content(paper: Paper) -> bytes:
+def content(paper: DocumentContent) -> bytes:
     """The canonical bytes of a document."""
     fields: dict[str, Any] = {
         "form": FORM,

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postavka.domain.document_forms import canonical, upd
-from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.paper import DocumentContent
 
-FORMS: dict[str, Callable[[Paper], bytes]] = {canonical.FORM: canonical.content, upd.FORM: upd.seller_title}
+FORMS: dict[str, Callable[[DocumentContent], bytes]] = {canonical.FORM: canonical.content, upd.FORM: upd.seller_title}
 
 PDF = "pdf/1"
 """The rendering for people; made by `services.documents`, not here: it takes a library, and a tenth of a second."""
 
 
-def form_of(paper: Paper) -> str:
+def form_of(paper: DocumentContent) -> str:
     """The form a document is issued in now."""
     return upd.FORM if upd.has_form(paper) else canonical.FORM
 
 
-def make(form: str, paper: Paper) -> bytes:
+def make(form: str, paper: DocumentContent) -> bytes:
     """The bytes of a document. Raises `ValueError` for a form that is unknown or that the document hasn't."""
     maker = FORMS.get(form)
     if maker is None:

@@ -15,7 +15,7 @@ KOPECK = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
+class DocumentContent:
     """Everything a document says. `recipient` is the counterparty that signs: the distributor, or in a direct sale the
     partner (L16). Sums are in roubles, with `vat_rate` per cent of VAT included."""
 
@@ -65,10 +65,10 @@ def paper_of(
     issued_on: date,
     issued_at: datetime | None,
     invoiced: tuple[Decimal, Decimal] | None,
-) -> Paper:
+) -> DocumentContent:
     """The document of a sale. `invoiced`: amount and rate of VAT of its invoice, if billing has made one."""
     priced = invoiced if kind is DocumentKind.INVOICE and invoiced else (sale.product.price, sale.product.vat_rate)
-    return Paper(
+    return DocumentContent(
         kind=kind,
         number=number,
         issued_on=issued_on,

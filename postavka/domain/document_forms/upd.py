@@ -20,7 +20,7 @@ from uuid import UUID, uuid5
 from events.checks import PERSON_INN
 from events.reference import Company
 from events.shipping import Vendor
-from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.paper import DocumentContent
 from postavka.domain.document_forms.xml_writer import Element, document, element
 from postavka.domain.wording import TRANSFER_DOCUMENTS
 
@@ -50,7 +50,7 @@ NO_NAME = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 """What a file's name can't hold."""
 
 
-def has_form(paper: Paper) -> bool:
+def has_form(paper: DocumentContent) -> bool:
     """Can this document be a transfer document? An invoice is none; the vendor must have named who signs; a rate of
     VAT that the format doesn't know, and a counterparty abroad, have no place in it."""
     return (
@@ -62,7 +62,7 @@ def has_form(paper: Paper) -> bool:
     )
 
 
-def file_id(paper: Paper) -> str:
+def file_id(paper: DocumentContent) -> str:
     """`ИдФайл`, the file's name without `.xml`: what the buyer's title answers to."""
     guid = uuid5(FILES, f"{paper.permission_number}/{paper.document_id}")
     day = _moscow(paper).strftime("%Y%m%d")
@@ -78,7 +78,7 @@ def file_name(title: bytes) -> str:
     return NO_NAME.sub("-", unescape(found["id"])) + ".xml"
 
 
-def seller_title(paper: Paper) -> bytes:
+def seller_title(paper: DocumentContent) -> bytes:
     """The bytes of the seller's title. Raises `ValueError` for a paper without this form (`has_form`)."""
     signatory = paper.vendor.signatory
     if not has_form(paper) or signatory is None:
@@ -114,7 +114,7 @@ def file(name: str, content: Element) -> Element:
     return element("Файл", {"ИдФайл": name, "ВерсФорм": VERSION, "ВерсПрог": PROGRAM}, content)
 
 
-def _parties(paper: Paper, day: str) -> Element:
+def _parties(paper: DocumentContent, day: str) -> Element:
     partner, client = paper.partner, paper.client
     user = f"{client.name}, ИНН {client.inn}" + (f", КПП {client.kpp}" if client.kpp else "")
     informed = {
@@ -151,7 +151,7 @@ def _account(vendor: Vendor) -> list[Element]:
     return [element("БанкРекв", {"НомерСчета": line(vendor.account, 34)}, element("СвБанк", bank))]
 
 
-def _lines(paper: Paper) -> Element:
+def _lines(paper: DocumentContent) -> Element:
     amount, net, product = f"{paper.amount:.2f}", f"{paper.amount - paper.vat:.2f}", paper.product
     tax = element("СумНал", {}, f"{paper.vat:.2f}") if paper.vat_rate else element("БезНДС", {}, "без НДС")
     sold = {
@@ -178,7 +178,7 @@ def _lines(paper: Paper) -> Element:
     )
 
 
-def _handed_over(paper: Paper, day: str) -> Element:
+def _handed_over(paper: DocumentContent, day: str) -> Element:
     number = line(paper.permission_number, 255)
     reason = element("ОснПер", {"РеквНаимДок": "Разрешение", "РеквНомерДок": number, "РеквДатаДок": day})
     said = {"СодОпер": "Электронная поставка сервиса сопровождения передана", "ДатаПер": day}
@@ -225,7 +225,7 @@ def line(value: str, limit: int) -> str:
     return " ".join(plain.split())[:limit].rstrip() or "-"
 
 
-def _moscow(paper: Paper) -> datetime:
+def _moscow(paper: DocumentContent) -> datetime:
     if paper.issued_at is None:
         raise ValueError(f"{paper.document_id}: when it was drawn up is not known")
     return paper.issued_at.astimezone(MOSCOW)

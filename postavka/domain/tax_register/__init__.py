@@ -5,7 +5,23 @@ service (`online.py`), and a memory in front of either (`memory.py`). `choose.py
 """
 
 from postavka.domain.tax_register.choose import open_register
-from postavka.domain.tax_register.company import Branch, Company, Kind, NotAnswering, Register, Standing
+from postavka.domain.tax_register.company import (
+    Branch,
+    CompanyKind,
+    CompanyStanding,
+    NotAnswering,
+    RegisteredCompany,
+    TaxRegister,
+)
 from postavka.domain.tax_register.settings import TaxSettings
 
-__all__ = ["Branch", "Company", "Kind", "NotAnswering", "Register", "Standing", "TaxSettings", "open_register"]
+__all__ = [
+    "Branch",
+    "CompanyKind",
+    "CompanyStanding",
+    "NotAnswering",
+    "RegisteredCompany",
+    "TaxRegister",
+    "TaxSettings",
+    "open_register",
+]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 
-class Kind(StrEnum):
+class CompanyKind(StrEnum):
     """Whose tax number it is."""
 
     ORGANISATION = "organisation"
@@ -17,7 +17,7 @@ class Kind(StrEnum):
     """12 digits, no KPP."""
 
 
-class Standing(StrEnum):
+class CompanyStanding(StrEnum):
     """What the register says of its state. Nothing of it forbids a request: it's the partner that decides."""
 
     ACTIVE = "active"
@@ -39,14 +39,14 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
+class RegisteredCompany:
     """An organisation or a sole trader."""
 
     inn: str
-    kind: Kind
+    kind: CompanyKind
     name: str
     """As documents need it: «ООО «Ромашка»», «ИП Иванов Иван Иванович»."""
-    standing: Standing
+    standing: CompanyStanding
     branches: tuple[Branch, ...]
     """The head office first; empty for a sole trader."""
     source: str
@@ -59,10 +59,10 @@ class NotAnswering(Exception):
     """The register can't be asked now; the message says why, in English, for the log. The partner types by hand."""
 
 
-class Register(Protocol):
+class TaxRegister(Protocol):
     """A register of companies by tax number."""
 
-    async def find(self, inn: str) -> Company | None:
+    async def find(self, inn: str) -> RegisteredCompany | None:
         """The company with this number; None when the register has none. `inn` has right check digits.
 
         Raises `NotAnswering`, and never later than the time it was given by its settings.

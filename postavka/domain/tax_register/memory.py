@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from postavka.domain.tax_register.company import Company, NotAnswering, Register
+from postavka.domain.tax_register.company import NotAnswering, RegisteredCompany, TaxRegister
 from postavka.domain.tax_register.settings import TaxSettings
 from postavka.kernel.process.logs import logger
 
@@ -19,13 +19,13 @@ class RememberingRegister:
     That there is no company under a number is not remembered: it may have been founded this morning.
     """
 
-    def __init__(self, behind: Register, config: TaxSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, behind: TaxRegister, config: TaxSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._behind = behind
         self._config = config
         self._clock = clock
-        self._remembered: OrderedDict[str, tuple[float, Company]] = OrderedDict()
+        self._remembered: OrderedDict[str, tuple[float, RegisteredCompany]] = OrderedDict()
 
-    async def find(self, inn: str) -> Company | None:
+    async def find(self, inn: str) -> RegisteredCompany | None:
         """See `Register`."""
         heard_at, company = self._remembered.get(inn, (0.0, None))
         age = self._clock() - heard_at
@@ -49,7 +49,7 @@ class RememberingRegister:
         """See `Register`."""
         await self._behind.close()
 
-    def _remember(self, company: Company) -> None:
+    def _remember(self, company: RegisteredCompany) -> None:
         self._remembered[company.inn] = (self._clock(), company)
         self._remembered.move_to_end(company.inn)
         while len(self._remembered) > self._config.remember_companies:

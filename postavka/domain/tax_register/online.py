@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from events.checks import PERSON_INN, is_kpp
 from postavka.domain.calendar import MOSCOW, today
-from postavka.domain.tax_register.company import Branch, Company, Kind, NotAnswering, Standing
+from postavka.domain.tax_register.company import Branch, CompanyKind, CompanyStanding, NotAnswering, RegisteredCompany
 from postavka.domain.tax_register.settings import TaxSettings
 from postavka.kernel.process.logs import logger
 
@@ -105,7 +105,7 @@ class OnlineRegister:
             exclude=[asyncio.CancelledError],
         )
 
-    async def find(self, inn: str) -> Company | None:
+    async def find(self, inn: str) -> RegisteredCompany | None:
         """See `Register`. After several failures in a row the service is left alone for a while."""
         try:
             async with await self._breakers.get_breaker("tax"), asyncio.timeout(self._config.answer_seconds):
@@ -129,7 +129,7 @@ class OnlineRegister:
     ) -> None:
         await self.close()
 
-    async def _find(self, inn: str) -> Company | None:
+    async def _find(self, inn: str) -> RegisteredCompany | None:
         async for attempt in stamina.retry_context(
             on=_Busy,
             attempts=self._config.attempts,
@@ -168,7 +168,7 @@ class OnlineRegister:
             raise _Busy(type(broken).__name__) from broken
 
 
-def understood(inn: str, body: bytes) -> Company | None:
+def understood(inn: str, body: bytes) -> RegisteredCompany | None:
     """The company that an answer tells of; None if it tells of none. Raises when it makes no sense."""
     try:
         parties = [each.data for each in _Answer.model_validate_json(body).suggestions[:MOST_BRANCHES]]
@@ -178,7 +178,7 @@ def understood(inn: str, body: bytes) -> Company | None:
     if not parties:
         return None
     # The head office first: it names the company. One that is closed is listed after those that are open.
-    parties.sort(key=lambda each: (each.branch_type == "BRANCH", _standing(each) is Standing.LIQUIDATED))
+    parties.sort(key=lambda each: (each.branch_type == "BRANCH", _standing(each) is CompanyStanding.LIQUIDATED))
     head = parties[0]
     person = len(inn) == PERSON_INN
     if any(each.inn != inn for each in parties) or person != (head.type == "INDIVIDUAL"):
@@ -187,9 +187,9 @@ def understood(inn: str, body: bytes) -> Company | None:
     branches = () if person else tuple(_branches(parties))
     if not name or not (person or branches):
         raise _Senseless("an answer without a name or a KPP")
-    return Company(
+    return RegisteredCompany(
         inn=inn,
-        kind=Kind.SOLE_TRADER if person else Kind.ORGANISATION,
+        kind=CompanyKind.SOLE_TRADER if person else CompanyKind.ORGANISATION,
         name=name,
         standing=_standing(head),
         branches=branches,
@@ -201,7 +201,7 @@ def understood(inn: str, body: bytes) -> Company | None:
 def _branches(parties: list[_Party]) -> list[Branch]:
     found: dict[str, Branch] = {}
     for number, each in enumerate(parties):
-        closed = number > 0 and _standing(each) is Standing.LIQUIDATED
+        closed = number > 0 and _standing(each) is CompanyStanding.LIQUIDATED
         if each.kpp is None or not is_kpp(each.kpp) or closed:
             continue
         name = each.name.short_with_opf or each.name.full_with_opf or ""
@@ -210,11 +210,11 @@ def _branches(parties: list[_Party]) -> list[Branch]:
     return list(found.values())
 
 
-def _standing(party: _Party) -> Standing:
+def _standing(party: _Party) -> CompanyStanding:
     try:
-        return Standing((party.state.status or "").lower())
+        return CompanyStanding((party.state.status or "").lower())
     except ValueError:
-        return Standing.UNKNOWN
+        return CompanyStanding.UNKNOWN
 
 
 def _day(milliseconds: Any) -> date:

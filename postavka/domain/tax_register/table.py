@@ -7,7 +7,7 @@ from datetime import date
 from importlib import resources
 from typing import Any
 
-from postavka.domain.tax_register.company import Branch, Company, Kind, Standing
+from postavka.domain.tax_register.company import Branch, CompanyKind, CompanyStanding, RegisteredCompany
 
 SOURCE = "встроенный справочник"
 
@@ -20,7 +20,7 @@ class TableRegister:
         raw = tomllib.loads(text)
         self._companies = {each["inn"]: _company(each, raw["as_of"]) for each in raw["companies"]}
 
-    async def find(self, inn: str) -> Company | None:
+    async def find(self, inn: str) -> RegisteredCompany | None:
         """See `Register`. Always answers."""
         return self._companies.get(inn)
 
@@ -28,16 +28,16 @@ class TableRegister:
         """Nothing to give up."""
 
 
-def _company(row: dict[str, Any], as_of: date) -> Company:
+def _company(row: dict[str, Any], as_of: date) -> RegisteredCompany:
     branches = tuple(
         Branch(each["kpp"], each.get("name", row["name"]), each.get("address"), number == 0)
         for number, each in enumerate(row.get("branches", ()))
     )
-    return Company(
+    return RegisteredCompany(
         inn=row["inn"],
-        kind=Kind.ORGANISATION if branches else Kind.SOLE_TRADER,
+        kind=CompanyKind.ORGANISATION if branches else CompanyKind.SOLE_TRADER,
         name=row["name"],
-        standing=Standing(row.get("standing", "active")),
+        standing=CompanyStanding(row.get("standing", "active")),
         branches=branches,
         source=SOURCE,
         as_of=as_of,

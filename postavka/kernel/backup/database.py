@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import Identifier
 
 from postavka.kernel.backup.sealed import CopyKey, Sealing
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.database import binaries
 from postavka.kernel.store.queries import load_queries
 
@@ -25,15 +25,15 @@ QUERIES = load_queries("postavka.kernel.backup")
 DUMP = "database.dump"
 
 
-class DumpFailed(Trouble):
+class DumpFailed(UserError):
     """pg_dump or pg_restore ended badly; the message is theirs."""
 
 
-class DatabaseNotEmpty(Trouble):
+class DatabaseNotEmpty(UserError):
     """The database into which a copy shall be put back has schemas of ours."""
 
 
-class StillAtWork(Trouble):
+class StillAtWork(UserError):
     """Services are connected to the database."""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from postavka.kernel.backup.topics import Saved
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 FORMAT = 2
 """1: as in releases before, whose files are not sealed."""
@@ -22,7 +22,7 @@ FILE = "manifest.json"
 CHUNK = 1 << 20
 
 
-class BadCopy(Trouble):
+class BadCopy(UserError):
     """The copy is incomplete or was changed; the message says by which file."""
 
 

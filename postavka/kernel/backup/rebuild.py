@@ -26,7 +26,7 @@ from psycopg.sql import SQL, Identifier
 from events.envelope import header_map
 from postavka.kernel.backup.database import require_nobody_at_work
 from postavka.kernel.backup.topics import OffsetWriter
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_records
@@ -46,7 +46,7 @@ Place = tuple[str, int]
 Told = Callable[[str, int, int], None]
 
 
-class StoreNotEmpty(Trouble):
+class StoreNotEmpty(UserError):
     """A store that shall be built from its topic has events."""
 
 
@@ -208,7 +208,7 @@ def _write_letters(connection: psycopg.Connection[Any], stage: Stage, letters: I
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class CheckpointKeeper:
     """Somebody who keeps marks: table, and columns of name, offset and position (None: it keeps no position)."""
 
     schema: str
@@ -228,11 +228,11 @@ KINDS = (
 """How the tables of marks look that there are: of stages, of projections, of the auditor's service."""
 
 
-def find_readers(connection: psycopg.Connection[Any]) -> list[Reader]:
+def find_readers(connection: psycopg.Connection[Any]) -> list[CheckpointKeeper]:
     """Everybody who keeps marks in this database."""
     rows = connection.execute(QUERIES.find_readers, ([kind[0] for kind in KINDS],)).fetchall()
     return [
-        Reader(schema, table, name, offset, position, following)
+        CheckpointKeeper(schema, table, name, offset, position, following)
         for schema, table, columns in rows
         for kind, name, offset, position, following in KINDS
         if kind == table and {name, offset, position or name} <= set(columns)
@@ -326,7 +326,10 @@ def _publish(
 
 
 def _begin_behind(
-    writer: OffsetWriter, topic: str, marks: Mapping[Reader, Mapping[str, tuple[int, int]]], readers: Sequence[Reader]
+    writer: OffsetWriter,
+    topic: str,
+    marks: Mapping[CheckpointKeeper, Mapping[str, tuple[int, int]]],
+    readers: Sequence[CheckpointKeeper],
 ) -> int:
     """A topic whose records are gone begins behind every offset that anybody has seen of it."""
     lost = 0
@@ -340,7 +343,7 @@ def _begin_behind(
     return lost
 
 
-def _marks(connection: psycopg.Connection[Any], reader: Reader) -> dict[str, tuple[int, int]]:
+def _marks(connection: psycopg.Connection[Any], reader: CheckpointKeeper) -> dict[str, tuple[int, int]]:
     position = Identifier(reader.position) if reader.position else SQL("0")
     query = QUERIES.marks.format(
         Identifier(reader.name), Identifier(reader.offset), position, Identifier(reader.schema, reader.table)
@@ -350,7 +353,7 @@ def _marks(connection: psycopg.Connection[Any], reader: Reader) -> dict[str, tup
 
 def _move_marks(
     connection: psycopg.Connection[Any],
-    reader: Reader,
+    reader: CheckpointKeeper,
     marks: Mapping[str, tuple[int, int]],
     offsets: Mapping[tuple[Place, int], int],
     rewritten: set[str],

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.key_file import make_key, read_key
 from postavka.kernel.settings import Settings
 
@@ -34,7 +34,7 @@ KEY_FILE = Path("backup") / "backup.key"
 """In the home folder, and in the folder of a copy's keys."""
 
 
-class NotOurs(Trouble):
+class NotOurs(UserError):
     """A sealed file was made with another key, or was changed."""
 
 

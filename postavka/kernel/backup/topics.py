@@ -19,7 +19,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message, Prod
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.backup.sealed import CopyKey, Sealing, opened
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.connection import for_librdkafka, for_producer
 from postavka.kernel.log.offsets import TIMEOUT_SECONDS, end_offsets, first_offsets
 from postavka.kernel.log.range_reader import read_records
@@ -46,11 +46,11 @@ SCHEMA = pa.schema(
 )
 
 
-class NotEmpty(Trouble):
+class TopicNotEmpty(UserError):
     """A topic that shall be filled has records."""
 
 
-class OffsetsMoved(Trouble):
+class OffsetsMoved(UserError):
     """A record came to lie at another offset than it had (somebody else writes to the topic), or has another time."""
 
 
@@ -202,7 +202,7 @@ def put_topics_back(
     places = [(name, number) for name, partitions in saved.items() for number in partitions]
     full = sorted({place[0] for place, end in end_offsets(config, places).items() if end})
     if full:
-        raise NotEmpty(f"{', '.join(full)}: there are records already; put a copy back into an empty broker")
+        raise TopicNotEmpty(f"{', '.join(full)}: there are records already; put a copy back into an empty broker")
     total = sum(each.end - each.first for partitions in saved.values() for each in partitions.values())
     writer = OffsetWriter(config, saved, lambda done: told(done, total))
     for name, partitions in saved.items():

@@ -33,7 +33,7 @@ from postavka.kernel.backup.database import (
 from postavka.kernel.backup.manifest import FILE, BadCopy, Manifest
 from postavka.kernel.backup.sealed import KEY_FILE, CopyKey, NotOurs, Sealing, copy_key, opened, unseal
 from postavka.kernel.backup.topics import put_topics_back, save_topics
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.settings import Settings, database_url
 
 TOPICS = "topics"
@@ -47,7 +47,7 @@ Told = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is, and how much there is."""
 
 
-class FolderInUse(Trouble):
+class FolderInUse(UserError):
     """The folder for a copy has something in it."""
 
 

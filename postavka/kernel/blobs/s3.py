@@ -10,7 +10,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
 from postavka.kernel.blobs.store import BlobMissing, BlobsAway, checked, key_of, name_of
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.settings import Settings
 
 CONNECT_SECONDS = 5
@@ -28,10 +28,12 @@ class S3Blobs:
 
     @classmethod
     def of(cls, config: Settings, where: str) -> S3Blobs:
-        """The bucket that `s3://bucket/prefix` names. Raises `Trouble` if it names none."""
+        """The bucket that `s3://bucket/prefix` names. Raises `UserError` if it names none."""
         parts = urlsplit(where)
         if not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
-            raise Trouble("POSTAVKA_BLOBS: write s3://bucket or s3://bucket/prefix; keys go into settings of their own")
+            raise UserError(
+                "POSTAVKA_BLOBS: write s3://bucket or s3://bucket/prefix; keys go into settings of their own"
+            )
         endpoint, secret = config.blobs_s3_endpoint, config.blobs_s3_secret_access_key
         access: dict[str, Any] = {
             "endpoint": endpoint,

@@ -10,12 +10,12 @@ import hashlib
 import re
 from typing import Protocol
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 NAME = re.compile(r"[0-9a-f]{64}")
 
 
-class BlobMissing(Trouble):
+class BlobMissing(UserError):
     """There is no blob of that name."""
 
     def __init__(self, sha256: str, where: str) -> None:
@@ -23,7 +23,7 @@ class BlobMissing(Trouble):
         self.sha256 = sha256
 
 
-class BlobDamaged(Trouble):
+class BlobDamaged(UserError):
     """The bytes that lie under a name are not those that it names."""
 
     def __init__(self, sha256: str, where: str) -> None:
@@ -31,7 +31,7 @@ class BlobDamaged(Trouble):
         self.sha256 = sha256
 
 
-class BlobsAway(Trouble):
+class BlobsAway(UserError):
     """The store can't be reached, or refuses; the same call may succeed later."""
 
 

@@ -33,7 +33,7 @@ from kafka.admin import (
 from kafka.errors import KafkaError
 from kafka.protocol.admin import AlterClientQuotasRequest
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.connection import for_kafka_python, for_librdkafka
 from postavka.kernel.settings import Settings
 
@@ -58,7 +58,7 @@ _OPERATIONS: Mapping[Operation, ACLOperation] = {
 }
 
 
-class NoAccess(Trouble):
+class NoAccess(UserError):
     """The broker did not do what was asked of its users and permissions; says why."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.settings import Settings
 
 ISOLATION = "read_committed"
@@ -13,7 +13,7 @@ ISOLATION = "read_committed"
 one not yet, and a partition ends where the first open transaction begins (its last stable offset)."""
 
 
-class NoKafka(Trouble):
+class NoKafka(UserError):
     """No bootstrap servers are set."""
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.process import liveness
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -26,7 +26,7 @@ SETTINGS = KEEP_FOR_EVER | BOUNDED_FILES
 """What a topic must never be without."""
 
 
-class WrongTopics(Trouble):
+class WrongTopics(UserError):
     """Topics are missing, or have another number of partitions than the system stands on."""
 
 

@@ -12,7 +12,7 @@ from confluent_kafka import Message as KafkaMessage
 from events.envelope import Envelope
 from events.model import Message
 from events.registry import encode
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.connection import for_producer
 from postavka.kernel.privacy.protect import protected
 from postavka.kernel.process import tracing
@@ -21,11 +21,11 @@ from postavka.kernel.settings import Settings
 TIMEOUT_SECONDS = 30
 
 
-class NotSent(Trouble):
+class CommandNotSent(UserError):
     """The broker did not take a command; it may be sent again under the same ids."""
 
 
-class NoTopic(Trouble):
+class NoTopic(UserError):
     """The topic does not exist, so nothing was sent."""
 
 
@@ -89,7 +89,7 @@ class Sender:
         left = self._producer.flush(TIMEOUT_SECONDS)
         failed, self._failed = self._failed, None
         if failed is not None or left:
-            raise NotSent(failed.str() if failed is not None else f"{left} commands were not acknowledged")
+            raise CommandNotSent(failed.str() if failed is not None else f"{left} commands were not acknowledged")
 
     def _look_for(self, topic: str) -> None:
         # The producer itself would wait half a minute for a topic that is not there, and then call it a time-out.
@@ -98,7 +98,7 @@ class Sender:
         try:
             found = self._producer.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic]
         except KafkaException as away:
-            raise NotSent(f"{away.args[0].str()}; `postavka doctor` looks at everything") from away
+            raise CommandNotSent(f"{away.args[0].str()}; `postavka doctor` looks at everything") from away
         if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise NoTopic(f"there is no topic {topic}; `postavka topics` makes those that belong to the reference data")
         self._known.add(topic)

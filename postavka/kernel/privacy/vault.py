@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from pydantic import BaseModel
 
 from events.personal import ENCRYPTED, LONGEST, PREFIX, is_encrypted, personal_fields
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.privacy.master import master_key
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.migration import MigrationSet, migrate
@@ -54,15 +54,15 @@ UNREADABLE = "нет доступа"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class TooLong(Trouble):
+class TooLong(UserError):
     """A text does not fit into its field once it is encrypted."""
 
 
-class NotOnePerson(Trouble):
+class NotOnePerson(UserError):
     """What was given names several persons."""
 
 
-class NobodyKnown(Trouble):
+class NobodyKnown(UserError):
     """Nothing is encrypted for the person that was named."""
 
 
@@ -188,7 +188,7 @@ class Vault:
         try:
             return AESSIV(aes_key_unwrap(self._master, wrapped))
         except InvalidUnwrap:
-            raise Trouble("the master key is not the one that persons' keys were wrapped with") from None
+            raise UserError("the master key is not the one that persons' keys were wrapped with") from None
 
     # Erasing
 

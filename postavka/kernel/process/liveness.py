@@ -34,7 +34,7 @@ START = "the start"
 
 
 @dataclass(slots=True)
-class Pulse:
+class Heartbeats:
     """Pure: who has beaten when, and who has been silent for too long. Times in seconds of a monotonic clock."""
 
     _due: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Pulse:
         return next((name for name, (due, _) in list(self._due.items()) if now > due), None)
 
 
-_pulse = Pulse()
+_pulse = Heartbeats()
 
 
 def beat(name: str, within: float = SILENT_SECONDS) -> None:

@@ -45,7 +45,7 @@ def generation(connection: psycopg.Connection[Any], table: str) -> int:
     return row[0] if row else 0
 
 
-class Staging:
+class StagedTables:
     """The new tables of a read model."""
 
     def __init__(

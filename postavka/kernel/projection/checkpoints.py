@@ -15,20 +15,20 @@ from psycopg.rows import tuple_row
 
 from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.store.arrays import Bigints, Texts
-from postavka.kernel.store.checkpoint import Mark, MarksMoved
+from postavka.kernel.store.checkpoint import Checkpoint, CheckpointMoved
 
 
-def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Mark]:
+def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Checkpoint]:
     """Marks by `topic/partition`; a partition without one is at -1."""
     rows = connection.cursor(row_factory=tuple_row).execute(
         'SELECT name, "offset", position FROM marks WHERE name = ANY(%b)', (Texts(names),)
     )
-    found = {name: Mark(offset, position) for name, offset, position in rows}
-    return {name: found.get(name, Mark()) for name in names}
+    found = {name: Checkpoint(offset, position) for name, offset, position in rows}
+    return {name: found.get(name, Checkpoint()) for name in names}
 
 
-def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Mark, Mark]]) -> None:
-    """Move marks from where they are thought to be. Raises `MarksMoved` when one is elsewhere."""
+def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Checkpoint, Checkpoint]]) -> None:
+    """Move marks from where they are thought to be. Raises `CheckpointMoved` when one is elsewhere."""
     names = Texts(moved)
     before = Bigints(mark.offset for mark, _ in moved.values())
     rows = connection.execute(
@@ -47,7 +47,7 @@ def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Ma
         ),
     ).fetchall()
     if len(rows) != len(names):
-        raise MarksMoved(f"{len(names) - len(rows)} of {len(names)} marks are elsewhere")
+        raise CheckpointMoved(f"{len(names) - len(rows)} of {len(names)} marks are elsewhere")
 
 
 def keep_unread(connection: psycopg.Connection[Any], records: Iterable[Unread]) -> None:

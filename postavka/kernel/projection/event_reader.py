@@ -21,7 +21,7 @@ from events.registry import BadBody, UnknownType, decode
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.unreadable import UNREADABLE, is_marker, why_unreadable
 from postavka.kernel.projection.read_model import Unread
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 
 LARGEST_BODY = 1_000_000
 """Bytes. The broker's own bound is on the compressed batch, so that a small record can hold a huge body."""
@@ -56,16 +56,16 @@ class PartitionReader:
 
     __slots__ = ("duplicates", "markers", "offset", "position", "relayed")
 
-    def __init__(self, checkpoint: Mark = Mark(), relayed: bool = True) -> None:  # noqa: B008  (a tuple)
+    def __init__(self, checkpoint: Checkpoint = Checkpoint(), relayed: bool = True) -> None:  # noqa: B008  (a tuple)
         """`relayed`: a relay of ours writes this topic, so that each of its records has a position."""
         self.offset, self.position = checkpoint
         self.relayed = relayed
         self.duplicates = self.markers = 0
 
     @property
-    def checkpoint(self) -> Mark:
+    def checkpoint(self) -> Checkpoint:
         """How far it has read."""
-        return Mark(self.offset, self.position)
+        return Checkpoint(self.offset, self.position)
 
     def read(self, records: Iterable[Any], refuse: Refuse) -> Iterator[Opened]:
         """Those of the records (`Record`s, or what a `Piece` holds) that count. For millions: it makes no object but
@@ -97,7 +97,9 @@ class EventReader:
     """Partitions of some topics, each read in order from its checkpoint on. When what was made of the records can't be
     kept, the reader is thrown away: the checkpoints that it was given are as they were."""
 
-    def __init__(self, checkpoints: Mapping[str, Mark], is_relayed: Callable[[str], bool] = lambda topic: True) -> None:
+    def __init__(
+        self, checkpoints: Mapping[str, Checkpoint], is_relayed: Callable[[str], bool] = lambda topic: True
+    ) -> None:
         """`checkpoints`: by `topic/partition`; a partition without one is read from its beginning. `is_relayed` is
         asked of a topic."""
         self._before = checkpoints
@@ -108,7 +110,7 @@ class EventReader:
         """The reader of one partition."""
         found = self._partitions.get((topic, number))
         if found is None:
-            before = self._before.get(partition_name(topic, number), Mark())
+            before = self._before.get(partition_name(topic, number), Checkpoint())
             found = self._partitions[topic, number] = PartitionReader(before, self._is_relayed(topic))
         return found
 
@@ -118,13 +120,13 @@ class EventReader:
             yield from self.partition(*place).read(run, refuse)
 
     @property
-    def checkpoints(self) -> dict[str, Mark]:
+    def checkpoints(self) -> dict[str, Checkpoint]:
         """All checkpoints, those that have not moved with them."""
         return {**self._before, **self._reached()}
 
-    def moved(self) -> dict[str, tuple[Mark, Mark]]:
+    def moved(self) -> dict[str, tuple[Checkpoint, Checkpoint]]:
         """From where to where checkpoints have moved, by `topic/partition`."""
-        pairs = ((name, self._before.get(name, Mark()), mark) for name, mark in self._reached().items())
+        pairs = ((name, self._before.get(name, Checkpoint()), mark) for name, mark in self._reached().items())
         return {name: (before, mark) for name, before, mark in pairs if mark != before}
 
     @property
@@ -137,7 +139,7 @@ class EventReader:
         """Offsets without a record."""
         return sum(each.markers for each in self._partitions.values())
 
-    def _reached(self) -> dict[str, Mark]:
+    def _reached(self) -> dict[str, Checkpoint]:
         return {partition_name(*place): each.checkpoint for place, each in self._partitions.items()}
 
 

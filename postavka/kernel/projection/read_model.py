@@ -11,7 +11,7 @@ import psycopg
 
 from postavka.kernel.log.record import Piece, Record
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 
 Unread = tuple[str, int, int, str, str]
 """Topic, partition, offset, the type that the record says it has, why it can't be read."""
@@ -34,7 +34,7 @@ class Fold(Protocol):
     unread: list[Unread]
 
     @property
-    def marks(self) -> Mapping[str, Mark]:
+    def marks(self) -> Mapping[str, Checkpoint]:
         """How far it has read, by `topic/partition`."""
         ...
 
@@ -73,8 +73,8 @@ class ReadModel:
     topics: Callable[[Settings], Sequence[str]]
     prepare: Callable[[str], None]
     fold: Callable[[Settings], Fold]
-    live: Callable[[Settings, str, Mapping[str, Mark]], CatchingUp]
-    reached: Callable[[psycopg.Connection[Any]], Mapping[str, Mark]] | None = None
+    live: Callable[[Settings, str, Mapping[str, Checkpoint]], CatchingUp]
+    reached: Callable[[psycopg.Connection[Any]], Mapping[str, Checkpoint]] | None = None
     together: Callable[[str], bool] = lambda topic: False
 
     @property

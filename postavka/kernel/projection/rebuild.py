@@ -25,11 +25,11 @@ from psycopg.sql import SQL, Identifier
 from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import partition_name
-from postavka.kernel.projection.blue_green import Staging, taken
+from postavka.kernel.projection.blue_green import StagedTables, taken
 from postavka.kernel.projection.read_model import CatchingUp, ReadModel, Unread
-from postavka.kernel.projection.rebuild_worker import Answer, Folder, Place
+from postavka.kernel.projection.rebuild_worker import FoldAnswer, Folder, Place
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 
 TELL_SECONDS = 0.2
 CLOSE_ENOUGH = 500
@@ -45,7 +45,7 @@ Told = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RebuildReport:
     """What a rebuild did. `rows` by table; `seconds` is the whole, swap included, `folding` and `indexing` its largest
     parts, `swapping` how long the live projection stood still."""
 
@@ -65,7 +65,7 @@ class _Read:
 
     records: int = 0
     events: int = 0
-    marks: dict[str, Mark] = field(default_factory=dict)
+    marks: dict[str, Checkpoint] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
 
 
@@ -74,7 +74,7 @@ def rebuild(
     model: ReadModel,
     told: Told = lambda what, done, total: None,
     processes: int | None = None,
-) -> Report:
+) -> RebuildReport:
     """Build anew and swap. Safe to run while everything works; two at once wait for each other. An interrupted one
     leaves the old tables as they are."""
     started = time.monotonic()
@@ -85,7 +85,9 @@ def rebuild(
         model.prepare(database_url(config))
         connection = opened.enter_context(model.connect(config))
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"rebuild of {model.schema}",))
-        staging = Staging(connection, model.schema, model.staging, list(model.tables), lambda: model.connect(config))
+        staging = StagedTables(
+            connection, model.schema, model.staging, list(model.tables), lambda: model.connect(config)
+        )
         staging.make()
         try:
             return _build(config, model, connection, staging, told, folders, started)
@@ -99,11 +101,11 @@ def _build(
     config: Settings,
     model: ReadModel,
     connection: psycopg.Connection[Any],
-    staging: Staging,
+    staging: StagedTables,
     told: Told,
     folders: Sequence[Folder],
     started: float,
-) -> Report:
+) -> RebuildReport:
     places = [(topic, number) for topic in model.topics(config) for number in range(PARTITIONS)]
     read = _fill(model, _ends(config, model, connection, places), told, folders)
     folded = time.monotonic()
@@ -115,7 +117,7 @@ def _build(
     _note(connection, model, read)
     live = model.live(config, model.staging, read.marks)
     live.marks([partition_name(*place) for place in places])
-    reached = {place: read.marks.get(partition_name(*place), Mark()).offset for place in places}
+    reached = {place: read.marks.get(partition_name(*place), Checkpoint()).offset for place in places}
 
     def catch_up() -> int:
         ends = _ends(config, model, connection, places)
@@ -135,7 +137,7 @@ def _build(
     staging.swap(last)
     swapped = time.monotonic()
     rows = {table: _count(connection, model.schema, table) for table in model.tables if table not in OWN}
-    return Report(
+    return RebuildReport(
         read.records,
         read.events,
         rows,
@@ -155,7 +157,7 @@ def _ends(
     if model.reached is None:
         return ends
     marks = model.reached(connection)
-    return {place: min(end, marks.get(partition_name(*place), Mark()).offset + 1) for place, end in ends.items()}
+    return {place: min(end, marks.get(partition_name(*place), Checkpoint()).offset + 1) for place, end in ends.items()}
 
 
 def _fill(model: ReadModel, ends: Mapping[Place, int], told: Told, folders: Sequence[Folder]) -> _Read:
@@ -165,8 +167,8 @@ def _fill(model: ReadModel, ends: Mapping[Place, int], told: Told, folders: Sequ
     done: dict[int, int] = {}
     shares = deque(_shares(total, len(folders)))
 
-    def work(folder: Folder) -> list[Answer]:
-        last: list[Answer] = []
+    def work(folder: Folder) -> list[FoldAnswer]:
+        last: list[FoldAnswer] = []
         while (share := taken(shares)) is not None:
             for answer in folder.fold(_within(ends, model, share)):
                 done[share[0]] = answer.records
@@ -232,4 +234,4 @@ def _count(connection: psycopg.Connection[Any], schema: str, table: str) -> int:
     return int(row[0]) if row else 0
 
 
-__all__ = ["Report", "Told", "rebuild"]
+__all__ = ["RebuildReport", "Told", "rebuild"]

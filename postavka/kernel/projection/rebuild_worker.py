@@ -19,12 +19,12 @@ from typing import Any
 import orjson
 from psycopg.sql import SQL, Identifier
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.projection.copy_format import BEGIN, END
 from postavka.kernel.projection.read_model import Fold, ReadModel, Unread, find
 from postavka.kernel.settings import Settings, environment, settings
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 
 TELL_EVERY = 10_000
 CHUNK = 1_000
@@ -33,18 +33,18 @@ CHUNK = 1_000
 Place = tuple[str, int]
 
 
-class ShareFailed(Trouble):
+class ShareFailed(UserError):
     """The process ended badly; its error stands on the error output."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FoldAnswer:
     """What a share says: records read so far; with the last answer also events folded, marks, and what could not be
     read."""
 
     records: int
     events: int
-    marks: dict[str, Mark] | None
+    marks: dict[str, Checkpoint] | None
     unread: list[Unread]
 
 
@@ -59,7 +59,7 @@ class Folder:
             stdout=subprocess.PIPE,
         )
 
-    def fold(self, ends: Mapping[Place, int]) -> Iterator[Answer]:
+    def fold(self, ends: Mapping[Place, int]) -> Iterator[FoldAnswer]:
         """Fold a share: which partitions to read, and up to where. Answers as they come; the last one has marks.
         Raises `ShareFailed`."""
         assert self._process.stdin is not None  # noqa: S101
@@ -76,8 +76,8 @@ class Folder:
                 )
             said = orjson.loads(line)
             if (found := said.get("marks")) is not None:
-                marks = {name: Mark(*mark) for name, mark in found.items()}
-            yield Answer(said["records"], said["events"], marks, [tuple(each) for each in said.get("unread", ())])
+                marks = {name: Checkpoint(*mark) for name, mark in found.items()}
+            yield FoldAnswer(said["records"], said["events"], marks, [tuple(each) for each in said.get("unread", ())])
 
     def __enter__(self) -> Folder:
         return self

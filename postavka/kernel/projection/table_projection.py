@@ -22,10 +22,10 @@ from postavka.kernel.projection.checkpoints import keep_unread, move_marks, read
 from postavka.kernel.projection.event_reader import WRONG, EventReader, Unreadable, message_of, type_of, unread
 from postavka.kernel.projection.read_model import Copied, Unread
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store.checkpoint import Mark, MarksMoved
+from postavka.kernel.store.checkpoint import Checkpoint, CheckpointMoved
 
 
-class Entries(Protocol):
+class TableRows(Protocol):
     """What some records say, by table."""
 
     def take(self, type_name: str, fields: dict[str, Any], subject: str, time: str, trace: str | None) -> bool:
@@ -42,7 +42,7 @@ class Entries(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entering:
+class ProjectionDefinition:
     """How records of a read model are read. `takes`: the types that say something. `outside`: topics that no relay of
     ours writes."""
 
@@ -50,15 +50,15 @@ class Entering:
     topics: Sequence[str]
     tables: Sequence[str]
     takes: frozenset[str]
-    entries: Callable[[], Entries]
+    entries: Callable[[], TableRows]
     prepare: Callable[[str], None]
     outside: Collection[str]
 
 
-class EntriesReader:
+class TableReader:
     """A stretch of the log on its way into entries."""
 
-    def __init__(self, how: Entering, marks: Mapping[str, Mark]) -> None:
+    def __init__(self, how: ProjectionDefinition, marks: Mapping[str, Checkpoint]) -> None:
         self._how = how
         self.reader = EventReader(marks, lambda topic: topic not in how.outside)
         self.entries = how.entries()
@@ -69,7 +69,7 @@ class EntriesReader:
         stage that takes it."""
 
     @property
-    def marks(self) -> dict[str, Mark]:
+    def marks(self) -> dict[str, Checkpoint]:
         """By `topic/partition`."""
         return self.reader.checkpoints
 
@@ -100,10 +100,10 @@ class EntriesReader:
                 refuse(record, wrong)
 
 
-class EntriesFold(EntriesReader):
+class TableFold(TableReader):
     """See `postavka.kernel.projection.read_model.Fold`."""
 
-    def __init__(self, how: Entering) -> None:
+    def __init__(self, how: ProjectionDefinition) -> None:
         super().__init__(how, {})
 
     def take(self, piece: Piece) -> None:  # type: ignore[override]
@@ -115,10 +115,10 @@ class EntriesFold(EntriesReader):
         return self.entries.copied()
 
 
-class EntriesProjection:
+class TableProjection:
     """See `postavka.kernel.projection.worker.Projection`."""
 
-    def __init__(self, config: Settings, how: Entering, schema: str | None = None) -> None:
+    def __init__(self, config: Settings, how: ProjectionDefinition, schema: str | None = None) -> None:
         """`schema`: where its tables are, if they are not in use yet (a rebuild)."""
         self.name = how.schema
         self.topics = how.topics
@@ -127,7 +127,7 @@ class EntriesProjection:
         self._conninfo = database_url(config)
         how.prepare(self._conninfo)
         self._connection: psycopg.Connection[Any] | None = None
-        self._marks: dict[str, Mark] = {}
+        self._marks: dict[str, Checkpoint] = {}
         self._generation = 0
 
     def marks(self, names: Sequence[str]) -> dict[str, int]:
@@ -140,7 +140,7 @@ class EntriesProjection:
 
     def project(self, records: Sequence[Record]) -> int:
         """Write the records down. Everything or nothing is written."""
-        read = EntriesReader(self._how, self._marks)
+        read = TableReader(self._how, self._marks)
         for (topic, partition), run in groupby(records, attrgetter("topic", "partition")):
             read.take(topic, partition, run)
         moved = read.reader.moved()
@@ -151,11 +151,11 @@ class EntriesProjection:
             with connection.transaction():
                 swap_lock(connection, self._schema)
                 if generation(connection, self._how.tables[0]) != self._generation:
-                    raise MarksMoved("the tables were built anew")
+                    raise CheckpointMoved("the tables were built anew")
                 read.entries.write(connection)
                 keep_unread(connection, read.unread)
                 move_marks(connection, moved)
-        except (psycopg.Error, MarksMoved):
+        except (psycopg.Error, CheckpointMoved):
             self._connection = None
             connection.close()
             raise

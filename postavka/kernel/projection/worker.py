@@ -34,7 +34,7 @@ from postavka.kernel.process.health import serve_health
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.process.progress import Progress, Servers
 from postavka.kernel.settings import Settings, settings
-from postavka.kernel.store.checkpoint import MarksMoved
+from postavka.kernel.store.checkpoint import CheckpointMoved
 
 log = logger(__name__)
 
@@ -68,12 +68,13 @@ class Projection(Protocol):
         ...
 
     def project(self, records: Sequence[Record]) -> int:
-        """Fold these records in and move the marks, in one transaction; returns how many counted. Raises `MarksMoved`;
+        """Fold these records in and move the marks, in one transaction; returns how many counted. Raises
+        `CheckpointMoved`;
         psycopg's `OperationalError` when PostgreSQL is away (it is called again with the same records)."""
         ...
 
 
-class Beside(Protocol):
+class BackgroundTask(Protocol):
     """What runs in the projection's process beside it: when one ends, all end."""
 
     async def run(self) -> None: ...
@@ -85,7 +86,7 @@ class Beside(Protocol):
 
 def main(
     make: Callable[[Settings], Projection],
-    beside: Callable[[Settings, Any], Sequence[Beside]] = lambda *_: (),
+    beside: Callable[[Settings, Any], Sequence[BackgroundTask]] = lambda *_: (),
     gather_ms: int = GATHER_MS,
 ) -> None:
     """Run a projection until SIGTERM or SIGINT; exits non-zero when it can't go on. `beside` is told the settings and
@@ -106,7 +107,10 @@ def main(
 
 
 async def _run(
-    projection: Projection, config: Settings, beside: Callable[[Settings, Any], Sequence[Beside]], gather_ms: int
+    projection: Projection,
+    config: Settings,
+    beside: Callable[[Settings, Any], Sequence[BackgroundTask]],
+    gather_ms: int,
 ) -> None:
     await LiveProjection(projection, config, beside(config, projection), gather_ms).run()
 
@@ -115,7 +119,11 @@ class LiveProjection:
     """One worker of a projection."""
 
     def __init__(
-        self, projection: Projection, config: Settings, beside: Sequence[Beside] = (), gather_ms: int = GATHER_MS
+        self,
+        projection: Projection,
+        config: Settings,
+        beside: Sequence[BackgroundTask] = (),
+        gather_ms: int = GATHER_MS,
     ) -> None:
         self.projection = projection
         self.beside = beside
@@ -198,7 +206,7 @@ class LiveProjection:
             started = self._busy_since = time.monotonic()
             try:
                 counted = await loop.run_in_executor(self.thread, self._patiently, self.projection.project, records)
-            except MarksMoved as moved:
+            except CheckpointMoved as moved:
                 log.info("marks moved, reading them again", why=str(moved))
                 await self.seek_to_marks(list(self.consumer.assignment()))
                 continue

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from events.envelope import PARTITIONS
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.broker_access import Access
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.runtime.file_access import write_secret
@@ -61,11 +61,11 @@ BROKER = "broker"
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
-class NoBroker(Trouble):
+class NoBroker(UserError):
     """The broker does not answer; the message ends with the last lines of its log."""
 
 
-class OpenDoor(Trouble):
+class OpenDoor(UserError):
     """The outside door is to be opened to a network without encryption."""
 
 

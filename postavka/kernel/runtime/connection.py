@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.connection import bootstrap
 from postavka.kernel.runtime.embedded import outside_door, running
 from postavka.kernel.settings import Settings, settings
 
 
-class NothingRuns(Trouble):
+class NothingRuns(UserError):
     """No servers are named in the environment and none run here."""
 
 
-class HalfNamed(Trouble):
+class HalfNamed(UserError):
     """One server is named, the other is not."""
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.file_access import UNPRIVILEGED, is_reachable, let_pass, write_secret
 from postavka.kernel.runtime.parent_death import bare_environment, become
 
@@ -79,12 +79,12 @@ MEMORY_SHARE = 10
 of files are beside it."""
 
 
-class NoDatabaseServer(Trouble):
+class NoDatabaseServer(UserError):
     """PostgreSQL does not answer, or could not be set up."""
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseServer:
     """Where a server lives: its folder and its port."""
 
     folder: Path

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime import kafka_jars
 from postavka.kernel.runtime.broker import ADMIN, Broker, OutsideDoor
-from postavka.kernel.runtime.database import Database
+from postavka.kernel.runtime.database import DatabaseServer
 from postavka.kernel.runtime.file_access import close_home
 from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
 from postavka.kernel.runtime.processes import Processes, Program
-from postavka.kernel.runtime.progress import Progress, Silent
+from postavka.kernel.runtime.progress import Silent, StepReporter
 from postavka.kernel.settings import Settings, environment
 
 
-class HomeInUse(Trouble):
+class HomeInUse(UserError):
     """Another process runs servers in this folder."""
 
 
@@ -70,12 +70,12 @@ class EmbeddedServers:
         self._lock = _lock(self.home)
         close_home(self.home)
         self.broker: Broker
-        self.database: Database
+        self.database: DatabaseServer
         self.processes: Processes
 
     def start(
         self,
-        progress: Progress | None = None,
+        progress: StepReporter | None = None,
         services: Callable[[Endpoints], Sequence[Program]] = lambda endpoints: (),
     ) -> Endpoints:
         """Bring both servers up; `services` says which programs the process manager shall know besides (they are
@@ -87,7 +87,7 @@ class EmbeddedServers:
         self.broker = Broker(
             self.home / "kafka", class_path, ports["kafka"], ports["outside"], ports["controller"], self._outside
         )
-        self.database = Database(self.home / "postgres", ports["postgres"])
+        self.database = DatabaseServer(self.home / "postgres", ports["postgres"])
         with progress.step("Kafka and PostgreSQL: preparing"), ThreadPoolExecutor(2) as pool:
             for prepared in [pool.submit(self.broker.prepare), pool.submit(self.database.prepare)]:
                 prepared.result()
@@ -157,7 +157,7 @@ def running(home: Path, outside: OutsideDoor | None = None) -> Endpoints | None:
         broker = Broker(
             home / "kafka", "", ports["kafka"], ports["outside"], ports["controller"], outside or OutsideDoor()
         )
-        url = Database(home / "postgres", ports["postgres"]).url
+        url = DatabaseServer(home / "postgres", ports["postgres"]).url
         return Endpoints(broker.bootstrap, url, broker.outside_bootstrap, ADMIN, broker.admin_password)
     return None
 

@@ -11,7 +11,7 @@ import pwd
 import stat
 from pathlib import Path
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 UNPRIVILEGED = "nobody"
 """Whom PostgreSQL runs as where we are root."""
@@ -19,7 +19,7 @@ PASSAGE = "postgres"
 """The folder in a home folder that this user has to reach."""
 
 
-class StrangeFolder(Trouble):
+class StrangeFolder(UserError):
     """A folder that should be ours is another user's, or a link."""
 
 

@@ -7,12 +7,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 OLDEST = 17
 
 
-class NoJava(Trouble):
+class NoJava(UserError):
     """No Java that Kafka can run on."""
 
 

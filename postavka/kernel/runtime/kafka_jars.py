@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from postavka.kernel.errors import Trouble
-from postavka.kernel.runtime.progress import Progress, Silent, Step
+from postavka.kernel.errors import UserError
+from postavka.kernel.runtime.progress import ReportedStep, Silent, StepReporter
 
 VERSION = "4.3.1"
 ENDPOINTS = (
@@ -42,7 +42,7 @@ THREADS = 6
 FETCH_SECONDS = 60
 
 
-class WrongJars(Trouble):
+class WrongJars(UserError):
     """A jar is not what the lock file says, or could not be fetched."""
 
 
@@ -64,7 +64,7 @@ class Jar:
         return f"{self.group}:{self.artifact}:{self.version}"
 
 
-def class_path(jars: Path, progress: Progress | None = None) -> str:
+def class_path(jars: Path, progress: StepReporter | None = None) -> str:
     """The class path of Kafka, under `jars`/kafka-<version>; fetched and checked if need be. Raises `WrongJars`."""
     folder, locked = jars / f"kafka-{VERSION}", read_lock()
     if not _unchanged(folder, locked):
@@ -98,7 +98,7 @@ def relock(target: Path) -> None:
     target.write_text("".join(f"{line}\n" for line in sorted(lines)), "utf-8")
 
 
-def _complete(folder: Path, locked: Sequence[Jar], step: Step) -> None:
+def _complete(folder: Path, locked: Sequence[Jar], step: ReportedStep) -> None:
     """Fetch what is missing, check everything, note that it was right."""
     if not (folder / STAMP).exists():
         _remove_strangers(folder, locked)

@@ -20,7 +20,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 LONGEST_SOCKET = 100
 """Bytes of a unix socket's path that every system takes."""
@@ -28,7 +28,7 @@ START_SECONDS = 20
 STOP_SECONDS = 30
 
 
-class NoProcessManager(Trouble):
+class NoProcessManager(UserError):
     """supervisord did not start; the message has the end of its log."""
 
 

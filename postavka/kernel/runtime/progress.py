@@ -7,13 +7,13 @@ from typing import Protocol, Self
 from rich.console import Console
 
 
-class Progress(Protocol):
+class StepReporter(Protocol):
     """Told of every step; a step ends when its context does."""
 
-    def step(self, text: str) -> Step: ...
+    def step(self, text: str) -> ReportedStep: ...
 
 
-class Step(Protocol):
+class ReportedStep(Protocol):
     """The context of one step; `note` adds how far it has come."""
 
     def __enter__(self) -> Self: ...

@@ -42,7 +42,7 @@ class Incoming:
     subject: UUID
 
 
-class Facts(Protocol):
+class BatchFacts(Protocol):
     """Facts for the messages of one batch. `of` is asked right before a message is decided, `decided` told after it:
     a counter (invoice numbers) moves only by what was really used."""
 
@@ -70,7 +70,7 @@ class Stage:
     initial: Any
     decide: Callable[[Any, Any, Any], Decision]
     evolve: Callable[[Any, Any], Any]
-    gather: Callable[[Sequence[Incoming], EventRecorder, Mapping[UUID, Any]], Facts] = lambda *_: NoFacts()
+    gather: Callable[[Sequence[Incoming], EventRecorder, Mapping[UUID, Any]], BatchFacts] = lambda *_: NoFacts()
     """Looks up, once a batch, what its messages need: given the batch, the stage's own store (claims) and the state of
     each request as it is before the batch."""
     translate: Callable[[Incoming], Any] = lambda incoming: incoming.message

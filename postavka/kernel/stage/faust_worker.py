@@ -29,14 +29,14 @@ from postavka.kernel.log.connection import ISOLATION, bootstrap, ssl_context
 from postavka.kernel.log.fetch_pacing import Pace
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.settings import Settings
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 
 QUEUE = 8
 """Fetches waiting to be handled; Faust stops reading beyond."""
 LONGER = 1.3
 """So much longer records gather, at most, while there is more to do than the machine can."""
 
-TakePartitions = Callable[[Iterable[str]], Awaitable[Mapping[str, Mark]]]
+TakePartitions = Callable[[Iterable[str]], Awaitable[Mapping[str, Checkpoint]]]
 Fetched = list[Record]
 """Of one fetch, in order within each partition."""
 

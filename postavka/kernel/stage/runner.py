@@ -36,7 +36,7 @@ from postavka.kernel.projection.event_reader import (
     without_nul,
 )
 from postavka.kernel.stage.definition import Incoming, Input, Stage
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.recorder import (
     Batch,
     Claim,
@@ -68,7 +68,7 @@ class RequestState:
 
 
 @dataclass(slots=True)
-class Outcome:
+class BatchOutcome:
     """What became of a batch."""
 
     events: list[RecordedEvent] = field(default_factory=list)
@@ -94,7 +94,7 @@ class StageRunner:
         self.recorder = recorder
         self.inputs: Mapping[str, Input] = {each.topic: each for each in inputs}
         self.takes = {each.topic: {message.TYPE for message in each.takes} for each in inputs}
-        self.marks: dict[str, Mark] = {}
+        self.marks: dict[str, Checkpoint] = {}
         self.clock = Clock()
         self.imported: frozenset[str] = frozenset()
         self._cache: OrderedDict[UUID, RequestState] = OrderedDict()
@@ -102,7 +102,7 @@ class StageRunner:
 
     # Marks
 
-    def take_partitions(self, names: Iterable[str]) -> dict[str, Mark]:
+    def take_partitions(self, names: Iterable[str]) -> dict[str, Checkpoint]:
         """Read the marks of these input partitions (`topic/partition`): where reading goes on. Raises `StoreWentBack`
         when one is behind what this process has handled."""
         fresh = self.recorder.marks(list(names))
@@ -114,7 +114,7 @@ class StageRunner:
 
     # A batch
 
-    def handle(self, records: Sequence[Record]) -> Outcome:
+    def handle(self, records: Sequence[Record]) -> BatchOutcome:
         """Handle records, in the order given; returns what was written. Everything or nothing is written.
 
         Raises `StoreWentBack`; the library's `OperationalError` when PostgreSQL is away (nothing was remembered: the
@@ -122,9 +122,9 @@ class StageRunner:
         """
         return self._attempt(records, None)
 
-    def retry(self, letters: Sequence[DeadLetter]) -> Outcome:
+    def retry(self, letters: Sequence[DeadLetter]) -> BatchOutcome:
         """Try dead letters again: taken, they are done; otherwise they stay, with the newest reason."""
-        total = Outcome()
+        total = BatchOutcome()
         for letter in letters:
             if letter.record.topic not in self.inputs:
                 refused = replace(
@@ -142,14 +142,14 @@ class StageRunner:
             total.handled += outcome.handled
         return total
 
-    def complete(self, record: Record) -> Outcome:
+    def complete(self, record: Record) -> BatchOutcome:
         """Decide an input once more, of whose events perhaps only the first came back from the topic, and add the rest.
         The marks stay: read again, the input is skipped."""
         work = _Work(self, [record], completing=True)
         work.complete()
         return work.outcome
 
-    def _attempt(self, records: Sequence[Record], retried: DeadLetter | None) -> Outcome:
+    def _attempt(self, records: Sequence[Record], retried: DeadLetter | None) -> BatchOutcome:
         for tries in range(MOST_TRIES):
             hopeful = tries == 0 and retried is None and bool(self.stage.begins)
             places = {(record.topic, record.partition) for record in records}
@@ -239,7 +239,7 @@ class _Work:
         self.completing = completing
         self.hopeful = hopeful
         self.batch = Batch()
-        self.outcome = Outcome()
+        self.outcome = BatchOutcome()
         feeds = runner.inputs
         self.reader = EventReader({} if self.again else runner.marks, lambda topic: feeds[topic].from_stage)
         self.steps = tracing.Steps()
@@ -247,7 +247,7 @@ class _Work:
         """Requests whose state was not asked of the store: another worker may have written since, or they may not be
         new."""
 
-    def run(self) -> Outcome:
+    def run(self) -> BatchOutcome:
         incoming = self._find_subjects(self._sift())
         new = {each.subject for each in incoming if self.hopeful and isinstance(each.message, self.stage.begins)}
         self.unsure = new | {each.subject for each in incoming if self.runner.remembers(each.subject)}

@@ -34,7 +34,7 @@ from postavka.kernel.stage.definition import Stage
 from postavka.kernel.stage.faust_worker import FaustWorker
 from postavka.kernel.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
 from postavka.kernel.stage.refusals import codes
-from postavka.kernel.stage.runner import Outcome, StageRunner
+from postavka.kernel.stage.runner import BatchOutcome, StageRunner
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import EventRecorder
@@ -160,8 +160,8 @@ class StageService:
             self.last_batch = time.monotonic()
             self._measure(outcome, len(records), took)
 
-    def _handle_batch(self, records: list[Record]) -> Outcome:
-        outcome: Outcome = self._patiently(self.runner.handle, records)
+    def _handle_batch(self, records: list[Record]) -> BatchOutcome:
+        outcome: BatchOutcome = self._patiently(self.runner.handle, records)
         self.relay.feed(outcome.events, outcome.first_position)
         return outcome
 
@@ -295,7 +295,7 @@ class StageService:
             **self.stage.details(),
         }
 
-    def _measure(self, outcome: Outcome, records: int, seconds: float) -> None:
+    def _measure(self, outcome: BatchOutcome, records: int, seconds: float) -> None:
         stage = self.stage.name
         for kind, count in Counter(event.type for event in outcome.events).items():
             metrics.EVENTS.labels(stage, kind).inc(count)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Mark(NamedTuple):
+class Checkpoint(NamedTuple):
     """Of one input partition: offset of the last record handled (-1: none), highest position seen."""
 
     offset: int = -1
     position: int = 0
 
 
-class MarksMoved(RuntimeError):
+class CheckpointMoved(RuntimeError):
     """The marks in the database are not where this worker left them (a rebuild has swapped the tables in, or another
     worker has them): read them again and go on from there."""

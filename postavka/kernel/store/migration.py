@@ -18,13 +18,13 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 
 MIGRATION = re.compile(r"(\d{3}|fn)_\w+\.sql")
 """What is applied of a folder `sql`; statements that programs ask lie beside (`queries.sql`)."""
 
 
-class ChangedMigration(Trouble):
+class ChangedMigration(UserError):
     """A numbered file was edited after it had been applied: add a new one instead."""
 
 

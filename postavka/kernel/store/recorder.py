@@ -25,7 +25,7 @@ from psycopg.rows import tuple_row
 
 from postavka.kernel.log.record import Record
 from postavka.kernel.store.arrays import Bigints, Byteas, Texts, Times, Uuids
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.queries import load_queries
 
@@ -78,7 +78,7 @@ class Batch:
     events: list[RecordedEvent] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    moved: dict[str, tuple[Mark, Mark]] = field(default_factory=dict)
+    moved: dict[str, tuple[Checkpoint, Checkpoint]] = field(default_factory=dict)
     """Input partition (`topic/partition`) → its mark before and after."""
     retried: list[int] = field(default_factory=list)
     """Dead letters that were tried again and taken this time."""
@@ -167,13 +167,13 @@ class EventRecorder(PostgresProcessRecorder):
             before = self.marks([tracking.application_name])[tracking.application_name]
             if tracking.notification_id <= before.offset:
                 raise IntegrityError(f"{tracking.application_name} has been handled up to {before.offset}")
-            batch.moved[tracking.application_name] = (before, Mark(tracking.notification_id, before.position))
+            batch.moved[tracking.application_name] = (before, Checkpoint(tracking.notification_id, before.position))
         first = self.append(batch) + 1
         return list(range(first, first + len(batch.events)))
 
     # Reading
 
-    def marks(self, names: Sequence[str]) -> dict[str, Mark]:
+    def marks(self, names: Sequence[str]) -> dict[str, Checkpoint]:
         """The mark of every named input partition; one that was never handled gets its row now, at -1."""
         with self.datastore.get_connection() as connection:
             rows = self._select_marks(connection, names)
@@ -184,9 +184,9 @@ class EventRecorder(PostgresProcessRecorder):
         return rows
 
     @staticmethod
-    def _select_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Mark]:
+    def _select_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Checkpoint]:
         cursor = connection.cursor(row_factory=tuple_row).execute(QUERIES.select_marks, (list(names),))
-        return {name: Mark(offset, position) for name, offset, position in cursor}
+        return {name: Checkpoint(offset, position) for name, offset, position in cursor}
 
     def load(self, originators: Iterable[UUID]) -> dict[UUID, list[RecordedEvent]]:
         """All events of these requests, in order of version. A request without events is left out."""

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 
-class Kept:
+class KeptSession:
     """A session in autocommit that is kept from one use to the next: to open one takes PostgreSQL as long as some
     hundred statements. `with` gives it, or a new one after an error of PostgreSQL, and when the old one has ended. For
     one thread at a time."""

@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 
 from postavka.domain.reference.store import current
 from postavka.kernel.console import console, errors, print_json, table
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.kernel.store.migration import migrate
@@ -29,11 +29,11 @@ T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
 
 
-class NoSuchTenant(Trouble):
+class NoSuchTenant(UserError):
     """The reference data has no such partner or distributor."""
 
 
-class Refused(Trouble):
+class CannotBe(UserError):
     """What was asked for can't be; the message says why."""
 
 
@@ -183,7 +183,7 @@ def create(
     try:
         made = _run(lambda rows: _as_tenant(rows, principal, name, scopes, days))
     except tokens.BadToken as wrong:
-        raise Refused(str(wrong)) from None
+        raise CannotBe(str(wrong)) from None
     if json:
         print_json({"token_id": made.token.token_id, "token": made.secret, "expires_at": made.token.expires_at})
         return
@@ -217,7 +217,7 @@ def list_tokens(*, partner: str | None = None, distributor: str | None = None, j
 def revoke(token_id: UUID) -> None:
     """End a token at once."""
     if not _run(lambda rows: tokens.revoke(rows, token_id)):
-        raise Refused(f"there is no token {token_id}")
+        raise CannotBe(f"there is no token {token_id}")
     console.print(f"token {token_id} opens nothing any more")
 
 
@@ -249,7 +249,7 @@ def _run(act: Callable[[Connection], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except passwords.WeakPassword as weak:
-        raise Refused(str(weak)) from None
+        raise CannotBe(str(weak)) from None
 
 
 def _known(partner: str | None, distributor: str | None) -> None:
@@ -265,7 +265,7 @@ def _known(partner: str | None, distributor: str | None) -> None:
 
 def _tenant(partner: str | None, distributor: str | None) -> Principal:
     if (partner is None) == (distributor is None):
-        raise Refused("say either --partner or --distributor")
+        raise CannotBe("say either --partner or --distributor")
     _known(partner, distributor)
     role = Role.PARTNER if partner else Role.DISTRIBUTOR
     return Principal("cli", "command line", role, partner, distributor, frozenset(SCOPES[role]), "cli")
@@ -276,5 +276,5 @@ def _ask_password() -> str:
         return sys.stdin.readline().rstrip("\n")
     first = getpass.getpass("Password: ")
     if getpass.getpass("Again: ") != first:
-        raise Refused("the two are not the same")
+        raise CannotBe("the two are not the same")
     return first

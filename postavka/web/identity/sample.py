@@ -10,7 +10,7 @@ import asyncio
 import psycopg
 
 from postavka.domain.reference.store import snapshot
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.store.queries import load_queries
 from postavka.web.identity import passwords, users
 from postavka.web.identity.principal import Role
@@ -20,7 +20,7 @@ QUERIES = load_queries("postavka.web.identity")
 PASSWORD = passwords.SAMPLE
 
 
-class SampleAccountsInPublic(Trouble):
+class SampleAccountsInPublic(UserError):
     """Accounts with a password that everybody knows, where others than this machine can sign in."""
 
 

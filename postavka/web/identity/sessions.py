@@ -56,7 +56,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSession:
     """A session as its user sees it."""
 
     session_id: UUID
@@ -120,9 +120,9 @@ async def end(connection: Connection, secret: str) -> None:
     await connection.execute(QUERIES.end, (hashed, hashed))
 
 
-async def of_user(connection: Connection, user_id: str, lifetimes: Lifetimes) -> list[Listed]:
+async def of_user(connection: Connection, user_id: str, lifetimes: Lifetimes) -> list[ListedSession]:
     """Where the user is signed in, the last seen first."""
-    async with connection.cursor(row_factory=class_row(Listed)) as cursor:
+    async with connection.cursor(row_factory=class_row(ListedSession)) as cursor:
         await cursor.execute(QUERIES.of_user, (user_id, lifetimes.idle, lifetimes.absolute))
         return await cursor.fetchall()
 

@@ -146,7 +146,7 @@ async def _show(
     )
 
 
-def _session(listed: sessions.Listed, principal: Principal) -> dict[str, Any]:
+def _session(listed: sessions.ListedSession, principal: Principal) -> dict[str, Any]:
     return {
         "id": listed.session_id,
         "agent": browser(listed.agent),

@@ -37,7 +37,7 @@ _Event = tuple[UUID, int, str, int, str, bytes, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StoodRequest:
     """One request as it stood: its row of the cabinet, and the clock of the last event in it."""
 
     request: UUID
@@ -67,8 +67,8 @@ class Change:
     """What one request was at two moments; None: not there yet."""
 
     request: UUID
-    before: Standing | None
-    after: Standing
+    before: StoodRequest | None
+    after: StoodRequest
     fields: tuple[str, ...]
     """Paths that differ, `billing.paid`."""
 
@@ -82,7 +82,7 @@ def clock_at(moment: datetime) -> int:
 
 def as_of(
     config: Settings, moment: datetime, partner: str | None = None, requests: Sequence[UUID] | None = None
-) -> Iterator[Standing]:
+) -> Iterator[StoodRequest]:
     """Every request that was there then (of a partner; of these), in the order of request ids. Reads as it is asked,
     so that the whole cabinet needs no memory."""
     until = clock_at(moment)
@@ -167,7 +167,7 @@ def _stream(
         yield from cursor.execute(query, parameters)
 
 
-def _folded(request: UUID, events: Iterable[_Event]) -> Standing | None:
+def _folded(request: UUID, events: Iterable[_Event]) -> StoodRequest | None:
     row: Row = {}
     clock = 0
     for _, clock_of, stage, position, type_name, body, time in events:
@@ -178,7 +178,7 @@ def _folded(request: UUID, events: Iterable[_Event]) -> Standing | None:
         if newest not in UNSHOWN:
             fold(row, stage, newest, fields, rfc3339(time), position)
             clock = max(clock, clock_of)
-    return Standing(request, row, clock) if row else None
+    return StoodRequest(request, row, clock) if row else None
 
 
 def _differences(before: Row, after: Row) -> Iterator[str]:
@@ -197,7 +197,7 @@ def _paths(before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator
             yield f"{path}.{name}"
 
 
-def standing_as_json(standing: Standing) -> dict[str, Any]:
+def standing_as_json(standing: StoodRequest) -> dict[str, Any]:
     """One request for scripts, in the columns of the cabinet's table."""
     groups = {stage: standing.row.get(stage) for stage in STAGES}
     return {

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from postavka.domain.wording import DOCUMENTS
 from postavka.web import formats
-from services.audit.history.history import Entry, History, Kind, as_json
+from services.audit.history.history import EntryKind, History, HistoryEntry, as_json
 from services.audit.history.titles import LANES, NOTES, TOLD, title_of
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -30,10 +30,10 @@ GAP = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DrawnEntry:
     """An entry as it is drawn."""
 
-    entry: Entry
+    entry: HistoryEntry
     title: str
     told: str
     time: str
@@ -70,17 +70,17 @@ def render_history(found: History, now: datetime | None = None) -> str:
 def drawing(found: History) -> dict[str, Any]:
     """What both the file and the page in the cabinet draw."""
     names = list(LANES)
-    lines: list[Line] = []
-    before: Entry | None = None
+    lines: list[DrawnEntry] = []
+    before: HistoryEntry | None = None
     for entry in found.entries:
-        lane = entry.stage if entry.kind is not Kind.INPUT and entry.stage in LANES else "input"
+        lane = entry.stage if entry.kind is not EntryKind.INPUT and entry.stage in LANES else "input"
         at = _local(entry.time)
         new_day = before is None or _local(before.time).date() != at.date()
         waited = entry.time - before.time if before is not None else timedelta()
         lines.append(
-            Line(
+            DrawnEntry(
                 entry=entry,
-                title=title_of(entry.type) if entry.kind is not Kind.DEAD_LETTER else "Не удалось разобрать",
+                title=title_of(entry.type) if entry.kind is not EntryKind.DEAD_LETTER else "Не удалось разобрать",
                 told=_told(entry),
                 time=at.strftime("%H:%M:%S.%f")[:-3],
                 day=formats.day(at) if new_day else None,
@@ -109,9 +109,9 @@ def drawing(found: History) -> dict[str, Any]:
     }
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: HistoryEntry) -> str:
     fields = entry.fields
-    if entry.kind is Kind.DEAD_LETTER:
+    if entry.kind is EntryKind.DEAD_LETTER:
         return f"{fields['code']}: {fields['reason']}"
     told = [_value(name, fields[name]) for name in TOLD if fields.get(name) not in (None, "")]
     reasons = fields.get("reasons") or ([fields["reason"]] if isinstance(fields.get("reason"), dict) else [])
@@ -144,7 +144,7 @@ WORDS = {
 }
 
 
-def _curve(cause: Line, effect: Line) -> str:
+def _curve(cause: DrawnEntry, effect: DrawnEntry) -> str:
     """From under the cause's dot to above the effect's; a loop to the left within a lane unless they are neighbours."""
     if cause.x == effect.x:
         if effect.y - cause.y <= ROW:
@@ -175,7 +175,7 @@ def _duration(span: timedelta) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
-def _record(entry: Entry) -> str:
+def _record(entry: HistoryEntry) -> str:
     said = as_json(entry) | {"fields": without_code(entry.type, entry.fields)}
     return orjson.dumps(said, option=orjson.OPT_INDENT_2, default=str).decode()
 

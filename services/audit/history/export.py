@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from events.envelope import Envelope, EnvelopeError, header_map, rfc3339
 from events.topics import CHECKPOINTS, ERASURES
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
 from postavka.kernel.settings import PARTITIONS, Settings
@@ -29,7 +29,7 @@ from services.audit.consistent_cut import Cut, make_cut
 from services.audit.history.as_of import clock_at
 from services.audit.history.history import history
 from services.audit.integrity import keys
-from services.audit.reading import LOG_OF, STAGE_OF, Letter, letter_of, logs_there, reading, topics_there
+from services.audit.reading import LOG_OF, STAGE_OF, DeadLetterRow, letter_of, logs_there, reading, topics_there
 from services.audit.settings import AuditSettings
 
 Format = Literal["jsonl", "parquet"]
@@ -76,12 +76,12 @@ LETTERS = pa.schema(
 )
 
 
-class NotEmpty(Trouble):
+class FolderNotEmpty(UserError):
     """The folder to export into has something in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportRange:
     """Which records: from and to a moment (events by their clock, inputs by Kafka's time), or of one request."""
 
     since: datetime | None = None
@@ -103,11 +103,11 @@ class Exported:
 
 
 def export(
-    config: Settings, folder: Path, form: Format, wanted: Wanted, told: Told = lambda done, total: None
+    config: Settings, folder: Path, form: Format, wanted: ExportRange, told: Told = lambda done, total: None
 ) -> Exported:
     """Write it. Raises `NotEmpty`. Runs while everything works: what comes meanwhile is left out."""
     if folder.exists() and any(folder.iterdir()):
-        raise NotEmpty(f"{folder} is not empty")
+        raise FolderNotEmpty(f"{folder} is not empty")
     folder.mkdir(parents=True, exist_ok=True)
     cut = make_cut(config)
     found = Exported()
@@ -154,7 +154,7 @@ def export(
 
 
 def _rows(
-    config: Settings, cut: Cut, topic: str, wanted: Wanted, chosen: set[str] | None, found: Exported
+    config: Settings, cut: Cut, topic: str, wanted: ExportRange, chosen: set[str] | None, found: Exported
 ) -> Iterator[Row]:
     stage = {log: name for name, log in LOG_OF.items()}.get(topic)
     head = cut.heads.get(stage, 0) if stage is not None else None
@@ -193,7 +193,7 @@ def _rows(
             yield row
 
 
-def _within(row: Row, first: int | None, last: int | None, wanted: Wanted) -> bool:
+def _within(row: Row, first: int | None, last: int | None, wanted: ExportRange) -> bool:
     if row["clock"] and row["topic"] in STAGE_OF:  # others could choose whether they are found
         return (first is None or row["clock"] > first - (1 << 16)) and (last is None or row["clock"] <= last)
     at: datetime = row["timestamp"]
@@ -297,7 +297,7 @@ class _Parquet:
         self._writer.close()
 
 
-def _letters(config: Settings, folder: Path, form: Format, wanted: Wanted, found: Exported) -> None:
+def _letters(config: Settings, folder: Path, form: Format, wanted: ExportRange, found: Exported) -> None:
     path = folder / f"dead-letters.{form}"
     count = 0
     with writer_of(form, path, LETTERS) as writer, reading(config) as connection:
@@ -321,7 +321,7 @@ def _letters(config: Settings, folder: Path, form: Format, wanted: Wanted, found
     _note(found, folder, path, count)
 
 
-def row_of_letter(letter: Letter) -> Row:
+def row_of_letter(letter: DeadLetterRow) -> Row:
     """A dead letter as a row: why it was not taken, which request it was found to be about, then the record itself."""
     about = {
         "stage": letter.stage,

@@ -30,8 +30,8 @@ from services.audit.reading import (
     STAGE_OF,
     TOPIC_OF,
     Corrections,
-    Letter,
-    Stored,
+    DeadLetterRow,
+    StoredRow,
     corrections_made,
     corrector,
     dead_letters,
@@ -46,7 +46,7 @@ SLACK_MS = 60_000
 """How far before the first event of a request its topics are searched for what led to nothing."""
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry of a history is."""
 
     INPUT = "input"
@@ -57,11 +57,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HistoryEntry:
     """One thing that happened. `number` counts from 1 in causal order; `cause` is the number of the entry it follows
     from, where that is one of this history."""
 
-    kind: Kind
+    kind: EntryKind
     type: str
     stage: str | None
     """Which wrote the event, or could not take the input; None of an input."""
@@ -97,7 +97,7 @@ class History:
     """Of one request."""
 
     request: UUID
-    entries: tuple[Entry, ...]
+    entries: tuple[HistoryEntry, ...]
 
 
 def history(config: Settings, request: UUID) -> History:
@@ -115,14 +115,14 @@ def history(config: Settings, request: UUID) -> History:
 
 def _entries(
     request: UUID,
-    stored: Sequence[Stored],
-    letters: Sequence[Letter],
+    stored: Sequence[StoredRow],
+    letters: Sequence[DeadLetterRow],
     records: Sequence[Record],
     corrected: Corrections,
-) -> list[Entry]:
+) -> list[HistoryEntry]:
     """`corrected`: who has written the records that operations put in place of dead letters."""
     key = str(request).encode()
-    entries: list[Entry] = []
+    entries: list[HistoryEntry] = []
     at: dict[tuple[str, int], Record] = {}
     repeated: list[Record] = []
     inputs: dict[str, Record] = {}
@@ -137,9 +137,11 @@ def _entries(
     for event in stored:
         entries.append(_of_stored(event, at.pop((event.stage, event.position), None), partition_of(key, PARTITIONS)))
     for record in at.values():
-        entries.append(replace(_of_input(record), kind=Kind.EVENT, note="on the topic, not in the store"))
+        entries.append(replace(_of_input(record), kind=EntryKind.EVENT, note="on the topic, not in the store"))
     for record in repeated:
-        entries.append(replace(_of_input(record), kind=Kind.EVENT, note="a late duplicate, skipped by every reader"))
+        entries.append(
+            replace(_of_input(record), kind=EntryKind.EVENT, note="a late duplicate, skipped by every reader")
+        )
     first_effect: dict[str, int] = {}
     for event in stored:
         if event.input is not None:
@@ -164,7 +166,9 @@ def _entries(
     return entries
 
 
-def _records(config: Settings, request: UUID, stored: Sequence[Stored], letters: Sequence[Letter]) -> list[Record]:
+def _records(
+    config: Settings, request: UUID, stored: Sequence[StoredRow], letters: Sequence[DeadLetterRow]
+) -> list[Record]:
     """All records of the request on all topics, its payments, and whatever else its events were made from."""
     payments: set[bytes] = set()
     named = {event.input for event in stored if event.input} | {letter.record.coordinates for letter in letters}
@@ -177,9 +181,9 @@ def _records(config: Settings, request: UUID, stored: Sequence[Stored], letters:
     return list(records_of(config, keys, min(times, default=SLACK_MS) - SLACK_MS, named))
 
 
-def _of_stored(event: Stored, record: Record | None, partition: int) -> Entry:
-    return Entry(
-        kind=Kind.EVENT,
+def _of_stored(event: StoredRow, record: Record | None, partition: int) -> HistoryEntry:
+    return HistoryEntry(
+        kind=EntryKind.EVENT,
         type=event.type,
         stage=event.stage,
         who=event.stage,
@@ -199,15 +203,15 @@ def _of_stored(event: Stored, record: Record | None, partition: int) -> Entry:
     )
 
 
-def _of_input(record: Record) -> Entry:
+def _of_input(record: Record) -> HistoryEntry:
     headers = header_map(record.headers)
     stage = STAGE_OF.get(record.topic)
     type_name = type_of(headers)
     envelope = envelope_of(record, headers, type_name, stage is not None)
     fields = _said(record, headers) if stage is None else _fields(type_name, record.value)
     clock = envelope.clock or record.timestamp_ms << COUNTER_BITS
-    return Entry(
-        kind=Kind.INPUT,
+    return HistoryEntry(
+        kind=EntryKind.INPUT,
         type=type_name or _untyped(record.topic),
         stage=stage,
         who=who(record, headers, fields),
@@ -226,11 +230,11 @@ def _of_input(record: Record) -> Entry:
     )
 
 
-def _of_letter(letter: Letter) -> Entry:
+def _of_letter(letter: DeadLetterRow) -> HistoryEntry:
     record = letter.record
     clock = int(letter.received_at.timestamp() * 1000) << COUNTER_BITS
-    return Entry(
-        kind=Kind.DEAD_LETTER,
+    return HistoryEntry(
+        kind=EntryKind.DEAD_LETTER,
         type=letter.code,
         stage=letter.stage,
         who=letter.stage,
@@ -272,23 +276,25 @@ def who(record: Record, headers: Mapping[str, bytes], fields: Mapping[str, Any])
     return headers.get("ce_source", b"").decode("utf-8", "replace") or record.topic
 
 
-def _linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+def _linked(entries: Iterable[HistoryEntry]) -> tuple[HistoryEntry, ...]:
     """In order, numbered, with causes."""
     ordered = [
         replace(entry, number=number) for number, entry in enumerate(sorted(entries, key=lambda each: each.order), 1)
     ]
     by_place = {
-        entry.coordinates: entry for entry in ordered if entry.kind is not Kind.DEAD_LETTER and entry.offset is not None
+        entry.coordinates: entry
+        for entry in ordered
+        if entry.kind is not EntryKind.DEAD_LETTER and entry.offset is not None
     }
     by_id = {entry.id: entry for entry in ordered}
-    linked: dict[int, Entry] = {}
+    linked: dict[int, HistoryEntry] = {}
     for entry in ordered:
         found = by_place.get(entry.input or "") or by_id.get(entry.causation or "")
         cause = found.number if found is not None and found.number != entry.number else None
         asked_by = None
-        if entry.kind is not Kind.INPUT and found is not None:
+        if entry.kind is not EntryKind.INPUT and found is not None:
             known = linked.get(found.number, found)
-            asked_by = known.who if known.kind is Kind.INPUT else known.asked_by
+            asked_by = known.who if known.kind is EntryKind.INPUT else known.asked_by
         linked[entry.number] = replace(entry, cause=cause, asked_by=asked_by)
     return tuple(linked.values())
 
@@ -326,7 +332,7 @@ def _untyped(topic: str) -> str:
     return (default_type_of(topic) or "?").partition(".")[0]
 
 
-def as_json(entry: Entry) -> dict[str, Any]:
+def as_json(entry: HistoryEntry) -> dict[str, Any]:
     """One entry for scripts."""
     return {
         "number": entry.number,

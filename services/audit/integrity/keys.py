@@ -16,14 +16,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from services.audit.verifier import ED25519, VerifierKey, checkpoint_text, read_keys, sign_note
 
 KEY_NAME = "postavka-audit"
 PREFIX = "PRIVATE+KEY+"
 
 
-class NoKey(Trouble):
+class NoSigningKey(UserError):
     """The file of the private key is missing or is none."""
 
 
@@ -59,7 +59,7 @@ def new_key(file: Path, name: str = KEY_NAME) -> SigningKey:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise NoKey(f"{file} is there already") from None
+        raise NoSigningKey(f"{file} is there already") from None
     with os.fdopen(descriptor, "w") as out:
         out.write(f"{PREFIX}{name}+{key.verifier.id.hex()}+{secret}\n")
         out.flush()
@@ -81,9 +81,9 @@ def read_key(file: Path) -> SigningKey:
         if key.verifier.id.hex() != rest.partition("+")[0]:
             raise ValueError
     except FileNotFoundError:
-        raise NoKey(f"there is no key in {file}: make one with `postavka audit new-key`") from None
+        raise NoSigningKey(f"there is no key in {file}: make one with `postavka audit new-key`") from None
     except (OSError, ValueError):
-        raise NoKey(f"{file} holds no signing key") from None
+        raise NoSigningKey(f"{file} holds no signing key") from None
     return key
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.settings import Settings
 from services.audit.integrity.logs import LOGS, leaf_hash, leaf_of_event, stage_of, stored_events
 from services.audit.integrity.merkle import Tree
@@ -18,7 +18,7 @@ from services.audit.verifier import PROOF_FORMAT, Refused, read_unchecked
 Proof = dict[str, Any]
 
 
-class NotProvable(Trouble):
+class NotProvable(UserError):
     """There is no proof of this; the message says why."""
 
 

@@ -41,7 +41,7 @@ def check_checkpoints(config: Settings, log: str, leaves: bytes, head: int, find
     if not has_trees(config):
         findings.note("unsigned", log, "no checkpoint was ever signed: the auditor's service has not run")
         return 0
-    odd: list[tampering.Finding] = []
+    odd: list[tampering.TamperFinding] = []
     trusted = keys.published_keys(audit.key_file(config))
     folder = audit.evidence_folder(config)
     with connect(config) as connection:

@@ -65,7 +65,7 @@ Told = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TamperFinding:
     """Something that is not as it was signed."""
 
     log: str
@@ -120,7 +120,7 @@ def verify_checkpoints(
     trusted: Sequence[VerifierKey] | None = None,
     evidence: Path | None = None,
     told: Told = lambda what, count: None,
-) -> list[Finding]:
+) -> list[TamperFinding]:
     """Compare every copy of these logs with all checkpoints; an empty list says that all holds.
 
     `trusted` are the keys that count (default: those published beside the signing key), `evidence` another folder than
@@ -129,7 +129,7 @@ def verify_checkpoints(
     audit = audit or AuditSettings()
     known = list(trusted) if trusted is not None else signing.published_keys(audit.key_file(config))
     folder = evidence or audit.evidence_folder(config)
-    findings: list[Finding] = []
+    findings: list[TamperFinding] = []
     with connect(config) as connection:
         for log in logs:
             findings += _verify_log(config, connection, audit.origin_of(log), log, known, folder, told)
@@ -144,8 +144,8 @@ def _verify_log(
     known: list[VerifierKey],
     folder: Path,
     told: Told,
-) -> list[Finding]:
-    findings: list[Finding] = []
+) -> list[TamperFinding]:
+    findings: list[TamperFinding] = []
     signed = signed_checkpoints(config, connection, origin, log, known, folder, findings)
     topic, odd = read_topic(config, log, told)
     findings += odd
@@ -162,7 +162,7 @@ def _verify_log(
     wrong = _first_wrong(truth, signed)
     if wrong is not None:
         findings.append(
-            Finding(
+            TamperFinding(
                 log,
                 "topic",
                 "rewritten",
@@ -184,7 +184,7 @@ def signed_checkpoints(
     log: str,
     known: list[VerifierKey],
     folder: Path,
-    findings: list[Finding],
+    findings: list[TamperFinding],
 ) -> list[Checkpoint]:
     """All that are signed, each once; what does not hold becomes a finding."""
     file = folder / f"{log}.checkpoints"
@@ -204,7 +204,9 @@ def signed_checkpoints(
                 if checkpoint.origin != origin:
                     raise Refused(f"it is of the log {checkpoint.origin!r}")
             except Refused as wrong:
-                findings.append(Finding(log, place, "checkpoint", None, f"a checkpoint in {place} is forged: {wrong}"))
+                findings.append(
+                    TamperFinding(log, place, "checkpoint", None, f"a checkpoint in {place} is forged: {wrong}")
+                )
                 continue
             trusted += checkpoint.next_keys
             found[note] = checkpoint
@@ -212,7 +214,7 @@ def signed_checkpoints(
     for checkpoint in found.values():
         if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
             message = f"two checkpoints over {checkpoint.size} events have different roots: the key signed a fork"
-            findings.append(Finding(log, "checkpoints", "checkpoint", checkpoint.size, message))
+            findings.append(TamperFinding(log, "checkpoints", "checkpoint", checkpoint.size, message))
     return sorted(found.values(), key=lambda each: each.size)
 
 
@@ -230,18 +232,18 @@ def _notes_on_topic(config: Settings, log: str) -> Iterator[str]:
 # Copies
 
 
-def read_topic(config: Settings, log: str, told: Told = lambda what, count: None) -> tuple[Copy, list[Finding]]:
+def read_topic(config: Settings, log: str, told: Told = lambda what, count: None) -> tuple[Copy, list[TamperFinding]]:
     """The log as readers see it: of two records under one position the first counts, and one whose position is below
     another's before it in the partition is passed over. What a relay can't have written is found."""
     leaves = bytearray()
-    findings: list[Finding] = []
+    findings: list[TamperFinding] = []
     highest: dict[int, int] = {}
     count = 0
 
     def find(message: Any, kind: str, position: int | None, said: str) -> None:
         if len(findings) < MOST_FINDINGS:
             place = f"{message.topic}/{message.partition}/{message.offset}"
-            findings.append(Finding(log, "topic", kind, position, f"the record {place} {said}"))
+            findings.append(TamperFinding(log, "topic", kind, position, f"the record {place} {said}"))
 
     places = [(log, number) for number in range(PARTITIONS)]
     records = sum(end_offsets(config, places).values())
@@ -351,7 +353,7 @@ def _first_wrong(truth: Copy, signed: Sequence[Checkpoint]) -> Checkpoint | None
 
 def _compare(
     config: Settings, connection: psycopg.Connection[Any], log: str, copy: Copy, truth: Copy, upto: int
-) -> list[Finding]:
+) -> list[TamperFinding]:
     """Where a copy differs from the one that is proved, up to where it is."""
     bound = upto * HASH_BYTES
     if copy.leaves[:bound] == truth.leaves[:bound]:
@@ -360,7 +362,7 @@ def _compare(
     name = WHERE[copy.name].format(log=log, stage=stage_of(log))
     if copy.size < upto and wrong[0] > copy.size:
         message = f"truncated: {name} ends at event {copy.size}, {upto} were signed"
-        return [Finding(log, copy.name, "truncated", wrong[0], message)]
+        return [TamperFinding(log, copy.name, "truncated", wrong[0], message)]
     copy.ids = _named(config, connection, log, copy, wrong)
     truth.ids = _named(config, connection, log, truth, wrong)
     moved = {truth.ids[position]: position for position in wrong if position in truth.ids}
@@ -369,36 +371,36 @@ def _compare(
     )
 
 
-def _difference(log: str, name: str, copy: Copy, truth: Copy, position: int, moved: dict[str, int]) -> Finding:
+def _difference(log: str, name: str, copy: Copy, truth: Copy, position: int, moved: dict[str, int]) -> TamperFinding:
     is_id, was_id = copy.ids.get(position), truth.ids.get(position)
     was = f" (it was {was_id})" if was_id else ""
     if copy.leaf(position) in (b"", GAP):
-        return Finding(log, copy.name, "deleted", position, f"event {position} was deleted from {name}{was}")
+        return TamperFinding(log, copy.name, "deleted", position, f"event {position} was deleted from {name}{was}")
     if is_id is None or is_id == was_id or was_id is None:
         named = f": {is_id}" if is_id else was
-        return Finding(log, copy.name, "edited", position, f"event {position} was edited in {name}{named}")
+        return TamperFinding(log, copy.name, "edited", position, f"event {position} was edited in {name}{named}")
     there = moved.get(is_id)
     if there is not None and copy.ids.get(there) == was_id:
         message = f"events {position} and {there} were swapped in {name}: {is_id} stands where {was_id} was"
-        return Finding(log, copy.name, "swapped", position, message)
+        return TamperFinding(log, copy.name, "swapped", position, message)
     if there is None and was_id in copy.ids.values():
         message = f"{is_id} was inserted as event {position} in {name}, before {was_id}"
-        return Finding(log, copy.name, "inserted", position, message)
+        return TamperFinding(log, copy.name, "inserted", position, message)
     if there is None:
         message = f"event {position} was replaced in {name} by {is_id}{was}"
-        return Finding(log, copy.name, "edited", position, message)
+        return TamperFinding(log, copy.name, "edited", position, message)
     if was_id not in copy.ids.values():
         message = f"event {position} was deleted from {name} (it was {was_id}); {is_id} has moved up"
-        return Finding(log, copy.name, "deleted", position, message)
+        return TamperFinding(log, copy.name, "deleted", position, message)
     message = f"event {position} in {name} is {is_id}, it was {was_id}: everything behind was renumbered"
-    return Finding(log, copy.name, "edited", position, message)
+    return TamperFinding(log, copy.name, "edited", position, message)
 
 
-def _many(log: str, name: str, copy: Copy, wrong: Sequence[int]) -> list[Finding]:
+def _many(log: str, name: str, copy: Copy, wrong: Sequence[int]) -> list[TamperFinding]:
     if len(wrong) <= MOST_FINDINGS:
         return []
     message = f"{len(wrong)} events in {name} are not what was signed, up to event {wrong[-1]}"
-    return [Finding(log, copy.name, "rewritten", wrong[0], message)]
+    return [TamperFinding(log, copy.name, "rewritten", wrong[0], message)]
 
 
 def _named(

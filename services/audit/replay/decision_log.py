@@ -55,7 +55,7 @@ class Past:
 
 
 @dataclass(slots=True)
-class Step:
+class RecordedStep:
     """One input with what was decided on it. `low` and `high`: the states it may have met, by their number in the
     lane; of one that led to events the two are equal."""
 
@@ -74,9 +74,9 @@ class Lane:
 
     stage: str
     subject: UUID
-    steps: list[Step] = field(default_factory=list)
+    steps: list[RecordedStep] = field(default_factory=list)
     """Those that led to events, in order."""
-    idle: list[Step] = field(default_factory=list)
+    idle: list[RecordedStep] = field(default_factory=list)
     """Those that led to none."""
 
 
@@ -122,7 +122,7 @@ def lanes_of(
                 if not lane.steps or lane.steps[-1].coordinates != event.input:
                     source = inputs.get(event.input) or log.payments.get(event.input)
                     at = int(_moment(event.time).timestamp() * 1000)
-                    lane.steps.append(Step(source, event.input, [], at))
+                    lane.steps.append(RecordedStep(source, event.input, [], at))
                 lane.steps[-1].events.append(event)
                 led.add(event.input)
         marks = cut.marks.get(name, {})
@@ -136,7 +136,7 @@ def lanes_of(
                 about = _subject_of(record, feed)
                 if about is not None:
                     lane = lanes.setdefault(about, Lane(name, about))
-                    lane.idle.append(Step(record, coordinates, [], record.timestamp_ms))
+                    lane.idle.append(RecordedStep(record, coordinates, [], record.timestamp_ms))
         for lane in lanes.values():
             _bound(lane)
             yield lane

@@ -42,7 +42,7 @@ from services.activation.stage import STAGE as ACTIVATION
 from services.approval.stage import STAGE as APPROVAL
 from services.audit.integrity.store_before import StoreBefore
 from services.billing import state as billing
-from services.billing.parked import Register, payment_named
+from services.billing.parked import ParkedMoney, payment_named
 from services.billing.stage import STAGE as BILLING
 from services.billing.stage import OfMoney, own_place
 from services.billing.stage import claims as billing_claims
@@ -120,7 +120,7 @@ class RecordedFacts:
         if not isinstance(message, OfMoney):
             return billing.Facts(today, invoice.number if invoice else NOT_ISSUED)
         named = payment_named(message)
-        register = Register([message], self._store_before(recorded))
+        register = ParkedMoney([message], self._store_before(recorded))
         return billing.Facts(
             today,
             invoice_found=recorded.subject != own_place(message),

@@ -16,7 +16,7 @@ from events.model import Event, Unacceptable
 from events.registry import decode, encode, fields_of
 from postavka.kernel.stage.definition import Input, Stage
 from services.audit.reading import Corrections, corrector
-from services.audit.replay.decision_log import Lane, Past, Step, incoming_of
+from services.audit.replay.decision_log import Lane, Past, RecordedStep, incoming_of
 from services.audit.replay.recorded_facts import Oracle, Recorded
 
 NOT_DECIDERS = frozenset(
@@ -27,7 +27,7 @@ MOST_FIELDS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetterVerdict:
     """Of a dead letter: what its stage said."""
 
     code: str
@@ -74,7 +74,7 @@ class Again:
         self,
         rules: Mapping[str, Rules],
         oracles: Mapping[str, Oracle],
-        letters: Mapping[tuple[str, str], Letter],
+        letters: Mapping[tuple[str, str], DeadLetterVerdict],
         corrections: Corrections = MappingProxyType({}),
     ) -> None:
         self._corrections = corrections
@@ -82,7 +82,7 @@ class Again:
         self._oracles = oracles
         self._letters = letters
 
-    def lane(self, lane: Lane, wanted: Callable[[Step], bool]) -> Iterator[tuple[int, Callable[[], Verdict]]]:
+    def lane(self, lane: Lane, wanted: Callable[[RecordedStep], bool]) -> Iterator[tuple[int, Callable[[], Verdict]]]:
         """What there is to decide in it: when (for pacing: an event's clock or an input's time, in milliseconds) and
         how. States follow what is on record, so that one difference is not told again by all that comes after it."""
         rules = self._rules[lane.stage]
@@ -102,13 +102,13 @@ class Again:
             if wanted(step):
                 yield step.at_ms, lambda s=step: self._decide(lane, s, [], states[s.low : s.high + 1])  # type: ignore[misc]
 
-    def _corrector(self, step: Step) -> str | None:
+    def _corrector(self, step: RecordedStep) -> str | None:
         found = step.input
         if not self._corrections or found is None:
             return None
         return corrector(self._corrections, found.topic, header_map(found.headers), found.value)
 
-    def _decide(self, lane: Lane, step: Step, recorded: list[Event], states: Sequence[Any]) -> Verdict:
+    def _decide(self, lane: Lane, step: RecordedStep, recorded: list[Event], states: Sequence[Any]) -> Verdict:
         letter = self._letters.get((lane.stage, step.coordinates)) if not recorded else None
         then = (f"dead letter {letter.code}",) if letter else tuple(past.type for past in step.events)
 
@@ -164,7 +164,7 @@ class Again:
         return best
 
 
-def _difference(past: Sequence[Past], letter: Letter | None, decided: Sequence[Event]) -> str | None:
+def _difference(past: Sequence[Past], letter: DeadLetterVerdict | None, decided: Sequence[Event]) -> str | None:
     """The first event that differs; None when all are the same."""
     if letter is not None:
         return None if not decided else f"taken now: {decided[0].TYPE}; then: dead letter {letter.code}"

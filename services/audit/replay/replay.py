@@ -21,7 +21,7 @@ import orjson
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, environment
 from postavka.kernel.store.queries import load_queries
@@ -36,11 +36,11 @@ MOST_TOLD = 1_000
 Told = Callable[[int], None]
 
 
-class ReplayFailed(Trouble):
+class ReplayFailed(UserError):
     """A process of the replay ended badly; its error is above."""
 
 
-class NotOurs(Trouble):
+class ForeignSchema(UserError):
     """The schema to write into is somebody else's."""
 
 
@@ -63,7 +63,7 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Report:
+class ReplayReport:
     """What a replay found."""
 
     decisions: int = 0
@@ -77,7 +77,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReplayOrder:
     """What to replay. `speed`: how many times faster than it happened; None: as fast as it goes. `rules`: a module
     with deciders to put in place of those of this release. `into`: a schema for what is decided now."""
 
@@ -91,11 +91,11 @@ class Asked:
 
 def replay(
     config: Settings,
-    asked: Asked,
+    asked: ReplayOrder,
     told: Told = lambda decisions: None,
     shown: Callable[[dict[str, Any]], None] = lambda verdict: None,
     processes: int | None = None,
-) -> Report:
+) -> ReplayReport:
     """Decide again. `told` hears how many decisions are done; `shown` hears every verdict of a paced replay."""
     started = time.monotonic()
     if asked.into is not None:
@@ -117,7 +117,7 @@ def replay(
     count = 1 if asked.speed is not None or asked.requests else processes or min(PARTITIONS, os.cpu_count() or 1)
     numbers = {partition_of(each.encode(), PARTITIONS) for each in asked.requests} or range(PARTITIONS)
     shares = [sorted(numbers)[first::count] for first in range(count)]
-    report = Report()
+    report = ReplayReport()
     done: dict[int, int] = {}
 
     def run(share: Sequence[int]) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ def replay(
     return report
 
 
-def _take(report: Report, line: dict[str, Any]) -> None:
+def _take(report: ReplayReport, line: dict[str, Any]) -> None:
     if "decisions" in line:
         report.decisions += line["decisions"]
         report.events += line["events"]
@@ -206,7 +206,7 @@ def _prepare(config: Settings, schema: str) -> None:
     with psycopg.connect(database_url(config)) as connection:
         row = connection.execute(QUERIES.prepare_read_pg_namespace, (schema,)).fetchone()
         if row is not None and row[0] != MARKED:
-            raise NotOurs(f"the schema {schema} was not made by a replay: name one that does not exist")
+            raise ForeignSchema(f"the schema {schema} was not made by a replay: name one that does not exist")
         name = Identifier(schema)
         connection.execute(QUERIES.prepare_drop.format(name))
         connection.execute(QUERIES.prepare_create.format(name))
@@ -215,7 +215,7 @@ def _prepare(config: Settings, schema: str) -> None:
         connection.execute(QUERIES.prepare_create_differences.format(name))
 
 
-def _finish(config: Settings, schema: str, report: Report) -> None:
+def _finish(config: Settings, schema: str, report: ReplayReport) -> None:
     with psycopg.connect(database_url(config)) as connection:
         name = Identifier(schema)
         copy = QUERIES.finish_copy_STDIN.format(name)

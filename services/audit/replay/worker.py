@@ -32,9 +32,9 @@ from postavka.kernel.stage.definition import Input, Stage
 from postavka.kernel.store.queries import load_queries
 from services.audit.consistent_cut import Cut
 from services.audit.reading import corrections_made, reading, stages_there, topics_there
-from services.audit.replay.decision_log import Lane, Log, Step, lanes_of
+from services.audit.replay.decision_log import Lane, Log, RecordedStep, lanes_of
 from services.audit.replay.recorded_facts import STAGES, RecordedFacts
-from services.audit.replay.redecision import Again, Letter, Rules, Verdict
+from services.audit.replay.redecision import Again, DeadLetterVerdict, Rules, Verdict
 from services.cabinet.fold import UNSHOWN, Row, fold
 from services.cabinet.table import copy_rows
 
@@ -83,7 +83,7 @@ def main(config: Settings, partitions: list[int], given: dict[str, Any]) -> None
     since, until = _milliseconds(given["since"]), _milliseconds(given["until"])
     only = {UUID(each) for each in given["requests"]}
 
-    def wanted(step: Step) -> bool:
+    def wanted(step: RecordedStep) -> bool:
         return (since is None or step.at_ms >= since) and (until is None or step.at_ms <= until)
 
     def lanes(numbers: Iterable[int]) -> Iterator[Lane]:
@@ -178,12 +178,12 @@ def _paced(work: Iterable[Work], speed: float) -> Iterator[Work]:
         yield at, decide
 
 
-def _letters(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], Letter]:
+def _letters(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], DeadLetterVerdict]:
     found = {}
     for stage in stages_there(connection):
         query = QUERIES.letters.format(Identifier(stage))
         for topic, partition, offset, code, reason in connection.execute(query):
-            found[stage, f"{topic}/{partition}/{offset}"] = Letter(code, reason)
+            found[stage, f"{topic}/{partition}/{offset}"] = DeadLetterVerdict(code, reason)
     return found
 
 

@@ -21,7 +21,7 @@ from events.audit import FindingAcknowledged
 from events.envelope import header_map, rfc3339
 from events.registry import BadBody, UnknownType, decode, explain
 from events.topics import CHECKPOINTS
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.outbox.command_sender import Sender
@@ -38,7 +38,7 @@ KEEP = 10_000
 """Findings of the last verification that can be acknowledged."""
 
 
-class NoSuchFinding(Trouble):
+class NoSuchFinding(UserError):
     """The last verification did not find this."""
 
 
@@ -69,7 +69,7 @@ def signed_text(origin: str, finding: Finding, by: str, reason: str, at: datetim
 def statement_of(
     key: SigningKey, origin: str, finding: Finding, by: str, reason: str, at: datetime
 ) -> FindingAcknowledged:
-    """The event, signed. Raises `Trouble` for a name or a reason that can't stand in it."""
+    """The event, signed. Raises `UserError` for a name or a reason that can't stand in it."""
     try:
         return FindingAcknowledged(
             code=finding.code,
@@ -81,7 +81,7 @@ def statement_of(
             note=key.sign(signed_text(origin, finding, by, reason, at)),
         )
     except ValidationError as wrong:
-        raise Trouble(f"this can't be acknowledged so: {explain(wrong)}") from None
+        raise UserError(f"this can't be acknowledged so: {explain(wrong)}") from None
 
 
 def read_statement(said: FindingAcknowledged, origin: str, keys: Sequence[VerifierKey]) -> Acknowledged | None:

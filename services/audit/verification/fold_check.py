@@ -37,7 +37,7 @@ from services.audit.consistent_cut import Cut
 from services.audit.findings import Findings
 from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
 from services.audit.verification.documents import Paper
-from services.audit.verification.procedure import MATTERS, Case, Said, Told, check_case
+from services.audit.verification.procedure import MATTERS, Case, ProcedureEvent, Said, check_case
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA, read_marks
 
@@ -47,7 +47,7 @@ ROWS = 2_000
 
 
 @dataclass(slots=True)
-class Share:
+class FoldedShare:
     """What came of some partitions. `permissions`: (number, where) of all permission numbers; `papers`: all
     documents issued and rendered; `requests`: ids of all rows that must be there."""
 
@@ -60,9 +60,9 @@ class Share:
 
 def check_share(
     config: Settings, cut: Cut, partitions: Sequence[int], told: Callable[[int], None] = lambda events: None
-) -> Share:
+) -> FoldedShare:
     """Read these partition numbers and compare."""
-    share = Share()
+    share = FoldedShare()
     said = _said_from_outside(config, cut, partitions)
     with reading(config) as connection:
         there = connection.execute(QUERIES.check_share_read, (f"{SCHEMA}.marks",)).fetchone()
@@ -85,7 +85,7 @@ def check_share(
 
 
 class _Log:
-    def __init__(self, share: Share, cut: Cut, marks: Mapping[Place, int]) -> None:
+    def __init__(self, share: FoldedShare, cut: Cut, marks: Mapping[Place, int]) -> None:
         self._share = share
         self._cut = cut
         self._marks = marks
@@ -150,7 +150,7 @@ class _Log:
         if name in MATTERS:
             clock = int(headers.get("ce_clock", b"0"), 16)
             case.events.setdefault(name, []).append(
-                Told(name, fields, clock, place, headers.get("ce_input", b"").decode())
+                ProcedureEvent(name, fields, clock, place, headers.get("ce_input", b"").decode())
             )
             if name == "PermissionIssued":
                 self._share.permissions.append((fields["number"], place))

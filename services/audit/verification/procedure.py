@@ -38,7 +38,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class Told:
+class ProcedureEvent:
     """One event as it matters here."""
 
     type: str
@@ -53,12 +53,12 @@ class Told:
 class Case:
     """One request: its events of the types in `MATTERS`."""
 
-    events: dict[str, list[Told]] = field(default_factory=dict)
+    events: dict[str, list[ProcedureEvent]] = field(default_factory=dict)
 
-    def all(self, name: str) -> list[Told]:
+    def all(self, name: str) -> list[ProcedureEvent]:
         return self.events.get(name, [])
 
-    def first(self, name: str) -> Told | None:
+    def first(self, name: str) -> ProcedureEvent | None:
         found = self.events.get(name)
         return min(found, key=lambda told: told.clock) if found else None
 
@@ -118,7 +118,7 @@ def check_case(request: UUID, case: Case, said: Said, findings: Findings) -> Non
         _check_gate(request, case, order, said, findings)
 
 
-def _check_gate(request: UUID, case: Case, order: Told, said: Said, findings: Findings) -> None:
+def _check_gate(request: UUID, case: Case, order: ProcedureEvent, said: Said, findings: Findings) -> None:
     """L17: confirmed by the distributor of this request, or paid in full by the partner."""
     approved = case.first("Approved")
     if approved is None:
@@ -141,7 +141,7 @@ def _check_gate(request: UUID, case: Case, order: Told, said: Said, findings: Fi
 
 
 def _why_not_confirmed(
-    request: UUID, case: Case, order: Told, distributor: str, basis_id: str, said: Said
+    request: UUID, case: Case, order: ProcedureEvent, distributor: str, basis_id: str, said: Said
 ) -> str | None:
     confirmed = next(
         (
@@ -159,7 +159,7 @@ def _why_not_confirmed(
     return None
 
 
-def _why_not_paid(case: Case, order: Told, basis_id: str, said: Said) -> str | None:
+def _why_not_paid(case: Case, order: ProcedureEvent, basis_id: str, said: Said) -> str | None:
     invoice = case.first("InvoiceIssued")
     if invoice is None:
         return "and no invoice was issued"

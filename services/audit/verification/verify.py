@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.settings import PARTITIONS, Settings, environment
 from postavka.kernel.store.queries import load_queries
 from services.audit.consistent_cut import Cut, make_cut
@@ -36,12 +36,12 @@ LARGEST_SHARE = 400_000
 Told = Callable[[int, int], None]
 
 
-class VerifyFailed(Trouble):
+class VerifyFailed(UserError):
     """A process of the verification ended badly; its error is above."""
 
 
 @dataclass(slots=True)
-class Report:
+class VerificationReport:
     """What was checked, and what was found. `events`: in the stores up to the cut."""
 
     heads: dict[str, int]
@@ -85,7 +85,7 @@ def verify(
     told: Told = lambda done, total: None,
     processes: int | None = None,
     resume: bool = False,
-) -> Report:
+) -> VerificationReport:
     """Verify. `told` hears events checked and to check; every event is looked at twice, as a record and in the fold."""
     started = time.monotonic()
     folder = folder_of(config)
@@ -98,7 +98,7 @@ def verify(
         folder.mkdir(parents=True)
         cut = make_cut(config)
         _write_cut(cut_file, cut)
-    report = Report(cut.heads, events=sum(cut.heads.values()), resumed=resumed)
+    report = VerificationReport(cut.heads, events=sum(cut.heads.values()), resumed=resumed)
     for stage in cut.unpublished:
         report.findings.note("unpublished", stage, "its relay had not published everything when the cut was made")
     count = processes or os.cpu_count() or 1
@@ -195,7 +195,7 @@ class _Worker:
                 end.close()
 
 
-def _gather(config: Settings, report: Report, answers: Sequence[dict[str, Any]]) -> None:
+def _gather(config: Settings, report: VerificationReport, answers: Sequence[dict[str, Any]]) -> None:
     given: dict[str, str] = {}
     rows: list[str] = []
     folds = 0
@@ -241,7 +241,7 @@ def read_cut(folder: Path) -> Cut:
     return _read_cut(folder / "cut.json")
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def as_json(report: VerificationReport) -> dict[str, Any]:
     """For scripts."""
     return {
         "well": report.well,

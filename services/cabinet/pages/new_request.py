@@ -25,7 +25,7 @@ from postavka.web.problem import not_found
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet import acts
-from services.cabinet.client_check import Agreement, Checked, check_client
+from services.cabinet.client_check import Agreement, CheckedClient, check_client
 from services.cabinet.pages.sent import sent_mark
 from services.cabinet.requests import Requests, Row
 from services.cabinet.view.form import INN_WRONG, LABELS, Choices, Typed, choices, is_request_id, mistakes
@@ -148,7 +148,7 @@ async def _form(
     *,
     errors: dict[str, str] | None = None,
     found: Found | None = None,
-    doubt: Checked | None = None,
+    doubt: CheckedClient | None = None,
     fresh: bool = False,
     status: int = 200,
     lead: str = "Заявка не отправлена. Исправьте:",

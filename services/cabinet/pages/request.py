@@ -25,18 +25,18 @@ from services.cabinet.client_check import check_row
 from services.cabinet.pages.sent import is_just_sent
 from services.cabinet.pages.too_late import unless_too_late
 from services.cabinet.requests import Requests, Row
-from services.cabinet.view.documents import Paper, papers
+from services.cabinet.view.documents import ShownDocument, papers
 from services.cabinet.view.form import is_request_id
 from services.cabinet.view.lines import facts
 from services.cabinet.view.moments import story
-from services.cabinet.view.now import Reader, now
+from services.cabinet.view.now import Viewer, now
 from services.cabinet.view.steps import way
 from services.cabinet.words import stage_of
 
 QUERIES = load_queries("services.cabinet")
 
 router = APIRouter(include_in_schema=False)
-READERS = {Role.PARTNER: Reader.PARTNER, Role.DISTRIBUTOR: Reader.DISTRIBUTOR}
+READERS = {Role.PARTNER: Viewer.PARTNER, Role.DISTRIBUTOR: Viewer.DISTRIBUTOR}
 LONGEST_REASON = 1_000
 LONGEST_SIGNATURE = 150_000
 """Bytes; in base64 it stays below what the command takes."""
@@ -52,7 +52,7 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
             return await _just_sent(request, principal, request_id)
         raise not_found()
     known = await reference(request)
-    reader = READERS.get(principal.role, Reader.OFFICE)
+    reader = READERS.get(principal.role, Viewer.OFFICE)
     groups = {stage: dict(group) for stage, group in row.groups.items()}
     documents = papers(row, principal.partner_id or principal.distributor_id, reader)
     links = {each.id: _download(request, request_id, each) for each in documents}
@@ -68,17 +68,17 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         turn=now(groups, reader),
         way=way(groups),
         story=story(row.moments(), await _names(request, principal, row)),
-        facts=facts(row, known, with_partner=reader is not Reader.PARTNER),
+        facts=facts(row, known, with_partner=reader is not Viewer.PARTNER),
         reasons=row.approval.get("reasons", ()) if row.status == "rejected" else (),
         permission=row.permission_number,
         kit=row.shipping.get("kit"),
         documents=documents,
         links=links,
         invoice_href=next((links[each.id] for each in documents if each.kind == "invoice"), None),
-        client_check=await check_row(web(request).register, row) if reader is Reader.OFFICE else None,
-        mine=reader is Reader.PARTNER,
-        answerable=reader is Reader.DISTRIBUTOR and row.status == "awaiting-confirmation",
-        withdrawable=reader is Reader.PARTNER and row.can_withdraw,
+        client_check=await check_row(web(request).register, row) if reader is Viewer.OFFICE else None,
+        mine=reader is Viewer.PARTNER,
+        answerable=reader is Viewer.DISTRIBUTOR and row.status == "awaiting-confirmation",
+        withdrawable=reader is Viewer.PARTNER and row.can_withdraw,
         activation_id=str(uuid4()),
         decline_id=str(uuid4()),
         waiting=request.query_params.get("done") in ("activating", "withdrawn"),
@@ -167,7 +167,7 @@ async def _names(request: Request, principal: Principal, row: Row) -> Mapping[st
     return names | people
 
 
-def _download(request: Request, request_id: UUID, paper: Paper) -> str | None:
+def _download(request: Request, request_id: UUID, paper: ShownDocument) -> str | None:
     """Where the document can be had; None where this installation keeps none."""
     try:
         return str(request.app.url_path_for("document", request_id=str(request_id), document_id=paper.id))

@@ -9,14 +9,14 @@ from typing import Any
 from postavka.domain.wording import document_name
 from postavka.web.formats import moment
 from services.cabinet.requests import Row
-from services.cabinet.view.now import Reader
+from services.cabinet.view.now import Viewer
 
 SIGNED = ("act", "shipping")
 """Kinds that the counterparty signs and returns (L16); an invoice is paid."""
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
+class ShownDocument:
     """One document. `signable`: the reader is who has to sign it, and has not yet."""
 
     id: str
@@ -33,16 +33,16 @@ class Paper:
     """What the counterparty has against it."""
 
 
-def papers(row: Row, own: str | None, reader: Reader) -> list[Paper]:
+def papers(row: Row, own: str | None, reader: Viewer) -> list[ShownDocument]:
     """Those that this reader may see: a distributor those addressed to it."""
     found = []
     for identity, document in row.documents.items():
         to_reader = document.get("recipient_id") == own
-        if "issued_at" not in document or (reader is Reader.DISTRIBUTOR and not to_reader):
+        if "issued_at" not in document or (reader is Viewer.DISTRIBUTOR and not to_reader):
             continue
         signed = "signed_at" in document
         found.append(
-            Paper(
+            ShownDocument(
                 id=identity,
                 kind=document["kind"],
                 name=document_name(document["kind"]),
@@ -53,7 +53,7 @@ def papers(row: Row, own: str | None, reader: Reader) -> list[Paper]:
                 signable=not row.has_ended
                 and to_reader
                 and not signed
-                and reader is not Reader.OFFICE
+                and reader is not Viewer.OFFICE
                 and document["kind"] in SIGNED,
                 refusals=() if signed else document.get("refusals", ()),
                 declines=() if signed else document.get("declines", ()),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from postavka.domain.tax_register import Company, Kind, Standing
+from postavka.domain.tax_register import CompanyKind, CompanyStanding, RegisteredCompany
 from services.cabinet.view.form import Typed
 from services.cabinet.words import STANDINGS
 
 _GONE = "Проверьте ИНН: заявку отправить можно, но подписать документы и активировать сервис будет некому."
 _WARNINGS = {
-    Standing.LIQUIDATED: f"По данным ФНС деятельность прекращена. {_GONE}",
-    Standing.LIQUIDATING: "Идёт ликвидация: убедитесь, что документы успеют подписать.",
-    Standing.BANKRUPT: "Введена процедура банкротства: убедитесь, что документы есть кому подписать.",
-    Standing.REORGANIZING: "Идёт реорганизация: ИНН и КПП могут смениться.",
+    CompanyStanding.LIQUIDATED: f"По данным ФНС деятельность прекращена. {_GONE}",
+    CompanyStanding.LIQUIDATING: "Идёт ликвидация: убедитесь, что документы успеют подписать.",
+    CompanyStanding.BANKRUPT: "Введена процедура банкротства: убедитесь, что документы есть кому подписать.",
+    CompanyStanding.REORGANIZING: "Идёт реорганизация: ИНН и КПП могут смениться.",
 }
 
 
@@ -23,7 +23,7 @@ class Found:
 
     tone: str
     icon: str
-    company: Company | None = None
+    company: RegisteredCompany | None = None
     standing: str = ""
     address: str = ""
     title: str = ""
@@ -44,21 +44,21 @@ NOBODY = Found(
 )
 
 
-def fill(typed: Typed, company: Company) -> Typed:
+def fill(typed: Typed, company: RegisteredCompany) -> Typed:
     """The form with buyer and KPP of the company: of the branch that was chosen, otherwise of the head office."""
     kpps = [each.kpp for each in company.branches]
     kpp = typed.kpp if typed.kpp in kpps else (kpps[0] if kpps else "")
     return replace(typed, inn=company.inn, buyer=company.name, kpp=kpp, filled=company.inn)
 
 
-def note(company: Company) -> Found:
+def note(company: RegisteredCompany) -> Found:
     """What is said about it."""
     one = company.branches[0].address if len(company.branches) == 1 else None
     standing = STANDINGS[company.standing.value]
-    if company.kind is Kind.SOLE_TRADER and company.standing is Standing.LIQUIDATED:
+    if company.kind is CompanyKind.SOLE_TRADER and company.standing is CompanyStanding.LIQUIDATED:
         standing = "деятельность прекращена"
     warning = _WARNINGS.get(company.standing, "")
-    bad = company.standing in (Standing.LIQUIDATED, Standing.BANKRUPT)
+    bad = company.standing in (CompanyStanding.LIQUIDATED, CompanyStanding.BANKRUPT)
     return Found(
         tone="bad" if bad else "wait" if warning else "good",
         icon="triangle-alert" if warning else "circle-check",

@@ -9,17 +9,17 @@ from postavka.domain.reference.store import Snapshot
 from postavka.domain.wording import REQUEST_TYPES
 from postavka.web.formats import money, short
 from services.cabinet.requests import Row
-from services.cabinet.words import Stage, product_name, stage_of
+from services.cabinet.words import ShownStage, product_name, stage_of
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RequestLine:
     """What lists show; texts are ready for the page."""
 
     id: str
     short: str
     submitted_at: Any
-    stage: Stage
+    stage: ShownStage
     partner: str
     buyer: str
     inn: str
@@ -34,12 +34,12 @@ class Line:
     refusal: str = ""
 
 
-def line(row: Row, known: Snapshot) -> Line:
+def line(row: Row, known: Snapshot) -> RequestLine:
     """A line of a list. Where nothing is approved yet, names come from today's reference data."""
     product, _ = _product(row, known)
     asked = row.asked
     refusals = row.activation.get("refusals", ())
-    return Line(
+    return RequestLine(
         id=str(row.request_id),
         short=short(row.request_id),
         submitted_at=row.submitted_at,
@@ -60,7 +60,7 @@ def line(row: Row, known: Snapshot) -> Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PageFacts:
     """The facts of a request's page: terms and values, empty ones left out by the template."""
 
     buyer: str
@@ -69,7 +69,7 @@ class Facts:
     client: tuple[tuple[str, str], ...]
 
 
-def facts(row: Row, known: Snapshot, *, with_partner: bool) -> Facts:
+def facts(row: Row, known: Snapshot, *, with_partner: bool) -> PageFacts:
     """What was asked for, as of the approval where there is one."""
     asked, approved = row.asked, row.approval
     short_name, full_name = _product(row, known)
@@ -83,7 +83,7 @@ def facts(row: Row, known: Snapshot, *, with_partner: bool) -> Facts:
     client = approved.get("client") or asked
     price = (approved.get("product") or {}).get("price")
     vat = str((approved.get("product") or {}).get("vat_rate", "")).removesuffix(".00").removesuffix(".0")
-    return Facts(
+    return PageFacts(
         buyer=row.buyer or "",
         product=short_name,
         request=(

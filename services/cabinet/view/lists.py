@@ -8,7 +8,7 @@ from datetime import date
 from typing import Self
 from urllib.parse import urlencode
 
-from services.cabinet.words import SOLD, STAGES, Stage
+from services.cabinet.words import SOLD, STAGES, ShownStage
 
 LONGEST_SEARCH = 200
 GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -103,7 +103,7 @@ def tabs(
     ]
 
 
-def stages_of(statuses: Iterable[str] | None = None) -> list[Stage]:
+def stages_of(statuses: Iterable[str] | None = None) -> list[ShownStage]:
     """For the list of stages to filter by."""
     return [each for each in STAGES.values() if statuses is None or each.status in statuses]
 

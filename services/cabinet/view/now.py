@@ -8,10 +8,10 @@ from typing import Any
 
 from postavka.web.formats import day, money
 from services.cabinet.fold import Row, status
-from services.cabinet.words import Stage, stage_of
+from services.cabinet.words import ShownStage, stage_of
 
 
-class Reader(StrEnum):
+class Viewer(StrEnum):
     """Who reads the page."""
 
     PARTNER = "partner"
@@ -34,14 +34,14 @@ class Act(StrEnum):
 class Now:
     """`act` is None when it isn't the reader's turn."""
 
-    stage: Stage
+    stage: ShownStage
     sentence: str
     usual: str = ""
     act: Act | None = None
     label: str = ""
 
 
-def now(row: Row, reader: Reader) -> Now:
+def now(row: Row, reader: Viewer) -> Now:
     """The sentence for this reader."""
     where = status(row)
     stage = stage_of(where)
@@ -70,10 +70,10 @@ def now(row: Row, reader: Reader) -> Now:
             return _activated(stage, row)
 
 
-def _rejected(stage: Stage, row: Row, reader: Reader) -> Now:
+def _rejected(stage: ShownStage, row: Row, reader: Viewer) -> Now:
     number = len(row["approval"].get("reasons", ()))
     what = "замечание" if number == 1 else f"замечания ({number})"
-    if reader is Reader.PARTNER:
+    if reader is Viewer.PARTNER:
         return Now(
             stage,
             f"Заявка не согласована: исправьте {what} и отправьте её заново.",
@@ -84,10 +84,10 @@ def _rejected(stage: Stage, row: Row, reader: Reader) -> Now:
     return Now(stage, "Заявка не согласована, партнёр может исправить её и отправить заново.")
 
 
-def _declined(stage: Stage, row: Row, reader: Reader) -> Now:
+def _declined(stage: ShownStage, row: Row, reader: Viewer) -> Now:
     note = row["billing"].get("confirmation", {}).get("note")
     said = f" Причина: {_sentence(note)}" if note else ""
-    if reader is Reader.PARTNER:
+    if reader is Viewer.PARTNER:
         return Now(
             stage,
             f"{_distributor(row)} отказывается оплатить счёт по этой заявке.{said}",
@@ -95,11 +95,11 @@ def _declined(stage: Stage, row: Row, reader: Reader) -> Now:
             Act.COPY,
             "Скопировать в новую",
         )
-    return Now(stage, f"Вы отказались оплатить счёт.{said}" if reader is Reader.DISTRIBUTOR else f"Отказ.{said}")
+    return Now(stage, f"Вы отказались оплатить счёт.{said}" if reader is Viewer.DISTRIBUTOR else f"Отказ.{said}")
 
 
-def _withdrawn(stage: Stage, row: Row, reader: Reader) -> Now:
-    if reader is Reader.PARTNER:
+def _withdrawn(stage: ShownStage, row: Row, reader: Viewer) -> Now:
+    if reader is Viewer.PARTNER:
         owed = (row.get("billing") or {}).get("refund_owed", "0.00")
         back = "" if owed == "0.00" else f" Вернём вам {money(owed)}."
         said = f"Вы отозвали эту заявку.{back}"
@@ -107,8 +107,8 @@ def _withdrawn(stage: Stage, row: Row, reader: Reader) -> Now:
     return Now(stage, "Партнёр отозвал эту заявку.")
 
 
-def _awaiting_confirmation(stage: Stage, row: Row, reader: Reader) -> Now:
-    if reader is Reader.DISTRIBUTOR:
+def _awaiting_confirmation(stage: ShownStage, row: Row, reader: Viewer) -> Now:
+    if reader is Viewer.DISTRIBUTOR:
         return Now(
             stage,
             "Партнёр ждёт вашего ответа: готовы ли вы оплатить счёт по его заявке?",
@@ -123,7 +123,7 @@ def _awaiting_confirmation(stage: Stage, row: Row, reader: Reader) -> Now:
     )
 
 
-def _awaiting_payment(stage: Stage, row: Row, reader: Reader) -> Now:
+def _awaiting_payment(stage: ShownStage, row: Row, reader: Viewer) -> Now:
     billing = row.get("billing", {})
     invoice = billing.get("invoice")
     if invoice is None:
@@ -132,14 +132,14 @@ def _awaiting_payment(stage: Stage, row: Row, reader: Reader) -> Now:
     named = f"счёт № {invoice['number']} от {day(invoice['issued_on'])}"
     left = f"Осталось оплатить {money(due)}" if billing.get("paid") else f"Оплатите {money(due)}"
     usual = "Платёж обычно виден на следующий рабочий день; после него заказ уйдёт в изготовление."
-    if reader is Reader.PARTNER:
+    if reader is Viewer.PARTNER:
         return Now(stage, f"{left}: {named}.", usual, Act.INVOICE, "Счёт и реквизиты")
     return Now(stage, f"Ждём оплаты от партнёра: {named}, {money(due)}.", usual)
 
 
-def _shipped(stage: Stage, row: Row, reader: Reader) -> Now:
+def _shipped(stage: ShownStage, row: Row, reader: Viewer) -> Now:
     refusals = row.get("activation", {}).get("refusals", ())
-    if reader is not Reader.PARTNER:
+    if reader is not Viewer.PARTNER:
         return Now(stage, "Поставка продана. Активировать её может партнёр или сам пользователь.")
     if refusals:
         return Now(
@@ -158,7 +158,7 @@ def _shipped(stage: Stage, row: Row, reader: Reader) -> Now:
     )
 
 
-def _activated(stage: Stage, row: Row) -> Now:
+def _activated(stage: ShownStage, row: Row) -> Now:
     active = row.get("activation", {})
     since, until = active.get("service_from"), active.get("service_until")
     return Now(stage, f"Сервис активирован и работает с {day(since)} по {day(until)}.")

@@ -15,7 +15,7 @@ from services.cabinet.fold import Row, request_type, status
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ShownStep:
     """A step as a page shows it. `state` is done, here, ahead or failed; `at` is RFC 3339 where it is done."""
 
     word: str
@@ -63,7 +63,7 @@ WAYS: Mapping[str, Mapping[Channel, tuple[PlannedStep, ...]]] = {
 """Type of a request → channel → its steps in order. A type that isn't known is shown as the letter's."""
 
 
-def way(row: Row) -> list[Step]:
+def way(row: Row) -> list[ShownStep]:
     """The steps of this request."""
     planned = WAYS.get(request_type(row), WAYS[REQUEST_TYPE])[_channel(row)]
     where = status(row)
@@ -75,11 +75,11 @@ def way(row: Row) -> list[Step]:
     steps = []
     for number, (each, at) in enumerate(zip(planned, times, strict=True)):
         if ended is not None and number >= ended:
-            steps.append(Step(each.word, "failed" if number == ended else "ahead"))
+            steps.append(ShownStep(each.word, "failed" if number == ended else "ahead"))
         elif at is not None:
-            steps.append(Step(each.word, "done", at))
+            steps.append(ShownStep(each.word, "done", at))
         else:
-            steps.append(Step(each.word, "here" if number == here else "ahead", None, each.notes.get(where, "")))
+            steps.append(ShownStep(each.word, "here" if number == here else "ahead", None, each.notes.get(where, "")))
     return steps
 
 

@@ -4,23 +4,23 @@
 """
 
 from services.documents.operator.interface import (
-    Answer,
     Declined,
     ExchangeOperator,
-    Letter,
     OperatorAway,
+    OperatorEvent,
     OperatorRefuses,
-    Sent,
+    OutgoingDocument,
     SignedBack,
+    TakenByOperator,
 )
 
 __all__ = [
-    "Answer",
     "Declined",
     "ExchangeOperator",
-    "Letter",
     "OperatorAway",
+    "OperatorEvent",
     "OperatorRefuses",
-    "Sent",
+    "OutgoingDocument",
     "SignedBack",
+    "TakenByOperator",
 ]

@@ -18,13 +18,13 @@ from lxml import etree
 from postavka.kernel.process.logs import logger
 from services.documents.operator.interface import (
     TRANSFER,
-    Answer,
     Declined,
-    Letter,
     OperatorAway,
+    OperatorEvent,
     OperatorRefuses,
-    Sent,
+    OutgoingDocument,
     SignedBack,
+    TakenByOperator,
 )
 from services.documents.operator.mailbox import mailbox_of
 
@@ -74,7 +74,7 @@ class Diadoc:
         """Give up the connections."""
         self._http.close()
 
-    def send(self, letter: Letter) -> Sent:
+    def send(self, letter: OutgoingDocument) -> TakenByOperator:
         """See `ExchangeOperator.send`."""
         body = {
             "FromBoxId": self._box,
@@ -85,18 +85,18 @@ class Diadoc:
         entities = [each for each in message.get("Entities", ()) if each.get("EntityType") == "Attachment"]
         if not entities or not message.get("MessageId"):
             raise OperatorRefuses("the operator's answer names no message or no document")
-        return Sent(str(message["MessageId"]), str(entities[0]["EntityId"]))
+        return TakenByOperator(str(message["MessageId"]), str(entities[0]["EntityId"]))
 
-    def answers(self, after: str | None) -> Sequence[Answer]:
+    def answers(self, after: str | None) -> Sequence[OperatorEvent]:
         """See `ExchangeOperator.answers`."""
         params = {"boxId": self._box, "messageType": "Letter", "documentDirection": "Outbound", "orderBy": "Ascending"}
         feed = self._call("GET", "/V7/GetNewEvents", params=params | ({"afterIndexKey": after} if after else {}))
-        found: list[Answer] = []
+        found: list[OperatorEvent] = []
         for event in feed.get("Events", ()):
             # One event may bring several answers; the cursor moves over it with the last of them.
             whats: list[SignedBack | Declined | None] = [*self._whats(event)] or [None]
             key = str(event["IndexKey"])
-            found += [Answer(after or "", what) for what in whats[:-1]] + [Answer(key, whats[-1])]
+            found += [OperatorEvent(after or "", what) for what in whats[:-1]] + [OperatorEvent(key, whats[-1])]
             after = key
         return found
 
@@ -123,7 +123,7 @@ class Diadoc:
         if entity.get("AttachmentType") in REJECTIONS and entity.get("EntityType") == "Attachment":
             reason = _reason(self._content(message_id, entity))
             signer = str(entity.get("SignerBoxId") or "counterparty")
-            yield Declined(Sent(message_id, str(parent)), event_id, reason, signer)
+            yield Declined(TakenByOperator(message_id, str(parent)), event_id, reason, signer)
         elif entity.get("EntityType") == "Signature" and entity.get("SignerBoxId") != self._box:
             signed = by_id.get(str(parent))
             if signed is None:  # under a document of an earlier event: ours
@@ -135,7 +135,7 @@ class Diadoc:
     def _signed(self, message_id: str, document: str, entity: Mapping[str, Any], title: bytes | None) -> SignedBack:
         signature = self._content(message_id, entity)
         return SignedBack(
-            Sent(message_id, document), signature, title, str(entity.get("SignerBoxId") or "counterparty")
+            TakenByOperator(message_id, document), signature, title, str(entity.get("SignerBoxId") or "counterparty")
         )
 
     def _content(self, message_id: str, entity: Mapping[str, Any]) -> bytes:
@@ -149,18 +149,18 @@ class Diadoc:
             raise OperatorRefuses(f"an entity of {len(content)} bytes")
         return content
 
-    def _box_of(self, letter: Letter) -> str:
+    def _box_of(self, letter: OutgoingDocument) -> str:
         """The counterparty's mailbox: as the settings name it, else by its participant id, else by INN and KPP."""
         who = (letter.to_participant, letter.to_inn, letter.to_kpp)
         if who not in self._boxes:
             self._boxes[who] = self._named_box(letter) or mailbox_of(letter, self._organizations(letter))
         return self._boxes[who]
 
-    def _named_box(self, letter: Letter) -> str | None:
+    def _named_box(self, letter: OutgoingDocument) -> str | None:
         of_branch = f"{letter.to_inn}/{letter.to_kpp}" if letter.to_kpp else letter.to_inn
         return self._named.get(letter.to_participant or "") or self._named.get(of_branch)
 
-    def _organizations(self, letter: Letter) -> Sequence[Mapping[str, Any]]:
+    def _organizations(self, letter: OutgoingDocument) -> Sequence[Mapping[str, Any]]:
         """The organisations that may be meant. Asked for a branch that it doesn't know, Diadoc names the head office;
         asked for an INN that several have, it says "not found", and tells them by another question."""
         if letter.to_participant:
@@ -195,7 +195,7 @@ class Diadoc:
         raise OperatorRefuses(told)
 
 
-def _attachment(letter: Letter) -> dict[str, Any]:
+def _attachment(letter: OutgoingDocument) -> dict[str, Any]:
     signed: dict[str, Any] = {"Content": base64.b64encode(letter.content).decode()}
     if letter.signature is not None:
         signed["Signature"] = base64.b64encode(letter.signature).decode()

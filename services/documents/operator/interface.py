@@ -23,7 +23,7 @@ class OperatorRefuses(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingDocument:
     """One document to one counterparty."""
 
     key: str
@@ -46,7 +46,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class TakenByOperator:
     """The operator has taken it."""
 
     message_id: str
@@ -61,7 +61,7 @@ class Sent:
 class SignedBack:
     """The counterparty has signed: the document itself (`title` None), or its own title in answer to it."""
 
-    sent: Sent
+    sent: TakenByOperator
     signature: bytes
     title: bytes | None
     signed_by: str
@@ -72,14 +72,14 @@ class SignedBack:
 class Declined:
     """The counterparty refuses to sign."""
 
-    sent: Sent
+    sent: TakenByOperator
     event_id: str
     reason: str
     declined_by: str
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OperatorEvent:
     """One event of the feed. `what` is None for events that mean nothing here."""
 
     cursor: str
@@ -90,11 +90,11 @@ class Answer:
 class ExchangeOperator(Protocol):
     """One of them, for our own mailbox."""
 
-    def send(self, letter: Letter) -> Sent:
+    def send(self, letter: OutgoingDocument) -> TakenByOperator:
         """Hand a letter over. The same key again has no second effect and gives the same answer.
 
         Raises `OperatorAway`, `OperatorRefuses`.
         """
 
-    def answers(self, after: str | None) -> Sequence[Answer]:
+    def answers(self, after: str | None) -> Sequence[OperatorEvent]:
         """What has come since, oldest first; None: from the beginning. Empty: nothing new. Raises `OperatorAway`."""

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from services.documents.operator.interface import Answer, Declined, Letter, Sent, SignedBack
+from services.documents.operator.interface import Declined, OperatorEvent, OutgoingDocument, SignedBack, TakenByOperator
 
 DOCUMENT = "document"
 """The entity of the document in every message: there is one."""
@@ -51,7 +51,7 @@ class LocalOperator:
 
     # Our side
 
-    def send(self, letter: Letter) -> Sent:
+    def send(self, letter: OutgoingDocument) -> TakenByOperator:
         """See `ExchangeOperator.send`."""
         message = hashlib.sha256(letter.key.encode()).hexdigest()[:32]
         place = self._letters / message
@@ -72,14 +72,14 @@ class LocalOperator:
                     raise
             finally:
                 shutil.rmtree(beside, ignore_errors=True)
-        return Sent(message, DOCUMENT)
+        return TakenByOperator(message, DOCUMENT)
 
-    def answers(self, after: str | None) -> Sequence[Answer]:
+    def answers(self, after: str | None) -> Sequence[OperatorEvent]:
         """See `ExchangeOperator.answers`."""
         found = []
         for number in self._numbers(int(after) if after else 0):
             facts = json.loads((self._feed / f"{number:010}.json").read_bytes())
-            found.append(Answer(f"{number:010}", self._what(number, facts)))
+            found.append(OperatorEvent(f"{number:010}", self._what(number, facts)))
             if len(found) == MOST:
                 break
         return found
@@ -122,7 +122,7 @@ class LocalOperator:
             beside.unlink()
 
     def _what(self, number: int, facts: Mapping[str, Any]) -> SignedBack | Declined:
-        sent = Sent(facts["message"], DOCUMENT)
+        sent = TakenByOperator(facts["message"], DOCUMENT)
         if "reason" in facts:
             return Declined(sent, f"{number:010}", facts["reason"], facts["by"])
         title = facts.get("title")

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.documents.operator.interface import Letter, OperatorRefuses
+from services.documents.operator.interface import OperatorRefuses, OutgoingDocument
 
 Said = Mapping[str, Any]
 """An organisation or a mailbox, as Diadoc's `Organization` and `Box` have it."""
 MOST_NAMED = 5
 
 
-def mailbox_of(letter: Letter, organizations: Sequence[Said]) -> str:
+def mailbox_of(letter: OutgoingDocument, organizations: Sequence[Said]) -> str:
     """The id of the one mailbox that fits. Raises `OperatorRefuses` with what is wrong, and what would settle it."""
     wrong: list[str] = []
     fitting = []
@@ -37,7 +37,7 @@ def mailbox_of(letter: Letter, organizations: Sequence[Said]) -> str:
     raise OperatorRefuses(f"{who} has no mailbox: {told}"[:1000])
 
 
-def _why_not(letter: Letter, organization: Said) -> str | None:
+def _why_not(letter: OutgoingDocument, organization: Said) -> str | None:
     """Why this organisation is not the addressee; None: it is, as far as the operator says anything."""
     inn, kpp, participant = (organization.get(name) for name in ("Inn", "Kpp", "FnsParticipantId"))
     name = organization.get("FullName") or organization.get("ShortName") or "an organisation"

@@ -10,7 +10,7 @@ import psycopg
 
 from events.envelope import Envelope
 from postavka.kernel.log.record import Record
-from postavka.kernel.projection.worker import Beside
+from postavka.kernel.projection.worker import BackgroundTask
 from services.notices.rules import News
 
 
@@ -23,7 +23,7 @@ class Told:
     envelope: Envelope | None
 
 
-class Channel(Protocol):
+class OutgoingChannel(Protocol):
     """Writes down what goes out on one way."""
 
     def deliver(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> int:
@@ -32,7 +32,7 @@ class Channel(Protocol):
         ...
 
 
-class Carrier(Beside, Protocol):
+class Carrier(BackgroundTask, Protocol):
     """Carries away what a channel has written down."""
 
     def wake(self) -> None:

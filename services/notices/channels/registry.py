@@ -6,21 +6,21 @@ from collections.abc import Callable, Sequence
 
 from postavka.domain.reference.store import Snapshot
 from postavka.kernel.settings import Settings
-from services.notices.channels.channel import Carrier, Channel
+from services.notices.channels.channel import Carrier, OutgoingChannel
 from services.notices.channels.email.channel import EmailChannel
-from services.notices.channels.email.sender import Sender
+from services.notices.channels.email.sender import EmailSender
 from services.notices.channels.topic.channel import TopicChannel
-from services.notices.channels.topic.publisher import Publisher
+from services.notices.channels.topic.publisher import NoticePublisher
 from services.notices.settings import NoticesSettings
 
 
 def channels(
     config: Settings, chosen: NoticesSettings, distributors: Sequence[str], reference: Callable[[], Snapshot]
-) -> Sequence[Channel]:
+) -> Sequence[OutgoingChannel]:
     """What writes news down, way by way; `distributors`: those whose topics there are."""
     return TopicChannel(distributors, chosen.vendor, reference), EmailChannel(config, chosen, reference)
 
 
 def carriers(config: Settings, distributors: Sequence[str]) -> Sequence[Carrier]:
     """What carries away what was written down."""
-    return Sender(config), Publisher(config, distributors)
+    return EmailSender(config), NoticePublisher(config, distributors)

@@ -122,7 +122,7 @@ async def discard_group(
 async def _done_in_group(request: Request, stage: str, code: str, act: Callable[[str], str]) -> Response:
     try:
         told = await done(request, act)
-    except dead_letters.NoSuchLetter:
+    except dead_letters.NoSuchDeadLetter:
         raise not_found() from None
     return RedirectResponse("/ops/letters?" + urlencode({"stage": stage, "code": code, "told": told}), 303)
 
@@ -183,7 +183,7 @@ async def correct(
                 url, stage, number, principal.actor, reason, mended, value.encode(), by_one=one
             ),
         )
-    except dead_letters.NoSuchLetter:
+    except dead_letters.NoSuchDeadLetter:
         return _back(stage, number, "settled")
     except NotACorrection as refused:
         return await _letter_page(request, stage, number, wrong=refused.russian, typed=(key, value, reason))
@@ -198,23 +198,23 @@ async def agree(
     await _letter(request, stage, number)
     try:
         await done(request, lambda url: corrections.agree(url, stage, number, principal.actor, proposal))
-    except dead_letters.NoSuchLetter:
+    except dead_letters.NoSuchDeadLetter:
         return _back(stage, number, "settled")
     except corrections.NotAgreed as refused:
         return await _letter_page(request, stage, number, wrong=refused.russian)
     return _back(stage, number, "corrected")
 
 
-async def _letter(request: Request, stage: str, number: int) -> dead_letters.Letter:
+async def _letter(request: Request, stage: str, number: int) -> dead_letters.KeptDeadLetter:
     try:
         found = await asyncio.to_thread(dead_letters.letter, web(request).conninfo, stage, number)
-    except dead_letters.NoSuchLetter:
+    except dead_letters.NoSuchDeadLetter:
         raise not_found() from None
     letters_shown(request, [found])
     return found
 
 
-def letters_shown(request: Request, found: Iterable[dead_letters.Letter]) -> None:
+def letters_shown(request: Request, found: Iterable[dead_letters.KeptDeadLetter]) -> None:
     """Their requests are shown by this answer."""
     visitor_of(request).shown.update(each.request_id for each in found if each.request_id is not None)
 

@@ -20,7 +20,7 @@ from postavka.web.rendering import page
 from postavka.web.state import is_let_in, web
 from postavka.web.visitor import visitor_of
 from services.ops import history
-from services.ops.live_feed import TOPICS, Feed, Filter, is_uuid
+from services.ops.live_feed import TOPICS, EventFilter, Feed, is_uuid
 from services.ops.pages.frame import PAGE, Ops, looked_up, trace_url
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
@@ -51,7 +51,9 @@ async def stream_page(
     before: str = "",
 ) -> Response:
     """The past, newest first, and above it what comes."""
-    wanted = Filter(stage, type.strip(), request_id.strip().lower(), partner.strip(), distributor.strip(), text.strip())
+    wanted = EventFilter(
+        stage, type.strip(), request_id.strip().lower(), partner.strip(), distributor.strip(), text.strip()
+    )
     moment = _moment(until)
     found = await looked_up(request, lambda rows: history.page_of(rows, wanted, before, moment, PAGE))
     visitor_of(request).shown.update(event.request for event in found.events)
@@ -88,7 +90,7 @@ async def stream_events(
     """Beats of the live stream as server-sent events: at most `feed.SHOWN` events in each, the others counted."""
     parts = web(request)
     feed = feed_of(request)
-    wanted = Filter(stage, type, request_id, partner, distributor, text)
+    wanted = EventFilter(stage, type, request_id, partner, distributor, text)
     shown = visitor_of(request).shown
     seen = last_event_id if last_event_id is not None and last_event_id.isdecimal() else None
     subscription = parts.live.subscription("ops-stream", f"{principal.owner}:{principal.id}")
@@ -177,7 +179,7 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _as_query(wanted: Filter) -> dict[str, str]:
+def _as_query(wanted: EventFilter) -> dict[str, str]:
     return {
         "stage": wanted.stage,
         "type": wanted.type,

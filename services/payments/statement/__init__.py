@@ -24,29 +24,29 @@ from services.payments.statement.lines import Line, lines_of, shown
 from services.payments.statement.model import (
     LARGEST_FILE,
     MOST_ODD,
+    BankStatement,
     BrokenStatement,
     Direction,
-    Document,
     OddDocument,
-    Problem,
+    PaymentDocument,
     Side,
-    Statement,
+    StatementProblem,
     told,
     too_large,
 )
 from services.payments.statement.sections import Section, Sections, sections_of
-from services.payments.statement.totals import Flow, Total, resolve
+from services.payments.statement.totals import AccountTotal, Flow, resolve
 
 __all__ = [
     "LARGEST_FILE",
     "MOST_ODD",
+    "BankStatement",
     "BrokenStatement",
     "Direction",
-    "Document",
     "OddDocument",
-    "Problem",
+    "PaymentDocument",
     "Side",
-    "Statement",
+    "StatementProblem",
     "parse",
     "told",
     "too_large",
@@ -56,7 +56,7 @@ _VERSION = re.compile(r"1[.,][0-9]{1,2}")
 _ACCOUNT = re.compile(r"[0-9]{20}")
 
 
-def parse(data: bytes, our_accounts: frozenset[str] = frozenset()) -> Statement:
+def parse(data: bytes, our_accounts: frozenset[str] = frozenset()) -> BankStatement:
     """Read a file. With `our_accounts`, a statement of any other account is refused: it is not ours.
 
     Raises `BrokenStatement`.
@@ -74,9 +74,9 @@ class _Reader:
 
     sections: Sections
     ours: frozenset[str]
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[StatementProblem] = field(default_factory=list)
 
-    def read(self, encoding: str, lines: list[Line]) -> Statement:
+    def read(self, encoding: str, lines: list[Line]) -> BankStatement:
         header = self.sections.header
         version = header.get("ВерсияФормата")
         if version and not _VERSION.fullmatch(version):
@@ -85,11 +85,11 @@ class _Reader:
         first, last = self._day("ДатаНачала", min), self._day("ДатаКонца", max)
         if first and last and first > last:
             self._wrong(header.line_of("ДатаКонца"), "период кончается раньше, чем начинается.")
-        documents: list[Document] = []
+        documents: list[PaymentDocument] = []
         odd: list[OddDocument] = []
         for each in self.sections.documents:
             found = document_of(each, accounts)
-            if isinstance(found, Document):
+            if isinstance(found, PaymentDocument):
                 documents.append(found)
             else:
                 odd.append(found)
@@ -101,7 +101,7 @@ class _Reader:
             self._wrong(0, f"Документов с ошибками больше {MOST_ODD}: дело в самом файле.")
         if self.problems or first is None or last is None:
             raise BrokenStatement([*self.problems, *(problem for each in odd for problem in each.problems)])
-        return Statement(
+        return BankStatement(
             version,
             encoding,
             header.get("Отправитель"),
@@ -114,7 +114,7 @@ class _Reader:
         )
 
     def _wrong(self, line: int, message: str) -> None:
-        self.problems.append(Problem(line, message))
+        self.problems.append(StatementProblem(line, message))
 
     def _accounts(self) -> dict[str, int]:
         """Accounts of the statement with the line that names each first."""
@@ -153,24 +153,24 @@ class _Reader:
                 days.append(day)
         return outermost(days) if days else None
 
-    def _totals(self) -> dict[Flow, Total]:
+    def _totals(self) -> dict[Flow, AccountTotal]:
         """What the bank says of each account, where all its sections say it: a bank may write one section a day."""
         of_account: dict[str, list[Section]] = defaultdict(list)
         for each in self.sections.accounts:
             of_account[values.account_of(each.get("РасчСчет"))].append(each)
-        totals: dict[Flow, Total] = {}
+        totals: dict[Flow, AccountTotal] = {}
         for account, sections in of_account.items():
             for key, is_in in (("ВсегоПоступило", True), ("ВсегоСписано", False)):
                 if all(each.get(key) for each in sections) and (total := self._total(sections, key)):
                     totals[account, is_in] = total
         return totals
 
-    def _total(self, sections: Iterable[Section], key: str) -> Total | None:
-        found: Total | None = None
+    def _total(self, sections: Iterable[Section], key: str) -> AccountTotal | None:
+        found: AccountTotal | None = None
         for each in sections:
             amount, line = values.amount_of(each.get(key)), each.line_of(key)
             if amount is None:
                 self._wrong(line, f"{key} {shown(each.get(key))}: нужна сумма вида 12500.00.")
                 return None
-            found = Total(found.line if found else line, amount + (found.amount if found else 0))
+            found = AccountTotal(found.line if found else line, amount + (found.amount if found else 0))
         return found

@@ -7,14 +7,14 @@ from datetime import date
 
 from services.payments.statement import values
 from services.payments.statement.lines import shown
-from services.payments.statement.model import Direction, Document, OddDocument, Side
+from services.payments.statement.model import Direction, OddDocument, PaymentDocument, Side
 from services.payments.statement.sections import PURPOSES, SIDES, Section
 
 LONGEST = 100
 """Characters of a number or an account."""
 
 
-def document_of(section: Section, accounts: Collection[str]) -> Document | OddDocument:
+def document_of(section: Section, accounts: Collection[str]) -> PaymentDocument | OddDocument:
     """Read one document of a statement of these accounts of ours."""
     number = section.get("Номер").replace("\t", " ")
     if not number or len(number) > LONGEST:
@@ -46,7 +46,7 @@ def document_of(section: Section, accounts: Collection[str]) -> Document | OddDo
             has_moved=day is not None,
         )
     ours, theirs = (came, went) if direction is Direction.INCOMING else (went, came)
-    return Document(
+    return PaymentDocument(
         section.line,
         section.last_line,
         section.kind,

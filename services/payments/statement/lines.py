@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from services.payments.statement.model import BrokenStatement, Problem
+from services.payments.statement.model import BrokenStatement, StatementProblem
 
 FIRST_LINE = "1CClientBankExchange"
 ENCODINGS = ("utf-8", "cp1251", "cp866")
@@ -34,20 +34,22 @@ class Line(NamedTuple):
 def lines_of(data: bytes) -> tuple[str, list[Line]]:
     """The encoding, and every line of the file. Raises `BrokenStatement` for what is no statement at all."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise BrokenStatement([Problem(1, "Файл в кодировке UTF-16. Нужна Windows-1251, DOS или UTF-8.")])
+        raise BrokenStatement([StatementProblem(1, "Файл в кодировке UTF-16. Нужна Windows-1251, DOS или UTF-8.")])
     data = data.removeprefix(b"\xef\xbb\xbf").rstrip(b"\x1a")  # the end of a DOS file
     raw = [line.rstrip(b"\r") for line in data.split(b"\n")] if b"\n" in data else data.split(b"\r")
     begins = next((number for number, line in enumerate(raw) if line.strip()), None)
     if begins is None:
-        raise BrokenStatement([Problem(0, "Файл пуст.")])
+        raise BrokenStatement([StatementProblem(0, "Файл пуст.")])
     if raw[begins].strip() != FIRST_LINE.encode():
         seen = shown(raw[begins][:60].decode("cp1251", "replace"))
         raise BrokenStatement(
-            [Problem(begins + 1, f"Это не выписка: первая строка должна быть «{FIRST_LINE}», а не {seen}.")]
+            [StatementProblem(begins + 1, f"Это не выписка: первая строка должна быть «{FIRST_LINE}», а не {seen}.")]
         )
     encoding = _encoding_of(data)
     if encoding is None:
-        raise BrokenStatement([Problem(2, "Кодировка не распознана: ни в одной из известных нет слов выписки.")])
+        raise BrokenStatement(
+            [StatementProblem(2, "Кодировка не распознана: ни в одной из известных нет слов выписки.")]
+        )
     return encoding, list(_decoded(raw, begins, encoding))
 
 

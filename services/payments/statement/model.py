@@ -17,7 +17,7 @@ MOST_ODD = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class StatementProblem:
     """What is wrong, in Russian, and in which line (from 1; 0: of the file as a whole)."""
 
     line: int
@@ -30,12 +30,12 @@ class Problem:
 class BrokenStatement(ValueError):
     """The file can't be taken. `problems` has all that is wrong with it, in the order of lines."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[StatementProblem]) -> None:
         self.problems = sorted(problems, key=lambda problem: problem.line)
         super().__init__("\n".join(told(self.problems)))
 
 
-def told(problems: Sequence[Problem]) -> list[str]:
+def told(problems: Sequence[StatementProblem]) -> list[str]:
     """Problems as lines for a person; behind the first `MOST_PROBLEMS` only how many more there are."""
     shown = [str(problem) for problem in problems[:MOST_PROBLEMS]]
     if len(problems) > MOST_PROBLEMS:
@@ -45,7 +45,7 @@ def told(problems: Sequence[Problem]) -> list[str]:
 
 def too_large() -> BrokenStatement:
     """The refusal of a file of more than `LARGEST_FILE`."""
-    return BrokenStatement([Problem(0, f"Файл больше {LARGEST_FILE // 1024**2} МБ: разделите выписку.")])
+    return BrokenStatement([StatementProblem(0, f"Файл больше {LARGEST_FILE // 1024**2} МБ: разделите выписку.")])
 
 
 class Direction(StrEnum):
@@ -74,7 +74,7 @@ Key = tuple[date | None, date, str, Decimal, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class PaymentDocument:
     """One payment document. `moved_on` is the day the money came or went; None: it has not yet."""
 
     line: int
@@ -107,19 +107,19 @@ class OddDocument:
     line: int
     last_line: int
     kind: str
-    problems: tuple[Problem, ...]
+    problems: tuple[StatementProblem, ...]
     amount: Decimal | None = None
     """None: it can't be read, or it is there twice."""
     accounts: tuple[str, str] = ("", "")
     """Payer's and payee's, as far as they are certain."""
     has_moved: bool = False
     """The bank gives the day of its side, so that the account's total counts it."""
-    document: Document | None = None
+    document: PaymentDocument | None = None
     """All of it can be read; in doubt is only whether it counts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class BankStatement:
     """What a file says. `first` and `last` are the days it covers."""
 
     version: str
@@ -128,7 +128,7 @@ class Statement:
     first: date
     last: date
     accounts: tuple[str, ...]
-    documents: tuple[Document, ...]
+    documents: tuple[PaymentDocument, ...]
     odd: tuple[OddDocument, ...]
     lines: tuple[str, ...]
     """All lines of the file, decoded."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from services.payments.statement.lines import CONTROLS, FIRST_LINE, Line, shown
-from services.payments.statement.model import Problem
+from services.payments.statement.model import StatementProblem
 
 SIDES = ("Плательщик", "Получатель")
 _CHECKED_OF_SIDE = ("Счет", "РасчСчет", "ИНН", "КПП", "БИК")
@@ -58,7 +58,7 @@ class Section:
     kind: str = ""
     last_line: int = 0
     fields: dict[str, tuple[int, str]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[StatementProblem] = field(default_factory=list)
     is_unsure: bool = False
     """Two values contradict each other, or the end is missing: which money it moves can't be told."""
     accounts: list[tuple[int, str]] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Section:
 
     def wrong(self, line: int, message: str) -> None:
         """Note a problem of this section."""
-        self.problems.append(Problem(line, message))
+        self.problems.append(StatementProblem(line, message))
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Sections:
     header: Section
     accounts: list[Section] = field(default_factory=list)
     documents: list[Section] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[StatementProblem] = field(default_factory=list)
 
 
 def sections_of(lines: Iterable[Line]) -> Sections:
@@ -129,7 +129,7 @@ class _Reader:
         return self._made
 
     def _wrong(self, line: int, message: str) -> None:
-        self._made.problems.append(Problem(line, message))
+        self._made.problems.append(StatementProblem(line, message))
 
     def _open(self, section: Section) -> None:
         self._inside, self._last_key, self._keys_in_purpose = section, "", set()

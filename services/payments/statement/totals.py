@@ -15,7 +15,7 @@ from decimal import Decimal
 from itertools import product
 from math import prod
 
-from services.payments.statement.model import Direction, Document, Key, OddDocument, Problem
+from services.payments.statement.model import Direction, Key, OddDocument, PaymentDocument, StatementProblem
 
 MOST_WAYS = 10_000
 """Ways to make up a total that are tried; with more of them all open questions of the account go to a person."""
@@ -30,7 +30,7 @@ Counted = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class AccountTotal:
     """What the bank says that an account took in (or gave out) over all its sections, and in which line."""
 
     line: int
@@ -38,23 +38,26 @@ class Total:
 
 
 @dataclass(slots=True)
-class Claim:
+class EqualDocuments:
     """Documents that are equal in everything, and how many of them the total counts."""
 
     amount: Decimal
     least: int
     most: int
-    documents: list[Document] = field(default_factory=list)
+    documents: list[PaymentDocument] = field(default_factory=list)
 
 
 def resolve(
-    documents: Sequence[Document], odd: Sequence[OddDocument], totals: Mapping[Flow, Total], accounts: frozenset[str]
-) -> tuple[list[Document], list[OddDocument], list[Problem]]:
+    documents: Sequence[PaymentDocument],
+    odd: Sequence[OddDocument],
+    totals: Mapping[Flow, AccountTotal],
+    accounts: frozenset[str],
+) -> tuple[list[PaymentDocument], list[OddDocument], list[StatementProblem]]:
     """Documents that count, with what the totals have proved of them; those that are odd; totals that don't fit."""
-    equal: dict[Key, list[Document]] = defaultdict(list)
+    equal: dict[Key, list[PaymentDocument]] = defaultdict(list)
     for each in documents:
         equal[each.key].append(each)
-    claims: dict[Flow, list[Claim]] = defaultdict(list)
+    claims: dict[Flow, list[EqualDocuments]] = defaultdict(list)
     for same in equal.values():
         claim = _claim(same)
         claims[same[0].payee.account, True].append(claim)
@@ -69,46 +72,46 @@ def resolve(
                 what = "поступило" if flow[1] else "списано"
                 sum_ = sum((each.amount * each.most for each in here), ZERO)
                 said = f"по счёту {account} {what} {total.amount}, а документов на {sum_}: файл неполон."
-                problems.append(Problem(total.line, said))
+                problems.append(StatementProblem(total.line, said))
             for number, claim in enumerate(here):
                 answers[claim.documents[0].key].append(counts[number] if counts else (min(1, claim.most), claim.most))
-    settled: list[Document] = []
+    settled: list[PaymentDocument] = []
     doubtful: list[OddDocument] = []
     for key, same in equal.items():
         for found in _settled(same, answers[key]):
-            if isinstance(found, Document):
+            if isinstance(found, PaymentDocument):
                 settled.append(found)
             else:
                 doubtful.append(found)
     return sorted(settled, key=_line), sorted((*odd, *doubtful), key=_line), problems
 
 
-def _line(found: Document | OddDocument) -> int:
+def _line(found: PaymentDocument | OddDocument) -> int:
     return found.line
 
 
-def _strange(odd: Sequence[OddDocument], flow: Flow, accounts: frozenset[str]) -> list[Claim | None]:
+def _strange(odd: Sequence[OddDocument], flow: Flow, accounts: frozenset[str]) -> list[EqualDocuments | None]:
     """Claims of odd documents that a total may count; None for one of an unknown sum. A document that names no account
     of ours may be any account's."""
     account, is_in = flow
-    found: list[Claim | None] = []
+    found: list[EqualDocuments | None] = []
     for each in odd:
         is_placed = not accounts.isdisjoint(each.accounts)
         if is_placed and each.accounts[1 if is_in else 0] != account:
             continue
         least = int(is_placed and each.has_moved)
-        found.append(None if each.amount is None else Claim(each.amount, least, 1))
+        found.append(None if each.amount is None else EqualDocuments(each.amount, least, 1))
     return found
 
 
-def _claim(same: list[Document]) -> Claim:
+def _claim(same: list[PaymentDocument]) -> EqualDocuments:
     first = same[0]
     if first.moved_on is not None:
-        return Claim(first.amount, 1, len(same), same)
-    return Claim(first.amount, 0, len(same) if first.other_day else 0, same)
+        return EqualDocuments(first.amount, 1, len(same), same)
+    return EqualDocuments(first.amount, 0, len(same) if first.other_day else 0, same)
 
 
-def _counts(claims: list[Claim], odd: list[Claim | None], total: Decimal) -> list[Counted] | None:
+def _counts(claims: list[EqualDocuments], odd: list[EqualDocuments | None], total: Decimal) -> list[Counted] | None:
     """For each claim the fewest and the most documents of it that make the total. None: nothing makes it.
 
     A document without any day counts for nothing; only if the total can't be made without them they are tried.
@@ -123,7 +126,7 @@ def _counts(claims: list[Claim], odd: list[Claim | None], total: Decimal) -> lis
     return _ways([*claims, *strange], total) or _ways([*undated, *strange], total, must_be_few=True)
 
 
-def _below(claims: list[Claim], total: Decimal) -> list[Counted] | None:
+def _below(claims: list[EqualDocuments], total: Decimal) -> list[Counted] | None:
     """A document whose sum can't be read may have any: the total only bounds what the others make."""
     for found in ([(min(1, each.most), each.most) for each in claims], [(each.least, each.most) for each in claims]):
         if sum((each.amount * least for each, (least, _) in zip(claims, found, strict=True)), ZERO) <= total:
@@ -131,7 +134,7 @@ def _below(claims: list[Claim], total: Decimal) -> list[Counted] | None:
     return None
 
 
-def _ways(claims: list[Claim], total: Decimal, must_be_few: bool = False) -> list[Counted] | None:
+def _ways(claims: list[EqualDocuments], total: Decimal, must_be_few: bool = False) -> list[Counted] | None:
     rest = total - sum((each.amount * each.least for each in claims), ZERO)
     spans = [each.most - each.least for each in claims]
     above = sum((each.amount * span for each, span in zip(claims, spans, strict=True)), ZERO)
@@ -158,7 +161,7 @@ def _ways(claims: list[Claim], total: Decimal, must_be_few: bool = False) -> lis
     return found
 
 
-def _settled(same: list[Document], answers: list[Counted]) -> Iterator[Document | OddDocument]:
+def _settled(same: list[PaymentDocument], answers: list[Counted]) -> Iterator[PaymentDocument | OddDocument]:
     """Equal documents: those that count, each with its number; those in doubt; repetitions, equal to the first."""
     first = same[0]
     day = first.moved_on or first.other_day
@@ -177,13 +180,13 @@ def _settled(same: list[Document], answers: list[Counted]) -> Iterator[Document 
             yield _doubtful(each, number, f"{said}, и по итогам банка не видно, считать ли этот.")
 
 
-def _doubtful(document: Document, copy: int, message: str) -> OddDocument:
+def _doubtful(document: PaymentDocument, copy: int, message: str) -> OddDocument:
     whole = replace(document, copy=copy, moved_on=document.moved_on or document.other_day)
     return OddDocument(
         document.line,
         document.last_line,
         document.kind,
-        (Problem(document.line, message),),
+        (StatementProblem(document.line, message),),
         document.amount,
         (document.payer.account, document.payee.account),
         document=whole if whole.moved_on else None,

@@ -22,7 +22,7 @@ from postavka.app.broker_access.distributors import (
     Credentials,
     Distributors,
     NoSuchDistributor,
-    WeakPassword,
+    ShortPassword,
 )
 from postavka.kernel.log.broker_access import Access, NoAccess, Permission, _acl, _filter
 from postavka.kernel.log.connection import for_kafka_python, for_librdkafka
@@ -264,7 +264,7 @@ def test_a_weak_password_is_refused_before_anything_is_made(
     access: Distributors, make_distributor: MakeDistributor, password: str
 ):
     known = make_distributor()
-    with pytest.raises(WeakPassword):
+    with pytest.raises(ShortPassword):
         access.add(known, password)
     assert access.users(known) == []
 

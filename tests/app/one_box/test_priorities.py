@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from postavka.app.one_box import cgroup
-from postavka.app.one_box.cgroup import Division, Share, division
+from postavka.app.one_box.cgroup import Division, ProcessorShare, division
 from postavka.app.one_box.priorities import SessionPriorities, launched_by
-from postavka.kernel.store.session import Kept
+from postavka.kernel.store.session import KeptSession
 
 
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="that number may be any process here")
@@ -53,7 +53,7 @@ def test_who_waits_at_a_screen_goes_first_where_it_may(monkeypatch: pytest.Monke
 
 
 def test_a_session_is_kept_until_it_breaks(database: str) -> None:
-    kept = Kept(database, application_name="kept")
+    kept = KeptSession(database, application_name="kept")
     with kept as first:
         pass
     with kept as again:
@@ -86,7 +86,7 @@ def test_no_group_is_made_where_niceness_counts_already(tmp_path: Path, monkeypa
 def test_no_group_is_made_by_who_is_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = _control_groups(tmp_path, monkeypatch, "2:cpu,cpuacct:/system.slice/postavka.service\n0::/\n")
     assert division() is None
-    Share("postavka-test").close()
+    ProcessorShare("postavka-test").close()
     assert list(root.iterdir()) == []
 
 
@@ -95,7 +95,7 @@ def test_a_group_of_version_2_has_a_share_only_if_groups_are_given_some(
 ) -> None:
     root = _control_groups(tmp_path, monkeypatch, "0::/system.slice/postavka.service\n", "cgroup2")
     assert division() == Division(root, in_root=False), "systemd's place is not ours to leave"
-    Share("postavka-test").close()
+    ProcessorShare("postavka-test").close()
     assert list(root.iterdir()) == []
     (root / "cgroup.subtree_control").write_text("cpu memory\n")
     assert division() is None
@@ -119,7 +119,7 @@ def test_a_group_is_entered_and_left(
     handed_down = root / "cgroup.subtree_control"
     if version == "cgroup2":
         handed_down.write_text("memory\n")
-    shared = Share("postavka-test")
+    shared = ProcessorShare("postavka-test")
     assert (root / "postavka-test" / "cgroup.procs").read_text() == str(os.getpid())
     assert handed_down.exists() == (version == "cgroup2")
     assert not handed_down.exists() or handed_down.read_text() == "+cpu"
@@ -133,7 +133,7 @@ def test_who_may_make_no_group_goes_on_without(tmp_path: Path, monkeypatch: pyte
     root = _control_groups(tmp_path, monkeypatch, "1:cpu:/\n")
     root.rmdir()
     root.write_text("not a folder")
-    Share("postavka-test").close()
+    ProcessorShare("postavka-test").close()
 
 
 BUSY = """

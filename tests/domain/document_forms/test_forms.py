@@ -16,11 +16,11 @@ from events.model import Channel
 from events.reference import BaseDelivery, Client, Distributor, Partner, Product, Service
 from events.shipping import DocumentKind, Vendor
 from postavka.domain.document_forms.canonical import content
-from postavka.domain.document_forms.paper import Paper, sha256, vat_included
+from postavka.domain.document_forms.paper import DocumentContent, sha256, vat_included
 
 PARTNER = Partner(id="p-1", name='ООО "Партнёр"', inn="7707083893", kpp="773601001", address="Москва, ул. Вавилова, 19")
 DISTRIBUTOR = Distributor(id="d-1", name="ООО «Союз»", inn="7736050003", kpp="773601001", address="Москва")
-ACT = Paper(
+ACT = DocumentContent(
     kind=DocumentKind.ACT,
     number="482-019-337-561-908-274-651",
     issued_on=date(2026, 3, 1),

@@ -26,7 +26,7 @@ from lxml import etree
 from events.shipping import DocumentKind, Signatory
 from postavka.domain.document_forms import buyer, canonical, upd
 from postavka.domain.document_forms.forms import form_of, make
-from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.paper import DocumentContent
 from postavka.domain.document_forms.xml_writer import document, element
 from services.shipping.titles import read_buyer_title
 from tests.domain.document_forms.test_forms import ACT as FIRST_ACT
@@ -64,7 +64,7 @@ NO_BANK = replace(ACT, vendor=VENDOR.model_copy(update=dict.fromkeys(("bank", "b
 GUID = UUID("0190f3a0-0000-7000-8000-000000000001")
 
 
-def answer(paper: Paper = ACT, outcome: str = buyer.ACCEPTED) -> bytes:
+def answer(paper: DocumentContent = ACT, outcome: str = buyer.ACCEPTED) -> bytes:
     return buyer.buyer_title(buyer.SellerTitle.of(paper), "MIIB", datetime(2026, 3, 2, 8, 0, tzinfo=UTC), GUID, outcome)
 
 
@@ -200,7 +200,7 @@ def test_a_name_from_outside_is_a_name_of_a_file():
     ],
     ids=["invoice", "no time", "no signatory", "unknown rate", "abroad"],
 )
-def test_what_has_no_tax_form_is_issued_in_the_first_form(paper: Paper):
+def test_what_has_no_tax_form_is_issued_in_the_first_form(paper: DocumentContent):
     assert form_of(paper) == canonical.FORM
     with pytest.raises(ValueError, match="has no form"):
         upd.seller_title(paper)

@@ -20,7 +20,14 @@ from pydantic import SecretStr, ValidationError
 from events.checks import is_inn, is_kpp
 from postavka.domain.calendar import today
 from postavka.domain.reference.file import read_file
-from postavka.domain.tax_register import Company, Kind, NotAnswering, Standing, TaxSettings, open_register
+from postavka.domain.tax_register import (
+    CompanyKind,
+    CompanyStanding,
+    NotAnswering,
+    RegisteredCompany,
+    TaxSettings,
+    open_register,
+)
 from postavka.domain.tax_register.memory import RememberingRegister
 from postavka.domain.tax_register.online import SOURCE, OnlineRegister
 from postavka.domain.tax_register.table import TableRegister
@@ -122,7 +129,7 @@ class TestTable:
         table = TableRegister()
         for inn, company in table._companies.items():
             assert is_inn(inn), inn
-            assert company.kind is (Kind.SOLE_TRADER if len(inn) == 12 else Kind.ORGANISATION)
+            assert company.kind is (CompanyKind.SOLE_TRADER if len(inn) == 12 else CompanyKind.ORGANISATION)
             assert all(is_kpp(branch.kpp) for branch in company.branches)
             assert len({branch.kpp for branch in company.branches}) == len(company.branches)
             assert [branch.is_head for branch in company.branches] == [n == 0 for n in range(len(company.branches))]
@@ -137,7 +144,7 @@ class TestTable:
 
     async def test_has_branches_states_and_sole_traders_to_try(self) -> None:
         companies = TableRegister()._companies.values()
-        assert {company.standing for company in companies} >= set(Standing) - {Standing.UNKNOWN}
+        assert {company.standing for company in companies} >= set(CompanyStanding) - {CompanyStanding.UNKNOWN}
         assert any(len(company.branches) > 2 for company in companies)
 
     async def test_an_unknown_number_is_nobody(self) -> None:
@@ -153,7 +160,11 @@ class TestOnline:
         stub.says(answer(party()))
         company = await register.find(INN)
         assert company is not None
-        assert (company.name, company.kind, company.standing) == ("АО «Весы»", Kind.ORGANISATION, Standing.ACTIVE)
+        assert (company.name, company.kind, company.standing) == (
+            "АО «Весы»",
+            CompanyKind.ORGANISATION,
+            CompanyStanding.ACTIVE,
+        )
         assert [(each.kpp, each.address) for each in company.branches] == [("773601001", "г Москва, ул Гирьевая, д 19")]
         assert (company.source, company.as_of) == (SOURCE, date(2026, 10, 1))
         assert stub.asked == [("/findById/party", {"query": INN, "count": 300}, "Token a-secret-token")]
@@ -162,7 +173,7 @@ class TestOnline:
         stub.says(answer(party(inn=PERSON, kpp=None, type="INDIVIDUAL", name={"short_with_opf": "ИП Творогов А. С."})))
         company = await register.find(PERSON)
         assert company is not None
-        assert (company.kind, company.branches) == (Kind.SOLE_TRADER, ())
+        assert (company.kind, company.branches) == (CompanyKind.SOLE_TRADER, ())
 
     async def test_the_head_office_comes_first_and_closed_branches_not_at_all(
         self, stub: Stub, register: OnlineRegister
@@ -185,12 +196,18 @@ class TestOnline:
     @pytest.mark.parametrize(
         ("said", "standing"),
         [
-            ("ACTIVE", Standing.ACTIVE), ("LIQUIDATING", Standing.LIQUIDATING), ("LIQUIDATED", Standing.LIQUIDATED),
-            ("BANKRUPT", Standing.BANKRUPT), ("REORGANIZING", Standing.REORGANIZING), ("NEW ONE", Standing.UNKNOWN),
-            (None, Standing.UNKNOWN),
+            ("ACTIVE", CompanyStanding.ACTIVE),
+            ("LIQUIDATING", CompanyStanding.LIQUIDATING),
+            ("LIQUIDATED", CompanyStanding.LIQUIDATED),
+            ("BANKRUPT", CompanyStanding.BANKRUPT),
+            ("REORGANIZING", CompanyStanding.REORGANIZING),
+            ("NEW ONE", CompanyStanding.UNKNOWN),
+            (None, CompanyStanding.UNKNOWN),
         ],
     )  # fmt: skip
-    async def test_states(self, stub: Stub, register: OnlineRegister, said: str | None, standing: Standing) -> None:
+    async def test_states(
+        self, stub: Stub, register: OnlineRegister, said: str | None, standing: CompanyStanding
+    ) -> None:
         stub.says(answer(party(state={"status": said})))
         company = await register.find(INN)
         assert company is not None
@@ -351,11 +368,11 @@ class TestOnlineInTrouble:
 class Fickle:
     """A register that says what it is told to say."""
 
-    def __init__(self, company: Company | NotAnswering | None) -> None:
+    def __init__(self, company: RegisteredCompany | NotAnswering | None) -> None:
         self.says = company
         self.asked = 0
 
-    async def find(self, inn: str) -> Company | None:
+    async def find(self, inn: str) -> RegisteredCompany | None:
         self.asked += 1
         if isinstance(self.says, NotAnswering):
             raise self.says
@@ -367,7 +384,7 @@ class Fickle:
 
 class TestMemory:
     @pytest.fixture
-    async def company(self) -> Company:
+    async def company(self) -> RegisteredCompany:
         found = await TableRegister().find(INN)
         assert found is not None
         return found
@@ -377,7 +394,7 @@ class TestMemory:
         config = TaxSettings(remember_seconds=60, remember_while_down_seconds=600, **changes)
         return RememberingRegister(behind, config, lambda: now[0]), now
 
-    async def test_asks_once_while_fresh(self, company: Company) -> None:
+    async def test_asks_once_while_fresh(self, company: RegisteredCompany) -> None:
         behind = Fickle(company)
         memory, now = self.memory(behind)
         assert await memory.find(INN) == await memory.find(INN) == company
@@ -387,7 +404,7 @@ class TestMemory:
         assert behind.asked == 2
 
     async def test_gives_an_older_answer_while_the_service_is_down_but_not_a_very_old_one(
-        self, company: Company
+        self, company: RegisteredCompany
     ) -> None:
         behind = Fickle(company)
         memory, now = self.memory(behind)
@@ -398,14 +415,14 @@ class TestMemory:
         now[0] += 2
         await refused(memory)
 
-    async def test_nobody_is_not_remembered(self, company: Company) -> None:
+    async def test_nobody_is_not_remembered(self, company: RegisteredCompany) -> None:
         behind = Fickle(None)
         memory, _ = self.memory(behind)
         assert await memory.find(INN) is None
         behind.says = company
         assert await memory.find(INN) == company
 
-    async def test_is_bounded(self, company: Company) -> None:
+    async def test_is_bounded(self, company: RegisteredCompany) -> None:
         behind = Fickle(company)
         memory, _ = self.memory(behind, remember_companies=0)
         await memory.find(INN)

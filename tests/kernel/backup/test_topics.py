@@ -11,7 +11,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.backup.manifest import BadCopy, Manifest
-from postavka.kernel.backup.topics import FILLER_HEADER, NotEmpty, file_of, put_topics_back, save_topics
+from postavka.kernel.backup.topics import FILLER_HEADER, TopicNotEmpty, file_of, put_topics_back, save_topics
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.range_reader import read_records
@@ -89,7 +89,7 @@ def test_every_record_comes_back_as_it_was_where_it_was(config: Settings, topics
     }
     fillers = [each for each in records(config, back) if (FILLER_HEADER, b"1") in each.headers]
     assert [(each.partition, each.value) for each in fillers] == [(2, None)]  # what stands for the marker
-    with pytest.raises(NotEmpty, match=back):
+    with pytest.raises(TopicNotEmpty, match=back):
         put_topics_back(config, tmp_path, {back: saved[topic]})
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from postavka.kernel.blobs import BlobDamaged, BlobMissing, Blobs, BlobsAway, open_blobs
 from postavka.kernel.blobs.folder import FolderBlobs
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.settings import Settings
 from tests.kernel.blobs.s3proxy import ACCESS_KEY_ID, SECRET_ACCESS_KEY, S3Server, s3_server
 
@@ -116,7 +116,7 @@ def test_a_bucket_that_is_not_there(s3: S3Server):
 
 @pytest.mark.parametrize("where", ["s3://", "s3://key:secret@documents", "s3://documents?region=x"])
 def test_an_address_that_names_no_bucket(where: str):
-    with pytest.raises(Trouble, match="s3://bucket"):
+    with pytest.raises(UserError, match="s3://bucket"):
         open_blobs(Settings(blobs=where))
 
 

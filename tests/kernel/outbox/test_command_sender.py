@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postavka.kernel.log.range_reader import read_records
-from postavka.kernel.outbox.command_sender import NoTopic, NotSent, Sender
+from postavka.kernel.outbox.command_sender import CommandNotSent, NoTopic, Sender
 from postavka.kernel.settings import PARTITIONS, Settings
 from tests.kernel.toys import unique_name
 
@@ -29,5 +29,5 @@ def test_what_was_sent_is_on_the_topic_when_flush_returns(settings: Settings, to
 def test_a_broker_that_does_not_answer_is_told_as_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("postavka.kernel.outbox.command_sender.TIMEOUT_SECONDS", 1)
     nobody = Settings(kafka_bootstrap_servers="127.0.0.1:9", database_url="postgresql://unused")
-    with pytest.raises(NotSent):
+    with pytest.raises(CommandNotSent):
         Sender(nobody, "/test").send_raw("any", b"key", b"{}")

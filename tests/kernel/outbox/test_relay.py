@@ -30,7 +30,7 @@ from postavka.kernel.outbox.relay import (
     read_events,
 )
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder, RecordedEvent
 from tests.kernel.conftest import MakeTopics, OpenRecorder
 from tests.kernel.polling import at_work, on_topic, position, positions, until
@@ -585,7 +585,7 @@ def test_an_event_that_the_broker_refuses_ends_the_relay_and_is_not_passed_over(
 def keep(recorder: EventRecorder, *records: Record, reason: str = "why") -> None:
     mark = recorder.marks([f"{COMMANDS}/0"])[f"{COMMANDS}/0"]
     letters = [DeadLetter(each, "bad-body", reason) for each in records]
-    moved = {f"{COMMANDS}/0": (mark, Mark(records[-1].offset, 0))}
+    moved = {f"{COMMANDS}/0": (mark, Checkpoint(records[-1].offset, 0))}
     recorder.append(Batch(dead_letters=letters, moved=moved))
 
 

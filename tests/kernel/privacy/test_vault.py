@@ -24,7 +24,7 @@ from events.request import RequestSubmitted
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.forget import forget_contact
 from postavka.domain.reference.store import current, load
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.key_file import NoKey
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.topics import ensure_topics
@@ -182,7 +182,7 @@ def test_what_was_tampered_with_or_has_no_key_is_not_read(vault: Vault):
     ):
         assert vault.reveal([text]) == [UNREADABLE]
     assert vault.reveal(["enc:v1:short:x", "enc:v1:", 7, None]) == ["enc:v1:short:x", "enc:v1:", 7, None]
-    with pytest.raises(Trouble, match="master key"):
+    with pytest.raises(UserError, match="master key"):
         Vault(vault._conninfo, bytes(32)).reveal(kept.name)
 
 

@@ -10,12 +10,12 @@ import time
 import psycopg
 import pytest
 
-from postavka.kernel.process.liveness import STOPPED_SECONDS, Pulse
+from postavka.kernel.process.liveness import STOPPED_SECONDS, Heartbeats
 from postavka.kernel.settings import LOOKS_FOR_THE_SERVER, Settings, database_url
 
 
 def test_who_is_silent_for_longer_than_it_may_be_is_named():
-    pulse = Pulse()
+    pulse = Heartbeats()
     pulse.beat("the relay", 0, within=3)
     pulse.beat("the loop", 0, within=4)
     assert pulse.silent(3) is None
@@ -26,14 +26,14 @@ def test_who_is_silent_for_longer_than_it_may_be_is_named():
 
 
 def test_who_rests_may_be_silent():
-    pulse = Pulse()
+    pulse = Heartbeats()
     pulse.beat("the start", 0, within=1)
     pulse.rest("the start")
     assert pulse.silent(2) is None
 
 
 def test_a_process_that_was_stopped_as_a_whole_is_given_its_time_once_more():
-    pulse = Pulse()
+    pulse = Heartbeats()
     pulse.beat("the loop", 0, within=2)
     assert pulse.silent(1) is None
     late = 1 + STOPPED_SECONDS + 100

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from postavka.kernel.projection.blue_green import Staging, generation, swap_lock
+from postavka.kernel.projection.blue_green import StagedTables, generation, swap_lock
 from postavka.kernel.projection.copy_format import field, line
 from tests.kernel.polling import until
 
@@ -62,8 +62,8 @@ def open_one(database: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def staging(open_one: Any) -> Staging:
-    made = Staging(open_one(), "toys", "toys_next", ["sales", "parts"])
+def staging(open_one: Any) -> StagedTables:
+    made = StagedTables(open_one(), "toys", "toys_next", ["sales", "parts"])
     made.make()
     return made
 
@@ -72,7 +72,7 @@ def ids(connection: psycopg.Connection[Any]) -> list[str]:
     return [row[0] for row in connection.execute("SELECT id FROM sales ORDER BY 1")]
 
 
-def test_the_new_tables_have_all_that_the_old_ones_had(open_one: Any, staging: Staging):
+def test_the_new_tables_have_all_that_the_old_ones_had(open_one: Any, staging: StagedTables):
     connection = open_one()
     before = [sorted(map(str, connection.execute(look))) for look in LOOK]
     was = generation(connection, "sales")
@@ -100,7 +100,7 @@ def test_indexes_are_made_over_two_connections(open_one: Any):
     for columns in MORE:
         connection.execute(f"CREATE INDEX ON sales {columns}")
     before = sorted(map(str, connection.execute(LOOK[0])))
-    staging = Staging(open_one(), "toys", "toys_next", ["sales", "parts"], another)
+    staging = StagedTables(open_one(), "toys", "toys_next", ["sales", "parts"], another)
     staging.make()
     staging.finish()
     staging.swap(lambda: None)
@@ -115,7 +115,7 @@ def test_an_index_that_fails_is_told_of_whoever_makes_it(open_one: Any, place: i
         if number == place:
             connection.execute("CREATE UNIQUE INDEX ON sales (day)")
         connection.execute(f"CREATE INDEX ON sales {columns}")
-    staging = Staging(open_one(), "toys", "toys_next", ["sales", "parts"], open_one)
+    staging = StagedTables(open_one(), "toys", "toys_next", ["sales", "parts"], open_one)
     staging.make()
     connection.execute("INSERT INTO toys_next.sales (id, day) SELECT id, '2026-11-28' FROM generate_series(1, 2) id")
     with pytest.raises(psycopg.errors.UniqueViolation):
@@ -124,17 +124,17 @@ def test_an_index_that_fails_is_told_of_whoever_makes_it(open_one: Any, place: i
     assert ids(connection) == ["old"]
 
 
-def test_what_went_wrong_leaves_the_old_tables(open_one: Any, staging: Staging):
+def test_what_went_wrong_leaves_the_old_tables(open_one: Any, staging: StagedTables):
     connection = open_one()
     staging.finish()
     with pytest.raises(ZeroDivisionError):
         staging.swap(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
     assert ids(connection) == ["old"]
-    Staging(connection, "toys", "toys_next", ["sales", "parts"]).make()  # after an interrupted one
+    StagedTables(connection, "toys", "toys_next", ["sales", "parts"]).make()  # after an interrupted one
     assert connection.execute("SELECT count(*) FROM toys_next.sales").fetchone() == (0,)
 
 
-def test_rows_that_several_partitions_know_something_of_become_one(open_one: Any, staging: Staging):
+def test_rows_that_several_partitions_know_something_of_become_one(open_one: Any, staging: StagedTables):
     connection = open_one()
     connection.execute(
         "INSERT INTO toys_next.sales (id, day, words) VALUES ('one', NULL, '{}'), ('one', '2026-11-28', NULL), "
@@ -148,7 +148,7 @@ def test_rows_that_several_partitions_know_something_of_become_one(open_one: Any
     staging.finish()
 
 
-def test_a_writer_is_waited_for_and_then_finds_others_in_place(open_one: Any, staging: Staging):
+def test_a_writer_is_waited_for_and_then_finds_others_in_place(open_one: Any, staging: StagedTables):
     staging.finish()
     writer, watcher, was = open_one(), open_one(), generation(open_one(), "sales")
     order: list[str] = []
@@ -167,7 +167,7 @@ def test_a_writer_is_waited_for_and_then_finds_others_in_place(open_one: Any, st
         assert generation(writer, "sales") != was
 
 
-def test_readers_of_several_tables_are_let_pass(open_one: Any, staging: Staging):
+def test_readers_of_several_tables_are_let_pass(open_one: Any, staging: StagedTables):
     """One has read a table and wants another: locked in the other order, one of the two would be ended."""
     staging.finish()
     reader = open_one()

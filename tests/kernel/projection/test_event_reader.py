@@ -19,7 +19,7 @@ from postavka.kernel.projection.event_reader import (
     type_of,
     unread,
 )
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 
 STAGE, OUTSIDE = "request.events", "distributors.north.confirmations"
 REQUEST = UUID("7927d160-aaaa-4bbb-8ccc-0123456789ab")
@@ -43,21 +43,24 @@ def read(reader: EventReader, *records: Record) -> tuple[list[int], list[tuple[i
 
 
 def test_a_record_counts_once_by_offset_and_by_position() -> None:
-    reader = EventReader({f"{STAGE}/0": Mark(4, 2)})
+    reader = EventReader({f"{STAGE}/0": Checkpoint(4, 2)})
     records = [of_stage(4, b"2"), of_stage(5, b"2"), of_stage(6, b"3"), of_stage(7, b"1"), of_stage(6, b"9")]
     assert read(reader, *records) == ([6], [])
     assert reader.duplicates == 4
-    assert reader.moved() == {f"{STAGE}/0": (Mark(4, 2), Mark(7, 3))}
+    assert reader.moved() == {f"{STAGE}/0": (Checkpoint(4, 2), Checkpoint(7, 3))}
 
 
 def test_partitions_may_be_mixed_and_each_has_its_checkpoint() -> None:
-    reader = EventReader({f"{STAGE}/1": Mark(8, 8), "other/0": Mark(1, 1)})
+    reader = EventReader({f"{STAGE}/1": Checkpoint(8, 8), "other/0": Checkpoint(1, 1)})
     assert read(reader, of_stage(0, b"1"), of_stage(9, b"9", 1), of_stage(1, b"2"), of_stage(8, b"10", 1))[0] == [
         *(0, 9),
         1,
     ]
-    assert reader.moved() == {f"{STAGE}/0": (Mark(), Mark(1, 2)), f"{STAGE}/1": (Mark(8, 8), Mark(9, 9))}
-    assert reader.checkpoints["other/0"] == Mark(1, 1)
+    assert reader.moved() == {
+        f"{STAGE}/0": (Checkpoint(), Checkpoint(1, 2)),
+        f"{STAGE}/1": (Checkpoint(8, 8), Checkpoint(9, 9)),
+    }
+    assert reader.checkpoints["other/0"] == Checkpoint(1, 1)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +69,14 @@ def test_partitions_may_be_mixed_and_each_has_its_checkpoint() -> None:
 def test_an_event_without_a_position_is_refused_and_the_checkpoint_moves_over_it(position: bytes | None) -> None:
     reader = EventReader({})
     assert read(reader, of_stage(3, position)) == ([], [(3, "no-position")])
-    assert reader.moved() == {f"{STAGE}/0": (Mark(), Mark(3, 0))}
+    assert reader.moved() == {f"{STAGE}/0": (Checkpoint(), Checkpoint(3, 0))}
 
 
 def test_an_outsider_needs_no_position_and_may_not_hide_a_record_behind_one() -> None:
     reader = EventReader({}, lambda topic: topic != OUTSIDE)
     first, second = answer(b"{}", headers=(("ce_position", b"9"),)), answer(b"{}")._replace(offset=1)
     assert read(reader, first, second) == ([0, 1], [])
-    assert reader.checkpoints == {f"{OUTSIDE}/0": Mark(1, 0)}
+    assert reader.checkpoints == {f"{OUTSIDE}/0": Checkpoint(1, 0)}
 
 
 @pytest.mark.parametrize("relayed", [True, False])
@@ -83,7 +86,7 @@ def test_markers_are_passed_over_and_what_no_client_can_read_is_refused(relayed:
     without_reason = broken._replace(offset=2, headers=((UNREADABLE, None),))
     reader = EventReader({}, lambda topic: relayed)
     assert read(reader, marker, broken, without_reason) == ([], [(1, "unreadable"), (2, "unreadable")])
-    assert (reader.markers, reader.checkpoints) == (1, {f"{STAGE}/0": Mark(2, 0)})
+    assert (reader.markers, reader.checkpoints) == (1, {f"{STAGE}/0": Checkpoint(2, 0)})
 
 
 def test_a_header_without_a_value_is_none_that_is_there() -> None:

@@ -21,10 +21,10 @@ from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.projection.read_model import ReadModel
 from postavka.kernel.projection.rebuild import LARGEST_SHARE, rebuild
 from postavka.kernel.projection.rebuild_worker import ShareFailed
-from postavka.kernel.projection.table_projection import EntriesProjection
+from postavka.kernel.projection.table_projection import TableProjection
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import PARTITIONS, Settings
-from postavka.kernel.store.checkpoint import MarksMoved
+from postavka.kernel.store.checkpoint import CheckpointMoved
 from tests.kernel.projection import toy_model
 from tests.kernel.projection.toy_model import MODEL, ONLY_SO_FAR, TOGETHER, TOPIC, TYPE, live
 
@@ -68,7 +68,7 @@ class Toys:
                 self.send(request, kind="Approved.v3", number="not ours", last="not ours")
         self._producer.flush()
 
-    def follow(self, projection: EntriesProjection, batch: int = 100) -> int:
+    def follow(self, projection: TableProjection, batch: int = 100) -> int:
         """To the end of the topic, as the live process does."""
         offsets = projection.marks(self.names)
         start = {place: offsets[name] + 1 for place, name in zip(self.places, self.names, strict=True)}
@@ -136,7 +136,7 @@ def test_nothing_is_lost_or_doubled_while_the_live_projection_goes_on(toys: Toys
                 toys.some(20)
                 try:
                     toys.follow(projection, 7)
-                except MarksMoved:
+                except CheckpointMoved:
                     swapped += 1
         except BaseException as error:
             wrong.append(error)

@@ -13,9 +13,9 @@ import psycopg
 from events.shipping import InvoiceNoted
 from postavka.kernel.projection.copy_format import field, line
 from postavka.kernel.projection.read_model import Copied, ReadModel
-from postavka.kernel.projection.table_projection import Entering, EntriesFold, EntriesProjection
+from postavka.kernel.projection.table_projection import ProjectionDefinition, TableFold, TableProjection
 from postavka.kernel.settings import Settings
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 
 TOPIC = "POSTAVKA_TOY_TOPIC"
 SCHEMA = "toys"
@@ -72,8 +72,8 @@ def prepare(conninfo: str) -> None:
         )
 
 
-def how() -> Entering:
-    return Entering(
+def how() -> ProjectionDefinition:
+    return ProjectionDefinition(
         schema=SCHEMA,
         topics=(os.environ[TOPIC],),
         tables=("invoices", "requests"),
@@ -84,13 +84,13 @@ def how() -> Entering:
     )
 
 
-def live(config: Settings, schema: str | None = None) -> EntriesProjection:
-    return EntriesProjection(config, how(), schema)
+def live(config: Settings, schema: str | None = None) -> TableProjection:
+    return TableProjection(config, how(), schema)
 
 
-def _reached(connection: psycopg.Connection[Any]) -> dict[str, Mark]:
+def _reached(connection: psycopg.Connection[Any]) -> dict[str, Checkpoint]:
     rows = connection.execute('SELECT name, "offset", position FROM toys.kept_elsewhere').fetchall()
-    return {name: Mark(offset, position) for name, offset, position in rows}
+    return {name: Checkpoint(offset, position) for name, offset, position in rows}
 
 
 def _model(name: str, **others: Any) -> ReadModel:
@@ -100,7 +100,7 @@ def _model(name: str, **others: Any) -> ReadModel:
         tables={"invoices": ("number",), "requests": (), "marks": (), "unread": ()},
         topics=lambda config: how().topics,
         prepare=prepare,
-        fold=lambda config: EntriesFold(how()),
+        fold=lambda config: TableFold(how()),
         live=lambda config, schema, marks: live(config, schema),
         **others,
     )

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from postavka.kernel.runtime import database
-from postavka.kernel.runtime.database import SETTINGS, Database, NoDatabaseServer, memory_mb, shared_buffers_mb
+from postavka.kernel.runtime.database import SETTINGS, DatabaseServer, NoDatabaseServer, memory_mb, shared_buffers_mb
 from postavka.kernel.runtime.embedded import Endpoints
 
 
@@ -58,16 +58,16 @@ def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def foreseeable(system: Path, server: Database) -> Path:
+def foreseeable(system: Path, server: DatabaseServer) -> Path:
     """The folder that releases before 0.1.0 have used, without a look at who had made it."""
     name = hashlib.sha256(str(server.folder.resolve()).encode()).hexdigest()[:12]
     return system / "tmp" / f"postavka-{name}"
 
 
-def closed(tmp_path: Path) -> Database:
+def closed(tmp_path: Path) -> DatabaseServer:
     """A server below a folder that is closed to the user that it runs as."""
     (tmp_path / "closed").mkdir(mode=0o700)
-    return Database(tmp_path / "closed" / "postgres", 1)
+    return DatabaseServer(tmp_path / "closed" / "postgres", 1)
 
 
 def test_nothing_that_others_have_prepared_is_used(system: Path, tmp_path: Path):

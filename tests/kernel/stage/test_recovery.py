@@ -21,8 +21,8 @@ from postavka.kernel.outbox.relay import Relay, envelope_of
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.stage.definition import Stage
 from postavka.kernel.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
-from postavka.kernel.stage.runner import Outcome, StageRunner, StoreWentBack
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.stage.runner import BatchOutcome, StageRunner, StoreWentBack
+from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 from tests.kernel.conftest import MakeTopics, OpenRecorder
 from tests.kernel.polling import at_work, on_topic, position, positions, until
@@ -134,7 +134,7 @@ def write(the_toy: Toy, events: Sequence[RecordedEvent]) -> None:
     assert producer.flush(30) == 0
 
 
-def read_again(runner: StageRunner, inputs: Sequence[Record]) -> Outcome:
+def read_again(runner: StageRunner, inputs: Sequence[Record]) -> BatchOutcome:
     """What Kafka gives the worker: everything behind the marks."""
     places = {f"{each.topic}/{each.partition}" for each in inputs}
     marks = runner.take_partitions(places)
@@ -232,7 +232,7 @@ def test_what_was_decided_but_not_published_is_decided_anew(the_toy: Toy, backup
     assert {each.originator_id for each in outcome.events} == set(last)
     for request in (*early, *late, *last):
         assert the_toy.history(request) == [SUBMITTED]
-    assert the_toy.recorder.marks([PLACE]) == {PLACE: Mark(29, 0)}
+    assert the_toy.recorder.marks([PLACE]) == {PLACE: Checkpoint(29, 0)}
     the_toy.publish()
     assert positions(the_toy.published()) == list(range(1, 31))
 
@@ -380,7 +380,7 @@ def test_positions_of_an_input_are_known_again_after_reading_it_anew(the_toy: To
     backup.put_back()
     _, again = the_toy.start()
     assert read_again(again, inputs).duplicates == 4
-    assert the_toy.recorder.marks([f"{UPSTREAM}/0"]) == {f"{UPSTREAM}/0": Mark(1, 8)}
+    assert the_toy.recorder.marks([f"{UPSTREAM}/0"]) == {f"{UPSTREAM}/0": Checkpoint(1, 8)}
     assert again.handle([upstream(2, request, 7)]).duplicates == 1
     assert the_toy.history(request) == [SUBMITTED, WITHDRAWN]
 

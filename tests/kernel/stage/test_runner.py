@@ -27,7 +27,7 @@ from postavka.kernel.log.record import RawHeaders, Record
 from postavka.kernel.projection.event_reader import LARGEST_BODY
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.stage.runner import MOST_TRIES, StageRunner, StoreWentBack
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 from tests.kernel.conftest import OpenRecorder
 from tests.kernel.toys import (
@@ -75,7 +75,7 @@ def codes(recorder: EventRecorder) -> list[str]:
     return [each.code for each in recorder.dead_letters()]
 
 
-def mark(recorder: EventRecorder, name: str = ANY_COMMAND) -> Mark:
+def mark(recorder: EventRecorder, name: str = ANY_COMMAND) -> Checkpoint:
     return recorder.marks([name])[name]
 
 
@@ -128,8 +128,8 @@ def test_a_batch_is_decided_and_written_with_its_mark(runner: StageRunner, recor
     assert (outcome.handled, outcome.first_position, len(outcome.events), outcome.redone) == (4, 1, 3, 0)
     assert history(recorder, one) == [SUBMITTED, WITHDRAWN]
     assert history(recorder, other) == [SUBMITTED]
-    assert mark(recorder) == Mark(3, 0)
-    assert runner.marks[ANY_COMMAND] == Mark(3, 0)
+    assert mark(recorder) == Checkpoint(3, 0)
+    assert runner.marks[ANY_COMMAND] == Checkpoint(3, 0)
 
 
 def test_state_is_known_again_after_a_restart_and_with_a_full_cache(recorder: EventRecorder) -> None:
@@ -229,7 +229,7 @@ def test_one_that_is_not_new_after_all_is_decided_on_what_the_store_has(recorder
     outcome = runner_on(recorder, BEGINNING).handle([command(2, submit(known)), command(3, submit(new))])
     assert (outcome.redone, outcome.handled, len(outcome.events)) == (1, 2, 1)
     assert [history(recorder, each) for each in (known, new)] == [[SUBMITTED, WITHDRAWN], [SUBMITTED]]
-    assert mark(recorder) == Mark(3, 0)
+    assert mark(recorder) == Checkpoint(3, 0)
 
 
 def test_what_would_be_nothing_for_a_new_one_is_decided_on_what_the_store_has(recorder: EventRecorder) -> None:
@@ -286,7 +286,7 @@ def test_after_a_restart_as_well(runner: StageRunner, recorder: EventRecorder) -
     request = uuid4()
     runner.handle([command(3, submit(request))])
     restarted = runner_on(recorder)
-    assert restarted.take_partitions([ANY_COMMAND]) == {ANY_COMMAND: Mark(3, 0)}
+    assert restarted.take_partitions([ANY_COMMAND]) == {ANY_COMMAND: Checkpoint(3, 0)}
     outcome = restarted.handle([command(3, withdraw(request))])
     assert (outcome.duplicates, outcome.events) == (1, [])
     assert history(recorder, request) == [SUBMITTED]
@@ -304,7 +304,7 @@ def test_each_partition_has_its_own_mark(runner: StageRunner, recorder: EventRec
     runner.handle([command(5, submit(other), partition=1), command(6, withdraw(one), partition=0)])
     assert history(recorder, one) == [SUBMITTED, WITHDRAWN]
     assert history(recorder, other) == [SUBMITTED]
-    assert mark(recorder, f"{COMMANDS}/1") == Mark(5, 0)
+    assert mark(recorder, f"{COMMANDS}/1") == Checkpoint(5, 0)
 
 
 def test_a_late_duplicate_of_a_replaced_relay_is_skipped_by_its_position(
@@ -313,11 +313,11 @@ def test_a_late_duplicate_of_a_replaced_relay_is_skipped_by_its_position(
     one, other = uuid4(), uuid4()
     runner.handle([command(0, submit(one)), command(1, submit(other))])
     runner.handle([upstream(0, one, 4), upstream(1, other, 9)])
-    assert mark(recorder, ANY_UPSTREAM) == Mark(1, 9)
+    assert mark(recorder, ANY_UPSTREAM) == Checkpoint(1, 9)
 
     late = runner.handle([upstream(2, one, 4), upstream(3, other, 9)])
     assert (late.duplicates, late.events, late.dead_letters) == (2, [], [])
-    assert mark(recorder, ANY_UPSTREAM) == Mark(3, 9), "the offset goes on, the position does not go back"
+    assert mark(recorder, ANY_UPSTREAM) == Checkpoint(3, 9), "the offset goes on, the position does not go back"
     restarted = runner_on(recorder)
     assert restarted.handle([upstream(4, one, 4)]).duplicates == 1
 
@@ -337,7 +337,7 @@ def test_a_late_duplicate_is_not_decided_even_if_it_would_lead_to_something(
 def test_positions_count_for_skipped_types_too(runner: StageRunner, recorder: EventRecorder) -> None:
     request = uuid4()
     runner.handle([command(0, submit(request)), with_headers(upstream(0, request, 7), ce_type=SUBMITTED.encode())])
-    assert mark(recorder, ANY_UPSTREAM) == Mark(0, 7)
+    assert mark(recorder, ANY_UPSTREAM) == Checkpoint(0, 7)
     assert runner.handle([upstream(1, request, 6)]).duplicates == 1
 
 
@@ -350,7 +350,7 @@ def test_a_type_of_the_contract_that_a_stage_does_not_take_is_skipped_undecoded(
     other = with_headers(upstream(0, uuid4(), 1)._replace(value=b"{not read"), ce_type=SUBMITTED.encode())
     outcome = runner.handle([other])
     assert (outcome.skipped, outcome.dead_letters, outcome.events) == (1, [], [])
-    assert mark(recorder, ANY_UPSTREAM) == Mark(0, 1)
+    assert mark(recorder, ANY_UPSTREAM) == Checkpoint(0, 1)
 
 
 @pytest.mark.parametrize("type_name", [b"FromTheFuture.v1", b"RequestWithdrawn.v999", b"", b"\xff\x00"])
@@ -586,7 +586,7 @@ def test_two_workers_with_the_same_records_write_nothing_twice(
     assert sorted(len(outcome.events) for outcome in outcomes) == [0, 20]
     assert sorted(outcome.duplicates for outcome in outcomes) == [0, 20]
     assert recorder.head() == 20
-    assert one.marks == other.marks == {ANY_COMMAND: Mark(19, 0)}
+    assert one.marks == other.marks == {ANY_COMMAND: Checkpoint(19, 0)}
 
 
 def test_two_workers_that_never_stop_meeting(recorder: EventRecorder, open_recorder: OpenRecorder) -> None:
@@ -668,7 +668,7 @@ def test_a_batch_that_can_never_be_written_ends_the_process_with_nothing_written
     with pytest.raises(RuntimeError, match="could not be written"):
         runner.handle([command(0, submit(uuid4(), inn="1")), command(1, submit(uuid4(), inn="1"))])
     assert len(asked) == 2 * MOST_TRIES
-    assert (recorder.head(), mark(recorder)) == (0, Mark(-1, 0))
+    assert (recorder.head(), mark(recorder)) == (0, Checkpoint(-1, 0))
 
 
 # A cache that another worker has made stale
@@ -789,7 +789,7 @@ def test_a_retried_event_of_a_stage_is_not_a_late_duplicate(runner: StageRunner,
     outcome = runner.retry(mark_for_retry(recorder))
     assert len(outcome.events) == 1
     assert statuses(recorder) == [("done", 1), ("open", 1)]
-    assert mark(recorder, ANY_UPSTREAM) == Mark(1, 2)
+    assert mark(recorder, ANY_UPSTREAM) == Checkpoint(1, 2)
 
 
 def test_a_retried_letter_that_is_refused_stays_open_with_the_newest_reason(

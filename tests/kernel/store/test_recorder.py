@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from eventsourcing.persistence import DataError, IntegrityError
 
-from postavka.kernel.store.checkpoint import Mark
+from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.recorder import (
     Batch,
     Claim,
@@ -38,9 +38,9 @@ def letter(offset: int, reason: str = "not JSON", subject: UUID | None = None) -
     return DeadLetter(record(COMMANDS, offset, b"\x00key", b"{\x00", HOSTILE), "bad-body", reason, subject)
 
 
-def moved(recorder: EventRecorder, offset: int, position: int = 0) -> dict[str, tuple[Mark, Mark]]:
+def moved(recorder: EventRecorder, offset: int, position: int = 0) -> dict[str, tuple[Checkpoint, Checkpoint]]:
     """From the mark as it is now."""
-    return {PLACE: (recorder.marks([PLACE])[PLACE], Mark(offset, position))}
+    return {PLACE: (recorder.marks([PLACE])[PLACE], Checkpoint(offset, position))}
 
 
 def counts(recorder: EventRecorder) -> dict[str, int]:
@@ -138,7 +138,7 @@ def test_an_empty_store(recorder: EventRecorder) -> None:
     assert recorder.head() == 0
     assert recorder.read(0, 10) == []
     assert recorder.load([uuid4()]) == {}
-    assert recorder.marks([PLACE]) == {PLACE: Mark(-1, 0)}
+    assert recorder.marks([PLACE]) == {PLACE: Checkpoint(-1, 0)}
     assert recorder.find_claims(INN, []) == {}
     assert recorder.dead_letters() == []
 
@@ -246,24 +246,24 @@ def test_marks_that_another_worker_has_moved_are_a_conflict(
     open_recorder().append(Batch([event(uuid4(), 1)], moved=moved(recorder, 5, 9)))
     with pytest.raises(TrackingConflict):
         recorder.append(Batch([event(uuid4(), 1)], moved=slow))
-    assert recorder.marks([PLACE]) == {PLACE: Mark(5, 9)}
+    assert recorder.marks([PLACE]) == {PLACE: Checkpoint(5, 9)}
     assert recorder.head() == 1
 
 
 def test_one_moved_mark_of_several_is_enough_for_a_conflict(recorder: EventRecorder) -> None:
     other = f"{COMMANDS}/1"
     marks = recorder.marks([PLACE, other])
-    both = {name: (mark, Mark(7, 0)) for name, mark in marks.items()}
-    recorder.append(Batch(moved={other: (marks[other], Mark(2, 0))}))
+    both = {name: (mark, Checkpoint(7, 0)) for name, mark in marks.items()}
+    recorder.append(Batch(moved={other: (marks[other], Checkpoint(2, 0))}))
     with pytest.raises(TrackingConflict):
         recorder.append(Batch(moved=both))
-    assert recorder.marks([PLACE, other]) == {PLACE: Mark(-1, 0), other: Mark(2, 0)}
+    assert recorder.marks([PLACE, other]) == {PLACE: Checkpoint(-1, 0), other: Checkpoint(2, 0)}
 
 
 def test_a_mark_moves_without_events_and_its_position_never_goes_back(recorder: EventRecorder) -> None:
     recorder.append(Batch(moved=moved(recorder, 4, 9)))
     recorder.append(Batch(moved=moved(recorder, 5, 3)))
-    assert recorder.marks([PLACE]) == {PLACE: Mark(5, 9)}
+    assert recorder.marks([PLACE]) == {PLACE: Checkpoint(5, 9)}
     assert recorder.head() == 0
 
 
@@ -285,7 +285,7 @@ def test_a_batch_that_fails_leaves_nothing(recorder: EventRecorder, reason: str)
         case "claim":
             batch.claims.append(Claim(INN, "1", request))
         case "mark":
-            batch.moved = {PLACE: (Mark(-1, 0), Mark(1, 0))}
+            batch.moved = {PLACE: (Checkpoint(-1, 0), Checkpoint(1, 0))}
         case _:
             batch.dead_letters.append(letter(2, reason="a NUL\x00 is no text"))
     with pytest.raises(DataError if reason == "dead letter" else IntegrityError):

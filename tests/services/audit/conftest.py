@@ -26,7 +26,7 @@ from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder, RecordedEvent
 from services.audit.integrity.signer import Signer
-from services.audit.integrity.tampering import Finding, verify_checkpoints
+from services.audit.integrity.tampering import TamperFinding, verify_checkpoints
 from services.audit.settings import AuditSettings
 from tests.kernel.toys import NOON
 
@@ -99,7 +99,7 @@ class Log:
         """The service on this log, closed at the end."""
         return _Running(Signer(self.config, self.audit, [self.name]))
 
-    def findings(self, **options: Any) -> list[Finding]:
+    def findings(self, **options: Any) -> list[TamperFinding]:
         """What the comparison finds."""
         return verify_checkpoints(self.config, self.audit, logs=[self.name], **options)
 

@@ -30,7 +30,7 @@ from postavka.kernel.testing.specification import Specification
 from services.billing import decider
 from services.billing.decider import MAX_ANSWERS, MAX_HELD, MAX_HELD_OF_ONE
 from services.billing.money import MAX_SUM
-from services.billing.state import Answer, Facts
+from services.billing.state import DistributorAnswer, Facts
 from tests.services.histories import (
     DISTRIBUTOR,
     INVOICE,
@@ -56,10 +56,10 @@ given = Specification(decider).given
 
 def answer(
     confirmation_id: str = "c-1", distributor: str = "d-1", accepted: bool = True, note: str | None = None
-) -> Answer:
+) -> DistributorAnswer:
     """A distributor answers."""
     body = DistributorConfirmation(request_id=REQUEST, confirmation_id=confirmation_id, accepted=accepted, note=note)
-    return Answer(distributor, body)
+    return DistributorAnswer(distributor, body)
 
 
 def payment(
@@ -391,7 +391,7 @@ def test_an_event_that_can_not_follow_is_a_defect():
 ANSWERS = st.lists(st.tuples(st.sampled_from(["1", "2"]), st.booleans()), max_size=3)
 
 
-def answers_of(distributor: str, drawn: list[tuple[str, bool]]) -> list[Answer]:
+def answers_of(distributor: str, drawn: list[tuple[str, bool]]) -> list[DistributorAnswer]:
     return [answer(number, distributor, accepted) for number, accepted in drawn]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from postavka.domain.tax_register import Company, NotAnswering
+from postavka.domain.tax_register import NotAnswering, RegisteredCompany
 from postavka.domain.tax_register.table import TableRegister
 from services.cabinet import client_check
 from services.cabinet.client_check import Agreement, check_client, plain_name
@@ -22,7 +22,7 @@ class Silent:
     def __init__(self, *, late: bool) -> None:
         self._late = late
 
-    async def find(self, inn: str) -> Company | None:
+    async def find(self, inn: str) -> RegisteredCompany | None:
         if self._late:
             await asyncio.sleep(60)
         raise NotAnswering("away")

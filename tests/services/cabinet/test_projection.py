@@ -19,7 +19,7 @@ from events.envelope import Envelope
 from events.topics import STAGE_TOPICS
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.settings import Settings
-from postavka.kernel.store.checkpoint import MarksMoved
+from postavka.kernel.store.checkpoint import CheckpointMoved
 from services.cabinet.fold import STAGES, UNREAD_BODIES, Row, fold, status
 from services.cabinet.projection import Cabinet
 from services.cabinet.table import TOPICS, load_rows, write_groups
@@ -186,7 +186,7 @@ def test_two_workers_of_the_projection_write_nothing_twice(cabinet: Cabinet, con
     type_name, fields = next(each for each in EVERYTHING["billing"] if each[0].startswith("PaymentReceived."))
     record = topics.record("billing", topics.requests[0], type_name, fields)
     assert cabinet.project([record]) == 1
-    with pytest.raises(MarksMoved):
+    with pytest.raises(CheckpointMoved):
         other.project([record])
     other.marks([partition_name(topic, 0) for topic in TOPICS])
     assert other.project([record]) == 0

@@ -22,13 +22,21 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from events.shipping import DocumentKind
-from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.paper import DocumentContent
 from postavka.domain.typesetting import Untypeset, day_in_words, initials, roubles, sum_in_words, typeset
 from postavka.kernel.blobs.folder import FolderBlobs
 from services.documents import post
 from services.documents.rendering import data_of, payment_string, render
 from services.payments.exports import Ours, pdf
-from services.payments.reconcile import Account, Movement, Open, OpenKind, Party, PartyKind, Reconciliation
+from services.payments.reconcile import (
+    Account,
+    Movement,
+    OpenItem,
+    OpenKind,
+    PartyKind,
+    ReconciledParty,
+    Reconciliation,
+)
 from tests.domain.document_forms.test_forms import PARTNER
 from tests.domain.document_forms.test_transfer_documents import ACT, UPD, VENDOR
 
@@ -50,7 +58,7 @@ def text_of(pdf: bytes) -> str:
 
 
 @pytest.mark.parametrize("paper", [ACT, INVOICE, UPD], ids=["act", "invoice", "transfer"])
-def test_the_same_document_gives_the_same_bytes(paper: Paper):
+def test_the_same_document_gives_the_same_bytes(paper: DocumentContent):
     assert render(paper) == render(paper)
 
 
@@ -62,7 +70,7 @@ def test_documents_made_side_by_side_have_the_bytes_that_each_has_alone():
 
 
 @pytest.mark.parametrize("paper", [ACT, INVOICE, UPD], ids=["act", "invoice", "transfer"])
-def test_one_page_in_our_own_type_for_archives_and_screen_readers(paper: Paper):
+def test_one_page_in_our_own_type_for_archives_and_screen_readers(paper: DocumentContent):
     reader = pypdf.PdfReader(io.BytesIO(render(paper)))
     assert len(reader.pages) == 1
     fonts = {str(font.get_object()["/BaseFont"]) for font in reader.pages[0]["/Resources"]["/Font"].values()}
@@ -169,7 +177,7 @@ LONG_ADDRESS = (
 )
 
 
-def with_long_names(paper: Paper) -> Paper:
+def with_long_names(paper: DocumentContent) -> DocumentContent:
     there = {"name": LONG_NAME, "address": LONG_ADDRESS}
     return replace(
         paper,
@@ -208,7 +216,7 @@ def overlapping(pdf: bytes) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("paper", [ACT, INVOICE, UPD], ids=["act", "invoice", "transfer"])
-def test_long_names_are_printed_over_nothing(paper: Paper):
+def test_long_names_are_printed_over_nothing(paper: DocumentContent):
     long = with_long_names(paper)
     assert len(pypdf.PdfReader(io.BytesIO(render(long))).pages) == 1
     assert overlapping(render(long)) == []
@@ -218,7 +226,7 @@ def test_nor_on_what_goes_with_the_post():
     long = with_long_names(ACT)
     title = "Передаточный документ №\u00a0482-019-337-561-908-274-651 от 01.03.2026"
     enclosures = (post.Enclosure("a", title, ""), post.Enclosure("b", title, ""))
-    envelope = post.Envelope(uuid4(), long.recipient, long.vendor, datetime(2026, 3, 1, tzinfo=UTC), enclosures)
+    envelope = post.PostalEnvelope(uuid4(), long.recipient, long.vendor, datetime(2026, 3, 1, tzinfo=UTC), enclosures)
     assert overlapping(post.print_ready([replace(envelope, enclosures=())], FolderBlobs("/nowhere"), NOW)) == []
     listed = post.register([envelope] * 12, NOW)
     assert overlapping(listed) == []
@@ -233,8 +241,8 @@ def test_nor_in_a_reconciliation():
         Movement(NOW, f"Оплата по счету № 2026-{number:07d}", Decimal(0), Decimal("999999999.99"), str(uuid4()))
         for number in range(40)
     ]
-    party = Party(PartyKind.PARTNER, "p", LONG_NAME, "7736050003", "773601001")
-    unpaid = [Open(OpenKind.UNPAID, NOW, "Счёт № 2026-0000001", Decimal("20160.00"))] * 40
+    party = ReconciledParty(PartyKind.PARTNER, "p", LONG_NAME, "7736050003", "773601001")
+    unpaid = [OpenItem(OpenKind.UNPAID, NOW, "Счёт № 2026-0000001", Decimal("20160.00"))] * 40
     account = Account(party, Decimal("-100.00"), movements, unpaid)
     printed = pdf(Reconciliation(NOW, NOW, (account,), ()), Ours(LONG_NAME, "7707083893", "773601001"))
     assert overlapping(printed) == []

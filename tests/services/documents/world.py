@@ -19,13 +19,13 @@ from events.commands import DeclineDocument, ReportDispatch, ReportRendering, Si
 from events.model import Delivery, Event, Message, Unacceptable
 from events.registry import MESSAGES, encode
 from events.shipping import DocumentDispatched, DocumentIssued
-from postavka.domain.document_forms.paper import Paper
+from postavka.domain.document_forms.paper import DocumentContent
 from postavka.kernel.blobs.folder import FolderBlobs
 from services.documents import post
 from services.documents.counterparty import TrialAuthority, sign_received
 from services.documents.dispatch import Dispatch
 from services.documents.operator.local import LocalOperator
-from services.documents.projection import Fold, connect, prepare
+from services.documents.projection import DocumentFold, connect, prepare
 from services.documents.rendering import render
 from services.shipping import decider
 from services.shipping.checking import check
@@ -138,7 +138,7 @@ class World:
             state = decider.evolve(state, event)
             self.events.append((request_id, event))
         self.states[request_id] = state
-        fold = Fold()
+        fold = DocumentFold()
         for event in decision:
             fold.take(event.TYPE, json.loads(encode(event)), str(request_id), now.isoformat())
         with connect(self.url) as connection, connection.transaction():
@@ -175,7 +175,7 @@ class World:
         assert os.WEXITSTATUS(status) == 0
         return int(points)
 
-    def _rounds(self, kill_at: int | None, rendered_by: Callable[[Paper], bytes]) -> int:
+    def _rounds(self, kill_at: int | None, rendered_by: Callable[[DocumentContent], bytes]) -> int:
         points = 0
 
         def at() -> None:

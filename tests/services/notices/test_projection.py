@@ -33,7 +33,7 @@ from postavka.kernel.projection.worker import Projection
 from services.notices.channels.email.channel import EmailChannel
 from services.notices.channels.email.personal import reader_key
 from services.notices.channels.topic.channel import NewDistributor
-from services.notices.channels.topic.publisher import Publisher
+from services.notices.channels.topic.publisher import NoticePublisher
 from services.notices.projection import Notices, is_relayed, read_news
 from services.notices.settings import NoticesSettings
 from tests.kernel.polling import on_topic, until
@@ -330,7 +330,7 @@ def through(distributor: str) -> list[Message]:
 
 def publish(outbox: Outbox, ids: Sequence[str], position: int) -> None:
     """A publisher's life until it has published up to there."""
-    publisher = Publisher(outbox.settings, ids)
+    publisher = NoticePublisher(outbox.settings, ids)
     publisher.relay.start()
     until(lambda: publisher.relay.position >= position, "it is published")
     publisher.relay.stop()
@@ -374,7 +374,7 @@ def test_a_store_that_was_put_back_goes_on_where_the_topics_are(outbox: Outbox, 
         "INSERT INTO claims SELECT 'notice', %s, originator_id FROM stored_events", (claim_of_row(outbox),)
     )
     again = opened(outbox, pair)
-    Publisher(outbox.settings, pair)
+    NoticePublisher(outbox.settings, pair)
     assert kinds(outbox) == ["permission", "document", "confirmed"], "brought back"
     again.project(records)
     other = uuid4()

@@ -31,7 +31,7 @@ from events.shipping import (
     WithdrawalRefused,
 )
 from postavka.domain.reference.store import PartnerEntry, Snapshot
-from services.notices.categories import Party
+from services.notices.categories import Audience
 from services.notices.channels.email.recipients import recipients
 from services.notices.rules import News
 from services.notices.texts import word
@@ -128,7 +128,7 @@ def test_a_rejection_comes_with_every_reason_even_before_the_request_is_read():
 
 
 def test_an_answer_that_was_here_first_is_not_asked_for_again():
-    asked = next(each for each in told(*THROUGH) if each.party is Party.DISTRIBUTOR)
+    asked = next(each for each in told(*THROUGH) if each.party is Audience.DISTRIBUTOR)
     assert "Ответьте, готовы ли вы" in word(asked, VENDOR).text
     news = told(submitted(), approved(), confirmed(), permission(), issued(DocumentKind.ACT))
     late = next(each for each in news if each.topic == "permission")

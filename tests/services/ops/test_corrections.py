@@ -192,6 +192,6 @@ def test_a_correction_of_an_unreadable_record_has_its_headers_with_names_that_ar
 def test_what_is_settled_cannot_be_corrected(url: str):
     put_aside(url, "commands.requests")
     corrections.correct(url, "billing", 1, "anna", "a bracket was missing", None, answer())
-    with pytest.raises(dead_letters.NoSuchLetter):
+    with pytest.raises(dead_letters.NoSuchDeadLetter):
         corrections.correct(url, "billing", 1, "anna", "once more", None, answer())
     assert len(acts(url)) == 1

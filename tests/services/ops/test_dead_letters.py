@@ -109,7 +109,7 @@ def test_without_a_written_reason_nothing_is_discarded(url: str) -> None:
 
 
 def test_a_stage_that_does_not_exist_is_named(url: str) -> None:
-    with pytest.raises(dead_letters.NoSuchLetter, match="no stage 'pg_catalog'"):
+    with pytest.raises(dead_letters.NoSuchDeadLetter, match="no stage 'pg_catalog'"):
         dead_letters.retry(url, "pg_catalog", None, "anna")
 
 
@@ -124,7 +124,7 @@ def test_what_would_happen_is_said_by_reason_and_nothing_changes(url: str) -> No
     assert dead_letters.foresee(url, "billing", None, "bad-body").letters == 30
     assert dead_letters.foresee(url, "billing", [1, 99]).letters == 1
     assert (statuses(url), acts(url)) == (["open"] * 32, [])
-    with pytest.raises(dead_letters.NoSuchLetter, match="there is no stage"):
+    with pytest.raises(dead_letters.NoSuchDeadLetter, match="there is no stage"):
         dead_letters.foresee(url, "nowhere", None)
 
 

@@ -14,7 +14,7 @@ from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder, RecordedEvent
 from services.cabinet.table import prepare
 from services.ops import history
-from services.ops.live_feed import Filter
+from services.ops.live_feed import EventFilter
 
 START = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ def event(request: UUID, second: float, kind: str, cause: str | None = None, ver
     return RecordedEvent(request, version, kind, b'{"buyer":"%s"}' % kind.encode(), moment, clock, cause, None, "i/0/1")
 
 
-def pages(connection: psycopg.Connection, wanted: Filter, size: int) -> Iterator[list[tuple[str, int]]]:
+def pages(connection: psycopg.Connection, wanted: EventFilter, size: int) -> Iterator[list[tuple[str, int]]]:
     before = ""
     for _ in range(100):
         page = history.page_of(connection, wanted, before, limit=size)
@@ -56,7 +56,7 @@ def test_pages_of_any_size_show_everything_once_in_the_order_of_clocks(url: str,
     write(url, "request", *(event(uuid4(), second, "RequestSubmitted.v1") for second in (1, 2, 3, 10, 11)))
     write(url, "approval", *(event(uuid4(), second, "Approved.v1") for second in (2.5, 4, 5, 6)))
     with psycopg.connect(url) as connection:
-        shown = [place for page in pages(connection, Filter(), size) for place in page]
+        shown = [place for page in pages(connection, EventFilter(), size) for place in page]
     expected = [("request", 5), ("request", 4), ("approval", 4), ("approval", 3), ("approval", 2)]
     assert shown == [*expected, ("request", 3), ("approval", 1), ("request", 2), ("request", 1)]
 
@@ -67,18 +67,18 @@ def test_filters_and_a_moment(url: str) -> None:
     write(url, "approval", event(request, 3, "Approved.v1"))
     with psycopg.connect(url) as connection:
 
-        def shown(wanted: Filter, until: float | None = None) -> list[tuple[str, int]]:
+        def shown(wanted: EventFilter, until: float | None = None) -> list[tuple[str, int]]:
             moment = None if until is None else START + timedelta(seconds=until)
             page = history.page_of(connection, wanted, until=moment)
             return [(found.stage, found.position) for found in page.events]
 
-        assert shown(Filter(type="approved")) == [("approval", 1)]
-        assert shown(Filter(request=str(request)[:8])) == [("approval", 1), ("request", 1)]
-        assert shown(Filter(stage="request")) == [("request", 2), ("request", 1)]
-        assert shown(Filter(text="Submitted")) == [("request", 2), ("request", 1)]
-        assert shown(Filter(partner="lukomor")) == []
-        assert shown(Filter(), until=2) == [("request", 2), ("request", 1)]
-        assert shown(Filter(), until=0.5) == []
+        assert shown(EventFilter(type="approved")) == [("approval", 1)]
+        assert shown(EventFilter(request=str(request)[:8])) == [("approval", 1), ("request", 1)]
+        assert shown(EventFilter(stage="request")) == [("request", 2), ("request", 1)]
+        assert shown(EventFilter(text="Submitted")) == [("request", 2), ("request", 1)]
+        assert shown(EventFilter(partner="lukomor")) == []
+        assert shown(EventFilter(), until=2) == [("request", 2), ("request", 1)]
+        assert shown(EventFilter(), until=0.5) == []
 
 
 def test_an_event_names_its_cause_and_its_effects_and_how_long_it_waited(url: str) -> None:
@@ -100,4 +100,4 @@ def test_a_cursor_from_outside_does_no_harm(url: str) -> None:
     write(url, "request", event(uuid4(), 1, "RequestSubmitted.v1"))
     with psycopg.connect(url) as connection:
         for before in ("nonsense", "request:x", "pg_catalog:5", "request:0,approval:-1", ","):
-            history.page_of(connection, Filter(), before)
+            history.page_of(connection, EventFilter(), before)

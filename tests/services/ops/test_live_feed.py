@@ -17,7 +17,7 @@ from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
 from services.ops import live_feed as live
-from services.ops.live_feed import KEPT, SHOWN, Feed, Filter
+from services.ops.live_feed import KEPT, SHOWN, EventFilter, Feed
 from tests.system.conftest import wait_until
 
 TIME = b"2026-03-16T09:30:00.123456Z"
@@ -47,59 +47,59 @@ def submitted(position: int, partner: str = "lukomor", distributor: str | None =
 
 def test_a_viewer_is_told_what_came_behind_its_place(feed: Feed) -> None:
     feed.take([submitted(1), submitted(2)])
-    first = feed.view(0, Filter())
+    first = feed.view(0, EventFilter())
     feed.take([submitted(3)])
-    second = feed.view(first.last, Filter())
+    second = feed.view(first.last, EventFilter())
     assert [told.position for told in first.events] == [1, 2]
     assert [told.position for told in second.events] == [3]
-    assert feed.view(second.last, Filter()).events == []
+    assert feed.view(second.last, EventFilter()).events == []
 
 
 def test_a_flood_is_sampled_and_counted(feed: Feed) -> None:
     feed.take([submitted(position) for position in range(1, 501)])
-    beat = feed.view(0, Filter())
+    beat = feed.view(0, EventFilter())
     assert [told.position for told in beat.events] == list(range(501 - SHOWN, 501)), "the newest, in order"
     assert (beat.more, dict(beat.counts), beat.missed) == (500 - SHOWN, {"RequestSubmitted.v1": 500}, 0)
 
 
 def test_memory_is_bounded_and_a_viewer_that_was_away_too_long_is_told_so(feed: Feed) -> None:
     feed.take([submitted(position) for position in range(1, KEPT + 101)])
-    assert feed.view(0, Filter()).missed == 100
-    assert feed.view(KEPT + 99, Filter()).missed == 0
+    assert feed.view(0, EventFilter()).missed == 100
+    assert feed.view(KEPT + 99, EventFilter()).missed == 0
 
 
 @pytest.mark.parametrize(
     ("wanted", "positions"),
     [
-        (Filter(), [1, 2, 3]),
-        (Filter(stage="approval"), [3]),
-        (Filter(type="approved"), [3]),
-        (Filter(partner="lukomor"), [1, 3]),
-        (Filter(distributor="dist-north"), [1, 3]),
-        (Filter(partner="lukomor", stage="request"), [1]),
-        (Filter(text="ёлка"), [1, 2]),
-        (Filter(text="нет такого"), []),
+        (EventFilter(), [1, 2, 3]),
+        (EventFilter(stage="approval"), [3]),
+        (EventFilter(type="approved"), [3]),
+        (EventFilter(partner="lukomor"), [1, 3]),
+        (EventFilter(distributor="dist-north"), [1, 3]),
+        (EventFilter(partner="lukomor", stage="request"), [1]),
+        (EventFilter(text="ёлка"), [1, 2]),
+        (EventFilter(text="нет такого"), []),
     ],
 )
-def test_filters(feed: Feed, wanted: Filter, positions: list[int]) -> None:
+def test_filters(feed: Feed, wanted: EventFilter, positions: list[int]) -> None:
     first = submitted(1)
     request = (first.key or b"").decode()
     approved = event(3, "Approved.v3", request, "approval.events", product={"name": "ИТС"})
     feed.take([first, submitted(2, "romashka-it", None), approved])
     assert [told.position for told in feed.view(0, wanted).events] == positions
-    assert [told.position for told in feed.view(0, Filter(request=request[:8])).events] == [1, 3]
+    assert [told.position for told in feed.view(0, EventFilter(request=request[:8])).events] == [1, 3]
 
 
 def test_records_that_are_no_events_are_left_out(feed: Feed) -> None:
     feed.take([Record("request.events", 0, 0, 0, None, b"{", ()), submitted(1)])
-    assert [told.position for told in feed.view(0, Filter()).events] == [1]
+    assert [told.position for told in feed.view(0, EventFilter()).events] == [1]
 
 
 def test_a_late_duplicate_is_shown_once(feed: Feed) -> None:
     first, second = submitted(1), submitted(2)
     feed.take([first, second])
     feed.take([first._replace(offset=3)])
-    assert [told.position for told in feed.view(0, Filter()).events] == [1, 2]
+    assert [told.position for told in feed.view(0, EventFilter()).events] == [1, 2]
 
 
 def test_a_word_is_said_about_an_event_whatever_its_body() -> None:
@@ -157,7 +157,7 @@ def test_a_viewer_sees_what_is_written_once_the_feed_reads(written: Written) -> 
     feed = written.feed()
     beginning = reads(feed)
     written.write(1)
-    wait_until(lambda: feed.view(beginning, Filter()).events, "the event is seen", 60)
+    wait_until(lambda: feed.view(beginning, EventFilter()).events, "the event is seen", 60)
 
 
 def test_what_is_written_while_nobody_looks_is_told_to_who_comes_back(written: Written) -> None:
@@ -168,7 +168,7 @@ def test_what_is_written_while_nobody_looks_is_told_to_who_comes_back(written: W
     written.write(1, 2)
 
     def both() -> bool:
-        beat = feed.view(place, Filter())
+        beat = feed.view(place, EventFilter())
         assert beat.missed == 0
         return {told.position for told in beat.events} == {1, 2}
 
@@ -182,8 +182,8 @@ def test_what_was_written_while_nobody_looked_is_not_new_to_the_next_viewer(writ
     written.write(*range(1, 200))
     beginning = reads(feed)
     written.write(200)
-    wait_until(lambda: feed.view(beginning, Filter()).events, "what comes is seen", 60)
-    assert [told.position for told in feed.view(beginning, Filter()).events] == [200]
+    wait_until(lambda: feed.view(beginning, EventFilter()).events, "what comes is seen", 60)
+    assert [told.position for told in feed.view(beginning, EventFilter()).events] == [200]
 
 
 def test_what_is_too_much_to_read_again_is_told_as_missed(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_what_is_too_much_to_read_again_is_told_as_missed(written: Written, monk
     place = reads(feed)
     ended(feed)
     written.write(1, 2, 3)
-    wait_until(lambda: feed.view(place, Filter()).missed == 3, "three are missed", 60)
+    wait_until(lambda: feed.view(place, EventFilter()).missed == 3, "three are missed", 60)
 
 
 def test_a_broker_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,9 @@ from uuid import UUID
 import orjson
 import pytest
 
-from services.ops.history import Stored
+from services.ops.history import ShownEvent
 from services.ops.settings import OpsSettings
-from services.ops.wait_spans import Moment, Sign, Way, way_of
+from services.ops.wait_spans import Sign, SpanMoment, Way, way_of
 
 REQUEST = UUID("6f9c0000-0000-4000-8000-000000000000")
 START = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
@@ -22,19 +22,21 @@ APPROVED = ("approval", "Approved.v3", 0.2, {"channel": "distributor"})
 ACT = ("shipping", "DocumentIssued.v2", 0.4, {"document_id": "act-1", "kind": "act"})
 
 
-def history(*events: tuple[str, str, float, dict[str, Any]]) -> list[Stored]:
+def history(*events: tuple[str, str, float, dict[str, Any]]) -> list[ShownEvent]:
     """Each caused by the one before it."""
-    made: list[Stored] = []
+    made: list[ShownEvent] = []
     for number, (stage, kind, second, body) in enumerate(events, 1):
         cause = made[-1].id if made else None
         moment = START + timedelta(seconds=second)
         made.append(
-            Stored(stage, number, REQUEST, number, kind, moment, number, cause, None, None, None, orjson.dumps(body))
+            ShownEvent(
+                stage, number, REQUEST, number, kind, moment, number, cause, None, None, None, orjson.dumps(body)
+            )
         )
     return made
 
 
-def way(*events: tuple[str, str, float, dict[str, Any]], now: float = HOUR, beside: tuple[Moment, ...] = ()) -> Way:
+def way(*events: tuple[str, str, float, dict[str, Any]], now: float = HOUR, beside: tuple[SpanMoment, ...] = ()) -> Way:
     found = way_of(history(*events), beside, LIMITS, START + timedelta(seconds=now))
     assert found is not None
     return found
@@ -108,7 +110,7 @@ def test_a_request_that_has_ended_waits_for_nobody(kind: str) -> None:
 
 
 def test_refusals_say_why_and_letters_stand_beside_them_in_order() -> None:
-    letter = Moment(Sign.LETTER, START + timedelta(seconds=2), "Заявка отклонена (отправлено)")
+    letter = SpanMoment(Sign.LETTER, START + timedelta(seconds=2), "Заявка отклонена (отправлено)")
     reasons = [{"code": "inn", "message": "Нет такого ИНН"}, {"code": "contact", "message": "Нет контакта"}]
     found = way(OPENED, ("approval", "Rejected.v1", 1.0, {"reasons": reasons}), beside=(letter,))
     assert [(each.sign, each.words) for each in found.moments] == [
@@ -123,7 +125,7 @@ def test_work_is_from_cause_to_event_and_a_pause_of_people_is_none() -> None:
     outside = history(OPENED, ("billing", "DistributorConfirmed.v1", 7_200.0, {}))[1]
     given = [
         *events,
-        Stored(*("billing", 9, REQUEST, 9, outside.type, outside.time, 9, "kafka:c/0/1", None, None, None, b"{}")),
+        ShownEvent(*("billing", 9, REQUEST, 9, outside.type, outside.time, 9, "kafka:c/0/1", None, None, None, b"{}")),
     ]
     found = way_of(given, (), LIMITS, START)
     assert found is not None

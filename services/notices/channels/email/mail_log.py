@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from postavka.domain.email_address import read_address
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from postavka.kernel.privacy.vault import Vault, open_vault
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
@@ -28,11 +28,11 @@ AGAIN = ("failed", "too-old", "no-address", "off")
 """A letter in one of these is sent when somebody asks for it."""
 
 
-class NoSuchEmail(Trouble):
+class NoSuchEmail(UserError):
     """There is no letter of that id, or it can't be sent again."""
 
 
-class Mandatory(Trouble):
+class Mandatory(UserError):
     """A kind of letter that can't be switched off."""
 
 

@@ -17,7 +17,7 @@ from babel.dates import format_datetime as in_words
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from postavka.domain.calendar import MOSCOW
-from services.notices.categories import CATEGORIES, Category, Party
+from services.notices.categories import CATEGORIES, Audience, Category
 from services.notices.channels.email.recipients import Recipient
 from services.notices.rules import News
 from services.notices.settings import NoticesSettings
@@ -34,7 +34,7 @@ class Email:
     message_id: str
     request_id: UUID
     kind: Category
-    party: Party
+    party: Audience
     party_id: str
     recipient: Recipient
     subject: str
@@ -92,7 +92,7 @@ def _letter(news: News, kind: Category, recipient: Recipient, config: NoticesSet
         "request_id": news.request_id,
         "because": (
             "вы контактное лицо партнёра по этой заявке"
-            if news.party is Party.PARTNER
+            if news.party is Audience.PARTNER
             else "ваш адрес указан для уведомлений дистрибьютора"
         ),
         "unsubscribe": off,

@@ -9,7 +9,7 @@ from events.personal import is_encrypted
 from events.reference import Contact
 from postavka.domain.email_address import is_address
 from postavka.domain.reference.store import Snapshot
-from services.notices.categories import Party
+from services.notices.categories import Audience
 from services.notices.rules import News
 
 
@@ -29,7 +29,7 @@ def recipients(
     """Of a partner one person: the contact of the request (L5), or where that has no address, the partner's first that
     has one. Of a distributor all its contacts with an address. `readable` makes a contact of an event readable: on the
     log persons are encrypted. One that was erased has no address any more."""
-    if news.party is Party.DISTRIBUTOR:
+    if news.party is Audience.DISTRIBUTOR:
         found = [_of(news.party_id, each) for each in _addressed(snapshot.distributor_contacts.get(news.party_id, ()))]
         return list({each.address: each for each in found}.values()) or [Recipient(None, news.party_id)]
     entry = snapshot.partners.get(news.party_id)

@@ -26,12 +26,12 @@ from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
-from services.notices.categories import Category, Party
+from services.notices.categories import Audience, Category
 from services.notices.channels.email.message import Email
 from services.notices.channels.email.mime import Outgoing, to_outgoing
 from services.notices.channels.email.personal import forget_in_mbox, names_of
 from services.notices.channels.email.recipients import Recipient
-from services.notices.channels.email.transport import Away, Later, Refused, Transport, mbox_of, open_transport
+from services.notices.channels.email.transport import Away, Later, RefusedForGood, Transport, mbox_of, open_transport
 from services.notices.settings import NoticesSettings, notices_settings
 
 QUERIES = load_queries("services.notices")
@@ -80,8 +80,8 @@ what became of it would not be noted."""
 NOBODY = UUID(int=0)
 
 
-class Sender:
-    """See `postavka.kernel.projection.worker.Beside`."""
+class EmailSender:
+    """See `postavka.kernel.projection.worker.BackgroundTask`."""
 
     def __init__(
         self,
@@ -205,7 +205,7 @@ class Sender:
             return noted("failed", f"can't be written: {type(unfit).__name__}: {unfit}"[:500])
         try:
             said = await transport.send(outgoing)
-        except Refused as refused:
+        except RefusedForGood as refused:
             SENT.labels("refused").inc()
             log.warning("mail: refused for good", letter=str(row["id"]), kind=row["kind"], code=refused.code)
             return noted("failed", str(refused))
@@ -259,7 +259,7 @@ def outgoing_of(row: dict[str, Any], config: NoticesSettings) -> Outgoing:
         message_id=row["message_id"],
         request_id=row["request_id"],
         kind=Category(row["kind"]),
-        party=Party(row["party"]),
+        party=Audience(row["party"]),
         party_id=row["party_id"],
         recipient=Recipient(row["recipient"], row["recipient_name"]),
         subject=row["subject"],

@@ -28,7 +28,7 @@ from services.notices.channels.email.mime import Outgoing
 from services.notices.settings import NoticesSettings
 
 
-class Refused(Exception):
+class RefusedForGood(Exception):
     """This letter will never be taken: the server has said so for good (5xx)."""
 
     def __init__(self, said: str, code: int) -> None:
@@ -93,7 +93,7 @@ class Server:
                 refused = refused.recipients[0]
             said = f"{refused.code} {refused.message}"[:500]
             if 500 <= refused.code < 600:
-                raise Refused(said, refused.code) from refused
+                raise RefusedForGood(said, refused.code) from refused
             raise Later(said, refused.code) from refused
         except (SMTPServerDisconnected, SMTPTimeoutError, SMTPException, OSError) as gone:
             await self.close()

@@ -46,8 +46,8 @@ class ToDistributors:
         return (notices_of(read_fields(event.type, event.body)[1]["distributor_id"]),)
 
 
-class Publisher:
-    """See `postavka.kernel.projection.worker.Beside`."""
+class NoticePublisher:
+    """See `postavka.kernel.projection.worker.BackgroundTask`."""
 
     def __init__(self, config: Settings, distributors: Sequence[str]) -> None:
         self._route = ToDistributors(distributors)

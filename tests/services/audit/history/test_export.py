@@ -16,7 +16,7 @@ import pytest
 
 from postavka.kernel.log.record import Record
 from services.audit.history.export import COLUMNS, LETTERS, Format, row_of_letter, writer_of
-from services.audit.reading import Letter
+from services.audit.reading import DeadLetterRow
 
 REQUEST = UUID("7927d160-0f0c-4e3c-8f2a-1a1f0e6f7c55")
 OWN = b"urn:uuid:7927D160-0F0C-4E3C-8F2A-1A1F0E6F7C55"
@@ -31,12 +31,12 @@ ENVELOPE = (
 WITHOUT_TIME = tuple(pair for pair in ENVELOPE if pair[0] != "ce_time")
 
 
-def letter(headers: tuple[tuple[str, bytes | None], ...], subject: UUID | None = REQUEST) -> Letter:
+def letter(headers: tuple[tuple[str, bytes | None], ...], subject: UUID | None = REQUEST) -> DeadLetterRow:
     record = Record("distributors.dist-north.confirmations", 3, 41, 1_790_000_000_000, b"key", b"\xff{", headers)
-    return Letter("billing", 12, record, "wrong-key", "the key is no id", datetime.now(UTC), "open", subject)
+    return DeadLetterRow("billing", 12, record, "wrong-key", "the key is no id", datetime.now(UTC), "open", subject)
 
 
-def written(folder: Path, form: Format, *letters: Letter) -> list[dict[str, Any]]:
+def written(folder: Path, form: Format, *letters: DeadLetterRow) -> list[dict[str, Any]]:
     path = folder / f"dead-letters.{form}"
     with writer_of(form, path, LETTERS) as writer:
         for each in letters:

@@ -9,9 +9,9 @@ from events.envelope import Envelope
 from events.topics import BILLING_EVENTS, REQUEST_COMMANDS, confirmations_of
 from postavka.kernel.clock import COUNTER_BITS
 from postavka.kernel.log.record import RawHeaders, Record
-from services.audit.history.export import Wanted, _within, row_of
-from services.audit.history.history import Entry, _entries, _linked
-from services.audit.reading import Stored
+from services.audit.history.export import ExportRange, _within, row_of
+from services.audit.history.history import HistoryEntry, _entries, _linked
+from services.audit.reading import StoredRow
 
 NOON = datetime(2026, 3, 16, 12, tzinfo=UTC)
 ANSWERS = confirmations_of("dist-north")
@@ -25,7 +25,7 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def history_of(request: UUID) -> tuple[Entry, ...]:
+def history_of(request: UUID) -> tuple[HistoryEntry, ...]:
     """A request sent, and its answer, whose sender claims to be the approval, years ago."""
     key, sent = str(request).encode(), Envelope("c-1", "/postavka/web", "SubmitRequest.v1", str(request), at(0))
     forged = Envelope(
@@ -43,9 +43,9 @@ def history_of(request: UUID) -> tuple[Entry, ...]:
     return _linked(_entries(request, stored, [], records, {}))
 
 
-def stored_event(stage: str, request: UUID, number: int, source: str, causation: str, time: datetime) -> Stored:
+def stored_event(stage: str, request: UUID, number: int, source: str, causation: str, time: datetime) -> StoredRow:
     clock = milliseconds(time) << COUNTER_BITS
-    return Stored(stage, number, request, 1, "X.v1", b"{}", time, clock, causation, None, source, None)
+    return StoredRow(stage, number, request, 1, "X.v1", b"{}", time, clock, causation, None, source, None)
 
 
 def test_an_answer_stands_where_the_broker_has_taken_it_and_not_where_its_sender_wants_it():
@@ -61,7 +61,7 @@ def test_no_sender_chooses_in_which_export_a_record_is_found():
     headers: RawHeaders = (("ce_clock", b"0000000000000001"), ("ce_position", b"1"), ("ce_specversion", b"1.0"))
     headers += (("ce_id", b"1"), ("ce_source", b"/x"), ("ce_type", b"X.v1"))
     headers += (("ce_time", b"2020-01-01T00:00:00Z"), ("ce_subject", b"s"))
-    wanted = Wanted(since=at(0), until=at(10))
+    wanted = ExportRange(since=at(0), until=at(10))
     first, last = (milliseconds(moment) << COUNTER_BITS for moment in (at(0), at(10)))
     found = {
         topic: _within(row_of(Record(topic, 0, 0, milliseconds(at(5)), b"k", b"{}", headers)), first, last, wanted)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from postavka.kernel.errors import Trouble
+from postavka.kernel.errors import UserError
 from services.audit.findings import MOST, Finding, Findings
 from services.audit.integrity.keys import SigningKey
 from services.audit.verification.acknowledgements import Acknowledged, read_statement, set_apart, statement_of
@@ -54,7 +54,7 @@ def test_another_key_and_another_installation_count_for_nothing() -> None:
     ("by", "reason"), [("", "a reason"), ("x\ny", "a reason"), ("auditor-1", "no"), ("a", "r" * 1_001)]
 )
 def test_a_name_or_a_reason_that_is_none_is_refused(by: str, reason: str) -> None:
-    with pytest.raises(Trouble, match="can't be acknowledged"):
+    with pytest.raises(UserError, match="can't be acknowledged"):
         statement_of(KEY, ORIGIN, GATE, by, reason, AT)
 
 

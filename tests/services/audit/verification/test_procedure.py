@@ -11,7 +11,7 @@ import pytest
 
 from events.commands import BankPayment, BankReturn, DistributorConfirmation
 from services.audit.findings import Findings
-from services.audit.verification.procedure import Case, Said, Told, check_case
+from services.audit.verification.procedure import Case, ProcedureEvent, Said, check_case
 
 REQUEST = UUID(int=7)
 YES = ("distributors.north.confirmations", str(REQUEST), "c-1")
@@ -20,7 +20,7 @@ YES = ("distributors.north.confirmations", str(REQUEST), "c-1")
 def case(*steps: tuple[str, dict[str, Any]]) -> Case:
     made = Case()
     for clock, (name, fields) in enumerate(steps, 1):
-        told = Told(f"{name}.v1", fields, clock, f"stage/{clock}", "topic/0/0")
+        told = ProcedureEvent(f"{name}.v1", fields, clock, f"stage/{clock}", "topic/0/0")
         made.events.setdefault(name, []).append(told)
     return made
 

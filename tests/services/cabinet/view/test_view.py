@@ -26,7 +26,7 @@ from services.cabinet import timeline
 from services.cabinet.fold import Row, status
 from services.cabinet.view import steps
 from services.cabinet.view.form import Choices, Typed, choices, is_request_id, mistakes
-from services.cabinet.view.now import Act, Reader, now
+from services.cabinet.view.now import Act, Viewer, now
 from services.cabinet.view.steps import way
 from services.cabinet.words import STAGES, WITHDRAWABLE, period, product_name, stage_of
 from tests.paths import PROJECT
@@ -204,7 +204,7 @@ class TestNow:
     def test_there_is_a_sentence_for_every_status_and_reader(self) -> None:
         for wanted, row in ROWS.items():
             assert status(row) == wanted
-            for reader in Reader:
+            for reader in Viewer:
                 said = now(row, reader)
                 assert said.stage is STAGES[wanted]
                 assert said.sentence.endswith((".", "?"))
@@ -213,35 +213,35 @@ class TestNow:
     @pytest.mark.parametrize(
         ("wanted", "reader", "act"),
         [
-            ("rejected", Reader.PARTNER, Act.COPY),
-            ("declined", Reader.PARTNER, Act.COPY),
-            ("withdrawn", Reader.PARTNER, Act.COPY),
-            ("awaiting-confirmation", Reader.PARTNER, None),
-            ("awaiting-confirmation", Reader.DISTRIBUTOR, Act.CONFIRM),
-            ("awaiting-payment", Reader.PARTNER, Act.INVOICE),
-            ("awaiting-payment", Reader.OFFICE, None),
-            ("shipped", Reader.PARTNER, Act.ACTIVATE),
-            ("shipped", Reader.DISTRIBUTOR, None),
-            ("activated", Reader.PARTNER, None),
+            ("rejected", Viewer.PARTNER, Act.COPY),
+            ("declined", Viewer.PARTNER, Act.COPY),
+            ("withdrawn", Viewer.PARTNER, Act.COPY),
+            ("awaiting-confirmation", Viewer.PARTNER, None),
+            ("awaiting-confirmation", Viewer.DISTRIBUTOR, Act.CONFIRM),
+            ("awaiting-payment", Viewer.PARTNER, Act.INVOICE),
+            ("awaiting-payment", Viewer.OFFICE, None),
+            ("shipped", Viewer.PARTNER, Act.ACTIVATE),
+            ("shipped", Viewer.DISTRIBUTOR, None),
+            ("activated", Viewer.PARTNER, None),
         ],
     )
-    def test_the_button_is_there_for_whose_turn_it_is(self, wanted: str, reader: Reader, act: Act | None) -> None:
+    def test_the_button_is_there_for_whose_turn_it_is(self, wanted: str, reader: Viewer, act: Act | None) -> None:
         assert now(ROWS[wanted], reader).act is act
 
     def test_it_names_whom_we_wait_for(self) -> None:
-        assert "ООО «Склад»" in now(ROWS["awaiting-confirmation"], Reader.PARTNER).sentence
+        assert "ООО «Склад»" in now(ROWS["awaiting-confirmation"], Viewer.PARTNER).sentence
 
     def test_it_names_what_is_still_to_pay(self) -> None:
         row: Row = {**ROWS["awaiting-payment"], "billing": {**INVOICE, "paid": "10000.00", "due": "10160.00"}}
-        assert "Осталось оплатить 10\u00a0160,00" in now(row, Reader.PARTNER).sentence
+        assert "Осталось оплатить 10\u00a0160,00" in now(row, Viewer.PARTNER).sentence
 
     def test_a_refused_activation_says_why_and_can_be_tried_again(self) -> None:
-        said = now({**ROWS["shipped"], "activation": REFUSED}, Reader.PARTNER)
+        said = now({**ROWS["shipped"], "activation": REFUSED}, Viewer.PARTNER)
         assert "Договор 1С:ИТС не действует." in said.sentence
         assert said.label == "Повторить активацию"
 
     def test_a_note_of_the_distributor_is_passed_on(self) -> None:
-        assert "Причина: Долг." in now(ROWS["declined"], Reader.PARTNER).sentence
+        assert "Причина: Долг." in now(ROWS["declined"], Viewer.PARTNER).sentence
 
 
 class TestWay:

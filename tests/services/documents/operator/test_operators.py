@@ -17,18 +17,18 @@ import pytest
 from services.documents.operator import (
     Declined,
     ExchangeOperator,
-    Letter,
     OperatorAway,
     OperatorRefuses,
-    Sent,
+    OutgoingDocument,
     SignedBack,
+    TakenByOperator,
 )
 from services.documents.operator.diadoc import Diadoc
 from services.documents.operator.interface import INVOICE, TRANSFER
 from services.documents.operator.local import LocalOperator
 from tests.services.documents.operator.diadoc_stub import OUR_BOX, Stub, diadoc_stub
 
-LETTER = Letter(
+LETTER = OutgoingDocument(
     key="0190f3a0-0000-7000-8000-000000000001/act-482",
     to_inn="7736050003",
     to_kpp="773601001",
@@ -262,7 +262,9 @@ def test_a_mailbox_that_does_not_fit_is_for_a_person_to_settle(
     ],
     ids=["one is shut", "one is elsewhere", "twice", "all are elsewhere", "sole trader", "by participant"],
 )
-def test_the_one_mailbox_that_fits_is_taken(stub: tuple[Stub, Diadoc], organization: dict[str, Any], letter: Letter):
+def test_the_one_mailbox_that_fits_is_taken(
+    stub: tuple[Stub, Diadoc], organization: dict[str, Any], letter: OutgoingDocument
+):
     told, client = stub
     told.organization = organization
     client.send(letter)
@@ -353,4 +355,4 @@ def test_our_own_signature_in_the_feed_is_no_answer(stub: tuple[Stub, Diadoc]):
 
 
 def test_what_names_a_sending_names_its_answer():
-    assert str(Sent("message", "entity")) == "message/entity"
+    assert str(TakenByOperator("message", "entity")) == "message/entity"

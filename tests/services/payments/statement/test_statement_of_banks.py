@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from services.payments.selection import Taken, take
-from services.payments.statement import BrokenStatement, Statement, parse
+from services.payments.statement import BankStatement, BrokenStatement, parse
 from services.payments.statement.values import amount_of, day_of, inn_of
 from tests.services.payments.statement.statements import OURS, THEIRS, document, outgoing, statement
 
@@ -355,7 +355,7 @@ def test_what_is_booked_is_never_more_than_the_total(drawn: list[tuple[str, int]
 
 
 def test_text_of_a_document_is_as_it_stands_in_the_file():
-    read: Statement = parse(statement([document(), document(Номер="2", Сумма="?")], totals=False).encode())
+    read: BankStatement = parse(statement([document(), document(Номер="2", Сумма="?")], totals=False).encode())
     assert read.text_of(read.odd[0]).split("\n")[:4] == [
         "СекцияДокумент=Платежное поручение",
         "Номер=2",

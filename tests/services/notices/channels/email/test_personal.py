@@ -21,7 +21,7 @@ from postavka.kernel.settings import database_url
 from services.notices.categories import Category
 from services.notices.channels.email.mail_log import Wanted, letter, letters, preferences, switch
 from services.notices.channels.email.personal import COLUMNS, forget_in_mbox, protect_older
-from services.notices.channels.email.sender import Sender
+from services.notices.channels.email.sender import EmailSender
 from services.notices.channels.email.transport import mbox_of
 from services.notices.projection import Notices
 from services.notices.settings import NoticesSettings
@@ -133,7 +133,7 @@ async def test_the_file_of_letters_forgets_within_seconds(
 ):
     monkeypatch.setattr("services.notices.channels.email.sender.MEASURE_SECONDS", 0.1)
     file = mbox_of(tmp_path)
-    sending = asyncio.create_task(Sender(written.settings, NoticesSettings()).run())
+    sending = asyncio.create_task(EmailSender(written.settings, NoticesSettings()).run())
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while written.statuses() != ["sent", "sent"]:  # noqa: ASYNC110

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from postavka.kernel.settings import environment
 from services.notices.channels.email.mime import Outgoing
-from services.notices.channels.email.sender import Sender
+from services.notices.channels.email.sender import EmailSender
 from services.notices.channels.email.transport import Transport, open_transport
 from services.notices.settings import NoticesSettings
 from tests.kernel.polling import PATIENCE_SECONDS
@@ -31,9 +31,9 @@ async def send_until(
     config: NoticesSettings,
     holds: Callable[[], bool],
     connect: Callable[[NoticesSettings, Path], Transport] = open_transport,
-) -> Sender:
+) -> EmailSender:
     """Send until it holds."""
-    sender = Sender(outbox.settings, config, connect)
+    sender = EmailSender(outbox.settings, config, connect)
     sending = asyncio.create_task(sender.run())
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -267,7 +267,7 @@ async def test_without_a_mail_server_letters_go_into_a_file(outbox: Outbox, tmp_
 async def test_two_senders_send_each_letter_once(outbox: Outbox, plain: NoticesSettings, post: Post):
     outbox.put(20)
     busy = plain.model_copy(update={"smtp_connections": 3})
-    first, second = Sender(outbox.settings, busy), Sender(outbox.settings, busy)
+    first, second = EmailSender(outbox.settings, busy), EmailSender(outbox.settings, busy)
     tasks = [asyncio.create_task(each.run()) for each in (first, second)]
     async with asyncio.timeout(PATIENCE_SECONDS):
         while "due" in outbox.statuses() or "sending" in outbox.statuses():  # noqa: ASYNC110

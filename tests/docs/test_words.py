@@ -1,0 +1,27 @@
+"""One word has one meaning: no two public classes of the product have the same name."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SAME_ON_PURPOSE = {
+    "Facts": "what a decider has to know beside the message: every stage its own",
+    "State": "what a decider folds: every stage its own",
+    "Checkpoint": "of an input partition; and the signed head of a tree, as the verifier that stands alone calls it",
+}
+PUBLISHED = {Path("services/cabinet/api/models.py"): "names of the API's schemas, which clients know"}
+
+
+def test_no_two_public_classes_have_the_same_name() -> None:
+    homes: dict[str, list[str]] = defaultdict(list)
+    for top in ("events", "postavka", "services"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            if (place := path.relative_to(ROOT)) in PUBLISHED:
+                continue
+            for node in ast.parse(path.read_text("utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    homes[node.name].append(str(place))
+    assert {name: places for name, places in homes.items() if len(places) > 1 and name not in SAME_ON_PURPOSE} == {}
