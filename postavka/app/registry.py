@@ -161,7 +161,7 @@ COMMANDS = {
 
 
 def load(address: str) -> Any:
-    """What an entry names. Raises `NotThere`, with the address."""
+    """What an entry names. Raises `MissingEntry`, with the address."""
     module, _, name = address.partition(":")
     try:
         return getattr(import_module(module), name)

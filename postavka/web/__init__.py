@@ -11,7 +11,7 @@ call:
    in: `SIGNED_IN`; for visitors too: `ANYBODY`. A route without any of these is refused at start.
 3. Read through `async with web(request).database.rows(principal) as rows:`, a transaction in which PostgreSQL itself
    shows the tenant's rows only; `Requests(rows, principal)` reads the cabinet. Never open a connection of your own.
-4. Send through `web(request).commands`: it returns when Kafka has the command, or raises `NotSent`, which becomes an
+4. Send through `web(request).commands`: it returns when Kafka has the command, or raises `NotSentYet`, which becomes an
    error page that says what to do.
 5. Name its router in the `Site` of the service (`site.py`), with entries for the navigation. Templates lie in the
    service's folder `templates` (they extend `base.html`), static files in `static`.

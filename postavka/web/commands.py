@@ -1,7 +1,7 @@
 """Sending commands to Kafka: the only place where the web application writes anything about a request.
 
 `send` returns when the broker has the command (idempotent producer, acks=all). If it can't say so in time it raises
-`NotSent`: the command may or may not have arrived, and may be sent again under the same ids.
+`NotSentYet`: the command may or may not have arrived, and may be sent again under the same ids.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ async def find(parts: Web, principal: Principal, request_id: UUID) -> Row:
 
 
 async def submit(parts: Web, principal: Principal, request_id: UUID, fields: dict[str, Any]) -> None:
-    """Send a request (L11). `fields` as typed; approval says what is wrong with them (L13). Raises `NotSent`; `TooMany`
-    like all that sends."""
+    """Send a request (L11). `fields` as typed; approval says what is wrong with them (L13). Raises `NotSentYet`;
+    `TooMany` like all that sends."""
     assert principal.partner_id is not None  # noqa: S101  (`allowed(Role.PARTNER)`)
     command = SubmitRequest(
         request_id=request_id,
@@ -112,7 +112,7 @@ async def withdraw(parts: Web, principal: Principal, request_id: UUID, reason: s
 async def answer(
     parts: Web, principal: Principal, request_id: UUID, confirmation_id: str, accepted: bool, note: str | None
 ) -> Result:
-    """A distributor's word (L17): the record that its own Kafka client would write. Raises `NotSent`."""
+    """A distributor's word (L17): the record that its own Kafka client would write. Raises `NotSentYet`."""
     assert principal.distributor_id is not None  # noqa: S101
     async with parts.database.rows(principal) as rows:
         row = await Requests(rows, principal).one(request_id)

@@ -143,7 +143,7 @@ def letters(
 
 
 def letter(conninfo: str, stage: str, number: int) -> KeptDeadLetter:
-    """One of them. Raises `NoSuchLetter`."""
+    """One of them. Raises `NoSuchDeadLetter`."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         found = _select(connection, stage, SQL("id = %s"), (number,), 1) if stage in _stages(connection) else []
     if not found:
@@ -170,7 +170,7 @@ class Tally:
 
 
 def tally(conninfo: str, stage: str) -> Tally:
-    """Of one stage. Raises `NoSuchLetter` for what is no stage."""
+    """Of one stage. Raises `NoSuchDeadLetter` for what is no stage."""
     _check_stage(stage)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         row = connection.execute(QUERIES.tally.format(Identifier(stage))).fetchone()
@@ -192,7 +192,7 @@ class Foreseen:
 
 
 def foresee(conninfo: str, stage: str, numbers: Sequence[int] | None, code: str | None = None) -> Foreseen:
-    """What `retry` or `discard` with the same arguments would act on. Changes nothing. Raises `NoSuchLetter`."""
+    """What `retry` or `discard` with the same arguments would act on. Changes nothing. Raises `NoSuchDeadLetter`."""
     _check_stage(stage)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         rows = connection.execute(
@@ -287,7 +287,7 @@ def mark(
 
 
 def place_of(act: psycopg.Connection[Any], stage: str, number: int) -> LetterPlace:
-    """Where an open letter lies, held until the act is done. Raises `NoSuchLetter` when it is settled already."""
+    """Where an open letter lies, held until the act is done. Raises `NoSuchDeadLetter` when it is settled already."""
     found = mark(act, stage, "open", SQL("status = 'open' AND id = %s"), (number,))
     if not found:
         raise NoSuchDeadLetter(f"there is no open dead letter {stage}/{number}")

@@ -3,7 +3,7 @@
 RSA and ECDSA are checked in process, the chain by `cryptography.x509.verification`, or by `openssl verify` where a
 certificate has critical extensions that only openssl follows. GOST R 34.10-2012 is not in
 `cryptography`; it goes through the `openssl` command and its engine `gost` (Debian: `libengine-gost-openssl`). Without
-them a GOST signature is `Unknown`, not refused.
+them a GOST signature is `CannotTell`, not refused.
 
 Two moments matter. At `moment` the document was signed, as far as that is proven: certificates must have been valid
 then, and not revoked yet. At `at` it is checked: what is known of revocation must be current then.
@@ -60,7 +60,7 @@ class Authorities:
         """The signature covers exactly its content, and its certificate led to a trusted root at `moment`.
 
         `purpose`: as openssl names it; what it asks of the certificate in process is the caller's to check. Raises
-        `Refused`; `Unknown` and `NoCurrentList` where it can't be told.
+        `BadSignature`; `CannotTell` and `NoCurrentList` where it can't be told.
         """
         others = [*signed.others, *self.intermediates]
         if signed.is_gost:
@@ -78,7 +78,7 @@ class Authorities:
                 raise BadSignature("revoked", message) from None
 
     def digest(self, algorithm: str, data: bytes) -> bytes:
-        """Of `data`, by an algorithm of openssl's (`md_gost12_256`). Raises `Unknown`."""
+        """Of `data`, by an algorithm of openssl's (`md_gost12_256`). Raises `CannotTell`."""
         self._require_gost()
         return self._run("dgst", "-engine", "gost", f"-{algorithm}", "-binary", given=data).stdout
 
@@ -156,7 +156,7 @@ class Authorities:
     # GOST R 34.10-2012
 
     def _require_gost(self) -> None:
-        """Raises `Unknown`, saying what this machine lacks to check GOST signatures."""
+        """Raises `CannotTell`, saying what this machine lacks to check GOST signatures."""
         if self.openssl is None:
             raise CannotTell("GOST R 34.10-2012: the command openssl is missing")
         if gost_environment(self.openssl) is None:
@@ -211,7 +211,7 @@ class Authorities:
     def _run(
         self, *arguments: str, given: bytes = b"", configuration: Path | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        """Raises `Unknown` where the command itself fails to run."""
+        """Raises `CannotTell` where the command itself fails to run."""
         command = [self.openssl or "openssl", *arguments]
         environment = {**os.environ, **(gost_environment(command[0]) or {})}
         environment |= {"OPENSSL_CONF": str(configuration)} if configuration else {}

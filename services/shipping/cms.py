@@ -195,7 +195,7 @@ def other_algorithm() -> BadSignature:
 
 
 def read_detached(content: bytes, signature: bytes) -> Signed:
-    """A detached signature over `content`. Raises `Refused`, or `ValueError` for what is no such thing.
+    """A detached signature over `content`. Raises `BadSignature`, or `ValueError` for what is no such thing.
 
     A signer that streams (`openssl cms -stream`) puts the document inside even where it is told to leave it out: that
     is taken, if it is this very document.
@@ -210,7 +210,7 @@ def read_detached(content: bytes, signature: bytes) -> Signed:
 
 
 def read_signed(content: bytes, data: SignedData, more: Iterable[x509.Certificate] = ()) -> Signed:
-    """The one signature in `data`; its certificate may be among `more`. Raises `Refused`."""
+    """The one signature in `data`; its certificate may be among `more`. Raises `BadSignature`."""
     signers = elements(data.signers)
     if len(signers) != 1:
         raise BadSignature("not-one-signer", f"Подпись должна быть одна, а их {len(signers)}.")
@@ -314,7 +314,7 @@ def verify_signature(signed: Signed) -> None:
 
 
 def _verify_any(signed: Signed, covered: Iterable[bytes], algorithm: str, digest: Hash) -> None:
-    """The signature's value is over one of these. Raises `Refused`."""
+    """The signature's value is over one of these. Raises `BadSignature`."""
     try:
         key = signed.certificate.public_key()
     except UnsupportedAlgorithm:
@@ -362,7 +362,7 @@ def signing_time(signer: SignerInfo) -> datetime | None:
 
 
 def attribute_of(signer: SignerInfo, oid: str) -> asn1.TLV | None:
-    """The one value of a signed attribute; None if it is not there. Raises `Refused` if it is there twice."""
+    """The one value of a signed attribute; None if it is not there. Raises `BadSignature` if it is there twice."""
     values = values_of(signer.signed_attributes or [], oid)
     if len(values) > 1:
         raise malformed(f"подписанный атрибут {oid} указан дважды")

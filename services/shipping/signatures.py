@@ -151,7 +151,7 @@ def make_verifier(trust: Trust, lists: RevocationLists | None = None) -> Verifie
 def inn_of(subject: x509.Name) -> str:
     """The INN a certificate was given for: the organisation's if it names one, otherwise the person's. Zeros are none.
 
-    Raises `Refused` if there is none, or more than one of a kind.
+    Raises `BadSignature` if there is none, or more than one of a kind.
     """
     for oid in (INN_ORGANISATION, INN_PERSON):
         values = {str(attribute.value) for attribute in subject.get_attributes_for_oid(oid)}

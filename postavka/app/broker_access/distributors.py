@@ -115,7 +115,7 @@ class Distributors:
     def add(self, distributor_id: str, password: str | None = None) -> Credentials:
         """Topics, the first user and its permissions. One that has a user gets a new password for the newest of them.
 
-        Raises `NoSuchDistributor` for one that the reference data does not know, `WeakPassword`.
+        Raises `NoSuchDistributor` for one that the reference data does not know, `ShortPassword`.
         """
         self._known(distributor_id)
         ensure_topics(self._settings, [confirmations_of(distributor_id), notices_of(distributor_id)])

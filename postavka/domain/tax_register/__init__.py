@@ -1,6 +1,7 @@
 """Who has this tax number? (L10) The button «Заполнить из ФНС».
 
-`Register` is the question; there are three answers to it: a table that ships with the project (`table.py`), an online
+`TaxRegister` is the question; there are three answers to it: a table that ships with the project (`table.py`), an
+online
 service (`online.py`), and a memory in front of either (`memory.py`). `choose.py` puts together what the settings say.
 """
 

@@ -14,7 +14,7 @@ log = logger(__name__)
 
 
 class RememberingRegister:
-    """See `Register`. An old answer bears the day on which it was true, so that nobody takes it for today's.
+    """See `TaxRegister`. An old answer bears the day on which it was true, so that nobody takes it for today's.
 
     That there is no company under a number is not remembered: it may have been founded this morning.
     """
@@ -26,7 +26,7 @@ class RememberingRegister:
         self._remembered: OrderedDict[str, tuple[float, RegisteredCompany]] = OrderedDict()
 
     async def find(self, inn: str) -> RegisteredCompany | None:
-        """See `Register`."""
+        """See `TaxRegister`."""
         heard_at, company = self._remembered.get(inn, (0.0, None))
         age = self._clock() - heard_at
         if company is not None and age < self._config.remember_seconds:
@@ -46,7 +46,7 @@ class RememberingRegister:
         return found
 
     async def close(self) -> None:
-        """See `Register`."""
+        """See `TaxRegister`."""
         await self._behind.close()
 
     def _remember(self, company: RegisteredCompany) -> None:

@@ -1,7 +1,7 @@
 """An online service that speaks DaData's `findById/party`, asked with patience that has an end (L10).
 
 What it answers is somebody else's input: it is bounded in size and shape, must be about the number that was asked, and
-becomes a `Company` field by field. It never decides where a request goes: redirects are not followed.
+becomes a `RegisteredCompany` field by field. It never decides where a request goes: redirects are not followed.
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ def put_topics_back(
     key: CopyKey | None = None,
 ) -> None:
     """Make the topics and fill them, every record at its offset. They must not exist or be empty. `key`: what the files
-    are sealed with. Raises `NotEmpty`, `OffsetsMoved`."""
+    are sealed with. Raises `TopicNotEmpty`, `OffsetsMoved`."""
     ensure_topics(config, saved)
     places = [(name, number) for name, partitions in saved.items() for number in partitions]
     full = sorted({place[0] for place, end in end_offsets(config, places).items() if end})

@@ -85,7 +85,7 @@ class Sender:
         self._producer.poll(0)
 
     def flush(self) -> None:
-        """Until the broker has everything. Raises `NotSent`."""
+        """Until the broker has everything. Raises `CommandNotSent`."""
         left = self._producer.flush(TIMEOUT_SECONDS)
         failed, self._failed = self._failed, None
         if failed is not None or left:

@@ -1,5 +1,5 @@
 """Read models of which each event writes columns of its own, so that events of several topics may come in any order:
-their live projection, and their fold for a rebuild. What an event writes is the part's own (`Entries`)."""
+their live projection, and their fold for a rebuild. What an event writes is the part's own (`TableRows`)."""
 
 from __future__ import annotations
 

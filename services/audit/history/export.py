@@ -105,7 +105,7 @@ class Exported:
 def export(
     config: Settings, folder: Path, form: Format, wanted: ExportRange, told: Told = lambda done, total: None
 ) -> Exported:
-    """Write it. Raises `NotEmpty`. Runs while everything works: what comes meanwhile is left out."""
+    """Write it. Raises `FolderNotEmpty`. Runs while everything works: what comes meanwhile is left out."""
     if folder.exists() and any(folder.iterdir()):
         raise FolderNotEmpty(f"{folder} is not empty")
     folder.mkdir(parents=True, exist_ok=True)

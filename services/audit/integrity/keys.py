@@ -68,7 +68,7 @@ def new_key(file: Path, name: str = KEY_NAME) -> SigningKey:
 
 
 def read_key(file: Path) -> SigningKey:
-    """Raises `NoKey`, without a word of what is in the file."""
+    """Raises `NoSigningKey`, without a word of what is in the file."""
     try:
         line = file.read_text("utf-8").strip()
         if not line.startswith(PREFIX):

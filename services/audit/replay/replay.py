@@ -202,7 +202,7 @@ def _share(config: Settings, partitions: Sequence[int], given: bytes) -> Iterato
 
 
 def _prepare(config: Settings, schema: str) -> None:
-    """Make the schema, or empty the one that an earlier replay made. Raises `NotOurs`."""
+    """Make the schema, or empty the one that an earlier replay made. Raises `ForeignSchema`."""
     with psycopg.connect(database_url(config)) as connection:
         row = connection.execute(QUERIES.prepare_read_pg_namespace, (schema,)).fetchone()
         if row is not None and row[0] != MARKED:

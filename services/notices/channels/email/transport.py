@@ -52,7 +52,7 @@ class Transport(Protocol):
     """One connection; used by one task at a time."""
 
     async def send(self, letter: Outgoing) -> str:
-        """Hand it over; returns what was answered. Raises `Refused`, `Later`, `Away`."""
+        """Hand it over; returns what was answered. Raises `RefusedForGood`, `Later`, `Away`."""
         ...
 
     async def close(self) -> None: ...
