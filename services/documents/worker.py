@@ -41,8 +41,6 @@ AWAY_SECONDS = 2.0
 LOCK = QUERIES.lock
 SILENT_SECONDS = 600.0
 """One round at most: it renders many documents, and an operator may be slow."""
-NICE = 19
-"""Rendering takes a processor for a while; requests are not to wait for it."""
 
 STEPS = Counter("postavka_papers_steps_total", "Steps taken with documents")
 ANSWERS = Counter("postavka_papers_answers_total", "Answers of counterparties carried over")
@@ -72,8 +70,7 @@ class Worker(threading.Thread):
 
     def run(self) -> None:
         """Rounds without end; servers that are away are waited for."""
-        sender = Sender(self._config, SOURCE)  # first: its threads would inherit what comes next
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        sender = Sender(self._config, SOURCE)
         while True:
             liveness.beat(self.name, SILENT_SECONDS)
             try:

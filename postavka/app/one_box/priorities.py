@@ -25,8 +25,8 @@ NICENESS = {
     **dict.fromkeys(("kafka", "request", "approval"), FIRST),
     **dict.fromkeys(("billing", "activation", "desk"), 5),
     "cabinet": 10,
-    **dict.fromkeys(("papers", "payments", "ops", "audit"), 15),
-    "notices": 19,
+    **dict.fromkeys(("payments", "ops", "audit"), 15),
+    **dict.fromkeys(("papers", "notices"), 19),
 }
 """Of programs by name; others have 0."""
 LEAST_FIRST_SESSION = 10
