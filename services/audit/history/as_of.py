@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Identifier
 
 from events.envelope import rfc3339
 from events.registry import BadBody, UnknownType
@@ -150,14 +150,8 @@ def _by_request(
 def _stream(
     connection: psycopg.Connection[Any], stage: str, requests: Sequence[UUID] | None, until: int
 ) -> Iterator[_Event]:
-    chosen = SQL("") if requests is None else SQL("AND originator_id = ANY(%(requests)s) ")
-    query = Composed(
-        [
-            QUERIES.stream.format(stage, Identifier(stage)),
-            chosen,
-            SQL("ORDER BY originator_id, originator_version"),
-        ]
-    )
+    chosen = SQL("") if requests is None else SQL("AND originator_id = ANY(%(requests)s)")
+    query = QUERIES.stream.format(stage, Identifier(stage), chosen)
     parameters = {"until": until, "requests": requests}
     if requests is not None:
         yield from connection.cursor(binary=True).execute(query, parameters)

@@ -40,10 +40,11 @@ SELECT request_id FROM {}.requests WHERE partner_id = %s;
 SELECT DISTINCT originator_id FROM {}.stored_events WHERE clock > %s AND clock <= %s;
 
 -- name: stream
--- Of `history/as_of.py`.
+-- Events of a stage with a clock up to a moment, request by request; perhaps of some requests alone.
 SELECT originator_id, clock, {}::text, notification_id, topic, state, recorded_at
 FROM {}.stored_events
-WHERE clock <= %(until)s;
+WHERE clock <= %(until)s {}
+ORDER BY originator_id, originator_version;
 
 -- name: bring_back_checkpoints_read_checkpoints
 -- Put what the topic has into an empty table; returns how many. What is forged among them is found by `verify`.
