@@ -28,13 +28,16 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("read headers and bodies", ("_sift (", "events/registry.py", "events/envelope.py")),
     (
         "find subjects and facts",
-        ("find_subject", "gather", "postavka/domain/reference/", "Gathered", "facts_from", "facts.of"),
+        ("find_subject", "gather", "postavka/domain/reference/", "facts_from", "facts.of", "of (services/"),
     ),
     ("decide and evolve", ("decider.py", "_decide (", "_record (", "_ask (")),
     ("states", ("states (", "_fold (")),
     ("write the store", ("append (postavka/kernel/store", "write_groups", "move_marks", "parameters_of")),
-    ("measure and log", ("_measure (", "prometheus_client", "structlog", "watchdog", "_watch (", "_look_for")),
-    ("project rows", ("projection.py", "/notices/", "/papers/", "/payments/", "/ops/", "/audit/")),
+    (
+        "measure and log",
+        ("_measure (", "prometheus_client", "structlog", "process/progress.py", "_watch (", "_look_for"),
+    ),
+    ("project rows", ("projection.py", "/notices/", "/documents/", "/payments/", "/ops/", "/audit/")),
     ("event loop", ("asyncio/", "uvloop")),
 )
 """Step → parts of `function (file:line)` of a frame. A sample goes to the first step that a frame of it names."""

@@ -11,10 +11,12 @@ import tempfile
 from types import FrameType
 
 PYTEST = (sys.executable, "-m", "pytest")
+NOTHING_COLLECTED = 5
+"""Exit status of pytest; of one of the two runs it is well where arguments choose tests of the other."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run them; the first exit status that is not zero. What the run beside says is shown at the end."""
+    """Run them; the exit status of a run that failed, if one did. What the run beside says is shown at the end."""
     signal.signal(signal.SIGINT, _leave_it_to_them)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         others = subprocess.Popen(
@@ -23,8 +25,9 @@ def main(arguments: list[str]) -> int:
             stderr=subprocess.STDOUT,
         )
         whole = subprocess.Popen([*PYTEST, "-m", "whole", *arguments])
-        status = whole.wait() or others.wait()
-        others.wait()
+        signal.signal(signal.SIGTERM, lambda *_: [each.terminate() for each in (whole, others)])
+        ended = {whole.wait(), others.wait()}
+        status = next((each for each in ended if each not in (0, NOTHING_COLLECTED)), min(ended))
         said.seek(0)
         print("\nTests that do not need the whole, run beside:\n", said.read(), sep="\n")
     return status

@@ -23,7 +23,7 @@ from postavka.web.throttle import Throttle
 
 @dataclass(slots=True)
 class Web:
-    """Made by `create_app`; routes get it by `web(request)`."""
+    """Made by `assemble`; routes get it by `web(request)`."""
 
     config: WebSettings
     kernel: Settings

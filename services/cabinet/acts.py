@@ -97,7 +97,7 @@ async def _keep(parts: Web, principal: Principal, command: Command) -> None:
 
 
 async def withdraw(parts: Web, principal: Principal, request_id: UUID, reason: str | None) -> None:
-    """Take a request back. Raises 404, 409, `NotSent`."""
+    """Take a request back. Raises 404, 409, `NotSentYet`."""
     row = await find(parts, principal, request_id)
     if not row.can_withdraw:
         raise problem(409, "conflict", f"Отозвать нельзя. Заявка сейчас: {row.status_title}.")
@@ -129,7 +129,7 @@ async def answer(
 
 
 async def activate(parts: Web, principal: Principal, request_id: UUID, activation_id: str) -> Row:
-    """The partner activates for the user (L19). Raises 404, 409, `NotSent`."""
+    """The partner activates for the user (L19). Raises 404, 409, `NotSentYet`."""
     row = await find(parts, principal, request_id)
     if row.status == "activated":
         raise problem(409, "conflict", "Сервис уже активирован.")
@@ -151,7 +151,7 @@ async def activate_by_code(
     parts: Web, registration: str, code: str, activation_id: str, address: str
 ) -> ActivationOutcome:
     """A visitor activates (L19). An unknown number and a wrong code are one answer, in the same time. Raises 404,
-    `NotSent`. The caller counts tries."""
+    `NotSentYet`. The caller counts tries."""
     found = await _sold(parts, registration, code)
     if found is None:
         raise problem(
@@ -204,7 +204,7 @@ async def check_to_sign(parts: Web, principal: Principal, request_id: UUID, docu
 async def sign(
     parts: Web, principal: Principal, request_id: UUID, document_id: str, signature: str, title: str | None
 ) -> None:
-    """A signed document comes back (L16). Raises as `check_to_sign` does, and `NotSent`."""
+    """A signed document comes back (L16). Raises as `check_to_sign` does, and `NotSentYet`."""
     await check_to_sign(parts, principal, request_id, document_id)
     command = SignDocument(
         request_id=request_id, document_id=document_id, signature=signature, title=title, sent_by=principal.actor

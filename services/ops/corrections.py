@@ -67,7 +67,8 @@ def correct(
 ) -> bool:
     """Put a letter right: this key (None: the letter's own) and value go to the letter's topic, with its headers, as a
     new record. True: it is on its way; False: it waits until a second person agrees. `by_one`: an installation with one
-    operator, where nobody else is there to ask. Raises `NoSuchLetter` when it is settled already, `NotACorrection`."""
+    operator, where nobody else is there to ask. Raises `NoSuchDeadLetter` when it is settled already,
+    `NotACorrection`."""
     found = letter(conninfo, stage, number)
     key = found.key if key is None else key
     checked = check(found.topic, found.key, found.value, found.headers, key or b"", value)
@@ -87,7 +88,7 @@ def correct(
 
 def agree(conninfo: str, stage: str, number: int, by: str, proposal: int) -> None:
     """A second person's word: the correction that this person has seen (`proposal`, its id) is on its way. Raises
-    `NoSuchLetter`, and `NotAgreed` when there is no such proposal or it is this person's own."""
+    `NoSuchDeadLetter`, and `NotAgreed` when there is no such proposal or it is this person's own."""
     found = letter(conninfo, stage, number)
     with acting(conninfo) as act:
         waiting = _proposal(act, stage, number)
@@ -96,7 +97,7 @@ def agree(conninfo: str, stage: str, number: int, by: str, proposal: int) -> Non
                 f"{stage}/{number} has no such correction waiting: look at it again",
                 "Такого исправления нет или его успели изменить. Посмотрите ещё раз.",
             )
-        if waiting.proposed_by == by:
+        if same_person(waiting.proposed_by, by):
             raise NotAgreed(
                 f"a second person has to agree, {by} proposed it; {ONE_OPERATOR}=true is for one operator alone",
                 "Согласиться должен второй сотрудник, а это исправление предложили вы.",
@@ -143,7 +144,7 @@ def _send(
         DeadLetterCorrected(letter=place, corrected_by=made.proposed_by, reason=made.reason, corrected_sha256=sha256)
     ]
     if agreed_by is not None:
-        by_one = agreed_by == made.proposed_by
+        by_one = agreed_by is not None and same_person(agreed_by, made.proposed_by)
         agreed = CorrectionAgreed(
             letter=place, proposed_by=made.proposed_by, agreed_by=agreed_by, corrected_sha256=sha256, by_one=by_one
         )
@@ -179,3 +180,8 @@ def _legible(stored: list[list[str | None]]) -> list[list[str | None]]:
         [name.decode("utf-8", "backslashreplace"), None if value is None else base64.b64encode(value).decode()]
         for name, value in raw_headers(base64.b64decode(raw))
     ]
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are one person's: who acts on a page and in the shell under one login is the same."""
+    return one.removeprefix("cli:") == other.removeprefix("cli:")

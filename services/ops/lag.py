@@ -148,7 +148,7 @@ class Probe:
         counts = {name: len(known[name].partitions) for name in names}
         ends = self._offsets.ends([(name, number) for name in names for number in range(counts[name])])
         records = {name: sum(ends[name, number] for number in range(counts[name])) for name in names}
-        with psycopg.connect(url, autocommit=True, application_name="postavka-ops") as connection:
+        with psycopg.connect(url, autocommit=True, application_name="postavka-web-ops") as connection:
             readers, look = self._readers(connection, ends, records)
         self._look_at_sizes()
         topics = [

@@ -95,8 +95,8 @@ class Loader:
     def load(self, data: bytes, name: str, way: str, loaded_by: str, again: bool = False) -> StatementReport:
         """Take a file. `way`: how it came (`cli`, `folder`, `web`); `again` sends what was sent before, too.
 
-        Raises `BrokenStatement`, before anything is changed; `NotSent`, `BlobsAway` or psycopg's `OperationalError`
-        when a server is away: the same file may be loaded again.
+        Raises `BrokenStatement`, before anything is changed; `CommandNotSent`, `BlobsAway` or psycopg's
+        `OperationalError` when a server is away: the same file may be loaded again.
         """
         statement = parse(data, self._ours)
         sha256 = self._blobs.put(data)
@@ -123,7 +123,7 @@ class Loader:
         """A person says that an odd document counts: it is sent as the bank has written it. False: none of that id
         waits that can be read in full.
 
-        Raises `NotSent` or psycopg's `OperationalError` when a server is away: the same word may be said again.
+        Raises `CommandNotSent` or psycopg's `OperationalError` when a server is away: the same word may be said again.
         """
         with self._connected() as connection:
             message = odd_documents.message(connection, document)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -25,3 +27,11 @@ def test_no_two_public_classes_have_the_same_name() -> None:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     homes[node.name].append(str(place))
     assert {name: places for name, places in homes.items() if len(places) > 1 and name not in SAME_ON_PURPOSE} == {}
+
+
+def test_modules_that_docs_start_are_there() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    named = {name for page in pages for name in re.findall(r"python -m ([a-z_.]+[a-z_])", page.read_text("utf-8"))}
+    assert {
+        name for name in named if name.partition(".")[0] in ("postavka", "services") and not find_spec(name)
+    } == set()

@@ -1,4 +1,4 @@
-"""The command line, `postavka`: the outermost layer, the one part of the kernel's package that knows the services."""
+"""The command line, `postavka`: the commands that the registry names, and those that are of no service."""
 
 from postavka.app.cli.app import main
 

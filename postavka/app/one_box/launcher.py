@@ -64,6 +64,10 @@ class Launch:
         names = [f"{name}.http" for name in self.services]
         self.ports = choose_ports(self.home / SERVICE_PORTS, names, self.home / SERVER_PORTS)
         require_both_or_neither(self.config)
+        if WebSettings().probes_port is not None:
+            raise UserError(
+                "POSTAVKA_WEB_PROBES_PORT is for a supervisor of your own: `postavka up` asks at the port of the pages"
+            )
         if not self.config.kafka_bootstrap_servers:
             self._share = ProcessorShare(
                 f"postavka-{hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:12]}"
@@ -148,11 +152,7 @@ class Launch:
             chosen = "POSTAVKA_WEB_SAMPLE_ACCOUNTS"
             by_default = "false" if is_public(WebSettings(), self.config.http_host) else "true"
             return {chosen: os.environ.get(chosen, by_default)}
-        if (
-            name == "shipping"
-            and not self.config.kafka_bootstrap_servers
-            and shipping_settings().signature_roots is None
-        ):
+        if name == "shipping" and shipping_settings().signature_roots is None:
             return {"POSTAVKA_SIGNATURE_ROOTS": str(trial_authority(self.home).make().resolve())}
         return {}
 

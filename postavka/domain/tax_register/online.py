@@ -87,7 +87,7 @@ class _Answer(BaseModel):
 
 
 class OnlineRegister:
-    """See `Register`."""
+    """See `TaxRegister`."""
 
     def __init__(self, config: TaxSettings) -> None:
         self._config = config
@@ -106,7 +106,7 @@ class OnlineRegister:
         )
 
     async def find(self, inn: str) -> RegisteredCompany | None:
-        """See `Register`. After several failures in a row the service is left alone for a while."""
+        """See `TaxRegister`. After several failures in a row the service is left alone for a while."""
         try:
             async with await self._breakers.get_breaker("tax"), asyncio.timeout(self._config.answer_seconds):
                 return await self._find(inn)
@@ -118,7 +118,7 @@ class OnlineRegister:
             raise NotAnswering(reason) from wrong
 
     async def close(self) -> None:
-        """See `Register`."""
+        """See `TaxRegister`."""
         await self._client.aclose()
 
     async def __aenter__(self) -> Self:

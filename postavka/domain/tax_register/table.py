@@ -13,7 +13,7 @@ SOURCE = "встроенный справочник"
 
 
 class TableRegister:
-    """A file, read once. See `Register`."""
+    """A file, read once. See `TaxRegister`."""
 
     def __init__(self) -> None:
         text = resources.files(__package__).joinpath("companies.toml").read_text("utf-8")
@@ -21,7 +21,7 @@ class TableRegister:
         self._companies = {each["inn"]: _company(each, raw["as_of"]) for each in raw["companies"]}
 
     async def find(self, inn: str) -> RegisteredCompany | None:
-        """See `Register`. Always answers."""
+        """See `TaxRegister`. Always answers."""
         return self._companies.get(inn)
 
     async def close(self) -> None:

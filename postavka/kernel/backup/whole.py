@@ -114,7 +114,7 @@ def restore(
     told: Told = lambda what, done, total: None,
 ) -> Manifest:
     """Put a copy back into an empty database and an empty broker. Services must not be at work. Raises `BadCopy`,
-    `DatabaseNotEmpty`, `NotEmpty`, `StillAtWork`, `NoKey`, `NotOurs`."""
+    `DatabaseNotEmpty`, `TopicNotEmpty`, `StillAtWork`, `NoKey`, `NotOurs`."""
     manifest = Manifest.read(folder, lambda done, total: told("files checked", done, total))
     secrets = Manifest.read(keys) if keys is not None else None
     key = _key_of(manifest, config, keys)

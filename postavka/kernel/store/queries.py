@@ -35,4 +35,6 @@ class Queries:
 def load_queries(package: str) -> Queries:
     """The statements of a package. They are the product's own text, so they count as literals."""
     text = files(package).joinpath("sql/queries.sql").read_text("utf-8")
+    if left := re.sub(r"^--[^\n]*\n", "", NAMED.sub("", text), flags=re.MULTILINE).strip():
+        raise ValueError(f"sql/queries.sql of {package}: this belongs to no named statement: {left[:80]!r}")
     return Queries(package, {name: SQL(cast(LiteralString, body.strip())) for name, _, body in NAMED.findall(text)})

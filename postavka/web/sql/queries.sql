@@ -6,7 +6,7 @@ SELECT r.rolname, (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname =
 LEFT JOIN pg_roles r ON r.rolname = %s AND pg_has_role(r.rolname, 'SET');
 
 -- name: as_
--- Of `database.py`.
+-- Reads what `as_` needs.
 SELECT set_config('app.scope', %s, true), set_config('app.partner', %s, true), set_config('app.distributor', %s,
     true), set_config('role', %s, true);
 
@@ -15,7 +15,7 @@ SELECT set_config('app.scope', %s, true), set_config('app.partner', %s, true), s
 DELETE FROM accounts.answers WHERE now() - started_at > %s;
 
 -- name: once_insert_answers
--- Carry out `act(key)` once and answer with its status and model; again: the first answer. Raises `Problem`.
+-- Carry out `act(key)` once and answer with its status and model; again: the first answer.
 INSERT INTO accounts.answers AS a (owner, key, fingerprint)
 VALUES (%s, %s, %s)
 ON CONFLICT (owner, key)
@@ -24,13 +24,13 @@ WHERE a.status IS NULL AND a.fingerprint = excluded.fingerprint AND now() - a.st
 RETURNING 1;
 
 -- name: once_read_answers
--- Carry out `act(key)` once and answer with its status and model; again: the first answer. Raises `Problem`.
+-- Carry out `act(key)` once and answer with its status and model; again: the first answer.
 SELECT fingerprint, status, media_type, body FROM accounts.answers WHERE owner = %s AND key = %s;
 
 -- name: once_delete_answers
--- Carry out `act(key)` once and answer with its status and model; again: the first answer. Raises `Problem`.
+-- Carry out `act(key)` once and answer with its status and model; again: the first answer.
 DELETE FROM accounts.answers WHERE owner = %s AND key = %s AND status IS NULL;
 
 -- name: once_update_answers
--- Carry out `act(key)` once and answer with its status and model; again: the first answer. Raises `Problem`.
+-- Carry out `act(key)` once and answer with its status and model; again: the first answer.
 UPDATE accounts.answers SET status = %s, media_type = 'application/json', body = %s WHERE owner = %s AND key = %s;

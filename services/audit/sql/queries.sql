@@ -9,11 +9,11 @@ SELECT position FROM {}.head;
 SELECT application_name, notification_id FROM {}.notification_tracking;
 
 -- name: wait_for_relays
--- Of `consistent_cut.py`.
+-- Reads relay, for `wait_for_relays`.
 SELECT position FROM {}.relay;
 
 -- name: access_log_note
--- Of `history/access_log.py`.
+-- Adds looked, for `access_log_note`.
 INSERT INTO audit.looked (actor, role, organisation, request_id, what, address)
 SELECT %s, %s, %s, request_id, %s, %s
 FROM unnest(%s::uuid[]) AS request_id;
@@ -36,7 +36,7 @@ SELECT to_regclass(%s);
 SELECT request_id FROM {}.requests WHERE partner_id = %s;
 
 -- name: touched
--- Of `history/as_of.py`.
+-- Reads stored events, for `touched`.
 SELECT DISTINCT originator_id FROM {}.stored_events WHERE clock > %s AND clock <= %s;
 
 -- name: stream
@@ -72,11 +72,11 @@ SELECT pg_try_advisory_lock(hashtext('postavka.audit'));
 SELECT EXISTS (SELECT FROM {0} WHERE notification_id > %s), EXISTS (SELECT FROM {0} WHERE notification_id = %s);
 
 -- name: signer_note
--- Of `integrity/signer.py`.
+-- Adds oddities, for `signer_note`.
 INSERT INTO oddities (topic, partition, "offset", kind, position) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING;
 
 -- name: sign_one
--- Of `integrity/signer.py`.
+-- Adds checkpoints, for `sign_one`.
 INSERT INTO checkpoints (log, size, root, signed_at, note) VALUES (%s, %s, %s, %s, %s);
 
 -- name: tell
@@ -88,7 +88,7 @@ UPDATE checkpoints SET told = true WHERE id = ANY(%s);
 SELECT size FROM logs WHERE name = %s;
 
 -- name: read
--- Of `integrity/store.py`.
+-- Reads tiles, for `read`.
 SELECT hashes FROM tiles WHERE log = %s AND level = %s AND index = %s;
 
 -- name: save_insert_tiles
@@ -146,7 +146,7 @@ LIKE %(begin)s OR search LIKE %(part)s OR shipping ->> 'permission_number' = %(e
 '{invoice,number}' = %(exact)s OR partner_id = %(exact)s ORDER BY submitted_at DESC NULLS LAST LIMIT %(most)s;
 
 -- name: signed
--- Of `pages.py`.
+-- Reads oddities, for `signed`.
 SELECT topic, count(*) FROM oddities GROUP BY topic;
 
 -- name: stages_there
@@ -181,40 +181,40 @@ topic IN ('DeadLetterCorrected.v1', 'CorrectionAgreed.v1') AND (%(only)s::text[]
 '{letter,stage}') || '/' || (event #>> '{letter,number}') = ANY(%(only)s)) ORDER BY notification_id;
 
 -- name: prepare_read_pg_namespace
--- Make the schema, or empty the one that an earlier replay made. Raises `NotOurs`.
+-- Make the schema, or empty the one that an earlier replay made.
 SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s;
 
 -- name: prepare_drop
--- Make the schema, or empty the one that an earlier replay made. Raises `NotOurs`.
+-- Make the schema, or empty the one that an earlier replay made.
 DROP SCHEMA IF EXISTS {} CASCADE;
 
 -- name: prepare_create
--- Make the schema, or empty the one that an earlier replay made. Raises `NotOurs`.
+-- Make the schema, or empty the one that an earlier replay made.
 CREATE SCHEMA {};
 
 -- name: prepare_create_requests
--- Make the schema, or empty the one that an earlier replay made. Raises `NotOurs`.
+-- Make the schema, or empty the one that an earlier replay made.
 CREATE TABLE {}.requests (LIKE cabinet.requests INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING COMMENTS);
 
 -- name: prepare_create_differences
--- Make the schema, or empty the one that an earlier replay made. Raises `NotOurs`.
+-- Make the schema, or empty the one that an earlier replay made.
 CREATE TABLE {}.differences (request_id uuid, stage text, input text, at timestamptz, was text[], now text[], first
     text, position bigint);
 
 -- name: finish_copy_STDIN
--- Of `replay/replay.py`.
+-- Copies STDIN, for `finish_copy_STDIN`.
 COPY {}.differences FROM STDIN;
 
 -- name: finish_alter_requests
--- Of `replay/replay.py`.
+-- Alters requests, for `finish_alter_requests`.
 ALTER TABLE {}.requests ADD PRIMARY KEY (request_id);
 
 -- name: end
--- Of `replay/worker.py`.
+-- Sets what `end` needs.
 SET LOCAL search_path TO {};
 
 -- name: letters
--- Of `replay/worker.py`.
+-- Reads dead letters, for `letters`.
 SELECT topic, partition, "offset", code, reason FROM {}.dead_letters;
 
 -- name: check_share_read
@@ -226,7 +226,7 @@ SELECT to_regclass(%s);
 SET LOCAL search_path TO {}, public;
 
 -- name: compare
--- Of `verification/fold_check.py`.
+-- Reads requests, for `compare`.
 SELECT request_id, status, request::text, approval::text, billing::text, shipping::text, activation::text
 FROM {}.requests
 WHERE request_id = ANY(%s);
@@ -250,5 +250,5 @@ COPY (SELECT notification_id, sha256({leaf}) FROM (SELECT *, originator_id::text
     (FORMAT BINARY);
 
 -- name: gather
--- Of `verification/verify.py`.
+-- Reads what `gather` needs.
 SELECT to_regclass('cabinet.requests');

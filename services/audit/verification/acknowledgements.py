@@ -142,7 +142,8 @@ def acknowledge(
     reason: str,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Acknowledged:
-    """Acknowledge what the last verification has found at this place. Raises `NoSuchFinding`, `NoKey`, `NotSent`."""
+    """Acknowledge what the last verification has found at this place. Raises `NoSuchFinding`, `NoSigningKey`,
+    `CommandNotSent`."""
     file, audit = _kept(config), AuditSettings()
     kept = [Finding(*each) for each in orjson.loads(file.read_bytes())] if file.exists() else []
     finding = next((each for each in kept if (each.code, each.place) == (code, place)), None)
@@ -157,7 +158,7 @@ def acknowledge(
 
 
 def tell(config: Settings, said: FindingAcknowledged) -> None:
-    """Onto the topic. Raises `NotSent`."""
+    """Onto the topic. Raises `CommandNotSent`."""
     sender = Sender(config, "/postavka/audit")
     sender.send(CHECKPOINTS.name, SUBJECT, said)
     sender.flush()

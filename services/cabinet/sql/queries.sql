@@ -1,7 +1,7 @@
 -- Statements of services.cabinet, by name: `postavka.kernel.store.queries` loads them.
 
 -- name: sold
--- Of `acts.py`.
+-- Reads sold under, for `sold`.
 SELECT request_id, code, product, status, activation FROM cabinet.sold_under(%s);
 
 -- name: names
@@ -20,7 +20,7 @@ FROM unread
 WHERE topic || '/' || partition = ANY(%s) AND reason LIKE 'the type %% is not known %%';
 
 -- name: page
--- The newest first. Raises `cursor.BadCursor`.
+-- The newest first.
 WITH places AS MATERIALIZED (SELECT request_id FROM cabinet.requests WHERE {} ORDER BY submitted_at DESC, request_id
     LIMIT %(size)s)
 SELECT r.request_id, r.status, r.submitted_at, r.partner_id, r.distributor_id, r.request, r.approval, r.billing,

@@ -20,11 +20,11 @@ WHERE sha256 = %(sha256)s OR rendering_sha256 = %(sha256)s OR signed_sha256 = %(
 ORDER BY recorded_at;
 
 -- name: poll_read_exchange
--- Carry the counterparties' answers over to the log; returns how many. Raises like `round`.
+-- Carry the counterparties' answers over to the log; returns how many.
 SELECT cursor FROM exchange;
 
 -- name: poll_update_exchange
--- Carry the counterparties' answers over to the log; returns how many. Raises like `round`.
+-- Carry the counterparties' answers over to the log; returns how many.
 UPDATE exchange SET cursor = %s;
 
 -- name: document_of
@@ -48,7 +48,7 @@ INSERT INTO work (request_id, document_id) VALUES (%s, %s) ON CONFLICT DO NOTHIN
 UPDATE work SET {} WHERE request_id = %s AND document_id = %s;
 
 -- name: queue
--- Of `post.py`.
+-- Reads documents, for `queue`.
 SELECT d.request_id, d.document_id, d.kind, d.number, d.issued_on, d.recorded_at, d.rendering_sha256, s.facts
 FROM papers.documents d
 JOIN papers.sales s USING (request_id)
@@ -80,15 +80,15 @@ FROM jsonb_populate_recordset(NULL::sales, %s::jsonb) r
 WHERE s.request_id = r.request_id;
 
 -- name: insert
--- Of `projection.py`.
+-- Adds what `insert` needs.
 INSERT INTO {0} ({1}) SELECT {1} FROM jsonb_populate_recordset(NULL::{0}, %s::jsonb) ON CONFLICT ({2}) DO NOTHING;
 
 -- name: lock
--- Of `worker.py`.
+-- Reads what `lock` needs.
 SELECT pg_try_advisory_lock(hashtext('postavka.papers'));
 
 -- name: outbox
--- Of `worker.py`.
+-- Reads now, for `outbox`.
 SELECT count(*) FILTER (WHERE w.trouble IS NOT NULL), count(*), coalesce(extract(epoch FROM now() -
     min(d.recorded_at)), 0)::float8
 FROM documents d

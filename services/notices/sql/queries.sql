@@ -6,20 +6,20 @@ SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s);
 
 -- name: send_again
 -- Let a letter that has failed be tried again from the beginning (None: all that have failed); one without an
--- address must get one first: in the reference data, for letters to come. Raises `NoSuchEmail`.
+-- address must get one first: in the reference data, for letters to come.
 UPDATE mail SET status = 'due', next_at = now(), made_at = now() WHERE recipient IS NOT NULL AND CASE WHEN
 %(id)s::uuid IS NULL THEN status = 'failed' ELSE id = %(id)s AND status = ANY(%(again)s) END;
 
 -- name: preferences
--- Every kind → does this person get it? Raises `BadAddress`.
+-- Every kind → does this person get it?.
 SELECT kind FROM preferences WHERE recipient = %s;
 
 -- name: switch_delete_preferences
--- Switch a kind on or off for a person. Raises `Mandatory`, `BadAddress`.
+-- Switch a kind on or off for a person.
 DELETE FROM preferences WHERE recipient = %s AND kind = %s;
 
 -- name: switch_insert_preferences
--- Switch a kind on or off for a person. Raises `Mandatory`, `BadAddress`.
+-- Switch a kind on or off for a person.
 INSERT INTO preferences (recipient, kind, changed_by) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING;
 
 -- name: protect_older
@@ -27,11 +27,11 @@ INSERT INTO preferences (recipient, kind, changed_by) VALUES (%s, %s, %s) ON CON
 VACUUM notices.mail, notices.preferences;
 
 -- name: protect_preferences_read_preferences
--- Of `channels/email/personal.py`.
+-- Reads preferences, for `protect_preferences_read_preferences`.
 SELECT DISTINCT recipient FROM preferences;
 
 -- name: protect_preferences_insert_preferences
--- Of `channels/email/personal.py`.
+-- Adds preferences, for `protect_preferences_insert_preferences`.
 INSERT INTO preferences
 SELECT %s, kind, changed_at, changed_by
 FROM preferences
@@ -39,27 +39,27 @@ WHERE recipient = %s
 ON CONFLICT DO NOTHING;
 
 -- name: protect_preferences_delete_preferences
--- Of `channels/email/personal.py`.
+-- Removes preferences, for `protect_preferences_delete_preferences`.
 DELETE FROM preferences WHERE recipient = %s;
 
 -- name: readable
--- Of `channels/email/personal.py`.
+-- Reads mail, for `readable`.
 SELECT message_id, recipient FROM notices.mail WHERE message_id = ANY(%s);
 
 -- name: send_while_locked_read
--- Of `channels/email/sender.py`.
+-- Reads what `send_while_locked_read` needs.
 SELECT pg_advisory_lock(hashtext('sender of notices'));
 
 -- name: send_while_locked_update_mail
--- Of `channels/email/sender.py`.
+-- Changes mail, for `send_while_locked_update_mail`.
 UPDATE mail SET status = 'due', unsure = true, next_at = now() WHERE status = 'sending';
 
 -- name: send_one_by_one
--- Of `channels/email/sender.py`.
+-- Changes mail, for `send_one_by_one`.
 UPDATE mail SET status = 'due', said = %s WHERE id = %s;
 
 -- name: measure
--- Of `channels/email/sender.py`.
+-- Reads mail, for `measure`.
 SELECT (SELECT count(*) FROM mail WHERE status IN ('due', 'sending')), (SELECT count(*) FROM mail WHERE status IN
 ('failed', 'no-address')), (SELECT extract(epoch FROM now() - min(made_at)) FROM mail WHERE status IN ('due',
 'sending'));
@@ -69,7 +69,7 @@ SELECT (SELECT count(*) FROM mail WHERE status IN ('due', 'sending')), (SELECT c
 SELECT value FROM claims WHERE kind = %s AND value = ANY(%s);
 
 -- name: with_versions
--- Of `channels/topic/channel.py`.
+-- Reads stored events, for `with_versions`.
 SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id = ANY(%s) GROUP BY 1;
 
 -- name: bring_back_read
@@ -100,18 +100,18 @@ ON CONFLICT DO NOTHING;
 SELECT application_name, notification_id, position FROM notification_tracking WHERE application_name = ANY(%s);
 
 -- name: load
--- Of `projection.py`.
+-- Reads stories, for `load`.
 SELECT request_id, story::text FROM stories WHERE request_id = ANY(%s);
 
 -- name: load_answers
--- Of `projection.py`.
+-- Reads answers, for `load_answers`.
 SELECT distributor_id, request_id, confirmation_id, record
 FROM answers
 JOIN unnest(%s::text[], %s::uuid[], %s::text[]) AS w(distributor_id, request_id, confirmation_id) USING
     (distributor_id, request_id, confirmation_id);
 
 -- name: keep_stories
--- Of `projection.py`.
+-- Adds stories, for `keep_stories`.
 INSERT INTO stories (request_id, story)
 SELECT *
 FROM unnest(%b::uuid[], %b::text[]::jsonb[])
@@ -119,20 +119,20 @@ ON CONFLICT (request_id)
 DO UPDATE SET story = excluded.story;
 
 -- name: keep_answers
--- Of `projection.py`.
+-- Adds answers, for `keep_answers`.
 INSERT INTO answers (distributor_id, request_id, confirmation_id, record)
 SELECT *
 FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::text[])
 ON CONFLICT DO NOTHING;
 
 -- name: dead_letter
--- Of `projection.py`.
+-- Removes answers, for `dead_letter`.
 DELETE FROM answers WHERE distributor_id = %s AND record = %s;
 
 -- name: record_of
--- Of `projection.py`.
+-- Reads answers, for `record_of`.
 SELECT record FROM answers WHERE distributor_id = %s AND request_id = %s AND confirmation_id = %s;
 
 -- name: reached
--- Of `rebuild.py`.
+-- Reads notification tracking, for `reached`.
 SELECT application_name, notification_id, position FROM notification_tracking;

@@ -35,7 +35,7 @@ async def looked_up(request: Request, ask: Callable[[psycopg.Connection[Any]], T
 
     def run() -> T:
         options = f"{SEES_ALL} -c statement_timeout=15000"
-        with psycopg.connect(url, autocommit=True, options=options, application_name="postavka-ops") as connection:
+        with psycopg.connect(url, autocommit=True, options=options, application_name="postavka-web-ops") as connection:
             return ask(connection)
 
     return await asyncio.to_thread(run)

@@ -87,7 +87,8 @@ async def stream_events(
     after: int | None = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
-    """Beats of the live stream as server-sent events: at most `feed.SHOWN` events in each, the others counted."""
+    """Beats of the live stream as server-sent events: at most `live_feed.SHOWN` events in each, the others
+    counted."""
     parts = web(request)
     feed = feed_of(request)
     wanted = EventFilter(stage, type, request_id, partner, distributor, text)

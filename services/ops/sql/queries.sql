@@ -5,11 +5,11 @@
 SELECT (SELECT position FROM {0}.head) - (SELECT position FROM {0}.relay);
 
 -- name: marks
--- Of `consumers.py`.
+-- Reads what `marks` needs.
 SELECT {}, {} FROM {}.{};
 
 -- name: consumers_there
--- Of `consumers.py`.
+-- Reads what `consumers_there` needs.
 SELECT to_regclass(%s);
 
 -- name: correct_delete_proposals
@@ -23,16 +23,15 @@ DELETE FROM proposals WHERE stage = %s AND letter = %s;
 INSERT INTO proposals (stage, letter, key, value, reason, proposed_by) VALUES (%s, %s, %s, %s, %s, %s);
 
 -- name: agree
--- A second person's word: the correction that this person has seen (`proposal`, its id) is on its way. Raises
--- `NoSuchLetter`, and `NotAgreed` when there is no such proposal or it is this person's own.
+-- Takes a proposal off the list when its correction is on its way.
 DELETE FROM proposals WHERE id = %s;
 
 -- name: proposal_of
--- What waits for a second person's word about this letter.
+-- Is the table of proposals there?
 SELECT to_regclass('ops.proposals');
 
 -- name: proposal
--- Of `corrections.py`.
+-- Reads proposals, for `proposal`.
 SELECT id, stage, letter, key, value, reason, proposed_by, proposed_at
 FROM proposals
 WHERE stage = %s AND letter = %s;
@@ -63,19 +62,19 @@ SELECT code, count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE sta
 SELECT count(*) FROM {}.dead_letters WHERE status IN ('open', 'retry');
 
 -- name: tally
--- Of one stage. Raises `NoSuchLetter` for what is no stage.
+-- Of one stage.
 SELECT count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE status = 'retry'), count(*) FILTER (WHERE
 status = 'done') FROM {}.dead_letters;
 
 -- name: foresee_read
--- What `retry` or `discard` with the same arguments would act on. Changes nothing. Raises `NoSuchLetter`.
+-- What `retry` or `discard` with the same arguments would act on. Changes nothing.
 SELECT code, count(*)
 FROM (SELECT code FROM {0}.dead_letters WHERE {1} ORDER BY id LIMIT {2}) AS fit
 GROUP BY code
 ORDER BY count(*) DESC, code;
 
 -- name: foresee_read_dead_letters
--- What `retry` or `discard` with the same arguments would act on. Changes nothing. Raises `NoSuchLetter`.
+-- What `retry` or `discard` with the same arguments would act on. Changes nothing.
 SELECT count(*) FROM {}.dead_letters WHERE {};
 
 -- name: mark
@@ -90,7 +89,7 @@ RETURNING id, topic, partition, "offset", code, sha256, subject;
 SELECT s FROM unnest(%s::text[]) AS s WHERE to_regclass(s || '.dead_letters') IS NOT NULL;
 
 -- name: dead_letters_select
--- Of `dead_letters.py`.
+-- Reads dead letters, for `dead_letters_select`.
 SELECT id, topic, partition, "offset", code, reason, subject, received_at, status, tries, sha256, key, value,
     headers
 FROM {}.dead_letters
@@ -99,18 +98,18 @@ ORDER BY id DESC
 LIMIT %s;
 
 -- name: history_select
--- Of `history.py`.
+-- Reads stored events, for `history_select`.
 SELECT notification_id, originator_id, originator_version, topic, recorded_at, clock, causation, correlation, input,
     trace, state
 FROM {}.stored_events
 WHERE {};
 
 -- name: history_there
--- Of `history.py`.
+-- Reads unnest, for `history_there`.
 SELECT s FROM unnest(%s::text[]) AS s WHERE to_regclass(s || '.stored_events') IS NOT NULL;
 
 -- name: head
--- Of `history.py`.
+-- Reads head, for `head`.
 SELECT position FROM {}.head;
 
 -- name: position_at
@@ -127,17 +126,17 @@ SELECT coalesce(sent_at, made_at), subject, status FROM notices.mail WHERE reque
 SELECT received_at, {}, id, code, tries, status FROM {}.dead_letters WHERE subject = %s;
 
 -- name: is_there
--- Of `history.py`.
+-- Reads what `is_there` needs.
 SELECT to_regclass(%s);
 
 -- name: look_up
--- Of `live_feed.py`.
+-- Reads requests, for `look_up`.
 SELECT request_id::text, coalesce(partner_id, ''), coalesce(distributor_id, '')
 FROM cabinet.requests
 WHERE request_id = ANY(%s::uuid[]);
 
 -- name: limits
--- Of `queues.py`.
+-- Reads unnest, for `limits`.
 SELECT * FROM unnest(%s::text[], %s::float8[]) AS l(waits_for, seconds);
 
 -- name: queues
@@ -170,7 +169,7 @@ DO UPDATE SET waiting = greatest(w.waiting, excluded.waiting), overdue = greates
     oldest_seconds = greatest(w.oldest_seconds, excluded.oldest_seconds);
 
 -- name: remind
--- Write the reminder down. Raises `NobodyToRemind`, `JustReminded`.
+-- What a reminder is about: the request and who it waits for.
 SELECT recorded_at
 FROM stored_events
 WHERE originator_id = %s AND topic = %s AND recorded_at > now() - make_interval(hours => %s) AND convert_from(state,
@@ -178,7 +177,7 @@ WHERE originator_id = %s AND topic = %s AND recorded_at > now() - make_interval(
 LIMIT 1;
 
 -- name: acting
--- A transaction in which something is done by hand. Holds the head of the store, so that acts come one by one.
+-- One act by hand at a time in this schema.
 SELECT position FROM head FOR UPDATE;
 
 -- name: record

@@ -1,7 +1,7 @@
 -- Statements of services.payments, by name: `postavka.kernel.store.queries` loads them.
 
 -- name: sent
--- Of `loader.py`.
+-- Reads sent, for `sent`.
 SELECT id FROM sent WHERE id = ANY(%s);
 
 -- name: loader_note
@@ -16,7 +16,7 @@ RETURNING 1;
 INSERT INTO sent (id, statement) SELECT id, %s FROM unnest(%s::text[]) AS id ON CONFLICT DO NOTHING;
 
 -- name: query
--- Of `metrics.py`.
+-- Reads unmatched payments, for `query`.
 SELECT (SELECT count(*) FROM unmatched_payments), (SELECT count(*) FROM unmatched_returns), (SELECT count(*) FROM
     waiting_documents), (SELECT count(*) FROM to_return), (SELECT coalesce(extract(epoch FROM now() - min(since)),
     0)::float8 FROM (SELECT booked_at AS since FROM booked WHERE id IN (SELECT payment_id FROM unmatched_payments
@@ -45,11 +45,11 @@ ON CONFLICT ({keys})
 DO UPDATE SET {changes};
 
 -- name: reconcile_add_movements_read_movements
--- Of `reconcile.py`.
+-- Reads movements, for `reconcile_add_movements_read_movements`.
 SELECT party_kind, party_id, sum(debit - credit) AS balance FROM movements WHERE day < %s GROUP BY 1, 2;
 
 -- name: reconcile_add_movements_read_movements_2
--- Of `reconcile.py`.
+-- Reads movements, for `reconcile_add_movements_read_movements_2`.
 SELECT * FROM movements WHERE day BETWEEN %s AND %s ORDER BY day, kind, reference, request_id;
 
 -- name: add_invoices

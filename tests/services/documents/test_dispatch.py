@@ -331,7 +331,7 @@ def test_the_clerk_prints_posts_and_enters_the_number(new: Callable[[], World]):
         assert post.print_ready([envelope], world.blobs, TODAY).startswith(b"%PDF-")
         assert post.register([envelope], TODAY).startswith(b"%PDF-")
         for wrong in ("", "123", "abc"):
-            with pytest.raises(post.Trouble, match="no tracking number"):
+            with pytest.raises(post.UserError, match="no tracking number"):
                 post.sent(connection, DIRECT, wrong, "clerk")
         with pytest.raises(post.NotQueued, match="act-1"):
             post.sent(connection, DIRECT, TRACKING, "clerk", ["act-1"])

@@ -35,19 +35,19 @@ UPDATE reference.entries SET body = %s WHERE kind = %s AND key = %s AND from_ver
 UPDATE reference.versions SET loaded_by = loaded_by WHERE version = (SELECT max(version) FROM reference.versions);
 
 -- name: parties_read
--- Of `forget.py`.
+-- Reads what `parties_read` needs.
 SELECT to_regclass('reference.entries');
 
 -- name: parties_read_entries
--- Of `forget.py`.
+-- Reads entries, for `parties_read_entries`.
 SELECT kind, key, from_version, body FROM reference.entries WHERE kind IN ('partner', 'distributor') AND NOT removed;
 
 -- name: read_read_entries_as_of
--- Of `store.py`.
+-- Reads entries as of, for `read_read_entries_as_of`.
 SELECT kind, key, body FROM reference.entries_as_of(%s) ORDER BY kind, key;
 
 -- name: read_read_find_registrations
--- Of `store.py`.
+-- Reads find registrations, for `read_read_find_registrations`.
 SELECT registration, contract, valid_from, valid_until FROM reference.find_registrations(%s::text[], %s);
 
 -- name: load_set

@@ -12,7 +12,7 @@ ORDER BY nspname;
 SELECT rolname FROM pg_roles WHERE NOT rolcanlogin AND rolname !~ '^pg_' ORDER BY 1;
 
 -- name: require_nobody_at_work
--- Raises `StillAtWork` naming services that are connected.
+-- Reads pg stat activity, for `require_nobody_at_work`.
 SELECT DISTINCT application_name
 FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'postavka-%' AND
@@ -28,11 +28,11 @@ SELECT FROM pg_roles WHERE rolname = %s;
 CREATE ROLE {} NOLOGIN;
 
 -- name: require_empty_read
--- Of `rebuild.py`.
+-- Reads what `require_empty_read` needs.
 SELECT to_regclass(%s);
 
 -- name: require_empty_read_stored_events
--- Of `rebuild.py`.
+-- Reads stored events, for `require_empty_read_stored_events`.
 SELECT EXISTS (SELECT FROM {}.stored_events);
 
 -- name: reached
@@ -44,18 +44,18 @@ WHERE input IS NOT NULL
 GROUP BY 1, 2;
 
 -- name: write_marks_set
--- Of `rebuild.py`.
+-- Sets what `write_marks_set` needs.
 SET LOCAL search_path TO {};
 
 -- name: write_marks_insert_notification_tracking
--- Of `rebuild.py`.
+-- Adds notification tracking, for `write_marks_insert_notification_tracking`.
 INSERT INTO notification_tracking (application_name, notification_id, position)
 VALUES (%s, %s, %s)
 ON CONFLICT (application_name)
 DO UPDATE SET notification_id = excluded.notification_id, position = excluded.position;
 
 -- name: write_marks_delete_imported_inputs
--- Of `rebuild.py`.
+-- Removes imported inputs, for `write_marks_delete_imported_inputs`.
 DELETE FROM imported_inputs;
 
 -- name: write_letters_insert_dead_letters
@@ -80,13 +80,13 @@ GROUP BY 1, 2
 ORDER BY 1, 2;
 
 -- name: rebuild_topics_update_relay
--- Make what is missing of `topics` and fill the stages' from their stores. A topic that has records is left alone.
--- Raises `StillAtWork`.
+-- Make what is missing of `topics` and fill the stages' from their stores. A topic that has records is left
+-- alone.
 UPDATE {}.relay SET position = 0, offsets = '{{}}';
 
 -- name: rebuild_topics_update_dead_letters
--- Make what is missing of `topics` and fill the stages' from their stores. A topic that has records is left alone.
--- Raises `StillAtWork`.
+-- Make what is missing of `topics` and fill the stages' from their stores. A topic that has records is left
+-- alone.
 UPDATE {}.dead_letters SET relayed = false;
 
 -- name: publish_set
@@ -100,7 +100,7 @@ SET LOCAL search_path TO {};
 SELECT count(*) FROM stored_events;
 
 -- name: marks
--- Of `rebuild.py`.
+-- Reads what `marks` needs.
 SELECT {}, {}, {} FROM {};
 
 -- name: move_marks

@@ -1,7 +1,7 @@
 -- Statements of postavka.kernel.outbox, by name: `postavka.kernel.store.queries` loads them.
 
 -- name: relay_while_locked
--- Of `relay.py`.
+-- Reads what `relay_while_locked` needs.
 SELECT pg_try_advisory_lock(hashtext(%s));
 
 -- name: read_checkpoint

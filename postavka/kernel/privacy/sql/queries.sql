@@ -1,19 +1,19 @@
 -- Statements of postavka.kernel.privacy, by name: `postavka.kernel.store.queries` loads them.
 
 -- name: find_or_make_read
--- Of `vault.py`.
+-- Reads what `find_or_make_read` needs.
 SELECT pg_advisory_xact_lock(hashtext('postavka.privacy'));
 
 -- name: find_or_make_read_names
--- Of `vault.py`.
+-- Reads names, for `find_or_make_read_names`.
 SELECT key_id FROM names WHERE name_hash = %s AND main;
 
 -- name: find_or_make_insert_persons
--- Of `vault.py`.
+-- Adds persons, for `find_or_make_insert_persons`.
 INSERT INTO persons (key_id, wrapped) VALUES (%s, %s);
 
 -- name: find_or_make_insert_names
--- Of `vault.py`.
+-- Adds names, for `find_or_make_insert_names`.
 INSERT INTO names (name_hash, key_id, main) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING;
 
 -- name: fetch

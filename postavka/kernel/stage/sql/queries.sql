@@ -5,7 +5,7 @@
 SELECT pg_advisory_lock(hashtext(%s));
 
 -- name: note_incomplete
--- Of `recovery.py`.
+-- Adds incomplete inputs, for `note_incomplete`.
 INSERT INTO incomplete_inputs (input) VALUES (%s) ON CONFLICT DO NOTHING;
 
 -- name: complete_inputs_read_incomplete_inputs

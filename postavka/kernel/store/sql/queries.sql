@@ -1,7 +1,7 @@
 -- Statements of postavka.kernel.store, by name: `postavka.kernel.store.queries` loads them.
 
 -- name: keep_dead_letters
--- Of `recorder.py`.
+-- Changes dead letters, for `keep_dead_letters`.
 UPDATE dead_letters SET status = 'done', tries = tries + 1 WHERE id = ANY(%s);
 
 -- name: marks
@@ -12,7 +12,7 @@ FROM unnest(%s::text[]) AS name
 ON CONFLICT DO NOTHING;
 
 -- name: select_marks
--- Of `recorder.py`.
+-- Reads notification tracking, for `select_marks`.
 SELECT application_name, notification_id, position FROM notification_tracking WHERE application_name = ANY(%s);
 
 -- name: find_claims
@@ -34,13 +34,13 @@ UPDATE dead_letters SET status = 'open', tries = tries + 1, code = %s, reason = 
 ('open', 'retry');
 
 -- name: append
--- Of `recorder.py`.
+-- Reads what `append` needs.
 SELECT append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::timestamptz[], %b::bigint[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::bigint[], %b::bigint[],
     %b::bigint[]) AS append;
 
 -- name: insert_dead_letter
--- Of `recorder.py`.
+-- Adds dead letters, for `insert_dead_letter`.
 INSERT INTO dead_letters (topic, partition, "offset", timestamp_ms, key, value, headers, code, reason, sha256,
     subject)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)

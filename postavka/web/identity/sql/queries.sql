@@ -89,7 +89,7 @@ JOIN accounts.users u USING (user_id)
 WHERE s.session_id = %s::uuid AND u.disabled_at IS NULL AND now() - s.created_at < %s;
 
 -- name: make
--- A new token of the principal's tenant. Raises `BadToken`.
+-- A new token of the principal's tenant.
 INSERT INTO accounts.tokens (secret_sha256, name, role, partner_id, distributor_id, scopes, hint, created_by,
     expires_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() + %s)
@@ -135,21 +135,21 @@ SELECT {} FROM accounts.users WHERE oidc_issuer = %s AND oidc_subject = %s;
 UPDATE accounts.users SET oidc_issuer = %s, oidc_subject = %s WHERE user_id = %s AND oidc_subject IS NULL;
 
 -- name: add
--- A new user. Without a password it can sign in through OpenID Connect only. Raises `BadUser`.
+-- A new user. Without a password it can sign in through OpenID Connect only.
 INSERT INTO accounts.users (login, name, role, partner_id, distributor_id, password_hash)
 VALUES (%s, %s, %s, %s, %s, %s)
 RETURNING {};
 
 -- name: set_password_update_users
--- A new password; all sessions end but the one that asked. Raises `passwords.WeakPassword`.
+-- A new password; all sessions end but the one that asked.
 UPDATE accounts.users SET password_hash = %s, password_changed_at = now() WHERE user_id = %s;
 
 -- name: set_password_delete_sessions
--- A new password; all sessions end but the one that asked. Raises `passwords.WeakPassword`.
+-- A new password; all sessions end but the one that asked.
 DELETE FROM accounts.sessions WHERE user_id = %s AND session_id::text IS DISTINCT FROM %s;
 
 -- name: set_password_delete_devices
--- A new password; all sessions end but the one that asked. Raises `passwords.WeakPassword`.
+-- A new password; all sessions end but the one that asked.
 DELETE FROM accounts.devices WHERE user_id = %s;
 
 -- name: store_hash
@@ -157,15 +157,15 @@ DELETE FROM accounts.devices WHERE user_id = %s;
 UPDATE accounts.users SET password_hash = %s WHERE user_id = %s AND password_hash = %s;
 
 -- name: disable_update_users
--- Close or reopen an account; closing ends its sessions at once. Raises `NoUser`.
+-- Close or reopen an account; closing ends its sessions at once.
 UPDATE accounts.users SET disabled_at = CASE WHEN %s THEN now() END WHERE login = %s RETURNING {};
 
 -- name: disable_delete_sessions
--- Close or reopen an account; closing ends its sessions at once. Raises `NoUser`.
+-- Close or reopen an account; closing ends its sessions at once.
 DELETE FROM accounts.sessions WHERE user_id = %s;
 
 -- name: disable_delete_devices
--- Close or reopen an account; closing ends its sessions at once. Raises `NoUser`.
+-- Close or reopen an account; closing ends its sessions at once.
 DELETE FROM accounts.devices WHERE user_id = %s;
 
 -- name: all_users
