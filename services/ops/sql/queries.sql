@@ -169,7 +169,7 @@ DO UPDATE SET waiting = greatest(w.waiting, excluded.waiting), overdue = greates
     oldest_seconds = greatest(w.oldest_seconds, excluded.oldest_seconds);
 
 -- name: remind
--- What a reminder is about: the request and who it waits for.
+-- When somebody was last reminded of the same waiting, if that was within so many hours.
 SELECT recorded_at
 FROM stored_events
 WHERE originator_id = %s AND topic = %s AND recorded_at > now() - make_interval(hours => %s) AND convert_from(state,
