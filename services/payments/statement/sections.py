@@ -63,6 +63,8 @@ class Section:
     """Two values contradict each other, or the end is missing: which money it moves can't be told."""
     accounts: list[tuple[int, str]] = field(default_factory=list)
     """Of the header: every `РасчСчет`, with its line."""
+    kinds: list[str] = field(default_factory=list)
+    """Of the header: every `Документ`, a kind of documents that was selected."""
 
     def get(self, *keys: str) -> str:
         """The first of these that is there and not empty."""
@@ -187,6 +189,8 @@ class _Reader:
                 self._wrong(line.number, f"строка не разобрана: {shown(line.text)}. Ожидалось «ключ=значение».")
         elif part is self._made.header and key == "РасчСчет":
             part.accounts.append((line.number, value))
+        elif part is self._made.header and key == "Документ":
+            part.kinds += [value] if value else []
         elif key in CHECKED and part.get(key) not in ("", value):
             self._wrong(line.number, _twice(part, key))
         elif value or key not in part.fields:

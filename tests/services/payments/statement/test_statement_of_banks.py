@@ -328,6 +328,20 @@ def test_totals_of_several_sections_of_an_account_add_up():
         parse(text.replace(section, section + halves).encode())
 
 
+def test_with_kinds_selected_the_total_is_a_bound():
+    """It counts documents that were not selected; a document of another kind shows that none were."""
+    select = "Документ=Платежное требование\nДокумент=Платежное поручение\nСекцияРасчСчет"
+    selected = statement([document(), document(Номер="2")]).replace("СекцияРасчСчет", select, 1)
+    assert taken(with_total(selected, "50000.00")).came.count == 2
+    with pytest.raises(BrokenStatement, match="больше, чем считает банк"):
+        parse(with_total(selected, "40319.99").encode())
+    for header in (selected.replace("СекцияДокумент=Платежное", "СекцияДокумент=Банковский", 1), selected):
+        if header == selected:
+            header = header.replace(select, "Документ=\nСекцияРасчСчет")
+        with pytest.raises(BrokenStatement, match="файл неполон"):
+            parse(with_total(header, "50000.00").encode())
+
+
 def test_a_document_that_was_lost_shows_beside_an_odd_one():
     documents = [document(), document(Номер="2", Дата="?")]
     assert len(taken(statement(documents)).odd) == 1
