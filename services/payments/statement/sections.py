@@ -39,8 +39,12 @@ _OF_HEADER = frozenset(
         *("ДатаНачала", "ДатаКонца", "РасчСчет", "Документ"),
     }
 )
-_BANKS_OWN = re.compile(r"[А-ЯЁA-Z][а-яёa-z]+(?:[А-ЯЁA-Z][А-ЯЁа-яёA-Za-z0-9]*)+")
-"""Banks add keys as they like: words joined by capitals, as those of the form are. A text before `=` is none."""
+_BANKS_OWN = re.compile(r"[А-ЯЁA-Z][а-яёa-z]+[А-ЯЁA-Z][А-ЯЁа-яёA-Za-z0-9]*")
+"""Banks add keys as they like: words joined by capitals, as those of the form are. A text before `=` is none. A payer
+writes what is matched here: a repetition within a repetition would take time without end."""
+_LONGEST_KEY = 60
+LONGEST_TEXT = 2_000
+"""Characters of a text that runs on over lines: with so many, no further line is added."""
 _UNKNOWN_BEGIN = re.compile(r"Секция[А-ЯЁA-Z]\w*")
 _UNKNOWN_END = re.compile(r"Конец[А-ЯЁA-Z]\w*")
 _ENDS = {"КонецРасчСчет": "СекцияРасчСчет", "КонецДокумента": "СекцияДокумент"}
@@ -200,7 +204,7 @@ class _Reader:
         if line.unreadable:
             part.wrong(line.number, line.unreadable)
         known = part.fields[key][1] if key in part.fields else ""
-        is_key = bool(equals) and (key in KNOWN or _BANKS_OWN.fullmatch(key) is not None)
+        is_key = bool(equals) and (key in KNOWN or _is_banks_own(key))
         in_purpose = self._last_key in PURPOSES
         if line.has_controls and not (key in TEXTS if is_key else self._last_key in TEXTS):
             part.wrong(line.number, CONTROLS)
@@ -228,7 +232,12 @@ class _Reader:
 
     def _add(self, part: Section, key: str, text: str) -> None:
         begun, known = part.fields.get(key, (part.line, ""))
-        part.fields[key] = (begun, f"{known} {text}".strip())
+        if len(known) < LONGEST_TEXT:
+            part.fields[key] = (begun, f"{known} {text[:LONGEST_TEXT]}".strip())
+
+
+def _is_banks_own(key: str) -> bool:
+    return len(key) <= _LONGEST_KEY and _BANKS_OWN.fullmatch(key) is not None
 
 
 def _twice(part: Section, key: str) -> str:
