@@ -23,6 +23,7 @@ CHECKED = frozenset(
 )
 """Keys that are read here and have one value: a second one would contradict the first."""
 _MOVES_MONEY = CHECKED - {"Номер", "Дата", *(who + what for who in SIDES for what in ("ИНН", "КПП", "БИК"))}
+_OF_SIDE = {who: frozenset(who + what for what in (*_CHECKED_OF_SIDE, *_TEXTS_OF_SIDE)) for who in SIDES}
 PURPOSES = ("НазначениеПлатежа", *(f"НазначениеПлатежа{number}" for number in range(1, 7)))
 TEXTS = frozenset([*PURPOSES, *(who + what for who in SIDES for what in _TEXTS_OF_SIDE)])
 """Keys whose value may run on over several lines."""
@@ -51,6 +52,8 @@ _ENDS = {"КонецРасчСчет": "СекцияРасчСчет", "Коне
 _BEGINS = frozenset(_ENDS.values())
 MOST_KEYS_IN_A_PURPOSE = 2
 """With more checked keys behind a purpose it is no text, but a second document whose beginning is lost."""
+_BEHIND_A_PURPOSE = frozenset(who + "КПП" for who in SIDES)
+"""Of the sides, the form has only these behind the purpose, among the keys of payments to the budget."""
 
 
 @dataclass(slots=True)
@@ -107,6 +110,8 @@ class _Reader:
         self._inside: Section | None = None
         self._last_key = ""
         self._keys_in_purpose: set[str] = set()
+        self._sides_before: set[str] | None = None
+        """Sides of which something stands before the purpose; None: there has been no purpose yet."""
 
     def read(self, lines: Iterable[Line]) -> Sections:
         is_over = number = 0
@@ -138,7 +143,7 @@ class _Reader:
         self._made.problems.append(StatementProblem(line, message))
 
     def _open(self, section: Section) -> None:
-        self._inside, self._last_key, self._keys_in_purpose = section, "", set()
+        self._inside, self._last_key, self._keys_in_purpose, self._sides_before = section, "", set(), None
         if section.title in _BEGINS:
             (self._made.accounts if section.title == "СекцияРасчСчет" else self._made.documents).append(section)
 
@@ -221,7 +226,15 @@ class _Reader:
             else:
                 part.is_unsure |= key in _MOVES_MONEY
                 part.wrong(line.number, _twice(part, key))
+        elif is_key and value not in ("", known) and self._is_of_payer(key):
+            self._last_key = self._last_key if in_purpose else next(each for each in PURPOSES if each in part.fields)
+            self._add(part, self._last_key, line.text)
+            self._keys_in_purpose.add(key)
+            if len(self._keys_in_purpose) > MOST_KEYS_IN_A_PURPOSE:
+                part.wrong(line.number, f"«{key}» после назначения платежа: непонятно, банк это пишет или плательщик.")
         elif is_key:
+            if key in PURPOSES and self._sides_before is None:
+                self._sides_before = {who for who in SIDES if any(each in part.fields for each in _OF_SIDE[who])}
             if value or key not in part.fields:
                 part.fields[key] = (line.number, value)
             self._last_key = key
@@ -229,6 +242,11 @@ class _Reader:
             self._add(part, self._last_key, line.text)
         elif not equals and (not self._last_key or self._last_key in CHECKED):
             part.wrong(line.number, f"строка не разобрана: {shown(line.text)}. Ожидалось «ключ=значение».")
+
+    def _is_of_payer(self, key: str) -> bool:
+        """A key of a side behind the purpose is text where the bank has begun that side before it: a payer would say by
+        his text who has paid. A bank that writes a whole side behind the purpose is read."""
+        return key not in _BEHIND_A_PURPOSE and any(key in _OF_SIDE[who] for who in self._sides_before or ())
 
     def _add(self, part: Section, key: str, text: str) -> None:
         begun, known = part.fields.get(key, (part.line, ""))

@@ -201,6 +201,33 @@ def test_what_a_payer_writes_is_read_in_a_moment():
     assert (found.came.count, len(found.odd), len(found.payments[0].purpose)) == (1, 1, 2_000)
 
 
+@pytest.mark.parametrize(
+    "behind", ["ПлательщикИНН=7736050003", "Плательщик1=ИНН 7736050003 ООО", "Очередность=5\nПлательщикСчет=1\nслово"]
+)
+def test_a_payer_does_not_say_by_the_purpose_who_has_paid(behind: str):
+    sent = document(НазначениеПлатежа=f"Оплата\n{behind}", ПлательщикСчет="")
+    del sent["ПлательщикИНН"]
+    (payment,) = taken(statement([sent])).payments
+    assert payment.document is not None
+    assert (payment.payer_inn, payment.document.other_account) == ("0", None)
+    assert payment.purpose == f"Оплата {behind.removeprefix('Очередность=5')}".replace("\n", " ").replace("  ", " ")
+
+
+def test_a_bank_may_write_the_sides_behind_the_purpose():
+    keys = sorted(document().items(), key=lambda each: ("Сек" not in each[0], each[0].startswith("П"), each[0]))
+    budget = {**document(Номер="2"), "СтатусСоставителя": "01", "ПлательщикКПП": "773601001", "ПолучательКПП": "7"}
+    found = taken(statement([dict(keys), budget]))
+    assert [each.payer_inn for each in found.payments] == ["7707083893"] * 2
+    assert {each.purpose for each in found.payments} == {document()["НазначениеПлатежа"]}
+
+
+def test_many_keys_of_sides_behind_the_purpose_are_for_a_person():
+    sent = document()
+    behind = {key: sent.pop(key) for key in ("ПлательщикИНН", "ПлательщикБИК", "ПолучательИНН")}
+    (odd,) = taken(statement([sent | behind])).odd
+    assert "«ПолучательИНН» после назначения платежа" in odd.problems[0].message
+
+
 def test_a_second_document_without_its_beginning_is_no_purpose():
     lost = statement([document(), document(Номер="118", Сумма="777.00", Дата="01.03.2026")], totals=False)
     lost = lost.replace("КонецДокумента\nСекцияДокумент=Платежное поручение\n", "")
