@@ -83,7 +83,7 @@ SIGNED_IN: Any = allowed(*Role)
 async def _check_texts(request: Request) -> None:
     """Raises `Problem` for NUL in a form's text: PostgreSQL keeps one in no text. Of JSON the models say it."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() in FORMS:
-        for value in (await request.form()).values():
+        for _, value in (await request.form()).multi_items():
             if isinstance(value, str) and "\x00" in value:
                 raise problem(400, "bad-request", "В тексте есть знак с кодом 0.")
 

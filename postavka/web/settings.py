@@ -99,12 +99,14 @@ class WebSettings(BaseSettings):
     def _addresses(cls, value: str) -> str:
         for each in filter(None, (part.strip() for part in value.split(","))):
             try:
-                ip_network(each, strict=False)
+                everybody = ip_network(each, strict=False).prefixlen == 0
             except ValueError:
+                everybody = True
+            if everybody:
                 raise ValueError(
                     f"POSTAVKA_WEB_TRUSTED_PROXIES takes addresses and networks, not {each!r}: whoever is trusted says "
                     "which address a client has"
-                ) from None
+                )
         return value
 
     @model_validator(mode="after")

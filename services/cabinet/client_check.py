@@ -18,13 +18,14 @@ from services.cabinet.requests import Row
 SECONDS = 3.0
 """How long whoever sends or reads a request waits for the register."""
 _FORMS = (
-    ("публичное акционерное общество", "пао"),
     ("непубличное акционерное общество", "ао"),
+    ("публичное акционерное общество", "пао"),
     ("закрытое акционерное общество", "зао"),
     ("открытое акционерное общество", "оао"),
     ("акционерное общество", "ао"),
     ("общество с ограниченной ответственностью", "ооо"),
     ("индивидуальный предприниматель", "ип"),
+    ("нао", "ао"),
 )
 """Forms of organisations in full and in short; longer ones before those that they contain."""
 
@@ -79,5 +80,5 @@ def plain_name(name: str) -> str:
     """A name without what people write this way and that: case, «ё», quotes, blanks, the form in full."""
     plain = " ".join(re.sub(r"[«»\"'“”„‟`]", " ", name.casefold().replace("ё", "е")).split())
     for full, short in _FORMS:
-        plain = plain.replace(full, short)
+        plain = re.sub(rf"\b{full}\b", short, plain)
     return plain

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -20,6 +20,7 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.documents import catalogue, post
 from services.documents.projection import connect, prepare
 
@@ -32,9 +33,7 @@ T = TypeVar("T")
 @router.get("/ops/post")
 async def queue(request: Request, principal: Ops, done: str | None = None) -> Response:
     """What waits for the post, longest first, with a form for each tracking number."""
-    envelopes, stuck = await _asked(request, _waiting)
-    values: dict[str, Any] = {"envelopes": envelopes, "stuck": stuck, "posted": done == "posted", "wrong": None}
-    return await show(request, principal, "post.html", **values)
+    return await _queue_page(request, principal, posted=done == "posted")
 
 
 @router.get("/ops/post/print")
@@ -43,6 +42,7 @@ async def print_(request: Request, principal: Ops, request_id: UUID | None = Non
     envelopes = await _asked(request, lambda connection: post.waiting(connection, request_id))
     if not envelopes:
         raise not_found()
+    _note_shown(request, envelopes)
     data = await asyncio.to_thread(post.print_ready, envelopes, web(request).blobs, today())
     return _pdf(data, "print.pdf")
 
@@ -53,6 +53,7 @@ async def register(request: Request, principal: Ops) -> Response:
     envelopes = await _asked(request, post.waiting)
     if not envelopes:
         raise not_found()
+    _note_shown(request, envelopes)
     return _pdf(await asyncio.to_thread(post.register, envelopes, today()), "register.pdf")
 
 
@@ -71,11 +72,23 @@ async def sent(
     except post.NotQueued:
         raise not_found() from None
     except UserError:
-        envelopes, stuck = await _asked(request, _waiting)
-        wrong = (str(request_id), tracking)
-        values: dict[str, Any] = {"envelopes": envelopes, "stuck": stuck, "posted": False, "wrong": wrong}
-        return await show(request, principal, "post.html", 422, **values)
+        return await _queue_page(request, principal, wrong=(str(request_id), tracking))
     return RedirectResponse("/ops/post?done=posted", 303)
+
+
+async def _queue_page(
+    request: Request, principal: Principal, *, posted: bool = False, wrong: tuple[str, str] | None = None
+) -> Response:
+    """`wrong`: the request whose tracking number was refused, and what was typed."""
+    envelopes, stuck = await _asked(request, _waiting)
+    _note_shown(request, [*envelopes, *stuck])
+    values: dict[str, Any] = {"envelopes": envelopes, "stuck": stuck, "posted": posted, "wrong": wrong}
+    return await show(request, principal, "post.html", 200 if wrong is None else 422, **values)
+
+
+def _note_shown(request: Request, found: Iterable[post.PostalEnvelope | catalogue.PutOff]) -> None:
+    """Their requests are shown by this answer."""
+    visitor_of(request).shown.update(each.request_id for each in found)
 
 
 def _waiting(connection: psycopg.Connection[Any]) -> tuple[list[post.PostalEnvelope], list[catalogue.PutOff]]:

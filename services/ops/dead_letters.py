@@ -98,6 +98,16 @@ class KeptDeadLetter:
         return f"{self.stage}/{self.number}"
 
     @property
+    def about(self) -> UUID | None:
+        """Which request it is about: its subject, or where none could be read, its key."""
+        if self.request_id is not None:
+            return self.request_id
+        try:
+            return UUID((self.key or b"").decode())
+        except ValueError:
+            return None
+
+    @property
     def record(self) -> str:
         """Where the record lies: topic/partition/offset."""
         return f"{self.topic}/{self.partition}/{self.offset}"

@@ -14,7 +14,14 @@ from uuid import UUID
 
 import orjson
 
-from events.topics import BANK_PAYMENTS, PAYMENT_COMMANDS, STAGE_TOPICS, distributor_of
+from events.topics import (
+    ACTIVATION_COMMANDS,
+    BANK_PAYMENTS,
+    MANUFACTURING_KITS,
+    PAYMENT_COMMANDS,
+    STAGE_TOPICS,
+    distributor_of,
+)
 from postavka.kernel.errors import UserError
 
 REQUEST = "request_id"
@@ -34,6 +41,10 @@ IDENTITY = (
     "document_id",
 )
 """Fields that say whose a record is, or which one it is; beside the request's id."""
+KIT = "kit"
+KIT_IDENTITY = ("number", "code")
+"""Which kit it is, in `kit` or in the body itself; looked for in the topics that name one."""
+NAMING_KITS = frozenset((MANUFACTURING_KITS.name, ACTIVATION_COMMANDS.name))
 STAGES = frozenset(topic.name for topic in STAGE_TOPICS)
 KEYED_OTHERWISE = frozenset((BANK_PAYMENTS.name, PAYMENT_COMMANDS.name))
 """Topics of money: their keys are those of payments and orders, and their messages name no request."""
@@ -53,8 +64,8 @@ class NotACorrection(UserError):
 @dataclass(frozen=True, slots=True)
 class CheckedCorrection:
     """A correction that may be made. `request`: whose it is, where the record or the correction names one.
-    `needs_agreement`: it opens the gate before manufacturing, moves money, or says in the sender's place which request
-    is meant."""
+    `needs_agreement`: it opens the gate before manufacturing, moves money, names the kit that is sold or
+    activated, or says in the sender's place which request is meant."""
 
     request: UUID | None
     needs_agreement: bool
@@ -75,8 +86,8 @@ def check(
         fields = None
     if not isinstance(fields, dict):
         raise NotACorrection("the corrected body is not a JSON object", "Исправленное тело — не объект JSON.")
-    said, now = _fields(value), {name: _text(each) for name, each in fields.items()}
-    for name in IDENTITY:
+    said, now = _fields(value), {name: _text(each) for name, each in _with_kit(fields).items()}
+    for name in (*IDENTITY, *(KIT_IDENTITY if topic in NAMING_KITS else ())):
         _check_same(name, {each for each in said.get(name, ()) if each}, now.get(name, ""))
     if topic in KEYED_OTHERWISE:
         _check_same("key", {_text(key)} - {""}, _text(new_key))
@@ -90,7 +101,8 @@ def check(
             f"the correction must be about the record's own request, in its key and its body: the record names {there}",
             f"Исправление должно быть о той же заявке, и в ключе, и в теле. В записи названа: {there}.",
         )
-    return CheckedCorrection(next(iter(meant)), needs_agreement=distributor_of(topic) is not None or len(named) != 1)
+    weighty = distributor_of(topic) is not None or topic in NAMING_KITS
+    return CheckedCorrection(next(iter(meant)), needs_agreement=weighty or len(named) != 1)
 
 
 def _check_same(name: str, said: set[str], now: str) -> None:
@@ -111,7 +123,13 @@ def _fields(body: bytes | None) -> dict[str, set[str]]:
         for name, token in _STRING.findall(body or b""):
             found.setdefault(name.decode(), set()).add(_token(token))
         return found
-    return {name: {_text(value)} for name, value in read.items()} if isinstance(read, dict) else {}
+    return {name: {_text(value)} for name, value in _with_kit(read).items()} if isinstance(read, dict) else {}
+
+
+def _with_kit(fields: dict[str, object]) -> dict[str, object]:
+    """What a body says, with what it says of the kit."""
+    kit = fields.get(KIT)
+    return {**fields, **kit} if isinstance(kit, dict) else fields
 
 
 def _token(token: bytes) -> str:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
 from postavka.domain.openssl import SECONDS, find_openssl, gost_environment
-from services.shipping.certificates import BY_OPENSSL, critical_in, is_same, issuer_of, subject_of
+from services.shipping.certificates import BY_OPENSSL, CANNOT_BE_READ, critical_in, is_same, issuer_of, subject_of
 from services.shipping.cms import UNREADABLE, BadSignature, Signed, is_gost, verify_signature, wrong_bytes
 from services.shipping.revocation import RevocationLists, Revoked, may_sign_lists, signed_by
 
@@ -248,7 +248,7 @@ _CA_POLICY = (
 def _is_for_openssl(certificate: x509.Certificate) -> bool:
     try:
         return not critical_in(certificate).isdisjoint(BY_OPENSSL)
-    except ValueError:
+    except CANNOT_BE_READ:
         return False
 
 

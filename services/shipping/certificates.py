@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
@@ -20,6 +21,16 @@ EXTENDED_KEY_USAGE = "2.5.29.37"
 SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 UNICODE = {b"\x0c": "utf-8", b"\x1e": "utf-16-be"}
 """UTF8String, BMPString"""
+CANNOT_BE_READ = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for a certificate, or a revocation list, that is badly made; its own
+errors are no `ValueError`."""
 DIGITAL_SIGNATURE, CONTENT_COMMITMENT, CRL_SIGN = 0, 1, 6
 """Bits of the key's usage."""
 BY_OPENSSL = frozenset(("2.5.29.30", "2.5.29.31", "2.5.29.32", "2.5.29.36", "2.5.29.54"))
@@ -71,7 +82,7 @@ def is_same(one: bytes, other: bytes) -> bool:
     """Are these two names (DER) one, be it in different types of strings?"""
     try:
         return one == other or x509.Name.from_bytes(one) == x509.Name.from_bytes(other)
-    except ValueError:
+    except CANNOT_BE_READ:
         return False
 
 

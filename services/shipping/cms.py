@@ -22,7 +22,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from events.model import Reason
 from services.shipping.ber import INDEFINITE, SEQUENCE, SET, first_value, tlv, values_in
-from services.shipping.certificates import is_same, issuer_of, key_identifier_of
+from services.shipping.certificates import CANNOT_BE_READ, is_same, issuer_of, key_identifier_of
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 DATA = "1.2.840.113549.1.7.1"
@@ -59,6 +59,8 @@ TIMES = {
     b"\x18": re.compile(rf"(?P<year>\d{{4}}){_CLOCK}", re.ASCII),
 }
 """UTCTime and GeneralizedTime, as BER lets them be written."""
+MOST_OTHERS = 20
+"""Certificates of a signature that a chain is looked for among; each one tried may cost a process of openssl."""
 GOST_KEYS = {"1.2.643.7.1.1.1.1", "1.2.643.7.1.1.1.2"}
 """GOST R 34.10-2012 with 256 and 512 bits"""
 
@@ -132,7 +134,7 @@ class Signed:
     signer: SignerInfo
     certificate: x509.Certificate
     others: tuple[x509.Certificate, ...]
-    """The certificates in it that can be read."""
+    """The certificates in it that can be read, the first `MOST_OTHERS`."""
 
     @property
     def is_detached(self) -> bool:
@@ -216,7 +218,7 @@ def read_signed(content: bytes, data: SignedData, more: Iterable[x509.Certificat
         raise BadSignature("not-one-signer", f"Подпись должна быть одна, а их {len(signers)}.")
     signer: SignerInfo = signers[0].parse(SignerInfo)
     certificates = tuple(_certificates_in(data))
-    return Signed(content, data, signer, _certificate_of(signer, [*certificates, *more]), certificates)
+    return Signed(content, data, signer, _certificate_of(signer, [*certificates, *more]), certificates[:MOST_OTHERS])
 
 
 def parse(signature: bytes) -> SignedData:
@@ -241,7 +243,7 @@ def _certificates_in(data: SignedData) -> Iterator[x509.Certificate]:
         if each.tag_bytes == SEQUENCE:
             try:
                 yield x509.load_der_x509_certificate(asn1.encode_der(each))
-            except (ValueError, x509.InvalidVersion):
+            except CANNOT_BE_READ:
                 continue
 
 
@@ -255,7 +257,7 @@ def _certificate_of(signer: SignerInfo, among: Iterable[x509.Certificate]) -> x5
                 fits = certificate.serial_number == named.serial and is_same(issuer_of(certificate), issuer)
             else:
                 fits = key_identifier_of(certificate) == named
-        except ValueError:  # this one can't be read, and is perhaps not the one
+        except CANNOT_BE_READ:  # this one can't be read, and is perhaps not the one
             continue
         if fits:
             return certificate
@@ -319,7 +321,7 @@ def _verify_any(signed: Signed, covered: Iterable[bytes], algorithm: str, digest
         key = signed.certificate.public_key()
     except UnsupportedAlgorithm:
         raise other_algorithm() from None
-    except ValueError:
+    except CANNOT_BE_READ:
         raise unreadable_certificate(signed.certificate.serial_number) from None
     value = signed.signer.signature
     for data in covered:

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 
 from services.shipping.ber import SEQUENCE, values_in
-from services.shipping.certificates import Extension, extension_of
+from services.shipping.certificates import CANNOT_BE_READ, Extension, extension_of
 
 DELTA, ISSUING_POINT = "2.5.29.27", "2.5.29.28"
 DISTRIBUTION_POINTS, BASIC_CONSTRAINTS = "2.5.29.31", "2.5.29.19"
@@ -68,6 +68,8 @@ def scope_of(crl: x509.CertificateRevocationList) -> ListScope:
     if parts_of_list[-1].tag_bytes == IN_BRACKETS:
         read = [each.parse(Extension) for each in values_in(_content(bytes(parts_of_list.pop().data)))]
         found = {extension.id.dotted_string: extension for extension in read}
+        if len(found) != len(read):
+            raise ValueError("an extension is there twice")
     strange = {oid for oid, extension in found.items() if extension.critical and oid not in UNDERSTOOD}
     if any(CRITICAL in asn1.encode_der(each) for each in parts_of_list):
         strange |= _strange_in_entries(crl)
@@ -154,7 +156,7 @@ def _strange_in_entries(crl: x509.CertificateRevocationList) -> set[str]:
     for entry in crl:
         try:
             critical = {each.oid.dotted_string for each in entry.extensions if each.critical}
-        except ValueError:
+        except CANNOT_BE_READ:
             critical = {"an entry's extensions can't be read"}
         found |= critical - ENTRIES_UNDERSTOOD
     return found
@@ -164,7 +166,7 @@ def _extension(entry: x509.RevokedCertificate, kind: type[E]) -> E | None:
     """None as well where the entry's extensions can't be read: it names a certificate all the same."""
     try:
         return entry.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *CANNOT_BE_READ):
         return None
 
 

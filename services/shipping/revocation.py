@@ -18,7 +18,7 @@ from pathlib import Path
 from cryptography import x509
 
 from services.shipping.ber import first_value
-from services.shipping.certificates import CRL_SIGN, is_same, may, read_name, subject_of
+from services.shipping.certificates import CANNOT_BE_READ, CRL_SIGN, is_same, may, read_name, subject_of
 from services.shipping.list_scope import ListScope, entry_for, issuer_name, scope_of, since
 
 SUFFIXES = (".crl", ".pem", ".der")
@@ -195,7 +195,7 @@ def may_sign_lists(issuer: x509.Certificate) -> bool:
     """May its key sign revocation lists, as far as its certificate says anything?"""
     try:
         return may(issuer, (CRL_SIGN,))
-    except ValueError:
+    except CANNOT_BE_READ:
         return False
 
 
@@ -203,7 +203,7 @@ def signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> 
     """Is this list signed with the issuer's key (RSA or ECDSA), which may sign lists?"""
     try:
         return may_sign_lists(issuer) and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except CANNOT_BE_READ:
         return False
 
 
@@ -217,7 +217,7 @@ def _read(file: Path) -> FilesRead:
             crl = _list_in(each)
             _ = (crl.last_update_utc, crl.next_update_utc)  # read only when they are asked for
             lists.append(KnownList(file, crl, scope_of(crl), issuer_name(crl)))
-        except (ValueError, TypeError) as wrong:
+        except CANNOT_BE_READ as wrong:
             bad.append(BadFile(file, f"no revocation list: {wrong}"[:200]))
     return FilesRead(tuple(lists), tuple(bad))
 

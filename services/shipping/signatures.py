@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ObjectIdentifier
 
 from events.model import Reason
 from postavka.domain.openssl import find_openssl
 from services.shipping.authorities import Authorities, CannotTell
 from services.shipping.certificates import (
+    CANNOT_BE_READ,
     CONTENT_COMMITMENT,
     DIGITAL_SIGNATURE,
     UNDERSTOOD,
@@ -86,7 +86,7 @@ class CmsVerifier:
             return NotVerified(refused.reason)
         except (CannotTell, NoCurrentList) as unknown:
             return Unverifiable(str(unknown))
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except CANNOT_BE_READ:
             return NotVerified(UNREADABLE)
 
     def _verified(self, signed: Signed, at: datetime) -> Verified:
@@ -180,7 +180,7 @@ def _check_usage(certificate: x509.Certificate) -> None:
     try:
         strange = sorted(critical_in(certificate) - UNDERSTOOD)
         signs = may(certificate, (DIGITAL_SIGNATURE, CONTENT_COMMITMENT))
-    except ValueError:
+    except CANNOT_BE_READ:
         raise unreadable_certificate(certificate.serial_number) from None
     if strange:
         message = f"В сертификате подписи есть критические расширения, которых мы не знаем: {', '.join(strange)[:200]}."
@@ -192,9 +192,9 @@ def _check_usage(certificate: x509.Certificate) -> None:
 def _subject_of(certificate: x509.Certificate) -> x509.Name:
     try:
         return certificate.subject
-    except ValueError:
+    except CANNOT_BE_READ:
         pass
     try:
         return read_name(subject_of(certificate))
-    except (ValueError, TypeError):
+    except CANNOT_BE_READ:
         raise unreadable_certificate(certificate.serial_number) from None

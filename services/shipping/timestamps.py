@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ObjectIdentifier
@@ -26,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from events.model import Reason
 from services.shipping.authorities import Authorities
 from services.shipping.ber import first_value
-from services.shipping.certificates import Extension, purposes_of
+from services.shipping.certificates import CANNOT_BE_READ, Extension, purposes_of
 from services.shipping.cms import BadSignature, Signed, algorithm_of, attribute_of, parse, read_signed, values_of
 
 TIME_STAMP = "1.2.840.113549.1.9.16.2.14"
@@ -104,7 +103,7 @@ def read_stamp(signed: Signed, authorities: Authorities, at: datetime) -> Stampe
         return _checked(asn1.encode_der(tokens[0]), signed.signer.signature, authorities, at)
     except BadSignature as refused:
         why = refused.reason.message
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
+    except CANNOT_BE_READ:
         why = "его не удалось прочитать."
     return Reason(code="time-stamp", message=f"Штамп времени не учтён: {why}")
 

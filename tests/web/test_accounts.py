@@ -227,7 +227,7 @@ def test_sample_accounts_are_refused_in_public(logins: list[str]):
         refuse_in_public(logins, wanted=False)
 
 
-@pytest.mark.parametrize("value", ["*", "proxy.example", "10.0.0.1, *", "10.0.0.0/40"])
+@pytest.mark.parametrize("value", ["*", "proxy.example", "10.0.0.1, *", "10.0.0.0/40", "0.0.0.0/0", "::1, ::/0"])
 def test_a_trusted_proxy_is_an_address(value: str):
     with pytest.raises(ValueError, match="addresses and networks"):
         WebSettings(trusted_proxies=value, _env_file=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -13,6 +14,7 @@ import httpx2
 import psycopg
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from fastapi import Request
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
@@ -24,9 +26,11 @@ from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder
 from postavka.web import json_body
+from postavka.web.authorization import _check_texts
 from postavka.web.formats import iso
 from postavka.web.guard import REQUESTS
 from postavka.web.hosts import Hosts
+from postavka.web.problem import Problem
 from postavka.web.settings import WebSettings
 from services.ops.store import prepare
 from tests.services.ops.test_history import event
@@ -51,6 +55,23 @@ from tests.web.test_api import FIELDS, key
 def test_json_that_two_readers_read_differently(body: bytes, wrong: str | None):
     found = json_body.fault(body)
     assert (found is None) if wrong is None else (wrong in (found or ""))
+
+
+def test_many_names_are_judged_in_no_time():
+    names = [b'"field%d":0' % number for number in range(50_000)]
+    began = time.monotonic()
+    found = json_body.fault(b"{" + b",".join([*names, names[-1]]) + b"}")
+    assert time.monotonic() - began < 1
+    assert "field49999" in (found or "")
+
+
+def test_nul_in_the_first_of_equal_fields():
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"to=a%00b&to=c"}
+
+    form = (b"content-type", b"application/x-www-form-urlencoded")
+    with pytest.raises(Problem):
+        asyncio.run(_check_texts(Request({"type": "http", "method": "POST", "headers": [form]}, receive)))
 
 
 def test_the_api_judges_json_before_anybody_reads_it(site: Site):

@@ -26,11 +26,13 @@ def request_id(site: Site) -> UUID:
     site.write(story)
     migrate(site.database, "request", EVENT_STORE)
     migrate(site.database, "billing", EVENT_STORE)
+    migrate(site.database, "shipping", EVENT_STORE)
     prepare_ops(site.database)
     prepare(site.database)
     for stage, batch in (
         ("request", Batch(events=[event(story.request_id, 1, "RequestSubmitted.v1")])),
         ("billing", Batch(dead_letters=[_letter(story.request_id)])),
+        ("shipping", Batch(dead_letters=[_unread(story.request_id)])),
     ):
         datastore = SchemaDatastore(site.database, stage)
         EventRecorder(datastore).append(batch)
@@ -41,6 +43,12 @@ def request_id(site: Site) -> UUID:
 def _letter(request: UUID) -> DeadLetter:
     record = Record("manufacturing.kits", 0, uuid4().int % 10**9, 1_773_662_400_000, b"key", b"{broken", ())
     return DeadLetter(record, "bad-body", "not JSON", request)
+
+
+def _unread(request: UUID) -> DeadLetter:
+    """Its body could not be read, so that it has no subject."""
+    record = Record("commands.documents", 0, uuid4().int % 10**9, 1_773_662_400_000, str(request).encode(), b"{", ())
+    return DeadLetter(record, "unreadable", "not JSON", None)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +94,7 @@ def test_an_id_may_be_spelled_in_any_way(
         "/ops/events/request/{position}",
         "/ops/letters?stage=billing",
         "/ops/letters/billing/{letter}",
+        "/ops/letters?stage=shipping",
         "/api/v1/ops/letters/billing",
         "/api/v1/ops/letters/billing/{letter}",
         "/ops/search?q=Единорог",
@@ -103,6 +112,16 @@ def test_what_an_answer_shows_is_noted_though_its_address_does_not_say_so(
     path = address.format(request_id, position=position, letter=letter)
     assert person.get(path).status_code == 200
     noted.append(path.partition("?")[0])
+
+
+def test_a_refused_correction_shows_the_letter(site: Site, ops: Person, request_id: UUID, noted: list[str]):
+    ((letter,),) = site.sql("SELECT max(id) FROM shipping.dead_letters")
+    path = f"/ops/letters/shipping/{letter}"
+    refused = {"key": str(uuid4()), "value": "{}", "reason": "похоже на опечатку"}
+    assert ops.submit(f"{path}/correct", refused, page=path).status_code == 422
+    noted += [path, f"{path}/correct"]  # the form's page comes first
+    retried = ops.submit(f"{path}/retry", {}, page="/ops/letters")
+    assert retried.status_code == 303  # shows nothing
 
 
 def test_what_is_not_shown_is_not_noted(site: Site, ops: Person, request_id: UUID, noted: list[str]):

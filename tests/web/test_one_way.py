@@ -124,10 +124,15 @@ def test_a_withdrawal(site: Site, sent: Any):
 
 
 def test_an_activation(site: Site, sent: Any):
-    both = [Story().submitted().approved().shipped() for _ in range(2)]
+    """Tries of strangers at the number close the public page, and nothing of the partner's."""
+    both = [Story(registration="20000137").submitted().approved().shipped() for _ in range(2)]
     early = Story().submitted().approved()
     site.write(*both, early)
     by_page, by_program = (each.request_id for each in both)
+    stranger, guess = site.person(), {"registration_number": "20000137", "code": "NONE"}
+    token = {"X-CSRF-Token": stranger.csrf()}
+    tries = [stranger.post("/api/v1/public/activations", json=guess, headers=token).status_code for _ in range(51)]
+    assert tries[-1] == 429
     browser, program = site.person("lukomor"), site.program(site.token("lukomor"))
     for request_id in (by_page, early.request_id):
         assert browser.submit(f"/sold/{request_id}/activate", {"activation_id": str(uuid4())}).status_code == 303

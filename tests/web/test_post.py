@@ -54,6 +54,9 @@ def test_the_clerk_sees_prints_and_posts(site: Site, waiting: UUID):
     assert ops.get("/ops/post/register").content.startswith(b"%PDF-")
     wrong = ops.submit("/ops/post/sent", {"request_id": str(waiting), "tracking": "12"}, page="/ops/post")
     assert wrong.status_code == 422
+    looked = site.sql("SELECT what FROM audit.looked WHERE request_id = %s ORDER BY id", waiting)
+    seen = ["/ops/post", "/ops/post/print", "/ops/post/register", "/ops/post", "/ops/post/sent"]
+    assert [what for (what,) in looked] == seen
     assert "14 цифр" in wrong.text
     right = ops.submit("/ops/post/sent", {"request_id": str(waiting), "tracking": "80080000000017"}, page="/ops/post")
     assert right.status_code == 303

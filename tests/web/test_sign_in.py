@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import httpx2
+import psycopg
 import pytest
 
 from postavka.app.web import create_app
 from postavka.kernel.settings import Settings
-from postavka.web.identity.sample import PASSWORD
+from postavka.web.identity import users
+from postavka.web.identity.principal import Role
+from postavka.web.identity.sample import PASSWORD, with_known_password
 from postavka.web.settings import WebSettings
 from tests.web.conftest import Site, served
 
@@ -361,3 +364,15 @@ def _multi(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
     for key, value in pairs:
         gathered.setdefault(key, []).append(value)
     return gathered
+
+
+async def test_sample_accounts_of_partners_that_are_gone_are_found(web_database: str):
+    async with await psycopg.AsyncConnection.connect(web_database) as connection:
+        await users.add(
+            connection, login="gone-partner", name="Ушедший", role=Role.PARTNER, partner_id="gone-partner",
+            password=PASSWORD, checked=False,
+        )  # fmt: skip
+    assert "gone-partner" in await with_known_password(web_database)
+    async with await psycopg.AsyncConnection.connect(web_database) as connection:
+        await users.disable(connection, "gone-partner")
+    assert "gone-partner" not in await with_known_password(web_database)

@@ -70,6 +70,8 @@ class Manifest:
         }
         manifest = cls(**content)
         for done, (name, expected) in enumerate(manifest.files.items(), 1):
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise BadCopy(f"{folder} names a file outside of the copy: {name!r}")
             file = folder / name
             if not file.is_file():
                 raise BadCopy(f"{name} is missing from {folder}")

@@ -51,6 +51,8 @@ TRANSACTION_SECONDS = 60
 OUTSIDE_CONNECTIONS, OUTSIDE_CONNECTIONS_PER_SECOND = 1_000, 50
 """Of all clients outside together: a connection takes a file, and each sign-in some milliseconds of the processor. Our
 own services come in through another door."""
+CONNECTIONS_PER_ADDRESS = 100
+"""Of clients on one other machine; on this one there are our own services, whose addresses are all 127.0.0.1."""
 PRODUCER_ID_SECONDS = 3_600
 """The broker remembers every producer that wrote to a partition for so long; Kafka's own day is enough for a sender of
 one record a producer to fill its memory."""
@@ -130,7 +132,7 @@ class Broker:
         write_secret(self.folder / "server.properties", self._properties())
         if self.outside.certificate is not None and self.outside.key is not None:
             write_secret(self.folder / "outside.pem", _pem(self.outside.certificate, self.outside.key))
-        (self.folder / "log4j2.properties").write_text(LOG4J)
+        write_secret(self.folder / "log4j2.properties", LOG4J)
         if not (self.folder / "data" / "meta.properties").exists():
             self._format()
 
@@ -263,6 +265,8 @@ class Broker:
             "share.coordinator.state.topic.min.isr": "1",
             "listener.name.outside.max.connections": str(OUTSIDE_CONNECTIONS),
             "listener.name.outside.max.connection.creation.rate": str(OUTSIDE_CONNECTIONS_PER_SECOND),
+            "max.connections.per.ip": str(CONNECTIONS_PER_ADDRESS),
+            "max.connections.per.ip.overrides": f"127.0.0.1:{2**31 - 1}",
             "producer.id.expiration.ms": str(PRODUCER_ID_SECONDS * 1_000),
             "offset.metadata.max.bytes": "256",
             "group.max.size": "50",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from postavka.kernel.errors import UserError
 from postavka.kernel.runtime import kafka_jars
 from postavka.kernel.runtime.broker import ADMIN, Broker, OutsideDoor
 from postavka.kernel.runtime.database import DatabaseServer
-from postavka.kernel.runtime.file_access import close_home
+from postavka.kernel.runtime.file_access import StrangeFolder, close_home, require_ours
 from postavka.kernel.runtime.ports import SERVER_PORTS, SERVICE_PORTS, choose_ports, remembered_ports
 from postavka.kernel.runtime.processes import Processes, Program
 from postavka.kernel.runtime.progress import Silent, StepReporter
@@ -61,9 +62,10 @@ class EmbeddedServers:
     ) -> None:
         """`home`: data, logs, passwords. `jars`: where Kafka's jars are kept (default: under home). `outside`: how
         clients outside reach the broker (default: from this machine only). `launched_by`: commands that run `kafka`
-        or `postgres` (`postavka.kernel.runtime.processes.Program`)."""
+        or `postgres` (`postavka.kernel.runtime.processes.Program`). Raises `HomeInUse`, `StrangeFolder`."""
         home.mkdir(parents=True, exist_ok=True)
         self.home = home.resolve()
+        require_ours(self.home)
         self._jars = (jars or home / "jars").resolve()
         self._outside = outside or OutsideDoor()
         self._launched_by = launched_by or {}
@@ -163,7 +165,12 @@ def running(home: Path, outside: OutsideDoor | None = None) -> Endpoints | None:
 
 
 def _lock(home: Path) -> int:
-    handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise StrangeFolder(f"{home / 'lock'} is a link: remove it") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

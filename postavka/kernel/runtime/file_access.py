@@ -48,8 +48,7 @@ def let_pass(folder: Path) -> None:
     except OSError as error:
         raise StrangeFolder(f"{folder} is a link, or can't be opened: {error.strerror}") from None
     try:
-        if os.fstat(handle).st_uid != os.geteuid():
-            raise StrangeFolder(f"{folder} belongs to another user: give it to root with chown, or choose another one")
+        _require_owner(folder, os.fstat(handle))
         if os.geteuid() == 0:
             os.fchown(handle, -1, pwd.getpwnam(UNPRIVILEGED).pw_gid)
             os.fchmod(handle, 0o710)
@@ -57,6 +56,19 @@ def let_pass(folder: Path) -> None:
             os.fchmod(handle, 0o700)
     finally:
         os.close(handle)
+
+
+def require_ours(home: Path) -> None:
+    """Another user's folder is no home: he could put links into it that lead what we write elsewhere. Raises
+    `StrangeFolder`."""
+    _require_owner(home, home.stat())
+
+
+def _require_owner(folder: Path, status: os.stat_result) -> None:
+    if status.st_uid != os.geteuid():
+        raise StrangeFolder(
+            f"{folder} belongs to another user: give it to user {os.geteuid()} with chown, or choose another one"
+        )
 
 
 def is_reachable(folder: Path) -> bool:

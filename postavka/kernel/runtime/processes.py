@@ -21,6 +21,7 @@ from xmlrpc.client import Fault, ServerProxy
 from supervisor.xmlrpc import SupervisorTransport
 
 from postavka.kernel.errors import UserError
+from postavka.kernel.runtime.file_access import write_secret
 
 LONGEST_SOCKET = 100
 """Bytes of a unix socket's path that every system takes."""
@@ -74,8 +75,7 @@ class Processes:
             self._short = tempfile.TemporaryDirectory(prefix="postavka-")
             self._socket = Path(self._short.name) / "supervisor.sock"
         conf = self._folder / "supervisord.conf"
-        conf.touch(mode=0o600)
-        conf.write_text(self._configuration())
+        write_secret(conf, self._configuration())
         self._child = subprocess.Popen(  # noqa: S603
             _tethered([sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-n", "-c", str(conf)], "TERM"),
             env={**os.environ, **(env or {})},

@@ -2,8 +2,9 @@
 shows one.
 
 An ASGI middleware inside the one that finds out who asks. Which requests an answer shows is known after routing, from
-typed ids: the one that its address names (however it is spelled there), and those that the route has put into
-`Visitor.shown`. What was not shown (not found, not allowed) is not written.
+typed ids: the one that its address names (however it is spelled there) where it was read and found, and those that the
+route has put into `Visitor.shown`, whatever its method and status: a refused form shows a page too. What was not shown
+(not found, not allowed) is not written.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ QUERIES = load_queries("services.audit")
 
 NAMES_A_REQUEST = "request_id"
 """The parameter of a path that names a request, in every route."""
-SHOWING = frozenset((200, 304))
+FOUND = frozenset((200, 304))
 """304 says that what is in the reader's hands still holds."""
 LONGEST = 300
 PAGE = 100
@@ -50,20 +51,19 @@ class Looked:
         self._app, self._database, self._conninfo = app, database, conninfo
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        showing, noted = False, set[UUID]()
+        found, noted = False, set[UUID]()
 
         async def noting(message: Message) -> None:
-            nonlocal showing
+            nonlocal found
             if message["type"] == "http.response.start":
-                showing = message["status"] in SHOWING
-            if showing:  # a stream shows more with every part of its body
-                fresh = _shown(scope) - noted
-                if fresh:
-                    await self._note(scope, fresh)
-                    noted.update(fresh)
+                found = scope["method"] in ("GET", "HEAD") and message["status"] in FOUND
+            fresh = _shown(scope, found=found) - noted  # a stream shows more with every part of its body
+            if fresh:
+                await self._note(scope, fresh)
+                noted.update(fresh)
             await send(message)
 
         await self._app(scope, receive, noting)
@@ -88,11 +88,12 @@ class Looked:
             )
 
 
-def _shown(scope: Scope) -> set[UUID]:
-    """Requests that the answer shows. A path's id was taken by its route, so that it is one."""
+def _shown(scope: Scope, *, found: bool) -> set[UUID]:
+    """Requests that the answer shows. `found`: also the one that the path names; its route took the id, so that it is
+    one."""
     visitor = _visitor(scope)
     shown = set(visitor.shown) if visitor is not None else set()
-    named = scope.get("path_params", {}).get(NAMES_A_REQUEST)
+    named = scope.get("path_params", {}).get(NAMES_A_REQUEST) if found else None
     return shown if named is None else shown | {UUID(str(named))}
 
 

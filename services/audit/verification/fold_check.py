@@ -7,6 +7,7 @@ causes of all it holds.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -196,6 +197,7 @@ def _compare(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], find
             shown = {stage: orjson.loads(text) for stage, text in zip(STAGES, row[2:], strict=True) if text is not None}
             if shown != expected and (which := _different(shown, expected)):
                 words = f"the cabinet's row is not the fold of the log: {', '.join(which)}"
+                words += f": SHA-256 {_digest(shown, which)}, of the fold {_digest(expected, which)}"
                 findings.problem("cabinet-differs", str(request), words)
             elif row[1] != status(expected):
                 findings.problem("cabinet-status", str(request), f"{row[1]} is shown, {status(expected)} is the fold")
@@ -205,6 +207,12 @@ def _different(shown: Row, expected: Row) -> list[str]:
     """Stages whose groups differ. A field that is None and one that is not there are the same: an earlier release may
     have folded a record that did not have the field yet."""
     return [stage for stage in STAGES if _said(shown.get(stage)) != _said(expected.get(stage))]
+
+
+def _digest(row: Row, stages: Sequence[str]) -> str:
+    """What a row says in these groups: other contents are another finding."""
+    said = [_said(row.get(stage)) for stage in stages]
+    return hashlib.sha256(orjson.dumps(said, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _said(value: Any) -> Any:

@@ -187,13 +187,13 @@ class StoredAndPublished:
         findings = self.reached.findings
         place = f"{self._topic}/{partition}/{offset}"
         if position is None:
-            findings.problem("foreign", place, "a record that no relay wrote: it has no position")
+            findings.problem("foreign", place, f"a record that no relay wrote: it has no position{_of(digest)}")
             return
         if position > self._head:
             return  # written after the cut
         astray = partition_of(record.key or b"", PARTITIONS) != partition
         if astray:
-            findings.problem("wrong-partition", place, "it lies in another partition than its key's")
+            findings.problem("wrong-partition", place, f"it lies in another partition than its key's{_of(digest)}")
         highest = self.reached.highest.get(partition, 0)
         known = self._found.get(position)
         if position > highest:
@@ -201,14 +201,16 @@ class StoredAndPublished:
             if known == _NOTHING:
                 self._found.put(position, digest)
             elif astray or known != digest:  # else it was read before, behind the last checkpoint
-                findings.problem("twice", place, f"position {position} lies in another partition as well")
+                findings.problem("twice", place, f"position {position} lies in another partition as well{_of(digest)}")
         elif known == digest:
             findings.note("late-duplicate", place, f"position {position} again, the same: readers skip it")
         elif known == _NOTHING:
-            findings.problem("out-of-order", place, f"position {position} for the first time, behind {highest}")
+            words = f"position {position} for the first time, behind {highest}{_of(digest)}"
+            findings.problem("out-of-order", place, words)
             self._found.put(position, digest)
         else:
-            findings.problem("other-duplicate", place, f"position {position} again, with other contents")
+            words = f"position {position} again, with other contents{_of(digest)}, before {known.hex()}"
+            findings.problem("other-duplicate", place, words)
 
     # The store
 
@@ -245,11 +247,17 @@ class StoredAndPublished:
         elif here == there == _NOTHING:
             findings.problem("gone", place, "in neither the store nor the topic: a gap in the positions")
         elif there == _NOTHING:
-            findings.problem("not-on-topic", place, f"in the store, not on {self._topic}")
+            findings.problem("not-on-topic", place, f"in the store, not on {self._topic}{_of(here)}")
         elif here == _NOTHING:
-            findings.problem("not-in-store", place, f"on {self._topic}, not in the store")
+            findings.problem("not-in-store", place, f"on {self._topic}, not in the store{_of(there)}")
         elif here != there:
-            findings.problem("differs", place, f"store and {self._topic} do not have the same bytes")
+            words = f"store and {self._topic} do not have the same bytes{_of(here)} and {there.hex()}"
+            findings.problem("differs", place, words)
+
+
+def _of(digest: bytes) -> str:
+    """What was found there, for a finding's words: other contents at the same place are another finding."""
+    return f": SHA-256 {digest.hex()}"
 
 
 def stored_digests(

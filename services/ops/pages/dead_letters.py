@@ -69,6 +69,7 @@ async def _letter_page(
 ) -> Response:
     """`wrong`: why a correction was refused; `typed`: its key, body and reason, so that nothing typed is lost."""
     found = await _letter(request, stage, number)
+    letters_shown(request, [found])
     waiting_for_word = await asyncio.to_thread(corrections.proposal_of, web(request).conninfo, stage, number)
     key, value = _readable(found.key), _readable(found.value)
     return page(
@@ -207,16 +208,14 @@ async def agree(
 
 async def _letter(request: Request, stage: str, number: int) -> dead_letters.KeptDeadLetter:
     try:
-        found = await asyncio.to_thread(dead_letters.letter, web(request).conninfo, stage, number)
+        return await asyncio.to_thread(dead_letters.letter, web(request).conninfo, stage, number)
     except dead_letters.NoSuchDeadLetter:
         raise not_found() from None
-    letters_shown(request, [found])
-    return found
 
 
 def letters_shown(request: Request, found: Iterable[dead_letters.KeptDeadLetter]) -> None:
     """Their requests are shown by this answer."""
-    visitor_of(request).shown.update(each.request_id for each in found if each.request_id is not None)
+    visitor_of(request).shown.update(each.about for each in found if each.about is not None)
 
 
 def _back(stage: str, number: int, told: str) -> Response:

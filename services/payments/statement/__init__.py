@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from services.payments.statement import values
@@ -93,7 +93,7 @@ class _Reader:
                 documents.append(found)
             else:
                 odd.append(found)
-        totals = {} if "Документ" in header.fields else self._totals()
+        totals = self._totals()
         if not self.problems and len(odd) <= MOST_ODD:
             documents, odd, unmade = resolve(documents, odd, totals, frozenset(accounts))
             self.problems += unmade
@@ -154,7 +154,15 @@ class _Reader:
         return outermost(days) if days else None
 
     def _totals(self) -> dict[Flow, AccountTotal]:
-        """What the bank says of each account, where all its sections say it: a bank may write one section a day."""
+        """What the bank says of each account, where all its sections say it: a bank may write one section a day.
+
+        Where the header selects kinds of documents, the total counts others as well. It selects none if a document is
+        of another kind than it names.
+        """
+        kinds = {each.casefold() for each in self.sections.header.kinds}
+        is_selection = bool(kinds) and all(
+            each.kind.casefold() in kinds for each in self.sections.documents if each.kind
+        )
         of_account: dict[str, list[Section]] = defaultdict(list)
         for each in self.sections.accounts:
             of_account[values.account_of(each.get("РасчСчет"))].append(each)
@@ -162,7 +170,7 @@ class _Reader:
         for account, sections in of_account.items():
             for key, is_in in (("ВсегоПоступило", True), ("ВсегоСписано", False)):
                 if all(each.get(key) for each in sections) and (total := self._total(sections, key)):
-                    totals[account, is_in] = total
+                    totals[account, is_in] = replace(total, is_bound=is_selection)
         return totals
 
     def _total(self, sections: Iterable[Section], key: str) -> AccountTotal | None:

@@ -8,7 +8,7 @@ from datetime import date
 from services.payments.statement import values
 from services.payments.statement.lines import shown
 from services.payments.statement.model import Direction, OddDocument, PaymentDocument, Side
-from services.payments.statement.sections import PURPOSES, SIDES, Section
+from services.payments.statement.sections import LONGEST_TEXT, PURPOSES, SIDES, Section
 
 LONGEST = 100
 """Characters of a number or an account."""
@@ -101,4 +101,4 @@ def _day(section: Section, key: str) -> date | None:
 def _purpose(section: Section) -> str:
     """Whole, or in numbered parts: banks write either, and some both, of which the longer is the fuller."""
     whole, parts = section.get(PURPOSES[0]), " ".join(filter(None, (section.get(each) for each in PURPOSES[1:])))
-    return (whole if len(whole) >= len(parts) else parts)[:2_000]
+    return (whole if len(whole) >= len(parts) else parts)[:LONGEST_TEXT]

@@ -23,6 +23,7 @@ CHECKED = frozenset(
 )
 """Keys that are read here and have one value: a second one would contradict the first."""
 _MOVES_MONEY = CHECKED - {"Номер", "Дата", *(who + what for who in SIDES for what in ("ИНН", "КПП", "БИК"))}
+_OF_SIDE = {who: frozenset(who + what for what in (*_CHECKED_OF_SIDE, *_TEXTS_OF_SIDE)) for who in SIDES}
 PURPOSES = ("НазначениеПлатежа", *(f"НазначениеПлатежа{number}" for number in range(1, 7)))
 TEXTS = frozenset([*PURPOSES, *(who + what for who in SIDES for what in _TEXTS_OF_SIDE)])
 """Keys whose value may run on over several lines."""
@@ -39,14 +40,20 @@ _OF_HEADER = frozenset(
         *("ДатаНачала", "ДатаКонца", "РасчСчет", "Документ"),
     }
 )
-_BANKS_OWN = re.compile(r"[А-ЯЁA-Z][а-яёa-z]+(?:[А-ЯЁA-Z][А-ЯЁа-яёA-Za-z0-9]*)+")
-"""Banks add keys as they like: words joined by capitals, as those of the form are. A text before `=` is none."""
+_BANKS_OWN = re.compile(r"[А-ЯЁA-Z][а-яёa-z]+[А-ЯЁA-Z][А-ЯЁа-яёA-Za-z0-9]*")
+"""Banks add keys as they like: words joined by capitals, as those of the form are. A text before `=` is none. A payer
+writes what is matched here: a repetition within a repetition would take time without end."""
+_LONGEST_KEY = 60
+LONGEST_TEXT = 2_000
+"""Characters of a text that runs on over lines: with so many, no further line is added."""
 _UNKNOWN_BEGIN = re.compile(r"Секция[А-ЯЁA-Z]\w*")
 _UNKNOWN_END = re.compile(r"Конец[А-ЯЁA-Z]\w*")
 _ENDS = {"КонецРасчСчет": "СекцияРасчСчет", "КонецДокумента": "СекцияДокумент"}
 _BEGINS = frozenset(_ENDS.values())
 MOST_KEYS_IN_A_PURPOSE = 2
 """With more checked keys behind a purpose it is no text, but a second document whose beginning is lost."""
+_BEHIND_A_PURPOSE = frozenset(who + "КПП" for who in SIDES)
+"""Of the sides, the form has only these behind the purpose, among the keys of payments to the budget."""
 
 
 @dataclass(slots=True)
@@ -63,6 +70,8 @@ class Section:
     """Two values contradict each other, or the end is missing: which money it moves can't be told."""
     accounts: list[tuple[int, str]] = field(default_factory=list)
     """Of the header: every `РасчСчет`, with its line."""
+    kinds: list[str] = field(default_factory=list)
+    """Of the header: every `Документ`, a kind of documents that was selected."""
 
     def get(self, *keys: str) -> str:
         """The first of these that is there and not empty."""
@@ -101,6 +110,8 @@ class _Reader:
         self._inside: Section | None = None
         self._last_key = ""
         self._keys_in_purpose: set[str] = set()
+        self._sides_before: set[str] | None = None
+        """Sides of which something stands before the purpose; None: there has been no purpose yet."""
 
     def read(self, lines: Iterable[Line]) -> Sections:
         is_over = number = 0
@@ -132,7 +143,7 @@ class _Reader:
         self._made.problems.append(StatementProblem(line, message))
 
     def _open(self, section: Section) -> None:
-        self._inside, self._last_key, self._keys_in_purpose = section, "", set()
+        self._inside, self._last_key, self._keys_in_purpose, self._sides_before = section, "", set(), None
         if section.title in _BEGINS:
             (self._made.accounts if section.title == "СекцияРасчСчет" else self._made.documents).append(section)
 
@@ -187,6 +198,8 @@ class _Reader:
                 self._wrong(line.number, f"строка не разобрана: {shown(line.text)}. Ожидалось «ключ=значение».")
         elif part is self._made.header and key == "РасчСчет":
             part.accounts.append((line.number, value))
+        elif part is self._made.header and key == "Документ":
+            part.kinds += [value] if value else []
         elif key in CHECKED and part.get(key) not in ("", value):
             self._wrong(line.number, _twice(part, key))
         elif value or key not in part.fields:
@@ -196,7 +209,7 @@ class _Reader:
         if line.unreadable:
             part.wrong(line.number, line.unreadable)
         known = part.fields[key][1] if key in part.fields else ""
-        is_key = bool(equals) and (key in KNOWN or _BANKS_OWN.fullmatch(key) is not None)
+        is_key = bool(equals) and (key in KNOWN or _is_banks_own(key))
         in_purpose = self._last_key in PURPOSES
         if line.has_controls and not (key in TEXTS if is_key else self._last_key in TEXTS):
             part.wrong(line.number, CONTROLS)
@@ -213,7 +226,15 @@ class _Reader:
             else:
                 part.is_unsure |= key in _MOVES_MONEY
                 part.wrong(line.number, _twice(part, key))
+        elif is_key and value not in ("", known) and self._is_of_payer(key):
+            self._last_key = self._last_key if in_purpose else next(each for each in PURPOSES if each in part.fields)
+            self._add(part, self._last_key, line.text)
+            self._keys_in_purpose.add(key)
+            if len(self._keys_in_purpose) > MOST_KEYS_IN_A_PURPOSE:
+                part.wrong(line.number, f"«{key}» после назначения платежа: непонятно, банк это пишет или плательщик.")
         elif is_key:
+            if key in PURPOSES and self._sides_before is None:
+                self._sides_before = {who for who in SIDES if any(each in part.fields for each in _OF_SIDE[who])}
             if value or key not in part.fields:
                 part.fields[key] = (line.number, value)
             self._last_key = key
@@ -222,9 +243,19 @@ class _Reader:
         elif not equals and (not self._last_key or self._last_key in CHECKED):
             part.wrong(line.number, f"строка не разобрана: {shown(line.text)}. Ожидалось «ключ=значение».")
 
+    def _is_of_payer(self, key: str) -> bool:
+        """A key of a side behind the purpose is text where the bank has begun that side before it: a payer would say by
+        his text who has paid. A bank that writes a whole side behind the purpose is read."""
+        return key not in _BEHIND_A_PURPOSE and any(key in _OF_SIDE[who] for who in self._sides_before or ())
+
     def _add(self, part: Section, key: str, text: str) -> None:
         begun, known = part.fields.get(key, (part.line, ""))
-        part.fields[key] = (begun, f"{known} {text}".strip())
+        if len(known) < LONGEST_TEXT:
+            part.fields[key] = (begun, f"{known} {text[:LONGEST_TEXT]}".strip())
+
+
+def _is_banks_own(key: str) -> bool:
+    return len(key) <= _LONGEST_KEY and _BANKS_OWN.fullmatch(key) is not None
 
 
 def _twice(part: Section, key: str) -> str:

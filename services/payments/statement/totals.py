@@ -35,6 +35,8 @@ class AccountTotal:
 
     line: int
     amount: Decimal
+    is_bound: bool = False
+    """It counts documents that the file doesn't show: they make up to so much."""
 
 
 @dataclass(slots=True)
@@ -67,11 +69,12 @@ def resolve(
     for account in accounts:
         for flow in ((account, True), (account, False)):
             total, here = totals.get(flow), claims[flow]
-            counts = _counts(here, _strange(odd, flow, accounts), total.amount) if total else None
+            counts = _counts(here, _strange(odd, flow, accounts), total) if total else None
             if total and counts is None:
                 what = "поступило" if flow[1] else "списано"
                 sum_ = sum((each.amount * each.most for each in here), ZERO)
-                said = f"по счёту {account} {what} {total.amount}, а документов на {sum_}: файл неполон."
+                wrong = "их больше, чем считает банк" if total.is_bound else "файл неполон"
+                said = f"по счёту {account} {what} {total.amount}, а документов на {sum_}: {wrong}."
                 problems.append(StatementProblem(total.line, said))
             for number, claim in enumerate(here):
                 answers[claim.documents[0].key].append(counts[number] if counts else (min(1, claim.most), claim.most))
@@ -111,23 +114,27 @@ def _claim(same: list[PaymentDocument]) -> EqualDocuments:
     return EqualDocuments(first.amount, 0, len(same) if first.other_day else 0, same)
 
 
-def _counts(claims: list[EqualDocuments], odd: list[EqualDocuments | None], total: Decimal) -> list[Counted] | None:
+def _counts(
+    claims: list[EqualDocuments], odd: list[EqualDocuments | None], given: AccountTotal
+) -> list[Counted] | None:
     """For each claim the fewest and the most documents of it that make the total. None: nothing makes it.
 
     A document without any day counts for nothing; only if the total can't be made without them they are tried.
     """
+    total = given.amount
     strange = [each for each in odd if each is not None]
     for each in strange:
         if each.amount < 0 and each.least < each.most:  # less by a sum, or not, is: more by it, or not, than the least
             total, each.amount = total - each.amount, -each.amount
-    if len(strange) < len(odd):
+    if given.is_bound or len(strange) < len(odd):
         return _below([*claims, *strange], total)
     undated = [replace(each, most=len(each.documents)) for each in claims]
     return _ways([*claims, *strange], total) or _ways([*undated, *strange], total, must_be_few=True)
 
 
 def _below(claims: list[EqualDocuments], total: Decimal) -> list[Counted] | None:
-    """A document whose sum can't be read may have any: the total only bounds what the others make."""
+    """A document whose sum can't be read, or that isn't shown, may have any: the total only bounds what the others
+    make."""
     for found in ([(min(1, each.most), each.most) for each in claims], [(each.least, each.most) for each in claims]):
         if sum((each.amount * least for each, (least, _) in zip(claims, found, strict=True)), ZERO) <= total:
             return found

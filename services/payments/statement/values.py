@@ -19,6 +19,8 @@ _LARGEST = 13
 _DAY = re.compile(r"([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{4}|[0-9]{2})")
 _DAY_ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _TIME = re.compile(r"[\sT]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?$")
+_LONGEST_DAY = 40
+"""Characters of a day with its time: what is longer is not searched."""
 _ACCOUNT_SIGNS = re.compile(r"[\s.\-]+")
 _INN_WORD = re.compile(r"ИНН[\s:№]*", re.IGNORECASE)
 _INN_IN_NAME = re.compile(r"\bИНН[\s:№]*([0-9]{12}|[0-9]{10})(?![0-9])", re.IGNORECASE)
@@ -30,9 +32,10 @@ _NAME_BEGINS = re.compile(
 def amount_of(text: str) -> Decimal | None:
     """`20160.00`, `20160,00`, `20 160.00`, `20'160`, `20,160.00`, `20160-00`, `.50`, `-1.00`: roubles with kopecks."""
     text = text.strip()
+    is_below = text.startswith("-")
+    text = text.removeprefix("-").lstrip()
     if text.startswith("-"):
-        above = amount_of(text[1:]) if text[1:2] != "-" else None
-        return None if above is None else -above
+        return None
     if both := _BOTH_SIGNS.fullmatch(text):
         whole, kopecks = re.sub(r"\D", "", both[1]), both[3]
     elif found := _SUM.fullmatch(text):
@@ -41,13 +44,17 @@ def amount_of(text: str) -> Decimal | None:
         return None
     if not (whole or kopecks) or len(whole) > _LARGEST:
         return None
-    return Decimal(f"{int(whole or '0')}.{kopecks:0<2}")
+    amount = Decimal(f"{int(whole or '0')}.{kopecks:0<2}")
+    return -amount if is_below else amount
 
 
 def day_of(text: str) -> date | None:
     """`05.03.2026`, also with `/` or `-`, without zeros, with two digits of the year, or ISO 8601; a time behind it is
     left out."""
-    text = _TIME.sub("", text.strip())
+    text = text.strip()
+    if len(text) > _LONGEST_DAY:
+        return None
+    text = _TIME.sub("", text)
     try:
         if iso := _DAY_ISO.fullmatch(text):
             return date(*map(int, iso.groups()))

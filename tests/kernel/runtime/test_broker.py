@@ -94,6 +94,12 @@ def test_no_password_is_in_a_command_line(tmp_path: Path, monkeypatch: pytest.Mo
     assert broker.admin_password not in words
 
 
+def test_one_address_does_not_take_all_connections(tmp_path: Path):
+    said = dict(line.split("=", 1) for line in Broker(tmp_path, "", 1, 2, 3)._properties().splitlines())
+    assert int(said["max.connections.per.ip"]) * 5 <= int(said["listener.name.outside.max.connections"])
+    assert said["max.connections.per.ip.overrides"] == f"127.0.0.1:{2**31 - 1}", "our own services"
+
+
 def test_a_door_to_the_network_needs_a_certificate():
     with pytest.raises(OpenDoor, match="POSTAVKA_OUTSIDE_CERTIFICATE"):
         OutsideDoor("kafka.example.org")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from postavka.kernel.runtime.embedded import Endpoints
+from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints
 from postavka.kernel.runtime.file_access import StrangeFolder, close_home, let_pass, write_secret
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="to be another user one has to be root")
@@ -56,6 +56,21 @@ def test_nor_is_what_another_user_has_made(tmp_path: Path):
     os.chown(tmp_path, 1, -1)
     with pytest.raises(StrangeFolder, match="belongs to another user"):
         let_pass(tmp_path)
+
+
+@as_root
+def test_another_users_folder_is_no_home_and_stays_as_it_is(tmp_path: Path):
+    os.chown(tmp_path, 1, -1)
+    with pytest.raises(StrangeFolder, match="belongs to another user"):
+        EmbeddedServers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_is_never_a_link(tmp_path: Path):
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StrangeFolder, match="is a link"):
+        EmbeddedServers(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_secret_is_never_written_through_a_link(tmp_path: Path):

@@ -58,6 +58,12 @@ def test_a_register_that_is_away_leaves_it_unchecked(late: bool, monkeypatch: py
 def test_names_are_compared_as_people_read_them():
     assert plain_name("ООО «Ёлка»") == plain_name('Общество с ограниченной ответственностью "ЕЛКА"')
     assert plain_name("ООО «Ёлка»") != plain_name("АО «Ёлка»")
+    assert {
+        plain_name(f"{form} «Ёлка»")
+        for form in ("Непубличное акционерное общество", "НАО", "Акционерное общество", "АО")
+    } == {"ао елка"}
+    assert plain_name("Публичное акционерное общество «Ёлка»") == plain_name("ПАО «Ёлка»") == "пао елка"
+    assert plain_name("ООО «Наоми»") == "ооо наоми"
 
 
 def test_what_was_filled_in_for_one_number_is_no_other_numbers():

@@ -83,6 +83,23 @@ def test_a_request_in_a_header_counts_as_well():
         check("manufacturing.kits", None, b"{", [("ce_subject", KEY)], str(OTHER).encode(), answer(OTHER))
 
 
+@pytest.mark.parametrize("broken", [False, True], ids=["JSON", "no JSON"])
+@pytest.mark.parametrize(
+    ("topic", "said", "now"),
+    [
+        ("manufacturing.kits", {"kit": {"number": "K-1", "code": "A"}}, {"kit": {"number": "K-1", "code": "B"}}),
+        ("manufacturing.kits", {"kit": {"number": "K-1", "code": "A"}}, {"kit": {"number": "K-2", "code": "A"}}),
+        ("commands.activations", {"code": "A"}, {"code": "B"}),
+    ],
+    ids=["another code", "another number", "another activation"],
+)
+def test_a_kit_stays_the_kit_that_it_is(topic: str, said: dict[str, Any], now: dict[str, Any], broken: bool):
+    value = answer(**said)[: -1 if broken else None]
+    with pytest.raises(NotACorrection, match=r"code|number"):
+        check(topic, KEY, value, (), KEY, answer(**now))
+    assert check(topic, KEY, value, (), KEY, answer(**said)).needs_agreement
+
+
 def test_what_a_stage_has_decided_is_not_corrected():
     with pytest.raises(NotACorrection, match="has what a stage has decided"):
         check("approval.events", KEY, b"{", (), KEY, answer())
@@ -101,14 +118,19 @@ def test_a_payment_stays_the_payment_that_it_is(name: str, other: str):
     [
         ("commands.requests", KEY, b"{", False),
         ("commands.requests", str(REQUEST).upper().encode(), answer(str(REQUEST).upper()), False),
-        ("commands.activations", None, answer(), False),
+        ("commands.requests", None, answer(), False),
+        ("commands.activations", None, answer(), True),
+        ("manufacturing.kits", KEY, b"{", True),
         ("manufacturing.kits", KEY, answer(OTHER), True),
         ("commands.requests", None, b"{", True),
         (ANSWERS, KEY, BROKEN, True),
         ("commands.payments", None, b"{", True),
     ],
-    ids=["named by its key", "capitals", "named by its body", "names two", "names none", "opens the gate", "money"],
-)
+    ids=[
+        "named by its key", "capitals", "named by its body", "activates", "names a kit", "names two", "names none",
+        "opens the gate", "money",
+    ],
+)  # fmt: skip
 def test_who_has_to_agree(topic: str, key: bytes | None, value: bytes, agreement: bool):
     new = answer(sent_by="anna") if "payments" not in topic else b'{"order_id": "o-1"}'
     assert check(topic, key, value, (), KEY, new).needs_agreement is agreement

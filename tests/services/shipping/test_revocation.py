@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ObjectIdentifier
 
+from services.shipping.ber import SEQUENCE, tlv
 from services.shipping.list_survey import Survey, survey
 from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION
@@ -206,6 +209,44 @@ def test_a_list_in_ber_or_with_bytes_after(tmp_path: Path):
 
 
 ODD = ("gone.crl", "folder.crl", "pipe.crl")
+OTHER_STRANGE = (x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.5"), b"\x05\x00"), True)
+
+
+def rewritten(whole: x509.CertificateRevocationList, old: str, new: str) -> bytes:
+    """The same list with other bytes (hexadecimal) in one place, signed anew."""
+    tbs = whole.tbs_certlist_bytes
+    assert tbs.count(bytes.fromhex(old)) == 1
+    tbs = tbs.replace(bytes.fromhex(old), bytes.fromhex(new))
+    algorithm = tlv(SEQUENCE, asn1.encode_der(whole.signature_algorithm_oid))
+    assert isinstance(ROOT.key, ec.EllipticCurvePrivateKey)
+    signature = ROOT.key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+    return tlv(SEQUENCE, tbs + algorithm + tlv(b"\x03", b"\x00" + signature))
+
+
+def twice(whole: x509.CertificateRevocationList) -> bytes:
+    """With `STRANGE` in the place of the other extension."""
+    return rewritten(whole, "06032a0305", "06032a0304")
+
+
+def test_a_list_of_an_unknown_version_stops_nothing(tmp_path: Path):
+    bad = rewritten(crl(STRANGE, revoked=PLAIN), "020101300a", "020102300a")
+    assert judged(tmp_path, bad) == "can't tell"
+    assert judged(tmp_path, bad, crl()) == "good"
+    assert [each.why[:18] for each in RevocationLists(tmp_path).found().bad] == ["no revocation list"]
+
+
+def test_an_extension_that_is_there_twice_stops_nothing(tmp_path: Path):
+    bad = twice(crl(STRANGE, OTHER_STRANGE))
+    assert judged(tmp_path, bad) == "can't tell"
+    assert judged(tmp_path, bad, crl(days_ago=3)) == "good"
+    entry = twice(crl(revoked=PLAIN, entry=(STRANGE, OTHER_STRANGE)))
+    assert judged(tmp_path, entry) == "revoked", "whom it names is revoked"
+    assert judged(tmp_path, entry, crl(days_ago=3)) == "revoked"
+    other = Holder("ООО «Лукоморье»", ROOT, inns=INN)
+    assert judged(tmp_path, entry, holder=other) == "can't tell"
+    assert judged(tmp_path, entry, crl(days_ago=3), holder=other) == "good"
+
+
 BAD = {"noise.crl": b"noise", "empty.der": b"", "page.pem": b"<html>403 Forbidden</html>"}
 
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from postavka.domain.openssl import find_openssl, gost_environment
 from services.documents.seal import Seal
+from services.shipping.cms import MOST_OTHERS, read_detached
 from services.shipping.revocation import RevocationLists
 from services.shipping.signatures import INN_ORGANISATION, INN_PERSON, CmsVerifier, make_verifier
 from services.shipping.verification import NotVerified, Unverifiable, Verified
@@ -212,6 +213,13 @@ def test_the_chain_may_go_over_an_intermediate_authority():
     assert verify(holder.sign()) == "untrusted"
     assert verify(holder.sign(CONTENT, middle.certificate)) == "7736050003"
     assert verify(holder.sign(), verifier=replace(VERIFIER, intermediates=(middle.certificate,))) == "7736050003"
+
+
+def test_of_many_certificates_in_a_signature_a_few_are_tried_and_the_signers_is_found():
+    more = [Holder("Удостоверяющий центр", ca=True).certificate for _ in range(MOST_OTHERS + 5)]
+    signature = ORGANISATION.sign(CONTENT, *more)
+    assert verify(signature) == "7736050003"
+    assert len(read_detached(CONTENT, signature).others) == MOST_OTHERS
 
 
 def test_a_holder_is_no_authority():

@@ -1,14 +1,14 @@
 -- Statements of postavka.web.identity, by name: `postavka.kernel.store.queries` loads them.
 
 -- name: with_known_password_read
--- Logins of open accounts, among those that the sample users have, whose password is still the known one.
+-- Is there a table of users yet?
 SELECT to_regclass('accounts.users');
 
 -- name: with_known_password_read_users
--- Logins of open accounts, among those that the sample users have, whose password is still the known one.
+-- All open accounts that have a password.
 SELECT login, password_hash
 FROM accounts.users
-WHERE login = ANY(%s) AND disabled_at IS NULL AND password_hash IS NOT NULL
+WHERE disabled_at IS NULL AND password_hash IS NOT NULL
 ORDER BY login;
 
 -- name: make_sample_users

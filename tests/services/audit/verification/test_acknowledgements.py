@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from postavka.kernel.errors import UserError
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.settings import PARTITIONS, Settings
 from services.audit.findings import MOST, Finding, Findings
 from services.audit.integrity.keys import SigningKey
 from services.audit.verification.acknowledgements import Acknowledged, read_statement, set_apart, statement_of
+from services.audit.verification.fold_check import _digest
+from services.audit.verification.stored_and_published import StoredAndPublished
 
 AT = datetime(2026, 3, 16, 9, 30, 0, 123_456, UTC)
 ORIGIN = "postavka"
@@ -85,3 +92,39 @@ def test_of_a_kind_that_is_not_told_whole_nothing_is_set_apart() -> None:
         findings.problem("gate", f"shipping/{number}", "words")
     assert set_apart(findings, known(*findings.problems)) == []
     assert len(findings.problems) == MOST
+
+
+def test_other_contents_at_an_acknowledged_place_are_a_new_problem(tmp_path: Path) -> None:
+    config = Settings(home=tmp_path)
+
+    def found(folder: str, value: bytes, position: list[tuple[str, bytes]]) -> Findings:
+        there = tmp_path / folder
+        there.mkdir()
+        check = StoredAndPublished(
+            config, "approval", "approval.events", "/postavka/approval", 1, {}, tmp_path / folder
+        )
+        partition = partition_of(b"k", PARTITIONS)
+        check._take(partition, SimpleNamespace(key=b"k", value=b"{}", headers=position, offset=6))
+        check._take(partition, SimpleNamespace(key=b"k", value=value, headers=position, offset=7))
+        check._compare_one(1, bytes([1]) * 32, sha256(value).digest())
+        check._found.close()
+        check._stored.close()
+        return check.reached.findings
+
+    for number, headers in enumerate(([], [("ce_position", b"1")])):
+        first, same, other = (
+            found(f"{number}{name}", value, headers)
+            for name, value in (("first", b"1"), ("same", b"1"), ("other", b"2"))
+        )
+        acts = known(*first.problems)
+        set_apart(same, acts)
+        assert same.problems == []
+        set_apart(other, acts)
+        assert {each.code for each in other.problems} == {"differs", "other-duplicate" if headers else "foreign"}
+
+
+def test_another_row_in_the_cabinet_is_a_new_problem() -> None:
+    row = {"approval": {"at": "1", "by": None}, "billing": {"sum": "10"}}
+    same = {"approval": {"at": "1"}, "billing": {"sum": "11"}}
+    assert _digest(row, ["approval"]) == _digest(same, ["approval"])
+    assert _digest(row, ["billing"]) != _digest(same, ["billing"])

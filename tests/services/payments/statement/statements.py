@@ -10,7 +10,8 @@ THEIRS = "40702810500000000017"
 
 
 def document(**fields: str) -> dict[str, str]:
-    """A payment order of a partner's to us; keys as in the form."""
+    """A payment order of a partner's to us; keys as in the form, where sides and days stand before the purpose."""
+    before = {key: value for key, value in fields.items() if key.startswith(("Плательщик", "Получатель", "Дата"))}
     return {
         "СекцияДокумент": "Платежное поручение",
         "Номер": "117",
@@ -25,6 +26,7 @@ def document(**fields: str) -> dict[str, str]:
         "ДатаПоступило": "05.03.2026",
         "Получатель": "ООО «Софтехно»",
         "ПолучательИНН": "7736050003",
+        **before,
         "НазначениеПлатежа": "Оплата по счету № 2026-0000001 от 01.03.2026, в т.ч. НДС 20%",
         **fields,
     }

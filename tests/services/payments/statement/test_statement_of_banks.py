@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import date
 from decimal import Decimal
 
@@ -57,7 +58,7 @@ def test_a_sum_is_read_as_banks_write_it(written: str):
 
 
 @pytest.mark.parametrize(
-    "written", ["20160.001", "20,160", "20.160", "2 0160.00", "1e5", "20160.00 USD", "--1", "", "."]
+    "written", ["20160.001", "20,160", "20.160", "2 0160.00", "1e5", "20160.00 USD", "--1", "- -20160.00", "", "."]
 )
 def test_a_sum_that_could_be_two_is_not_guessed(written: str):
     assert amount_of(written) is None
@@ -75,7 +76,9 @@ def test_a_day_is_read_as_banks_write_it(written: str):
     assert day_of(written) == date(2026, 3, 5)
 
 
-@pytest.mark.parametrize("written", ["", "вчера", "31.02.2026", "2026-13-01", "05.03", "20260305"])
+@pytest.mark.parametrize(
+    "written", ["", "вчера", "31.02.2026", "2026-13-01", "05.03", "20260305", "05.03.2026" + " " * 40 + "14:02"]
+)
 def test_what_is_no_day(written: str):
     assert day_of(written) is None
 
@@ -186,6 +189,43 @@ def test_a_key_of_the_banks_own_ends_a_purpose():
     (payment,) = taken(statement([sent])).payments
     assert payment.invoice_number == "2026-0000007"
     assert "0000008" not in payment.purpose
+
+
+def test_what_a_payer_writes_is_read_in_a_moment():
+    """Nothing that a text brings makes the reading take more than its length."""
+    purpose = "\n".join(["Оплата" + "П" * 20_000 + " по договору = 100", *("слово" * 10 for _ in range(100_000))])
+    odd = document(Номер="2", Сумма="- " * 100_000 + "1", Дата="1" + " " * 100_000 + "1", Плательщик="ИНН " * 100_000)
+    begun = time.process_time()
+    found = taken(statement([document(НазначениеПлатежа=purpose, УИН="0"), odd], totals=False))
+    assert time.process_time() - begun < 10
+    assert (found.came.count, len(found.odd), len(found.payments[0].purpose)) == (1, 1, 2_000)
+
+
+@pytest.mark.parametrize(
+    "behind", ["ПлательщикИНН=7736050003", "Плательщик1=ИНН 7736050003 ООО", "Очередность=5\nПлательщикСчет=1\nслово"]
+)
+def test_a_payer_does_not_say_by_the_purpose_who_has_paid(behind: str):
+    sent = document(НазначениеПлатежа=f"Оплата\n{behind}", ПлательщикСчет="")
+    del sent["ПлательщикИНН"]
+    (payment,) = taken(statement([sent])).payments
+    assert payment.document is not None
+    assert (payment.payer_inn, payment.document.other_account) == ("0", None)
+    assert payment.purpose == f"Оплата {behind.removeprefix('Очередность=5')}".replace("\n", " ").replace("  ", " ")
+
+
+def test_a_bank_may_write_the_sides_behind_the_purpose():
+    keys = sorted(document().items(), key=lambda each: ("Сек" not in each[0], each[0].startswith("П"), each[0]))
+    budget = {**document(Номер="2"), "СтатусСоставителя": "01", "ПлательщикКПП": "773601001", "ПолучательКПП": "7"}
+    found = taken(statement([dict(keys), budget]))
+    assert [each.payer_inn for each in found.payments] == ["7707083893"] * 2
+    assert {each.purpose for each in found.payments} == {document()["НазначениеПлатежа"]}
+
+
+def test_many_keys_of_sides_behind_the_purpose_are_for_a_person():
+    sent = document()
+    behind = {key: sent.pop(key) for key in ("ПлательщикИНН", "ПлательщикБИК", "ПолучательИНН")}
+    (odd,) = taken(statement([sent | behind])).odd
+    assert "«ПолучательИНН» после назначения платежа" in odd.problems[0].message
 
 
 def test_a_second_document_without_its_beginning_is_no_purpose():
@@ -326,6 +366,20 @@ def test_totals_of_several_sections_of_an_account_add_up():
     assert taken(text.replace(section, halves + halves)).came.count == 2
     with pytest.raises(BrokenStatement, match=r"поступило 60480\.00, а документов на 40320\.00"):
         parse(text.replace(section, section + halves).encode())
+
+
+def test_with_kinds_selected_the_total_is_a_bound():
+    """It counts documents that were not selected; a document of another kind shows that none were."""
+    select = "Документ=Платежное требование\nДокумент=Платежное поручение\nСекцияРасчСчет"
+    selected = statement([document(), document(Номер="2")]).replace("СекцияРасчСчет", select, 1)
+    assert taken(with_total(selected, "50000.00")).came.count == 2
+    with pytest.raises(BrokenStatement, match="больше, чем считает банк"):
+        parse(with_total(selected, "40319.99").encode())
+    for header in (selected.replace("СекцияДокумент=Платежное", "СекцияДокумент=Банковский", 1), selected):
+        if header == selected:
+            header = header.replace(select, "Документ=\nСекцияРасчСчет")
+        with pytest.raises(BrokenStatement, match="файл неполон"):
+            parse(with_total(header, "50000.00").encode())
 
 
 def test_a_document_that_was_lost_shows_beside_an_odd_one():
