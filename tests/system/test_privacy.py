@@ -129,7 +129,9 @@ def test_who_was_forgotten_is_found_in_no_table_topic_file_or_copy(system: Syste
     for person in (MARKED["client_email"], READER[1]):
         system.cli("privacy", "erase", person, "--by", "dpo-1", "--reason", "по заявлению", "--everybody")
     try:
-        wait_until(lambda: not places(files(system.launch.home), marks), "files of this machine have forgotten them", 60)
+        wait_until(
+            lambda: not places(files(system.launch.home), marks), "files of this machine have forgotten them", 60
+        )
     except AssertionError:
         assert places(files(system.launch.home), marks) == []
         raise
