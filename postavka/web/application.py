@@ -46,6 +46,8 @@ from postavka.web.visitor import Visitors
 log = logger(__name__)
 
 BEAT_SECONDS = 5.0
+LOOP = "the event loop"
+"""What must not stand for long, by its name for the watch over this process."""
 OWN = frozenset(("/healthz", "/livez", "/readyz", "/metrics", "/static/{name:path}"))
 """Routes that need no word about who may use them."""
 
@@ -113,6 +115,7 @@ async def _lifespan(app: FastAPI, watched: Sequence[Route]) -> AsyncIterator[Non
     finally:
         for each in beside:
             each.cancel()
+        liveness.rest(LOOP)
         await parts.live.close()
         await parts.commands.close()
         await parts.register.close()
@@ -124,7 +127,7 @@ async def _lifespan(app: FastAPI, watched: Sequence[Route]) -> AsyncIterator[Non
 async def _beat() -> None:
     """The loop that serves everybody moves."""
     while True:
-        liveness.beat("the event loop")
+        liveness.beat(LOOP)
         await asyncio.sleep(BEAT_SECONDS)
 
 

@@ -64,7 +64,7 @@ class Whole(Launch):
         return programs + [Program(f"{name}-old", [*old, name, *OLD_MESSAGES[name]], env=second) for name in OLD]
 
     def _with_clock(self, program: Program) -> Program:
-        return replace(program, nice=0, env={**program.env, **self.clocks.environment(program.name)})
+        return replace(program, env={**program.env, **self.clocks.environment(program.name)})
 
 
 @dataclass
@@ -121,7 +121,13 @@ def rig(home: Path, jars: Path, seed: int, services: Sequence[str], own_disks: b
         outside = Endpoints(broker.outside_bootstrap, database.url, None, ADMIN, broker.admin_password)
         clocks = Whole.clocks = Clocks(home / "clocks")
         launch = stack.enter_context(
-            Whole(Settings(home=home / "whole", **inside.settings()), progress, services, PATIENCE_SECONDS)
+            Whole(
+                Settings(home=home / "whole", **inside.settings()),
+                progress,
+                services,
+                PATIENCE_SECONDS,
+                gives_way=False,
+            )
         )
         direct = Settings(home=home / "whole", **outside.settings())
         system = System(launch, config=direct)

@@ -52,6 +52,8 @@ class Launch:
     services: Sequence[str] = tuple(SERVICES)
     well_seconds: float = WELL_SECONDS
     """After so long without an answer a service is said not to have come up."""
+    gives_way: bool = True
+    """Whether what nobody waits for at a screen gives way (`priorities.py`)."""
 
     def __enter__(self) -> Launch:
         self._embedded: EmbeddedServers | None = None
@@ -73,12 +75,14 @@ class Launch:
                 f"postavka-{hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:12]}"
             )
             self._embedded = EmbeddedServers(
-                self.home, outside=outside_door(self.config), launched_by={"kafka": launched_by("kafka")}
+                self.home, outside=outside_door(self.config), launched_by={"kafka": self._launched_by("kafka")}
             )
             endpoints = self._embedded.start(self.progress, lambda _: self._programs())
             self.config = self._pointed_at(endpoints)
             self.processes = self._embedded.processes
-            self._beside = [EarlyWriter(self._embedded.database.tables), SessionPriorities(endpoints.database_url)]
+            self._beside = [EarlyWriter(self._embedded.database.tables)]
+            if self.gives_way:
+                self._beside.append(SessionPriorities(endpoints.database_url))
             for each in self._beside:
                 each.start()
         else:
@@ -139,10 +143,13 @@ class Launch:
                     **shared,
                     **self._env_of(name),
                 },
-                launched_by=launched_by(name),
+                launched_by=self._launched_by(name),
             )
             for name in self.services
         ]
+
+    def _launched_by(self, name: str) -> Sequence[str]:
+        return launched_by(name) if self.gives_way else ()
 
     def _env_of(self, name: str) -> dict[str, str]:
         """Sample users and a trial authority only where everything is a sample: on servers that are started here."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from events.shipping import DocumentKind
+from postavka.domain.wording import document_name
+
 REQUEST = "7927d160-0f0c-4e3c-8f2a-1a1f0e6f7c55"
 TYPED = {
     "contact_id": "lukomor-1",
@@ -21,7 +24,7 @@ TYPED = {
 DOCUMENT = {
     "document_id": "act-2026-0000017",
     "kind": "act",
-    "title": "Акт приема-передачи",
+    "title": document_name(DocumentKind.ACT),
     "number": "2026-0000017",
     "issued_on": "2026-03-16",
     "recipient_id": "dist-north",

@@ -139,7 +139,7 @@ def test_who_may_make_no_group_goes_on_without(tmp_path: Path, monkeypatch: pyte
 BUSY = """
 import os, subprocess, sys, psutil
 from pathlib import Path
-from postavka.app.one_box.cgroup import Share, division
+from postavka.app.one_box.cgroup import ProcessorShare, division
 root = Path("/sys/fs/cgroup/cpu/cgroup.procs")  # of version 1
 if root.exists():
     root.write_text(str(os.getpid()))
@@ -147,7 +147,7 @@ if division() is None or not division().in_root:
     print("in a group already")
     sys.exit()
 folder = division().root / f"postavka-test-{os.getpid()}"
-shared = Share(folder.name)
+shared = ProcessorShare(folder.name)
 processor = str(min(os.sched_getaffinity(0)))
 loop = ["taskset", "-c", processor, sys.executable, "-c", "while True: pass"]
 busy = [subprocess.Popen(["nice", "-n", n, *loop], start_new_session=True) for n in ("0", "19")]

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.sql import Composable
 
 from events.commands import DeclineDocument, ReportDispatch, ReportRendering, SignDocument
 from events.model import Delivery, Event, Message, Unacceptable
@@ -72,11 +73,15 @@ class Watched:
 
         def called(*given: Any, **how: Any) -> Any:
             result = found(*given, **how)
-            if name != "execute" or not str(given[0]).lstrip().startswith("SELECT"):
+            if name != "execute" or not _text_of(given[0]).lstrip().startswith("SELECT"):
                 self._at()
             return result
 
         return called
+
+
+def _text_of(statement: Any) -> str:
+    return statement.as_string(None) if isinstance(statement, Composable) else str(statement)
 
 
 @dataclass

@@ -191,7 +191,7 @@ chosen = NoticesSettings(smtp_host="127.0.0.1", smtp_port=int(sys.argv[1]), smtp
 die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 step = sys.argv[2]
 
-class Dying(module.Sender):
+class Dying(module.EmailSender):
     async def _send(self, transport, row):
         if step == "before":
             die()
