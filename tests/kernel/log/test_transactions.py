@@ -118,6 +118,7 @@ def test_what_was_taken_back_is_given_out_by_no_reader(
 
 
 def test_an_aborted_tail_is_no_lag(settings: Settings, interleaved: str) -> None:
+    until(lambda: end_offsets(settings, [(interleaved, 0)]) == {(interleaved, 0): 9}, "all transactions have ended")
     with followed(settings, interleaved, 0) as to_the_end:
         handled = {(interleaved, 0): to_the_end()[-1].offset}
     assert Progress.lag(end_offsets(settings, handled), handled) == 0
