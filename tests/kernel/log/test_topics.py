@@ -32,9 +32,9 @@ def home(servers: object, pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture
 def as_kafka_makes_it(settings: Settings) -> Iterator[str]:
-    """A topic without any settings of ours."""
+    """A topic without any settings of ours but this: the broker doesn't delete what is older than a week meanwhile."""
     name, admin = unique_name(), AdminClient(for_librdkafka(settings))
-    for made in admin.create_topics([NewTopic(name, PARTITIONS, 1)]).values():
+    for made in admin.create_topics([NewTopic(name, PARTITIONS, 1, config={"retention.ms": "-1"})]).values():
         made.result(PATIENCE_SECONDS)
     yield name
     for deleted in admin.delete_topics([name]).values():
