@@ -40,7 +40,7 @@ PARTNERS_REQUESTS = 2_000
 
 @app.default
 def main(*, events: int = 1_000_000, keep: Path | None = None, json: bool = False) -> None:
-    """Measure.
+    """Measure the auditor.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def _make(launch: Launch, events: int, progress: Spoken) -> None:
 
 
 def measure(config: Settings, progress: Spoken) -> dict[str, Any]:
-    """All of it."""
+    """The figures of all that the auditor does."""
     found: dict[str, Any] = {}
 
     def timed(name: str, function: Callable[[], Any]) -> Any:

@@ -43,7 +43,7 @@ def models(launch: Launch, count: int = 20) -> list[Model]:
 
 
 def fill(launch: Launch, these: Sequence[Model], events: int, keep: Sequence[str] = ()) -> None:
-    """About so many events more. Services stand still afterwards, but for those to keep."""
+    """Add about so many events to what is there. Services stand still afterwards, but for those to keep."""
     for name in launch.services:
         if name not in keep:
             launch.processes.stop(name)
@@ -97,7 +97,7 @@ def of_stages(sessions: Cost) -> float:
 
 
 def wait_until_read(launch: Launch, seconds: float = 1_800) -> None:
-    """Until those who follow the log have read what was put there. Raises `TimeoutError`."""
+    """Wait until those who follow the log have read what was put there. Raises `TimeoutError`."""
     ends = time.monotonic() + seconds
     names = [name for name in launch.services if name not in LEFT_OUT]
     looks = 0

@@ -68,12 +68,13 @@ class Result:
     events: int = 0
 
     def latencies_ms(self) -> list[float]:
-        """From handing the command to the client library until `Approved` was read from the log, sorted."""
+        """The latencies in ms, from handing the command to the client library until `Approved` was read from the log,
+        sorted."""
         return sorted((at - self.sent[each]) * 1000 for each, at in self.approved.items())
 
 
 class Load:
-    """For one run. `direct` of every hundred requests are direct sales.
+    """The load of one run. `direct` of every hundred requests are direct sales.
 
     Three threads, so that none of them makes another one's times look much longer: one submits, one waits for approvals
     and takes the time of each, one answers.

@@ -45,7 +45,7 @@ ROUND = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One record of a model request; `input` names the piece that its event was made from."""
+    """One record of a model request, to be copied; `input` names the piece that its event was made from."""
 
     topic: str
     key: bytes
@@ -130,7 +130,7 @@ class _Writer:
         self._count = 0
 
     def write(self, models: Sequence[Model]) -> int:
-        """One copy of each."""
+        """Write one copy of each model."""
         rows: dict[str, list[tuple[object, ...]]] = {stage: [] for stage in STAGES}
         for model in models:
             self._count += 1
@@ -261,7 +261,7 @@ class _Documents:
         self._invoiced: tuple[Decimal, Decimal] | None = None
 
     def take(self, type_name: bytes, value: bytes) -> tuple[bytes, bytes] | None:
-        """Of the event that issues a document the hash that was copied, and that of the copy's document."""
+        """The hashes of an event that issues a document: the one that was copied, and that of the copy's document."""
         if not type_name.startswith((b"ShippingOpened.", b"InvoiceNoted.", b"DocumentIssued.")):
             return None
         event = decode(type_name.decode(), value)

@@ -30,7 +30,8 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `part` is the letter of the part (`python -m bench --help`), `unit` what is counted."""
+    """One figure of a measurement. `part` is the letter of the part (`python -m bench --help`), `unit` what is
+    counted."""
 
     part: str
     what: str
@@ -72,7 +73,7 @@ class Found:
         )
 
     def as_json(self) -> str:
-        """Everything."""
+        """All figures as JSON."""
         said: dict[str, Any] = {
             "conditions": self.conditions(),
             "versions": {name: version(name) for name in ("faust-streaming", "eventsourcing", "aiokafka", "psycopg")},
@@ -81,7 +82,7 @@ class Found:
         return orjson.dumps(said, option=orjson.OPT_INDENT_2).decode()
 
     def as_markdown(self) -> str:
-        """For `docs/history/performance.md`."""
+        """All figures as Markdown, for `docs/history/performance.md`."""
         lines = [f"_{self.conditions()}_", "", "| | what | measured | beside it, same run |", "|---|---|---:|---|"]
         lines += [
             f"| {row.part} | {row.what} | {shown(row.measured)} {row.unit} | "
@@ -91,7 +92,7 @@ class Found:
         return "\n".join(lines)
 
     def show(self) -> None:
-        """On the terminal."""
+        """Print all figures on the terminal."""
         table = Table(title=self.conditions(), title_justify="left")
         table.add_column("")
         table.add_column("what")
@@ -104,7 +105,7 @@ class Found:
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Of a sorted list."""
+    """The percentile of a sorted list."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 

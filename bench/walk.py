@@ -34,7 +34,7 @@ def load(launch: Launch, requests: int, rate: float | None = None) -> Result:
 
 
 def core(each: Mapping[str, float]) -> float:
-    """Of costs by program, what those take without whom no request gets through."""
+    """The cost of those programs without which no request gets through, of costs by program."""
     return sum(each.get(name, 0.0) for name in CORE_OF)
 
 
@@ -61,7 +61,8 @@ def throughput(launch: Launch, requests: int) -> list[Row]:
 
 
 def steps(launch: Launch, requests: int, names: Sequence[str] = DECIDERS) -> list[Row]:
-    """(e) by step: where the time of these processes goes. Sampling costs time itself, so it has a run of its own."""
+    """The time of each step (e): where the time of these processes goes. Sampling costs time itself, so it has a run of
+    its own."""
     pids = {name: launch.processes.pid(name) for name in names}
     with sampled(pids) as found:
         load(launch, requests)

@@ -60,8 +60,8 @@ class Activated(Event):
 
 
 class ActivationRefused(Event):
-    """Not now, and why. It can be tried again. Since version 2 it says what was looked up, so that an auditor decides
-    it again on the same facts."""
+    """The activation is refused, and why. It can be tried again. Since version 2 it says what was looked up, so that an
+    auditor decides it again on the same facts."""
 
     TYPE: ClassVar[str] = "ActivationRefused.v2"
 

@@ -107,7 +107,8 @@ def _operations(topic: Topic) -> list[tuple[str, Json]]:
 
 
 def _message(name: str, newest: str) -> Json:
-    """One version of a message. Only the newest has its model here, hence its description and an example."""
+    """The description of one version of a message. Only the newest has its model here, hence its description and an
+    example."""
     model = MESSAGES[newest]
     kind = "command" if issubclass(model, Command) else "statement" if issubclass(model, Statement) else "event"
     of_request = kind == "event" or "request_id" in model.model_fields

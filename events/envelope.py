@@ -64,7 +64,7 @@ class Envelope:
         return f"{self.source}#{self.id}"
 
     def headers(self) -> Headers:
-        """As Kafka headers, in a fixed order, empty attributes left out."""
+        """The Kafka headers of this envelope, in a fixed order; empty attributes are left out."""
         pairs = [
             ("content-type", CONTENT_TYPE),
             ("ce_specversion", b"1.0"),
@@ -90,14 +90,13 @@ class Envelope:
 
     @classmethod
     def read(cls, headers: Collection[tuple[str, bytes | None]]) -> Envelope:
-        """From Kafka headers. Raises `EnvelopeError` naming the header that is missing or malformed; its value is not
-        told, since it may be anything. A malformed `traceparent` is left out, as W3C wants it.
-        """
+        """The envelope in these Kafka headers. Raises `EnvelopeError` naming the header that is missing or malformed;
+        its value is not told, since it may be anything. A malformed `traceparent` is left out, as W3C wants it."""
         return cls.of(header_map(headers))
 
     @classmethod
     def of(cls, found: Mapping[str, bytes]) -> Envelope:
-        """From what `header_map` gave. Raises like `read`."""
+        """The envelope in what `header_map` gave. Raises like `read`."""
         _required(found, "ce_specversion", _version)
         return cls(
             id=_required(found, "ce_id", _text),
@@ -119,7 +118,7 @@ class EnvelopeError(ValueError):
 
 
 def header_map(headers: Collection[tuple[str, bytes | None]]) -> dict[str, bytes]:
-    """Headers by name; of a repeated name the last counts; null values are left out."""
+    """The headers by name; of a repeated name the last counts; null values are left out."""
     found = dict(headers)
     if all(found.values()):  # faster than to ask each, and hardly ever not so
         return found  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""From a type name and bytes to a message: the one place where bodies are read and written.
+"""The decoder, from a type name and bytes to a message: the one place where bodies are read and written.
 
 Old versions are read as the newest through `events/upcasting.py`; the records themselves stay as they are.
 """

@@ -129,7 +129,8 @@ def _docs_in(owner: type) -> dict[str, str]:
 
 @cache
 def _module_docs(module: ModuleType) -> dict[str, dict[str, str]]:
-    """Of every class at the top of a module: the strings that stand under an assignment, by the assigned name."""
+    """The notes on fields of every class at the top of a module: the strings that stand under an assignment, by the
+    assigned name."""
     tree = ast.parse(inspect.getsource(module))
     return {node.name: dict(_documented(node)) for node in tree.body if isinstance(node, ast.ClassDef)}
 

@@ -60,7 +60,7 @@ class Topic:
 
     @property
     def writer(self) -> str:
-        """Its writers in words; of a stage's topic the one that writes it, by its name."""
+        """The names of its writers; of a stage's topic the one that writes it, by its name."""
         return ", ".join(self.writers)
 
 

@@ -1,5 +1,6 @@
-"""One Faust agent a stage, one transaction an event: the way the tutorials show. `python -m bench.peers.faust_stages
-STAGE` is one stage's worker; `measure` starts all five, drives requests through them and stops them.
+"""The peer with one Faust agent a stage and one transaction an event: the way the tutorials show. `python -m
+bench.peers.faust_stages STAGE` is one stage's worker; `measure` starts all five, drives requests through them and stops
+them.
 
 Every agent takes one record, reads what is known of the request, writes the events that follow in one transaction, and
 sends them on. Nothing here is exactly once: a crash between commit and acknowledgement doubles events.
@@ -45,7 +46,7 @@ CREATE TABLE IF NOT EXISTS peer_faust.{stage} (
 
 
 def worker(stage: str, config: Settings) -> faust.Worker:
-    """One stage."""
+    """The worker of one stage."""
     app = faust.App(
         f"peer-faust-{stage}",
         broker=[f"kafka://{server}" for server in bootstrap(config).split(",")],
@@ -88,7 +89,7 @@ def worker(stage: str, config: Settings) -> faust.Worker:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Of one peer. `cpu_ms` a request is that of its own processes, without the servers."""
+    """The figures of one peer. `cpu_ms` a request is that of its own processes, without the servers."""
 
     requests_per_second: float
     events_per_second: float

@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 240.0
 
 
 class _OfRequest(Aggregate):
-    """In every application under the request's id."""
+    """An aggregate that has the request's id in every application."""
 
     @staticmethod
     def create_id(request: UUID, facts: dict[str, str]) -> UUID:
@@ -49,7 +49,7 @@ class Request(_OfRequest):
 
 
 class Approval(_OfRequest):
-    """Complete."""
+    """The aggregate of approval: complete."""
 
     @event("Approved")
     def __init__(self, request: UUID, facts: dict[str, str]) -> None:
@@ -57,7 +57,7 @@ class Approval(_OfRequest):
 
 
 class Bill(_OfRequest):
-    """Confirmed or not."""
+    """The aggregate of billing: confirmed or not."""
 
     @event("BillingOpened")
     def __init__(self, request: UUID, facts: dict[str, str]) -> None:
@@ -70,7 +70,7 @@ class Bill(_OfRequest):
 
 
 class Shipment(_OfRequest):
-    """What was issued."""
+    """The aggregate of shipping: what was issued."""
 
     @event("ShippingOpened")
     def __init__(self, request: UUID, facts: dict[str, str]) -> None:
@@ -91,7 +91,7 @@ class Shipment(_OfRequest):
 
 
 class Delivery(_OfRequest):
-    """Activated or not."""
+    """The aggregate of activation: activated or not."""
 
     @event("DeliveryRegistered")
     def __init__(self, request: UUID, facts: dict[str, str]) -> None:
@@ -110,7 +110,7 @@ class Requests(Application[UUID]):
 
 
 class Approvals(ProcessApplication[UUID]):
-    """The second."""
+    """The second stage: approves."""
 
     @singledispatchmethod
     def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None: ...
@@ -121,7 +121,7 @@ class Approvals(ProcessApplication[UUID]):
 
 
 class Billing(ProcessApplication[UUID]):
-    """The third."""
+    """The third stage: takes confirmations."""
 
     @singledispatchmethod
     def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None: ...
@@ -134,7 +134,7 @@ class Billing(ProcessApplication[UUID]):
 
 
 class Shipping(ProcessApplication[UUID]):
-    """The fourth."""
+    """The fourth stage: ships."""
 
     @singledispatchmethod
     def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None: ...
@@ -148,7 +148,7 @@ class Shipping(ProcessApplication[UUID]):
 
 
 class Activation(ProcessApplication[UUID]):
-    """The last."""
+    """The last stage: activates."""
 
     @singledispatchmethod
     def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None: ...

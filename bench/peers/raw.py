@@ -102,7 +102,7 @@ async def _through(config: Settings, topic: str, records: int) -> float:
 
 
 def _written(config: Settings, topic: str, records: int) -> float:
-    """By an idempotent producer, with headers, until the broker has all."""
+    """The rate of an idempotent producer, with headers, until the broker has all, in records a second."""
     producer = Producer(for_producer(config) | {"linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
     producer.list_topics(topic, timeout=10)
     started = time.perf_counter()
@@ -161,7 +161,7 @@ Filling = Callable[[psycopg.Connection, str, int], None]
 
 
 def _into_table(connection: psycopg.Connection, rows: int, fill: Filling) -> float:
-    """Rows a second."""
+    """The rate of writing into a table, in rows a second."""
     table = f"bench_{uuid4().hex[:8]}"
     connection.execute(
         f"CREATE TABLE {table} (request uuid NOT NULL, version bigint NOT NULL, body bytea NOT NULL, "
@@ -192,7 +192,7 @@ def _by_copy(connection: psycopg.Connection, table: str, rows: int) -> None:
 
 
 def _one_by_one(connection: psycopg.Connection, table: str, rows: int) -> list[float]:
-    """Milliseconds of each."""
+    """The times of single inserts, in milliseconds."""
     taken = []
     for number in range(rows):
         at = time.perf_counter()

@@ -29,7 +29,7 @@ def in_causal_order(batch: Iterable[Record]) -> list[tuple[Record, Envelope]]:
 
 
 def print_event(record: Record, envelope: Envelope) -> None:
-    """One event on one line."""
+    """Print one event on one line."""
     stage = envelope.source.rpartition("/")[2]
     time = envelope.time.astimezone(MOSCOW).strftime("%H:%M:%S.%f")[:-3]
     name, _, version = envelope.type.rpartition(".")

@@ -53,7 +53,8 @@ class EmailAddress:
 
     @property
     def key(self) -> str:
-        """One text for all the ways to write this address. Servers could tell case apart before the @; none does."""
+        """The key by which addresses are compared: one text for all the ways to write this address. Servers could tell
+        case apart before the @; none does."""
         return self.ascii.lower()
 
 
@@ -150,7 +151,7 @@ def _check_alphabet(label: str) -> None:
 
 
 def _label(typed: str) -> str:
-    """One part of a domain as it travels."""
+    """The ASCII form of one part of a domain, as it travels."""
     try:
         label = typed.lower()
         if not label.isascii():

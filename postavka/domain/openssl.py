@@ -24,7 +24,7 @@ _found: dict[str, Mapping[str, str]] = {}
 
 
 def find_openssl() -> str | None:
-    """The command: the first one that has the engine, else the first one; None: there is none."""
+    """The command `openssl`: the first one that has the engine, else the first one; None: there is none."""
     commands = [found for each in COMMANDS if (found := shutil.which(each)) is not None]
     return next((each for each in commands if gost_environment(each) is not None), next(iter(commands), None))
 

@@ -76,7 +76,7 @@ class Rule:
     """Broken, as the reference data shows."""
 
     def is_broken(self, asked: Asked, facts: RequestFacts | None) -> bool:
-        """Without facts a rule that needs them holds."""
+        """Whether the request breaks this rule; without facts a rule that needs them holds."""
         if self.against is not None:
             return facts is not None and self.against(asked, facts)
         return self.alone is not None and self.alone(asked)

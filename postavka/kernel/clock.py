@@ -14,14 +14,14 @@ COUNTER_BITS = 16
 
 
 class Clock:
-    """One a process; not safe for use by several threads at once."""
+    """The hybrid logical clock of one process; not safe for use by several threads at once."""
 
     def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._now_ms = now_ms
         self._last = 0
 
     def tick(self, *seen: int) -> int:
-        """The next reading: later than every earlier one and than all of `seen`."""
+        """The next reading of the clock: later than every earlier one and than all of `seen`."""
         self._last = max(self._now_ms() << COUNTER_BITS, self._last + 1, max(seen, default=0) + 1)
         return self._last
 

@@ -28,7 +28,7 @@ def print_json(value: Any) -> None:
 
 
 def print_line(value: Any) -> None:
-    """One JSON document on one line."""
+    """Print a value as one JSON document on one line."""
     print(orjson.dumps(value, default=str).decode(), flush=True)
 
 

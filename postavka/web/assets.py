@@ -59,7 +59,7 @@ class Assets:
         return f"/static/{self._names[name]}"
 
     async def serve(self, request: Request) -> Response:
-        """`/static/{name}`"""
+        """Answer `/static/{name}`"""
         name = request.path_params["name"]
         hashed = name in self._served
         asset = self._served.get(name) or self._served.get(self._names.get(name, ""))

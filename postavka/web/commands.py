@@ -49,7 +49,8 @@ class NotSentYet(Exception):
 
 
 class Commands:
-    """One producer. `start` does not wait for Kafka: without it pages can still be read."""
+    """The producer that writes the commands of visitors. `start` does not wait for Kafka: without it pages can still be
+    read."""
 
     def __init__(self, config: Settings, seconds: float) -> None:
         self._config, self._seconds = config, seconds
@@ -73,7 +74,7 @@ class Commands:
             await self._producer.stop()
 
     async def submit(self, command: SubmitRequest) -> None:
-        """L11. The same request id twice is one request."""
+        """Send a request (L11). The same request id twice is one request."""
         await self._send(REQUEST_COMMANDS.name, command.request_id, command)
 
     async def withdraw(self, command: WithdrawRequest) -> None:
@@ -81,19 +82,20 @@ class Commands:
         await self._send(REQUEST_COMMANDS.name, command.request_id, command)
 
     async def answer(self, distributor_id: str, command: DistributorConfirmation) -> None:
-        """L17: the record that the distributor's own client would write, on the topic that is its own."""
+        """Send a distributor's answer (L17): the record that the distributor's own client would write, on the topic
+        that is its own."""
         await self._send(confirmations_of(distributor_id), command.request_id, command)
 
     async def activate(self, command: ActivateDelivery) -> None:
-        """L19."""
+        """Send an activation (L19)."""
         await self._send(ACTIVATION_COMMANDS.name, command.request_id, command)
 
     async def sign(self, command: SignDocument) -> None:
-        """L16."""
+        """Send a document's signature (L16)."""
         await self._send(DOCUMENT_COMMANDS.name, command.request_id, command)
 
     async def refuse_to_sign(self, command: DeclineDocument) -> None:
-        """L16: the counterparty says what is wrong with a document."""
+        """Send the counterparty's refusal to sign (L16): the counterparty says what is wrong with a document."""
         await self._send(DOCUMENT_COMMANDS.name, command.request_id, command)
 
     async def settle(self, subject: str, command: MatchPayment | ReturnMoney | MatchReturn) -> None:

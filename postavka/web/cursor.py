@@ -10,11 +10,11 @@ import orjson
 
 
 class BadCursor(ValueError):
-    """Not a cursor of ours."""
+    """The text is not a cursor of ours."""
 
 
 def encode(submitted_at: str, request_id: UUID) -> str:
-    """After this request."""
+    """The cursor that stands behind this request."""
     return base64.urlsafe_b64encode(orjson.dumps([submitted_at, str(request_id)])).decode().rstrip("=")
 
 

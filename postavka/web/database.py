@@ -32,7 +32,7 @@ async def answers(connection: Connection) -> None:
 
 
 class Database:
-    """A pool. `open` before use, `close` at the end."""
+    """The web application's pool of connections to PostgreSQL. `open` before use, `close` at the end."""
 
     def __init__(self, conninfo: str, connections: int) -> None:
         self.pool = AsyncConnectionPool(

@@ -31,12 +31,12 @@ def money(amount: Decimal | str | int | None) -> str:
 
 
 def whole(number: int) -> str:
-    """`1 234`"""
+    """A whole number in groups of three, `1 234`."""
     return format_decimal(number, locale=RUSSIAN)
 
 
 def day(value: date | str | None) -> str:
-    """A day: `23.11.2026`. Of a moment the day in Moscow; of a text in ISO 8601 what stands there."""
+    """A day as `23.11.2026`: of a moment the day in Moscow; of a text in ISO 8601 what stands there."""
     if not value:
         return "—"
     if isinstance(value, str):
@@ -82,7 +82,7 @@ def exact(value: datetime | str | None) -> str:
 
 
 def iso(value: datetime | date | str) -> str:
-    """For programs, in `<time datetime=…>`: a moment to the second, since HTML takes no more than three digits of its
+    """A moment for programs, in `<time datetime=…>`: to the second, since HTML takes no more than three digits of its
     parts."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)

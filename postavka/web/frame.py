@@ -41,7 +41,7 @@ async def reference(request: Request) -> Snapshot:
 
 
 def organisation(known: Snapshot, principal: Principal) -> str:
-    """For whom the reader works."""
+    """The name of the organisation that the reader works for."""
     partner = known.partners.get(principal.partner_id or "")
     distributor = known.distributors.get(principal.distributor_id or "")
     return partner.partner.name if partner else distributor.name if distributor else ROLES[principal.role]

@@ -75,7 +75,7 @@ class TooSlow(HTTPException):
 
 
 class Guard:
-    """The outermost layer."""
+    """The outermost layer of the application: what it refuses reaches no page."""
 
     def __init__(
         self, app: ASGIApp, config: WebSettings, broken: Callable[[Request], Response], larger: Mapping[str, int]

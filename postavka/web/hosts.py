@@ -1,5 +1,5 @@
-"""Under which names the application answers. A name that a stranger has pointed at us is not one of them: a page of
-that name would read our answers in a visitor's browser (DNS rebinding)."""
+"""The host names under which the application answers. A name that a stranger has pointed at us is not one of them: a
+page of that name would read our answers in a visitor's browser (DNS rebinding)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ EVERY_SECONDS = 3_600.0
 
 
 async def keep_house(database: Database, lifetimes: Lifetimes) -> None:
-    """For ever, once an hour. Several processes do it side by side without harm."""
+    """Remove what has expired, once an hour, for ever. Several processes do it side by side without harm."""
     while True:
         try:
             await sweep(database, lifetimes)
@@ -31,7 +31,7 @@ async def keep_house(database: Database, lifetimes: Lifetimes) -> None:
 
 
 async def sweep(database: Database, lifetimes: Lifetimes) -> None:
-    """Once."""
+    """Remove what has expired, once."""
     async with database.accounts() as rows:
         ended = await sessions.sweep(rows, lifetimes)
         answers = await rows.execute(QUERIES.sweep, (KEEP,))

@@ -73,7 +73,7 @@ class Live:
             STREAMS.set(self._open.total())
 
     async def wait(self, changed: asyncio.Event, seconds: float = LOOK_SECONDS) -> bool:
-        """Until the request has changed; False when nothing came in this time."""
+        """Wait until the request has changed; False when nothing came in this time."""
         try:
             await asyncio.wait_for(changed.wait(), seconds)
         except TimeoutError:

@@ -10,7 +10,7 @@ from postavka.web.identity.principal import Principal, Role
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry. `order` sorts; `icon` names one of the icons that ship with the pages."""
+    """One entry of the navigation. `order` sorts; `icon` names one of the icons that ship with the pages."""
 
     title: str
     path: str
@@ -30,7 +30,7 @@ class Shown:
 
 
 def entries_for(entries: Iterable[Entry], principal: Principal | None, path: str) -> list[Shown]:
-    """In order, those of this role; the longest path that fits is current."""
+    """The entries of this role, in order; the longest path that fits is current."""
     seen = [each for each in entries if principal is not None and principal.role in each.roles]
     fitting = [each.path for each in seen if path == each.path or path.startswith(each.path.rstrip("/") + "/")]
     current = max(fitting, key=len, default=None)

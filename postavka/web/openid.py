@@ -54,13 +54,13 @@ class Started:
     next: str
 
     def pack(self, key: bytes) -> str:
-        """As a cookie's value: encrypted and signed (AES-SIV) with a key of `cookie_key`."""
+        """The value of a cookie: encrypted and signed (AES-SIV) with a key of `cookie_key`."""
         fields = json.dumps([self.state, self.nonce, self.verifier, self.next]).encode()
         return base64.urlsafe_b64encode(AESSIV(key).encrypt(fields, [SEALED])).decode()
 
     @classmethod
     def unpack(cls, value: str, key: bytes) -> Started | None:
-        """None for what isn't one that we have sealed."""
+        """What a cookie of ours has sealed; None for any other value."""
         try:
             fields = AESSIV(key).decrypt(base64.urlsafe_b64decode(value.encode()), [SEALED])
         except (ValueError, InvalidTag):
@@ -84,7 +84,7 @@ class Identity:
 
 
 class Provider:
-    """One provider. `close` at the end."""
+    """One OpenID provider. `close` at the end."""
 
     def __init__(self, config: WebSettings, key: bytes) -> None:
         """`key`: what the cookie of a sign-in under way is sealed with (`cookie_key`)."""

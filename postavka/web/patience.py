@@ -15,7 +15,7 @@ HEAD_SECONDS = 20.0
 
 
 class Patience(H11Protocol):
-    """For `uvicorn.run(http=…)`."""
+    """The protocol for `uvicorn.run(http=…)` that closes connections whose request doesn't come."""
 
     seconds = HEAD_SECONDS
     """From the connection, or the first byte of a further request, until its headers are whole."""
@@ -35,7 +35,7 @@ class Patience(H11Protocol):
             self._waiting = self.loop.call_later(self.seconds, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is left to wait for."""
+        """Stop the clock: nothing is left to wait for."""
         self._stop()
         super().connection_lost(exc)
 

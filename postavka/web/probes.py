@@ -94,7 +94,7 @@ class _Beside(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Nothing is changed."""
+        """Leave signals to the process that this server runs beside."""
         yield
 
 

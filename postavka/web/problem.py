@@ -55,7 +55,7 @@ class Problem(Exception):
         self.errors, self.headers = list(errors), dict(headers or {})
 
     def body(self, instance: str | None = None) -> ProblemBody:
-        """As it is answered."""
+        """The body of the answer, as RFC 9457 has it."""
         return ProblemBody(
             type=TYPES + self.code,
             title=self.title,
@@ -66,7 +66,7 @@ class Problem(Exception):
         )
 
     def response(self, instance: str | None = None) -> Response:
-        """As the API answers it."""
+        """The answer of the API."""
         content = self.body(instance).model_dump(mode="json", exclude_none=True)
         if not self.errors:
             content.pop("errors")
@@ -139,17 +139,17 @@ def problem(
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Problem:
-    """With the title of `CODES`."""
+    """A problem with the title that `CODES` has for it."""
     return Problem(status, code, CODES[code], detail, errors=errors, headers=headers)
 
 
 def not_found() -> Problem:
-    """There is no such thing, or it is not yours: one answer for both."""
+    """The problem that there is no such thing, or that it is not yours: one answer for both."""
     return problem(404, "not-found", "Такого адреса или объекта нет, либо он вам не доступен.")
 
 
 def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
-    """For errors that the framework raises by number alone."""
+    """The problem for an error that the framework raises by number alone."""
     match status:
         case 404 | 403:
             return not_found()

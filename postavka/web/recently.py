@@ -11,7 +11,7 @@ MOST = 10_000
 
 
 class Recently:
-    """Of this process; who asks another one waits for the cabinet."""
+    """The short memory of this process; who asks another one waits for the cabinet."""
 
     def __init__(self) -> None:
         self._sent: OrderedDict[tuple[str, UUID], float] = OrderedDict()

@@ -87,7 +87,7 @@ class WebSettings(BaseSettings):
 
     @property
     def lifetimes(self) -> Lifetimes:
-        """Of sessions."""
+        """The lifetimes of sessions."""
         return Lifetimes(
             timedelta(minutes=self.idle_minutes),
             timedelta(hours=self.absolute_hours),

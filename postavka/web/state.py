@@ -23,7 +23,7 @@ from postavka.web.throttle import Throttle
 
 @dataclass(slots=True)
 class Web:
-    """Made by `assemble`; routes get it by `web(request)`."""
+    """The parts of the web application, made by `assemble`; routes get it by `web(request)`."""
 
     config: WebSettings
     kernel: Settings
@@ -50,6 +50,7 @@ def web(request: Request) -> Web:
 
 
 async def is_let_in(parts: Web, principal: Principal) -> bool:
-    """For streams: signing out, a disabled user or a revoked token end one with the next thing it would tell."""
+    """Whether a stream may go on: signing out, a disabled user or a revoked token end one with the next thing it would
+    tell."""
     async with parts.database.accounts() as rows:
         return await still_good(rows, principal, parts.config.lifetimes)

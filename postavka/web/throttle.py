@@ -29,7 +29,7 @@ from postavka.web.settings import WebSettings
 
 
 class TooMany(Exception):
-    """Not now. `seconds` until it may be tried again."""
+    """There were too many attempts: not now. `seconds` until it may be tried again."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(f"again in {seconds} s")
@@ -38,7 +38,7 @@ class TooMany(Exception):
 
 @dataclass(slots=True)
 class Attempt:
-    """One sign-in. `fits`: the password was right; None: it was not looked at."""
+    """One attempt to sign in. `fits`: the password was right; None: it was not looked at."""
 
     fits: bool | None = None
 
@@ -99,20 +99,20 @@ class Throttle:
             del self._under_way[place]
 
     async def activation(self, address: str, number: str) -> None:
-        """Before a visitor's code for a registration number is looked at. Raises `TooMany`."""
+        """Count a visitor's code for a registration number, before it is looked at. Raises `TooMany`."""
         for item, key in ((self._activation, network(address)), (self._number, number[:100])):
             if not await self._limiter.hit(item, key):
                 raise await self._too_many(item, key)
 
     async def keep(self, owner: str, size: int) -> None:
-        """Before so many bytes of a tenant go to the log, which keeps them for ever. Raises `TooMany`."""
+        """Count the bytes of a tenant before they go to the log, which keeps them for ever. Raises `TooMany`."""
         if not await self._volumes.test(self._volume, owner, cost=size):
             window = await self._volumes.get_window_stats(self._volume, owner)
             raise TooMany(max(1, math.ceil(window.reset_time - time.time())))
         await self._volumes.hit(self._volume, owner, cost=size)
 
     async def call(self, owner: str) -> None:
-        """Before a call of the API. Raises `TooMany`."""
+        """Count a call of the API, before it is carried out. Raises `TooMany`."""
         if not await self._limiter.hit(self._calls, owner):
             raise await self._too_many(self._calls, owner)
 
@@ -127,7 +127,7 @@ class Throttle:
 
 
 def network(address: str) -> str:
-    """Whose address it is: IPv4 as it is, IPv6 by its /64; what is no address stays as it is."""
+    """The network whose attempts count together: IPv4 as it is, IPv6 by its /64; what is no address stays as it is."""
     try:
         known = ip_address(address)
     except ValueError:

@@ -45,7 +45,7 @@ class Visitor:
     stream adds to it before it tells more."""
 
     def csrf_token(self) -> str:
-        """For the forms of this answer."""
+        """The token for the forms of this answer."""
         return sessions.csrf_token(self.csrf_key)
 
 
@@ -56,26 +56,26 @@ class Cookies:
     secure: bool
 
     def name(self, plain: str) -> str:
-        """As browsers see it."""
+        """The name of a cookie, as browsers see it."""
         return f"__Host-{plain}" if self.secure else f"postavka-{plain}"
 
     @property
     def session(self) -> str:
-        """Of a signed-in person."""
+        """The name of the cookie of a signed-in person."""
         return self.name("session")
 
     @property
     def visitor(self) -> str:
-        """Of somebody who isn't."""
+        """The name of the cookie of a visitor who isn't signed in."""
         return self.name("visitor")
 
     @property
     def device(self) -> str:
-        """Of a browser in which somebody has signed in."""
+        """The name of the cookie of a browser in which somebody has signed in."""
         return self.name("device")
 
     def make(self, name: str, value: str, *, seconds: int | None = None, same_site: str = "Lax") -> str:
-        """A `Set-Cookie` value; without `seconds` it ends with the browser."""
+        """The header `Set-Cookie` for a value; without `seconds` it ends with the browser."""
         parts = [f"{name}={value}", "Path=/", "HttpOnly", f"SameSite={same_site}"]
         if seconds is not None:
             parts.append(f"Max-Age={seconds}")
@@ -154,7 +154,7 @@ def _cookies(headers: Headers) -> dict[str, str]:
 
 
 def visitor_of(connection: HTTPConnection) -> Visitor:
-    """Of this request."""
+    """The visitor of this request."""
     found: Any = connection.state.visitor
     assert isinstance(found, Visitor)  # noqa: S101
     return found

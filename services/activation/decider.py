@@ -40,7 +40,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class SoldDelivery:
-    """What was sold."""
+    """The facts of what was sold."""
 
     partner_id: str
     registration_number: str
@@ -69,7 +69,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Shipped, not activated."""
+    """The delivery is shipped, and not activated."""
 
     delivery: SoldDelivery
     tries: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """The service runs."""
+    """The service runs, activated."""
 
     delivery: SoldDelivery
     tries: tuple[str, ...] = ()
@@ -178,7 +178,7 @@ def _obstacle(state: Ready | Active, wish: Wish, facts: Facts) -> Reason | None:
 
 
 def _missing_right(number: str, facts: Facts) -> Reason | None:
-    """L2: what an envelope's activation has always required."""
+    """What is missing by L2, which is what an envelope's activation has always required."""
     if not facts.registration_known:
         return Reason(
             code="unknown-registration",
@@ -267,7 +267,8 @@ def last_day(first: date, months: int) -> date:
 
 
 def _same(given: str | None, right: str) -> bool:
-    """In constant time; case and hyphens don't matter to a person who types. Nothing is the same as nothing."""
+    """Whether two codes are the same, in constant time; case and hyphens don't matter to a person who types. Nothing is
+    the same as nothing."""
     return bool(_plain(right)) and hmac.compare_digest(_plain(given or "").encode(), _plain(right).encode())
 
 

@@ -23,5 +23,5 @@ class EmbeddedRegistry:
         self._conninfo = conninfo
 
     def find(self, numbers: Sequence[str]) -> Mapping[str, Registration]:
-        """One query for all of them."""
+        """The registrations of these numbers, by one query for all of them."""
         return find_registrations(self._conninfo, numbers)

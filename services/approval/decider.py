@@ -20,7 +20,7 @@ Facts = RequestFacts
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Nothing is decided yet."""
+    """The request is open: nothing is decided yet."""
 
 
 @dataclass(frozen=True, slots=True)

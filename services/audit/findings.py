@@ -31,7 +31,7 @@ class Findings:
         self._add(self.problems, Finding(code, place, words))
 
     def note(self, code: str, place: str, words: str) -> None:
-        """Odd, known, harmless."""
+        """Add an oddity that is known and harmless."""
         self._add(self.notes, Finding(code, place, words))
 
     def _add(self, kept: list[Finding], finding: Finding) -> None:
@@ -47,7 +47,7 @@ class Findings:
             self.counts[code] = self.counts.get(code, 0) + count
 
     def as_json(self) -> dict[str, Any]:
-        """For a child process's answer and for reports."""
+        """The findings as JSON, for a child process's answer and for reports."""
         return {
             "problems": [[each.code, each.place, each.words] for each in self.problems],
             "notes": [[each.code, each.place, each.words] for each in self.notes],

@@ -134,7 +134,7 @@ async def looked_page(
 
 
 def _search(config: Settings, asked: str) -> list[dict[str, Any]]:
-    """By the cabinet's columns. Text is looked for as lists do it: small letters, «ё» as «е»."""
+    """The requests that fit, in the cabinet's columns. Text is looked for as lists do it: small letters, «ё» as «е»."""
     with reading(config) as connection:
         return (
             connection.cursor(row_factory=dict_row)
@@ -152,7 +152,7 @@ def _search(config: Settings, asked: str) -> list[dict[str, Any]]:
 
 
 def _plain(text: str) -> str:
-    """Without the signs that LIKE reads otherwise."""
+    """The text without the signs that LIKE reads otherwise."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
@@ -194,7 +194,8 @@ def _signed(config: Settings) -> list[dict[str, Any]]:
 
 
 def _acknowledged(config: Settings) -> list[Acknowledged] | None:
-    """The newest first; None where the topic can't be read: the broker is away, or lets the web's user not read it."""
+    """The findings that auditors have acknowledged, the newest first; None where the topic can't be read: the broker is
+    away, or lets the web's user not read it."""
     try:
         return sorted(acknowledged(config), key=lambda each: each.at, reverse=True)
     except (OffsetsUnknown, RangeUnread):

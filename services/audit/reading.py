@@ -133,7 +133,7 @@ def dead_letters(connection: psycopg.Connection[Any], request: UUID) -> list[Dea
 
 
 def letter_of(stage: str, row: tuple[Any, ...]) -> DeadLetterRow:
-    """From the columns that `dead_letters` selects."""
+    """The dead letter in the columns that `dead_letters` selects."""
     number, topic, partition, offset, timestamp_ms, key, value, headers, code, reason, received_at, status, subject = (
         row
     )
@@ -152,7 +152,7 @@ Corrections = Mapping[tuple[str, str, str], str]
 
 
 def corrections_made(connection: psycopg.Connection[Any], letters: Iterable[str] | None = None) -> Corrections:
-    """By operations, of these dead letters (`billing/12`); None: of all."""
+    """The corrections that operations have made of these dead letters (`billing/12`); None: of all."""
     if OPS_EVENTS.writer not in logs_there(connection):
         return {}
     only = None if letters is None else list(letters)
@@ -225,6 +225,6 @@ def records_of(
 
 
 def place_of(coordinates: str) -> tuple[str, int, int]:
-    """`topic/partition/offset` taken apart."""
+    """The topic, partition and offset in `topic/partition/offset`."""
     topic, partition, offset = coordinates.rsplit("/", 2)
     return topic, int(partition), int(offset)

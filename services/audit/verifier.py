@@ -48,7 +48,7 @@ PROOF_FORMAT = "postavka-proof-v1"
 
 
 class Refused(ValueError):
-    """Not proved; the message says what does not hold."""
+    """The thing is not proved; the message says what does not hold."""
 
 
 # The leaf: one event as bytes
@@ -101,12 +101,12 @@ def read_leaf(data: bytes) -> tuple[bytes, list[tuple[str, bytes]], bytes]:
 
 
 def leaf_hash(data: bytes) -> bytes:
-    """Of one leaf (2.1.1)."""
+    """The hash of one leaf (2.1.1)."""
     return hashlib.sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Of an inner node (2.1.1)."""
+    """The hash of an inner node (2.1.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
@@ -127,7 +127,7 @@ class Frontier:
         self.edge.append(leaf)
 
     def root(self) -> bytes:
-        """Of the tree as it is."""
+        """The root hash of the tree as it is."""
         if not self.edge:
             return EMPTY_ROOT
         root = self.edge[-1]
@@ -308,7 +308,7 @@ def sign_note(text: str, name: str, public: bytes, sign: Any) -> str:
 
 
 def checkpoint_text(origin: str, size: int, root: bytes, extensions: Sequence[str] = ()) -> str:
-    """What is signed: c2sp.org/tlog-checkpoint."""
+    """The text that is signed: c2sp.org/tlog-checkpoint."""
     return "".join(f"{line}\n" for line in (origin, str(size), base64.b64encode(root).decode(), *extensions))
 
 
@@ -480,8 +480,8 @@ def check_evidence(folder: Path, log: str, keys: Sequence[VerifierKey]) -> Evide
 
 
 def roots_at(leaves: bytes, checkpoints: Iterable[Checkpoint]) -> Iterator[tuple[Checkpoint, bytes | None]]:
-    """For each checkpoint, from the smallest, the root that these leaf hashes have at its size; None where they are
-    fewer."""
+    """The roots at the sizes of checkpoints: for each, from the smallest, the root that these leaf hashes have at its
+    size; None where they are fewer."""
     tree = Frontier()
     count = len(leaves) // HASH_BYTES
     for checkpoint in sorted(checkpoints, key=lambda each: each.size):
@@ -523,7 +523,7 @@ def check_events(events: Iterable[tuple[int, bytes]], evidence: Evidence) -> int
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """See the top of this file."""
+    """Verify what the command line names, as the top of this file says."""
     parser = argparse.ArgumentParser(
         prog="postavka-verify", description="Checks proofs about the log without Kafka and PostgreSQL."
     )

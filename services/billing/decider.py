@@ -113,7 +113,8 @@ def evolve(state: State, event: Event) -> State:
 
 
 def _approved(state: NotApproved, approved: Approved, facts: Facts) -> Decision:
-    """Billing opens; a direct sale gets its invoice (L15); what was held is taken up in the order it came."""
+    """The request is approved: billing opens; a direct sale gets its invoice (L15); what was held is taken up in the
+    order it came."""
     distributor = approved.distributor
     if (distributor is None) != (approved.channel is Channel.DIRECT):
         return Unacceptable("channel-mismatch", f"channel {approved.channel} does not fit distributor {distributor}")

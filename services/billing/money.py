@@ -67,7 +67,8 @@ Outcome = tuple[Event, ...] | Reason
 
 
 def paid(state: State, payment: BankPayment, facts: Facts) -> Decision:
-    """Money came. It counts if it is for the invoice of this request, from its payer, and the request stands (L17)."""
+    """A payment has come: it counts for an invoice, or a person has to say for what. It counts if it is for the invoice
+    of this request, from its payer, and the request stands (L17)."""
     if payment.payment_id in state.seen.payments:
         return ()
     if is_part(payment.payment_id):

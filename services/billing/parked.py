@@ -53,11 +53,11 @@ class ParkedMoney:
             self._look_up(payments, returns, recorder)
 
     def payment(self, payment_id: str | None) -> Parked | Counted | None:
-        """None: no payment of that id."""
+        """What is known of a payment that was parked or counted; None: no payment of that id."""
         return None if payment_id is None else self._payments.get(payment_id)
 
     def sent_back(self, return_id: str) -> ParkedReturn | None:
-        """None: no return of that id is without a match."""
+        """The return that waits for a match; None: no return of that id is without a match."""
         return self._returns.get(return_id)
 
     def take(self, events: Sequence[Event]) -> None:

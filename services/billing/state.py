@@ -153,7 +153,7 @@ class Invoice:
 
 @dataclass(frozen=True, slots=True)
 class NotApproved:
-    """No approval yet."""
+    """The state before the approval."""
 
     seen: Seen = Seen()
     held: tuple[Held, ...] = ()
@@ -184,7 +184,7 @@ class Invoicing:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingPayment:
-    """Direct sale; part of the invoice, or all of it, is due, and the gate was never open."""
+    """A direct sale that awaits payment; part of the invoice, or all of it, is due, and the gate was never open."""
 
     seen: Seen
     invoice: Invoice
@@ -192,7 +192,7 @@ class AwaitingPayment:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Direct sale; nothing is due."""
+    """A direct sale that is paid; nothing is due."""
 
     seen: Seen
     invoice: Invoice
@@ -200,7 +200,7 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class InDebt:
-    """Direct sale; it was paid in full, the gate was open, and then money went back."""
+    """A direct sale in debt; it was paid in full, the gate was open, and then money went back."""
 
     seen: Seen
     invoice: Invoice

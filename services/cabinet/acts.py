@@ -45,7 +45,7 @@ Result = Literal["accepted", "not-found", "not-waiting"]
 
 @dataclass(frozen=True, slots=True)
 class ActivationOutcome:
-    """Of an activation; None in `activated` while it is not decided."""
+    """The outcome of an activation; None in `activated` while it is not decided."""
 
     activated: bool | None
     message: str
@@ -239,7 +239,7 @@ async def _sold(parts: Web, registration: str, code: str) -> tuple[UUID, str | N
 
 
 def plain_code(code: str) -> str:
-    """As a person may type it: without regard to case and hyphens. Empty: it is no code."""
+    """The code as it is compared: without regard to case and hyphens. Empty: it is no code."""
     return "".join(each for each in code.upper() if each.isalnum())
 
 

@@ -66,7 +66,7 @@ def requests_of(config: Settings, partner: str, limit: int = 50) -> list[dict[st
 
 
 def print_cabinet(partner: str, rows: list[dict[str, Any]]) -> None:
-    """As a table."""
+    """Print the cabinet as a table."""
     shown = table(f"Кабинет партнёра {partner}", "заявка", "статус", "товар", "клиент", "разрешение", "комплект")
     for row in rows:
         approval, shipping, asked = row["approval"] or {}, row["shipping"] or {}, row["request"] or {}

@@ -1,4 +1,4 @@
-"""From events to a cabinet row. Pure.
+"""The fold of the cabinet: from events to a row. Pure.
 
 A row has one group of facts for each stage, and an event touches only its own stage's group. Within a stage's topic the
 events of a request are in order, so that any interleaving of topics gives the same row. What is shown as the status is
@@ -116,7 +116,8 @@ def _withdrawn(group: Group, fields: Fields, time: str) -> None:
 
 
 def _approved(group: Group, fields: Fields, time: str) -> None:
-    """Without the request's type: the request's own group has it, and rows of earlier releases have it only there."""
+    """Take the approval, without the request's type: the request's own group has it, and rows of earlier releases have
+    it only there."""
     group.update(fields, approved_at=time)
     group.pop("request_type", None)
 

@@ -27,7 +27,7 @@ class Folded:
 
     @property
     def rows(self) -> dict[UUID, Row]:
-        """By request. Setting them says what is folded into from now on."""
+        """All rows by request. Setting them says what is folded into from now on."""
         return dict(self._known.values())
 
     @rows.setter
@@ -35,12 +35,12 @@ class Folded:
         self._known = {str(subject).encode(): (subject, row) for subject, row in rows.items()}
 
     def row(self, subject: UUID) -> Row:
-        """Of one request that was folded."""
+        """The row of one request that was folded."""
         return self._known[str(subject).encode()][1]
 
     @property
     def marks(self) -> dict[str, Checkpoint]:
-        """By `topic/partition`. Setting them says where reading has been."""
+        """The checkpoints by `topic/partition`. Setting them says where reading has been."""
         return self._reader.checkpoints
 
     @marks.setter

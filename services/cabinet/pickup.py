@@ -67,7 +67,7 @@ def _readable(connection: psycopg.Connection[Any], marks: Mapping[str, Checkpoin
 
 
 def _keys(config: Settings, places: list[tuple[str, int, int]]) -> set[bytes]:
-    """Whose records these are."""
+    """The keys of these places' records."""
     wanted = set(places)
     starts: dict[Place, int] = {}
     ends: dict[Place, int] = {}

@@ -45,7 +45,7 @@ MILESTONES = {each.TYPE: each.__name__ for each in (Approved, ManufacturingOrder
 
 
 class Cabinet:
-    """See `postavka.kernel.projection.worker.Projection`."""
+    """The `postavka.kernel.projection.worker.Projection` of the cabinet."""
 
     name = "cabinet"
     topics = TOPICS
@@ -162,7 +162,7 @@ class Cabinet:
 
 
 def _measure(row: Row, type_name: str, time: str) -> None:
-    """One observation of the time from the submission to this milestone."""
+    """Observe the time from the submission to this milestone."""
     submitted = row.get("request", {}).get("submitted_at")
     if submitted is not None:  # an event of a later stage may be read first
         seconds = (datetime.fromisoformat(time) - datetime.fromisoformat(submitted)).total_seconds()

@@ -12,7 +12,8 @@ from services.cabinet.table import SCHEMA, TOPICS, prepare
 
 
 def live(config: Settings, schema: str, marks: Mapping[str, Checkpoint]) -> CatchingUp:
-    """Imported here: the processes that fold do without it, and their start is a tenth of the time."""
+    """The projection that catches up with a rebuild. It is imported here: the processes that fold do without it, and
+    their start is a tenth of the time."""
     from services.cabinet.projection import Cabinet
 
     return Cabinet(config, schema)

@@ -74,7 +74,7 @@ class Row:
 
     @property
     def status_title(self) -> str:
-        """In Russian."""
+        """The status in Russian."""
         return said.stage_of(self.status).word
 
     @property
@@ -84,17 +84,18 @@ class Row:
 
     @property
     def permission_number(self) -> str | None:
-        """Under which it may be delivered (L14); that of a request which has ended is good for nothing."""
+        """The permission number under which it may be delivered (L14); that of a request which has ended is good for
+        nothing."""
         return None if self.has_ended else self.shipping.get("permission_number")
 
     @property
     def asked(self) -> Group:
-        """As it was typed."""
+        """The fields of the request as they were typed."""
         return self.groups.get("request") or {}
 
     @property
     def approval(self) -> Group:
-        """With it the facts as of the approval."""
+        """What approval has recorded, with the facts of that moment."""
         return self.groups.get("approval") or {}
 
     @property
@@ -104,7 +105,7 @@ class Row:
 
     @property
     def shipping(self) -> Group:
-        """Permission, documents, kit."""
+        """What shipping has recorded: permission, documents, kit."""
         return self.groups.get("shipping") or {}
 
     @property
@@ -114,12 +115,12 @@ class Row:
 
     @property
     def buyer(self) -> str | None:
-        """Покупатель (L10); None also where only blanks were typed."""
+        """The buyer (L10); None also where only blanks were typed."""
         return ((self.approval.get("client") or {}).get("name") or self.asked.get("buyer") or "").strip() or None
 
     @property
     def inn(self) -> str | None:
-        """Of the buyer."""
+        """The INN of the buyer."""
         return (self.approval.get("client") or {}).get("inn") or self.asked.get("inn")
 
     @property
@@ -144,12 +145,12 @@ class Row:
 
     @property
     def documents(self) -> Mapping[str, Group]:
-        """By id."""
+        """The documents by id."""
         return self.shipping.get("documents") or {}
 
     @property
     def can_withdraw(self) -> bool:
-        """As far as is known here; shipping has the last word."""
+        """Whether it can be withdrawn, as far as is known here; shipping has the last word."""
         return self.status in said.WITHDRAWABLE
 
     @property
@@ -178,7 +179,7 @@ class Requests:
         self._principal = principal
 
     async def page(self, wanted: Filter = Filter(), after: str | None = None, size: int = PAGE) -> Page:
-        """The newest first. Raises `cursor.BadCursor`."""
+        """One page of requests, the newest first. Raises `cursor.BadCursor`."""
         size = max(1, min(size, LARGEST_PAGE))
         conditions, values = self._conditions(wanted)
         if after is not None:
@@ -196,7 +197,8 @@ class Requests:
         return Page(rows, following)
 
     async def one(self, request_id: UUID) -> Row | None:
-        """None where there is none, and where it is another tenant's: nobody can tell the two apart."""
+        """The row of a request; None where there is none, and where it is another tenant's: nobody can tell the two
+        apart."""
         query = QUERIES.one.format(self._own())
         rows = await self._rows(query, {**self._tenant(), "id": request_id})
         return rows[0] if rows else None

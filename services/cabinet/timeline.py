@@ -17,7 +17,8 @@ Group = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One line of a timeline. `kind` is stable, for programs and styles; words are for people."""
+    """One line of a timeline, whether it has come or is awaited. `kind` is stable, for programs and styles; words are
+    for people."""
 
     at: datetime
     kind: str

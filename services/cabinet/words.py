@@ -20,7 +20,7 @@ class ShownStage:
 
     @property
     def word(self) -> str:
-        """In Russian."""
+        """The status in Russian."""
         return STATUSES.get(self.status, "Неизвестно")
 
 

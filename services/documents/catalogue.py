@@ -47,7 +47,7 @@ class DocumentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One format of a document."""
+    """One format in which a document can be had."""
 
     format: str
     """`pdf` or `issued`"""
@@ -83,7 +83,7 @@ class ListedDocument:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """From a row of `papers.documents` with `COLUMNS`."""
+        """The document in a row of `papers.documents` with `COLUMNS`."""
         stem = f"{document_file(row['kind'])} {row['number']} от {row['issued_on'].isoformat()}"
         media_type, suffix = MEDIA.get(row["form"], ("application/octet-stream", "bin"))
         files = [File(ISSUED, row["form"], media_type, f"{stem}.{suffix}", row["sha256"])]
@@ -126,7 +126,7 @@ def documents_of(connection: psycopg.Connection[Any], request_id: UUID) -> list[
 
 
 def newest(connection: psycopg.Connection[Any], most: int, state: DocumentState | None = None) -> list[ListedDocument]:
-    """The newest documents; only those in `state`, if one is given."""
+    """The newest documents of the list; only those in `state`, if one is given."""
     conditions = {
         None: "true",
         DocumentState.ISSUED: "dispatched_at IS NULL AND signed_at IS NULL",
@@ -154,7 +154,7 @@ class PutOff:
 
     @property
     def name(self) -> str:
-        """In Russian."""
+        """The name of the document in Russian."""
         return f"{document_file(self.kind)} № {self.number}"
 
 

@@ -45,7 +45,7 @@ MISSING = {
 
 
 class NoSuchDocument(UserError):
-    """No such document."""
+    """The log knows no such document."""
 
 
 @documents.command(name="list")

@@ -37,7 +37,7 @@ DAYS = timedelta(days=30)
 
 
 class TrialAuthority:
-    """Issues certificates; its root is the file `roots` for `POSTAVKA_SIGNATURE_ROOTS`."""
+    """An authority for trials that issues certificates; its root is the file `roots` for `POSTAVKA_SIGNATURE_ROOTS`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

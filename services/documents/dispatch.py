@@ -55,7 +55,7 @@ OPEN_TASKS = (Path(__file__).parent / "open_tasks.sql").read_text()
 
 
 class ReportSender(Protocol):
-    """Where reports go: `postavka.kernel.outbox.command_sender.Sender`."""
+    """The sender of reports: `postavka.kernel.outbox.command_sender.Sender`."""
 
     def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> object: ...
 
@@ -174,7 +174,7 @@ class Dispatch:
         self.commands.send(DOCUMENT_COMMANDS.name, str(task.request_id), message, task.trace)
 
     def _carry(self, what: SignedBack | Declined) -> bool:
-        """One answer as a command; False for a message that is not one of ours."""
+        """Carry one answer over as a command; False for a message that is not one of ours."""
         found = self._document_of(what.sent)
         if found is None:
             log.info("an answer to a message that is none of ours", sent=str(what.sent))
@@ -241,7 +241,7 @@ class Dispatch:
             raise WrongBytes(f"this release makes other bytes than those issued ({task.sha256})") from None
 
     def _note(self, task: Task, **values: object) -> None:
-        """On record, at once."""
+        """Note a task's progress, committed at once."""
         self.connection.execute(QUERIES.note_insert_work, (task.request_id, task.document_id))
         sets, given = _assignments(values)
         self.connection.execute(QUERIES.note_update_work.format(sets), (*given, task.request_id, task.document_id))

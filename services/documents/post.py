@@ -36,12 +36,12 @@ TRACKING = re.compile(r"[0-9]{14}|[A-Z]{2}[0-9]{9}[A-Z]{2}")
 
 
 class NotQueued(UserError):
-    """Nothing of this request waits for the post."""
+    """Nothing of this request is in the queue for the post."""
 
 
 @dataclass(frozen=True, slots=True)
 class Enclosure:
-    """One document in an envelope."""
+    """One document in an envelope to be printed."""
 
     document_id: str
     title: str
@@ -60,7 +60,7 @@ class PostalEnvelope:
 
     @property
     def address(self) -> str:
-        """Where paper goes."""
+        """The postal address of the recipient, else its legal one."""
         return self.recipient.postal_address or self.recipient.address or ""
 
     @property
@@ -106,7 +106,7 @@ def sent(
 
 
 def print_ready(envelopes: Iterable[PostalEnvelope], blobs: Blobs, day: date) -> bytes:
-    """One PDF to print: for each envelope the address sheet, then its documents, page by page as they were issued.
+    """The PDF to print: for each envelope the address sheet, then its documents, page by page as they were issued.
 
     Every envelope starts on an odd page, so that two sides can be printed on.
     """

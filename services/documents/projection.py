@@ -58,7 +58,7 @@ class DocumentFold:
         self.answers: list[Row] = []
 
     def take(self, type_name: str, fields: Row, request_id: str, time: str, trace: str | None = None) -> bool:
-        """One event, in its newest version; False if it says nothing here. `trace`: its `traceparent`."""
+        """Take one event, in its newest version; False if it says nothing here. `trace`: its `traceparent`."""
         match type_name:  # TAKES has them all
             case shipping.ShippingOpened.TYPE:
                 distributor = fields["distributor"]
@@ -107,7 +107,7 @@ class DocumentFold:
         self.answers.append(row | {"code": reason["code"], "reason": reason["message"]})
 
     def write(self, connection: psycopg.Connection[Any]) -> None:
-        """Into the tables; the same again changes nothing."""
+        """Write the rows into the tables; the same again changes nothing."""
         _insert(connection, "sales", ("request_id",), ("partner_id", "distributor_id", "facts"), self.sales.values())
         _insert(connection, "invoices", ("request_id",), ("amount", "vat_rate"), self.invoices.values())
         keyed = [{"request_id": key[0], "document_id": key[1], **row} for key, row in self.issued.items()]
@@ -185,7 +185,7 @@ DEFINITION = ProjectionDefinition(
 
 
 class Documents(TableProjection):
-    """See `postavka.kernel.projection.worker.Projection`."""
+    """The `postavka.kernel.projection.worker.Projection` of documents."""
 
     def __init__(self, config: Settings, schema: str | None = None) -> None:
         super().__init__(config, DEFINITION, schema)

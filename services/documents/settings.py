@@ -63,7 +63,8 @@ def open_operator(config: Settings, papers: PapersSettings) -> ExchangeOperator:
 
 
 def open_seal(papers: PapersSettings) -> Seal | None:
-    """Our seal; None: what is sent bears no signature of ours. Raises `UserError` if only half of it is named."""
+    """The seal that we sign with; None: what is sent bears no signature of ours. Raises `UserError` if only half of it
+    is named."""
     if papers.edo_certificate is None and papers.edo_key is None:
         return None
     if papers.edo_certificate is None or papers.edo_key is None:

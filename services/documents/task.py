@@ -57,7 +57,7 @@ class Task:
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:
-        """From the row."""
+        """The task in a row."""
         invoiced: tuple[Decimal, Decimal] | None = None
         if row["invoiced"] is not None:
             invoiced = (row["invoiced"], row["invoiced_vat_rate"])
@@ -91,7 +91,7 @@ class Task:
         return self.form == upd.FORM
 
     def step(self, *, sealed: bool) -> DispatchStep | None:
-        """What is next; None: nothing but waiting. `sealed`: what is sent bears our signature."""
+        """The next step of the task; None: nothing but waiting. `sealed`: what is sent bears our signature."""
         if self.rendering_sha256 is None:
             return DispatchStep.RENDER if self.made_sha256 is None else DispatchStep.REPORT_RENDERING
         if self.dispatched:

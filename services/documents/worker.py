@@ -69,7 +69,7 @@ class Worker(threading.Thread):
         self._measure_at = 0.0
 
     def run(self) -> None:
-        """Rounds without end; servers that are away are waited for."""
+        """Run rounds without end; servers that are away are waited for."""
         sender = Sender(self._config, SOURCE)
         while True:
             liveness.beat(self.name, SILENT_SECONDS)
@@ -90,7 +90,7 @@ class Worker(threading.Thread):
                 os._exit(1)
 
     def _dispatch(self, connection: psycopg.Connection[Any], sender: Sender) -> None:
-        """As long as this connection holds."""
+        """Dispatch for as long as this connection holds."""
         while not _only(connection):
             liveness.beat(self.name, SILENT_SECONDS)
             time.sleep(AWAY_SECONDS)
@@ -126,7 +126,7 @@ class Worker(threading.Thread):
         self._measure_at = time.monotonic() + pause_after(time.monotonic() - started, MEASURE_SECONDS)
 
     def _catch_up(self, connection: psycopg.Connection[Any]) -> None:
-        """Until the projection has what the log holds now."""
+        """Wait until the projection has what the log holds now."""
         ends = end_offsets(self._config, [(SHIPPING_EVENTS.name, partition) for partition in range(PARTITIONS)])
         names = {partition_name(*place): end for place, end in ends.items()}
         while any(mark.offset < names[name] - 1 for name, mark in read_marks(connection, list(names)).items()):

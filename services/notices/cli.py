@@ -28,7 +28,7 @@ def list_(
     limit: int = 50,
     json: bool = False,
 ) -> None:
-    """Letters, newest first.
+    """List e-mails, newest first.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ WORDS = {
 async def letters_page(
     request: Request, principal: Annotated[Principal, SIGNED_IN], status: str | None = None, to: str | None = None
 ) -> Response:
-    """Letters, newest first: one's own, or all."""
+    """The list of e-mails, newest first: one's own, or all."""
     wanted = Wanted(status if status in STATUSES else None, None, to or None, None)
     async with web(request).database.rows(principal) as rows, rows.cursor(row_factory=dict_row) as cursor:
         chosen = await asyncio.to_thread(parameters, open_vault(web(request).kernel), wanted, PAGE)
@@ -97,7 +97,7 @@ async def off_page(
 async def off(
     request: Request, visitor: Annotated[Principal | None, LINK], to: str = "", kind: str = "", sign: str = ""
 ) -> Response:
-    """Switch it off: the button of that page, or the mail program's own (RFC 8058)."""
+    """Switch a category off: the button of that page, or the mail program's own (RFC 8058)."""
     about = _about(request, to, kind, sign)
     await asyncio.to_thread(switch, web(request).kernel, to, Category(kind), False, "link in a letter")
     return page(request, "letters_off.html", to=to, kind=kind, sign=sign, about=about, done=True)

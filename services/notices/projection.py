@@ -67,7 +67,7 @@ def topics_of(distributors: Iterable[str]) -> list[str]:
 
 
 class Notices:
-    """See `postavka.kernel.projection.worker.Projection`."""
+    """The `postavka.kernel.projection.worker.Projection` that decides what is sent."""
 
     name = "notices"
 
@@ -201,7 +201,8 @@ def cause_of(record: Record, envelope: Envelope) -> Cause:
 
 
 def not_taken(record: Record) -> tuple[str, str, dict[str, str]] | None:
-    """Of a dead letter the distributor whose record it was, where that lies, all headers; None if it was nobody's."""
+    """What a dead letter says of itself: the distributor whose record it was, where that lies, all headers; None if it
+    was nobody's."""
     headers = {name: value.decode("utf-8", "replace") for name, value in header_map(record.headers).items()}
     distributor = distributor_of(headers.get("dlq_topic", ""))
     if distributor is None:
@@ -210,7 +211,7 @@ def not_taken(record: Record) -> tuple[str, str, dict[str, str]] | None:
 
 
 class _Work:
-    """One batch, inside its transaction."""
+    """The work on one batch, inside its transaction."""
 
     def __init__(self, owner: Notices, connection: psycopg.Connection[Any], records: Sequence[Record]) -> None:
         self._owner = owner

@@ -29,7 +29,7 @@ Answer = tuple[str, UUID, str]
 
 
 class Stories:
-    """See `postavka.kernel.projection.read_model.Fold`."""
+    """The `postavka.kernel.projection.read_model.Fold` of the notices."""
 
     def __init__(self) -> None:
         self.events = 0
@@ -43,11 +43,11 @@ class Stories:
 
     @property
     def marks(self) -> Mapping[str, Checkpoint]:
-        """By `topic/partition`."""
+        """The checkpoints by `topic/partition`."""
         return self._reader.checkpoints
 
     def take(self, piece: Piece) -> None:
-        """Some records."""
+        """Take some records of one partition."""
         for record, envelope, said, subject in read_news(self._reader, _records(piece), self.unread.append):
             self.events += 1
             if said is None:
@@ -63,7 +63,7 @@ class Stories:
                     self._stories[subject] = after
 
     def copied(self) -> Iterator[Copied]:
-        """All rows."""
+        """All rows of the fold."""
         stories = (
             line((str(subject).encode(), json_text(story.model_dump_json(exclude_defaults=True))))
             for subject, story in self._stories.items()

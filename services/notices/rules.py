@@ -70,7 +70,7 @@ class EarlyEvent(_Part):
 
 
 class InvoiceNews(_Part):
-    """Счёт на оплату."""
+    """News of an invoice to pay («Счёт на оплату»)."""
 
     number: str
     issued_on: date
@@ -79,7 +79,7 @@ class InvoiceNews(_Part):
 
 
 class Story(_Part):
-    """Of one request. Kept as JSON beside the outbox."""
+    """What the rules have to remember of one request. Kept as JSON beside the outbox."""
 
     submitted: bool = False
     approved: bool = False

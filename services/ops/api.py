@@ -64,7 +64,7 @@ class Discard(BaseModel):
 
 
 class Correct(BaseModel):
-    """The corrected record; without a key the old one's."""
+    """A correction: the corrected record; without a key the old one's."""
 
     value: Annotated[str, Field(max_length=1_000_000, pattern=NO_NUL)]
     key: Annotated[str, Field(max_length=1_000, pattern=NO_NUL)] | None = None
@@ -86,7 +86,7 @@ class Reminder(BaseModel):
 
 @router.get("/waiting")
 async def queues(request: Request, principal: Reader) -> Response:
-    """All queues."""
+    """The state of all queues."""
     found = await looked_up(request, lambda rows: waits.queues(rows, ops_settings()))
     return _json([asdict(each) for each in found])
 
@@ -165,7 +165,7 @@ async def events(
 
 @router.get("/streams")
 async def streams(request: Request, principal: Reader) -> Response:
-    """Topics, readers, services."""
+    """The state of topics, readers and services."""
     return _json(asdict(await asyncio.to_thread((await probe_of(request)).look)))
 
 
@@ -189,7 +189,7 @@ async def letter_list(
 
 @router.get("/letters/{stage}/{number}")
 async def letter(request: Request, principal: Reader, stage: str, number: int) -> Response:
-    """One as it came; bytes in base64."""
+    """The dead letter as it came; bytes in base64."""
     try:
         found = await asyncio.to_thread(dead_letters.letter, web(request).conninfo, stage, number)
     except dead_letters.NoSuchDeadLetter:

@@ -106,7 +106,7 @@ def trend(*, what: str | None = None, days: int = 14, json: bool = False) -> Non
 
 @ops.command
 def request(request: UUID, *, json: bool = False) -> None:
-    """One request's way: who had to act and for how long, what happened beside it, what stages have done.
+    """Show one request's path: who had to act and for how long, what happened beside it, what stages have done.
 
     Parameters
     ----------

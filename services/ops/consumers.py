@@ -53,7 +53,7 @@ class LogConsumer:
 
     @property
     def topics(self) -> Sequence[str]:
-        """As the contract has them: `{distributor}` stands for any distributor."""
+        """The topics that it reads, as the contract has them: `{distributor}` stands for any distributor."""
         return [topic.name for topic in ALL_TOPICS if (self.party or self.name) in topic.readers]
 
 
@@ -138,7 +138,8 @@ def _places(rows: Iterable[tuple[str, int]]) -> Iterable[tuple[Place, int]]:
 
 
 def _group(admin: AdminClient, reader: LogConsumer) -> dict[Place, int] | None:
-    """Of a reader that keeps its place on Kafka. None also where that may not be asked: it is another's reader then."""
+    """The offsets of a reader that keeps its place on Kafka. None also where that may not be asked: it is another's
+    reader then."""
     asked = admin.list_consumer_group_offsets(
         [ConsumerGroupTopicPartitions(reader.group)], request_timeout=GROUP_SECONDS
     )

@@ -74,7 +74,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class KeptDeadLetter:
-    """One of them, as it came."""
+    """One dead letter as it came."""
 
     stage: str
     number: int
@@ -94,7 +94,7 @@ class KeptDeadLetter:
 
     @property
     def id(self) -> str:
-        """As people write it: `billing/12`."""
+        """The id as people write it: `billing/12`."""
         return f"{self.stage}/{self.number}"
 
     @property
@@ -153,7 +153,7 @@ def letters(
 
 
 def letter(conninfo: str, stage: str, number: int) -> KeptDeadLetter:
-    """One of them. Raises `NoSuchDeadLetter`."""
+    """The dead letter of this number in a stage's store. Raises `NoSuchDeadLetter`."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         found = _select(connection, stage, SQL("id = %s"), (number,), 1) if stage in _stages(connection) else []
     if not found:
@@ -180,7 +180,7 @@ class Tally:
 
 
 def tally(conninfo: str, stage: str) -> Tally:
-    """Of one stage. Raises `NoSuchDeadLetter` for what is no stage."""
+    """The figures of one stage's dead letters. Raises `NoSuchDeadLetter` for what is no stage."""
     _check_stage(stage)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         row = connection.execute(QUERIES.tally.format(Identifier(stage))).fetchone()
@@ -310,7 +310,7 @@ def _check_stage(stage: str) -> None:
 
 
 def subject_of(place: LetterPlace) -> UUID:
-    """Of events about a letter: its request; an id made from the letter's where none is known."""
+    """The subject of events about a dead letter: its request; an id made from the letter's where none is known."""
     return place.request_id or uuid5(LETTERS, f"{place.stage}/{place.number}")
 
 

@@ -105,7 +105,7 @@ def groups(*, json: bool = False) -> None:
 
 @letters.command
 def show(id: str, *, json: bool = False) -> None:
-    """One of them, with the record as it came.
+    """Show one dead letter, with the record as it came.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ def _who() -> str:
 
 
 def _wait_for(url: str, stage: str, marked: int, quiet: bool) -> int:
-    """Until the stage has tried what is marked; returns how many it has not."""
+    """Wait until the stage has tried what is marked; returns how many it has not."""
     columns = (TextColumn("trying again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     deadline = time.monotonic() + PATIENCE_SECONDS
     with Progress(*columns, console=errors, disable=quiet or marked < 2, transient=True) as progress:
@@ -354,7 +354,7 @@ def _shown(letter: KeptDeadLetter) -> dict[str, Any]:
 
 
 def _text(data: bytes | None) -> str | None:
-    """As text if it is text, else in base64."""
+    """The data as text if it is text, else in base64."""
     if data is None:
         return None
     try:

@@ -54,7 +54,7 @@ class ShownEvent:
 
     @property
     def id(self) -> str:
-        """Its `source#id`, as effects name their cause."""
+        """The id by which effects name it as their cause, `source#id`."""
         return f"/postavka/{self.stage}#{self.request}/{self.version}"
 
     @property
@@ -135,7 +135,7 @@ def of_request(connection: psycopg.Connection[Any], request: UUID) -> list[Shown
 
 
 def cause_and_effects(history: Sequence[ShownEvent], event: ShownEvent) -> tuple[ShownEvent | None, list[ShownEvent]]:
-    """Of an event among those of its request: what caused it, and what it led to."""
+    """The cause and the effects of an event among those of its request: what caused it, and what it led to."""
     cause = next((each for each in history if each.id == event.causation), None)
     return cause, [each for each in history if each.causation == event.id]
 

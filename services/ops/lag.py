@@ -48,8 +48,8 @@ class NothingSeen(UserError):
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic: how many records it holds, how many came each second since the last look (None: the first look), and
-    how many bytes one copy of it takes (None: the brokers don't say)."""
+    """The state of a topic: how many records it holds, how many came each second since the last look (None: the first
+    look), and how many bytes one copy of it takes (None: the brokers don't say)."""
 
     name: str
     partitions: int
@@ -60,9 +60,10 @@ class TopicState:
 
 @dataclass(frozen=True, slots=True)
 class ReaderState:
-    """A reader: records it has still to handle, records a second it handles, seconds until it is through at that rate,
-    beside what comes in meanwhile (None: not known, or it does not get nearer). `relay_delay`: events in its store that
-    are not on their topic yet; `unsent`: what else waits to be sent outward. None there: it has no such thing."""
+    """The state of a reader: records it has still to handle, records a second it handles, seconds until it is through
+    at that rate, beside what comes in meanwhile (None: not known, or it does not get nearer). `relay_delay`: events in
+    its store that are not on their topic yet; `unsent`: what else waits to be sent outward. None there: it has no such
+    thing."""
 
     name: str
     lag: int | None
@@ -89,7 +90,7 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """One look at all of it. `sizes_unknown`: why topics have no bytes."""
+    """One look at all topics, readers and services. `sizes_unknown`: why topics have no bytes."""
 
     topics: list[TopicState]
     readers: list[ReaderState]

@@ -61,7 +61,7 @@ class FeedEvent:
     value: bytes = field(repr=False)
 
     def shown(self) -> dict[str, Any]:
-        """For the browser."""
+        """The event for the browser."""
         return {
             "n": self.number,
             "stage": self.stage,
@@ -118,7 +118,8 @@ class Beat:
 
 
 class Feed:
-    """The one reader. `view` hands over what came since; it is safe from any thread."""
+    """The one reader of the live feed, from which all viewers are served. `view` hands over what came since; it is safe
+    from any thread."""
 
     def __init__(self, config: Settings, topics: Sequence[str] | None = None) -> None:
         """`topics`: instead of those of all stages and of operations."""

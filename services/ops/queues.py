@@ -47,7 +47,7 @@ class Queue:
 
     @property
     def name(self) -> str:
-        """In Russian."""
+        """The name of the queue in Russian."""
         return KINDS[self.waits_for][0]
 
     @property
@@ -58,7 +58,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRequest:
-    """One request that waits. `document` is the one to be signed."""
+    """One request that waits, and for whom. `document` is the one to be signed."""
 
     waits_for: str
     request_id: UUID

@@ -41,7 +41,7 @@ class RequestAccount:
     waits: Sequence[queues.WaitingRequest]
 
     def told(self) -> dict[str, Any]:
-        """For programs."""
+        """The account as JSON, for programs."""
         if self.way is None:
             return {"waits": [], "moments": [], "work": []}
         return {
@@ -56,7 +56,7 @@ class RequestAccount:
 def look_at(
     connection: psycopg.Connection[Any], request: UUID, limits: OpsSettings, reveal: Callable[[Any], Any]
 ) -> RequestAccount | None:
-    """None when nothing at all is known of it. `reveal` makes readable what is encrypted."""
+    """What is known of a request; None when nothing at all is. `reveal` makes readable what is encrypted."""
     events = history.of_request(connection, request)
     moments = list(_beside(connection, request, reveal))
     if not events and not moments:

@@ -126,7 +126,8 @@ class Way:
 def way_of(
     events: Sequence[ShownEvent], moments: Sequence[SpanMoment], limits: OpsSettings, now: datetime
 ) -> Way | None:
-    """From the events of a request, causes before effects, and what is known beside them; None without an event."""
+    """The wait spans of a request, from its events, causes before effects, and from what is known beside them; None
+    without an event."""
     if not events:
         return None
     waits = waits_of(events)
@@ -252,8 +253,8 @@ def moments_of(events: Sequence[ShownEvent]) -> list[SpanMoment]:
 
 
 def work_of(events: Sequence[ShownEvent]) -> list[Work]:
-    """Of each stage, in the order of its first event: how long its events took since their causes, where the cause is
-    an event of this request. A person's act that came in between has its own record, and is the cause then."""
+    """The work of each stage, in the order of its first event: how long its events took since their causes, where the
+    cause is an event of this request. A person's act that came in between has its own record, and is the cause then."""
     by_id = {event.id: event for event in events}
     took: dict[str, list[float]] = {}
     for event in events:

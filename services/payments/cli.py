@@ -32,8 +32,8 @@ Why = Annotated[str, Parameter(help="For the record: why.")]
 
 @payments.command
 def unmatched(*, limit: int = 200, json: bool = False) -> None:
-    """The queue: payments that count for no invoice, with those they may be for; returns nobody has explained; and odd
-    documents of statements.
+    """Show the queue: payments that count for no invoice, with those they may be for; returns nobody has explained; and
+    odd documents of statements.
 
     Parameters
     ----------

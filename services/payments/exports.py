@@ -47,7 +47,7 @@ def pdf(result: Reconciliation, ours: Ours) -> bytes:
 
 
 def xlsx(result: Reconciliation) -> bytes:
-    """A workbook: balances, movements, what is open."""
+    """The workbook of a month: balances, movements, what is open."""
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True, "remove_timezone": True}) as book:
         head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})

@@ -13,7 +13,7 @@ from services.payments.statement import LARGEST_FILE, BrokenStatement, Statement
 
 
 def read_file(path: Path, *, follow_links: bool) -> bytes:
-    """All of it. `follow_links=False`: what is a symbolic link is not opened, wherever it leads.
+    """All bytes of a file. `follow_links=False`: what is a symbolic link is not opened, wherever it leads.
 
     Raises `BrokenStatement` for what is no file or too large, and `OSError`.
     """

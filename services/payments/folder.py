@@ -101,7 +101,7 @@ class StatementsFolder:
             self._move(path, DONE, "\n".join(report.lines()) + "\n")
 
     def _move(self, path: Path, where: str, report: str) -> None:
-        """The report first: a file in `done` or `broken` always has one beside it."""
+        """Move a file, its report first: a file in `done` or `broken` always has one beside it."""
         target = _free(self._folder / where / path.name)
         beside = target.with_name(f"{target.name}.report.txt")
         unfinished = beside.with_name(f".{beside.name}")

@@ -17,12 +17,12 @@ PAYMENT_ID = re.compile(r"(?<![0-9a-z])bp-\d{8}-[0-9a-f]{16}(?![0-9a-f])", re.IG
 
 
 def payment_id(document: PaymentDocument) -> str:
-    """Of money that came: `bp-20260305-` and 16 hexadecimal digits."""
+    """The id of money that came: `bp-20260305-` and 16 hexadecimal digits."""
     return _id("bp", document)
 
 
 def return_id(document: PaymentDocument) -> str:
-    """Of money that went back: `br-…`."""
+    """The id of money that went back: `br-…`."""
     return _id("br", document)
 
 

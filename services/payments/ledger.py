@@ -1,4 +1,4 @@
-"""From events to rows of the books: what each event writes into which table. Pure.
+"""The ledger, from events to rows of its tables: what each event writes into which table. Pure.
 
 A row is a dictionary of the columns that an event knows; what it leaves out stays as it is. So each event touches its
 own columns, and events of different topics may come in any order.

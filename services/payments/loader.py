@@ -57,7 +57,7 @@ class StatementReport:
     """What is odd about them, with the lines."""
 
     def lines(self) -> Iterator[str]:
-        """For the person who loaded it, in Russian."""
+        """The report's lines for the person who loaded the statement, in Russian."""
         yield f"Выписка {self.name}: {day(self.first)} – {day(self.last)}, счёт {', '.join(self.accounts)}"
         if self.is_known:
             yield "Этот файл уже загружался."

@@ -34,14 +34,14 @@ QUERY = QUERIES.query
 
 
 class Figures:
-    """See `postavka.kernel.projection.worker.BackgroundTask`."""
+    """The `postavka.kernel.projection.worker.BackgroundTask` that keeps the figures of payments."""
 
     def __init__(self, config: Settings) -> None:
         self._conninfo = database_url(config)
         self._said: dict[str, Any] = {}
 
     async def run(self) -> None:
-        """Until cancelled; while PostgreSQL is away the figures stay as they were."""
+        """Run until cancelled; while PostgreSQL is away the figures stay as they were."""
         while True:
             started = time.monotonic()
             try:
@@ -65,5 +65,5 @@ class Figures:
         self._said = {"unmatched": payments + returns + documents, "refunds_owed": owed}
 
     def details(self) -> dict[str, Any]:
-        """For `/healthz`."""
+        """The figures for `/healthz`."""
         return self._said

@@ -78,8 +78,8 @@ async def asked(request: Request, ask: Callable[[psycopg.Connection[work_list.Ro
 
 @router.get("")
 async def waiting(request: Request, principal: Reader, order: str | None = None) -> Response:
-    """The queue: what came and counts for nothing, with the invoices it may be for; returns nobody has explained; odd
-    documents of statements."""
+    """The page of the queue: what came and counts for nothing, with the invoices it may be for; returns nobody has
+    explained; odd documents of statements."""
     outcome = await _outcome(request, order) if order else None
     came, gone, odd = await asked(
         request,
@@ -326,7 +326,7 @@ _loaders: dict[str, Loader] = {}
 
 
 def _loader(request: Request) -> Loader:
-    """One for each application: it keeps a producer."""
+    """The loader of this application: it keeps a producer."""
     parts = web(request)
     if parts.conninfo not in _loaders:
         _loaders[parts.conninfo] = Loader(parts.kernel, payments_settings().bank_accounts)

@@ -58,7 +58,7 @@ DEFINITION = ProjectionDefinition(
 
 
 class Books(TableProjection):
-    """See `postavka.kernel.projection.worker.Projection`."""
+    """The `postavka.kernel.projection.worker.Projection` of the ledger."""
 
     def __init__(self, config: Settings, schema: str | None = None) -> None:
         super().__init__(config, DEFINITION, schema)

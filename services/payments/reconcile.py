@@ -76,7 +76,7 @@ class ReconciledParty:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One line of the account. A debit raises what the party owes us."""
+    """One line of a party's account. A debit raises what the party owes us."""
 
     day: date
     text: str
@@ -97,7 +97,7 @@ class OpenItem:
 
 @dataclass(slots=True)
 class Account:
-    """One party's month. A positive balance is owed to us, a negative one by us."""
+    """The month of one party. A positive balance is owed to us, a negative one by us."""
 
     party: ReconciledParty
     opening: Decimal = ZERO
@@ -131,7 +131,7 @@ class Reconciliation:
     """Payments that are not matched, of payers who are nobody's partner."""
 
     def as_json(self) -> dict[str, Any]:
-        """For programs; sums are strings."""
+        """The reconciliation for programs; sums are strings."""
         whole = {
             "first": self.first,
             "last": self.last,
@@ -235,7 +235,7 @@ def _text(row: Row, kind: PartyKind) -> str:
 
 
 def _add_invoices(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
-    """Direct sales: what is due, owed back, overpaid, or paid and not delivered."""
+    """Add what is open of direct sales: what is due, owed back, overpaid, or paid and not delivered."""
     rows = connection.execute(QUERIES.add_invoices, {"last": last})
     for row in rows:
         account = accounts.get((PartyKind.PARTNER.value, row["payer_id"]))
@@ -262,7 +262,7 @@ def _add_invoices(connection: psycopg.Connection[Row], accounts: Accounts, last:
 
 
 def _add_confirmations(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
-    """Sales through distributors: not answered, or confirmed and not delivered."""
+    """Add what is open of sales through distributors: not answered, or confirmed and not delivered."""
     rows = connection.execute(QUERIES.add_confirmations, {"last": last})
     for row in rows:
         account = accounts.get((PartyKind.DISTRIBUTOR.value, row["distributor_id"]))

@@ -30,7 +30,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """Taken back."""
+    """The partner has withdrawn the request."""
 
     partner_id: str
     content: bytes
@@ -73,7 +73,7 @@ def evolve(state: State, event: Event) -> State:
 
 
 def digest(content: Message) -> bytes:
-    """Of all fields, in their fixed order."""
+    """The SHA-256 of all fields, in their fixed order."""
     return hashlib.sha256(content.model_dump_json().encode()).digest()
 
 

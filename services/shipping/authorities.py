@@ -47,7 +47,8 @@ class CannotTell(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Trusted `roots`. `intermediates` help where senders leave theirs out; they are not trusted."""
+    """The certificate authorities that are trusted, `roots`. `intermediates` help where senders leave theirs out; they
+    are not trusted."""
 
     roots: tuple[x509.Certificate, ...]
     intermediates: tuple[x509.Certificate, ...] = ()
@@ -78,14 +79,14 @@ class Authorities:
                 raise BadSignature("revoked", message) from None
 
     def digest(self, algorithm: str, data: bytes) -> bytes:
-        """Of `data`, by an algorithm of openssl's (`md_gost12_256`). Raises `CannotTell`."""
+        """The digest of `data` by an algorithm of openssl's (`md_gost12_256`). Raises `CannotTell`."""
         self._require_gost()
         return self._run("dgst", "-engine", "gost", f"-{algorithm}", "-binary", given=data).stdout
 
     def _chain(
         self, certificate: x509.Certificate, others: Sequence[x509.Certificate], moment: datetime
     ) -> list[x509.Certificate]:
-        """From the certificate over others that may sign certificates to a root, all valid at `moment`."""
+        """The chain from the certificate over others that may sign certificates to a root, all valid at `moment`."""
         roots = [root for root in self.roots if not is_gost(root)]
         if not roots:
             raise _untrusted()

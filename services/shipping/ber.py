@@ -86,7 +86,7 @@ def _tag(data: bytes, at: int, end: int) -> tuple[bytes, int]:
 
 
 def _length(data: bytes, at: int, end: int) -> tuple[int | None, int]:
-    """None: indefinite, up to an end-of-contents mark."""
+    """The length that is written there; None: indefinite, up to an end-of-contents mark."""
     if at >= end:
         raise ValueError("a length is missing")
     first = data[at]

@@ -118,7 +118,7 @@ def extension_of(certificate: x509.Certificate, oid: str) -> Extension | None:
 
 
 def critical_in(certificate: x509.Certificate) -> set[str]:
-    """Its critical extensions. One that nobody here knows makes it useless (RFC 5280, 4.2)."""
+    """The ids of its critical extensions. One that nobody here knows makes it useless (RFC 5280, 4.2)."""
     return {oid for oid, extension in _extensions(certificate).items() if extension.critical}
 
 

@@ -1,4 +1,5 @@
-"""From a question of the decider to its answer: which bytes does the signature cover, if any? (L16)
+"""The check of a signature, from a question of the decider to its answer: which bytes does the signature cover, if any?
+(L16)
 
 A signature may cover what was issued, its rendering, or, as operators exchange it, the buyer's title that answers it.
 """

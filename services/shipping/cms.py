@@ -67,7 +67,7 @@ GOST_KEYS = {"1.2.643.7.1.1.1.1", "1.2.643.7.1.1.1.2"}
 
 @asn1.sequence
 class Algorithm:
-    """`AlgorithmIdentifier`; `PlainAlgorithm` is the one without parameters."""
+    """An `AlgorithmIdentifier`; `PlainAlgorithm` is the one without parameters."""
 
     oid: ObjectIdentifier
     parameters: asn1.TLV
@@ -237,8 +237,8 @@ def elements(of: asn1.TLV) -> list[asn1.TLV]:
 
 
 def _certificates_in(data: SignedData) -> Iterator[x509.Certificate]:
-    """RFC 5652, 10.2.2: beside those of X.509 there may be others, which nothing here needs. One that can't be read is
-    left out as well: if it is the signer's, that is told."""
+    """The certificates in a signature (RFC 5652, 10.2.2): beside those of X.509 there may be others, which nothing here
+    needs. One that can't be read is left out as well: if it is the signer's, that is told."""
     for each in data.certificates or []:
         if each.tag_bytes == SEQUENCE:
             try:

@@ -152,7 +152,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """An approved request: its facts, its documents and its invoice, if there is one."""
+    """The state of an approved request: its facts, its documents and its invoice, if there is one."""
 
     facts: ShippingOpened
     documents: tuple[Document, ...] = ()
@@ -165,7 +165,7 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """No approval yet; what billing has said of it already."""
+    """The state before the approval; what billing has said of it already."""
 
     bases: tuple[Grounds, ...] = ()
     invoice: InvoiceOnDocument | None = None
@@ -180,7 +180,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """Manufacturing is ordered; the kit is awaited."""
+    """The state after manufacturing is ordered; the kit is awaited."""
 
     sale: Sale
     withdrawal_refused: bool = False
@@ -628,7 +628,7 @@ def _paper(
 
 
 def _der(signature: str) -> bytes | None:
-    """The signature's bytes; None if the text is not base64 (line breaks are allowed) or is empty."""
+    """The bytes of the signature; None if the text is not base64 (line breaks are allowed) or is empty."""
     try:
         return base64.b64decode("".join(signature.split()), validate=True) or None
     except (binascii.Error, ValueError):

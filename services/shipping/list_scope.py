@@ -88,7 +88,7 @@ def scope_of(crl: x509.CertificateRevocationList) -> ListScope:
 
 
 def issuer_name(crl: x509.CertificateRevocationList) -> bytes:
-    """Whose list it is: the name in DER, as it stands."""
+    """The name of the list's issuer in DER, as it stands."""
     parts = values_in(_content(crl.tbs_certlist_bytes))
     has_version = parts[0].tag_bytes != SEQUENCE
     return asn1.encode_der(parts[2 if has_version else 1])
@@ -115,7 +115,7 @@ def entry_for(
 
 
 def since(entry: x509.RevokedCertificate) -> datetime:
-    """Since when it doesn't hold, as far as that is told."""
+    """The moment since when the certificate doesn't hold, as far as the list says."""
     told = _extension(entry, x509.InvalidityDate)
     return entry.revocation_date_utc if told is None else min(told.invalidity_date_utc, entry.revocation_date_utc)
 
@@ -163,7 +163,8 @@ def _strange_in_entries(crl: x509.CertificateRevocationList) -> set[str]:
 
 
 def _extension(entry: x509.RevokedCertificate, kind: type[E]) -> E | None:
-    """None as well where the entry's extensions can't be read: it names a certificate all the same."""
+    """An extension of a list's entry; None as well where the entry's extensions can't be read: it names a certificate
+    all the same."""
     try:
         return entry.extensions.get_extension_for_class(kind).value
     except (x509.ExtensionNotFound, *CANNOT_BE_READ):

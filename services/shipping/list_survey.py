@@ -33,7 +33,7 @@ class Survey:
         ]
 
     def details(self) -> dict[str, Any]:
-        """For `/healthz`: names of files; None where all is well."""
+        """The names of files for `/healthz`; None where all is well."""
         return {
             "revocation_lists": self.usable,
             "revocation_lists_unreadable": _names(self.unreadable),
@@ -51,7 +51,7 @@ def survey(lists: RevocationLists, at: datetime) -> Survey:
 
 
 def _newest(lists: Sequence[KnownList]) -> list[KnownList]:
-    """Of each issuer and each kind of its lists; a delta is as good as none when its time is over."""
+    """The newest list of each issuer and each kind; a delta is as good as none when its time is over."""
     newest: dict[object, KnownList] = {}
     for each in sorted(lists, key=lambda each: each.crl.last_update_utc):
         newest[each.issuer, each.scope] = each

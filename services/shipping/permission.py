@@ -30,7 +30,7 @@ _DAMM = (
 
 
 class NotAPermission(ValueError):
-    """Not a permission number; says in Russian what is wrong with it."""
+    """The text is not a permission number; says in Russian what is wrong with it."""
 
 
 def new_permission_number() -> str:
@@ -55,7 +55,7 @@ def parse(text: str) -> str:
 
 
 def check_digit(digits: str) -> int:
-    """Damm's check digit; 0 for digits that already end in the right one."""
+    """The check digit of Damm; 0 for digits that already end in the right one."""
     interim = 0
     for digit in digits:
         interim = _DAMM[interim][int(digit)]

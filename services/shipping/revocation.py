@@ -34,7 +34,7 @@ class Revoked(Exception):
 
 
 class NoCurrentList(Exception):
-    """Nobody can tell: the issuer's list is missing, or its time is over."""
+    """There is no list in force, so that nobody can tell: the issuer's list is missing, or its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> 
 
 
 def _read(file: Path) -> FilesRead:
-    """Raises `OSError`."""
+    """Read the files; raises `OSError`."""
     data = file.read_bytes()
     lists: list[KnownList] = []
     bad: list[BadFile] = []

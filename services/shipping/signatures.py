@@ -70,14 +70,15 @@ class CmsVerifier:
 
     @classmethod
     def trusting(cls, roots: bytes, intermediates: bytes = b"") -> CmsVerifier:
-        """From PEM files' contents. Raises `ValueError` if there is no certificate in `roots`."""
+        """A verifier that trusts these certificates, from PEM files' contents. Raises `ValueError` if there is no
+        certificate in `roots`."""
         return cls(
             tuple(x509.load_pem_x509_certificates(roots)),
             tuple(x509.load_pem_x509_certificates(intermediates)) if intermediates else (),
         )
 
     def verify(self, content: bytes, signature: bytes, at: datetime) -> Verification:
-        """See `Verifier.verify`."""
+        """Verify as `Verifier.verify` says."""
         if not self.roots:
             return Unverifiable("no trusted roots are configured")
         try:

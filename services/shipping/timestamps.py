@@ -78,7 +78,7 @@ class TstInfo:
 
 @asn1.sequence
 class NamedCertificate:
-    """`ESSCertID` and `ESSCertIDv2`"""
+    """The certificate that an `ESSCertID` or `ESSCertIDv2` names."""
 
     algorithm: list[asn1.TLV] | None
     digest: bytes
@@ -138,7 +138,8 @@ def _checked(token: bytes, stamped: bytes, authorities: Authorities, at: datetim
 
 
 def _check_purpose(certificate: x509.Certificate) -> None:
-    """RFC 3161, 2.3: for time stamping and nothing else, and says so critically."""
+    """Check the purpose of the certificate (RFC 3161, 2.3): for time stamping and nothing else, and the extension that
+    says so is critical."""
     if purposes_of(certificate) != ([ExtendedKeyUsageOID.TIME_STAMPING.dotted_string], True):
         raise BadSignature("time-stamp", "сертификат, которым он подписан, выдан не для штампов времени.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,3 +36,30 @@ def test_modules_that_docs_start_are_there() -> None:
     assert {
         name for name in named if name.partition(".")[0] in ("postavka", "services") and not find_spec(name)
     } == set()
+
+
+FRAGMENT = re.compile(
+    r"(Of|In|On|At|By|From|For|To|As|Until|Beside|Behind|Within|Into|Onto|Up|With|Without|Under|Like"
+    r"|Not|None|True|False|See|Once|Again|L\d+)\b(?! \w+ (is|are|has|have)\b)"
+)
+
+
+def test_docstrings_are_sentences_with_a_subject() -> None:
+    """A docstring says what a thing is: it begins with neither a preposition, nor a clause's number, nor a pointer to
+    another one, and ends as sentences do."""
+    assert [
+        f"{place}:{name}: {text.splitlines()[0]}"
+        for top in ("events", "postavka", "services", "bench")
+        for path in sorted((ROOT / top).rglob("*.py"))
+        if (place := path.relative_to(ROOT)).parts[:3] != ("services", "cabinet", "api")  # published: openapi.json
+        and place.name != "__main__.py"
+        for name, text in _docstrings(path)
+        if FRAGMENT.match(text) or text.partition("\n\n")[0][-1] not in ".:?!`…)"
+    ] == []
+
+
+def _docstrings(path: Path) -> Iterator[tuple[str, str]]:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, documented) and (text := ast.get_docstring(node)):
+            yield getattr(node, "name", "the module"), text

@@ -60,7 +60,7 @@ class Credentials:
         return "".join(f"{name}={value}\n" for name, value in lines.items())
 
     def kcat(self) -> str:
-        """`kcat.conf`: the same for librdkafka (kcat, Python, Go, .NET)."""
+        """The file `kcat.conf`: the same for librdkafka (kcat, Python, Go, .NET)."""
         lines = {
             "bootstrap.servers": self.bootstrap,
             "security.protocol": self.security_protocol,
@@ -93,7 +93,8 @@ def permissions(distributor_id: str) -> list[Permission]:
 
 
 def group_prefix(distributor_id: str) -> str:
-    """Its consumer groups begin so. The dot at the end keeps `dist` out of the groups of `dist-north`."""
+    """The prefix of all names of its consumer groups. The dot at the end keeps `dist` out of the groups of
+    `dist-north`."""
     return f"distributors.{distributor_id}."
 
 
@@ -143,7 +144,7 @@ class Distributors:
         return gone
 
     def users(self, distributor_id: str) -> list[str]:
-        """Its users, the newest last."""
+        """The names of its users on the broker, the newest last."""
         return _users_of(distributor_id, self._access.users())
 
     def standings(self) -> list[DistributorUsers]:

@@ -51,7 +51,7 @@ class Grant:
 
 
 def grants(services: Iterable[str], distributor_ids: Sequence[str], prefix: str = PREFIX) -> list[Grant]:
-    """Of each service, with the topics of these distributors."""
+    """The permissions of each service, with the topics of these distributors."""
     return [Grant(each, prefix + each, tuple(sorted(_permissions(each, distributor_ids)))) for each in services]
 
 

@@ -130,8 +130,8 @@ def main() -> None:
 
 
 def _explained(error: Exception) -> str | None:
-    """In a line what libraries say; None for a defect of ours. They are imported here for the same reason: whatever
-    raised an error has imported its library."""
+    """The sentence that tells of a library's error; None for a defect of ours. Libraries are imported here for the same
+    reason: whatever raised an error has imported its library."""
     import psycopg
     from confluent_kafka import KafkaException
     from pydantic import ValidationError

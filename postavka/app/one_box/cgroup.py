@@ -56,7 +56,8 @@ class Division:
 
 
 def division(process: int | str = "self") -> Division | None:
-    """None where niceness counts among all: there is no autogroup, or this process is in a group with a share."""
+    """The division of the processor by niceness; None where niceness counts among all: there is no autogroup, or this
+    process is in a group with a share."""
     try:
         if AUTOGROUP.read_text().strip() == "0":
             return None

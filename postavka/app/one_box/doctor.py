@@ -205,7 +205,7 @@ def check_python(version: Sequence[int]) -> Check:
 
 
 def check_settings(config: Settings) -> Check:
-    """Either both servers are named or none."""
+    """The check that either both servers are named or none."""
     named = {
         "KAFKA_BOOTSTRAP_SERVERS": config.kafka_bootstrap_servers is not None,
         "DATABASE_URL": config.database_url is not None,
@@ -302,7 +302,7 @@ def check_processor(outside: bool, divided: Division | None) -> Check:
 
 
 def _division(home: Path) -> Division | None:
-    """Of what runs in this folder, else of what would be started now."""
+    """The division among what runs in this folder, else among what would be started now."""
     try:
         found = division(int((home / "run" / "supervisord.pid").read_text()))
     except (OSError, ValueError):
@@ -409,7 +409,7 @@ def check_broker_files(found: BrokerFiles) -> Check:
 
 
 def check_replicas(replicas: Mapping[str, int]) -> Check:
-    """On how many brokers does a record lie? One is allowed, and said."""
+    """The check of copies: on how many brokers does a record lie? One is allowed, and said."""
     fewest = min(replicas.values(), default=0)
     if fewest > 1:
         return Check("replicas", "ok", f"{fewest} or more")
@@ -502,7 +502,7 @@ def check_services(ports: Mapping[str, int], ask: Callable[[int], dict[str, Any]
 
 
 def check_service(name: str, said: Mapping[str, Any] | None) -> Check:
-    """One service, by its own word."""
+    """The check of one service by what it says of itself."""
     if said is None or name not in (said.get("stage"), said.get("projection"), said.get("service")):
         return Check(name, "wrong", "does not answer", f"postavka up; if it runs: .postavka/log/{name}.log")
     if said.get("status") != "ok":
@@ -591,7 +591,7 @@ def _check_lag(config: Settings, connection: psycopg.Connection[Any]) -> Check:
 
 
 def print_check(check: Check) -> None:
-    """One line, and a second one with what to do."""
+    """Print a check on one line, and on a second one what to do."""
     console.print(
         f"{SIGNS[check.status]} [bold]{check.name:<15}[/] {escape(check.found)}", highlight=False, soft_wrap=True
     )

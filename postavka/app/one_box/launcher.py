@@ -45,7 +45,7 @@ class Unwell(UserError):
 
 @dataclass
 class Launch:
-    """Everything that runs. A context manager: leaving it stops what was started here."""
+    """Everything that runs on this machine. A context manager: leaving it stops what was started here."""
 
     config: Settings
     progress: StepReporter
@@ -185,7 +185,8 @@ class Launch:
             self.wait_until_well(step.note)
 
     def wait_until_well(self, note: Callable[[str], None] = lambda text: None) -> None:
-        """Until every service answers and has partitions to read; `note` is told who is awaited. Raises `Unwell`."""
+        """Wait until every service answers and has partitions to read; `note` is told who is awaited. Raises
+        `Unwell`."""
         waiting = list(self.services)
         deadline = time.monotonic() + self.well_seconds
         while waiting:

@@ -46,7 +46,7 @@ def launched_by(name: str) -> Sequence[str]:
 
 
 def niceness_of(application: str) -> int:
-    """Of a session, by its application name: `postavka-notices`, `postavka-web-live`."""
+    """The niceness of a session, by its application name: `postavka-notices`, `postavka-web-live`."""
     service = application.removeprefix(APPLICATION)
     service = OTHER_NAMES.get(service, service)
     return min(NICENESS.get(service, 0), LEAST_FIRST_SESSION)

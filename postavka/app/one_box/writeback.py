@@ -33,7 +33,8 @@ Begin = Callable[[int], object]
 
 
 class EarlyWriter(threading.Thread):
-    """For the tables of all databases in a folder, twice a second. Does nothing where the system has no such call."""
+    """The early writer for the tables of all databases in a folder, twice a second. Does nothing where the system has
+    no such call."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(name="early writer", daemon=True)

@@ -49,7 +49,7 @@ class DocumentContent:
 
 
 def sha256(data: bytes) -> str:
-    """In lower-case hexadecimal, as events write it."""
+    """The SHA-256 of `data` in lower-case hexadecimal, as events write it."""
     return hashlib.sha256(data).hexdigest()
 
 

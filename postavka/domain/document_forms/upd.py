@@ -211,7 +211,8 @@ def names_of(sole_trader: str) -> tuple[str, str, str | None]:
 
 
 def participant(company: Company) -> str:
-    """Its id as the exchange operator gave it; without one, INN and KPP, by which operators find a participant."""
+    """The participant's id as the exchange operator gave it; without one, INN and KPP, by which operators find a
+    participant."""
     return line(company.edo_id or "-".join(filter(None, (company.inn, company.kpp))), 46).replace("_", "-")
 
 

@@ -1,4 +1,5 @@
-"""One registration or one contract at a time, as the vendor's user base reports them; a new version each."""
+"""The changes of one registration or one contract at a time, as the vendor's user base reports them; a new version
+each."""
 
 from __future__ import annotations
 

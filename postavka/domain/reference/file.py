@@ -259,7 +259,7 @@ def _sentences(error: ValidationError, raw: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _place(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> str:
-    """`partners[2] "romashka": contacts[1] "anna": email` for a location in the file."""
+    """The words for a location in the file, like `partners[2] "romashka": contacts[1] "anna": email`."""
     parts: list[str] = []
     node: Any = raw
     for step in loc:

@@ -85,7 +85,8 @@ class Snapshot:
     """By the INN of whoever may sign."""
 
     def power_of_attorney(self, principal_inn: str, agent_inn: str, day: date) -> PowerOfAttorney | None:
-        """By which `agent_inn` signs for `principal_inn` on this day (Moscow); of several the first by number."""
+        """The power of attorney by which `agent_inn` signs for `principal_inn` on this day (Moscow); of several the
+        first by number."""
         fitting = (
             each
             for each in self.powers_of_attorney.get(agent_inn, ())
@@ -133,7 +134,7 @@ _local = threading.local()
 
 
 def current(conninfo: str) -> Snapshot:
-    """The newest version; at most `CURRENT_FOR_SECONDS` behind the database.
+    """The newest version of the reference data; at most `CURRENT_FOR_SECONDS` behind the database.
 
     Raises `psycopg.OperationalError` when the database can't be reached: an old snapshot is not passed off as new.
     """
@@ -345,7 +346,7 @@ def _reading(conninfo: str, read: Callable[[psycopg.Connection], _T], nothing: _
 
 
 def _connections() -> dict[tuple[str, int], psycopg.Connection]:
-    """This thread's connections. The process id is part of the key: a connection does not survive a fork."""
+    """The connections of this thread. The process id is part of the key: a connection does not survive a fork."""
     found: dict[tuple[str, int], psycopg.Connection] | None = getattr(_local, "connections", None)
     if found is None:
         found = _local.connections = {}

@@ -14,7 +14,8 @@ log = logger(__name__)
 
 
 class RememberingRegister:
-    """See `TaxRegister`. An old answer bears the day on which it was true, so that nobody takes it for today's.
+    """A `TaxRegister` that remembers what another one has answered. An old answer bears the day on which it was true,
+    so that nobody takes it for today's.
 
     That there is no company under a number is not remembered: it may have been founded this morning.
     """
@@ -26,7 +27,7 @@ class RememberingRegister:
         self._remembered: OrderedDict[str, tuple[float, RegisteredCompany]] = OrderedDict()
 
     async def find(self, inn: str) -> RegisteredCompany | None:
-        """See `TaxRegister`."""
+        """Answers as `TaxRegister.find` says."""
         heard_at, company = self._remembered.get(inn, (0.0, None))
         age = self._clock() - heard_at
         if company is not None and age < self._config.remember_seconds:
@@ -46,7 +47,7 @@ class RememberingRegister:
         return found
 
     async def close(self) -> None:
-        """See `TaxRegister`."""
+        """Close the register behind it."""
         await self._behind.close()
 
     def _remember(self, company: RegisteredCompany) -> None:

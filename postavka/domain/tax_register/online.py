@@ -36,11 +36,11 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-
 
 
 class _Busy(Exception):
-    """Worth another attempt: overloaded, broken, too slow."""
+    """The service is worth another attempt: overloaded, broken, too slow."""
 
 
 class _Senseless(Exception):
-    """Not worth one: refused, or an answer that makes no sense."""
+    """The service is not worth another attempt: refused, or an answer that makes no sense."""
 
 
 def _cleaned(value: object) -> object:
@@ -87,7 +87,7 @@ class _Answer(BaseModel):
 
 
 class OnlineRegister:
-    """See `TaxRegister`."""
+    """A `TaxRegister` that asks a service over HTTP."""
 
     def __init__(self, config: TaxSettings) -> None:
         self._config = config
@@ -106,7 +106,7 @@ class OnlineRegister:
         )
 
     async def find(self, inn: str) -> RegisteredCompany | None:
-        """See `TaxRegister`. After several failures in a row the service is left alone for a while."""
+        """Answers as `TaxRegister.find` says. After several failures in a row the service is left alone for a while."""
         try:
             async with await self._breakers.get_breaker("tax"), asyncio.timeout(self._config.answer_seconds):
                 return await self._find(inn)
@@ -118,7 +118,7 @@ class OnlineRegister:
             raise NotAnswering(reason) from wrong
 
     async def close(self) -> None:
-        """See `TaxRegister`."""
+        """Give up connections."""
         await self._client.aclose()
 
     async def __aenter__(self) -> Self:

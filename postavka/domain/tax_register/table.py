@@ -21,11 +21,11 @@ class TableRegister:
         self._companies = {each["inn"]: _company(each, raw["as_of"]) for each in raw["companies"]}
 
     async def find(self, inn: str) -> RegisteredCompany | None:
-        """See `TaxRegister`. Always answers."""
+        """Answers as `TaxRegister.find` says. Always answers."""
         return self._companies.get(inn)
 
     async def close(self) -> None:
-        """Nothing to give up."""
+        """Does nothing: there is no connection to give up."""
 
 
 def _company(row: dict[str, Any], as_of: date) -> RegisteredCompany:

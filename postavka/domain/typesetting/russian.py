@@ -15,7 +15,7 @@ _SHORT = re.compile(r"\b(г|ул|д|стр|корп|кв|наб|пр-т|пр-д|
 
 
 def roubles(amount: Decimal) -> str:
-    """`20 160,00`: groups of three, kopecks after a comma."""
+    """A sum as Russian documents write it, `20 160,00`: groups of three, kopecks after a comma."""
     return format_decimal(amount, "#,##0.00", locale="ru").replace("\u202f", NO_BREAK_SPACE)
 
 

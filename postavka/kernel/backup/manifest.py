@@ -28,7 +28,7 @@ class BadCopy(UserError):
 
 @dataclass(slots=True)
 class Manifest:
-    """Of one copy."""
+    """The manifest of one copy."""
 
     taken_at: str = ""
     release: str = ""
@@ -82,7 +82,7 @@ class Manifest:
 
 
 def sha256(file: Path) -> str:
-    """Of its content, in hexadecimal."""
+    """The SHA-256 of a file's content, in hexadecimal."""
     found = hashlib.sha256()
     with file.open("rb") as content:
         while chunk := content.read(CHUNK):

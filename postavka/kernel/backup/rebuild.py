@@ -358,7 +358,8 @@ def _move_marks(
     offsets: Mapping[tuple[Place, int], int],
     rewritten: set[str],
 ) -> None:
-    """To where the position that a reader has seen lies now; a reader without positions begins anew."""
+    """Move a reader's checkpoints to where the position that it has seen lies now; a reader without positions begins
+    anew."""
     for name, (_, position) in marks.items():
         topic, _, number = name.rpartition("/")
         if topic not in rewritten:

@@ -60,7 +60,7 @@ class CopyKey:
         return hashlib.sha256(b"postavka copy key" + self._secret).hexdigest()[:16]
 
     def cipher(self, salt: bytes) -> AESGCM:
-        """Of the file with this salt."""
+        """The cipher of the file with this salt."""
         return AESGCM(HKDF(SHA256(), 32, salt, b"postavka copy").derive(self._secret))
 
 

@@ -53,7 +53,7 @@ class FolderInUse(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What lies where."""
+    """The parts of an installation: what lies where."""
 
     evidence: Path
     blobs: Path | None

@@ -14,13 +14,14 @@ from postavka.kernel.blobs.store import BlobMissing, BlobsAway, checked, key_of,
 
 
 class FolderBlobs:
-    """See `Blobs`. The folder is made at the first `put`, for its owner only: documents name people and sums."""
+    """Blobs as files of a folder. The folder is made at the first `put`, for its owner only: documents name people and
+    sums."""
 
     def __init__(self, root: str | Path) -> None:
         self._root = Path(root)
 
     def put(self, data: bytes) -> str:
-        """See `Blobs.put`. A blob that is there already but damaged is replaced by the right bytes."""
+        """Keep data as `Blobs.put` says. A blob that is there already but damaged is replaced by the right bytes."""
         sha256 = name_of(data)
         place = self._root / key_of(sha256)
         try:
@@ -39,7 +40,7 @@ class FolderBlobs:
         return sha256
 
     def get(self, sha256: str) -> bytes:
-        """See `Blobs.get`."""
+        """Read data as `Blobs.get` says."""
         place = self._root / key_of(sha256)
         try:
             data = place.read_bytes()
@@ -50,7 +51,7 @@ class FolderBlobs:
         return checked(sha256, data, str(self._root))
 
     def has(self, sha256: str) -> bool:
-        """See `Blobs.has`."""
+        """Look for data as `Blobs.has` says."""
         return (self._root / key_of(sha256)).is_file()
 
     def _make(self, folder: Path) -> None:

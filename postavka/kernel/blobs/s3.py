@@ -20,7 +20,8 @@ PATIENCE_SECONDS = 20
 
 
 class S3Blobs:
-    """See `Blobs`. The server keeps what it has acknowledged: that is its promise, not ours."""
+    """Blobs as objects of a bucket that speaks S3. The server keeps what it has acknowledged: that is its promise, not
+    ours."""
 
     def __init__(self, store: S3Store, where: str) -> None:
         self._store = store
@@ -56,7 +57,7 @@ class S3Blobs:
         return cls(store, where)
 
     def put(self, data: bytes) -> str:
-        """See `Blobs.put`."""
+        """Keep data as `Blobs.put` says."""
         sha256 = name_of(data)
         try:
             self._store.put(key_of(sha256), data)
@@ -65,7 +66,7 @@ class S3Blobs:
         return sha256
 
     def get(self, sha256: str) -> bytes:
-        """See `Blobs.get`."""
+        """Read data as `Blobs.get` says."""
         try:
             data = bytes(self._store.get(key_of(sha256)).bytes())
         except (NotFoundError, FileNotFoundError):
@@ -75,7 +76,7 @@ class S3Blobs:
         return checked(sha256, data, self._where)
 
     def has(self, sha256: str) -> bool:
-        """See `Blobs.has`."""
+        """Look for data as `Blobs.has` says."""
         try:
             self._store.head(key_of(sha256))
         except (NotFoundError, FileNotFoundError):
@@ -85,5 +86,6 @@ class S3Blobs:
         return True
 
     def _away(self, error: Exception) -> BlobsAway:
-        """One line of what the library says: its messages have the request's and the response's text, but no key."""
+        """The error with one line of what the library says: its messages have the request's and the response's text,
+        but no key."""
         return BlobsAway(f"{self._where}: {' '.join(str(error).split())[:300]}")

@@ -129,7 +129,8 @@ class Access:
             _until(lambda: self._opens(user, password), f"the new password of {user} does not open the door")
 
     def remove_user(self, user: str) -> None:
-        """Its permissions, its limits and its password go. A connection that is open stays, and may do nothing."""
+        """Remove a user with its permissions, its limits and its password. A connection that is open stays, and may do
+        nothing."""
         self.forbid(user, self.permissions(user))
         self.set_quota(user, None)
         if user in self.users():
@@ -217,7 +218,7 @@ def _acl(user: str, permission: Permission) -> ACL:
 
 
 def _filter(user: str, permission: Permission | None = None) -> ACLFilter:
-    """Of one permission, whatever the host; None: of everything about the user."""
+    """The filter that finds one permission, whatever the host; None: of everything about the user."""
     if permission is None:
         pattern = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
         return ACLFilter(_principal(user), None, ACLOperation.ANY, ACLPermissionType.ANY, pattern)

@@ -18,7 +18,8 @@ class NoKafka(UserError):
 
 
 def bootstrap(settings: Settings) -> str:
-    """`host:port[,host:port…]`. Raises `NoKafka` when unset: a service never starts servers by itself."""
+    """The brokers' addresses, `host:port[,host:port…]`. Raises `NoKafka` when unset: a service never starts servers by
+    itself."""
     if not settings.kafka_bootstrap_servers:
         raise NoKafka("KAFKA_BOOTSTRAP_SERVERS is not set; start the whole with `postavka up`, or point it at a broker")
     return settings.kafka_bootstrap_servers

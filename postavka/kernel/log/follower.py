@@ -42,12 +42,12 @@ def beginnings(settings: Settings, topics: Sequence[str], since: datetime | None
 
 
 class Follower:
-    """For one thread at a time; its event loop runs only within `read`. What can't be read comes as
-    `postavka.kernel.log.unreadable` says; where the beginning of a partition was cut off, reading goes on with the
-    first record that is left."""
+    """A reader that follows topics, for one thread at a time; its event loop runs only within `read`. What can't be
+    read comes as `postavka.kernel.log.unreadable` says; where the beginning of a partition was cut off, reading goes on
+    with the first record that is left."""
 
     def __init__(self, settings: Settings, start: Mapping[Place, int], gather_ms: int = 0) -> None:
-        """Connects. `gather_ms`: between two fetches while records flow (0: as they come). Raises aiokafka's
+        """Connect. `gather_ms`: between two fetches while records flow (0: as they come). Raises aiokafka's
         `KafkaError` when no broker answers."""
         install()
         self.following = dict(start)
@@ -86,7 +86,8 @@ class Follower:
             yield batch
 
     def _go_back(self) -> None:
-        """To what was given out last: an error in one partition keeps back what was taken of others before it."""
+        """Go back to what was given out last: an error in one partition keeps back what was taken of others before
+        it."""
         assignment = self._consumer._subscription.subscription.assignment
         for place, offset in self.following.items():
             state = assignment.state_value(TopicPartition(*place))

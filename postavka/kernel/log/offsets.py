@@ -171,18 +171,18 @@ def _words(why: Exception | None) -> str:
 
 
 def end_offsets(settings: Settings, places: Iterable[Place]) -> dict[Place, int]:
-    """`PartitionOffsets.ends`, asked once."""
+    """Ask `PartitionOffsets.ends` once."""
     with PartitionOffsets(settings) as offsets:
         return offsets.ends(places)
 
 
 def first_offsets(settings: Settings, places: Iterable[Place]) -> dict[Place, int]:
-    """`PartitionOffsets.beginnings`, asked once."""
+    """Ask `PartitionOffsets.beginnings` once."""
     with PartitionOffsets(settings) as offsets:
         return offsets.beginnings(places)
 
 
 def offsets_at(settings: Settings, places: Iterable[Place], timestamp_ms: int) -> dict[Place, int]:
-    """`PartitionOffsets.at`, asked once."""
+    """Ask `PartitionOffsets.at` once."""
     with PartitionOffsets(settings) as offsets:
         return offsets.at(places, timestamp_ms)

@@ -50,7 +50,8 @@ class RangeUnread(UserError):
 def read_records(
     settings: Settings, start: Mapping[Place, int], ends: Mapping[Place, int] | None = None
 ) -> Iterator[list[Record]]:
-    """As `read_pieces`, as lists of `Record`. `ends`: as they are when the call begins, if none are given."""
+    """The records of a range as `read_pieces` finds it, as lists of `Record`. `ends`: as they are when the call begins,
+    if none are given."""
     for piece in read_pieces(settings, start, ends if ends is not None else end_offsets(settings, start)):
         place = (piece.topic, piece.partition)
         yield [
@@ -116,7 +117,7 @@ class _Fetches:
         """Seconds that were waited for an answer with records."""
 
     async def open(self) -> None:
-        """Connect. Raises `RangeUnread`."""
+        """Connect to the brokers. Raises `RangeUnread`."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         # The client's own patience with an answer is ours, so that one that never comes is noticed here.
         self._client = AIOKafkaClient(**for_aiokafka(self._settings), request_timeout_ms=int(TIMEOUT_SECONDS * 1000))

@@ -10,7 +10,7 @@ RawHeaders = tuple[tuple[str, bytes | None], ...]
 
 
 class Record(NamedTuple):
-    """One record. `timestamp_ms` is the broker's or producer's, in milliseconds since 1970.
+    """One record as it lies on Kafka. `timestamp_ms` is the broker's or producer's, in milliseconds since 1970.
 
     A tuple: a frozen dataclass takes three times as long to make, and one is made for every record.
     """
@@ -25,7 +25,7 @@ class Record(NamedTuple):
 
     @property
     def coordinates(self) -> str:
-        """`topic/partition/offset`: names this record for ever."""
+        """The coordinates `topic/partition/offset`: names this record for ever."""
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
@@ -40,5 +40,5 @@ class Piece:
 
 
 def partition_name(topic: str, partition: int) -> str:
-    """`topic/partition`: how an input partition is named in the tracking table."""
+    """The name `topic/partition`: how an input partition is named in the tracking table."""
     return f"{topic}/{partition}"

@@ -44,8 +44,9 @@ def topic_bytes(settings: Settings) -> dict[str, int]:
 
 
 def largest_copies(folders: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """From the folders of all brokers, topic → bytes. Of a partition's replicas the largest counts: the others follow
-    it. A log that is being moved to another folder is there twice; the one in the making is left out."""
+    """The bytes of each topic's largest copy, by topic, from the folders of all brokers. Of a partition's replicas the
+    largest counts: the others follow it. A log that is being moved to another folder is there twice; the one in the
+    making is left out."""
     partitions: dict[tuple[str, int], int] = {}
     for folder in folders:
         for topic in folder["topics"]:

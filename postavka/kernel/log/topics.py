@@ -83,7 +83,7 @@ def repair_topics(settings: Settings, names: Iterable[str]) -> dict[str, dict[st
 
 
 def set_times(settings: Settings, names: Iterable[str], whose: Literal["CreateTime", "LogAppendTime"]) -> None:
-    """Whose times records get that are written from now on: their senders' (to put a copy back) or the broker's.
+    """Set whose times records get that are written from now on: their senders' (to put a copy back) or the broker's.
     Returns when the broker says so. Raises `WrongTopics`."""
     admin, topics = AdminClient(for_librdkafka(settings)), list(names)
     _alter(admin, {topic: {TIMESTAMP_TYPE: whose} for topic in topics})

@@ -30,7 +30,7 @@ class NoTopic(UserError):
 
 
 def envelope_of(message: Message, source: str, subject: str, trace: str | None) -> Envelope:
-    """Of a command that is sent now. `trace`: the `traceparent` of the sending."""
+    """The envelope of a command that is sent now. `trace`: the `traceparent` of the sending."""
     return Envelope(
         id=str(uuid4()),
         source=source,
@@ -85,7 +85,7 @@ class Sender:
         self._producer.poll(0)
 
     def flush(self) -> None:
-        """Until the broker has everything. Raises `CommandNotSent`."""
+        """Wait until the broker has everything. Raises `CommandNotSent`."""
         left = self._producer.flush(TIMEOUT_SECONDS)
         failed, self._failed = self._failed, None
         if failed is not None or left:

@@ -41,7 +41,7 @@ class Publisher:
     partition it wrote, beginning with those given."""
 
     def __init__(self, settings: Settings, offsets: dict[Place, int], for_outsiders: Collection[str] = ()) -> None:
-        """Connects. Topics `for_outsiders` are read by programs that aren't ours: they get gzip. Raises aiokafka's
+        """Connect. Topics `for_outsiders` are read by programs that aren't ours: they get gzip. Raises aiokafka's
         `KafkaError` when no broker answers."""
         self.offsets = offsets
         self._for_outsiders = frozenset(for_outsiders)
@@ -64,8 +64,8 @@ class Publisher:
             batches[-1].append(timestamp=None, key=key, value=value, headers=headers)
 
     def wait(self, waiting: Callable[[], None] = lambda: None) -> None:
-        """Until the broker has the whole round, however long it is away; `waiting` is called every second meanwhile.
-        Raises `RelayFailed` when it refused something."""
+        """Wait until the broker has the whole round, however long it is away; `waiting` is called every second
+        meanwhile. Raises `RelayFailed` when it refused something."""
         if self._round:
             taken, self._round = self._round, {}
             self._runner.run(_beside(self._deliver(taken), waiting))

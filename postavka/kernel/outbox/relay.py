@@ -129,7 +129,7 @@ class Relay(threading.Thread):
         """Behind this position nothing can be on the topic yet."""
 
     def wake(self) -> None:
-        """There may be something to publish."""
+        """Say that there may be something to publish."""
         self._woken.set()
 
     def feed(self, events: Sequence[RecordedEvent], first: int) -> None:

@@ -22,7 +22,8 @@ class PrivacySettings(BaseSettings):
 
 
 def master_key(config: Settings, privacy: PrivacySettings | None = None) -> bytes:
-    """The master key; made if it is needed for the first time and no file was named. Raises `NoKey`."""
+    """The master key of this installation; made if it is needed for the first time and no file was named. Raises
+    `NoKey`."""
     named = (privacy or PrivacySettings()).key
     file = named or config.home / "privacy" / "master.key"
     if named is None:

@@ -169,7 +169,7 @@ class Vault:
         )
 
     def _fetch(self, key_ids: Iterable[str]) -> dict[str, AESSIV | None]:
-        """Keys by id; None for one that was destroyed. One that is not here is left out."""
+        """The keys by id; None for one that was destroyed. One that is not here is left out."""
         now = time.monotonic()
         with self._lock:
             known = {each: self._keys[each] for each in key_ids if each in self._keys}
@@ -211,7 +211,7 @@ class Vault:
         return self.erase_keys(found, by, reason)
 
     def erase_keys(self, key_ids: Sequence[str], by: str, reason: str) -> list[Erasure]:
-        """Destroy these keys; those that were destroyed before are left as they are."""
+        """Destroy keys; those that were destroyed before are left as they are."""
         with self._query() as connection:
             rows = connection.execute(QUERIES.erase_keys_update_persons, (by, reason, list(key_ids))).fetchall()
             connection.execute(QUERIES.erase_keys_delete_names, (list(key_ids),))
@@ -253,7 +253,7 @@ class Vault:
 
 
 class _Transaction:
-    """One transaction on the vault's connection, opened anew when it broke."""
+    """A transaction on the vault's connection, opened anew when it broke."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault

@@ -60,12 +60,12 @@ _pulse = Heartbeats()
 
 
 def beat(name: str, within: float = SILENT_SECONDS) -> None:
-    """From any thread: what is called `name` has moved."""
+    """Note, from any thread, a heartbeat: what is called `name` has moved."""
     _pulse.beat(name, time.monotonic(), within)
 
 
 def rest(name: str) -> None:
-    """From any thread: it need not move any more."""
+    """Note, from any thread, that `name` need not move any more."""
     _pulse.rest(name)
 
 

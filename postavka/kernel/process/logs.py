@@ -65,8 +65,8 @@ def configure_logs(settings: Settings, service: str) -> None:
 
 
 class OncePerMinute(logging.Filter):
-    """Of what is said over and over while a server is away lets one line a minute through, with how often it was said
-    in the minute before. Told apart by the line of code that says it; ours by server."""
+    """A filter that lets one line a minute through of what is logged over and over while a server is away, with how
+    often it came in the minute before. Told apart by the line of code that says it; ours by server."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ class Servers:
         log.warning(WAITING, server=server, why=str(why)[:200])
 
     def answered(self, server: str) -> None:
-        """It has answered."""
+        """Note that a server has answered."""
         self._since.pop(server, None)
 
     @property

@@ -35,7 +35,7 @@ def connect(conninfo: str, schema: str, in_use: str) -> psycopg.Connection[Any]:
 
 
 def swap_lock(connection: psycopg.Connection[Any], schema: str) -> None:
-    """For the writer of the tables, first of all in its transaction: no swap until it has ended."""
+    """Lock out swaps, for the writer of the tables, first of all in its transaction: no swap until it has ended."""
     connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext(%s))", (f"swap of {schema}",))
 
 
@@ -63,7 +63,7 @@ class StagedTables:
         self._tables = tuple(tables)
 
     def make(self) -> None:
-        """Empty, without indexes. What an interrupted rebuild has left goes."""
+        """Make the tables, empty and without indexes. What an interrupted rebuild has left goes."""
         self.drop()
         self._run(SQL("CREATE SCHEMA {}").format(Identifier(self._staging)))
         for table in self._tables:
@@ -78,7 +78,7 @@ class StagedTables:
                 self._run(SQL("COMMENT ON TABLE {} IS {}").format(Identifier(self._staging, table), comment))
 
     def drop(self) -> None:
-        """Nothing is left of them."""
+        """Drop the tables and all that belongs to them."""
         self._run(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(self._staging)))
 
     def put_together(self, keys: Mapping[str, Sequence[str]]) -> None:
@@ -188,8 +188,8 @@ class StagedTables:
             self._run(SQL("ALTER TABLE {} ADD CONSTRAINT {} ").format(new, Identifier(name)) + SQL(definition))
 
     def _side_by_side(self, statements: Sequence[Composed]) -> None:
-        """Two at a time, each made by one process. The three that PostgreSQL would give to one take a third longer, and
-        do not give way (`postavka/kernel/store/session.py`)."""
+        """Run statements two at a time, each in one process of the server. The three that PostgreSQL would give to one
+        take a third longer, and do not give way (`postavka/kernel/store/session.py`)."""
         waiting = deque(statements)
 
         def work(connection: psycopg.Connection[Any]) -> None:

@@ -19,7 +19,7 @@ from postavka.kernel.store.checkpoint import Checkpoint, CheckpointMoved
 
 
 def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Checkpoint]:
-    """Marks by `topic/partition`; a partition without one is at -1."""
+    """The checkpoints by `topic/partition`; a partition without one is at -1."""
     rows = connection.cursor(row_factory=tuple_row).execute(
         'SELECT name, "offset", position FROM marks WHERE name = ANY(%b)', (Texts(names),)
     )

@@ -14,7 +14,7 @@ _ESCAPED = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\
 
 
 def json_field(value: Any) -> bytes:
-    """A JSON column; None is NULL."""
+    """A field of a JSON column; None is NULL."""
     return NULL if value is None else orjson.dumps(value).replace(b"\\", b"\\\\")
 
 
@@ -35,7 +35,7 @@ def field(value: Any) -> bytes:
 
 
 def line(fields: Iterable[bytes]) -> bytes:
-    """One row."""
+    """The line that copies one row."""
     return b"\t".join(fields) + b"\n"
 
 
@@ -47,7 +47,7 @@ _NOTHING = _LENGTH(-1)
 
 
 def binary_row(subject: UUID, objects: Sequence[Any]) -> bytes:
-    """One row of a `uuid` and columns of `jsonb`; None is NULL."""
+    """The bytes that copy one row of a `uuid` and columns of `jsonb`; None is NULL."""
     parts = [_COUNT(1 + len(objects)), _LENGTH(16), subject.bytes]
     for each in objects:
         if each is None:

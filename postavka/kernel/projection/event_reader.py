@@ -51,8 +51,8 @@ something else. `Unreadable`, `UnknownType`, `BadBody` and `EnvelopeError` are a
 
 
 class PartitionReader:
-    """One partition, read in order. `offset` is that of the last record (-1: none); `position` the highest that was
-    seen in it, 0 for none. `duplicates` and `markers` count what was passed over."""
+    """The reader of one partition, in order. `offset` is that of the last record (-1: none); `position` the highest
+    that was seen in it, 0 for none. `duplicates` and `markers` count what was passed over."""
 
     __slots__ = ("duplicates", "markers", "offset", "position", "relayed")
 
@@ -125,7 +125,7 @@ class EventReader:
         return {**self._before, **self._reached()}
 
     def moved(self) -> dict[str, tuple[Checkpoint, Checkpoint]]:
-        """From where to where checkpoints have moved, by `topic/partition`."""
+        """The checkpoints that have moved, each with where from and where to, by `topic/partition`."""
         pairs = ((name, self._before.get(name, Checkpoint()), mark) for name, mark in self._reached().items())
         return {name: (before, mark) for name, before, mark in pairs if mark != before}
 

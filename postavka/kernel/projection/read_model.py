@@ -83,7 +83,7 @@ class ReadModel:
         return f"{self.schema}_next"
 
     def connect(self, config: Settings, schema: str | None = None) -> psycopg.Connection[Any]:
-        """To its schema, or to another one before it; in autocommit."""
+        """A connection to its schema, or to another one before it; in autocommit."""
         path = f"{schema},{self.schema},public" if schema else f"{self.schema},public"
         return psycopg.connect(
             database_url(config),

@@ -152,7 +152,8 @@ def _build(
 def _ends(
     config: Settings, model: ReadModel, connection: psycopg.Connection[Any], places: Sequence[Place]
 ) -> dict[Place, int]:
-    """Up to where the new tables may go now: the end of the log, or the marks that the projection goes on from."""
+    """The offsets up to which the new tables may go now: the end of the log, or the marks that the projection goes on
+    from."""
     ends = end_offsets(config, places)
     if model.reached is None:
         return ends

@@ -97,7 +97,7 @@ class Folder:
 
 
 def run(config: Settings, model: ReadModel, ends: Mapping[Place, int]) -> None:
-    """Fold, copy, tell."""
+    """Fold a share of the log, copy the rows, and report progress."""
     gc.disable()  # folding makes rows, not cycles: looking for those would take a third of the time
     folded = model.fold(config)
     records = told = 0

@@ -29,15 +29,15 @@ class TableRows(Protocol):
     """What some records say, by table."""
 
     def take(self, type_name: str, fields: dict[str, Any], subject: str, time: str, trace: str | None) -> bool:
-        """One record, read as its newest version; False if it says nothing here. `time` is RFC 3339."""
+        """Take one record, read as its newest version; False if it says nothing here. `time` is RFC 3339."""
         ...
 
     def write(self, connection: psycopg.Connection[Any]) -> None:
-        """Into tables that have rows; the same again changes nothing."""
+        """Write the rows into tables that have some; the same again changes nothing."""
         ...
 
     def copied(self) -> Iterator[Copied]:
-        """For tables that are empty."""
+        """The rows for tables that are empty."""
         ...
 
 
@@ -70,7 +70,7 @@ class TableReader:
 
     @property
     def marks(self) -> dict[str, Checkpoint]:
-        """By `topic/partition`."""
+        """The checkpoints by `topic/partition`."""
         return self.reader.checkpoints
 
     def take(self, topic: str, partition: int, records: Iterable[Any]) -> None:
@@ -101,22 +101,22 @@ class TableReader:
 
 
 class TableFold(TableReader):
-    """See `postavka.kernel.projection.read_model.Fold`."""
+    """A `postavka.kernel.projection.read_model.Fold` of rows."""
 
     def __init__(self, how: ProjectionDefinition) -> None:
         super().__init__(how, {})
 
     def take(self, piece: Piece) -> None:  # type: ignore[override]
-        """Some records."""
+        """Take some records of one partition."""
         super().take(piece.topic, piece.partition, piece.records)
 
     def copied(self) -> Iterator[Copied]:
-        """All rows."""
+        """All rows of the fold."""
         return self.entries.copied()
 
 
 class TableProjection:
-    """See `postavka.kernel.projection.worker.Projection`."""
+    """A `postavka.kernel.projection.worker.Projection` into tables."""
 
     def __init__(self, config: Settings, how: ProjectionDefinition, schema: str | None = None) -> None:
         """`schema`: where its tables are, if they are not in use yet (a rebuild)."""

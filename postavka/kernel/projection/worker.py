@@ -80,7 +80,7 @@ class BackgroundTask(Protocol):
     async def run(self) -> None: ...
 
     def details(self) -> dict[str, Any]:
-        """For `/healthz`."""
+        """Its figures for `/healthz`."""
         ...
 
 
@@ -116,7 +116,7 @@ async def _run(
 
 
 class LiveProjection:
-    """One worker of a projection."""
+    """One worker of a projection: it writes the tables as records come."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class LiveProjection:
         self.consumer: AIOKafkaConsumer
 
     async def run(self) -> None:
-        """Until told to stop; raises when it can't go on."""
+        """Run until told to stop; raises when it can't go on."""
         install()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -284,7 +284,7 @@ class LiveProjection:
         return self.servers.trouble(now) or self.progress.trouble(now)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """For `/healthz`."""
+        """Whether it is well, and its figures, for `/healthz`."""
         trouble = self.trouble()
         return trouble is None, {
             "projection": self.projection.name,

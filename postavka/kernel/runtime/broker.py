@@ -96,7 +96,7 @@ class OutsideDoor:
 
     @property
     def protocol(self) -> str:
-        """As Kafka names it."""
+        """The name that Kafka gives its protocol."""
         return "SASL_SSL" if self.certificate is not None else "SASL_PLAINTEXT"
 
 
@@ -113,12 +113,12 @@ class Broker:
 
     @property
     def bootstrap(self) -> str:
-        """For our own services."""
+        """The address for our own services."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def outside_bootstrap(self) -> str:
-        """For clients outside."""
+        """The address for clients outside."""
         return f"{self.outside.host}:{self.outside_port}"
 
     @property
@@ -161,8 +161,8 @@ class Broker:
         ]
 
     def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
-        """Until it answers the administrator. A broker that does not know the password in the file is told it: at the
-        first start, or after the file was taken away for a new one. Raises `NoBroker`."""
+        """Wait until the broker answers its administrator. A broker that does not know the password in the file is told
+        it: at the first start, or after the file was taken away for a new one. Raises `NoBroker`."""
         deadline = time.monotonic() + seconds
         refused: list[KafkaError] = []
         client = AdminClient(
@@ -214,7 +214,8 @@ class Broker:
             raise NoBroker(f"Kafka's storage could not be formatted: {(done.stderr or done.stdout)[-2000:]}")
 
     def _password(self, user: str) -> str:
-        """Of the broker's own users; made when it is first asked for. Letters, digits, `-` and `_` only."""
+        """The password of one of the broker's own users; made when it is first asked for. Letters, digits, `-` and `_`
+        only."""
         file = self.folder / f"{user}.password"
         if not file.exists():
             write_secret(file, secrets.token_urlsafe(24))

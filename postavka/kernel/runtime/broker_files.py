@@ -21,7 +21,7 @@ class BrokerFiles:
 
 
 def broker_files(home: Path) -> BrokerFiles | None:
-    """Of the broker that belongs to this home folder; None when there is none in it."""
+    """The figures of the broker that belongs to this home folder; None when there is none in it."""
     data = home / DATA
     if not data.is_dir():
         return None

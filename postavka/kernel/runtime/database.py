@@ -92,7 +92,7 @@ class DatabaseServer:
 
     @property
     def url(self) -> str:
-        """With the password in it: never to be printed."""
+        """The server's address with the password in it: never to be printed."""
         return f"postgresql://{USER}:{self._password}@127.0.0.1:{self.port}/{DATABASE}"
 
     @property
@@ -192,7 +192,7 @@ class DatabaseServer:
         return [str(self._binaries / "postgres"), "-D", str(self._place / "data"), "-p", str(self.port)]
 
     def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
-        """Until it answers; makes the database once. Raises `NoDatabaseServer`."""
+        """Wait until the server answers; makes the database once. Raises `NoDatabaseServer`."""
         deadline = time.monotonic() + seconds
         conninfo = make_conninfo(self.url, dbname="postgres", connect_timeout=2)
         last = ""
@@ -235,7 +235,7 @@ def shared_buffers_mb(memory_mb: int) -> int:
 
 
 def memory_mb() -> int:
-    """Of this machine, or what its control group leaves of it (a container)."""
+    """The memory of this machine, or what its control group leaves of it (a container), in MiB."""
     of_machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     found = [of_machine]
     for limit in MEMORY_LIMITS:

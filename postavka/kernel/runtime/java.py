@@ -43,7 +43,7 @@ def _candidates() -> list[Path]:
 
 
 def _version(java: Path) -> int:
-    """Major version; 0 when it does not run (a wheel for another C library)."""
+    """The major version of a Java; 0 when it does not run (a wheel for another C library)."""
     release = java.parent.parent / "release"
     try:
         text = release.read_text() if release.exists() else ""

@@ -48,7 +48,7 @@ class WrongJars(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One line of the lock file."""
+    """One jar, as a line of the lock file names it."""
 
     group: str
     artifact: str

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
 
 
 def bare_environment() -> dict[str, str]:
-    """Of our environment what every program may know."""
+    """The variables of our environment that every program may know."""
     return {name: value for name, value in os.environ.items() if name in HARMLESS or name.startswith("LC_")}
 
 

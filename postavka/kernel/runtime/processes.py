@@ -35,8 +35,8 @@ class NoProcessManager(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program. `group` is `servers` or `services`: services are stopped before servers, and only they get the
-    environment, with the passwords in it."""
+    """One program to run, and how. `group` is `servers` or `services`: services are stopped before servers, and only
+    they get the environment, with the passwords in it."""
 
     name: str
     argv: Sequence[str]
@@ -115,11 +115,11 @@ class Processes:
         self._call("signalProcess", self._full(name), sign)
 
     def pid(self, name: str) -> int:
-        """Its process id; 0 when it does not run."""
+        """The id of a program's process; 0 when it does not run."""
         return int(self._call("getProcessInfo", self._full(name))["pid"])
 
     def status(self) -> list[ProcessStatus]:
-        """All programs."""
+        """The states of all programs."""
         return [
             ProcessStatus(row["name"], row["statename"], row["pid"], row["start"], row["description"])
             for row in self._call("getAllProcessInfo")

@@ -24,7 +24,7 @@ class ReportedStep(Protocol):
 
 
 class Silent:
-    """Says nothing."""
+    """A progress that shows nothing."""
 
     def step(self, text: str) -> Silent:
         return self

@@ -52,7 +52,7 @@ class BatchFacts(Protocol):
 
 
 class NoFacts:
-    """For a decider that looks nothing up."""
+    """The facts of a decider that looks nothing up."""
 
     def of(self, incoming: Incoming, state: Any) -> Any:
         return None
@@ -62,7 +62,8 @@ class NoFacts:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage. `name` is its PostgreSQL schema, its consumer group, its topic (`<name>.events`) and its source."""
+    """A stage: what it reads, decides and writes. `name` is its PostgreSQL schema, its consumer group, its topic
+    (`<name>.events`) and its source."""
 
     name: str
     inputs: Callable[[], Sequence[Input]]

@@ -52,7 +52,7 @@ class WholeFetches(SchedulingStrategyT):  # type: ignore[misc]
 
 
 class AsItCame(faust.Schema):  # type: ignore[misc]
-    """Decodes nothing: the runner does, since it knows what may be skipped."""
+    """A decoder that decodes nothing: the runner does, since it knows what may be skipped."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
         async def decode(message: Message, **_: Any) -> Any:
@@ -97,7 +97,7 @@ class StageConsumer(driver.Consumer):  # type: ignore[misc]
         return bool(offsets) and bool(await self._commit(offsets))
 
     async def verify_all_partitions_active(self) -> None:
-        """Nothing: `postavka.kernel.process.progress` looks at real progress."""
+        """Does nothing: `postavka.kernel.process.progress` looks at real progress."""
 
     def _to_message(self, tp: TP, item: tuple[int, Fetched]) -> Message:
         offset, fetched = item
@@ -122,7 +122,8 @@ class StageApp(faust.App):  # type: ignore[misc]
     pace: Pace
 
     def _create_directories(self) -> None:
-        """Nothing is kept on disk: it would make folders that others can foresee, and could have made before."""
+        """Does nothing, since nothing is kept on disk: it would make folders that others can foresee, and could have
+        made before."""
 
 
 class FaustWorker:

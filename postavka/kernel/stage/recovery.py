@@ -98,7 +98,7 @@ def complete_inputs(runner: StageRunner, fetch: Callable[[str], Record | None]) 
 
 
 def fetch_input(settings: Settings, coordinates: str) -> Record | None:
-    """One record of a topic by `topic/partition/offset`; None when there is none any more."""
+    """The record of a topic at `topic/partition/offset`; None when there is none any more."""
     topic, partition, offset = coordinates.rsplit("/", 2)
     place, wanted = (topic, int(partition)), int(offset)
     if not first_offsets(settings, [place])[place] <= wanted < end_offsets(settings, [place])[place]:

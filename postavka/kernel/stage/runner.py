@@ -270,7 +270,7 @@ class _Work:
         return self.outcome
 
     def complete(self) -> None:
-        """What `StageRunner.complete` does."""
+        """Do what `StageRunner.complete` does."""
         for each in self._find_subjects(self._sift()):
             stored = self.runner.recorder.load([each.subject]).get(each.subject, [])
             made = [event for event in stored if event.input == each.record.coordinates]

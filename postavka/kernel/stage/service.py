@@ -116,7 +116,7 @@ class StageService:
         """When PostgreSQL was last found away: what was then tried again may hang by now."""
 
     async def run(self) -> None:
-        """Until told to stop, or until something can't go on (then raises)."""
+        """Run until told to stop, or until something can't go on (then raises)."""
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self._stop.set)
@@ -251,7 +251,7 @@ class StageService:
             raise RuntimeError(f"no progress: {unpublished}")
 
     async def _handled(self, places: set[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """Offsets reached: from memory for our own partitions, from the store for those nobody seems to read."""
+        """The offsets reached: from memory for our own partitions, from the store for those nobody seems to read."""
         names = {place: partition_name(*place) for place in places}
         marks = dict(self.runner.marks)
         if not self.worker.assigned():
@@ -278,7 +278,7 @@ class StageService:
         return self.servers.trouble(now) or self.progress.trouble(now) or self.relay_progress.trouble(now)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """For `/healthz`: well, and the figures an operator asks for first."""
+        """Whether it is well, and the figures that an operator asks for first, for `/healthz`."""
         trouble = self.trouble()
         return trouble is None, {
             "stage": self.stage.name,

@@ -30,23 +30,23 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Texts(list[str | None]):
-    """`text[]`."""
+    """An array `text[]`."""
 
 
 class Byteas(list[bytes | None]):
-    """`bytea[]`."""
+    """An array `bytea[]`."""
 
 
 class Bigints(list[int]):
-    """`bigint[]`."""
+    """An array `bigint[]`."""
 
 
 class Uuids(list[UUID]):
-    """`uuid[]`."""
+    """An array `uuid[]`."""
 
 
 class Times(list[datetime]):
-    """`timestamptz[]`; elements know their zone."""
+    """An array `timestamptz[]`; elements know their zone."""
 
 
 def _head(count: int, nulls: bool, element: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Checkpoint(NamedTuple):
-    """Of one input partition: offset of the last record handled (-1: none), highest position seen."""
+    """The checkpoint of one input partition: offset of the last record handled (-1: none), highest position seen."""
 
     offset: int = -1
     position: int = 0

@@ -1,4 +1,4 @@
-"""SQL statements in a file of their slice, `sql/queries.sql`, each with a name and a line of purpose.
+"""The SQL statements of a slice, in its file `sql/queries.sql`, each with a name and a line of purpose.
 
 -- name: find
 -- The user with this login, disabled or not.

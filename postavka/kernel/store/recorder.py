@@ -95,7 +95,7 @@ class EventRecorder(PostgresProcessRecorder):
         super().__init__(datastore)
 
     def create_table(self) -> None:
-        """Nothing: tables come from the numbered SQL files of this package."""
+        """Does nothing: tables come from the numbered SQL files of this package."""
 
     # Writing
 
@@ -220,7 +220,7 @@ class EventRecorder(PostgresProcessRecorder):
         return highest
 
     def read(self, after: int, limit: int) -> list[RecordedEvent]:
-        """Up to `limit` events behind position `after`, in order of position."""
+        """The next events, up to `limit` of them, behind position `after`, in order of position."""
         with self.datastore.get_connection() as connection:
             rows = connection.cursor(row_factory=tuple_row).execute(
                 SELECT_EVENTS + " WHERE notification_id > %s ORDER BY notification_id LIMIT %s",
@@ -273,7 +273,7 @@ class EventRecorder(PostgresProcessRecorder):
 
 
 def parameters_of(batch: Batch) -> tuple[Any, ...]:
-    """What `APPEND` takes: for who writes more than events in the same transaction."""
+    """The parameters of the statement `append`: for who writes more than events in the same transaction."""
     events, claims, moved = batch.events, batch.claims, batch.moved
     return (
         Uuids(event.originator_id for event in events),

@@ -37,7 +37,7 @@ class KeptSession:
             self.close()
 
     def close(self) -> None:
-        """Again does nothing."""
+        """Close the connection; closing again does nothing."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -1,5 +1,5 @@
-"""Given what has happened, when this message comes, then that follows: the one form in which a decider's case is
-written down.
+"""The specification, the one form in which a decider's case is written down: given what has happened, when this message
+comes, then that follows.
 
 A decider is a module (here a class, to be short) with `INITIAL`, `decide(state, message, facts)` and
 `evolve(state, event)`; without I/O, so that its cases need no server:

@@ -229,7 +229,7 @@ async def _as_tenant(
 
 
 async def _confine(rows: Connection, principal: Principal) -> None:
-    """As the web application does it: rows of this tenant only."""
+    """Confine a transaction as the web application does: rows of this tenant only."""
     await rows.execute(
         "SELECT set_config('app.scope', 'tenant', true), set_config('app.partner', %s, true), "
         "set_config('app.distributor', %s, true), "

@@ -33,7 +33,8 @@ def normal(password: str) -> str:
 
 
 def check(password: str, login: str, name: str = "") -> None:
-    """Raises `WeakPassword`. No rules about kinds of characters: length and not being known is what counts."""
+    """Check a new password; raises `WeakPassword`. No rules about kinds of characters: length and not being known is
+    what counts."""
     typed = normal(password)
     if len(typed) < SHORTEST:
         raise WeakPassword(f"Пароль слишком короткий: нужно не меньше {SHORTEST} символов.")
@@ -53,8 +54,9 @@ async def make_hash(password: str) -> str:
 
 
 async def verify(password: str, stored: str | None) -> tuple[bool, str | None]:
-    """Does it fit? And a hash with today's parameters to store instead, if the old one has others. Without a stored
-    hash the same work is done in vain, so that the time tells nothing about who exists."""
+    """Whether a password fits its stored hash; and a hash with today's parameters to store instead, if the old one has
+    others. Without a stored hash the same work is done in vain, so that
+    the time tells nothing about who exists."""
     loop = asyncio.get_running_loop()
     typed = normal(password)[:LONGEST]
     if stored is None:

@@ -1,4 +1,4 @@
-"""On whose behalf something is done: a signed-in person, or a program with a token."""
+"""The principal, on whose behalf something is done: a signed-in person, or a program with a token."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ SCOPES = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts. `id` is the user's or the token's; `actor` is what events record."""
+    """Who acts: the name, the role and the tenant that are known of it. `id` is the user's or the token's; `actor` is
+    what events record."""
 
     id: str
     name: str
@@ -59,7 +60,7 @@ class Principal:
 
     @property
     def sees_all(self) -> bool:
-        """No tenant: operations and auditors."""
+        """Whether it sees all tenants' rows: operations and auditors."""
         return self.role in (Role.OPS, Role.AUDITOR)
 
     @property

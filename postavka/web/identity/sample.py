@@ -38,8 +38,8 @@ async def with_known_password(conninfo: str) -> list[str]:
 
 
 def refuse_in_public(logins: list[str], *, wanted: bool) -> None:
-    """Raises `SampleAccountsInPublic`. `wanted`: the settings ask for sample accounts. To be called where others than
-    this machine can sign in."""
+    """Refuse sample accounts where anybody may come; raises `SampleAccountsInPublic`. `wanted`: the settings ask for
+    sample accounts. To be called where others than this machine can sign in."""
     if wanted:
         raise SampleAccountsInPublic(
             "POSTAVKA_WEB_SAMPLE_ACCOUNTS makes accounts with a known password: not with an https address, nor with a "

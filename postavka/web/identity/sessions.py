@@ -68,7 +68,7 @@ class ListedSession:
 
 
 def csrf_token(key: bytes) -> str:
-    """Of a session's key, or of an anonymous visitor's cookie."""
+    """The token against forged forms, from a session's key or from an anonymous visitor's cookie."""
     return hmac.new(key, b"csrf", hashlib.sha256).hexdigest()
 
 
@@ -78,7 +78,7 @@ def digest(secret: str) -> bytes:
 
 
 async def start(connection: Connection, user: User, *, method: str, address: str | None, agent: str | None) -> str:
-    """A new session; returns the secret for the cookie."""
+    """Start a session; returns the secret for the cookie."""
     secret = secrets.token_urlsafe(32)
     await connection.execute(
         QUERIES.start,
@@ -162,7 +162,8 @@ async def sweep(connection: Connection, lifetimes: Lifetimes) -> int:
 
 
 async def _rotate(connection: Connection, hashed: bytes) -> str | None:
-    """Two requests at once rotate once: the slower one finds the id changed and goes on with the former."""
+    """Give a session a new id; two requests at once rotate once: the slower one finds the id changed and goes on with
+    the former."""
     secret = secrets.token_urlsafe(32)
     done = await connection.execute(QUERIES.rotate, (digest(secret), hashed))
     return secret if done.rowcount else None

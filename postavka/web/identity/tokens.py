@@ -111,7 +111,7 @@ async def of_tenant(connection: Connection) -> list[Token]:
 
 
 async def revoke(connection: Connection, token_id: UUID) -> bool:
-    """From now on it opens nothing; False when the tenant has no such token."""
+    """Revoke a token, which opens nothing from now on; False when the tenant has no such token."""
     done = await connection.execute(QUERIES.tokens_revoke, (token_id,))
     return done.rowcount > 0
 

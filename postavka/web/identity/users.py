@@ -63,7 +63,7 @@ class User:
 
 
 def login_of(typed: str) -> str:
-    """As it is stored: small letters without blanks around."""
+    """The login as it is stored: small letters without blanks around."""
     return unicodedata.normalize("NFKC", typed).strip().lower()
 
 
@@ -101,7 +101,7 @@ async def add(
     password: str | None = None,
     checked: bool = True,
 ) -> User:
-    """A new user. Without a password it can sign in through OpenID Connect only. Raises `BadUser`."""
+    """Add a user. Without a password it can sign in through OpenID Connect only. Raises `BadUser`."""
     login = login_of(login)
     if not LOGIN.fullmatch(login):
         raise BadUser("a login is 1 to 100 small Latin letters, digits and . _ @ + -")
@@ -125,7 +125,7 @@ async def add(
 
 
 async def set_password(connection: Connection, user: User, password: str, *, keep_session: str | None = None) -> None:
-    """A new password; all sessions end but the one that asked. Raises `passwords.WeakPassword`."""
+    """Set a new password; all sessions end but the one that asked. Raises `passwords.WeakPassword`."""
     passwords.check(password, user.login, user.name)
     hashed = await passwords.make_hash(password)
     await connection.execute(QUERIES.set_password_update_users, (hashed, user.user_id))
@@ -154,7 +154,7 @@ async def disable(connection: Connection, login: str, *, disabled: bool = True) 
 
 
 async def all_users(connection: Connection) -> list[User]:
-    """Everybody, by login."""
+    """All users, by login."""
     async with connection.cursor(row_factory=class_row(User)) as cursor:
         await cursor.execute(QUERIES.all_users.format(COLUMNS))
         return await cursor.fetchall()

@@ -34,7 +34,7 @@ SCOPE_TITLES = {
 
 @router.get("/account")
 async def account(request: Request, principal: Annotated[Principal, SIGNED_IN]) -> Response:
-    """Sessions, password, tokens."""
+    """The page with sessions, password and tokens."""
     return await _show(request, principal)
 
 
@@ -158,7 +158,7 @@ def _session(listed: sessions.ListedSession, principal: Principal) -> dict[str, 
 
 
 async def _tokens(request: Request, principal: Principal) -> list[dict[str, Any]] | None:
-    """None where a role has none."""
+    """The tokens as the page shows them; None where a role has none."""
     if principal.role not in (Role.PARTNER, Role.DISTRIBUTOR):
         return None
     async with web(request).database.rows(principal) as rows:

@@ -17,5 +17,5 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/api/problems")
 async def problems(request: Request, _: Annotated[Principal | None, ANYBODY]) -> Response:
-    """One paragraph for each code."""
+    """The page that explains each error code in a paragraph."""
     return page(request, "problems.html", problems=[(code, CODES[code], EXPLANATIONS[code]) for code in CODES])

@@ -41,7 +41,7 @@ async def home(request: Request, principal: Annotated[Principal | None, ANYBODY]
 
 @router.get("/sign-in")
 async def sign_in_page(request: Request, principal: Annotated[Principal | None, ANYBODY], next: str = "/") -> Response:
-    """The form. Who is signed in already goes on."""
+    """The page with the form for signing in. Who is signed in already goes on."""
     if principal is not None:
         return RedirectResponse(own_path(next), 303)
     return sign_in_form(request, next=own_path(next))
@@ -140,7 +140,7 @@ def sign_in_form(
     carried_to: str = "",
     carried: Fields | None = None,
 ) -> Response:
-    """The sign-in page."""
+    """The sign-in page, with what was typed and what was wrong."""
     return page(
         request,
         "sign_in.html",

@@ -45,7 +45,7 @@ def prepare(conninfo: str) -> str:
 
 
 class Looked:
-    """Writes who looked. `conninfo` is for the schema, `database` for the rows."""
+    """The writer of the access log. `conninfo` is for the schema, `database` for the rows."""
 
     def __init__(self, app: ASGIApp, database: Database, conninfo: str) -> None:
         self._app, self._database, self._conninfo = app, database, conninfo
@@ -104,7 +104,7 @@ def _visitor(scope: Scope) -> Visitor | None:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One row."""
+    """One row of the access log: who looked at what."""
 
     id: int
     at: datetime

@@ -46,18 +46,18 @@ class StoodRequest:
 
     @property
     def status(self) -> str:
-        """As the cabinet shows it."""
+        """Its status, as the cabinet shows it."""
         return status(self.row)
 
     @property
     def partner(self) -> str | None:
-        """Whose request it is."""
+        """The partner whose request it is."""
         found: str | None = self.row.get("request", {}).get("partner_id")
         return found or self.row.get("approval", {}).get("partner", {}).get("id")
 
     @property
     def submitted_at(self) -> str:
-        """RFC 3339; empty while only later stages know the request."""
+        """The moment of its submission in RFC 3339; empty while only later stages know the request."""
         found: str = self.row.get("request", {}).get("submitted_at", "")
         return found
 
@@ -192,7 +192,7 @@ def _paths(before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator
 
 
 def standing_as_json(standing: StoodRequest) -> dict[str, Any]:
-    """One request for scripts, in the columns of the cabinet's table."""
+    """One request for programs, in the columns of the cabinet's table."""
     groups = {stage: standing.row.get(stage) for stage in STAGES}
     return {
         "request_id": standing.request,

@@ -47,14 +47,14 @@ class DrawnEntry:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """From a cause to what followed."""
+    """One arrow from a cause to what followed."""
 
     path: str
     lane: str
 
 
 def render_history(found: History, now: datetime | None = None) -> str:
-    """The whole page; nothing is loaded from elsewhere."""
+    """The whole page of a history as one file; nothing is loaded from elsewhere."""
     return (
         _environment()
         .get_template("history_file.html")
@@ -145,7 +145,8 @@ WORDS = {
 
 
 def _curve(cause: DrawnEntry, effect: DrawnEntry) -> str:
-    """From under the cause's dot to above the effect's; a loop to the left within a lane unless they are neighbours."""
+    """The curve from under the cause's dot to above the effect's; a loop to the left within a lane unless they are
+    neighbours."""
     if cause.x == effect.x:
         if effect.y - cause.y <= ROW:
             return f"M{cause.x} {cause.y + 6}L{effect.x} {effect.y - 8}"
@@ -181,7 +182,8 @@ def _record(entry: HistoryEntry) -> str:
 
 
 def without_code(type_name: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Without the code that a user activates with: it is no auditor's business, and would let one activate."""
+    """The fields without the code that a user activates with: it is no auditor's business, and would let one
+    activate."""
     shown = dict(fields)
     if type_name.partition(".")[0] in WITH_CODE and shown.get("code"):
         shown["code"] = HIDDEN

@@ -82,7 +82,8 @@ class FolderNotEmpty(UserError):
 
 @dataclass(frozen=True, slots=True)
 class ExportRange:
-    """Which records: from and to a moment (events by their clock, inputs by Kafka's time), or of one request."""
+    """The range of records to export: from and to a moment (events by their clock, inputs by Kafka's time), or of one
+    request."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -91,7 +92,7 @@ class ExportRange:
 
 @dataclass(slots=True)
 class Exported:
-    """What was written. `files`: by path below the folder, records, bytes and SHA-256."""
+    """The figures of what an export has written. `files`: by path below the folder, records, bytes and SHA-256."""
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)
@@ -237,7 +238,7 @@ def _header(headers: Mapping[str, bytes], name: str) -> str | None:
 
 
 def _text(value: bytes | None) -> tuple[str | None, str | None]:
-    """As text if it is text, else in base64."""
+    """The data as text if it is text, else in base64."""
     if value is None:
         return None, None
     try:

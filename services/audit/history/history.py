@@ -58,8 +58,8 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One thing that happened. `number` counts from 1 in causal order; `cause` is the number of the entry it follows
-    from, where that is one of this history."""
+    """One event, input or dead letter in a request's history. `number` counts from 1 in causal order; `cause` is the
+    number of the entry it follows from, where that is one of this history."""
 
     kind: EntryKind
     type: str
@@ -88,13 +88,13 @@ class HistoryEntry:
 
     @property
     def coordinates(self) -> str:
-        """`topic/partition/offset`; the offset is `?` while the event is not on its topic."""
+        """The coordinates `topic/partition/offset`; the offset is `?` while the event is not on its topic."""
         return f"{self.topic}/{self.partition}/{'?' if self.offset is None else self.offset}"
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Of one request."""
+    """The history of one request."""
 
     request: UUID
     entries: tuple[HistoryEntry, ...]
@@ -277,7 +277,7 @@ def who(record: Record, headers: Mapping[str, bytes], fields: Mapping[str, Any])
 
 
 def _linked(entries: Iterable[HistoryEntry]) -> tuple[HistoryEntry, ...]:
-    """In order, numbered, with causes."""
+    """The entries in order, numbered, with their causes."""
     ordered = [
         replace(entry, number=number) for number, entry in enumerate(sorted(entries, key=lambda each: each.order), 1)
     ]
@@ -333,7 +333,7 @@ def _untyped(topic: str) -> str:
 
 
 def as_json(entry: HistoryEntry) -> dict[str, Any]:
-    """One entry for scripts."""
+    """One entry as JSON, for programs."""
     return {
         "number": entry.number,
         "kind": entry.kind.value,

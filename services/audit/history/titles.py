@@ -84,6 +84,6 @@ TOLD = ("number", "invoice_number", "amount", "due", "kind", "basis", "confirmat
 
 
 def title_of(type_name: str) -> str:
-    """`Approved.v1` → «Согласована»; a type without a title keeps its name."""
+    """The Russian title of a type, `Approved.v1` → «Согласована»; a type without a title keeps its name."""
     name = type_name.partition(".")[0]
     return TITLES.get(name, name)

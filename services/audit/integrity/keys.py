@@ -29,14 +29,14 @@ class NoSigningKey(UserError):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key. Its text is a secret: `repr` leaves it out."""
+    """A private key that signs checkpoints. Its text is a secret: `repr` leaves it out."""
 
     name: str
     private: Ed25519PrivateKey
 
     @property
     def verifier(self) -> VerifierKey:
-        """Its public half."""
+        """The key by which its signatures are verified: its public half."""
         return VerifierKey(self.name, self.private.public_key().public_bytes_raw())
 
     def sign_checkpoint(self, origin: str, size: int, root: bytes, *extensions: str) -> str:

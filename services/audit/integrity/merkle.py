@@ -69,7 +69,7 @@ class Tree:
         return self._node(0, index)
 
     def root(self, size: int | None = None) -> bytes:
-        """Of the tree, or of what it was at an earlier size."""
+        """The root hash of the tree, or of what it was at an earlier size."""
         size = self.size if size is None else size
         return self._hash(0, size) if size else EMPTY_ROOT
 
@@ -102,7 +102,7 @@ class Tree:
         return [*self._subproof(first, middle, high, whole=False), self._hash(low, middle)]
 
     def _hash(self, low: int, high: int) -> bytes:
-        """Over the leaves low … high-1, where low is a multiple of the largest power of two in the stretch."""
+        """The hash over the leaves low … high-1, where low is a multiple of the largest power of two in the stretch."""
         width = high - low
         if width & (width - 1) == 0:
             level = width.bit_length() - 1

@@ -139,7 +139,7 @@ class Signer:
         return True
 
     def close(self) -> None:
-        """Save and leave."""
+        """Save what is in the tree, and close everything."""
         if self.logs:
             self._save()
             self._reader.close()
@@ -237,7 +237,7 @@ class Signer:
         self._saved, self._unsaved = time.monotonic(), False
 
     def _safe(self) -> dict[Place, int]:
-        """Of each partition the offset below which everything is in the tree."""
+        """The offset of each partition below which everything is in the tree."""
         safe = {}
         for place, following in self._reader.following.items():
             read, size = self._read[place], self.logs[place[0]].tree.size
@@ -299,7 +299,7 @@ class Signer:
         followed.broken = why
 
     def _tell(self) -> list[SignedCheckpoint]:
-        """Into the file, then onto the topic, then remembered: each at least once."""
+        """Write checkpoints into the file, then onto the topic, then into the database: each at least once."""
         told = untold(self._session)
         for checkpoint in told:
             files = self._files(checkpoint.log)
@@ -341,7 +341,7 @@ class Signer:
         metrics.LAG.labels(SCHEMA).set(self.lag)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """For `/healthz`: unwell when a log is not what was signed."""
+        """Whether it is well, for `/healthz`: unwell when a log is not what was signed."""
         broken = [each.broken for each in self.logs.values() if each.broken]
         return not broken, {
             "service": "audit",

@@ -37,7 +37,7 @@ class SignedCheckpoint:
 
 
 def connect(config: Settings) -> psycopg.Connection[Any]:
-    """To the auditor's schema."""
+    """A connection to the auditor's schema."""
     return psycopg.connect(
         database_url(config),
         autocommit=True,
@@ -59,7 +59,7 @@ def open_tree(connection: psycopg.Connection[Any], log: str) -> Tree:
 
 
 class _Forgetful:
-    """Reads tiles; full ones never change and are remembered for a while."""
+    """A reader of tiles; full ones never change and are remembered for a while."""
 
     def __init__(self, read: Any) -> None:
         self._read = read

@@ -96,11 +96,11 @@ class Copy:
 
     @property
     def size(self) -> int:
-        """Up to its last event."""
+        """The number of its events."""
         return len(self.leaves) // HASH_BYTES
 
     def leaf(self, position: int) -> bytes:
-        """Its hash; empty behind the end."""
+        """The hash of the event at this position; empty behind the end."""
         return self.leaves[(position - 1) * HASH_BYTES : position * HASH_BYTES]
 
 
@@ -310,7 +310,8 @@ def read_tree(connection: psycopg.Connection[Any], log: str) -> Copy:
 
 
 def _reach_of_evidence(connection: psycopg.Connection[Any], log: str, folder: Path) -> int:
-    """As far as its own checkpoints go, and those that PostgreSQL knows to be in it."""
+    """The position up to which a log's evidence reaches: as far as its own checkpoints go, and those that PostgreSQL
+    knows to be in it."""
     told = connection.execute(
         f"SELECT coalesce(max(size), 0) FROM {SCHEMA}.checkpoints WHERE log = %s AND told",  # noqa: S608
         (log,),

@@ -70,7 +70,7 @@ class RecordedStep:
 
 @dataclass(slots=True)
 class Lane:
-    """One request in one stage."""
+    """The records of one request in one stage, in the stage's order."""
 
     stage: str
     subject: UUID
@@ -178,8 +178,8 @@ def _of_feed(feed: Input, messages: Sequence[Record], log: Log, counted: Contain
 
 
 def _subject_of(record: Record, feed: Input) -> UUID | None:
-    """Whose lane an input belongs to that led to nothing. Money that was told again has no lane of its own: its first
-    telling is what counts."""
+    """The request to whose lane an input belongs that led to nothing. Money that was told again has no lane of its own:
+    its first telling is what counts."""
     if feed.topic in OTHER_KEYS:
         return None
     try:
@@ -189,7 +189,7 @@ def _subject_of(record: Record, feed: Input) -> UUID | None:
 
 
 def _bound(lane: Lane) -> None:
-    """Between which states each idle step lies."""
+    """Note between which states each idle step lies."""
     places: list[tuple[str, int, int]] = []
     for number, step in enumerate(lane.steps):
         step.low = step.high = number
@@ -209,13 +209,13 @@ def _bound(lane: Lane) -> None:
 
 
 def type_name_of(message: Record, feed: Input) -> str:
-    """As a stage's runner reads it; nothing for what no client can read."""
+    """The type of a message as a stage's runner reads it; nothing for what no client can read."""
     headers = message.headers
     return "" if why_unreadable(headers) is not None else type_of(header_map(headers), feed.default_type)
 
 
 def incoming_of(message: Record, feed: Input, subject: UUID) -> Incoming | None:
-    """As the stage's decider gets it; None for what the stage can't read."""
+    """The message as the stage's decider gets it; None for what the stage can't read."""
     record, type_name = message, type_name_of(message, feed)
     try:
         read = message_of(record, type_name, feed.keyed_by_request)

@@ -77,7 +77,7 @@ class Recorded:
 
     @property
     def day(self) -> date:
-        """In Moscow."""
+        """The day of the decision in Moscow."""
         return self.at.astimezone(MOSCOW).date()
 
     def first(self, kind: type[E]) -> E | None:

@@ -28,7 +28,7 @@ MOST_FIELDS = 6
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterVerdict:
-    """Of a dead letter: what its stage said."""
+    """The verdict on a dead letter: what its stage said."""
 
     code: str
     reason: str
@@ -68,7 +68,7 @@ class Rules:
 
 
 class Again:
-    """Decides lanes again."""
+    """The re-decision of lanes: it decides them again, and compares."""
 
     def __init__(
         self,

@@ -78,8 +78,9 @@ class ReplayReport:
 
 @dataclass(frozen=True, slots=True)
 class ReplayOrder:
-    """What to replay. `speed`: how many times faster than it happened; None: as fast as it goes. `rules`: a module
-    with deciders to put in place of those of this release. `into`: a schema for what is decided now."""
+    """The order of a replay: what to decide again. `speed`: how many times faster than it happened; None: as fast as it
+    goes. `rules`: a module with deciders to put in place of those of this release. `into`: a schema for what is decided
+    now."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -96,7 +97,8 @@ def replay(
     shown: Callable[[dict[str, Any]], None] = lambda verdict: None,
     processes: int | None = None,
 ) -> ReplayReport:
-    """Decide again. `told` hears how many decisions are done; `shown` hears every verdict of a paced replay."""
+    """Decide again what the order names, and compare with what was decided then. `told` hears how many decisions are
+    done; `shown` hears every verdict of a paced replay."""
     started = time.monotonic()
     if asked.into is not None:
         _prepare(config, asked.into)

@@ -68,7 +68,7 @@ def shut() -> None:
 
 
 def main(config: Settings, partitions: list[int], given: dict[str, Any]) -> None:
-    """Replay, tell."""
+    """Replay one share, and write verdicts."""
     gc.disable()
     cut = Cut(given["heads"], given["marks"], {(topic, number): end for topic, number, end in given["ends"]}, ())
     stages = {stage.name: (stage, stage.inputs()) for stage in STAGES if stage.name in cut.heads}

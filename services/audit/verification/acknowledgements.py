@@ -52,7 +52,7 @@ class Acknowledged:
     at: datetime
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """The acknowledgement as JSON, for programs."""
         code, place, words = self.finding.code, self.finding.place, self.finding.words
         said = {"acknowledged_by": self.by, "reason": self.reason, "acknowledged_at": self.at}
         return {"code": code, "place": place, "words": words, **said}
@@ -69,7 +69,8 @@ def signed_text(origin: str, finding: Finding, by: str, reason: str, at: datetim
 def statement_of(
     key: SigningKey, origin: str, finding: Finding, by: str, reason: str, at: datetime
 ) -> FindingAcknowledged:
-    """The event, signed. Raises `UserError` for a name or a reason that can't stand in it."""
+    """The signed event that acknowledges a finding. Raises `UserError` for a name or a reason that can't stand in
+    it."""
     try:
         return FindingAcknowledged(
             code=finding.code,
@@ -85,7 +86,7 @@ def statement_of(
 
 
 def read_statement(said: FindingAcknowledged, origin: str, keys: Sequence[VerifierKey]) -> Acknowledged | None:
-    """What it acknowledges; None unless one of the keys has signed just that."""
+    """The acknowledgement in an event; None unless one of the keys has signed just that."""
     finding = Finding(said.code, said.place, said.words)
     try:
         text = open_note(said.note, keys)
@@ -158,7 +159,7 @@ def acknowledge(
 
 
 def tell(config: Settings, said: FindingAcknowledged) -> None:
-    """Onto the topic. Raises `CommandNotSent`."""
+    """Write an acknowledgement onto the topic. Raises `CommandNotSent`."""
     sender = Sender(config, "/postavka/audit")
     sender.send(CHECKPOINTS.name, SUBJECT, said)
     sender.flush()

@@ -29,7 +29,7 @@ class Said:
     paid: set[str] = field(default_factory=set)
 
     def take(self, topic: str, message: Message) -> None:
-        """One input, as billing reads it."""
+        """Take one input, as billing reads it."""
         match message:
             case DistributorConfirmation(accepted=True):
                 self.confirmed.add((topic, str(message.request_id), message.confirmation_id))
@@ -39,7 +39,7 @@ class Said:
 
 @dataclass(slots=True)
 class ProcedureEvent:
-    """One event as it matters here."""
+    """One event, with what matters of it here."""
 
     type: str
     fields: Fields
@@ -51,7 +51,7 @@ class ProcedureEvent:
 
 @dataclass(slots=True)
 class Case:
-    """One request: its events of the types in `MATTERS`."""
+    """The case of one request: its events of the types in `MATTERS`."""
 
     events: dict[str, list[ProcedureEvent]] = field(default_factory=dict)
 
@@ -103,7 +103,7 @@ ONCE = (
 
 
 def check_case(request: UUID, case: Case, said: Said, findings: Findings) -> None:
-    """One request. `said`: confirmations and payments."""
+    """Check one request by the procedure. `said`: confirmations and payments."""
     for name in ONCE:
         for told in case.all(name)[1:]:
             findings.problem("twice-in-procedure", told.place, f"{name} of {request} a second time")
@@ -119,7 +119,7 @@ def check_case(request: UUID, case: Case, said: Said, findings: Findings) -> Non
 
 
 def _check_gate(request: UUID, case: Case, order: ProcedureEvent, said: Said, findings: Findings) -> None:
-    """L17: confirmed by the distributor of this request, or paid in full by the partner."""
+    """Check the gate (L17): confirmed by the distributor of this request, or paid in full by the partner."""
     approved = case.first("Approved")
     if approved is None:
         return  # said already

@@ -68,7 +68,7 @@ class Reached:
 
     @classmethod
     def load(cls, file: Path) -> Reached:
-        """From a checkpoint; at the beginning where there is none."""
+        """How far an earlier run got, from its checkpoint; at the beginning where there is none."""
         if not file.exists():
             return cls()
         said = orjson.loads(file.read_bytes())
@@ -143,7 +143,8 @@ class StoredAndPublished:
         told: Callable[[int], None] = lambda records: None,
         leaves: Callable[[bytes], None] = lambda leaves: None,
     ) -> Findings:
-        """Check; `told` hears how many records are read, `leaves` gets the leaf hashes of the topic in the end."""
+        """Compare store and topic; `told` hears how many records are read, `leaves` gets the leaf hashes of the topic
+        in the end."""
         asking = threading.Thread(target=self._ask_store, daemon=True)
         asking.start()
         try:

@@ -67,7 +67,7 @@ class VerificationReport:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One process's work: the records of a stage, or the fold of some partition numbers."""
+    """The work of one process: the records of a stage, or the fold of some partition numbers."""
 
     name: str
     stage: str | None
@@ -86,7 +86,8 @@ def verify(
     processes: int | None = None,
     resume: bool = False,
 ) -> VerificationReport:
-    """Verify. `told` hears events checked and to check; every event is looked at twice, as a record and in the fold."""
+    """Verify all that is asked for, in several processes. `told` hears events checked and to check; every event is
+    looked at twice, as a record and in the fold."""
     started = time.monotonic()
     folder = folder_of(config)
     cut_file = folder / "cut.json"
@@ -170,7 +171,7 @@ class _Worker:
         )
 
     def work(self, job: Job) -> Iterator[dict[str, Any]]:
-        """Its answers as they come; the last has the findings. Raises `VerifyFailed`."""
+        """The answers of a job as they come; the last has the findings. Raises `VerifyFailed`."""
         process = self._process
         assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
         process.stdin.write(orjson.dumps({"stage": job.stage, "partitions": job.partitions}) + b"\n")
@@ -242,7 +243,7 @@ def read_cut(folder: Path) -> Cut:
 
 
 def as_json(report: VerificationReport) -> dict[str, Any]:
-    """For scripts."""
+    """The report as JSON, for programs."""
     return {
         "well": report.well,
         "heads": report.heads,

@@ -60,7 +60,7 @@ INTRODUCTION = """Заявки на приобретение электронн�
 
 @cache
 def document() -> dict[str, Any]:
-    """The whole description."""
+    """The whole description of the API."""
     made = get_openapi(
         title="Postavka API",
         version="1.0.0",
@@ -135,7 +135,7 @@ def _complete(operation: dict[str, Any], method: str, *, anybody: bool) -> None:
 
 
 def text() -> str:
-    """As it is committed."""
+    """The description as text, as it is committed."""
     return orjson.dumps(document(), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 

@@ -50,12 +50,12 @@ Search = Annotated[str, Query(max_length=200, description="in names and numbers;
 
 
 def tenant_of(principal: Principal) -> str | None:
-    """Whose documents are its own to sign."""
+    """The tenant whose documents are its own to sign."""
     return principal.partner_id or principal.distributor_id
 
 
 def page_out(page: Page, principal: Principal) -> RequestPage:
-    """As it is answered."""
+    """A page of requests as the API answers it."""
     return RequestPage(items=[RequestOut.of(row, tenant_of(principal)) for row in page.rows], next=page.next)
 
 

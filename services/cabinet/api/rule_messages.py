@@ -17,7 +17,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def rules_speak(cls: type[M], given: Any, handler: ModelWrapValidatorHandler[M]) -> M:
-    """Validates a body; a field that a rule finds wrong has the rule's code and sentence instead of the format's.
+    """The body, validated; a field that a rule finds wrong has the rule's code and sentence instead of the format's.
     Rules that need the reference data are left to approval. For bodies whose other fields raise pydantic's own errors.
     """
     broken = _broken(cls, given) if isinstance(given, Mapping) else {}

@@ -22,6 +22,7 @@ async def events(
     principal: Annotated[Principal, SIGNED_IN],
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
-    """`changed` with `{"status": …, "title": …, "version": …}` now (unless the browser has it) and at each change. The
-    id is the row's version, so that `Last-Event-ID` tells what the browser has seen."""
+    """The stream of changes of one request: `changed` with `{"status": …, "title": …, "version": …}` now (unless the
+    browser has it) and at each change. The id is the row's version, so that `Last-Event-ID` tells what the browser has
+    seen."""
     return await stream(request, request_id, principal, last_event_id)

@@ -37,7 +37,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/requests/new")
 async def types_page(request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)]) -> Response:
-    """Button «Новая»: the choice of type (L4)."""
+    """The page behind the button «Новая»: the choice of type (L4)."""
     return await show(request, principal, "request_type.html", types=REQUEST_TYPES)
 
 
@@ -103,8 +103,9 @@ async def form_sent(
 async def _send(
     request: Request, principal: Principal, known: Snapshot, lists: Choices, typed: Typed, *, sure: bool
 ) -> Response:
-    """«Отправить»: once, however often it is pressed (L11). Asks first where the tax register knows another client
-    under this INN, unless the partner is `sure`; where it doesn't answer, the request goes out unchecked."""
+    """Send the request, «Отправить»: once, however often it is pressed (L11). Asks first where the tax register knows
+    another client under this INN, unless the partner is `sure`; where it doesn't answer, the request goes out
+    unchecked."""
     if await _row(request, principal, UUID(typed.request_id)) is not None:
         return RedirectResponse(f"/requests/{typed.request_id}?done=already", 303)
     errors = mistakes(typed, known, principal.partner_id or "")

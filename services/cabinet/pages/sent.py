@@ -14,7 +14,7 @@ from postavka.web.visitor import visitor_of
 
 
 def sent_mark(request: Request, request_id: str) -> str:
-    """For the address of the page after «Отправить»."""
+    """The mark in the address of the page after «Отправить»."""
     return hmac.new(visitor_of(request).csrf_key, f"sent {request_id}".encode(), hashlib.sha256).hexdigest()[:32]
 
 

@@ -17,7 +17,7 @@ SIGNED = ("act", "shipping")
 
 @dataclass(frozen=True, slots=True)
 class ShownDocument:
-    """One document. `signable`: the reader is who has to sign it, and has not yet."""
+    """One document as the page shows it. `signable`: the reader is who has to sign it, and has not yet."""
 
     id: str
     kind: str

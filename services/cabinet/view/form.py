@@ -73,7 +73,7 @@ class Typed:
         return {name: value or None for name, value in asdict(self).items() if name not in ("request_id", "filled")}
 
     def of_its_inn(self) -> Self:
-        """Without buyer and KPP where they are another number's."""
+        """What was typed, without buyer and KPP where they are another number's."""
         return self if self.filled in ("", self.inn) else replace(self, buyer="", kpp="", filled="")
 
     def as_asked(self) -> str:
@@ -83,7 +83,7 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One entry of a list."""
+    """One entry of a list to choose from."""
 
     value: str
     text: str

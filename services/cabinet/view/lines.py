@@ -1,4 +1,4 @@
-"""One request as a line of a list, and as the facts of its page."""
+"""The texts of one request as a line of a list, and as the facts of its page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.cabinet.words import ShownStage, product_name, stage_of
 
 @dataclass(frozen=True, slots=True)
 class RequestLine:
-    """What lists show; texts are ready for the page."""
+    """One request as lists show it; texts are ready for the page."""
 
     id: str
     short: str

@@ -27,7 +27,7 @@ SOLD_GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """As the address says; what makes no sense there counts as nothing."""
+    """The filters of a list, as the address says; what makes no sense there counts as nothing."""
 
     q: str = ""
     group: str = ""
@@ -37,7 +37,7 @@ class Filters:
 
     @classmethod
     def of(cls, query: Mapping[str, str], groups: Mapping[str, object] = GROUPS) -> Self:
-        """From the address."""
+        """The filters that an address names."""
         group, stage = query.get("group", ""), query.get("stage", "")
         return cls(
             q=query.get("q", "").strip()[:LONGEST_SEARCH],
@@ -54,7 +54,7 @@ class Filters:
 
     @property
     def days(self) -> tuple[date | None, date | None]:
-        """From and until, both included."""
+        """The first and the last day of the filter, both included."""
         return (
             date.fromisoformat(self.since) if self.since else None,
             date.fromisoformat(self.until) if self.until else None,
@@ -65,7 +65,7 @@ class Filters:
         return (self.stage,) if self.stage else groups[self.group][1]
 
     def query(self, **others: str | None) -> str:
-        """For an address: `?q=…&stage=…`, with other parameters; empty ones are left out."""
+        """The filters as a query of an address: `?q=…&stage=…`, with other parameters; empty ones are left out."""
         pairs = {
             "q": self.q,
             "group": self.group,
@@ -80,7 +80,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One tab; `count` is None where it isn't told."""
+    """One tab above a list; `count` is None where it isn't told."""
 
     word: str
     href: str
@@ -104,7 +104,7 @@ def tabs(
 
 
 def stages_of(statuses: Iterable[str] | None = None) -> list[ShownStage]:
-    """For the list of stages to filter by."""
+    """The statuses to filter by."""
     return [each for each in STAGES.values() if statuses is None or each.status in statuses]
 
 

@@ -33,7 +33,7 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One entry of the timeline."""
+    """One entry of the timeline, as the page shows it."""
 
     at: datetime
     what: str

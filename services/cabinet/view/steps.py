@@ -84,7 +84,7 @@ def way(row: Row) -> list[ShownStep]:
 
 
 def _channel(row: Row) -> Channel:
-    """As approved; before that, as asked for."""
+    """The channel as approved; before that, as asked for."""
     approved = row.get("approval", {}).get("channel")
     if approved is not None:
         return Channel(approved)

@@ -43,7 +43,8 @@ GONE = (401, 402, 403, 408, 425, 429)
 
 
 class Diadoc:
-    """See `ExchangeOperator`. `box` is our own mailbox's id; `named`: counterparties' (`POSTAVKA_EDO_BOXES`)."""
+    """The `ExchangeOperator` Diadoc, over its HTTP interface. `box` is our own mailbox's id; `named`: counterparties'
+    (`POSTAVKA_EDO_BOXES`)."""
 
     _named: Mapping[str, str] = MappingProxyType({})
 
@@ -75,7 +76,7 @@ class Diadoc:
         self._http.close()
 
     def send(self, letter: OutgoingDocument) -> TakenByOperator:
-        """See `ExchangeOperator.send`."""
+        """Send as `ExchangeOperator.send` says."""
         body = {
             "FromBoxId": self._box,
             "ToBoxId": self._box_of(letter),
@@ -88,7 +89,7 @@ class Diadoc:
         return TakenByOperator(str(message["MessageId"]), str(entities[0]["EntityId"]))
 
     def answers(self, after: str | None) -> Sequence[OperatorEvent]:
-        """See `ExchangeOperator.answers`."""
+        """Read the feed as `ExchangeOperator.answers` says."""
         params = {"boxId": self._box, "messageType": "Letter", "documentDirection": "Outbound", "orderBy": "Ascending"}
         feed = self._call("GET", "/V7/GetNewEvents", params=params | ({"afterIndexKey": after} if after else {}))
         found: list[OperatorEvent] = []
@@ -150,7 +151,7 @@ class Diadoc:
         return content
 
     def _box_of(self, letter: OutgoingDocument) -> str:
-        """The counterparty's mailbox: as the settings name it, else by its participant id, else by INN and KPP."""
+        """The mailbox of the counterparty: as the settings name it, else by its participant id, else by INN and KPP."""
         who = (letter.to_participant, letter.to_inn, letter.to_kpp)
         if who not in self._boxes:
             self._boxes[who] = self._named_box(letter) or mailbox_of(letter, self._organizations(letter))
@@ -218,7 +219,7 @@ def _attachment(letter: OutgoingDocument) -> dict[str, Any]:
 
 
 def _reason(content: bytes) -> str:
-    """Why: the text of a formal notice, or what somebody has typed."""
+    """The reason of a refusal: the text of a formal notice, or what somebody has typed."""
     try:
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
         root = etree.fromstring(content, parser)

@@ -24,7 +24,7 @@ class OperatorRefuses(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class OutgoingDocument:
-    """One document to one counterparty."""
+    """One document on its way to one counterparty."""
 
     key: str
     """Names this sending for ever: the operator takes the same key once, however often it is sent."""
@@ -80,7 +80,7 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class OperatorEvent:
-    """One event of the feed. `what` is None for events that mean nothing here."""
+    """One event of the operator's feed. `what` is None for events that mean nothing here."""
 
     cursor: str
     """Where to go on after it."""
@@ -88,7 +88,7 @@ class OperatorEvent:
 
 
 class ExchangeOperator(Protocol):
-    """One of them, for our own mailbox."""
+    """The exchange operator, as our own mailbox reaches it."""
 
     def send(self, letter: OutgoingDocument) -> TakenByOperator:
         """Hand a letter over. The same key again has no second effect and gives the same answer.

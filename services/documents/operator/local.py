@@ -41,7 +41,7 @@ class Received:
 
 
 class LocalOperator:
-    """See `ExchangeOperator`."""
+    """The `ExchangeOperator` that plays the counterparties in a folder of this machine."""
 
     def __init__(self, folder: Path) -> None:
         self._letters = folder / "letters"
@@ -52,7 +52,7 @@ class LocalOperator:
     # Our side
 
     def send(self, letter: OutgoingDocument) -> TakenByOperator:
-        """See `ExchangeOperator.send`."""
+        """Send as `ExchangeOperator.send` says."""
         message = hashlib.sha256(letter.key.encode()).hexdigest()[:32]
         place = self._letters / message
         if not place.exists():
@@ -75,7 +75,7 @@ class LocalOperator:
         return TakenByOperator(message, DOCUMENT)
 
     def answers(self, after: str | None) -> Sequence[OperatorEvent]:
-        """See `ExchangeOperator.answers`."""
+        """Read the feed as `ExchangeOperator.answers` says."""
         found = []
         for number in self._numbers(int(after) if after else 0):
             facts = json.loads((self._feed / f"{number:010}.json").read_bytes())
@@ -91,13 +91,13 @@ class LocalOperator:
         return [each for each in map(self._received, self._messages()) if inn in (None, each.to_inn)]
 
     def find(self, message_id: str) -> Received:
-        """One letter. Raises `LookupError`."""
+        """One message that the operator holds. Raises `LookupError`."""
         if message_id not in set(self._messages()):
             raise LookupError(f"no message {message_id!r}")
         return self._received(message_id)
 
     def sign(self, message_id: str, signature: bytes, title: bytes | None = None) -> None:
-        """The recipient signs: the document, or its title in answer to it."""
+        """Sign for the recipient: the document, or its title in answer to it."""
         said = {"signature": _text(signature)} | ({"title": _text(title)} if title is not None else {})
         self._answer(message_id, said)
 
@@ -129,7 +129,8 @@ class LocalOperator:
         return SignedBack(sent, _bytes(facts["signature"]), _bytes(title) if title is not None else None, facts["by"])
 
     def _numbers(self, after: int) -> Iterator[int]:
-        """Of the feed, in order. A number whose file is not there yet ends it: what comes later is read later."""
+        """The numbers of the feed's events, in order. A number whose file is not there yet ends it: what comes later is
+        read later."""
         number = after + 1
         while (self._feed / f"{number:010}.json").exists():
             yield number

@@ -36,5 +36,5 @@ class Carrier(BackgroundTask, Protocol):
     """Carries away what a channel has written down."""
 
     def wake(self) -> None:
-        """There may be something to carry. From any thread."""
+        """Say that there may be something to carry. From any thread."""
         ...

@@ -82,7 +82,8 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
 
 @router.get("/search")
 async def search(request: Request, principal: Ops, q: str = "") -> Response:
-    """One box: a request's id or its beginning, INN, permission number, registration number, kit, invoice, client."""
+    """The one box to search by: a request's id or its beginning, INN, permission number, registration number, kit,
+    invoice, client."""
     async with web(request).database.rows(principal) as rows:
         found = (await Requests(rows, principal).page(ListFilter(search=q), None, 30)).rows if q.strip() else []
     if len(found) == 1:

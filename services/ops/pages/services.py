@@ -34,7 +34,7 @@ SAID_AGE_SECONDS = 5.0
 
 @router.get("/streams")
 async def streams_page(request: Request, principal: Ops) -> Response:
-    """Topics, readers, services."""
+    """The page of topics, readers and services."""
     probe = await probe_of(request)
     found = await asyncio.to_thread(probe.look)
     age = duration(probe.age) if probe.age > SAID_AGE_SECONDS else None

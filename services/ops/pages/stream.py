@@ -157,7 +157,7 @@ def feed_of(request: Request) -> Feed:
 
 @router.get("/events/{stage}/{position}")
 async def event_page(request: Request, principal: Ops, stage: str, position: int) -> Response:
-    """One event: body, where it lies, its cause and what it led to."""
+    """The page of one event: body, where it lies, its cause and what it led to."""
 
     def ask(connection: psycopg.Connection[Any]) -> Any:
         event = history.one(connection, stage, position)

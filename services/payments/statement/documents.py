@@ -1,4 +1,4 @@
-"""From a document's section to the document, or to what a person has to look at. Pure."""
+"""The reader of a document's section: it makes the document, or what a person has to look at. Pure."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def _direction(payer: Side, payee: Side, accounts: Collection[str]) -> Direction
 
 
 def _side(section: Section, who: str, accounts: Collection[str]) -> Side:
-    """Payer or payee. Where a correspondent bank stands between, its account is given as well: ours goes first."""
+    """The payer or the payee in a section. Where a correspondent bank stands between, its account is given as well:
+    ours goes first."""
     given = [each for key in ("Счет", "РасчСчет") if (each := values.account_of(section.get(who + key)))]
     account = next((each for each in given if each in accounts), given[0] if given else "")
     if len(account) > LONGEST:

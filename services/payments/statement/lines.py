@@ -1,4 +1,4 @@
-"""From the bytes of a statement to its lines. Pure.
+"""The reader of a statement's lines, from its bytes. Pure.
 
 In what encoding a file really is is seen from its key words: `Кодировка=Windows` stays in a header when a file is
 converted to UTF-8. A byte that can't be read spoils its line, not the file.

@@ -59,7 +59,8 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Payer or payee. The account has no blanks in it; abroad it has other forms than 20 digits."""
+    """One side of a payment: payer or payee. The account has no blanks in it; abroad it has other forms than 20
+    digits."""
 
     account: str
     inn: str
@@ -75,7 +76,7 @@ Key = tuple[date | None, date, str, Decimal, str, str]
 
 @dataclass(frozen=True, slots=True)
 class PaymentDocument:
-    """One payment document. `moved_on` is the day the money came or went; None: it has not yet."""
+    """One payment document of a statement. `moved_on` is the day the money came or went; None: it has not yet."""
 
     line: int
     last_line: int

@@ -1,4 +1,4 @@
-"""From the lines of a statement to its sections. Pure.
+"""The reader of a statement's sections, from its lines. Pure.
 
 A mistake within a document is that document's alone; what is wrong around the documents is the whole file's. A purpose
 runs on over the lines behind it until a key of the form comes, or one that looks like a bank's own.

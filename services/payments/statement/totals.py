@@ -117,7 +117,7 @@ def _claim(same: list[PaymentDocument]) -> EqualDocuments:
 def _counts(
     claims: list[EqualDocuments], odd: list[EqualDocuments | None], given: AccountTotal
 ) -> list[Counted] | None:
-    """For each claim the fewest and the most documents of it that make the total. None: nothing makes it.
+    """The bounds of each claim: the fewest and the most documents of it that make the total. None: nothing makes it.
 
     A document without any day counts for nothing; only if the total can't be made without them they are tried.
     """
@@ -169,7 +169,8 @@ def _ways(claims: list[EqualDocuments], total: Decimal, must_be_few: bool = Fals
 
 
 def _settled(same: list[PaymentDocument], answers: list[Counted]) -> Iterator[PaymentDocument | OddDocument]:
-    """Equal documents: those that count, each with its number; those in doubt; repetitions, equal to the first."""
+    """The verdict on equal documents: those that count, each with its number; those in doubt; repetitions, equal to the
+    first."""
     first = same[0]
     day = first.moved_on or first.other_day
     sure, most = max(answers, default=(1, 1))

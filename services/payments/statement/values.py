@@ -79,9 +79,9 @@ def is_in_roubles(account: str) -> bool:
 
 
 def inn_of(text: str, *names: str) -> str:
-    """The tax number: of its own requisite (`7707083893`, `ИНН 7707083893`, `7707083893/773601001`), else the only one
-    that a name has behind the word ИНН, with right check digits. `0`: there is none. Of a foreign or damaged number
-    what was written is kept: it is nobody's whom we know, and a person sees it."""
+    """The tax number in a text: of its own requisite (`7707083893`, `ИНН 7707083893`, `7707083893/773601001`), else the
+    only one that a name has behind the word ИНН, with right check digits. `0`: there is none. Of a foreign or damaged
+    number what was written is kept: it is nobody's whom we know, and a person sees it."""
     if text.isdigit() and text[0] != "0":
         return text[:100]
     own = re.split(r"[/\\]", _INN_WORD.sub("", text), maxsplit=1)[0]
@@ -93,7 +93,7 @@ def inn_of(text: str, *names: str) -> str:
 
 
 def kpp_of(text: str) -> str:
-    """Empty for none; banks write zeros for that."""
+    """The KPP in a text, empty for none; banks write zeros for that."""
     return text[:100] if text.strip("0") else ""
 
 

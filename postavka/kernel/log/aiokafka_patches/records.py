@@ -81,7 +81,7 @@ class CarefulBatch:
         self.next_offset: int = self._batch.next_offset
 
     def give_up(self) -> None:
-        """It stays damaged: now it is one record that says so."""
+        """Give up on a batch that stays damaged: now it is one record that says so."""
         self._given_up = True
 
     def abort(self) -> None:
@@ -94,7 +94,8 @@ class CarefulBatch:
         return bool(self._batch.is_control_batch)
 
     def validate_crc(self) -> bool:
-        """False for bytes that were damaged on their way or on a disk: the library fetches again."""
+        """Whether the batch is undamaged; False for bytes that were damaged on their way or on a disk: the library
+        fetches again."""
         return bool(self._batch.validate_crc())
 
     def __iter__(self) -> Iterator[Any]:
@@ -150,7 +151,7 @@ class CarefulBatch:
         return self._instead(value, ((UNREADABLE, said.encode()),))
 
     def _instead(self, value: bytes | None, headers: RawHeaders) -> CarefulRecord:
-        """One record for the whole batch, at its last offset: the mark moves over all of it."""
+        """The one record that stands for the whole batch, at its last offset: the mark moves over all of it."""
         batch = self._batch
         return CarefulRecord(
             batch.next_offset - 1, batch.max_timestamp, batch.timestamp_type, key=None, value=value, headers=headers
@@ -172,7 +173,7 @@ class CarefulRecords:
         self._ahead = deque(sorted((first, producer) for producer, first in aborted or ()))
 
     def size_in_bytes(self) -> int:
-        """Of all that was fetched."""
+        """The size of all that was fetched, in bytes."""
         return len(self._fetched)
 
     def has_next(self) -> bool:
@@ -181,7 +182,7 @@ class CarefulRecords:
         return end is not None and end <= len(self._fetched)
 
     def next_batch(self) -> Any:
-        """The next batch; None behind the last whole one."""
+        """The next batch of records; None behind the last whole one."""
         end = self._end()
         if end is None or end > len(self._fetched):
             return None

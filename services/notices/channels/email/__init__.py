@@ -1,1 +1,1 @@
-"""By e-mail: what is written to whom, kept encrypted, sent until a server has taken it."""
+"""The channel of e-mail: what is written to whom, kept encrypted, sent until a server has taken it."""

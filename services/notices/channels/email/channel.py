@@ -25,7 +25,7 @@ QUERIES = load_queries("services.notices")
 
 
 class EmailChannel:
-    """See `OutgoingChannel`."""
+    """The `OutgoingChannel` of e-mail."""
 
     def __init__(self, config: Settings, chosen: NoticesSettings, reference: Callable[[], Snapshot]) -> None:
         self._config = chosen
@@ -34,7 +34,7 @@ class EmailChannel:
         self._vault = partial(open_vault, config)
 
     def deliver(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> int:
-        """See `OutgoingChannel`."""
+        """Deliver as `OutgoingChannel` says."""
         wanted = [each.news for each in told if each.news.category is not None]
         if not wanted:
             return 0

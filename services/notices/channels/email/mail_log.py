@@ -29,7 +29,7 @@ AGAIN = ("failed", "too-old", "no-address", "off")
 
 
 class NoSuchEmail(UserError):
-    """There is no letter of that id, or it can't be sent again."""
+    """There is no e-mail of that id, or it can't be sent again."""
 
 
 class Mandatory(UserError):
@@ -38,7 +38,7 @@ class Mandatory(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A filter; None: any."""
+    """The filter of a list; None: any."""
 
     status: str | None = None
     request_id: UUID | None = None
@@ -47,7 +47,7 @@ class Wanted:
 
 
 def connect(conninfo: str) -> psycopg.Connection[dict[str, Any]]:
-    """To the schema of the notices."""
+    """A connection to the schema of the notices."""
     return psycopg.connect(conninfo, autocommit=True, row_factory=dict_row, options="-c search_path=notices,public")
 
 
@@ -60,7 +60,7 @@ QUERY = (
 
 
 def parameters(vault: Vault, wanted: Wanted, limit: int) -> dict[str, Any]:
-    """Of `QUERY`. A recipient is found by its key."""
+    """The parameters of `QUERY`. A recipient is found by its key."""
     return {
         "status": wanted.status,
         "request": wanted.request_id,
@@ -79,7 +79,7 @@ def letters(config: Settings, wanted: Wanted, limit: int) -> list[dict[str, Any]
 
 
 def letter(config: Settings, id: UUID) -> dict[str, Any]:
-    """With its text and HTML. Raises `NoSuchEmail`."""
+    """The e-mail of this id with its text and HTML. Raises `NoSuchEmail`."""
     with connect(database_url(config)) as connection:
         row = connection.execute(f"SELECT {COLUMNS}, text, html FROM mail WHERE id = %s", (id,)).fetchone()  # noqa: S608
     if row is None:

@@ -59,7 +59,7 @@ def email_id(news: News, kind: Category, address: str | None) -> UUID:
 
 
 def domain_of(config: NoticesSettings) -> str:
-    """Of Message-IDs."""
+    """The domain in Message-IDs."""
     return config.mail_domain or config.sender[1].domain
 
 

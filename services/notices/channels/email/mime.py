@@ -42,7 +42,7 @@ class _Header(str):
         return made
 
     def fold(self, *, policy: Policy) -> str:
-        """See `email.policy.EmailPolicy`."""
+        """The header as one line; the text is encoded and folded already."""
         return f"{self.name}: {self}{policy.linesep}"
 
 

@@ -15,7 +15,7 @@ from services.notices.rules import News
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One person with an address; `address` None: nobody of this party has one."""
+    """One person to write to, with the address; `address` None: nobody of this party has one."""
 
     address: str | None
     name: str
@@ -26,9 +26,9 @@ class Recipient:
 def recipients(
     news: News, snapshot: Snapshot, readable: Callable[[Contact], Contact] = lambda contact: contact
 ) -> Sequence[Recipient]:
-    """Of a partner one person: the contact of the request (L5), or where that has no address, the partner's first that
-    has one. Of a distributor all its contacts with an address. `readable` makes a contact of an event readable: on the
-    log persons are encrypted. One that was erased has no address any more."""
+    """The persons to whom news goes. Of a partner it is one: the contact of the request (L5), or where that has no
+    address, the partner's first that has one. Of a distributor all its contacts with an address. `readable` makes a
+    contact of an event readable: on the log persons are encrypted. One that was erased has no address any more."""
     if news.party is Audience.DISTRIBUTOR:
         found = [_of(news.party_id, each) for each in _addressed(snapshot.distributor_contacts.get(news.party_id, ()))]
         return list({each.address: each for each in found}.values()) or [Recipient(None, news.party_id)]

@@ -63,7 +63,7 @@ class Noted:
 
     @property
     def parameters(self) -> tuple[Any, ...]:
-        """Of `NOTE_AND_NEXT`."""
+        """The parameters of `NOTE_AND_NEXT`."""
         return self.status, self.said, self.unsure, self.next_at, self.status, self.id, self.id
 
 
@@ -81,7 +81,7 @@ NOBODY = UUID(int=0)
 
 
 class EmailSender:
-    """See `postavka.kernel.projection.worker.BackgroundTask`."""
+    """The `postavka.kernel.projection.worker.BackgroundTask` that sends e-mail."""
 
     def __init__(
         self,
@@ -103,16 +103,17 @@ class EmailSender:
         self._figures: dict[str, Any] = {}
 
     def wake(self) -> None:
-        """There may be something to send. From any thread."""
+        """Say that there may be something to send. From any thread."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._woken.set)
 
     def details(self) -> dict[str, Any]:
-        """For `/healthz`. A mail server that is away is said here; the rest of the system is well without it."""
+        """The figures for `/healthz`. A mail server that is away is said here; the rest of the system is well without
+        it."""
         return {"mail": "active" if self.active else "standby", "mail_trouble": self.trouble, **self._figures}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         self._loop = asyncio.get_running_loop()
         while True:
             try:
@@ -224,7 +225,7 @@ class EmailSender:
         return noted("sent", said)
 
     async def _measure_now_and_then(self, session: psycopg.AsyncConnection[Any]) -> None:
-        """On the session that holds the lock: when it breaks, sending ends."""
+        """Measure now and then, on the session that holds the lock: when it breaks, sending ends."""
         while True:
             started = time.monotonic()
             await self._measure(session)

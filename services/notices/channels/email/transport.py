@@ -1,4 +1,4 @@
-"""Two ways out for a letter: a mail server, or a file in mbox form where none is set."""
+"""The two ways out for an e-mail: a mail server, or a file in mbox form where none is set."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class RefusedForGood(Exception):
 
 
 class Later(Exception):
-    """Not now, this letter (4xx, or an answer that didn't come). `unsure`: its text had been handed over."""
+    """The server takes this e-mail not now (4xx, or an answer that didn't come). `unsure`: its text had been handed
+    over."""
 
     def __init__(self, said: str, code: int | None = None, *, unsure: bool = False) -> None:
         super().__init__(said)
@@ -49,17 +50,17 @@ class Away(Exception):
 
 
 class Transport(Protocol):
-    """One connection; used by one task at a time."""
+    """One connection to where e-mail goes; used by one task at a time."""
 
     async def send(self, letter: Outgoing) -> str:
-        """Hand it over; returns what was answered. Raises `RefusedForGood`, `Later`, `Away`."""
+        """Hand over one e-mail; returns what was answered. Raises `RefusedForGood`, `Later`, `Away`."""
         ...
 
     async def close(self) -> None: ...
 
 
 def open_transport(config: NoticesSettings, home: Path) -> Transport:
-    """By the settings. Connects with the first letter."""
+    """The transport that the settings name. Connects with the first letter."""
     return Server(config) if config.smtp_host else Mbox(mbox_of(home))
 
 

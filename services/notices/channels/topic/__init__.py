@@ -1,1 +1,1 @@
-"""On each distributor's own topic of Kafka."""
+"""The channel of a distributor's own topic on Kafka."""

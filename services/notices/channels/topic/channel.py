@@ -34,7 +34,7 @@ class NewDistributor(RuntimeError):
 
 
 class TopicChannel:
-    """See `OutgoingChannel`."""
+    """The `OutgoingChannel` of a distributor's topic."""
 
     def __init__(self, distributors: Sequence[str], vendor: str, reference: Callable[[], Snapshot]) -> None:
         self._distributors = frozenset(distributors)
@@ -43,7 +43,7 @@ class TopicChannel:
         self._clock = Clock()
 
     def deliver(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> int:
-        """See `OutgoingChannel`. Raises `NewDistributor`."""
+        """Deliver as `OutgoingChannel` says. Raises `NewDistributor`."""
         batch = Batch(events=self._notices(connection, told))
         batch.claims = [Claim(CLAIM, claim_of(event), event.originator_id) for event in batch.events]
         if batch.events:

@@ -39,7 +39,7 @@ class New:
         self._known = frozenset(known)
 
     async def run(self) -> None:
-        """Until there is a new one."""
+        """Run until there is a new distributor."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
@@ -52,5 +52,5 @@ class New:
                 return
 
     def details(self) -> dict[str, Any]:
-        """For `/healthz`."""
+        """The figures for `/healthz`."""
         return {"distributors": len(self._known)}

@@ -47,7 +47,7 @@ class ToDistributors:
 
 
 class NoticePublisher:
-    """See `postavka.kernel.projection.worker.BackgroundTask`."""
+    """The `postavka.kernel.projection.worker.BackgroundTask` that publishes notices."""
 
     def __init__(self, config: Settings, distributors: Sequence[str]) -> None:
         self._route = ToDistributors(distributors)
@@ -59,11 +59,11 @@ class NoticePublisher:
         self.relay = Relay(config, recorder, "notices", SOURCE, {}, counted, route=self._route)
 
     def wake(self) -> None:
-        """There may be something to publish. From any thread."""
+        """Say that there may be something to publish. From any thread."""
         self.relay.wake()
 
     async def run(self) -> None:
-        """Until cancelled; raises when the relay can't go on."""
+        """Run until cancelled; raises when the relay can't go on."""
         self.relay.start()
         measuring = asyncio.create_task(self._measure())
         try:
@@ -84,7 +84,7 @@ class NoticePublisher:
             await asyncio.sleep(MEASURE_SECONDS)
 
     def details(self) -> dict[str, Any]:
-        """For `/healthz`."""
+        """The figures for `/healthz`."""
         return {
             "relay": "active" if self.relay.active else "standby",
             "relayed_position": self.relay.position,
