@@ -51,7 +51,7 @@ class Database:
         """Connect, and see whether the role for reading exists."""
         await self.pool.open()
         async with self.pool.connection() as connection:
-            found = await connection.execute(QUERIES.open, (WEB_ROLE,))
+            found = await connection.execute(QUERIES.role_for_reading, (WEB_ROLE,))
             role, above_policies = await found.fetchone() or (None, True)
         if role is None and above_policies:
             raise RuntimeError(
@@ -86,5 +86,5 @@ class Database:
     @asynccontextmanager
     async def _as(self, scope: str, partner: str, distributor: str) -> AsyncIterator[Connection]:
         async with self.pool.connection() as connection:
-            await connection.execute(QUERIES.as_, (scope, partner, distributor, self._role or "none"))
+            await connection.execute(QUERIES.become_tenant, (scope, partner, distributor, self._role or "none"))
             yield connection

@@ -34,6 +34,6 @@ async def sweep(database: Database, lifetimes: Lifetimes) -> None:
     """Remove what has expired, once."""
     async with database.accounts() as rows:
         ended = await sessions.sweep(rows, lifetimes)
-        answers = await rows.execute(QUERIES.sweep, (KEEP,))
+        answers = await rows.execute(QUERIES.expire_answers, (KEEP,))
     if ended or answers.rowcount:
         log.info("swept", sessions=ended, answers=answers.rowcount)

@@ -68,20 +68,20 @@ async def once(request: Request, principal: Principal, header: str | None, act: 
     fingerprint = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body()).digest()
     database = web(request).database
     async with database.accounts() as rows:
-        begun = await rows.execute(QUERIES.once_insert_answers, (owner, key, fingerprint, UNDER_WAY))
+        begun = await rows.execute(QUERIES.begin_answer, (owner, key, fingerprint, UNDER_WAY))
         if await begun.fetchone() is None:
-            found = await rows.execute(QUERIES.once_read_answers, (owner, key))
+            found = await rows.execute(QUERIES.answer, (owner, key))
             return _earlier(await found.fetchone(), fingerprint)
     try:
         status, model = await act(key)
     except BaseException:
         # Nothing has happened that a repetition would double: ids are made from the key.
         async with database.accounts() as rows:
-            await rows.execute(QUERIES.once_delete_answers, (owner, key))
+            await rows.execute(QUERIES.give_up_answer, (owner, key))
         raise
     body = model.model_dump_json().encode()
     async with database.accounts() as rows:
-        await rows.execute(QUERIES.once_update_answers, (status, body, owner, key))
+        await rows.execute(QUERIES.finish_answer, (status, body, owner, key))
     return Response(body, status, media_type="application/json")
 
 

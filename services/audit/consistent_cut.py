@@ -39,9 +39,9 @@ def make_cut(config: Settings, patience: float = PATIENCE_SECONDS) -> Cut:
     marks: dict[str, dict[str, int]] = {}
     with reading(config) as connection:
         for stage in logs_there(connection):
-            row = connection.execute(QUERIES.make_cut_read_head.format(Identifier(stage))).fetchone()
+            row = connection.execute(QUERIES.store_head.format(Identifier(stage))).fetchone()
             heads[stage] = int(row[0]) if row else 0
-            query = QUERIES.make_cut_read_notification_tracking
+            query = QUERIES.checkpoints
             marks[stage] = dict(connection.execute(query.format(Identifier(stage))).fetchall())
     behind = _wait_for_relays(config, heads, patience)
     places = [(topic, partition) for topic in topics_there(config) for partition in range(PARTITIONS)]
@@ -54,7 +54,7 @@ def _wait_for_relays(config: Settings, heads: dict[str, int], patience: float) -
         with reading(config) as connection:
             behind = []
             for stage, head in heads.items():
-                row = connection.execute(QUERIES.wait_for_relays.format(Identifier(stage))).fetchone()
+                row = connection.execute(QUERIES.relay_position.format(Identifier(stage))).fetchone()
                 if row is None or row[0] < head:
                     behind.append(stage)
         if not behind or time.monotonic() > deadline:

@@ -176,7 +176,7 @@ def _signed(config: Settings) -> list[dict[str, Any]]:
         prepare(database_url(config)), options=f"-c search_path={SCHEMA},public", autocommit=True
     ) as connection:
         heads, behind = unsigned(connection)
-        odd: dict[str, int] = dict(connection.execute(QUERIES.signed).fetchall())
+        odd: dict[str, int] = dict(connection.execute(QUERIES.oddities).fetchall())
         for log in LOGS:
             signed = newest_checkpoint(connection, log)
             rows.append(

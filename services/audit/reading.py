@@ -104,7 +104,7 @@ def stages_there(connection: psycopg.Connection[Any]) -> list[str]:
 
 def logs_there(connection: psycopg.Connection[Any]) -> list[str]:
     """The same with the store of what operations do by hand."""
-    row = connection.execute(QUERIES.logs_there, (f"{OPS_EVENTS.writer}.stored_events",)).fetchone()
+    row = connection.execute(QUERIES.table_there, (f"{OPS_EVENTS.writer}.stored_events",)).fetchone()
     return stages_there(connection) + ([OPS_EVENTS.writer] if row is not None and row[0] is not None else [])
 
 

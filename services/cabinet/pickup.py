@@ -54,7 +54,7 @@ def pick_up(
         write_groups(connection, folded.rows)
         for place in readable:
             if place not in still:
-                connection.execute(QUERIES.pick_up, place)
+                connection.execute(QUERIES.forget_unread, place)
         tell_changed(connection, folded.rows)
     log.info("records of a newer release taken up", records=len(readable), requests=len(folded.rows))
     return len(folded.rows)

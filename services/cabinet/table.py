@@ -45,7 +45,7 @@ def tell_changed(connection: psycopg.Connection[Any], changed: Iterable[UUID]) -
     ids = [str(each) for each in changed]
     for start in range(0, len(ids), IDS_IN_A_NOTICE):
         notice = " ".join(ids[start : start + IDS_IN_A_NOTICE])
-        connection.execute(QUERIES.tell_changed, (CHANGES_CHANNEL, notice))
+        connection.execute(QUERIES.notify_changed, (CHANGES_CHANNEL, notice))
 
 
 def load_rows(

@@ -121,7 +121,7 @@ class Dispatch:
 
     def poll(self) -> int:
         """Carry the counterparties' answers over to the log; returns how many. Raises like `round`."""
-        row = self.connection.execute(QUERIES.poll_read_exchange).fetchone()
+        row = self.connection.execute(QUERIES.cursor).fetchone()
         cursor: str | None = row[0] if row else None
         answers = self.operator.answers(cursor)
         carried = 0
@@ -131,7 +131,7 @@ class Dispatch:
                 carried += self._carry(answer.what)
         if answers:
             self.commands.flush()
-            self.connection.execute(QUERIES.poll_update_exchange, (cursor,))
+            self.connection.execute(QUERIES.move_cursor, (cursor,))
         return carried
 
     def _tasks(self) -> list[Task]:
@@ -242,9 +242,9 @@ class Dispatch:
 
     def _note(self, task: Task, **values: object) -> None:
         """Note a task's progress, committed at once."""
-        self.connection.execute(QUERIES.note_insert_work, (task.request_id, task.document_id))
+        self.connection.execute(QUERIES.add_work, (task.request_id, task.document_id))
         sets, given = _assignments(values)
-        self.connection.execute(QUERIES.note_update_work.format(sets), (*given, task.request_id, task.document_id))
+        self.connection.execute(QUERIES.update_work.format(sets), (*given, task.request_id, task.document_id))
 
     def _put_off(self, task: Task, trouble: str) -> None:
         wait = min(timedelta(seconds=2 ** min(task.tries, 12)), LONGEST_WAIT)

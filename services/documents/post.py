@@ -70,7 +70,7 @@ class PostalEnvelope:
         return found.group() if found else ""
 
 
-QUEUE = QUERIES.queue
+QUEUE = QUERIES.postal_queue
 
 
 def waiting(connection: psycopg.Connection[Any], request_id: UUID | None = None) -> list[PostalEnvelope]:
@@ -101,7 +101,7 @@ def sent(
         if strangers := sorted(set(chosen) - set(queued)):
             raise NotQueued(f"request {request_id}: {', '.join(strangers)} does not wait for the post")
         for document_id in chosen:
-            connection.execute(QUERIES.sent, (request_id, document_id, number, by))
+            connection.execute(QUERIES.posted, (request_id, document_id, number, by))
     return chosen
 
 

@@ -115,10 +115,10 @@ class DocumentFold:
         changed = [{"request_id": key[0], "document_id": key[1], **row} for key, row in self.later.items()]
         if changed:
             assignments = SQL(", ").join(SQL("{0} = coalesce(r.{0}, d.{0})").format(Identifier(name)) for name in LATER)
-            connection.execute(QUERIES.write_update_documents.format(assignments), (orjson.dumps(changed).decode(),))
+            connection.execute(QUERIES.update_documents.format(assignments), (orjson.dumps(changed).decode(),))
         if self.closed:
             closed = [{"request_id": request_id, "closed_at": at} for request_id, at in self.closed.items()]
-            connection.execute(QUERIES.write_update_sales, (orjson.dumps(closed).decode(),))
+            connection.execute(QUERIES.close_sales, (orjson.dumps(closed).decode(),))
         _insert(
             connection, "answers", ("request_id", "document_id", "kind", "id"), ("code", "reason", "at"), self.answers
         )
@@ -154,7 +154,7 @@ def _insert(
         return
     names = SQL(", ").join(map(Identifier, (*keys, *columns)))
     connection.execute(
-        QUERIES.insert.format(Identifier(table), names, SQL(", ").join(map(Identifier, keys))),
+        QUERIES.add_rows.format(Identifier(table), names, SQL(", ").join(map(Identifier, keys))),
         (orjson.dumps(rows).decode(),),
     )
 

@@ -67,7 +67,7 @@ async def letters_page(
         chosen = await asyncio.to_thread(parameters, open_vault(web(request).kernel), wanted, PAGE)
         await cursor.execute(QUERY, chosen)
         found = await asyncio.to_thread(reveal, await cursor.fetchall())
-        await cursor.execute(QUERIES.letters_page)
+        await cursor.execute(QUERIES.counts)
         visitor_of(request).shown.update(row["request_id"] for row in found if row["request_id"] and principal.sees_all)
         counts = {row["status"]: row["letters"] for row in await cursor.fetchall()}
     return await show(

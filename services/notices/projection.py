@@ -104,10 +104,8 @@ class Notices:
         self._generation = generation(connection, "stories")
         if self.silent:
             return {name: self._marks.setdefault(name, Checkpoint()).offset for name in names}
-        connection.execute(QUERIES.marks_insert_notification_tracking, (list(names),))
-        rows = connection.cursor(row_factory=tuple_row).execute(
-            QUERIES.marks_read_notification_tracking, (list(names),)
-        )
+        connection.execute(QUERIES.add_checkpoints, (list(names),))
+        rows = connection.cursor(row_factory=tuple_row).execute(QUERIES.checkpoints, (list(names),))
         fresh = {name: Checkpoint(offset, position) for name, offset, position in rows}
         self._marks.update(fresh)
         return {name: mark.offset for name, mark in fresh.items()}
@@ -258,7 +256,7 @@ class _Work:
         known = self._owner._stories
         self.stories = {subject: known[subject] for subject in subjects if subject in known}
         missing = list(subjects - self.stories.keys())
-        rows = self._connection.execute(QUERIES.load, (missing,)).fetchall()
+        rows = self._connection.execute(QUERIES.load_requests, (missing,)).fetchall()
         stored = {subject: Story.model_validate_json(story) for subject, story in rows}
         self.stories.update({subject: stored.get(subject, Story()) for subject in missing})
 
@@ -278,7 +276,7 @@ class _Work:
             return
         subjects = Uuids(self._changed)
         self._connection.execute(
-            QUERIES.keep_stories,
+            QUERIES.keep_requests,
             (subjects, Texts(self.stories[each].model_dump_json(exclude_defaults=True) for each in subjects)),
         )
 
@@ -324,7 +322,7 @@ class _Work:
         if found is None:
             return
         distributor, place, headers = found
-        self._connection.execute(QUERIES.dead_letter, (distributor, place))
+        self._connection.execute(QUERIES.forget_answer, (distributor, place))
         for known in [each for each, first in self._answers.items() if first == place]:
             del self._answers[known]
             self._new_answers.discard(known)

@@ -125,7 +125,7 @@ def _marks(connection: psycopg.Connection[Any], schema: str, marks: Marks) -> di
     if not _there(connection, f"{schema}.{marks.table}"):
         return None
     rows = connection.execute(
-        QUERIES.marks.format(Identifier(marks.name), marks.offset, Identifier(schema), Identifier(marks.table))
+        QUERIES.checkpoints.format(Identifier(marks.name), marks.offset, Identifier(schema), Identifier(marks.table))
     ).fetchall()
     return dict(_places(rows))
 
@@ -151,5 +151,5 @@ def _group(admin: AdminClient, reader: LogConsumer) -> dict[Place, int] | None:
 
 
 def _there(connection: psycopg.Connection[Any], table: str) -> bool:
-    row = connection.execute(QUERIES.consumers_there, (table,)).fetchone()
+    row = connection.execute(QUERIES.table_there, (table,)).fetchone()
     return row is not None and row[0] is not None

@@ -74,9 +74,9 @@ def correct(
     checked = check(found.topic, found.key, found.value, found.headers, key or b"", value)
     with acting(conninfo) as act:
         place = place_of(act, stage, number)
-        act.execute(QUERIES.correct_delete_proposals, (stage, number))
+        act.execute(QUERIES.forget_proposals, (stage, number))
         if checked.needs_agreement and not by_one:
-            act.execute(QUERIES.correct_insert_proposals, (stage, number, key, value, reason, by))
+            act.execute(QUERIES.add_proposal, (stage, number, key, value, reason, by))
             proposed = CorrectionProposed(letter=place, proposed_by=by, reason=reason, proposed_sha256=_sha256(value))
             record(act, [(_subject(place, checked.request), proposed, cause_of(place))])
             return False
@@ -103,14 +103,14 @@ def agree(conninfo: str, stage: str, number: int, by: str, proposal: int) -> Non
                 "Согласиться должен второй сотрудник, а это исправление предложили вы.",
             )
         checked = check(found.topic, found.key, found.value, found.headers, waiting.key or b"", waiting.value)
-        act.execute(QUERIES.agree, (proposal,))
+        act.execute(QUERIES.forget_proposal, (proposal,))
         _send(act, found, place_of(act, stage, number), checked.request, waiting, by)
 
 
 def proposal_of(conninfo: str, stage: str, number: int) -> Proposal | None:
     """What waits for a second person's word about this letter."""
     with psycopg.connect(conninfo, autocommit=True, options="-c search_path=ops,public") as connection:
-        there = connection.execute(QUERIES.proposal_of).fetchone()
+        there = connection.execute(QUERIES.proposals_there).fetchone()
         return _proposal(connection, stage, number) if there and there[0] else None
 
 
@@ -131,12 +131,12 @@ def _send(
     mark(act, stage, "corrected", SQL("status = 'open' AND id = %s"), (number,))
     who = made.proposed_by if agreed_by is None else f"{made.proposed_by}, agreed: {agreed_by}"
     told = {"dlq_corrects": f"{stage}/{number}", "dlq_corrected_by": who}
-    row = act.execute(QUERIES.send_read_dead_letters.format(Identifier(stage)), (number,)).fetchone()
+    row = act.execute(QUERIES.headers_of.format(Identifier(stage)), (number,)).fetchone()
     assert row is not None  # noqa: S101
     headers = [pair for pair in _legible(row[0]) if pair[0] not in told]
     headers += [[name, base64.b64encode(text.encode()).decode()] for name, text in told.items()]
     act.execute(
-        QUERIES.send_insert_corrections,
+        QUERIES.add_correction,
         (stage, number, place.topic, made.key, made.value, orjson.dumps(headers).decode()),
     )
     sha256 = _sha256(made.value)

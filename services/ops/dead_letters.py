@@ -165,7 +165,7 @@ def open_by_stage(connection: psycopg.Connection[Any]) -> dict[str, int]:
     """How many nobody has settled yet, of every stage whose schema is there."""
     found = {}
     for stage in _stages(connection):
-        row = connection.execute(QUERIES.open_by_stage.format(Identifier(stage))).fetchone()
+        row = connection.execute(QUERIES.count_open.format(Identifier(stage))).fetchone()
         found[stage] = int(row[0]) if row else 0
     return found
 
@@ -206,11 +206,11 @@ def foresee(conninfo: str, stage: str, numbers: Sequence[int] | None, code: str 
     _check_stage(stage)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         rows = connection.execute(
-            QUERIES.foresee_read.format(Identifier(stage), OF_WHICH, SQL(str(MOST_AT_ONCE))),
+            QUERIES.count_by_code.format(Identifier(stage), OF_WHICH, SQL(str(MOST_AT_ONCE))),
             _which(numbers, code),
         ).fetchall()
         whole = connection.execute(
-            QUERIES.foresee_read_dead_letters.format(Identifier(stage), OF_WHICH),
+            QUERIES.count_that_fit.format(Identifier(stage), OF_WHICH),
             _which(numbers, code),
         ).fetchone()
     by_code: dict[str, int] = dict(rows)
@@ -316,13 +316,13 @@ def subject_of(place: LetterPlace) -> UUID:
 
 def _stages(connection: psycopg.Connection[Any]) -> list[str]:
     """Stages whose schema is there."""
-    rows = connection.execute(QUERIES.stages, (list(STAGES),))
+    rows = connection.execute(QUERIES.stages_with_dead_letters, (list(STAGES),))
     return [stage for (stage,) in rows]
 
 
 def _select(
     connection: psycopg.Connection[Any], stage: str, where: SQL, parameters: Sequence[Any], limit: int
 ) -> list[KeptDeadLetter]:
-    statement = QUERIES.dead_letters_select.format(Identifier(stage), where)
+    statement = QUERIES.dead_letters.format(Identifier(stage), where)
     rows = connection.execute(statement, (*parameters, limit))
     return [KeptDeadLetter(stage, *(*row[:-1], headers_of(row[-1]))) for row in rows]

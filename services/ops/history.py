@@ -156,12 +156,12 @@ def steps(history: Sequence[ShownEvent]) -> list[StageTurn]:
 def _select(
     connection: psycopg.Connection[Any], stage: str, where: SQL, parameters: Sequence[Any] | Mapping[str, Any]
 ) -> list[ShownEvent]:
-    statement = QUERIES.history_select.format(Identifier(stage), where)
+    statement = QUERIES.events.format(Identifier(stage), where)
     return [ShownEvent(stage, *row) for row in connection.execute(statement, parameters, binary=True)]
 
 
 def _there(connection: psycopg.Connection[Any]) -> list[str]:
-    rows = connection.execute(QUERIES.history_there, (list(STAGES),))
+    rows = connection.execute(QUERIES.stages_there, (list(STAGES),))
     return [stage for (stage,) in rows]
 
 
@@ -173,7 +173,7 @@ def _head(connection: psycopg.Connection[Any], stage: str) -> int:
 def _position_at(connection: psycopg.Connection[Any], stage: str, moment: datetime) -> int:
     """The first position recorded after a moment: positions follow the order of commit, so times nearly do as well."""
     low, high = 1, _head(connection, stage) + 1
-    statement = QUERIES.position_at.format(Identifier(stage))
+    statement = QUERIES.recorded_at.format(Identifier(stage))
     while low < high:
         middle = (low + high) // 2
         row = connection.execute(statement, (middle,)).fetchone()
@@ -207,7 +207,7 @@ def letters_about(
     `reveal` makes readable what is encrypted."""
     if not _is_there(connection, "notices.mail"):
         return []
-    rows = connection.execute(QUERIES.letters_about, (request,)).fetchall()
+    rows = connection.execute(QUERIES.emails_about, (request,)).fetchall()
     return [reveal(row) for row in rows]
 
 
@@ -216,11 +216,11 @@ def put_aside(connection: psycopg.Connection[Any], request: UUID) -> list[tuple[
     found: list[tuple[datetime, str, int, str, int, str]] = []
     for stage in STAGES:
         if _is_there(connection, f"{stage}.dead_letters"):
-            statement = QUERIES.put_aside.format(Literal(stage), Identifier(stage))
+            statement = QUERIES.dead_letters_about.format(Literal(stage), Identifier(stage))
             found += connection.execute(statement, (request,)).fetchall()
     return sorted(found)
 
 
 def _is_there(connection: psycopg.Connection[Any], table: str) -> bool:
-    row = connection.execute(QUERIES.is_there, (table,)).fetchone()
+    row = connection.execute(QUERIES.table_there, (table,)).fetchone()
     return row is not None and row[0] is not None

@@ -255,7 +255,7 @@ class Feed:
             return
         try:
             with psycopg.connect(database_url(self._config), options=SEES_ALL) as connection:
-                rows = connection.execute(QUERIES.look_up, (missing,)).fetchall()
+                rows = connection.execute(QUERIES.parties_of, (missing,)).fetchall()
         except psycopg.Error as away:
             log.warning("the feed can't see whose requests are", error=str(away)[:200])
             return

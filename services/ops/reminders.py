@@ -45,7 +45,7 @@ def remind(conninfo: str, item: WaitingRequest, by: str, note: str | None = None
     event = ReminderRequested(awaited=who, awaited_id=whom, waits_for=item.waits_for, requested_by=by, note=note)
     with acting(conninfo) as act:
         last = act.execute(
-            QUERIES.remind, (item.request_id, ReminderRequested.TYPE, AGAIN_HOURS, item.waits_for)
+            QUERIES.last_reminder, (item.request_id, ReminderRequested.TYPE, AGAIN_HOURS, item.waits_for)
         ).fetchone()
         if last is not None:
             raise JustReminded(f"{whom} was reminded at {last[0]:%H:%M} UTC; again after {AGAIN_HOURS} h")

@@ -39,7 +39,7 @@ def prepare(conninfo: str) -> None:
 def acting(conninfo: str) -> Iterator[psycopg.Connection[Any]]:
     """A transaction in which something is done by hand. Holds the head of the store, so that acts come one by one."""
     with psycopg.connect(conninfo, options=f"-c search_path={SCHEMA},public", application_name="postavka-ops") as act:
-        act.execute(QUERIES.acting)
+        act.execute(QUERIES.lock)
         yield act
 
 
@@ -48,7 +48,7 @@ def record(act: psycopg.Connection[Any], done: Sequence[tuple[UUID, Event, str |
     if not done:
         return
     subjects = [subject for subject, _, _ in done]
-    versions: dict[UUID, int] = dict(act.execute(QUERIES.record, (subjects,)).fetchall())
+    versions: dict[UUID, int] = dict(act.execute(QUERIES.versions, (subjects,)).fetchall())
     now, trace = datetime.now(UTC), tracing.current()
     batch = Batch()
     for subject, event, cause in done:

@@ -199,7 +199,7 @@ def _note(
     with connection.transaction():
         _note_sent(connection, ids, report.sha256)
         made = connection.execute(
-            QUERIES.loader_note,
+            QUERIES.note_statement,
             (
                 *(report.sha256, report.name, way, loaded_by, report.first, report.last, list(report.accounts)),
                 orjson.dumps(report.as_json()).decode(),

@@ -30,7 +30,7 @@ STATEMENTS = Counter(
 for _outcome in ("taken", "broken"):
     STATEMENTS.labels(_outcome)  # shown as 0 from the start
 
-QUERY = QUERIES.query
+QUERY = QUERIES.figures
 
 
 class Figures:

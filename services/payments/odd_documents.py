@@ -65,7 +65,7 @@ def note(connection: psycopg.Connection[Any], documents: Sequence[ListedOddDocum
     """Put documents onto the list; those that are on it stay as they are, dealt with or not."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            QUERIES.odd_documents_note,
+            QUERIES.add_odd_document,
             [
                 (
                     *(each.id, sha256, each.odd.line, each.odd.kind[:100], each.odd.amount),

@@ -209,11 +209,11 @@ def _parties(
 
 
 def _add_movements(connection: psycopg.Connection[Row], accounts: Accounts, first: date, last: date) -> None:
-    opening = connection.execute(QUERIES.reconcile_add_movements_read_movements, (first,))
+    opening = connection.execute(QUERIES.balances, (first,))
     for row in opening:
         if (account := accounts.get((row["party_kind"], row["party_id"]))) is not None:
             account.opening = row["balance"]
-    rows = connection.execute(QUERIES.reconcile_add_movements_read_movements_2, (first, last))
+    rows = connection.execute(QUERIES.movements, (first, last))
     for row in rows:
         account = accounts.get((row["party_kind"], row["party_id"]))
         if account is not None:
@@ -236,7 +236,7 @@ def _text(row: Row, kind: PartyKind) -> str:
 
 def _add_invoices(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
     """Add what is open of direct sales: what is due, owed back, overpaid, or paid and not delivered."""
-    rows = connection.execute(QUERIES.add_invoices, {"last": last})
+    rows = connection.execute(QUERIES.invoices, {"last": last})
     for row in rows:
         account = accounts.get((PartyKind.PARTNER.value, row["payer_id"]))
         if account is None:
@@ -263,7 +263,7 @@ def _add_invoices(connection: psycopg.Connection[Row], accounts: Accounts, last:
 
 def _add_confirmations(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
     """Add what is open of sales through distributors: not answered, or confirmed and not delivered."""
-    rows = connection.execute(QUERIES.add_confirmations, {"last": last})
+    rows = connection.execute(QUERIES.confirmations, {"last": last})
     for row in rows:
         account = accounts.get((PartyKind.DISTRIBUTOR.value, row["distributor_id"]))
         if account is not None:
@@ -275,7 +275,7 @@ def _add_confirmations(connection: psycopg.Connection[Row], accounts: Accounts, 
 
 def _add_documents(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
     """Documents that have not come back signed (L16)."""
-    rows = connection.execute(QUERIES.add_documents, {"kinds": list(SIGNED_KINDS), "last": last})
+    rows = connection.execute(QUERIES.documents, {"kinds": list(SIGNED_KINDS), "last": last})
     for row in rows:
         kind = PartyKind.PARTNER if row["channel"] == "direct" else PartyKind.DISTRIBUTOR
         account = accounts.get((kind.value, row["party_id"]))
@@ -290,7 +290,7 @@ def _add_unmatched(connection: psycopg.Connection[Row], accounts: Accounts, last
     for account in accounts.values():
         of_inn[account.party.inn].append(account)
     unknown = []
-    rows = connection.execute(QUERIES.add_unmatched, (last,))
+    rows = connection.execute(QUERIES.unmatched_until, (last,))
     for row in rows:
         order = f"п/п № {row['number']}, " if row["number"] else ""
         text = f"{order}{row['payer_name'] or 'плательщик'} ИНН {row['payer_inn']}: {row['purpose']}"

@@ -19,19 +19,17 @@ def record_contract(conninfo: str, registration: str, contract: Contract | None,
     """Add a registration number, with a contract or without; returns the version that has it (L19)."""
     migrate(conninfo, SCHEMA, MIGRATIONS)
     with psycopg.connect(conninfo, application_name="postavka-reference") as connection:
-        connection.execute(QUERIES.record_contract_set)
-        connection.execute(QUERIES.record_contract_lock_versions)
-        row = connection.execute(QUERIES.record_contract_read_versions).fetchone()
+        connection.execute(QUERIES.use_schema)
+        connection.execute(QUERIES.lock_versions)
+        row = connection.execute(QUERIES.newest_to_follow).fetchone()
         version, before = row or (0, "")
         change = f"{before}|{registration}|{contract.model_dump_json() if contract else ''}"
         version += 1
-        connection.execute(
-            QUERIES.record_contract_insert_versions, (version, recorded_by, hashlib.sha256(change.encode()).hexdigest())
-        )
-        connection.execute(QUERIES.record_contract_insert_registrations, (registration, version))
+        connection.execute(QUERIES.add_version, (version, recorded_by, hashlib.sha256(change.encode()).hexdigest()))
+        connection.execute(QUERIES.add_registration, (registration, version))
         if contract is not None:
             connection.execute(
-                QUERIES.record_contract_insert_contracts,
+                QUERIES.add_contract,
                 (registration, contract.number, version, contract.valid_from, contract.valid_until),
             )
     return int(version)

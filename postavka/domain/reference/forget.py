@@ -21,12 +21,10 @@ def forget_contact(conninfo: str, person: str) -> int:
     with psycopg.connect(conninfo) as connection:
         for kind, key, version, body in _parties(connection):
             if _blank(key, body, wanted):
-                connection.execute(
-                    QUERIES.forget_contact_update_entries, (orjson.dumps(body).decode(), kind, key, version)
-                )
+                connection.execute(QUERIES.blank_contact, (orjson.dumps(body).decode(), kind, key, version))
                 count += 1
         if count:  # whoever remembers the newest version reads it anew
-            connection.execute(QUERIES.forget_contact_update_versions)
+            connection.execute(QUERIES.touch_newest_version)
     return count
 
 
@@ -42,10 +40,10 @@ def contacts_ever(conninfo: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _parties(connection: psycopg.Connection[Any]) -> list[tuple[str, str, int, dict[str, Any]]]:
-    found = connection.execute(QUERIES.parties_read).fetchone()
+    found = connection.execute(QUERIES.entries_there).fetchone()
     if found is None or found[0] is None:
         return []
-    return connection.execute(QUERIES.parties_read_entries).fetchall()
+    return connection.execute(QUERIES.parties).fetchall()
 
 
 def _blank(party: str, body: dict[str, Any], wanted: str) -> bool:

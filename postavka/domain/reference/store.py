@@ -163,7 +163,7 @@ def snapshot(conninfo: str, version: int | None = None) -> Snapshot:
         as_of = newest if version is None else version
         if not 0 <= as_of <= newest:
             raise UnknownVersion(f"there is no version {as_of} of the reference data; the newest is {newest}")
-        return as_of, connection.execute(QUERIES.read_read_entries_as_of, (as_of,)).fetchall()
+        return as_of, connection.execute(QUERIES.entries_as_of, (as_of,)).fetchall()
 
     nothing: tuple[int, list[tuple[str, str, Any]]] = (0, [])
     as_of, rows = _reading(conninfo, read, nothing)
@@ -189,7 +189,7 @@ def find_registrations(conninfo: str, numbers: Sequence[str]) -> dict[str, Regis
         return {}
 
     def read(connection: psycopg.Connection) -> list[_Found]:
-        return connection.execute(QUERIES.read_read_find_registrations, (wanted, today())).fetchall()
+        return connection.execute(QUERIES.find_registrations, (wanted, today())).fetchall()
 
     nothing: list[_Found] = []
     return {
@@ -210,13 +210,13 @@ def load(conninfo: str, file: ReferenceFile, loaded_by: str) -> LoadReport:
     entries = _entries_of(file)
     sha256 = _digest(entries, file)
     with psycopg.connect(conninfo, application_name="postavka-reference") as connection:
-        connection.execute(QUERIES.load_set)
-        connection.execute(QUERIES.load_lock_versions)  # one load at a time; reading goes on
+        connection.execute(QUERIES.use_schema)
+        connection.execute(QUERIES.lock_versions)  # one load at a time; reading goes on
         version, newest_sha256 = _newest(connection)
         if newest_sha256 == sha256:
             return LoadReport(version, False, MappingProxyType({kind: Changes() for kind in KINDS}))
         version += 1
-        connection.execute(QUERIES.load_insert_versions, (version, loaded_by, sha256))
+        connection.execute(QUERIES.add_version, (version, loaded_by, sha256))
         _stage(
             connection,
             "COPY staged_entries (kind, key, body) FROM STDIN",
@@ -238,9 +238,9 @@ def load(conninfo: str, file: ReferenceFile, loaded_by: str) -> LoadReport:
         )
         changes = {kind: Changes() for kind in KINDS}
         for function in ("replace_entries", "replace_registrations", "replace_contracts"):
-            found = connection.execute(QUERIES.load_read.format(Identifier(function)), (version,))
+            found = connection.execute(QUERIES.replace_kind.format(Identifier(function)), (version,))
             changes |= {kind: Changes(added, changed, removed) for kind, added, changed, removed in found}
-        connection.execute(QUERIES.load_truncate)
+        connection.execute(QUERIES.clear_staged)
     with _cache_lock:
         _cache.pop(conninfo, None)
     return LoadReport(version, True, MappingProxyType(changes))

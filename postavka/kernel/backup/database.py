@@ -51,7 +51,7 @@ def group_roles(connection: psycopg.Connection[Any]) -> list[str]:
 
 def require_nobody_at_work(connection: psycopg.Connection[Any]) -> None:
     """Raises `StillAtWork` naming services that are connected."""
-    rows = connection.execute(QUERIES.require_nobody_at_work).fetchall()
+    rows = connection.execute(QUERIES.services_at_work).fetchall()
     if rows:
         raise StillAtWork(f"{', '.join(row[0] for row in rows)}: at work; stop all services first")
 
@@ -70,8 +70,8 @@ def put_back(conninfo: str, file: Path, roles: Sequence[str]) -> None:
     """Fill an empty database from such a file."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for role in roles:
-            if not connection.execute(QUERIES.put_back_read_pg_roles, (role,)).fetchone():
-                connection.execute(QUERIES.put_back_create.format(Identifier(role)))
+            if not connection.execute(QUERIES.role_there, (role,)).fetchone():
+                connection.execute(QUERIES.make_role.format(Identifier(role)))
     _run("pg_restore", conninfo, "--no-owner", "--exit-on-error", "--jobs=2", str(file))
 
 

@@ -95,10 +95,10 @@ def rebuild_stores(config: Settings, stages: Sequence[Stage], told: Told = lambd
 
 
 def _require_empty(connection: psycopg.Connection[Any], schema: str) -> None:
-    found = connection.execute(QUERIES.require_empty_read, (f"{schema}.stored_events",)).fetchone()
+    found = connection.execute(QUERIES.table_there, (f"{schema}.stored_events",)).fetchone()
     if found is None or found[0] is None:
         return
-    row = connection.execute(QUERIES.require_empty_read_stored_events.format(Identifier(schema))).fetchone()
+    row = connection.execute(QUERIES.has_events.format(Identifier(schema))).fetchone()
     if row is not None and row[0]:
         raise StoreNotEmpty(
             f"the store of {schema} has events: its workers bring back what it lacks when they start. "
@@ -150,12 +150,12 @@ def _write_marks(
     reached: Mapping[Place, int],
     positions: Mapping[tuple[Place, int], int],
 ) -> None:
-    connection.execute(QUERIES.write_marks_set.format(Identifier(stage.name)))
+    connection.execute(QUERIES.use_schema.format(Identifier(stage.name)))
     rows = [(partition_name(*place), offset, positions.get((place, offset), 0)) for place, offset in reached.items()]
     with connection.cursor() as cursor:
-        cursor.executemany(QUERIES.write_marks_insert_notification_tracking, rows)
+        cursor.executemany(QUERIES.write_checkpoint, rows)
     # Marks say it now: the list of inputs that came back would be looked at with every record, for ever.
-    connection.execute(QUERIES.write_marks_delete_imported_inputs)
+    connection.execute(QUERIES.forget_imported_inputs)
 
 
 def _dead_letters(config: Settings) -> dict[str, list[dict[str, Any]]]:
@@ -197,10 +197,10 @@ def _write_letters(connection: psycopg.Connection[Any], stage: Stage, letters: I
     for letter in letters:
         count += 1
         connection.execute(
-            QUERIES.write_letters_insert_dead_letters,
+            QUERIES.write_dead_letter,
             {**letter, "input": f"{letter['topic']}/{letter['partition']}/{letter['offset']}"},
         )
-    connection.execute(QUERIES.write_letters_read_dead_letters)
+    connection.execute(QUERIES.number_dead_letters)
     return count
 
 
@@ -274,9 +274,9 @@ def rebuild_topics(
         for reader in known:
             _move_marks(connection, reader, marks[reader], offsets, empty & written)
         for stage in stages:
-            connection.execute(QUERIES.rebuild_topics_update_relay.format(Identifier(stage.name)))
+            connection.execute(QUERIES.publish_events_again.format(Identifier(stage.name)))
             if DEAD_LETTERS in empty:
-                done = connection.execute(QUERIES.rebuild_topics_update_dead_letters.format(Identifier(stage.name)))
+                done = connection.execute(QUERIES.publish_dead_letters_again.format(Identifier(stage.name)))
                 rebuilt.dead_letters += done.rowcount
     return rebuilt
 
@@ -291,8 +291,8 @@ def _publish(
 ) -> int:
     """Every event (or those that are copied to this topic) in order of position; notes which offset each position has
     got."""
-    connection.execute(QUERIES.publish_set.format(Identifier(stage.name)))
-    row = connection.execute(QUERIES.publish_read_stored_events).fetchone()
+    connection.execute(QUERIES.use_schema.format(Identifier(stage.name)))
+    row = connection.execute(QUERIES.count_events).fetchone()
     total = row[0] if row else 0
     copied = {kind for kind, copy in stage.copies.items() if copy == topic}
     nexts = dict.fromkeys(range(PARTITIONS), 0)
@@ -345,7 +345,7 @@ def _begin_behind(
 
 def _marks(connection: psycopg.Connection[Any], reader: CheckpointKeeper) -> dict[str, tuple[int, int]]:
     position = Identifier(reader.position) if reader.position else SQL("0")
-    query = QUERIES.marks.format(
+    query = QUERIES.checkpoints.format(
         Identifier(reader.name), Identifier(reader.offset), position, Identifier(reader.schema, reader.table)
     )
     return {name: (offset, place) for name, offset, place in connection.execute(query)}
@@ -366,7 +366,7 @@ def _move_marks(
             continue
         offset = offsets.get(((topic, int(number)), position), -1)
         connection.execute(
-            QUERIES.move_marks.format(
+            QUERIES.move_checkpoint.format(
                 Identifier(reader.schema, reader.table), Identifier(reader.offset), Identifier(reader.name)
             ),
             (offset + 1 if reader.following else offset, name),

@@ -180,7 +180,7 @@ class Relay(threading.Thread):
     def _relay_while_locked(self, session: psycopg.Connection[Any]) -> None:
         schema = self._recorder.datastore.schema
         while not self._stopping.is_set():
-            row = session.execute(QUERIES.relay_while_locked, (f"relay of {schema}",)).fetchone()
+            row = session.execute(QUERIES.lock, (f"relay of {schema}",)).fetchone()
             if row and row[0]:
                 break
             liveness.beat(self.name)
@@ -331,7 +331,7 @@ def publish_dead_letters(
     """Copy new dead letters to their topic: original key, value and headers, and where and why in `dlq_…` headers.
     At least once: one that is sent again after a crash has the same `dlq_id`. One that is too large for the broker is
     copied without its contents (`dlq_omitted`: how many bytes); the store has it whole."""
-    rows = session.execute(QUERIES.publish_dead_letters_read_dead_letters, prepare=True).fetchall()
+    rows = session.execute(QUERIES.unpublished_dead_letters, prepare=True).fetchall()
     if not rows:
         return
     for number, topic, partition, offset, key, value, headers, code, reason, sha256 in rows:
@@ -354,4 +354,4 @@ def publish_dead_letters(
         extra = [(name, text.encode()) for name, text in facts.items()]
         publisher.send(DEAD_LETTERS, key, value, [*original, *extra])
     publisher.wait(waiting)
-    session.execute(QUERIES.publish_dead_letters_update_dead_letters, ([row[0] for row in rows],))
+    session.execute(QUERIES.dead_letters_published, ([row[0] for row in rows],))

@@ -132,15 +132,15 @@ class Vault:
         with self._query() as connection:
             key_id = secrets.token_urlsafe(8)
             wrapped = aes_key_wrap(self._master, secrets.token_bytes(KEY_BYTES))
-            connection.execute(QUERIES.find_or_make_read)
-            found = connection.execute(QUERIES.find_or_make_read_names, (hashes[0],)).fetchone()
+            connection.execute(QUERIES.lock)
+            found = connection.execute(QUERIES.key_of, (hashes[0],)).fetchone()
             if found is not None:
                 key_id = str(found[0])
             else:
-                connection.execute(QUERIES.find_or_make_insert_persons, (key_id, wrapped))
+                connection.execute(QUERIES.add_key, (key_id, wrapped))
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    QUERIES.find_or_make_insert_names,
+                    QUERIES.add_name,
                     [(each, key_id, number == 0) for number, each in enumerate(hashes)],
                 )
             return key_id
@@ -213,8 +213,8 @@ class Vault:
     def erase_keys(self, key_ids: Sequence[str], by: str, reason: str) -> list[Erasure]:
         """Destroy keys; those that were destroyed before are left as they are."""
         with self._query() as connection:
-            rows = connection.execute(QUERIES.erase_keys_update_persons, (by, reason, list(key_ids))).fetchall()
-            connection.execute(QUERIES.erase_keys_delete_names, (list(key_ids),))
+            rows = connection.execute(QUERIES.erase_keys, (by, reason, list(key_ids))).fetchall()
+            connection.execute(QUERIES.forget_names, (list(key_ids),))
         self._forget()
         self._vacuum()
         return [Erasure(*row) for row in rows]
@@ -228,13 +228,13 @@ class Vault:
     def untold(self) -> list[Erasure]:
         """Erasures that may not be on the topic yet."""
         with self._query() as connection:
-            rows = connection.execute(QUERIES.untold)
+            rows = connection.execute(QUERIES.unpublished)
             return [Erasure(*row) for row in rows]
 
     def mark_told(self, erasures: Iterable[Erasure]) -> None:
         """They are on the topic."""
         with self._query() as connection:
-            connection.execute(QUERIES.mark_told, ([each.key_id for each in erasures],))
+            connection.execute(QUERIES.published, ([each.key_id for each in erasures],))
 
     def _forget(self) -> None:
         with self._lock:

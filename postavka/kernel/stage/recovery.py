@@ -43,7 +43,7 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
     with psycopg.connect(
         datastore.conninfo, autocommit=True, options=f"-c search_path={datastore.schema}"
     ) as connection:
-        connection.execute(QUERIES.bring_back, (f"recovery of {stage.name}",))
+        connection.execute(QUERIES.lock, (f"recovery of {stage.name}",))
         _, offsets = read_checkpoint(connection, [stage.topic])
         head = _head(connection)
         missing: dict[int, RecordedEvent] = {}
@@ -83,7 +83,7 @@ def complete_inputs(runner: StageRunner, fetch: Callable[[str], Record | None]) 
     else is read. `fetch` gives the record of an input (`topic/partition/offset`)."""
     datastore, count = runner.recorder.datastore, 0
     with datastore.get_connection() as connection:
-        inputs = [row["input"] for row in connection.execute(QUERIES.complete_inputs_read_incomplete_inputs)]
+        inputs = [row["input"] for row in connection.execute(QUERIES.incomplete_inputs)]
     for each in inputs:
         record = fetch(each)
         if record is None:
@@ -91,7 +91,7 @@ def complete_inputs(runner: StageRunner, fetch: Callable[[str], Record | None]) 
         else:
             count += len(runner.complete(record).events)
         with datastore.get_connection() as connection:
-            connection.execute(QUERIES.complete_inputs_delete_incomplete_inputs, (each,))
+            connection.execute(QUERIES.completed, (each,))
     if count:
         log.warning("events were missing of inputs that came back", stage=runner.stage.name, events=count)
     return count
@@ -153,7 +153,7 @@ def import_events(
     """Put events back under their own positions, with what they claim and the inputs they were made from."""
     with connection.cursor() as cursor:
         cursor.executemany(
-            QUERIES.import_events_insert_stored_events,
+            QUERIES.import_event,
             [
                 (
                     event.originator_id,
@@ -172,11 +172,11 @@ def import_events(
             ],
         )
         cursor.executemany(
-            QUERIES.import_events_insert_claims,
+            QUERIES.import_claim,
             [(kind, value, event.originator_id) for event in events for kind, value in claims(event)],
         )
         cursor.executemany(
-            QUERIES.import_events_insert_imported_inputs,
+            QUERIES.import_input,
             [(event.input,) for event in events if event.input is not None],
         )
-    connection.execute(QUERIES.import_events_update_head, (events[-1].position,))
+    connection.execute(QUERIES.raise_head, (events[-1].position,))

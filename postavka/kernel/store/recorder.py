@@ -141,7 +141,7 @@ class EventRecorder(PostgresProcessRecorder):
                 ),
             )
         if batch.retried:
-            connection.execute(QUERIES.keep_dead_letters, (batch.retried,))
+            connection.execute(QUERIES.dead_letters_taken, (batch.retried,))
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """The library's way in, on top of `append`: same promises, `tracking` included."""
@@ -179,13 +179,13 @@ class EventRecorder(PostgresProcessRecorder):
             rows = self._select_marks(connection, names)
             missing = [name for name in names if name not in rows]
             if missing:
-                connection.execute(QUERIES.marks, (missing,))
+                connection.execute(QUERIES.add_checkpoints, (missing,))
                 rows = self._select_marks(connection, names)
         return rows
 
     @staticmethod
     def _select_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Checkpoint]:
-        cursor = connection.cursor(row_factory=tuple_row).execute(QUERIES.select_marks, (list(names),))
+        cursor = connection.cursor(row_factory=tuple_row).execute(QUERIES.checkpoints, (list(names),))
         return {name: Checkpoint(offset, position) for name, offset, position in cursor}
 
     def load(self, originators: Iterable[UUID]) -> dict[UUID, list[RecordedEvent]]:
@@ -301,7 +301,7 @@ SELECT_EVENTS = (
     "notification_id FROM stored_events"
 )
 APPEND = QUERIES.append
-INSERT_DEAD_LETTER = QUERIES.insert_dead_letter
+INSERT_DEAD_LETTER = QUERIES.add_dead_letter
 
 
 def _headers_to_json(record: Record) -> str:

@@ -28,10 +28,10 @@ async def with_known_password(conninfo: str) -> list[str]:
     """Logins of all open accounts whose password is the known one, also of partners that the reference data has no
     longer. Takes some hundredths of a second for each account."""
     async with await psycopg.AsyncConnection.connect(conninfo) as connection:
-        there = await (await connection.execute(QUERIES.with_known_password_read)).fetchone()
+        there = await (await connection.execute(QUERIES.users_there)).fetchone()
         if there is None or there[0] is None:
             return []
-        rows = await connection.execute(QUERIES.with_known_password_read_users)
+        rows = await connection.execute(QUERIES.password_hashes)
         found = await rows.fetchall()
     fits = await asyncio.gather(*(passwords.verify(PASSWORD, stored) for _, stored in found))
     return [login for (login, _), (right, _) in zip(found, fits, strict=True) if right]
@@ -66,7 +66,7 @@ async def make_sample_users(conninfo: str) -> list[str]:
     ]
     made = []
     async with await psycopg.AsyncConnection.connect(conninfo) as connection:
-        await connection.execute(QUERIES.make_sample_users)
+        await connection.execute(QUERIES.lock_sample_users)
         for login, name, role, partner_id, distributor_id in wanted:
             if await users.find(connection, login) is None:
                 await users.add(

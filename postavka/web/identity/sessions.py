@@ -81,7 +81,7 @@ async def start(connection: Connection, user: User, *, method: str, address: str
     """Start a session; returns the secret for the cookie."""
     secret = secrets.token_urlsafe(32)
     await connection.execute(
-        QUERIES.start,
+        QUERIES.start_session,
         (digest(secret), user.user_id, secrets.token_bytes(32), method, address, (agent or "")[:300] or None),
     )
     return secret
@@ -92,7 +92,7 @@ async def resume(connection: Connection, secret: str, lifetimes: Lifetimes) -> S
     hashed = digest(secret)
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
-            QUERIES.resume_read_sessions,
+            QUERIES.session,
             {
                 "id": hashed,
                 "idle": lifetimes.idle,
@@ -110,32 +110,32 @@ async def resume(connection: Connection, secret: str, lifetimes: Lifetimes) -> S
     if current and due:
         fresh = await _rotate(connection, hashed)
     elif seen_long_ago:
-        await connection.execute(QUERIES.resume_update_sessions, (session_id,))
+        await connection.execute(QUERIES.session_seen, (session_id,))
     return Session(User(**row), str(session_id), csrf_key, fresh)
 
 
 async def end(connection: Connection, secret: str) -> None:
     """Sign out."""
     hashed = digest(secret)
-    await connection.execute(QUERIES.end, (hashed, hashed))
+    await connection.execute(QUERIES.end_session, (hashed, hashed))
 
 
 async def of_user(connection: Connection, user_id: str, lifetimes: Lifetimes) -> list[ListedSession]:
     """Where the user is signed in, the last seen first."""
     async with connection.cursor(row_factory=class_row(ListedSession)) as cursor:
-        await cursor.execute(QUERIES.of_user, (user_id, lifetimes.idle, lifetimes.absolute))
+        await cursor.execute(QUERIES.sessions_of, (user_id, lifetimes.idle, lifetimes.absolute))
         return await cursor.fetchall()
 
 
 async def revoke(connection: Connection, user_id: str, session_id: str) -> bool:
     """End one session of this user; False when it has no such session."""
-    done = await connection.execute(QUERIES.sessions_revoke, (user_id, session_id))
+    done = await connection.execute(QUERIES.revoke_session, (user_id, session_id))
     return done.rowcount > 0
 
 
 async def revoke_others(connection: Connection, user_id: str, session_id: str) -> int:
     """End all sessions of this user but one; returns how many ended."""
-    done = await connection.execute(QUERIES.revoke_others, (user_id, session_id))
+    done = await connection.execute(QUERIES.revoke_other_sessions, (user_id, session_id))
     return done.rowcount
 
 
@@ -156,8 +156,8 @@ async def knows_device(connection: Connection, login: str, secret: str | None) -
 
 async def sweep(connection: Connection, lifetimes: Lifetimes) -> int:
     """Remove what has expired; returns how many sessions went."""
-    await connection.execute(QUERIES.sweep_delete_devices, (timedelta(days=DEVICE_DAYS),))
-    done = await connection.execute(QUERIES.sweep_delete_sessions, (lifetimes.idle, lifetimes.absolute))
+    await connection.execute(QUERIES.expire_devices, (timedelta(days=DEVICE_DAYS),))
+    done = await connection.execute(QUERIES.expire_sessions, (lifetimes.idle, lifetimes.absolute))
     return done.rowcount
 
 
@@ -165,5 +165,5 @@ async def _rotate(connection: Connection, hashed: bytes) -> str | None:
     """Give a session a new id; two requests at once rotate once: the slower one finds the id changed and goes on with
     the former."""
     secret = secrets.token_urlsafe(32)
-    done = await connection.execute(QUERIES.rotate, (digest(secret), hashed))
+    done = await connection.execute(QUERIES.rotate_session, (digest(secret), hashed))
     return secret if done.rowcount else None

@@ -16,7 +16,7 @@ QUERIES = load_queries("postavka.web.identity")
 async def still_good(connection: psycopg.AsyncConnection[Any], principal: Principal, lifetimes: Lifetimes) -> bool:
     """Its session has not ended and its user is not disabled, or its token is neither revoked nor expired."""
     if principal.session_id is None:
-        found = await connection.execute(QUERIES.still_good_read_tokens, (principal.id,))
+        found = await connection.execute(QUERIES.token_is_good, (principal.id,))
     else:
-        found = await connection.execute(QUERIES.still_good_read_sessions, (principal.session_id, lifetimes.absolute))
+        found = await connection.execute(QUERIES.session_is_good, (principal.session_id, lifetimes.absolute))
     return await found.fetchone() is not None

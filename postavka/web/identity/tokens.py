@@ -85,7 +85,7 @@ async def make(
     secret = f"{PREFIX}{body}{_checksum(body)}"
     async with connection.cursor(row_factory=class_row(Token)) as cursor:
         await cursor.execute(
-            QUERIES.make.format(COLUMNS),
+            QUERIES.add_token.format(COLUMNS),
             (
                 digest(secret),
                 name,
@@ -106,19 +106,19 @@ async def make(
 async def of_tenant(connection: Connection) -> list[Token]:
     """All tokens that the transaction's tenant may see, the newest first."""
     async with connection.cursor(row_factory=class_row(Token)) as cursor:
-        await cursor.execute(QUERIES.of_tenant.format(COLUMNS))
+        await cursor.execute(QUERIES.tokens_of_tenant.format(COLUMNS))
         return await cursor.fetchall()
 
 
 async def revoke(connection: Connection, token_id: UUID) -> bool:
     """Revoke a token, which opens nothing from now on; False when the tenant has no such token."""
-    done = await connection.execute(QUERIES.tokens_revoke, (token_id,))
+    done = await connection.execute(QUERIES.revoke_token, (token_id,))
     return done.rowcount > 0
 
 
 async def revoke_made_by(connection: Connection, user: User) -> int:
     """Revoke the tokens that a user made for its organisation and that are still good; returns how many."""
-    done = await connection.execute(QUERIES.revoke_made_by, (user.login, user.partner_id, user.distributor_id))
+    done = await connection.execute(QUERIES.revoke_tokens_made_by, (user.login, user.partner_id, user.distributor_id))
     return done.rowcount
 
 
@@ -127,13 +127,13 @@ async def principal_of(connection: Connection, secret: str) -> Principal | None:
     body, checksum = secret.removeprefix(PREFIX)[:-6], secret[-6:]
     if not secret.startswith(PREFIX) or not hmac.compare_digest(_checksum(body).encode(), checksum.encode()):
         return None  # a slip of the pen: not worth a query
-    found = await connection.execute(QUERIES.principal_of_read_tokens, (digest(secret),))
+    found = await connection.execute(QUERIES.token, (digest(secret),))
     row = await found.fetchone()
     if row is None:
         return None
     token_id, name, role, partner_id, distributor_id, scopes, note = row
     if note:
-        await connection.execute(QUERIES.principal_of_update_tokens, (token_id,))
+        await connection.execute(QUERIES.token_used, (token_id,))
     return Principal(
         str(token_id),
         name,

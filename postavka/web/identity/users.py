@@ -72,21 +72,21 @@ async def find(connection: Connection, typed: str) -> User | None:
     login = login_of(typed)
     if not LOGIN.fullmatch(login):
         return None
-    return await _one(connection, QUERIES.find.format(COLUMNS), (login,))
+    return await _one(connection, QUERIES.find_user.format(COLUMNS), (login,))
 
 
 async def find_by_claim(connection: Connection, issuer: str, subject: str) -> User | None:
     """The user that an OpenID provider knows as `subject`."""
     return await _one(
         connection,
-        QUERIES.find_by_claim.format(COLUMNS),
+        QUERIES.find_user_by_claim.format(COLUMNS),
         (issuer, subject),
     )
 
 
 async def link(connection: Connection, user: User, issuer: str, subject: str) -> bool:
     """Remember who the user is at a provider, once; False when it is somebody else there already."""
-    done = await connection.execute(QUERIES.link, (issuer, subject, user.user_id))
+    done = await connection.execute(QUERIES.link_user, (issuer, subject, user.user_id))
     return done.rowcount == 1
 
 
@@ -115,7 +115,7 @@ async def add(
     try:
         row = await _one(
             connection,
-            QUERIES.add.format(COLUMNS),
+            QUERIES.add_user.format(COLUMNS),
             (login, name, role.value, partner_id, distributor_id, hashed),
         )
     except psycopg.errors.UniqueViolation:
@@ -128,9 +128,9 @@ async def set_password(connection: Connection, user: User, password: str, *, kee
     """Set a new password; all sessions end but the one that asked. Raises `passwords.WeakPassword`."""
     passwords.check(password, user.login, user.name)
     hashed = await passwords.make_hash(password)
-    await connection.execute(QUERIES.set_password_update_users, (hashed, user.user_id))
-    await connection.execute(QUERIES.set_password_delete_sessions, (user.user_id, keep_session))
-    await connection.execute(QUERIES.set_password_delete_devices, (user.user_id,))
+    await connection.execute(QUERIES.set_password, (hashed, user.user_id))
+    await connection.execute(QUERIES.end_sessions_but, (user.user_id, keep_session))
+    await connection.execute(QUERIES.forget_devices, (user.user_id,))
 
 
 async def store_hash(connection: Connection, user: User, hashed: str) -> None:
@@ -142,14 +142,14 @@ async def disable(connection: Connection, login: str, *, disabled: bool = True) 
     """Close or reopen an account; closing ends its sessions at once. Raises `NoUser`."""
     row = await _one(
         connection,
-        QUERIES.disable_update_users.format(COLUMNS),
+        QUERIES.disable_user.format(COLUMNS),
         (disabled, login_of(login)),
     )
     if row is None:
         raise NoUser(f"there is no user {login!r}")
     if disabled:
-        await connection.execute(QUERIES.disable_delete_sessions, (row.user_id,))
-        await connection.execute(QUERIES.disable_delete_devices, (row.user_id,))
+        await connection.execute(QUERIES.end_sessions, (row.user_id,))
+        await connection.execute(QUERIES.forget_devices, (row.user_id,))
     return row
 
 

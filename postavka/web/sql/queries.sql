@@ -1,21 +1,21 @@
 -- Statements of postavka.web, by name: `postavka.kernel.store.queries` loads them.
 
--- name: open
--- Connect, and see whether the role for reading exists.
+-- name: role_for_reading
+-- Reads whether there is a role for reading, and whether policies bind the user that is connected.
 SELECT r.rolname, (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) FROM (SELECT 1) one
 LEFT JOIN pg_roles r ON r.rolname = %s AND pg_has_role(r.rolname, 'SET');
 
--- name: as_
--- Reads what `as_` needs.
+-- name: become_tenant
+-- Takes the role for reading, and says whose rows the transaction may see.
 SELECT set_config('app.scope', %s, true), set_config('app.partner', %s, true), set_config('app.distributor', %s,
     true), set_config('role', %s, true);
 
--- name: sweep
--- Once.
+-- name: expire_answers
+-- Removes answers to keys of idempotency that are too old to be asked for again.
 DELETE FROM accounts.answers WHERE now() - started_at > %s;
 
--- name: once_insert_answers
--- Carry out `act(key)` once and answer with its status and model; again: the first answer.
+-- name: begin_answer
+-- Takes a key of idempotency, also from who has begun and not finished in time.
 INSERT INTO accounts.answers AS a (owner, key, fingerprint)
 VALUES (%s, %s, %s)
 ON CONFLICT (owner, key)
@@ -23,14 +23,14 @@ DO UPDATE SET started_at = now()
 WHERE a.status IS NULL AND a.fingerprint = excluded.fingerprint AND now() - a.started_at > %s
 RETURNING 1;
 
--- name: once_read_answers
--- Carry out `act(key)` once and answer with its status and model; again: the first answer.
+-- name: answer
+-- Reads the first answer to a key of idempotency.
 SELECT fingerprint, status, media_type, body FROM accounts.answers WHERE owner = %s AND key = %s;
 
--- name: once_delete_answers
--- Carry out `act(key)` once and answer with its status and model; again: the first answer.
+-- name: give_up_answer
+-- Removes a key of idempotency whose act has failed.
 DELETE FROM accounts.answers WHERE owner = %s AND key = %s AND status IS NULL;
 
--- name: once_update_answers
--- Carry out `act(key)` once and answer with its status and model; again: the first answer.
+-- name: finish_answer
+-- Writes the answer to a key of idempotency.
 UPDATE accounts.answers SET status = %s, media_type = 'application/json', body = %s WHERE owner = %s AND key = %s;

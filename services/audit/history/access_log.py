@@ -76,7 +76,7 @@ class Looked:
         await asyncio.to_thread(prepare, self._conninfo)
         async with self._database.accounts() as connection:
             await connection.execute(
-                QUERIES.access_log_note,
+                QUERIES.note_look,
                 (
                     principal.actor or principal.name,
                     principal.role.value,

@@ -119,10 +119,10 @@ def diff(
 
 def requests_of(connection: psycopg.Connection[Any], partner: str) -> list[UUID]:
     """Ids of a partner's requests, by the cabinet's index (`verify` proves that the cabinet is the fold)."""
-    there = connection.execute(QUERIES.requests_of_read, (f"{SCHEMA}.requests",)).fetchone()
+    there = connection.execute(QUERIES.table_there, (f"{SCHEMA}.requests",)).fetchone()
     if there is None or there[0] is None:
         return []
-    query = QUERIES.requests_of_read_requests.format(Identifier(SCHEMA))
+    query = QUERIES.requests_of.format(Identifier(SCHEMA))
     return [row[0] for row in connection.execute(query, (partner,), binary=True)]
 
 

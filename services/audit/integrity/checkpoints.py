@@ -31,11 +31,11 @@ def bring_back_checkpoints(config: Settings) -> int:
             assert isinstance(statement, CheckpointSigned)  # noqa: S101
             found.setdefault(statement.note, statement)
     with connect(config) as connection, connection.transaction(), connection.cursor() as cursor:
-        row = cursor.execute(QUERIES.bring_back_checkpoints_read_checkpoints).fetchone()
+        row = cursor.execute(QUERIES.has_checkpoints).fetchone()
         if row is not None and row[0]:
             return 0
         cursor.executemany(
-            QUERIES.bring_back_checkpoints_insert_checkpoints,
+            QUERIES.add_published_checkpoint,
             [
                 (each.log, each.size, bytes.fromhex(each.root), each.signed_at, each.note)
                 for each in sorted(found.values(), key=lambda each: (each.signed_at, each.log))
@@ -49,7 +49,7 @@ def publish_checkpoints(config: Settings) -> int:
     sender = Sender(config, "/postavka/audit")
     count = 0
     with connect(config) as connection:
-        rows = connection.execute(QUERIES.publish_checkpoints)
+        rows = connection.execute(QUERIES.published_checkpoints)
         for log, size, root, signed_at, note in rows:
             count += 1
             statement = CheckpointSigned(log=log, size=size, root=bytes(root).hex(), signed_at=signed_at, note=note)

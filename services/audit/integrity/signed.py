@@ -18,7 +18,7 @@ QUERIES = load_queries("services.audit")
 def has_trees(config: Settings) -> bool:
     """Has the auditor's service ever been at work here?"""
     with connect(config) as connection:
-        row = connection.execute(QUERIES.has_trees, (f"{SCHEMA}.checkpoints",)).fetchone()
+        row = connection.execute(QUERIES.table_there, (f"{SCHEMA}.checkpoints",)).fetchone()
     return row is not None and row[0] is not None
 
 

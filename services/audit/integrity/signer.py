@@ -116,7 +116,7 @@ class Signer:
     def try_to_start(self) -> bool:
         """Take the lock and open everything; False while another service has it."""
         session = connect(self.config)
-        row = session.execute(QUERIES.try_to_start).fetchone()
+        row = session.execute(QUERIES.lock).fetchone()
         if row is None or not row[0]:
             session.close()
             return False
@@ -225,7 +225,7 @@ class Signer:
 
     def _note(self, record: Record, kind: str, position: int | None) -> None:
         log.error("oddity", topic=record.topic, partition=record.partition, offset=record.offset, kind=kind)
-        self._session.execute(QUERIES.signer_note, (record.topic, record.partition, record.offset, kind, position))
+        self._session.execute(QUERIES.note_oddity, (record.topic, record.partition, record.offset, kind, position))
         self.oddities += 1
         ODDITIES.inc()
 
@@ -268,7 +268,7 @@ class Signer:
             return
         now, size, root = datetime.now(UTC), followed.tree.size, followed.tree.root()
         note = self.key.sign_checkpoint(self.audit.origin_of(name), size, root, f"time {rfc3339(now)}", *announced)
-        self._session.execute(QUERIES.sign_one, (name, size, root, now, note))
+        self._session.execute(QUERIES.add_checkpoint, (name, size, root, now, note))
         followed.signed = size
 
     def _look_back(self, name: str, followed: Followed) -> None:
@@ -315,7 +315,7 @@ class Signer:
             self._sender.send(CHECKPOINTS.name, checkpoint.log, statement)
         if told:
             self._sender.flush()
-            self._session.execute(QUERIES.tell, ([each.id for each in told],))
+            self._session.execute(QUERIES.checkpoints_published, ([each.id for each in told],))
         return told
 
     def _files(self, name: str) -> EvidenceFiles:

@@ -48,11 +48,11 @@ def connect(config: Settings) -> psycopg.Connection[Any]:
 
 def open_tree(connection: psycopg.Connection[Any], log: str) -> Tree:
     """The tree of a log as it was saved last."""
-    row = connection.execute(QUERIES.open_tree, (log,)).fetchone()
+    row = connection.execute(QUERIES.tree_size, (log,)).fetchone()
 
     @lru_cache(maxsize=64)
     def read(level: int, index: int) -> bytes:
-        found = connection.execute(QUERIES.read, (log, level, index)).fetchone()
+        found = connection.execute(QUERIES.tile, (log, level, index)).fetchone()
         return bytes(found[0]) if found else b""
 
     return Tree(int(row[0]) if row else 0, _Forgetful(read))
@@ -82,11 +82,9 @@ def save(
     ]
     with connection.cursor() as cursor:
         if rows:
-            cursor.executemany(QUERIES.save_insert_tiles, rows)
-        cursor.execute(QUERIES.save_insert_logs, (list(trees), [tree.size for tree in trees.values()]))
-        cursor.execute(
-            QUERIES.save_insert_followed, ([partition_name(*place) for place in followed], list(followed.values()))
-        )
+            cursor.executemany(QUERIES.save_tile, rows)
+        cursor.execute(QUERIES.save_sizes, (list(trees), [tree.size for tree in trees.values()]))
+        cursor.execute(QUERIES.save_followed, ([partition_name(*place) for place in followed], list(followed.values())))
 
 
 def read_followed(connection: psycopg.Connection[Any]) -> dict[str, int]:
@@ -99,7 +97,7 @@ CHECKPOINT = "SELECT id, log, size, root, signed_at, note FROM checkpoints"
 
 def untouched(connection: psycopg.Connection[Any]) -> bool:
     """Was nothing ever signed into this database?"""
-    row = connection.execute(QUERIES.untouched, (f"{SCHEMA}.checkpoints",)).fetchone()
+    row = connection.execute(QUERIES.table_there, (f"{SCHEMA}.checkpoints",)).fetchone()
     return row is None or row[0] is None
 
 
@@ -125,9 +123,9 @@ def unsigned(
     if heads is None:
         heads = {}
         for log in LOGS:
-            there = connection.execute(QUERIES.unsigned_read, (f"{stage_of(log)}.head",)).fetchone()
+            there = connection.execute(QUERIES.table_there, (f"{stage_of(log)}.head",)).fetchone()
             if there is not None and there[0] is not None:
-                row = connection.execute(QUERIES.unsigned_read_head.format(Identifier(stage_of(log)))).fetchone()
+                row = connection.execute(QUERIES.store_head.format(Identifier(stage_of(log)))).fetchone()
                 heads[log] = int(row[0]) if row else 0
     signed = {log: newest_checkpoint(connection, log) for log in heads}
     return heads, [log for log, head in heads.items() if (each := signed[log]) is None or each.size < head if head]

@@ -284,7 +284,7 @@ def read_topic(config: Settings, log: str, told: Told = lambda what, count: None
 
 def read_store(connection: psycopg.Connection[Any], log: str, told: Told = lambda what, count: None) -> Copy:
     """The log as it is in the stage's store; empty where the schema is missing."""
-    row = connection.execute(QUERIES.read_store, (f"{stage_of(log)}.stored_events",)).fetchone()
+    row = connection.execute(QUERIES.table_there, (f"{stage_of(log)}.stored_events",)).fetchone()
     if row is None or row[0] is None:
         return Copy("store", b"")
     leaves = bytearray()

@@ -206,21 +206,21 @@ def _share(config: Settings, partitions: Sequence[int], given: bytes) -> Iterato
 def _prepare(config: Settings, schema: str) -> None:
     """Make the schema, or empty the one that an earlier replay made. Raises `ForeignSchema`."""
     with psycopg.connect(database_url(config)) as connection:
-        row = connection.execute(QUERIES.prepare_read_pg_namespace, (schema,)).fetchone()
+        row = connection.execute(QUERIES.made_by_replay, (schema,)).fetchone()
         if row is not None and row[0] != MARKED:
             raise ForeignSchema(f"the schema {schema} was not made by a replay: name one that does not exist")
         name = Identifier(schema)
-        connection.execute(QUERIES.prepare_drop.format(name))
-        connection.execute(QUERIES.prepare_create.format(name))
+        connection.execute(QUERIES.drop_schema.format(name))
+        connection.execute(QUERIES.make_schema.format(name))
         connection.execute(SQL("COMMENT ON SCHEMA {} IS {}").format(name, MARKED))
-        connection.execute(QUERIES.prepare_create_requests.format(name))
-        connection.execute(QUERIES.prepare_create_differences.format(name))
+        connection.execute(QUERIES.make_requests.format(name))
+        connection.execute(QUERIES.make_differences.format(name))
 
 
 def _finish(config: Settings, schema: str, report: ReplayReport) -> None:
     with psycopg.connect(database_url(config)) as connection:
         name = Identifier(schema)
-        copy = QUERIES.finish_copy_STDIN.format(name)
+        copy = QUERIES.copy_differences.format(name)
         with connection.cursor() as cursor, cursor.copy(copy) as rows:
             for each in report.differences:
                 rows.write_row(
@@ -235,4 +235,4 @@ def _finish(config: Settings, schema: str, report: ReplayReport) -> None:
                         each.position,
                     )
                 )
-        connection.execute(QUERIES.finish_alter_requests.format(name))
+        connection.execute(QUERIES.index_requests.format(name))

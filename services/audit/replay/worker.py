@@ -163,7 +163,7 @@ class _Telling:
     def end(self, config: Settings) -> None:
         if self._into is not None:
             with psycopg.connect(database_url(config), application_name="postavka-replay") as connection:
-                connection.execute(QUERIES.end.format(Identifier(self._into)))
+                connection.execute(QUERIES.use_schema.format(Identifier(self._into)))
                 copy_rows(connection, self._rows, "requests")
         _say({"decisions": self._decisions, "events": self._events})
 
@@ -181,7 +181,7 @@ def _paced(work: Iterable[Work], speed: float) -> Iterator[Work]:
 def _letters(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], DeadLetterVerdict]:
     found = {}
     for stage in stages_there(connection):
-        query = QUERIES.letters.format(Identifier(stage))
+        query = QUERIES.dead_letter_reasons.format(Identifier(stage))
         for topic, partition, offset, code, reason in connection.execute(query):
             found[stage, f"{topic}/{partition}/{offset}"] = DeadLetterVerdict(code, reason)
     return found

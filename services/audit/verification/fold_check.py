@@ -66,10 +66,10 @@ def check_share(
     share = FoldedShare()
     said = _said_from_outside(config, cut, partitions)
     with reading(config) as connection:
-        there = connection.execute(QUERIES.check_share_read, (f"{SCHEMA}.marks",)).fetchone()
+        there = connection.execute(QUERIES.table_there, (f"{SCHEMA}.marks",)).fetchone()
         marks: dict[Place, int] = {}
         if there is not None and there[0] is not None:
-            connection.execute(QUERIES.check_share_set.format(Identifier(SCHEMA)))
+            connection.execute(QUERIES.use_schema_and_public.format(Identifier(SCHEMA)))
             names = {
                 partition_name(topic, number): (topic, number) for topic in TOPIC_OF.values() for number in partitions
             }
@@ -185,7 +185,7 @@ def _said_from_outside(config: Settings, cut: Cut, partitions: Sequence[int]) ->
 
 
 def _compare(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], findings: Findings) -> None:
-    query = QUERIES.compare.format(Identifier(SCHEMA))
+    query = QUERIES.cabinet_rows.format(Identifier(SCHEMA))
     ids = iter(rows)
     while chosen := list(islice(ids, ROWS)):
         found = {row[0]: row for row in connection.execute(query, (chosen,), binary=True)}
@@ -224,12 +224,12 @@ def _said(value: Any) -> Any:
 def surplus_rows(connection: psycopg.Connection[Any], expected: Iterable[str]) -> list[str]:
     """Requests that the cabinet shows and the log does not have. One that has come since has events in a store."""
     known = set(expected)
-    query = QUERIES.surplus_rows_read_requests.format(Identifier(SCHEMA))
+    query = QUERIES.cabinet_requests.format(Identifier(SCHEMA))
     extra = [row[0] for row in connection.execute(query) if row[0] not in known]
     newer: set[str] = set()
     for stage in STAGES:
-        there = connection.execute(QUERIES.surplus_rows_read, (f"{stage}.stored_events",)).fetchone()
+        there = connection.execute(QUERIES.table_there, (f"{stage}.stored_events",)).fetchone()
         if extra and there is not None and there[0] is not None:
-            events = QUERIES.surplus_rows_read_stored_events
+            events = QUERIES.requests_with_events
             newer.update(row[0] for row in connection.execute(events.format(Identifier(stage)), (extra,)))
     return [each for each in extra if each not in newer]

@@ -216,7 +216,7 @@ def _gather(config: Settings, report: VerificationReport, answers: Sequence[dict
             given[number] = place
     report.requests = len(rows)
     with reading(config) as connection:
-        there = connection.execute(QUERIES.gather).fetchone()
+        there = connection.execute(QUERIES.cabinet_there).fetchone()
         if there is not None and there[0] is not None:
             for request in surplus_rows(connection, rows):
                 report.findings.problem(

@@ -1,95 +1,93 @@
 -- Statements of services.ops, by name: `postavka.kernel.store.queries` loads them.
 
 -- name: relay_delay
--- Events not relayed yet, by the checkpoint, which is up to a second old; None for what has no event store.
+-- Counts events not published yet, by the relay's checkpoint, which is up to a second old.
 SELECT (SELECT position FROM {0}.head) - (SELECT position FROM {0}.relay);
 
--- name: marks
--- Reads what `marks` needs.
+-- name: checkpoints
+-- Reads a reader's checkpoints, whatever its table and columns are called.
 SELECT {}, {} FROM {}.{};
 
--- name: consumers_there
--- Reads what `consumers_there` needs.
+-- name: table_there
+-- Looks whether a table is there.
 SELECT to_regclass(%s);
 
--- name: correct_delete_proposals
--- Put a letter right: this key (None: the letter's own) and value go to the letter's topic, with its headers, as a
--- new record. True: it is on its way; False: it waits until a second person agrees. `by_one`: an installation with
+-- name: forget_proposals
+-- Removes the proposals for a dead letter.
 DELETE FROM proposals WHERE stage = %s AND letter = %s;
 
--- name: correct_insert_proposals
--- Put a letter right: this key (None: the letter's own) and value go to the letter's topic, with its headers, as a
--- new record. True: it is on its way; False: it waits until a second person agrees. `by_one`: an installation with
+-- name: add_proposal
+-- Adds a proposed correction, for a second person to agree to.
 INSERT INTO proposals (stage, letter, key, value, reason, proposed_by) VALUES (%s, %s, %s, %s, %s, %s);
 
--- name: agree
--- Takes a proposal off the list when its correction is on its way.
+-- name: forget_proposal
+-- Removes a proposal when its correction is on its way.
 DELETE FROM proposals WHERE id = %s;
 
--- name: proposal_of
--- Is the table of proposals there?
+-- name: proposals_there
+-- Looks whether the table of proposals is there.
 SELECT to_regclass('ops.proposals');
 
 -- name: proposal
--- Reads proposals, for `proposal`.
+-- Reads the correction that is proposed for a dead letter.
 SELECT id, stage, letter, key, value, reason, proposed_by, proposed_at
 FROM proposals
 WHERE stage = %s AND letter = %s;
 
--- name: send_read_dead_letters
--- The letter is done, and its correction in the outbox, with who made it and who agreed.
+-- name: headers_of
+-- Reads the headers of a dead letter, which its correction keeps.
 SELECT headers FROM {}.dead_letters WHERE id = %s;
 
--- name: send_insert_corrections
--- The letter is done, and its correction in the outbox, with who made it and who agreed.
+-- name: add_correction
+-- Adds a corrected record to be sent.
 INSERT INTO corrections (stage, letter, topic, key, value, headers) VALUES (%s, %s, %s, %s, %s, %s);
 
 -- name: unsent_corrections
--- Corrected records that are not on their topic yet.
+-- Reads the corrected records that are not on their topic yet.
 SELECT id, topic, key, value, headers FROM ops.corrections WHERE sent_at IS NULL ORDER BY id LIMIT %s;
 
 -- name: corrections_sent
--- The broker has them.
+-- Marks the corrected records that the broker has.
 UPDATE ops.corrections SET sent_at = now() WHERE id = ANY(%s);
 
 -- name: groups
--- All groups with something open first, then by the newest.
+-- Counts a stage's dead letters by code, groups with something open first, then by the newest.
 SELECT code, count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE status = 'retry'), count(*) FILTER
 (WHERE status NOT IN ('open', 'retry')), min(received_at), max(received_at) FROM {}.dead_letters GROUP BY code;
 
--- name: open_by_stage
--- How many nobody has settled yet, of every stage whose schema is there.
+-- name: count_open
+-- Counts a stage's dead letters that nobody has settled yet.
 SELECT count(*) FROM {}.dead_letters WHERE status IN ('open', 'retry');
 
 -- name: tally
--- Of one stage.
+-- Counts a stage's dead letters by status, for metrics.
 SELECT count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE status = 'retry'), count(*) FILTER (WHERE
 status = 'done') FROM {}.dead_letters;
 
--- name: foresee_read
--- What `retry` or `discard` with the same arguments would act on. Changes nothing.
+-- name: count_by_code
+-- Counts by code what a retry or a discard with the same arguments would act on.
 SELECT code, count(*)
 FROM (SELECT code FROM {0}.dead_letters WHERE {1} ORDER BY id LIMIT {2}) AS fit
 GROUP BY code
 ORDER BY count(*) DESC, code;
 
--- name: foresee_read_dead_letters
--- What `retry` or `discard` with the same arguments would act on. Changes nothing.
+-- name: count_that_fit
+-- Counts the dead letters that a filter finds.
 SELECT count(*) FROM {}.dead_letters WHERE {};
 
 -- name: mark
--- Give letters another status; returns where they lie.
+-- Writes the status of dead letters; gives where they lie.
 UPDATE {0}.dead_letters
 SET status = %s
 WHERE id IN (SELECT id FROM {0}.dead_letters WHERE {1} ORDER BY id LIMIT {2} FOR UPDATE)
 RETURNING id, topic, partition, "offset", code, sha256, subject;
 
--- name: stages
--- Stages whose schema is there.
+-- name: stages_with_dead_letters
+-- Reads which stages have a table of dead letters.
 SELECT s FROM unnest(%s::text[]) AS s WHERE to_regclass(s || '.dead_letters') IS NOT NULL;
 
--- name: dead_letters_select
--- Reads dead letters, for `dead_letters_select`.
+-- name: dead_letters
+-- Reads the dead letters that a filter finds, the newest first.
 SELECT id, topic, partition, "offset", code, reason, subject, received_at, status, tries, sha256, key, value,
     headers
 FROM {}.dead_letters
@@ -97,50 +95,45 @@ WHERE {}
 ORDER BY id DESC
 LIMIT %s;
 
--- name: history_select
--- Reads stored events, for `history_select`.
+-- name: events
+-- Reads a store's events that a filter finds.
 SELECT notification_id, originator_id, originator_version, topic, recorded_at, clock, causation, correlation, input,
     trace, state
 FROM {}.stored_events
 WHERE {};
 
--- name: history_there
--- Reads unnest, for `history_there`.
+-- name: stages_there
+-- Reads which stages have a store.
 SELECT s FROM unnest(%s::text[]) AS s WHERE to_regclass(s || '.stored_events') IS NOT NULL;
 
 -- name: head
--- Reads head, for `head`.
+-- Reads the last position given out in a store.
 SELECT position FROM {}.head;
 
--- name: position_at
--- The first position recorded after a moment: positions follow the order of commit, so times nearly do as well.
+-- name: recorded_at
+-- Reads when the event at a position was recorded. Positions follow the order of commit, so times nearly do as well.
 SELECT recorded_at FROM {}.stored_events WHERE notification_id = %s;
 
--- name: letters_about
--- E-mail about a request: (when sent or made, subject, status); nothing where the notices were never here.
--- `reveal` makes readable what is encrypted.
+-- name: emails_about
+-- Reads the e-mails about a request: (when sent or made, subject, status).
 SELECT coalesce(sent_at, made_at), subject, status FROM notices.mail WHERE request_id = %s ORDER BY made_at;
 
--- name: put_aside
--- Dead letters of a request, settled ones as well: (when, stage, number, code, tries, status).
+-- name: dead_letters_about
+-- Reads the dead letters of a request, settled ones as well: (when, stage, number, code, tries, status).
 SELECT received_at, {}, id, code, tries, status FROM {}.dead_letters WHERE subject = %s;
 
--- name: is_there
--- Reads what `is_there` needs.
-SELECT to_regclass(%s);
-
--- name: look_up
--- Reads requests, for `look_up`.
+-- name: parties_of
+-- Reads whose these requests are, for the live feed.
 SELECT request_id::text, coalesce(partner_id, ''), coalesce(distributor_id, '')
 FROM cabinet.requests
 WHERE request_id = ANY(%s::uuid[]);
 
 -- name: limits
--- Reads unnest, for `limits`.
+-- Gives the limits of waiting as rows, to be joined with what waits.
 SELECT * FROM unnest(%s::text[], %s::float8[]) AS l(waits_for, seconds);
 
 -- name: queues
--- Every kind of waiting, also those where nothing waits.
+-- Reads every queue with what waits in it and for how long, also those where nothing waits.
 WITH waiting AS ({query}), limits AS ({limits})
 SELECT waits_for, count(*), count(*) FILTER (WHERE {overdue}), extract(epoch FROM now() - min(since))::float8,
     (array_agg(request_id ORDER BY since))[1]
@@ -149,7 +142,7 @@ JOIN limits AS l USING (waits_for)
 GROUP BY waits_for;
 
 -- name: waiting
--- Those that have waited longest.
+-- Reads the requests of a queue that have waited longest.
 WITH waiting AS ({query}), limits AS ({limits})
 SELECT waits_for, request_id, partner_id, distributor_id, since, extract(epoch FROM now() - since)::float8 AS
     seconds, {overdue}, document
@@ -160,7 +153,7 @@ ORDER BY since, request_id
 LIMIT %s;
 
 -- name: note_day
--- Remember the worst of today (Moscow) for the trend.
+-- Writes the worst of today (Moscow), for the trend.
 INSERT INTO ops.waiting_by_day AS w
 SELECT (now() AT TIME ZONE 'Europe/Moscow')::date, *
 FROM unnest(%s::text[], %s::int[], %s::int[], %s::float8[]) AS u(waits_for, waiting, overdue, oldest)
@@ -168,20 +161,20 @@ ON CONFLICT (day, waits_for)
 DO UPDATE SET waiting = greatest(w.waiting, excluded.waiting), overdue = greatest(w.overdue, excluded.overdue),
     oldest_seconds = greatest(w.oldest_seconds, excluded.oldest_seconds);
 
--- name: remind
--- When somebody was last reminded of the same waiting, if that was within so many hours.
+-- name: last_reminder
+-- Reads when somebody was last reminded of the same waiting, if that was within so many hours.
 SELECT recorded_at
 FROM stored_events
 WHERE originator_id = %s AND topic = %s AND recorded_at > now() - make_interval(hours => %s) AND convert_from(state,
     'UTF8')::jsonb ->> 'waits_for' = %s
 LIMIT 1;
 
--- name: acting
--- One act by hand at a time in this schema.
+-- name: lock
+-- Lets one act by hand at a time be recorded; gives the last position.
 SELECT position FROM head FOR UPDATE;
 
--- name: record
--- Write events about these subjects; the third of each is its cause: a record's coordinates, if there is one.
+-- name: versions
+-- Reads the last version of each subject's events.
 SELECT originator_id, max(originator_version)
 FROM stored_events
 WHERE originator_id = ANY(%s)

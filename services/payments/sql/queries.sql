@@ -1,59 +1,59 @@
 -- Statements of services.payments, by name: `postavka.kernel.store.queries` loads them.
 
 -- name: sent
--- Reads sent, for `sent`.
+-- Reads which of these payments and returns lie on the topic already.
 SELECT id FROM sent WHERE id = ANY(%s);
 
--- name: loader_note
--- Note what lies on the topic now; True if this very file was noted before.
+-- name: note_statement
+-- Adds a statement that was taken; gives nothing if this very file was noted before.
 INSERT INTO statements (sha256, name, way, loaded_by, first_day, last_day, accounts, report)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT DO NOTHING
 RETURNING 1;
 
 -- name: note_sent
--- These payments and returns lie on the topic; `of`: the SHA-256 of their statement, or the odd document's id.
+-- Adds payments and returns that lie on the topic; with the SHA-256 of their statement, or the odd document's id.
 INSERT INTO sent (id, statement) SELECT id, %s FROM unnest(%s::text[]) AS id ON CONFLICT DO NOTHING;
 
--- name: query
--- Reads unmatched payments, for `query`.
+-- name: figures
+-- Counts what is unmatched, odd or to return, with the age of the oldest, for metrics.
 SELECT (SELECT count(*) FROM unmatched_payments), (SELECT count(*) FROM unmatched_returns), (SELECT count(*) FROM
     waiting_documents), (SELECT count(*) FROM to_return), (SELECT coalesce(extract(epoch FROM now() - min(since)),
     0)::float8 FROM (SELECT booked_at AS since FROM booked WHERE id IN (SELECT payment_id FROM unmatched_payments
     UNION SELECT return_id FROM unmatched_returns) UNION ALL SELECT seen_at FROM waiting_documents) AS waits);
 
--- name: odd_documents_note
--- Put documents onto the list; those that are on it stay as they are, dealt with or not.
+-- name: add_odd_document
+-- Adds an odd document; one that is on the list stays as it is, dealt with or not.
 INSERT INTO odd_documents (id, statement, line, kind, amount, problems, body, document_id, message)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT DO NOTHING;
 
 -- name: message
--- What billing would be told of a document that waits. None: none of that id waits, or it can't be read in full.
+-- Reads what billing would be sent of an odd document that waits and can be read in full.
 SELECT message FROM waiting_documents WHERE id = %s;
 
 -- name: close
--- A person has dealt with it: who and why. False: none of that id waits.
+-- Writes that a person has dealt with an odd document: who and why.
 UPDATE odd_documents SET closed_at = now(), closed_by = %s, note = %s WHERE id = %s AND closed_at IS NULL;
 
 -- name: upsert
--- Insert rows given as a JSON array, or complete those that are there.
+-- Adds rows given as a JSON array, or completes those that are there.
 INSERT INTO {table} ({columns})
 SELECT {columns}
 FROM jsonb_to_recordset(%s::jsonb) AS r({typed})
 ON CONFLICT ({keys})
 DO UPDATE SET {changes};
 
--- name: reconcile_add_movements_read_movements
--- Reads movements, for `reconcile_add_movements_read_movements`.
+-- name: balances
+-- Sums up each party's movements before a month.
 SELECT party_kind, party_id, sum(debit - credit) AS balance FROM movements WHERE day < %s GROUP BY 1, 2;
 
--- name: reconcile_add_movements_read_movements_2
--- Reads movements, for `reconcile_add_movements_read_movements_2`.
+-- name: movements
+-- Reads the movements of a month.
 SELECT * FROM movements WHERE day BETWEEN %s AND %s ORDER BY day, kind, reference, request_id;
 
--- name: add_invoices
--- Direct sales: what is due, owed back, overpaid, or paid and not delivered.
+-- name: invoices
+-- Reads the invoices of direct sales with what was paid, for a reconciliation.
 SELECT i.number, i.issued_on, i.amount, i.payer_id, s.shipped_on, s.ordered_on, s.closed_on, coalesce(sum(CASE WHEN
     b.incoming THEN b.amount ELSE -b.amount END), 0) AS paid
 FROM invoices i
@@ -64,16 +64,16 @@ WHERE i.issued_on <= %(last)s
 GROUP BY i.number, s.request_id
 ORDER BY i.number;
 
--- name: add_confirmations
--- Sales through distributors: not answered, or confirmed and not delivered.
+-- name: confirmations
+-- Reads the sales through distributors that are not answered, or confirmed and not delivered, for a reconciliation.
 SELECT distributor_id, partner_name, product, client, amount, approved_on, confirmed_on
 FROM sales
 WHERE channel = 'distributor' AND approved_on <= %(last)s AND (declined_on IS NULL OR declined_on > %(last)s) AND
     (closed_on IS NULL OR closed_on > %(last)s) AND (shipped_on IS NULL OR shipped_on > %(last)s)
 ORDER BY approved_on, request_id;
 
--- name: add_documents
--- Documents that have not come back signed (L16).
+-- name: documents
+-- Reads the documents that have not come back signed (L16), for a reconciliation.
 SELECT d.kind, d.number, d.issued_on, s.channel, coalesce(s.distributor_id, s.partner_id) AS party_id
 FROM documents d
 JOIN sales s USING (request_id)
@@ -81,16 +81,16 @@ WHERE d.kind = ANY(%(kinds)s) AND d.issued_on <= %(last)s AND (d.signed_on IS NU
     (s.closed_on IS NULL OR s.closed_on > %(last)s)
 ORDER BY d.issued_on, d.number;
 
--- name: add_unmatched
--- Payments in the queue: with the party whose INN the payer has, otherwise nobody's.
+-- name: unmatched_until
+-- Reads the unmatched payments until a day, for a reconciliation.
 SELECT * FROM unmatched_payments WHERE received_on <= %s ORDER BY received_on, payment_id;
 
 -- name: unmatched_payments
--- Oldest first, each with `candidates`, and with the one that is `chosen` beforehand, if there is one.
+-- Reads the unmatched payments, the oldest first.
 SELECT * FROM unmatched_payments ORDER BY received_on, payment_id LIMIT %s;
 
 -- name: candidates
--- Open invoices that an unmatched payment may be for, the likeliest first: those that its purpose names, of its
+-- Reads open invoices that an unmatched payment may be for, the likeliest first: those that its purpose names, of its
 -- payer, with exactly its sum due. A suggestion: a person decides.
 SELECT *
 FROM (SELECT i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name, i.number =
@@ -101,20 +101,19 @@ ORDER BY same_number DESC, same_payer DESC, same_sum DESC, issued_on, number
 LIMIT %(limit)s;
 
 -- name: unmatched_returns
--- Money that went back, nobody has said for what; oldest first.
+-- Reads the returns of which nobody has said for what they are, the oldest first.
 SELECT * FROM unmatched_returns ORDER BY paid_on, return_id LIMIT %s;
 
 -- name: waiting_documents
--- Odd documents of statements, oldest first. One with a `message` can be read in full: a word books it.
+-- Reads the odd documents that wait for a person, the oldest first. One with a `message` can be read in full.
 SELECT * FROM waiting_documents ORDER BY seen_at, line LIMIT %s;
 
 -- name: to_return
--- What is owed back, each with the purpose to write in the payment order. `cause`: its return is `ordered`, or it
--- was `overpaid` and nobody has ordered that yet.
+-- Reads what is owed back. `cause`: its return is `ordered`, or it was `overpaid` and nobody has ordered that yet.
 SELECT * FROM to_return ORDER BY invoice NULLS LAST, cause, payment_id LIMIT %s;
 
 -- name: debts
--- Invoices that were paid, opened the gate, and are not paid any more.
+-- Reads the invoices that were paid, opened the gate, and are not paid any more.
 SELECT i.*, s.partner_name
 FROM invoices i
 LEFT JOIN sales s USING (request_id)
@@ -123,13 +122,13 @@ ORDER BY i.number
 LIMIT %s;
 
 -- name: outcome_of
--- What billing made of an order; None: nothing yet. `code` and `reason` say why it was refused.
+-- Reads what billing made of an order; `code` and `reason` say why it was refused.
 SELECT * FROM orders WHERE order_id = %s;
 
 -- name: statements
--- Files that were taken, newest first.
+-- Reads the files that were taken, the newest first.
 SELECT * FROM statements ORDER BY loaded_at DESC LIMIT %s;
 
 -- name: payment
--- Everything about one payment or return: as reported, as booked, and its parts.
+-- Reads everything about one payment or return: as reported, as booked, and its parts.
 SELECT r.*, b.effect, b.invoice, b.reason, b.place FROM reported r LEFT JOIN booked b USING (id) WHERE r.id = %s;

@@ -1,4 +1,4 @@
-"""Statements in files: each has a name and a purpose, and is asked somewhere."""
+"""Statements in files: each has a name, a purpose («Reads …», «Adds …») and a user, and stands there once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def test_every_statement_has_a_name_of_its_own_a_purpose_and_a_user(path: Path) 
     statements = NAMED.findall(text)
     names = [name for name, _, _ in statements]
     assert len(names) == len(set(names)) == text.count("-- name:")
-    assert all(purpose.startswith("-- ") for _, purpose, _ in statements)
+    assert [name for name, purpose, _ in statements if not re.match(r"-- [A-Z][a-z]+s (?s:.+)\.$", purpose)] == []
+    assert len({body for _, _, body in statements}) == len(statements)
     package = ".".join(slice_.relative_to(ROOT).parts)
     loads = f'load_queries("{package}")'
     users = [each for each in slice_.rglob("*.py") if loads in each.read_text("utf-8")]

@@ -1,48 +1,48 @@
 -- Statements of postavka.kernel.privacy, by name: `postavka.kernel.store.queries` loads them.
 
--- name: find_or_make_read
--- Reads what `find_or_make_read` needs.
+-- name: lock
+-- Lets one process at a time make keys.
 SELECT pg_advisory_xact_lock(hashtext('postavka.privacy'));
 
--- name: find_or_make_read_names
--- Reads names, for `find_or_make_read_names`.
+-- name: key_of
+-- Reads the key that a name of a person has.
 SELECT key_id FROM names WHERE name_hash = %s AND main;
 
--- name: find_or_make_insert_persons
--- Adds persons, for `find_or_make_insert_persons`.
+-- name: add_key
+-- Adds the wrapped key of a person.
 INSERT INTO persons (key_id, wrapped) VALUES (%s, %s);
 
--- name: find_or_make_insert_names
--- Adds names, for `find_or_make_insert_names`.
+-- name: add_name
+-- Adds a name (as a hash) by which a key is found.
 INSERT INTO names (name_hash, key_id, main) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING;
 
 -- name: fetch
--- Keys by id; None for one that was destroyed. One that is not here is left out.
+-- Reads keys by id; a destroyed one has none.
 SELECT key_id, wrapped FROM persons WHERE key_id = ANY(%s);
 
 -- name: find
--- Ids of the keys of whoever is found by this name.
+-- Reads the ids of the keys of whoever has this name.
 SELECT DISTINCT key_id FROM names WHERE name_hash = %s ORDER BY key_id;
 
--- name: erase_keys_update_persons
--- Destroy these keys; those that were destroyed before are left as they are.
+-- name: erase_keys
+-- Destroys keys, with who asked and why; those that were destroyed before stay as they are.
 UPDATE persons
 SET wrapped = NULL, erased_at = now(), erased_by = %s, reason = %s
 WHERE key_id = ANY(%s) AND wrapped IS NOT NULL
 RETURNING key_id, erased_at, erased_by, reason;
 
--- name: erase_keys_delete_names
--- Destroy these keys; those that were destroyed before are left as they are.
+-- name: forget_names
+-- Removes the names of destroyed keys.
 DELETE FROM names WHERE key_id = ANY(%s);
 
 -- name: erasures
--- How many keys were destroyed so far.
+-- Counts the keys that were destroyed so far.
 SELECT count(*) FROM persons WHERE erased_at IS NOT NULL;
 
--- name: untold
--- Erasures that may not be on the topic yet.
+-- name: unpublished
+-- Reads the erasures that may not be on the topic yet.
 SELECT key_id, erased_at, erased_by, reason FROM persons WHERE erased_at IS NOT NULL AND NOT told;
 
--- name: mark_told
--- They are on the topic.
+-- name: published
+-- Marks the erasures that are on the topic.
 UPDATE persons SET told = true WHERE key_id = ANY(%s);

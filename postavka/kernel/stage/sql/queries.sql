@@ -1,41 +1,39 @@
 -- Statements of postavka.kernel.stage, by name: `postavka.kernel.store.queries` loads them.
 
--- name: bring_back
--- Import every event of the stage's topic that lies above the store's head; returns how many.
+-- name: lock
+-- Lets one worker of a stage at a time bring events back from the topic.
 SELECT pg_advisory_lock(hashtext(%s));
 
 -- name: note_incomplete
--- Adds incomplete inputs, for `note_incomplete`.
+-- Adds an input of which some events may be missing, until they are completed.
 INSERT INTO incomplete_inputs (input) VALUES (%s) ON CONFLICT DO NOTHING;
 
--- name: complete_inputs_read_incomplete_inputs
--- Add what is missing of inputs that may have been published in part; returns how many events. Before anything
--- else is read. `fetch` gives the record of an input (`topic/partition/offset`).
+-- name: incomplete_inputs
+-- Reads the inputs of which some events may be missing.
 SELECT input FROM incomplete_inputs ORDER BY input;
 
--- name: complete_inputs_delete_incomplete_inputs
--- Add what is missing of inputs that may have been published in part; returns how many events. Before anything
--- else is read. `fetch` gives the record of an input (`topic/partition/offset`).
+-- name: completed
+-- Removes an input whose events are complete.
 DELETE FROM incomplete_inputs WHERE input = %s;
 
 -- name: imported_inputs
--- Inputs that must not be handled again, as `topic/partition/offset`.
+-- Reads the inputs that must not be handled again, as `topic/partition/offset`.
 SELECT input FROM imported_inputs;
 
--- name: import_events_insert_stored_events
--- Put events back under their own positions, with what they claim and the inputs they were made from.
+-- name: import_event
+-- Adds an event under the position that its record bears.
 INSERT INTO stored_events (originator_id, originator_version, topic, state, recorded_at, clock, causation,
     correlation, input, trace, notification_id)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
 
--- name: import_events_insert_claims
--- Put events back under their own positions, with what they claim and the inputs they were made from.
+-- name: import_claim
+-- Adds a value that an imported event has claimed.
 INSERT INTO claims (kind, value, originator_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING;
 
--- name: import_events_insert_imported_inputs
--- Put events back under their own positions, with what they claim and the inputs they were made from.
+-- name: import_input
+-- Adds an input that imported events were made from.
 INSERT INTO imported_inputs (input) VALUES (%s) ON CONFLICT DO NOTHING;
 
--- name: import_events_update_head
--- Put events back under their own positions, with what they claim and the inputs they were made from.
+-- name: raise_head
+-- Raises the last position given out to that of imported events.
 UPDATE head SET position = greatest(position, %s);

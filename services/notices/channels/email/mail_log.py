@@ -116,6 +116,6 @@ def switch(config: Settings, recipient: str, kind: Category, on: bool, by: str) 
     key = reader_key(open_vault(config), recipient)
     with connect(database_url(config)) as connection:
         if on:
-            connection.execute(QUERIES.switch_delete_preferences, (key, kind))
+            connection.execute(QUERIES.switch_on, (key, kind))
         else:
-            connection.execute(QUERIES.switch_insert_preferences, (key, kind, by))
+            connection.execute(QUERIES.switch_off, (key, kind, by))

@@ -88,7 +88,7 @@ def protect_older(vault: Vault, conninfo: str) -> int:
         done += _protect_preferences(people, writing)
     if done:
         with psycopg.connect(conninfo, autocommit=True) as alone:  # no older snapshot keeps what was overwritten
-            alone.execute(QUERIES.protect_older)
+            alone.execute(QUERIES.vacuum)
         log.info("older letters are encrypted now", rows=done)
     return done
 
@@ -117,13 +117,13 @@ def _protect_row(people: _People, connection: psycopg.Connection[Any], row: dict
 
 
 def _protect_preferences(people: _People, connection: psycopg.Connection[Any]) -> int:
-    rows = connection.execute(QUERIES.protect_preferences_read_preferences).fetchall()
+    rows = connection.execute(QUERIES.recipients).fetchall()
     plain = [address for (address,) in rows if not is_encrypted(address)]
     for address in plain:
         if is_address(address) and people.names(address, "", ""):
             key = reader_key(people.vault, address)
-            connection.execute(QUERIES.protect_preferences_insert_preferences, (key, address))
-        connection.execute(QUERIES.protect_preferences_delete_preferences, (address,))
+            connection.execute(QUERIES.copy_preferences, (key, address))
+        connection.execute(QUERIES.forget_preferences, (address,))
     return len(plain)
 
 
@@ -169,5 +169,5 @@ def forget_in_mbox(vault: Vault, conninfo: str, file: Path) -> int:
 
 def _readable(vault: Vault, conninfo: str, message_ids: list[str]) -> set[str]:
     with psycopg.connect(conninfo) as connection:
-        rows = connection.execute(QUERIES.readable, (message_ids,)).fetchall()
+        rows = connection.execute(QUERIES.recipients_of, (message_ids,)).fetchall()
     return {message_id for message_id, recipient in rows if vault.reveal(recipient) != ERASED}

@@ -133,9 +133,9 @@ class EmailSender:
         )
 
     async def _send_while_locked(self, session: psycopg.AsyncConnection[Any]) -> None:
-        await session.execute(QUERIES.send_while_locked_read)
+        await session.execute(QUERIES.lock)
         self.active = True
-        again = await session.execute(QUERIES.send_while_locked_update_mail)
+        again = await session.execute(QUERIES.due_again)
         if again.rowcount:
             log.warning("mail: letters whose sending was cut off are sent again", letters=again.rowcount)
         await self._measure(session)
@@ -164,7 +164,7 @@ class EmailSender:
                         self.trouble = str(away)
                         log.warning("mail: the server is away", said=str(away), again_in=pause)
                         SENT.labels("away").inc()
-                        await connection.execute(QUERIES.send_one_by_one, (str(away), letter["id"]))
+                        await connection.execute(QUERIES.give_back, (str(away), letter["id"]))
                         await asyncio.sleep(pause)
                         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         finally:

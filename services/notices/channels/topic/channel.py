@@ -74,13 +74,13 @@ class TopicChannel:
                 envelope.trace if envelope else None,
             )
             events.setdefault(claim_of(event, notice), event)
-        before = connection.execute(QUERIES.notices, (CLAIM, list(events))).fetchall()
+        before = connection.execute(QUERIES.notices_sent, (CLAIM, list(events))).fetchall()
         for (value,) in before:
             del events[value]
         return self._with_versions(connection, list(events.values()))
 
     def _with_versions(self, connection: psycopg.Connection[Any], events: list[RecordedEvent]) -> list[RecordedEvent]:
-        rows = connection.execute(QUERIES.with_versions, ([event.originator_id for event in events],)).fetchall()
+        rows = connection.execute(QUERIES.versions, ([event.originator_id for event in events],)).fetchall()
         versions: dict[UUID, int] = dict(rows)
         numbered = []
         for event in events:

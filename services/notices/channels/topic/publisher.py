@@ -94,10 +94,10 @@ class NoticePublisher:
 def bring_back(config: Settings, conninfo: str, topics: Sequence[str]) -> int:
     """Import what lies on the topics above the store's head; returns how many."""
     with psycopg.connect(conninfo, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
-        connection.execute(QUERIES.bring_back_read)
-        row = connection.execute(QUERIES.bring_back_read_head).fetchone()
+        connection.execute(QUERIES.lock_recovery)
+        row = connection.execute(QUERIES.head).fetchone()
         head = int(row[0]) if row else 0
-        stored = connection.execute(QUERIES.bring_back_read_relay).fetchone()
+        stored = connection.execute(QUERIES.relay_offsets).fetchone()
         offsets = stored[0] if stored else {}
         start = {
             (topic, number): int(offsets.get(f"{topic}/{number}", 0))
