@@ -23,9 +23,8 @@ from postavka.web.visitor import visitor_of
 from services.ops import corrections, dead_letters, history, reminders
 from services.ops import queues as waits
 from services.ops.identity import NotACorrection
-from services.ops.live_feed import EventFilter
 from services.ops.pages.dead_letters import letters_shown
-from services.ops.pages.frame import done, looked_up
+from services.ops.pages.frame import Wanted, done, looked_up
 from services.ops.pages.services import probe_of
 from services.ops.request import look_at
 from services.ops.settings import ops_settings
@@ -145,19 +144,8 @@ async def way(request: Request, request_id: UUID, principal: Reader) -> Response
 
 
 @router.get("/events")
-async def events(
-    request: Request,
-    principal: Reader,
-    stage: str = "",
-    type: str = "",
-    request_id: str = "",
-    partner: str = "",
-    distributor: str = "",
-    text: str = "",
-    before: str = "",
-) -> Response:
+async def events(request: Request, principal: Reader, wanted: Wanted, before: str = "") -> Response:
     """A page of the past, the newest first; `before` of the answer leads to the next one."""
-    wanted = EventFilter(stage, type, request_id, partner, distributor, text)
     found = await looked_up(request, lambda rows: history.page_of(rows, wanted, before))
     visitor_of(request).shown.update(event.request for event in found.events)
     return _json({"events": [_event(each) for each in found.events], "before": found.before or None})

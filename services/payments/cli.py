@@ -27,7 +27,12 @@ from services.payments.loader import Loader
 payments = App(name="payments", help="Money that the bank has reported: what is unmatched, owed, or in debt.")
 
 PATIENCE_SECONDS = 20
+Document = Annotated[str, Parameter(help="Its id, as `postavka payments unmatched` shows it.")]
 Why = Annotated[str, Parameter(help="For the record: why.")]
+By = Annotated[str | None, Parameter(help="Who decides; the user of this machine if left out.")]
+OrderId = Annotated[str | None, Parameter(help="Made here if left out. The same one twice is one order.")]
+Wait = Annotated[bool, Parameter(help="Until billing has decided.")]
+Json = Annotated[bool, Parameter(help="Print what it decided as JSON.")]
 
 
 @payments.command
@@ -95,32 +100,16 @@ def unmatched(*, limit: int = 200, json: bool = False) -> None:
 
 
 @payments.command
-def book(document: str, *, why: Why, by: str | None = None) -> None:
-    """An odd document of a statement counts as it stands there: it was in doubt, and the bank confirms it.
-
-    Parameters
-    ----------
-    document
-        Its id, as `postavka payments unmatched` shows it.
-    by
-        Who says so; the user of this machine if left out.
-    """
+def book(document: Document, *, why: Why, by: By = None) -> None:
+    """An odd document of a statement counts as it stands there: it was in doubt, and the bank confirms it."""
     if not Loader(connected()).book(document, by or user(), why):
         raise UserError(f"no document {document!r} waits that can be read in full")
     console.print("done")
 
 
 @payments.command
-def close(document: str, *, why: Why, by: str | None = None) -> None:
-    """An odd document of a statement has been dealt with: it counts for nothing, or a corrected statement is loaded.
-
-    Parameters
-    ----------
-    document
-        Its id, as `postavka payments unmatched` shows it.
-    by
-        Who says so; the user of this machine if left out.
-    """
+def close(document: Document, *, why: Why, by: By = None) -> None:
+    """An odd document of a statement has been dealt with: it counts for nothing, or a corrected statement is loaded."""
     if not Loader(connected()).close(document, by or user(), why):
         raise UserError(f"no document {document!r} waits")
     console.print("done")
@@ -180,10 +169,10 @@ def match(
     *,
     why: Why,
     amount: Decimal | None = None,
-    by: str | None = None,
-    order_id: str | None = None,
-    wait: bool = True,
-    json: bool = False,
+    by: By = None,
+    order_id: OrderId = None,
+    wait: Wait = True,
+    json: Json = False,
 ) -> None:
     """Put an unmatched payment, or a part of it, to an invoice. Billing decides; the gate opens only if nothing is due.
 
@@ -195,14 +184,6 @@ def match(
         Number of the invoice; 2026-1 will do for 2026-0000001.
     amount
         Of the part; left out: what is due, or all that is left of the payment if that is less.
-    by
-        Who decides; the user of this machine if left out.
-    order_id
-        Made here if left out. The same one twice is one order.
-    wait
-        Until billing has decided.
-    json
-        Print what it decided as JSON.
     """
     order = MatchPayment(
         order_id=order_id or _new_order(),
@@ -222,10 +203,10 @@ def return_(
     why: Why,
     invoice: str | None = None,
     amount: Decimal | None = None,
-    by: str | None = None,
-    order_id: str | None = None,
-    wait: bool = True,
-    json: bool = False,
+    by: By = None,
+    order_id: OrderId = None,
+    wait: Wait = True,
+    json: Json = False,
 ) -> None:
     """Send an unmatched payment back to its payer, or with --invoice what came above an invoice.
 
@@ -240,14 +221,6 @@ def return_(
         The invoice that was overpaid.
     amount
         Left out: all that can go back.
-    by
-        Who decides; the user of this machine if left out.
-    order_id
-        Made here if left out. The same one twice is one order.
-    wait
-        Until billing has decided.
-    json
-        Print what it decided as JSON.
     """
     order = ReturnMoney(
         order_id=order_id or _new_order(),
@@ -267,10 +240,10 @@ def match_return(
     why: Why,
     invoice: str | None = None,
     payment: str | None = None,
-    by: str | None = None,
-    order_id: str | None = None,
-    wait: bool = True,
-    json: bool = False,
+    by: By = None,
+    order_id: OrderId = None,
+    wait: Wait = True,
+    json: Json = False,
 ) -> None:
     """Say what money that went back was for: an invoice, or an unmatched payment.
 
@@ -280,14 +253,6 @@ def match_return(
         Number of the invoice.
     payment
         Id of the unmatched payment.
-    by
-        Who decides; the user of this machine if left out.
-    order_id
-        Made here if left out. The same one twice is one order.
-    wait
-        Until billing has decided.
-    json
-        Print what it decided as JSON.
     """
     order = MatchReturn(
         order_id=order_id or _new_order(),

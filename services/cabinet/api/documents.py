@@ -33,6 +33,7 @@ BYTES = {"type": "string", "format": "binary"}
 """In the API's description: generated clients then give the body and not nothing."""
 SHAPES: dict[str, dict[str, Any]] = {"pdf": BYTES, "xml": BYTES, "json": BYTES | {"type": ["string", "object"]}}
 """Of `MEDIA_TYPES`: whoever reads JSON as JSON gets an object, but what a signature covers are its bytes."""
+Signer = Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR, scope=Scope.SIGN)]
 DocumentId = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -79,7 +80,7 @@ async def sign_document(
     request: Request,
     request_id: UUID,
     document_id: DocumentId,
-    principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR, scope=Scope.SIGN)],
+    principal: Signer,
     body: Signature,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -103,7 +104,7 @@ async def refuse_document(
     request: Request,
     request_id: UUID,
     document_id: DocumentId,
-    principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR, scope=Scope.SIGN)],
+    principal: Signer,
     body: Refusal,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import psycopg
-from fastapi import Request
+from fastapi import Depends, Request
 
 from postavka.kernel.settings import database_url
 from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.state import web
+from services.ops.live_feed import EventFilter
 from services.ops.settings import ops_settings
 from services.ops.store import SEES_ALL, prepare
 
@@ -27,6 +28,18 @@ NAVIGATION = (
 Ops = Annotated[Principal, allowed(Role.OPS)]
 PAGE = 100
 T = TypeVar("T")
+
+
+def event_filter(
+    stage: str = "", type: str = "", request_id: str = "", partner: str = "", distributor: str = "", text: str = ""
+) -> EventFilter:
+    """The filter of events that an address names; blanks around its words don't count."""
+    return EventFilter(
+        stage, type.strip(), request_id.strip().lower(), partner.strip(), distributor.strip(), text.strip()
+    )
+
+
+Wanted = Annotated[EventFilter, Depends(event_filter)]
 
 
 async def looked_up(request: Request, ask: Callable[[psycopg.Connection[Any]], T]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -21,7 +22,7 @@ from postavka.web.state import is_let_in, web
 from postavka.web.visitor import visitor_of
 from services.ops import history
 from services.ops.live_feed import TOPICS, EventFilter, Feed, is_uuid
-from services.ops.pages.frame import PAGE, Ops, looked_up, trace_url
+from services.ops.pages.frame import PAGE, Ops, Wanted, looked_up, trace_url
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
 BEAT_SECONDS = 0.25
@@ -38,26 +39,12 @@ ROWS_KEPT = 400
 
 
 @router.get("/stream")
-async def stream_page(
-    request: Request,
-    principal: Ops,
-    stage: str = "",
-    type: str = "",
-    request_id: str = "",
-    partner: str = "",
-    distributor: str = "",
-    text: str = "",
-    until: str = "",
-    before: str = "",
-) -> Response:
+async def stream_page(request: Request, principal: Ops, wanted: Wanted, until: str = "", before: str = "") -> Response:
     """The past, newest first, and above it what comes."""
-    wanted = EventFilter(
-        stage, type.strip(), request_id.strip().lower(), partner.strip(), distributor.strip(), text.strip()
-    )
     moment = _moment(until)
     found = await looked_up(request, lambda rows: history.page_of(rows, wanted, before, moment, PAGE))
     visitor_of(request).shown.update(event.request for event in found.events)
-    query = {name: value for name, value in _as_query(wanted).items() if value}
+    query = _as_query(wanted)
     older = urlencode({**query, "before": found.before}) if found.before else ""
     template = "ops_stream_rows.html" if request.headers.get("x-part") == "rows" else "ops_stream.html"
     return page(
@@ -78,12 +65,7 @@ async def stream_page(
 async def stream_events(
     request: Request,
     principal: Ops,
-    stage: str = "",
-    type: str = "",
-    request_id: str = "",
-    partner: str = "",
-    distributor: str = "",
-    text: str = "",
+    wanted: Wanted,
     after: int | None = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
@@ -91,7 +73,6 @@ async def stream_events(
     counted."""
     parts = web(request)
     feed = feed_of(request)
-    wanted = EventFilter(stage, type, request_id, partner, distributor, text)
     shown = visitor_of(request).shown
     seen = last_event_id if last_event_id is not None and last_event_id.isdecimal() else None
     subscription = parts.live.subscription("ops-stream", f"{principal.owner}:{principal.id}")
@@ -181,11 +162,4 @@ def _moment(text: str) -> datetime | None:
 
 
 def _as_query(wanted: EventFilter) -> dict[str, str]:
-    return {
-        "stage": wanted.stage,
-        "type": wanted.type,
-        "request_id": wanted.request,
-        "partner": wanted.partner,
-        "distributor": wanted.distributor,
-        "text": wanted.text,
-    }
+    return {"request_id" if name == "request" else name: value for name, value in asdict(wanted).items() if value}
