@@ -29,7 +29,7 @@ from postavka.kernel.blobs import Blobs, open_blobs
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
-from services.shipping import decider
+from services.shipping import decider, documents
 from services.shipping.checking import check
 from services.shipping.list_survey import survey
 from services.shipping.permission import new_permission_number
@@ -37,6 +37,7 @@ from services.shipping.powers import power_of_attorney
 from services.shipping.revocation import RevocationLists
 from services.shipping.settings import shipping_settings
 from services.shipping.signatures import make_verifier
+from services.shipping.state import Facts, State
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verifier
 
 PERMISSION = "permission"
@@ -87,21 +88,19 @@ class ShippingFacts:
         signatures = {digest for each in batch if (digest := _digest(each.message)) is not None}
         self._taken = recorder.find_claims(SIGNATURE, signatures) if signatures else {}
 
-    def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
+    def of(self, incoming: Incoming, state: State) -> Facts:
         message = incoming.message
         number = new_permission_number() if isinstance(message, Approved) else ""
         checked, power = self._verify(state, message) if isinstance(message, SignDocument) else (None, None)
         taken = self._taken.get(_digest(message) or "", incoming.subject) != incoming.subject
-        return decider.Facts(self._today, number, self._vendor, self._now, checked, power, taken)
+        return Facts(self._today, number, self._vendor, self._now, checked, power, taken)
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
     @staticmethod
-    def _verify(
-        state: decider.State, message: SignDocument
-    ) -> tuple[Claimed | NotVerified | Unverifiable | None, str | None]:
+    def _verify(state: State, message: SignDocument) -> tuple[Claimed | NotVerified | Unverifiable | None, str | None]:
         """What a signature's check says, and the power of attorney it needs to be the counterparty's."""
-        question = decider.to_verify(state, message)
+        question = documents.to_verify(state, message)
         if question is None:
             return None, None
         at = datetime.now(UTC)
@@ -112,7 +111,7 @@ class ShippingFacts:
 
 
 def _digest(message: object) -> str | None:
-    return decider.signature_digest(message) if isinstance(message, SignDocument) else None
+    return documents.signature_digest(message) if isinstance(message, SignDocument) else None
 
 
 def claims(subject: UUID, event: Event) -> Iterable[tuple[str, str]]:

@@ -47,7 +47,7 @@ from services.billing.stage import STAGE as BILLING
 from services.billing.stage import OfMoney, own_place
 from services.billing.stage import claims as billing_claims
 from services.request.stage import STAGE as REQUEST
-from services.shipping import decider as shipping
+from services.shipping import state as shipping
 from services.shipping.stage import STAGE as SHIPPING
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified
 

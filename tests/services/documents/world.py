@@ -28,7 +28,7 @@ from services.documents.dispatch import Dispatch
 from services.documents.operator.local import LocalOperator
 from services.documents.projection import DocumentFold, connect, prepare
 from services.documents.rendering import render
-from services.shipping import decider
+from services.shipping import decider, documents
 from services.shipping.checking import check
 from services.shipping.signatures import CmsVerifier
 from tests.services.histories import PARTNER, PERMISSION, PRICE, PRODUCT, TODAY, VENDOR, approved
@@ -134,7 +134,7 @@ class World:
         state = self.states.get(request_id, decider.INITIAL)
         now = datetime.now(UTC)
         checked = None
-        if isinstance(message, SignDocument) and (question := decider.to_verify(state, message)) is not None:
+        if isinstance(message, SignDocument) and (question := documents.to_verify(state, message)) is not None:
             checked = check(question, self.verifier, self.blobs, now)
         number = f"{PERMISSION[:-3]}{len(self.states):03}"
         decision = decider.decide(state, message, decider.Facts(TODAY, number, VENDOR, now, checked))

@@ -43,8 +43,10 @@ from postavka.domain.document_forms import canonical, upd
 from postavka.domain.document_forms.forms import form_of, make
 from postavka.domain.document_forms.paper import paper_of, sha256
 from postavka.kernel.testing.specification import Specification
-from services.shipping import decider
-from services.shipping.decider import MAX_BASES, MAX_DECLINES, MAX_SIGNATURES, Confirmed, Facts, FullyPaid, Sale, gate
+from services.shipping import decider, documents
+from services.shipping.decider import MAX_BASES, gate
+from services.shipping.documents import MAX_DECLINES, MAX_SIGNATURES
+from services.shipping.state import Confirmed, Facts, FullyPaid, Sale
 from services.shipping.verification import Claimed, NotVerified, Unverifiable, Verified
 from tests.services.histories import (
     CLIENT,
@@ -538,7 +540,7 @@ def state_after(*events: Event) -> decider.State:
 
 @pytest.mark.parametrize(("before", "of"), [(SALE, ACT), (DIRECT, TO_SIGN), ((*DIRECT, NOTED, BILL), BILL)])
 def test_the_verifier_is_given_the_exact_bytes_issued(before: tuple[Event, ...], of: DocumentIssued):
-    asked = decider.to_verify(state_after(*before), sign(of.document_id))
+    asked = documents.to_verify(state_after(*before), sign(of.document_id))
     assert asked is not None
     assert (asked.form, sha256(asked.issued)) == (of.form, of.sha256)
     assert asked.signature == b"a signature in DER"
@@ -548,7 +550,7 @@ def test_the_verifier_is_given_the_exact_bytes_issued(before: tuple[Event, ...],
 
 def test_the_verifier_is_told_of_the_rendering_and_of_the_title():
     title = base64.b64encode(b"<title/>").decode()
-    asked = decider.to_verify(state_after(*SALE, RENDERED), sign(ACT.document_id, title=title))
+    asked = documents.to_verify(state_after(*SALE, RENDERED), sign(ACT.document_id, title=title))
     assert asked is not None
     assert (asked.rendered, asked.title) == (("pdf/1", "a" * 64), b"<title/>")
     assert asked.file_id is not None
@@ -557,7 +559,7 @@ def test_the_verifier_is_told_of_the_rendering_and_of_the_title():
 
 def test_a_title_that_is_no_base64_is_refused():
     message = sign(ACT.document_id, title="Титул")
-    assert decider.to_verify(state_after(*SALE), message) is None
+    assert documents.to_verify(state_after(*SALE), message) is None
     refusal = not_signed(ACT, "not-base64", "Подпись не удалось прочитать: это не Base64.")
     given(*SALE).when(message, FACTS).then(refusal)
 
@@ -580,7 +582,7 @@ def test_a_vendor_that_has_not_named_who_signs_issues_the_first_form():
     happened, _ = run(decider, [approved()], facts)
     (act,) = (event for event in happened if isinstance(event, DocumentIssued))
     assert (act.form, act.issued_at) == (canonical.FORM, None)
-    assert decider.to_verify(state_after(*happened), sign(act.document_id)) is not None
+    assert documents.to_verify(state_after(*happened), sign(act.document_id)) is not None
 
 
 @pytest.mark.parametrize(
@@ -659,7 +661,7 @@ def test_the_counterparty_declines_and_may_sign_later():
     ],
 )
 def test_the_verifier_is_not_asked_in_vain(before: tuple[Event, ...], message: SignDocument):
-    assert decider.to_verify(state_after(*before), message) is None
+    assert documents.to_verify(state_after(*before), message) is None
 
 
 # Dispatch (L15)
