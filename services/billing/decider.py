@@ -31,7 +31,7 @@ from events.commands import BankPayment, BankReturn, MatchPayment, MatchReturn, 
 from events.model import Channel, Decision, Event, Reason, Unacceptable
 from events.request import RequestWithdrawn
 from events.shipping import ShippingClosed, ShippingClosure
-from services.billing import money
+from services.billing import money, orders
 from services.billing.state import (
     ZERO,
     Answered,
@@ -81,7 +81,7 @@ def decide(state: State, message: Input, facts: Facts) -> Decision:
         case BankReturn():
             return money.sent_back(state, message, facts)
         case MatchPayment() | ReturnMoney() | MatchReturn():
-            return money.ordered(state, message, facts)
+            return orders.ordered(state, message, facts)
         case _:
             assert_never(message)
 

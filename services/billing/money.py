@@ -1,4 +1,4 @@
-"""What becomes of money: payments, refunds, returns, and what operations decide about them by hand (L15, L17).
+"""What becomes of the money that the bank reports: payments, refunds, returns (L15, L17).
 
 Nothing is ever created or lost. What the bank reports is recorded once, as counted for an invoice or as parked with its
 reason; a parked payment is divided into numbered parts, each of which goes to an invoice or back to the payer. What
@@ -28,7 +28,7 @@ from events.billing import (
     ReturnUnmatched,
     SettlementRefused,
 )
-from events.commands import BankPayment, BankReturn, MatchPayment, MatchReturn, ReturnMoney
+from events.commands import BankPayment, BankReturn
 from events.model import Decision, Event, Reason, Unacceptable
 from services.billing.state import (
     ZERO,
@@ -36,14 +36,12 @@ from services.billing.state import (
     AwaitingAnswer,
     AwaitingPayment,
     Closed,
-    Counted,
     Facts,
     InDebt,
     Invoice,
     Invoiced,
     Invoicing,
     NotApproved,
-    Order,
     Paid,
     Parked,
     ParkedReturn,
@@ -54,8 +52,6 @@ MAX_SUM = Decimal("9999999999999.99")
 """The largest `Money`. A payment that would lift the sum above it is recorded as unmatched."""
 MAX_PARTS = 50
 """Parts into which one payment may be divided."""
-MAX_ORDERS = 200
-"""Orders remembered for one request. Refusals above it go to the dead letters."""
 LONGEST_DIVISIBLE_ID = 90
 """A part's id is the payment's with `#` and its number, and has to fit into 100 characters."""
 
@@ -75,7 +71,7 @@ def paid(state: State, payment: BankPayment, facts: Facts) -> Decision:
         return Unacceptable("reserved-id", "a payment's id must not end in # and a number: that names a part of one")
     reason = _why_not_counted(state, payment, facts)
     if reason is None and isinstance(state, Invoiced):
-        return (_received(state.invoice, payment.payment_id, payment.amount, payment),)
+        return (received(state.invoice, payment.payment_id, payment.amount, payment),)
     assert reason is not None  # noqa: S101
     return (
         PaymentUnmatched(
@@ -99,7 +95,7 @@ def _why_not_counted(state: State, payment: BankPayment, facts: Facts) -> Reason
         case AwaitingPayment() | Paid() | InDebt():
             invoice = state.invoice
         case _:
-            return _no_invoice(state)
+            return no_invoice(state)
     if payment.invoice_number not in (None, invoice.number):
         return Reason(code="other-invoice", message=f"По этой заявке выставлен другой счёт: {invoice.number}.")
     if payment.payer_inn != invoice.payer_inn:
@@ -109,7 +105,8 @@ def _why_not_counted(state: State, payment: BankPayment, facts: Facts) -> Reason
     return None
 
 
-def _no_invoice(state: NotApproved | Invoicing | AwaitingAnswer | Answered) -> Reason:
+def no_invoice(state: NotApproved | Invoicing | AwaitingAnswer | Answered) -> Reason:
+    """Why the request has no invoice that money could be for."""
     if isinstance(state, AwaitingAnswer | Answered):
         return Reason(code="distributor-sale", message="Продажа через дистрибьютора: счёт по ней не выставлялся.")
     return Reason(code="invoice-not-found", message="По этой заявке счёт не выставлен.")
@@ -122,7 +119,7 @@ def sent_back(state: State, given: BankReturn, facts: Facts) -> Decision:
     if is_part(given.return_id):
         return Unacceptable("reserved-id", "a return's id must not end in # and a number: that names a matched one")
     gone = ParkedReturn(given.return_id, given.amount, given.payee_inn, given.paid_on)
-    outcome = _settled(state, gone, given.invoice_number, given.payment_id, facts)
+    outcome = settled(state, gone, given.invoice_number, given.payment_id, facts)
     if not isinstance(outcome, Reason):
         return outcome
     return (
@@ -137,7 +134,7 @@ def sent_back(state: State, given: BankReturn, facts: Facts) -> Decision:
     )
 
 
-def _settled(
+def settled(
     state: State, gone: ParkedReturn, invoice_number: str | None, payment_id: str | None, facts: Facts
 ) -> Outcome:
     """What money that went back was for: a parked payment, if it names one, else the invoice of this request."""
@@ -198,7 +195,7 @@ def _from_parked(state: State, gone: ParkedReturn, payment: Parked) -> Outcome:
     surplus = gone.amount - outstanding
     if surplus <= 0:
         return (_returned(payment.payment_id, gone, -surplus),)
-    if reason := _indivisible(payment, surplus):
+    if reason := why_indivisible(payment, surplus):
         return reason
     ordered = ReturnOrdered(
         order_id=gone.return_id,
@@ -223,153 +220,7 @@ def _returned(payment_id: str, gone: ParkedReturn, to_return: Decimal) -> Return
     )
 
 
-# What operations decide
-
-
-def ordered(state: State, order: Order, facts: Facts) -> Decision:
-    """An order by hand: carried out, or refused with the reason. The same order twice gives nothing."""
-    if order.order_id in state.seen.orders:
-        return ()
-    match order:
-        case MatchPayment():
-            outcome = _match_payment(state, order, facts)
-        case ReturnMoney():
-            outcome = _return_money(state, order, facts)
-        case MatchReturn():
-            outcome = _match_return(state, order, facts)
-    if not isinstance(outcome, Reason):
-        return outcome
-    if len(state.seen.orders) >= MAX_ORDERS:
-        return Unacceptable("too-many-orders", f"over {MAX_ORDERS} orders for one request")
-    return (
-        SettlementRefused(
-            order_id=order.order_id,
-            payment_id=order.payment_id,
-            return_id=order.return_id if isinstance(order, MatchReturn) else None,
-            invoice_number=order.invoice_number,
-            ordered_by=order.ordered_by,
-            reason=outcome,
-        ),
-    )
-
-
-def _match_payment(state: State, order: MatchPayment, facts: Facts) -> Outcome:
-    payment = facts.payment
-    if not isinstance(payment, Parked):
-        return _not_parked(payment)
-    if not facts.invoice_found:
-        return Reason(code="invoice-not-found", message=f"Счёта {order.invoice_number} нет.")
-    match state:
-        case Closed():
-            return Reason(code="closed", message="Заявка этого счёта закрыта: деньги по нему больше не принимаются.")
-        case AwaitingPayment() | Paid() | InDebt():
-            invoice = state.invoice
-        case _:
-            return _no_invoice(state)
-    if invoice.due == 0:
-        return Reason(code="nothing-due", message=f"Счёт {invoice.number} уже оплачен полностью.")
-    amount = order.amount or min(payment.left, invoice.due)
-    if reason := _indivisible(payment, amount):
-        return reason
-    if amount > invoice.due:
-        return Reason(code="more-than-due", message=f"По счёту {invoice.number} осталось оплатить {invoice.due} ₽.")
-    matched = PaymentMatched(
-        order_id=order.order_id,
-        payment_id=payment.payment_id,
-        part=payment.next_part,
-        invoice_number=invoice.number,
-        amount=amount,
-        ordered_by=order.ordered_by,
-        note=order.note,
-    )
-    return (matched, _received(invoice, part_id(payment.payment_id, payment.next_part), amount, payment))
-
-
-def _return_money(state: State, order: ReturnMoney, facts: Facts) -> Outcome:
-    if (order.payment_id is None) == (order.invoice_number is None):
-        return Reason(code="unclear", message="Укажите либо платёж, либо счёт.")
-    if order.payment_id is None:
-        return _refund(state, order, facts)
-    payment = facts.payment
-    if not isinstance(payment, Parked):
-        return _not_parked(payment)
-    amount = order.amount or payment.left
-    if reason := _indivisible(payment, amount):
-        return reason
-    return (
-        ReturnOrdered(
-            order_id=order.order_id,
-            payment_id=payment.payment_id,
-            part=payment.next_part,
-            amount=amount,
-            payee_inn=payment.payer_inn,
-            ordered_by=order.ordered_by,
-            note=order.note,
-        ),
-    )
-
-
-def _refund(state: State, order: ReturnMoney, facts: Facts) -> Outcome:
-    """What came above an invoice goes back; what was paid for a closed one is owed already."""
-    if not facts.invoice_found:
-        return Reason(code="invoice-not-found", message=f"Счёта {order.invoice_number} нет.")
-    if isinstance(state, Closed):
-        return Reason(code="closed", message="Заявка закрыта: всё, что было оплачено, уже числится к возврату.")
-    if not isinstance(state, Invoiced):
-        return _no_invoice(state)
-    invoice = state.invoice
-    left = invoice.overpaid - invoice.owed
-    amount = order.amount or left
-    if left == 0:
-        return Reason(code="nothing-left", message=f"По счёту {invoice.number} нет переплаты, которую можно вернуть.")
-    if amount > left:
-        return Reason(code="more-than-left", message=f"По счёту {invoice.number} можно вернуть не больше {left} ₽.")
-    return (
-        RefundOwed(
-            refund_id=order.order_id,
-            invoice_number=invoice.number,
-            amount=amount,
-            owed=invoice.owed + amount,
-            payee_inn=invoice.payer_inn,
-            cause=RefundCause.OVERPAID,
-            ordered_by=order.ordered_by,
-            note=order.note,
-        ),
-    )
-
-
-def _match_return(state: State, order: MatchReturn, facts: Facts) -> Outcome:
-    gone = facts.sent_back
-    if (order.payment_id is None) == (order.invoice_number is None):
-        return Reason(code="unclear", message="Укажите либо платёж, либо счёт.")
-    if gone is None:
-        return Reason(code="return-not-found", message="Среди неразобранных списаний такого нет.")
-    if gone.matched:
-        return Reason(code="already-matched", message="Это списание уже разнесено.")
-    if order.payment_id is not None and isinstance(facts.payment, Counted):
-        return _not_parked(facts.payment)
-    part = replace(gone, return_id=part_id(gone.return_id, 1))
-    outcome = _settled(state, part, order.invoice_number, order.payment_id, facts)
-    if isinstance(outcome, Reason):
-        return outcome
-    matched = ReturnMatched(
-        order_id=order.order_id,
-        return_id=gone.return_id,
-        invoice_number=order.invoice_number,
-        payment_id=order.payment_id,
-        ordered_by=order.ordered_by,
-        note=order.note,
-    )
-    return (matched, *outcome)
-
-
-def _not_parked(payment: Counted | None) -> Reason:
-    if payment is None:
-        return Reason(code="payment-not-found", message="Среди платежей такого нет.")
-    return Reason(code="already-counted", message=f"Платёж уже зачтён по счёту {payment.invoice_number}.")
-
-
-def _indivisible(payment: Parked, amount: Decimal) -> Reason | None:
+def why_indivisible(payment: Parked, amount: Decimal) -> Reason | None:
     """Why no part of this size can be taken of a parked payment."""
     if payment.left == 0:
         return Reason(code="nothing-left", message="Этот платёж уже разнесён или возвращён целиком.")
@@ -446,7 +297,8 @@ def _standing(state: Invoiced, invoice: Invoice) -> Invoiced:
     return AwaitingPayment(state.seen, invoice) if isinstance(state, AwaitingPayment) else InDebt(state.seen, invoice)
 
 
-def _received(invoice: Invoice, payment_id: str, amount: Decimal, payment: BankPayment | Parked) -> PaymentReceived:
+def received(invoice: Invoice, payment_id: str, amount: Decimal, payment: BankPayment | Parked) -> PaymentReceived:
+    """The event by which this much of a payment counts for the invoice."""
     counted = replace(invoice, paid=invoice.paid + amount)
     return PaymentReceived(
         payment_id=payment_id,

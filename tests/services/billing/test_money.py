@@ -26,7 +26,8 @@ from events.model import Event, Reason
 from events.shipping import ShippingClosed, ShippingClosure
 from postavka.kernel.testing.specification import Specification
 from services.billing import decider
-from services.billing.money import MAX_ORDERS, MAX_PARTS
+from services.billing.money import MAX_PARTS
+from services.billing.orders import MAX_ORDERS
 from services.billing.state import Counted, Facts, Parked, ParkedReturn
 from tests.services.billing.test_decider import (
     CONFIRMED,
