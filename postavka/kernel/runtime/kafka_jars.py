@@ -1,32 +1,17 @@
-"""Kafka's jars: fetched once through `jgo`, checked against our own SHA-256 list, kept in a folder.
-
-The list beside this file (`group:artifact:version  sha256`) decides what Kafka runs on. `jgo` takes a wrong checksum
-for a warning and a missing one for none, so that every jar is hashed here: one that differs is refused, and so is a jar
-in the folder that the list does not name. Only what is in the list is fetched; `jgo` never looks for a Java. Once the
-folder is complete a start needs no network and only compares sizes and times with those noted when all was right.
+"""Kafka's jars, by the list beside this file (`postavka.kernel.runtime.jars` fetches and checks them).
 
 After a change of `ENDPOINTS`: `python -m postavka.kernel.runtime.kafka_jars --relock`, and read the difference.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import os
-import shutil
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from postavka.kernel.errors import UserError
-from postavka.kernel.runtime.progress import ReportedStep, Silent, StepReporter
+from postavka.kernel.runtime.jars import THREADS, Jar, WrongJars, fetched, jars_of, sha256_of
+from postavka.kernel.runtime.progress import StepReporter
 
 VERSION = "4.3.1"
 ENDPOINTS = (
@@ -37,51 +22,16 @@ ENDPOINTS = (
 )
 """Resolved one by one: taken together, jgo 3.2 settles on kafka-clients 3.9.1."""
 LOCK = f"kafka-{VERSION}.jars.lock"
-STAMP = "checked.json"
-THREADS = 6
-FETCH_SECONDS = 60
-
-
-class WrongJars(UserError):
-    """A jar is not what the lock file says, or could not be fetched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Jar:
-    """One jar, as a line of the lock file names it."""
-
-    group: str
-    artifact: str
-    version: str
-    sha256: str
-
-    @property
-    def file(self) -> str:
-        return f"{self.artifact}-{self.version}.jar"
-
-    @property
-    def coordinate(self) -> str:
-        return f"{self.group}:{self.artifact}:{self.version}"
 
 
 def class_path(jars: Path, progress: StepReporter | None = None) -> str:
     """The class path of Kafka, under `jars`/kafka-<version>; fetched and checked if need be. Raises `WrongJars`."""
-    folder, locked = jars / f"kafka-{VERSION}", read_lock()
-    if not _unchanged(folder, locked):
-        folder.mkdir(parents=True, exist_ok=True)
-        with _one_at_a_time(folder), (progress or Silent()).step(f"Kafka {VERSION}: {len(locked)} jars (once)") as step:
-            _complete(folder, locked, step)
-    return ":".join(str(folder / jar.file) for jar in locked)
+    return ":".join(map(str, fetched(jars / f"kafka-{VERSION}", read_lock(), f"Kafka {VERSION}", progress)))
 
 
 def read_lock() -> list[Jar]:
     """What Kafka runs on, in the order of the class path."""
-    jars = []
-    for line in (files(__package__) / LOCK).read_text("utf-8").splitlines():
-        coordinate, sha256 = line.split()
-        group, artifact, version = coordinate.split(":")
-        jars.append(Jar(group, artifact, version, sha256))
-    return jars
+    return jars_of((files(__package__) / LOCK).read_text("utf-8"))
 
 
 def relock(target: Path) -> None:
@@ -93,122 +43,9 @@ def relock(target: Path) -> None:
         raise WrongJars(f"{duplicated} artifacts were resolved in two versions: see `ENDPOINTS`")
     with ThreadPoolExecutor(THREADS) as pool:
         lines = pool.map(
-            lambda a: f"{a.groupId}:{a.artifactId}:{a.version}  {_sha256(Path(a.resolve()))}", artifacts.values()
+            lambda a: f"{a.groupId}:{a.artifactId}:{a.version}  {sha256_of(Path(a.resolve()))}", artifacts.values()
         )
     target.write_text("".join(f"{line}\n" for line in sorted(lines)), "utf-8")
-
-
-def _complete(folder: Path, locked: Sequence[Jar], step: ReportedStep) -> None:
-    """Fetch what is missing, check everything, note that it was right."""
-    if not (folder / STAMP).exists():
-        _remove_strangers(folder, locked)
-    missing = [jar for jar in locked if not (folder / jar.file).exists()]
-    with tempfile.TemporaryDirectory(dir=folder) as staging, ThreadPoolExecutor(THREADS) as pool:
-        counted = threading.Lock()
-        done = [0, 0]
-
-        def fetch(jar: Jar) -> None:
-            _fetch(jar, folder, Path(staging))
-            with counted:
-                done[0] += 1
-                done[1] += (folder / jar.file).stat().st_size
-                step.note(f"{done[0]} of {len(missing)} fetched, {done[1] / 1e6:.0f} MB")
-
-        list(pool.map(fetch, missing))
-    step.note("checking")
-    _check(folder, locked)
-    stamp = folder / f"{STAMP}.new"
-    stamp.write_text(json.dumps(_sizes_and_times(folder, locked)))
-    stamp.replace(folder / STAMP)
-
-
-def _fetch(jar: Jar, folder: Path, staging: Path) -> None:
-    """One jar, from the user's own Maven cache if it has the right one, else from the repository."""
-    from jgo.config import GlobalSettings
-    from jgo.constants import MAVEN_CENTRAL_URL
-    from jgo.maven import MavenContext
-
-    settings = GlobalSettings.load()
-    repositories = {"central": MAVEN_CENTRAL_URL, **settings.repositories}
-    actual = "nothing"
-    for cache in ([settings.repo_cache], []):
-        context = MavenContext(repo_cache=staging, local_repos=cache, remote_repos=repositories, timeout=FETCH_SECONDS)
-        try:
-            found = Path(context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve())
-        except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
-            raise WrongJars(f"{jar.coordinate} could not be fetched (needed once): {error}") from error
-        actual = _sha256(found)
-        if actual == jar.sha256:
-            part = folder / f"{jar.file}.part"
-            shutil.copyfile(found, part)
-            part.replace(folder / jar.file)
-            return
-        if found.is_relative_to(staging):
-            found.unlink()
-    raise WrongJars(f"{jar.coordinate}: the repository gave SHA-256 {actual}, {LOCK} says {jar.sha256}")
-
-
-def _check(folder: Path, locked: Sequence[Jar]) -> None:
-    for jar in locked:
-        actual = _sha256(folder / jar.file)
-        if actual != jar.sha256:
-            raise WrongJars(
-                f"{folder / jar.file} has SHA-256 {actual}, {LOCK} says {jar.sha256}: somebody changed it. "
-                "Delete it to have it fetched again"
-            )
-    if strangers := _strangers(folder, locked):
-        raise WrongJars(f"{strangers[0]} is not in {LOCK}: delete it, and find out who put it there")
-
-
-def _strangers(folder: Path, locked: Sequence[Jar]) -> list[Path]:
-    return sorted(set(folder.glob("*.jar")) - {folder / jar.file for jar in locked})
-
-
-def _remove_strangers(folder: Path, locked: Sequence[Jar]) -> None:
-    """Jars of an older list."""
-    for path in _strangers(folder, locked):
-        path.unlink()
-
-
-def _unchanged(folder: Path, locked: Sequence[Jar]) -> bool:
-    """Is everything as it was when the hashes were right? Sizes and times only, so that it costs nothing."""
-    try:
-        noted = json.loads((folder / STAMP).read_text())
-        if noted == _sizes_and_times(folder, locked) and not _strangers(folder, locked):
-            return True
-        if noted["list"] != _digest(locked):
-            (folder / STAMP).unlink()
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return False
-
-
-def _sizes_and_times(folder: Path, locked: Sequence[Jar]) -> dict[str, object]:
-    seen: dict[str, object] = {"list": _digest(locked)}
-    for jar in locked:
-        status = (folder / jar.file).stat()
-        seen[jar.file] = [status.st_size, status.st_mtime_ns]
-    return seen
-
-
-def _digest(locked: Sequence[Jar]) -> str:
-    return hashlib.sha256(repr(locked).encode()).hexdigest()
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Two starts that share the folder must not write it at once."""
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 if __name__ == "__main__":
