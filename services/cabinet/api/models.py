@@ -57,33 +57,35 @@ class NewRequest(TakenByRules):
     )
     buyer: Line = Field(description="Покупатель (L10)")
     comment: Text | None = Field(None, description="Never required, like the next two (L12)")
-    client_email: Annotated[Text, AfterValidator(checked_address)] | None = None
-    client_phone: Text | None = None
+    client_email: Annotated[Text, AfterValidator(checked_address)] | None = Field(
+        None, description="Of the buyer (L12)"
+    )
+    client_phone: Text | None = Field(None, description="Of the buyer")
 
 
 class Withdrawal(Taken):
     """Take a request back."""
 
-    reason: Text | None = None
+    reason: Text | None = Field(None, description="Why, in Russian: people read it")
 
 
 class Answer(Taken):
     """A distributor's answer to one request (L17)."""
 
     accepted: bool = Field(description="true: ready to pay the invoice; false: not")
-    note: Text | None = None
+    note: Text | None = Field(None, description="Said with the answer, in Russian")
 
 
 class AnswerTo(Answer):
     """The same among many."""
 
-    request_id: UUID
+    request_id: UUID = Field(description="The request that is answered")
 
 
 class Answers(Taken):
     """Answers to several requests at once."""
 
-    answers: Annotated[list[AnswerTo], Field(min_length=1, max_length=200)]
+    answers: Annotated[list[AnswerTo], Field(min_length=1, max_length=200, description="One for each request")]
 
 
 class Signature(Taken):
@@ -108,14 +110,14 @@ class Refusal(Taken):
 class PublicActivation(TakenByRules):
     """The user activates (L19)."""
 
-    registration_number: RegistrationNumber
+    registration_number: RegistrationNumber = Field(description="Рег. номер of the main delivery (L2)")
     code: Id = Field(description="The code of the delivery, as it came with the kit; hyphens and case don't matter")
 
 
 class CompanyQuestion(TakenByRules):
     """Whose tax number is it? In a body, since a person's number has no place in an address."""
 
-    inn: Inn
+    inn: Inn = Field(description="ИНН with right check digits")
 
 
 class Accepted(BaseModel):

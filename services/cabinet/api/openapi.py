@@ -41,6 +41,15 @@ HEADERS = {
     "Content-Disposition": "The name under which the document is saved",
 }
 """Of answers."""
+PARAMETERS = {
+    "request_id": "Of a request, as the call that sent it was answered",
+    "document_id": "Among the documents of its request",
+    "form": "`original`: the exact bytes issued, which a signature must cover; `pdf`: to read and print",
+    "base_delivery_id": "Only what fits this base delivery (L9)",
+    "product_id": "Only what this product fits (L9)",
+    "last-event-id": "Of the last event that you have seen: what came later is told",
+}
+"""Of addresses and headers, where their routes don't describe them."""
 AGAIN = ("409", "429", "503")
 """Answers after which the same call can be made again."""
 OF_OPERATION = {"submitRequest": ("Location",), "downloadDocument": ("ETag", "Content-Disposition")}
@@ -129,6 +138,8 @@ def _complete(operation: dict[str, Any], method: str, *, anybody: bool) -> None:
             names.append("Idempotency-Replayed")
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     for parameter in operation.get("parameters", ()):
+        if "description" not in parameter:
+            parameter["description"] = PARAMETERS[parameter["name"]]
         if parameter["name"] == "Idempotency-Key" and not anybody:
             parameter["required"] = True
             parameter["schema"] = {"type": "string", "pattern": '^"[A-Za-z0-9._:-]{1,100}"$'}
