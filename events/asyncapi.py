@@ -25,6 +25,12 @@ ASYNCAPI = "3.0.0"
 """Not 3.1.0, of which we use nothing: AsyncAPI's generator of models (Modelina 5.10.1) takes such a document without a
 word and makes nothing of it."""
 KAFKA_BINDING = "0.5.0"
+KINDS = {
+    "command": "What somebody asks for; events say what comes of it.",
+    "event": "What has happened; one stage alone writes it, and it is never taken back.",
+    "statement": "What is said about the log itself: it belongs to no request.",
+}
+"""Of messages."""
 
 
 def document() -> Json:
@@ -43,7 +49,18 @@ def document() -> Json:
                 "Kafka. Messages are CloudEvents 1.0 in binary mode: attributes are headers, the value is the JSON "
                 "body. Every topic is kept for ever and is never compacted."
             ),
-            "license": {"name": "Apache-2.0"},
+            "contact": {"name": "Whoever runs the broker that you are connected to"},
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+            "tags": [{"name": kind, "description": said} for kind, said in KINDS.items()],
+        },
+        "servers": {
+            "broker": {
+                "host": "{address}",
+                "protocol": "kafka-secure",
+                "description": "Each installation has a broker of its own: who runs it gives its address and a user.",
+                "variables": {"address": {"description": "Host and port.", "examples": ["broker.example.com:9094"]}},
+                "security": [{"$ref": "#/components/securitySchemes/scram"}],
+            }
         },
         "defaultContentType": CONTENT_TYPE.decode(),
         "channels": {channel_of(topic): _channel(topic) for topic in ALL_TOPICS},
@@ -51,6 +68,7 @@ def document() -> Json:
         "components": {
             "messages": messages,
             "schemas": {"eventHeaders": _headers(required_of_events=True), "commandHeaders": _headers()},
+            "securitySchemes": {"scram": {"type": "scramSha512", "description": "A name and a password."}},
         },
     }
 
@@ -99,6 +117,7 @@ def _operations(topic: Topic) -> list[tuple[str, Json]]:
                 "action": action,
                 "channel": {"$ref": f"#/channels/{channel}"},
                 "title": f"{party[0].upper()}{party[1:]}: {action} `{topic.name}`",
+                "description": f"{'Writes' if action == 'send' else 'Reads'}: {topic.title}.",
                 "tags": [{"name": party}],
             },
         )
@@ -130,10 +149,11 @@ def _message(name: str, newest: str) -> Json:
         "contentType": CONTENT_TYPE.decode(),
         "tags": [{"name": kind}],
         "headers": {
+            "type": "object",
             "allOf": [
                 {"$ref": f"#/components/schemas/{'event' if kind == 'event' else 'command'}Headers"},
-                {"type": "object", "properties": {"ce_type": {"const": name}}},
-            ]
+                {"properties": {"ce_type": {"const": name}}},
+            ],
         },
         "payload": {"$ref": f"./{name}.json"},
         "bindings": {
