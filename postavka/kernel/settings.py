@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from events.envelope import PARTITIONS as PARTITIONS  # the kernel reads it with its settings
 from postavka.kernel.errors import UserError
+from postavka.kernel.secret_files import FileSettings
 
 
-class Settings(BaseSettings):
+class Settings(FileSettings):
     """Read once a process; frozen. Secrets are `SecretStr`, so that printing the settings never shows them."""
 
     model_config = SettingsConfigDict(

@@ -8,13 +8,14 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from postavka.domain.email_address import AddressText
+from postavka.kernel.secret_files import FileSettings
 from postavka.web.identity.sessions import Lifetimes
 
 
-class WebSettings(BaseSettings):
+class WebSettings(FileSettings):
     """Read once at start; frozen."""
 
     model_config = SettingsConfigDict(env_prefix="POSTAVKA_WEB_", env_file=".env", extra="ignore", frozen=True)
@@ -59,8 +60,9 @@ class WebSettings(BaseSettings):
         ge=1,
         description="what one tenant may send in a day, since it is kept for ever; then 429",
     )
-    limits_storage: str = Field(
-        "memory://", description="where failures are counted: memory:// for one process; see the library `limits`"
+    limits_storage: SecretStr = Field(
+        SecretStr("memory://"),
+        description="where failures are counted: memory:// for one process; see the library `limits`",
     )
 
     # OpenID Connect: on when an issuer is named

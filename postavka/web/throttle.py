@@ -47,7 +47,7 @@ class Throttle:
     """Counters of one storage."""
 
     def __init__(self, config: WebSettings) -> None:
-        uri = config.limits_storage
+        uri = config.limits_storage.get_secret_value()
         storage = storage_from_string(uri if uri.startswith("async+") else f"async+{uri}")
         self._limiter = MovingWindowRateLimiter(storage)
         minutes = config.failures_minutes

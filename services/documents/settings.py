@@ -6,15 +6,16 @@ from functools import cache
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from postavka.kernel.errors import UserError
+from postavka.kernel.secret_files import FileSettings
 from postavka.kernel.settings import Settings
 from services.documents.operator.interface import ExchangeOperator
 from services.documents.seal import Seal
 
 
-class PapersSettings(BaseSettings):
+class PapersSettings(FileSettings):
     """Read from the environment: `POSTAVKA_EDO_URL`, `POSTAVKA_EDO_TOKEN` …"""
 
     model_config = SettingsConfigDict(env_prefix="POSTAVKA_", env_file=".env", extra="ignore", frozen=True)
@@ -26,7 +27,7 @@ class PapersSettings(BaseSettings):
     edo_token: SecretStr | None = None
     edo_box: str | None = None
     """Our own mailbox's id."""
-    edo_boxes: dict[str, str] = {}
+    edo_boxes: dict[str, str] = Field({})
     """Mailboxes of counterparties that the operator does not name alone, as JSON: participant's id, `INN/KPP` or `INN`
     → id of the mailbox."""
     edo_certificate: Path | None = None

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from postavka.domain.email_address import AddressText, BadAddress, EmailAddress, read_mailbox
 from postavka.domain.vendor import vendor
+from postavka.kernel.secret_files import FileSettings
 
 DAY = 86_400.0
 
 
-class NoticesSettings(BaseSettings):
+class NoticesSettings(FileSettings):
     """Read once a process; frozen."""
 
     model_config = SettingsConfigDict(

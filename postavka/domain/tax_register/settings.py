@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from postavka.kernel.secret_files import FileSettings
 
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
-class TaxSettings(BaseSettings):
+class TaxSettings(FileSettings):
     """The address of the service comes from here and from nowhere else: nothing that a person types is part of it."""
 
     model_config = SettingsConfigDict(env_prefix="POSTAVKA_TAX_", env_file=".env", extra="ignore", frozen=True)
