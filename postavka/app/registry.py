@@ -152,6 +152,10 @@ COMMANDS = {
     ),
     "user": ("postavka.web.identity.cli:user", "Who may sign in to the cabinet, and as what."),
     "token": ("postavka.web.identity.cli:token", "Tokens of programs for the REST API."),
+    "serve": (
+        "postavka.app.cli.serve:serve",
+        "Run one service as this process: what systemd, Compose and Kubernetes start.",
+    ),
     "doctor": (
         "postavka.app.one_box.doctor:doctor",
         "Look at everything that is needed, and say what to do about what is not well.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from events.topics import STAGE_TOPICS
@@ -15,13 +16,15 @@ from postavka.kernel.settings import Settings, settings
 from postavka.kernel.stage.definition import Stage
 
 
-def backup(folder: Path, *, keys: Path | None = None, json: bool = False) -> None:
+def backup(folder: Path, *, dated: bool = False, keys: Path | None = None, json: bool = False) -> None:
     """Take a copy of everything while it works: PostgreSQL, topics, documents, evidence. Its files are encrypted.
 
     Parameters
     ----------
     folder
         Where to; new or empty.
+    dated
+        Make a folder in it, called after the moment: for copies that a timer takes.
     keys
         Another folder, for what must not lie beside the rest: the keys of personal data, the key that signs
         checkpoints, other secrets. Keep it elsewhere, and not for long: an erased person's key lives on in old copies.
@@ -31,6 +34,8 @@ def backup(folder: Path, *, keys: Path | None = None, json: bool = False) -> Non
     from postavka.kernel.backup.whole import back_up
 
     config = connected()
+    if dated:
+        folder /= datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     with progress() as told:
         manifest = back_up(config, folder, parts(config), keys, told)
     records = sum(each.records for partitions in manifest.topics.values() for each in partitions.values())

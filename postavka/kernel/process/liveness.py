@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from postavka.kernel.process import systemd
 from postavka.kernel.process.logs import logger
 
 log = logger(__name__)
@@ -65,8 +66,10 @@ def beat(name: str, within: float = SILENT_SECONDS) -> None:
 
 
 def rest(name: str) -> None:
-    """Note, from any thread, that `name` need not move any more."""
+    """Note, from any thread, that `name` need not move any more. When the start rests, systemd hears: ready."""
     _pulse.rest(name)
+    if name == START:
+        systemd.notify(systemd.READY)
 
 
 @contextmanager
@@ -94,3 +97,4 @@ def _watch(end: Callable[[int], object]) -> None:
             log.error("no progress: silent for too long, the process ends", what=name)
             end(1)
             return
+        systemd.notify(systemd.ALIVE)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from postavka.kernel.process import systemd
 from postavka.kernel.process.liveness import STOPPED_SECONDS, Heartbeats
 from postavka.kernel.settings import LOOKS_FOR_THE_SERVER, Settings, database_url
+from tests.kernel.polling import PATIENCE_SECONDS
 
 
 def test_who_is_silent_for_longer_than_it_may_be_is_named():
@@ -95,3 +99,22 @@ def test_a_server_that_accepts_a_connection_and_says_nothing_is_not_waited_for_f
 def test_what_the_url_says_of_waiting_goes_first():
     found = database_url(Settings(database_url="postgresql://a@b/c?connect_timeout=77"))
     assert psycopg.conninfo.conninfo_to_dict(found)["connect_timeout"] == "77"
+
+
+def test_systemd_hears_that_the_process_is_ready_and_moves(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(tmp_path / "notify"))
+        supervisor.settimeout(PATIENCE_SECONDS)
+        script = (
+            "import time; from postavka.kernel.process import liveness; liveness.LOOK_SECONDS = 0.05\n"
+            "liveness.watch(); liveness.rest(liveness.START); time.sleep(600)"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", script], env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        ) as process:
+            try:
+                heard = [supervisor.recv(100).decode() for _ in range(3)]
+            finally:
+                process.kill()
+    assert set(heard) == {systemd.READY, systemd.ALIVE}
+    assert heard.count(systemd.READY) == 1
