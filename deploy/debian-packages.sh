@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Debian packages that the tests use where the system allows: a browser, GOST signatures, kcat, promtool, clocks.
+# Debian packages that the tests use where the system allows: a browser, GOST signatures, kcat, promtool, clocks, images.
 # Installs what is missing, as root with apt-get; elsewhere it names what is missing and goes on: those tests skip.
 set -euo pipefail
-packages=(chromium libengine-gost-openssl openssl kafkacat prometheus libfaketime poppler-utils)
+packages=(
+    chromium libengine-gost-openssl openssl kafkacat prometheus libfaketime poppler-utils
+    buildah mmdebstrap umoci
+)
 
 missing=()
 for package in "${packages[@]}"; do
