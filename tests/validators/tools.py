@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -47,6 +47,16 @@ def node(script: str, **job: Any) -> Any:
 def typescript(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run `tsc` in a folder; it may find something."""
     return _run([NODE, packages() / "typescript" / "bin" / "tsc", *arguments], cwd=folder, check=False)
+
+
+def judged_compose_files(files: Sequence[Path]) -> list[list[str]]:
+    """What of each file the schema of the Compose specification refuses."""
+    linter = packages() / "dclint" / "bin" / "dclint.cjs"
+    answers = json.loads(_run([NODE, linter, "--formatter", "json", "--recursive=false", *files], check=False).stdout)
+    found = {answer["filePath"]: answer["messages"] for answer in answers}
+    return [
+        [message["message"] for message in found[str(file)] if message["rule"] == "invalid-schema"] for file in files
+    ]
 
 
 def java(jar: str, *arguments: str | Path, main: str | None = None) -> subprocess.CompletedProcess[str]:
