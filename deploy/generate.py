@@ -10,6 +10,7 @@ import orjson
 
 from events.topics import ALL_TOPICS, STAGE_TOPICS
 from postavka.app.broker_access.services import PREFIX, READING_GROUPS, Grant, grants
+from postavka.app.broker_access.strimzi import access_rules
 from postavka.app.one_box.priorities import NICENESS
 from postavka.app.registry import SERVICES
 from postavka.kernel.log.broker_access import Permission
@@ -60,19 +61,8 @@ def target() -> str:
 
 def users() -> dict[str, list[dict[str, object]]]:
     """Permissions of each service's user, as Strimzi's `KafkaUser` writes them."""
-    operation = {"describe-configs": "DescribeConfigs", "idempotent-write": "IdempotentWrite"}
-    return {
-        grant.service: [
-            {
-                "resource": {"type": each.resource}
-                if each.resource == "cluster"
-                else {"type": each.resource, "name": each.name, "patternType": "prefix" if each.prefix else "literal"},
-                "operations": [operation.get(each.operation, each.operation.capitalize())],
-            }
-            for each in grant.permissions
-        ]
-        for grant in (*grants(SERVICES, [DISTRIBUTOR], PREFIX), BACKUP)
-    }
+    wanted = (*grants(SERVICES, [DISTRIBUTOR], PREFIX), BACKUP)
+    return {grant.service: access_rules(grant.permissions) for grant in wanted}
 
 
 def files() -> dict[str, str]:

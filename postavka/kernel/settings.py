@@ -46,6 +46,9 @@ class Settings(FileSettings):
     kafka_ssl_keyfile: Path | None = Field(None, validation_alias=AliasChoices("KAFKA_SSL_KEYFILE"))
     kafka_replication: int = Field(1, ge=1, description="replicas of a topic we create; 3 on a cluster")
 
+    kafka_strimzi_cluster: str | None = Field(
+        None, description="the `Kafka` resource whose operator makes users: then we make none, but write a KafkaUser"
+    )
     kafka_outside: str | None = Field(
         None, description="a cluster of one's own, as clients outside reach it: host:port"
     )

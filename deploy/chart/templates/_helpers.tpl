@@ -49,6 +49,9 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 - {name: KAFKA_SECURITY_PROTOCOL, value: {{ $values.kafka.securityProtocol }}}
 - {name: KAFKA_SASL_MECHANISM, value: {{ $values.kafka.saslMechanism }}}
 - {name: POSTAVKA_KAFKA_REPLICATION, value: {{ $values.kafka.replication | quote }}}
+{{- if $values.strimzi.enabled }}
+- {name: POSTAVKA_KAFKA_STRIMZI_CLUSTER, value: {{ $values.strimzi.cluster }}}
+{{- end }}
 {{- if and $values.strimzi.enabled (not .service) }}
 {{- else if $values.strimzi.enabled }}
 - {name: KAFKA_SASL_USERNAME, value: postavka-{{ .service }}}

@@ -11,7 +11,7 @@ from postavka.app.registry import SERVICES
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.log.connection import bootstrap
 from postavka.kernel.runtime.connection import connected
-from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.settings import Settings, database_url, settings
 
 acls = App(name="acls", help="Permissions of our own services on Kafka: each stage's topic has one writer.")
 
@@ -67,7 +67,9 @@ def apply(*, prefix: str = "postavka-", to: Path = Path("service-users")) -> Non
     """
     from postavka.app.broker_access.services import apply as apply_grants
     from postavka.app.broker_access.services import grants
+    from postavka.app.broker_access.strimzi import refuse_where_strimzi_manages
 
+    refuse_where_strimzi_manages(settings())
     config = connected()
     wanted = grants(SERVICES, _distributors(config), prefix)
     to.mkdir(parents=True, exist_ok=True, mode=0o700)

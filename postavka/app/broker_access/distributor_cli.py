@@ -8,11 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
 from cyclopts import App
 
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected, outside
+from postavka.kernel.settings import settings
 
 if TYPE_CHECKING:
     from postavka.app.broker_access.distributors import Credentials, Distributors
@@ -34,6 +36,7 @@ def add(
     """Make a distributor's topics, user and permissions, and show its password: this once.
 
     For one that has a user already its newest user gets a new password at once; `rotate` lets the old one work on.
+    With POSTAVKA_KAFKA_STRIMZI_CLUSTER set this writes the distributor's KafkaUser resource instead, for kubectl.
 
     Parameters
     ----------
@@ -49,6 +52,10 @@ def add(
     json
         Print as JSON.
     """
+    config = settings()
+    if config.kafka_strimzi_cluster is not None:
+        _write_resource(id, config.kafka_strimzi_cluster, to)
+        return
     folder = _folder(to, force)
     with _distributors() as known:
         _say(known.add(id, _password(password_stdin)), folder, json)
@@ -121,9 +128,27 @@ def list_(*, json: bool = False) -> None:
     console.print(shown)
 
 
+def _write_resource(id: str, cluster: str, to: Path | None) -> None:
+    from postavka.app.broker_access.distributors import QUOTA, permissions
+    from postavka.app.broker_access.strimzi import kafka_user
+
+    user = f"{id}.1"
+    resource = kafka_user(user, permissions(id), cluster, QUOTA)
+    if to is None:
+        print_json(resource)
+        return
+    to.mkdir(parents=True, exist_ok=True)
+    (to / f"{user}.json").write_bytes(orjson.dumps(resource, option=orjson.OPT_INDENT_2))
+    console.print(
+        f"kubectl apply -f {to / user}.json; Strimzi puts the password into the Secret {user}", highlight=False
+    )
+
+
 def _distributors() -> Distributors:
     from postavka.app.broker_access.distributors import Distributors
+    from postavka.app.broker_access.strimzi import refuse_where_strimzi_manages
 
+    refuse_where_strimzi_manages(settings())
     config = connected()
     return Distributors(config, *outside(config))
 
