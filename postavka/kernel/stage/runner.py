@@ -8,8 +8,7 @@ there now: deciding is pure, so that is safe.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +35,7 @@ from postavka.kernel.projection.event_reader import (
     without_nul,
 )
 from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.stage.request_states import RequestState, RequestStates
 from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.recorder import (
     Batch,
@@ -59,15 +59,6 @@ class StoreWentBack(RuntimeError):
 
 
 @dataclass(slots=True)
-class RequestState:
-    """A decider's state with the version and clock of its last event."""
-
-    state: Any
-    version: int = 0
-    clock: int = 0
-
-
-@dataclass(slots=True)
 class BatchOutcome:
     """What became of a batch."""
 
@@ -87,7 +78,7 @@ class BatchOutcome:
 
 
 class StageRunner:
-    """One worker of one stage. Its marks and its cache belong to it alone; the database is the arbiter."""
+    """One worker of one stage. Its marks and what it remembers belong to it alone; the database is the arbiter."""
 
     def __init__(self, stage: Stage, recorder: EventRecorder, inputs: Sequence[Input], cache_size: int) -> None:
         self.stage = stage
@@ -97,8 +88,7 @@ class StageRunner:
         self.marks: dict[str, Checkpoint] = {}
         self.clock = Clock()
         self.imported: frozenset[str] = frozenset()
-        self._cache: OrderedDict[UUID, RequestState] = OrderedDict()
-        self._cache_size = cache_size
+        self.states = RequestStates(stage, recorder, cache_size)
 
     # Marks
 
@@ -145,153 +135,82 @@ class StageRunner:
     def complete(self, record: Record) -> BatchOutcome:
         """Decide an input once more, of whose events perhaps only the first came back from the topic, and add the rest.
         The marks stay: read again, the input is skipped."""
-        work = _Work(self, [record], completing=True)
-        work.complete()
-        return work.outcome
+        return Completion(self, [record], reprocessing=True).run()
 
     def _attempt(self, records: Sequence[Record], retried: DeadLetter | None) -> BatchOutcome:
         for tries in range(MOST_TRIES):
-            hopeful = tries == 0 and retried is None and bool(self.stage.begins)
             places = {(record.topic, record.partition) for record in records}
             if unknown := {partition_name(*place) for place in places} - self.marks.keys():
                 self.take_partitions(unknown)
+            run = (
+                BatchRun(self, records, assume_new=tries == 0 and bool(self.stage.begins))
+                if retried is None
+                else Retry(self, retried)
+            )
             try:
-                outcome = _Work(self, records, retried, hopeful=hopeful).run()
+                outcome = run.run()
             except TrackingConflict:
                 self.take_partitions(self.marks)
-                self._cache.clear()
+                self.states.forget()
             except IntegrityError as conflict:
                 log.info("the store had more, deciding again", stage=self.stage.name, error=str(conflict)[:200])
-                if not hopeful:  # else it was a request sent again, as a rule: what is remembered may be right
-                    self._cache.clear()
+                if not run.assume_new:  # else it was a request sent again, as a rule: what is remembered may be right
+                    self.states.forget()
             else:
                 outcome.redone = tries
                 return outcome
         raise RuntimeError(f"{self.stage.name}: a batch could not be written in {MOST_TRIES} tries")
 
-    # State
 
-    def states(
-        self, subjects: Iterable[UUID], fresh: bool = False, new: Container[UUID] = ()
-    ) -> dict[UUID, RequestState]:
-        """State of these requests, from the cache or the store; `fresh` reads the store, which is not asked of those
-        that are `new`."""
-        wanted = set(subjects)
-        found: dict[UUID, RequestState] = {}
-        if not fresh:
-            for subject in wanted:
-                cached = self._cache.get(subject)
-                if cached is not None:
-                    self._cache.move_to_end(subject)
-                    found[subject] = RequestState(cached.state, cached.version, cached.clock)
-        missing = set()
-        for subject in wanted - found.keys():
-            if subject in new:
-                found[subject] = RequestState(self.stage.initial)
-            else:
-                missing.add(subject)
-        if missing:
-            stored = self.recorder.load(missing)
-            for subject in missing:
-                found[subject] = self.fold(stored.get(subject, ()))
-        return found
+class BatchRun:
+    """One try at a batch of new records: decide each, and write what follows together with the marks."""
 
-    def remembers(self, subject: UUID) -> bool:
-        """Is the state of this request in the cache?"""
-        return subject in self._cache
-
-    def fold(self, stored: Iterable[RecordedEvent]) -> RequestState:
-        """The state that these events of one request lead to."""
-        folded = RequestState(self.stage.initial)
-        for event in stored:
-            folded.state = self.stage.evolve(folded.state, decode(event.type, event.body))
-            folded.version = event.version
-            folded.clock = event.clock
-        return folded
-
-    def remember(self, states: Mapping[UUID, RequestState]) -> None:
-        """Keep these states; the least recently used make room."""
-        self._cache.update(states)
-        for subject in states:
-            self._cache.move_to_end(subject)
-        while len(self._cache) > self._cache_size:
-            self._cache.popitem(last=False)
-
-
-class _Work:
-    """One try at one batch."""
+    skips_imported = True
+    """Inputs whose events came back from the topic are not handled again."""
 
     def __init__(
-        self,
-        runner: StageRunner,
-        records: Sequence[Record],
-        retried: DeadLetter | None = None,
-        completing: bool = False,
-        hopeful: bool = False,
+        self, runner: StageRunner, records: Sequence[Record], *, assume_new: bool = False, reprocessing: bool = False
     ) -> None:
-        """`hopeful`: what begins a request (`Stage.begins`) is of a new one."""
+        """`assume_new`: what begins a request (`Stage.begins`) is taken for that of a new one, of which the store is
+        not asked. `reprocessing`: marks and positions are past these records."""
         self.runner = runner
         self.stage = runner.stage
-        self.records = records
-        self.retried = retried
-        self.again = completing or retried is not None
-        """Marks and positions are past these records."""
-        self.completing = completing
-        self.hopeful = hopeful
+        self._records = records
+        self.assume_new = assume_new
         self.batch = Batch()
         self.outcome = BatchOutcome()
         feeds = runner.inputs
-        self.reader = EventReader({} if self.again else runner.marks, lambda topic: feeds[topic].from_stage)
+        self.reader = EventReader({} if reprocessing else runner.marks, lambda topic: feeds[topic].from_stage)
         self.steps = tracing.Steps()
-        self.unsure: set[UUID] = set()
+        self.unconfirmed: set[UUID] = set()
         """Requests whose state was not asked of the store: another worker may have written since, or they may not be
         new."""
 
     def run(self) -> BatchOutcome:
-        incoming = self._find_subjects(self._sift())
-        new = {each.subject for each in incoming if self.hopeful and isinstance(each.message, self.stage.begins)}
-        self.unsure = new | {each.subject for each in incoming if self.runner.remembers(each.subject)}
-        states = self.runner.states((each.subject for each in incoming), new=new)
-        before = {subject: known.state for subject, known in states.items()}
-        facts = self.stage.gather(incoming, self.runner.recorder, before)
-        for each in incoming:
-            self._decide(each, states, facts)
-        self.batch.moved = {} if self.again else self.reader.moved()
-        if self.retried is not None and not self.batch.dead_letters:
-            self.batch.retried = [self.retried.id]
-        if self.batch.events or self.batch.moved or self.batch.retried:
-            if self.retried is not None:
-                self.batch.dead_letters = []
-            self.outcome.first_position = self.runner.recorder.append(self.batch) + 1
-        self.steps.end()
+        """Decide, write, remember; returns what was written. Raises what the store raises; then nothing was."""
+        states = self._decide_all()
+        self.batch.moved = self.reader.moved()
+        self._write()
         self.runner.marks.update({name: mark for name, (_, mark) in self.batch.moved.items()})
-        self.runner.remember(states)
-        self.outcome.events = self.batch.events
+        self.runner.states.remember(states)
         return self.outcome
 
-    def complete(self) -> None:
-        """Do what `StageRunner.complete` does."""
-        for each in self._find_subjects(self._sift()):
-            stored = self.runner.recorder.load([each.subject]).get(each.subject, [])
-            made = [event for event in stored if event.input == each.record.coordinates]
-            if not made:
-                continue
-            before = self.runner.fold(event for event in stored if event.version < made[0].version)
-            facts = self.stage.gather([each], self.runner.recorder, {each.subject: before.state})
-            decision = self._ask(each, before, facts)
-            if isinstance(decision, Unacceptable):
-                continue
-            first, rest = decision[: len(made)], decision[len(made) :]
-            if not rest or [event.TYPE for event in first] != [newest_version(event.type) for event in made]:
-                continue
-            if made[-1] is stored[-1] and list(first) == [decode(event.type, event.body) for event in made]:
-                self._record(each, self.runner.fold(stored), rest)
-            else:  # on other facts than those on record, or behind something else, the rest would not fit
-                self._refuse(
-                    each.record, "incomplete", f"not published: {', '.join(event.TYPE for event in rest)}", each.subject
-                )
-        if self.batch.events or self.batch.dead_letters:
-            self.runner.recorder.append(self.batch)
+    def _decide_all(self) -> dict[UUID, RequestState]:
+        """The states after all decisions."""
+        incoming = self._find_subjects(self._sift())
+        known = self.runner.states
+        new = {each.subject for each in incoming if self.assume_new and isinstance(each.message, self.stage.begins)}
+        self.unconfirmed = new | {each.subject for each in incoming if each.subject in known}
+        states = known.read((each.subject for each in incoming), new=new)
+        before = {subject: found.state for subject, found in states.items()}
+        facts = self.stage.gather(incoming, self.runner.recorder, before)
+        for each in incoming:
+            self.decide_one(each, states, facts)
+        return states
+
+    def _write(self) -> None:
+        if self.batch.events or self.batch.moved or self.batch.retried or self.batch.dead_letters:
+            self.outcome.first_position = self.runner.recorder.append(self.batch) + 1
         self.steps.end()
         self.outcome.events = self.batch.events
 
@@ -300,7 +219,7 @@ class _Work:
     def _sift(self) -> list[tuple[Record, Envelope, Message]]:
         """Everything of the batch that is for this stage and can be read."""
         found = []
-        for record, headers, _ in self.reader.read(self.records, self._refuse_unreadable):
+        for record, headers, _ in self.reader.read(self._records, self._refuse_unreadable):
             feed = self.runner.inputs[record.topic]
             type_name = type_of(headers, feed.default_type)
             newest = newest_version(type_name)
@@ -310,7 +229,7 @@ class _Work:
                 else:
                     self._refuse(record, "unknown-type", f"{type_name or 'a record without ce_type'} is not taken here")
                 continue
-            if not self.completing and self.runner.imported and record.coordinates in self.runner.imported:
+            if self.skips_imported and self.runner.imported and record.coordinates in self.runner.imported:
                 self.outcome.duplicates += 1
                 continue
             try:
@@ -340,11 +259,12 @@ class _Work:
 
     # From messages to events
 
-    def _decide(self, incoming: Incoming, states: dict[UUID, RequestState], facts: Any) -> None:
+    def decide_one(self, incoming: Incoming, states: dict[UUID, RequestState], facts: Any) -> None:
+        """Decide on one message, and collect what follows: events with their claims, or a dead letter."""
         current = states[incoming.subject]
         try:
             decision = self._ask(incoming, current, facts)
-            if (not decision or isinstance(decision, Unacceptable)) and incoming.subject in self.unsure:
+            if (not decision or isinstance(decision, Unacceptable)) and incoming.subject in self.unconfirmed:
                 current = states[incoming.subject] = self._read_again(incoming.subject)
                 decision = self._ask(incoming, current, facts)
             if isinstance(decision, Unacceptable):
@@ -370,8 +290,8 @@ class _Work:
 
     def _read_again(self, subject: UUID) -> RequestState:
         """The state as the store has it. «Nothing to do» from the cache may be wrong: only a write finds out."""
-        self.unsure.discard(subject)
-        return self.runner.states([subject], fresh=True)[subject]
+        self.unconfirmed.discard(subject)
+        return self.runner.states.read([subject], fresh=True)[subject]
 
     def _record(self, incoming: Incoming, current: RequestState, events: Sequence[Event]) -> None:
         now = datetime.now(UTC)
@@ -411,7 +331,7 @@ class _Work:
         self.batch.events += recorded
         self.batch.claims += claims
         if recorded:
-            self.unsure.discard(incoming.subject)
+            self.unconfirmed.discard(incoming.subject)
 
     def _refuse_unreadable(self, record: Record, wrong: Unreadable) -> None:
         self._refuse(record, wrong.code, str(wrong), wrong.subject)
@@ -420,6 +340,53 @@ class _Work:
         letter = DeadLetter(record, code, without_nul(reason)[:LONGEST_REASON], subject)
         self.batch.dead_letters.append(letter)
         self.outcome.dead_letters.append(letter)
+
+
+class Retry(BatchRun):
+    """One try at the record of a dead letter. Taken, the letter is done; otherwise nothing is written."""
+
+    def __init__(self, runner: StageRunner, letter: DeadLetter) -> None:
+        super().__init__(runner, [letter.record], reprocessing=True)
+        self._letter = letter
+
+    def run(self) -> BatchOutcome:
+        """Decide and, unless the record is refused again, write."""
+        states = self._decide_all()
+        if not self.batch.dead_letters:
+            self.batch.retried = [self._letter.id]
+            self._write()
+            self.runner.states.remember(states)
+        return self.outcome
+
+
+class Completion(BatchRun):
+    """The rest of what was decided on an input, where perhaps only its first events came back from the topic."""
+
+    skips_imported = False
+
+    def run(self) -> BatchOutcome:
+        """Decide as it was decided then, and add what is missing."""
+        for each in self._find_subjects(self._sift()):
+            stored = self.runner.recorder.load([each.subject]).get(each.subject, [])
+            made = [event for event in stored if event.input == each.record.coordinates]
+            if not made:
+                continue
+            before = self.runner.states.fold(event for event in stored if event.version < made[0].version)
+            facts = self.stage.gather([each], self.runner.recorder, {each.subject: before.state})
+            decision = self._ask(each, before, facts)
+            if isinstance(decision, Unacceptable):
+                continue
+            first, rest = decision[: len(made)], decision[len(made) :]
+            if not rest or [event.TYPE for event in first] != [newest_version(event.type) for event in made]:
+                continue
+            if made[-1] is stored[-1] and list(first) == [decode(event.type, event.body) for event in made]:
+                self._record(each, self.runner.states.fold(stored), rest)
+            else:  # on other facts than those on record, or behind something else, the rest would not fit
+                self._refuse(
+                    each.record, "incomplete", f"not published: {', '.join(event.TYPE for event in rest)}", each.subject
+                )
+        self._write()
+        return self.outcome
 
 
 def _uuid(text: str) -> UUID | None:
