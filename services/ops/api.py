@@ -37,7 +37,7 @@ NO_NUL = r"^[^\x00]*$"
 """Of texts: PostgreSQL keeps no NUL in one."""
 
 
-class Retry(BaseModel):
+class RetryOrder(BaseModel):
     """Which letters to try again: these numbers, or all of a code, or all."""
 
     numbers: Annotated[list[int] | None, Field(max_length=dead_letters.MOST_AT_ONCE)] = None
@@ -187,7 +187,7 @@ async def letter(request: Request, principal: Reader, stage: str, number: int) -
 
 
 @router.post("/letters/{stage}/retry")
-async def retry(request: Request, principal: Operator, stage: str, body: Retry) -> Response:
+async def retry(request: Request, principal: Operator, stage: str, body: RetryOrder) -> Response:
     """Hand letters to their stage again; the list of groups shows how far it is."""
     if body.dry_run:
         return await _foreseen(request, stage, body.numbers, body.code)

@@ -8,6 +8,7 @@ from postavka.kernel.settings import Settings
 from postavka.kernel.store.queries import load_queries
 from services.audit.findings import Findings
 from services.audit.integrity import keys, tampering
+from services.audit.integrity.copies import TamperFinding
 from services.audit.integrity.store import SCHEMA, connect, open_tree
 from services.audit.settings import AuditSettings
 from services.audit.verifier import GAP, roots_at
@@ -41,7 +42,7 @@ def check_checkpoints(config: Settings, log: str, leaves: bytes, head: int, find
     if not has_trees(config):
         findings.note("unsigned", log, "no checkpoint was ever signed: the auditor's service has not run")
         return 0
-    odd: list[tampering.TamperFinding] = []
+    odd: list[TamperFinding] = []
     trusted = keys.published_keys(audit.key_file(config))
     folder = audit.evidence_folder(config)
     with connect(config) as connection:

@@ -221,3 +221,11 @@ COPY (SELECT notification_id, sha256({leaf}) FROM (SELECT *, originator_id::text
 -- name: cabinet_there
 -- Looks whether there is a cabinet, for the documents that it names.
 SELECT to_regclass('cabinet.requests');
+
+-- name: tree_leaves
+-- Reads the leaf hashes of a log's tree, in pieces.
+SELECT hashes FROM tiles WHERE log = %s AND level = 0 ORDER BY index;
+
+-- name: published_size
+-- Reads the size of the largest signed checkpoint of a log that was published.
+SELECT coalesce(max(size), 0) FROM checkpoints WHERE log = %s AND told;

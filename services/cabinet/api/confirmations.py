@@ -14,7 +14,8 @@ from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
 from services.cabinet import acts
-from services.cabinet.api.models import Accepted, Answer, AnswerResult, AnswerResults, Answers, RequestPage
+from services.cabinet.api.bodies import Answer, Answers
+from services.cabinet.api.models import Accepted, AnswerResult, AnswerResults, RequestPage
 from services.cabinet.api.requests import After, Size, page_out
 from services.cabinet.requests import Requests
 

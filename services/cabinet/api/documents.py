@@ -21,7 +21,8 @@ from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.problem import not_found, problem
 from postavka.web.state import Web, web
 from services.cabinet import acts
-from services.cabinet.api.models import Accepted, DocumentList, Refusal, Signature, documents_of
+from services.cabinet.api.bodies import Refusal, Signature
+from services.cabinet.api.models import Accepted, DocumentList, documents_of
 from services.cabinet.api.requests import READER, tenant_of
 from services.cabinet.requests import Row
 

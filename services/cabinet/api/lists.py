@@ -15,12 +15,12 @@ from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.problem import problem
 from postavka.web.state import Web, web
+from services.cabinet.api.bodies import CompanyQuestion
 from services.cabinet.api.models import (
     BaseDeliveries,
     BaseDelivery,
     BranchOut,
     CompanyOut,
-    CompanyQuestion,
     Contact,
     Contacts,
     Distributor,

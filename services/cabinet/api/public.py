@@ -13,7 +13,8 @@ from postavka.web.identity.principal import Principal
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet import acts
-from services.cabinet.api.models import ActivationResult, PublicActivation
+from services.cabinet.api.bodies import PublicActivation
+from services.cabinet.api.models import ActivationResult
 
 router = APIRouter(prefix="/public", tags=["public"])
 

@@ -25,8 +25,9 @@ from postavka.kernel.settings import Settings
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder, RecordedEvent
+from services.audit.integrity.copies import TamperFinding
 from services.audit.integrity.signer import Signer
-from services.audit.integrity.tampering import TamperFinding, verify_checkpoints
+from services.audit.integrity.tampering import verify_checkpoints
 from services.audit.settings import AuditSettings
 from tests.kernel.toys import NOON
 

@@ -414,7 +414,7 @@ def test_a_position_that_stays_without_an_event_does_not_stop_the_tree(log: Log)
 
 
 def test_leaves_of_store_and_topic_are_the_same(log: Log):
-    from services.audit.integrity.tampering import read_store, read_topic
+    from services.audit.integrity.copies import read_store, read_topic
 
     log.add(40)
     with connect(log.config) as connection:

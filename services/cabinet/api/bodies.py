@@ -1,0 +1,116 @@
+"""What the REST API takes. Sums are strings in roubles, times RFC 3339 in UTC, days 2026-03-16."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from events.checks import INN_PATTERN, KPP_PATTERN, REGISTRATION_NUMBER_PATTERN
+from postavka.domain.email_address import checked_address
+from postavka.domain.request_rules import LONGEST
+from services.cabinet.api.rule_messages import rules_speak
+
+# As in events.model: no control characters in an id, no NUL in a text.
+Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
+Line = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=LONGEST["buyer"], pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s][^\x00-\x1f\x7f]*$"
+    ),
+]
+Inn = Annotated[str, StringConstraints(pattern=f"^({INN_PATTERN})$")]
+RegistrationNumber = Annotated[str, StringConstraints(pattern=f"^{REGISTRATION_NUMBER_PATTERN}$")]
+
+
+class Taken(BaseModel):
+    """A body that is sent to us: what it doesn't know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TakenByRules(Taken):
+    """A body with fields of a request: what is wrong with them is said by approval's rules, all at once."""
+
+    _by_rules = model_validator(mode="wrap")(rules_speak)
+
+
+class NewRequest(TakenByRules):
+    """A purchase request (L4-L12). Whose it is comes from who sends it."""
+
+    contact_id: Id = Field(description="Контакт. лицо: one of your own `contacts` (L5)")
+    distributor_id: Id | None = Field(None, description="Дистрибьютор; left out in a direct sale (L6)")
+    base_delivery_id: Id = Field(description="Баз. поставка (L7)")
+    registration_number: RegistrationNumber = Field(
+        description="Рег. номер поставки; that it exists is looked at when the service is activated (L8, L2)"
+    )
+    product_id: Id = Field(description="Товар: must fit the base delivery (L9)")
+    inn: Inn = Field(description="ИНН with right check digits (L10)")
+    kpp: Annotated[str, StringConstraints(pattern=f"^{KPP_PATTERN}$")] | None = Field(
+        None, description="КПП of an organisation (INN of 10 digits); a sole trader has none (L10)"
+    )
+    buyer: Line = Field(description="Покупатель (L10)")
+    comment: Text | None = Field(None, description="Never required, like the next two (L12)")
+    client_email: Annotated[Text, AfterValidator(checked_address)] | None = Field(
+        None, description="Of the buyer (L12)"
+    )
+    client_phone: Text | None = Field(None, description="Of the buyer")
+
+
+class Withdrawal(Taken):
+    """Take a request back."""
+
+    reason: Text | None = Field(None, description="Why, in Russian: people read it")
+
+
+class Answer(Taken):
+    """A distributor's answer to one request (L17)."""
+
+    accepted: bool = Field(description="true: ready to pay the invoice; false: not")
+    note: Text | None = Field(None, description="Said with the answer, in Russian")
+
+
+class AnswerTo(Answer):
+    """The same among many."""
+
+    request_id: UUID = Field(description="The request that is answered")
+
+
+class Answers(Taken):
+    """Answers to several requests at once."""
+
+    answers: Annotated[list[AnswerTo], Field(min_length=1, max_length=200, description="One for each request")]
+
+
+class Signature(Taken):
+    """A document that comes back signed (L16)."""
+
+    signature: Annotated[
+        str, StringConstraints(min_length=4, max_length=200_000, pattern=r"^[A-Za-z0-9+/]+={0,2}$")
+    ] = Field(description="Detached CMS signature, DER in base64, over the document's exact bytes or over `title`")
+    title: Annotated[str, StringConstraints(max_length=200_000, pattern=r"^[A-Za-z0-9+/]+={0,2}$")] | None = Field(
+        None, description="The buyer's title (ON_NSCHFDOPPOK) in base64, if that is what was signed"
+    )
+
+
+class Refusal(Taken):
+    """A document that is not signed (L16)."""
+
+    reason: Annotated[
+        str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+    ] = Field(description="What is wrong with it, in Russian: people read it")
+
+
+class PublicActivation(TakenByRules):
+    """The user activates (L19)."""
+
+    registration_number: RegistrationNumber = Field(description="Рег. номер of the main delivery (L2)")
+    code: Id = Field(description="The code of the delivery, as it came with the kit; hyphens and case don't matter")
+
+
+class CompanyQuestion(TakenByRules):
+    """Whose tax number is it? In a body, since a person's number has no place in an address."""
+
+    inn: Inn = Field(description="ИНН with right check digits")
