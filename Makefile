@@ -3,12 +3,14 @@ PYTHON ?= $(shell sh deploy/find-python.sh)
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install develop lock up demo test quick check debian bench faults clean
+.PHONY: help install copies develop lock up demo test quick check debian bench faults clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 install: .venv/.installed  ## what the product needs at run time (demo and up call it themselves)
+
+copies: .venv/.copies  ## beside it, what `postavka backup`, `restore` and exports in Parquet need
 
 develop: .venv/.developing  ## beside it, what checks, tests and the benchmark need (they call it themselves)
 
@@ -26,17 +28,22 @@ $(UV):
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.venv/.copies: requirements-copies.lock | .venv/.installed
+	@$(UV) pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes --requirements requirements-copies.lock
+	@touch $@
+
 .venv/.developing: requirements-dev.lock pyproject.toml | $(UV)
 	@test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@echo "Installing Python packages for tests into .venv (half a minute on a fast line) ..."
 	@$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements-dev.lock
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-	@touch .venv/.installed $@
+	@touch .venv/.installed .venv/.copies $@
 
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock: | $(UV)  ## pin every package anew after a change to pyproject.toml
-	$(COMPILE) --upgrade --extra dev pyproject.toml deploy/build-requirements.in -o requirements-dev.lock
+	$(COMPILE) --upgrade --extra copies --extra dev pyproject.toml deploy/build-requirements.in -o requirements-dev.lock
 	$(COMPILE) --constraints requirements-dev.lock pyproject.toml deploy/build-requirements.in -o requirements.lock
+	echo pyarrow | $(COMPILE) --constraints requirements-dev.lock - -o requirements-copies.lock
 
 up: install  ## start everything and stay up until Ctrl-C
 	@$(RUN)/postavka up

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
@@ -27,7 +28,8 @@ def normal(name: str) -> str:
 
 def declared() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return {normal(re.split(r"[\[<>=!~; ]", each)[0]) for each in project["dependencies"]}
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["copies"]]
+    return {normal(re.split(r"[\[<>=!~; ]", each)[0]) for each in wanted}
 
 
 def imported() -> dict[str, set[str]]:
@@ -67,8 +69,25 @@ def megabytes_of(lock: str) -> float:
     return (sum(each.stat().st_size for each in paths if each.is_file() and each.suffix != ".pyc") + compiled) / 1e6
 
 
-@pytest.mark.parametrize(("lock", "said"), [("requirements.lock", 0), ("requirements-dev.lock", 1)])
+@pytest.mark.parametrize(
+    ("lock", "said"), [("requirements.lock", 0), ("requirements-dev.lock", 1), ("requirements-copies.lock", 2)]
+)
 def test_the_readme_says_how_much_the_packages_take(lock: str, said: int) -> None:
     line = next(each for each in (ROOT / "README.md").read_text("utf-8").splitlines() if each.startswith("| disk |"))
-    told = int(re.findall(r"`\.venv` ([\d,]+) \(([\d,]+) with", line)[0][said].replace(",", ""))
-    assert megabytes_of(lock) == pytest.approx(told, rel=0.1)
+    told = re.findall(r"`\.venv` ([\d,]+) \(([\d,]+) with what tests need; copies need ([\d,]+) more\)", line)[0]
+    assert megabytes_of(lock) == pytest.approx(int(told[said].replace(",", "")), rel=0.1)
+
+
+def test_without_the_package_for_copies_their_commands_say_what_installs_it() -> None:
+    """And everything else runs: only two files import it, both through `postavka.kernel.parquet`."""
+    alone = "import sys; sys.modules['pyarrow'] = None; sys.argv[1:] = ['restore', 'nowhere', '--check']\n"
+    alone += "from postavka.app.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", alone], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("(elsewhere: pip install 'postavka[copies]')")
+    assert "`make copies` installs it" in done.stderr
+    users = {path for path in ROOT.glob("*/**/*.py") if "postavka.kernel.parquet" in path.read_text("utf-8")}
+    assert users - {Path(__file__)} == {
+        ROOT / "postavka/kernel/backup/topics.py",
+        ROOT / "services/audit/history/parquet.py",
+    }

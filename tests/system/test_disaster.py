@@ -17,9 +17,10 @@ from events.topics import STAGE_TOPICS, topic_names
 from postavka.app.cli.backup import parts, stages
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.backup import whole
+from postavka.kernel.backup.parts import Parts
 from postavka.kernel.backup.rebuild import rebuild_stores, rebuild_topics
 from postavka.kernel.backup.topics import save_topics
-from postavka.kernel.backup.whole import Parts, back_up, restore
+from postavka.kernel.backup.whole import back_up, restore
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from events.topics import STAGE_TOPICS
 from postavka.app.registry import SERVICES, load
-from postavka.kernel.backup.whole import Parts
+from postavka.kernel.backup.parts import Parts
 from postavka.kernel.console import console, print_json, progress
 from postavka.kernel.runtime.connection import connected, require_both_or_neither
 from postavka.kernel.settings import Settings, settings

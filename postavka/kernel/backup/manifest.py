@@ -13,13 +13,21 @@ from typing import Any
 
 import orjson
 
-from postavka.kernel.backup.topics import Saved
 from postavka.kernel.errors import UserError
 
 FORMAT = 2
 """1: as in releases before, whose files are not sealed."""
 FILE = "manifest.json"
 CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class Saved:
+    """What there is of one partition: records from offset `first` to below `end`. `records` may be fewer."""
+
+    first: int
+    end: int
+    records: int = 0
 
 
 class BadCopy(UserError):

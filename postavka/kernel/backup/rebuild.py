@@ -25,7 +25,7 @@ from psycopg.sql import SQL, Identifier
 
 from events.envelope import header_map
 from postavka.kernel.backup.database import require_nobody_at_work
-from postavka.kernel.backup.topics import OffsetWriter
+from postavka.kernel.backup.offset_writer import OffsetWriter
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.partitioner import partition_of

@@ -13,17 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
+from postavka.kernel.backup.manifest import Saved
+from postavka.kernel.backup.offset_writer import OffsetWriter
 from postavka.kernel.backup.sealed import CopyKey, Sealing, opened
 from postavka.kernel.errors import UserError
-from postavka.kernel.log.connection import for_librdkafka, for_producer
+from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.offsets import TIMEOUT_SECONDS, end_offsets, first_offsets
 from postavka.kernel.log.range_reader import read_records
-from postavka.kernel.log.topics import ensure_topics, set_times
+from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.parquet import pa, pq
 from postavka.kernel.settings import Settings
 
 Place = tuple[str, int]
@@ -32,8 +33,6 @@ Told = Callable[[int, int], None]
 
 ROWS = 10_000
 """Records of a partition that are held before they are written."""
-FILLER_HEADER = "postavka-filler"
-"""On a record that stands for an offset without one (a transaction's marker, a compacted record): it says nothing."""
 
 SCHEMA = pa.schema(
     [
@@ -48,19 +47,6 @@ SCHEMA = pa.schema(
 
 class TopicNotEmpty(UserError):
     """A topic that shall be filled has records."""
-
-
-class OffsetsMoved(UserError):
-    """A record came to lie at another offset than it had (somebody else writes to the topic), or has another time."""
-
-
-@dataclass(slots=True)
-class Saved:
-    """What there is of one partition: records from offset `first` to below `end`. `records` may be fewer."""
-
-    first: int
-    end: int
-    records: int = 0
 
 
 def topic_partitions(config: Settings) -> dict[str, int]:
@@ -186,9 +172,6 @@ def file_of(folder: Path, topic: str, partition: int) -> Path:
     return folder / topic / f"{partition:02}.parquet"
 
 
-# Back
-
-
 def put_topics_back(
     config: Settings,
     folder: Path,
@@ -219,93 +202,3 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
     if file.exists():
         for batch in pq.ParquetFile(file).iter_batches(ROWS):
             yield from batch.to_pylist()
-
-
-class OffsetWriter:
-    """Writes records so that each comes to lie at a given offset of an empty partition, with the time that it had.
-
-    Meanwhile these topics take their senders' times, from `close` on the broker's again; one that was left open is
-    mended by `postavka topics --repair`."""
-
-    def __init__(
-        self, config: Settings, topics: Iterable[str], told: Callable[[int], None] = lambda done: None
-    ) -> None:
-        self._config = config
-        self._topics = list(topics)
-        set_times(config, self._topics, "CreateTime")
-        self._told = told
-        self._next: dict[Place, int] = {}
-        self._first: dict[Place, int] = {}
-        self._done = 0
-        self._failed: str | None = None
-        self._producer = Producer(
-            for_producer(config)
-            | {
-                "linger.ms": 20,
-                "compression.type": "zstd",
-                "message.max.bytes": 10_000_000,
-                "queue.buffering.max.messages": 200_000,
-            }
-        )
-
-    def start_at(self, topic: str, partition: int, offset: int) -> None:
-        """The partition shall begin at this offset: what is below is filled and then deleted."""
-        self._next[topic, partition] = 0
-        self._first[topic, partition] = offset
-        self.fill(topic, partition, offset)
-
-    def write(self, topic: str, partition: int, row: Mapping[str, Any]) -> None:
-        """A record as `save_topics` keeps it."""
-        self.fill(topic, partition, row["offset"])
-        headers = [(each["name"], each["value"]) for each in row["headers"] or ()]
-        self._produce(topic, partition, row["key"], row["value"], headers, row["timestamp"])
-
-    def fill(self, topic: str, partition: int, offset: int) -> None:
-        """Records that say nothing, up to below this offset."""
-        while self._next[topic, partition] < offset:
-            self._produce(topic, partition, None, None, [(FILLER_HEADER, b"1")], 0)
-
-    def _produce(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Any, timestamp: int
-    ) -> None:
-        expected = self._next[topic, partition]
-        self._next[topic, partition] = expected + 1
-
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is not None:
-                self._failed = f"{topic}/{partition}/{expected}: {error.str()}"
-            elif message.offset() != expected:
-                self._failed = f"{topic}/{partition}/{expected} came to lie at {message.offset()}"
-            elif message.timestamp()[0] == TIMESTAMP_LOG_APPEND_TIME:
-                self._failed = f"{topic}/{partition}/{expected} has got the broker's time instead of its own"
-            self._done += 1
-
-        while True:
-            try:
-                self._producer.produce(
-                    topic, value, key, partition, headers=headers, timestamp=max(timestamp, 0), on_delivery=delivered
-                )
-                break
-            except BufferError:
-                self._producer.poll(0.1)
-        if expected % 1_000 == 0:
-            self._producer.poll(0)
-            self._check()
-            self._told(self._done)
-
-    def _check(self) -> None:
-        if self._failed is not None:
-            raise OffsetsMoved(self._failed)
-
-    def close(self) -> None:
-        """Wait for the broker; take away what stands for deleted beginnings."""
-        while self._producer.flush(1.0) and self._failed is None:
-            self._told(self._done)
-        self._check()
-        set_times(self._config, self._topics, "LogAppendTime")
-        self._told(self._done)
-        begin = [TopicPartition(*place, offset) for place, offset in self._first.items() if offset]
-        if begin:
-            admin = AdminClient(for_librdkafka(self._config))  # held: one that is collected never keeps its promises
-            for future in admin.delete_records(begin).values():
-                future.result(60)

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from postavka.kernel.backup.database import (
     schemas,
 )
 from postavka.kernel.backup.manifest import FILE, BadCopy, Manifest
+from postavka.kernel.backup.parts import Parts
 from postavka.kernel.backup.sealed import KEY_FILE, CopyKey, NotOurs, Sealing, copy_key, opened, unseal
 from postavka.kernel.backup.topics import put_topics_back, save_topics
 from postavka.kernel.errors import UserError
@@ -49,19 +49,6 @@ Told = Callable[[str, int, int], None]
 
 class FolderInUse(UserError):
     """The folder for a copy has something in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of an installation: what lies where."""
-
-    evidence: Path
-    blobs: Path | None
-    """None: documents are not in a folder; their store makes its own copies."""
-    first_topics: Sequence[str] = ()
-    """Topics that speak of others as a whole (checkpoints): copied before these."""
-    key_schema: str = "keys"
-    """The schema that goes with the secrets."""
 
 
 def back_up(

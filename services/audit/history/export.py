@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, Self
 from uuid import UUID
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from events.envelope import Envelope, EnvelopeError, header_map, rfc3339
 from events.topics import CHECKPOINTS, ERASURES
@@ -36,44 +34,7 @@ Format = Literal["jsonl", "parquet"]
 Told = Callable[[int, int], None]
 Row = dict[str, Any]
 
-ROWS = 20_000
-"""Of a group in a Parquet file."""
 SCHEMAS = Path(str(files("events"))) / "schemas"
-
-COLUMNS = pa.schema(
-    [
-        ("topic", pa.string()),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("timestamp", pa.timestamp("ms", tz="UTC")),
-        ("key", pa.string()),
-        ("type", pa.string()),
-        ("subject", pa.string()),
-        ("source", pa.string()),
-        ("id", pa.string()),
-        ("time", pa.timestamp("us", tz="UTC")),
-        ("clock", pa.int64()),
-        ("position", pa.int64()),
-        ("causation", pa.string()),
-        ("correlation", pa.string()),
-        ("input", pa.string()),
-        ("headers", pa.list_(pa.list_(pa.string()))),
-        ("value", pa.string()),
-        ("value_base64", pa.string()),
-    ]
-)
-LETTERS = pa.schema(
-    [
-        ("stage", pa.string()),
-        ("number", pa.int64()),
-        ("code", pa.string()),
-        ("reason", pa.string()),
-        ("received_at", pa.timestamp("us", tz="UTC")),
-        ("status", pa.string()),
-        ("request", pa.string()),
-        *COLUMNS,
-    ]
-)
 
 
 class FolderNotEmpty(UserError):
@@ -124,7 +85,7 @@ def export(
         path = folder / kind / f"{topic}.{form}"
         rows = _rows(config, cut, topic, wanted, chosen, found)
         count = 0
-        with writer_of(form, path, COLUMNS) as writer:
+        with writer_of(form, path) as writer:
             for row in rows:
                 writer.write(row)
                 count += 1
@@ -250,10 +211,26 @@ def _text(value: bytes | None) -> tuple[str | None, str | None]:
 # Files
 
 
-def writer_of(form: Format, path: Path, schema: pa.Schema) -> _Lines | _Parquet:
-    """A file for rows, opened for `with`; folders are made."""
+class RowFile(Protocol):
+    """A file that rows are written into, for `with`."""
+
+    def write(self, row: Row) -> None:
+        """Add a row."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+def writer_of(form: Format, path: Path, dead_letters: bool = False) -> RowFile:
+    """A file for the rows of records, or of dead letters; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return _Lines(path) if form == "jsonl" else _Parquet(path, schema)
+    if form == "jsonl":
+        return _Lines(path)
+    from services.audit.history.parquet import DEAD_LETTERS, RECORDS, ParquetFile  # its package is an extra
+
+    return ParquetFile(path, DEAD_LETTERS if dead_letters else RECORDS)
 
 
 class _Lines:
@@ -266,42 +243,17 @@ class _Lines:
             orjson.dumps({name: value for name, value in row.items() if value is not None}, option=options)
         )
 
-    def __enter__(self) -> _Lines:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._file.close()
 
 
-class _Parquet:
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
-        self._rows: list[Row] = []
-
-    def write(self, row: Row) -> None:
-        self._rows.append(row)
-        if len(self._rows) >= ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        columns = {name: [row[name] for row in self._rows] for name in self._schema.names}
-        self._writer.write_table(pa.table(columns, self._schema))
-        self._rows.clear()
-
-    def __enter__(self) -> _Parquet:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._rows:
-            self._flush()
-        self._writer.close()
-
-
 def _letters(config: Settings, folder: Path, form: Format, wanted: ExportRange, found: Exported) -> None:
     path = folder / f"dead-letters.{form}"
     count = 0
-    with writer_of(form, path, LETTERS) as writer, reading(config) as connection:
+    with writer_of(form, path, dead_letters=True) as writer, reading(config) as connection:
         for stage in logs_there(connection):
             rows = connection.execute(
                 'SELECT id, topic, partition, "offset", timestamp_ms, key, value, headers, code, reason, received_at, '  # noqa: S608

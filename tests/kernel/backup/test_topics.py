@@ -12,7 +12,8 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from postavka.kernel.backup.manifest import BadCopy, Manifest
-from postavka.kernel.backup.topics import FILLER_HEADER, TopicNotEmpty, file_of, put_topics_back, save_topics
+from postavka.kernel.backup.offset_writer import FILLER_HEADER
+from postavka.kernel.backup.topics import TopicNotEmpty, file_of, put_topics_back, save_topics
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.range_reader import read_records

@@ -136,7 +136,7 @@ def test_state_is_known_again_after_a_restart_and_with_a_full_cache(recorder: Ev
     requests = [uuid4() for _ in range(5)]
     small = runner_on(recorder, cache_size=2)
     small.handle([command(number, submit(request)) for number, request in enumerate(requests)])
-    assert sum(small.remembers(request) for request in requests) == 2
+    assert sum(request in small.states for request in requests) == 2
     small.handle([command(10 + number, submit(request)) for number, request in enumerate(requests)])
     runner_on(recorder).handle([command(20 + number, withdraw(request)) for number, request in enumerate(requests)])
     assert [history(recorder, request) for request in requests] == [[SUBMITTED, WITHDRAWN]] * 5
@@ -678,7 +678,7 @@ def test_not_acceptable_by_the_cache_is_looked_up_again(recorder: EventRecorder)
     request = uuid4()
     stale, other = runner_on(recorder), runner_on(recorder)
     stale.handle([upstream(0, request, 1)])
-    assert stale.remembers(request)
+    assert request in stale.states
     other.handle([command(0, submit(request))])
     outcome = stale.handle([upstream(1, request, 2)])
     assert (len(outcome.events), outcome.dead_letters) == (1, [])

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from postavka.kernel.log.record import Record
-from services.audit.history.export import COLUMNS, LETTERS, Format, row_of_letter, writer_of
+from services.audit.history.export import Format, row_of_letter, writer_of
+from services.audit.history.parquet import DEAD_LETTERS, RECORDS
 from services.audit.reading import DeadLetterRow
 
 REQUEST = UUID("7927d160-0f0c-4e3c-8f2a-1a1f0e6f7c55")
@@ -38,14 +39,14 @@ def letter(headers: tuple[tuple[str, bytes | None], ...], subject: UUID | None =
 
 def written(folder: Path, form: Format, *letters: DeadLetterRow) -> list[dict[str, Any]]:
     path = folder / f"dead-letters.{form}"
-    with writer_of(form, path, LETTERS) as writer:
+    with writer_of(form, path, dead_letters=True) as writer:
         for each in letters:
             writer.write(row_of_letter(each))
     if form == "jsonl":
         return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     with duckdb.connect() as questions:
         found = questions.execute(f"SELECT * FROM read_parquet('{path}')")  # noqa: S608
-        assert [column[0] for column in found.description] == LETTERS.names
+        assert [column[0] for column in found.description] == DEAD_LETTERS.names
     assert pandas.read_parquet(path)["number"].tolist() == [12] * len(letters)
     rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return rows
@@ -69,6 +70,6 @@ def test_a_record_without_headers_and_of_no_request_has_neither(tmp_path: Path, 
     assert row["value_base64"] == "/3s="
 
 
-@pytest.mark.parametrize("schema", [COLUMNS, LETTERS], ids=["records", "dead letters"])
+@pytest.mark.parametrize("schema", [RECORDS, DEAD_LETTERS], ids=["records", "dead letters"])
 def test_no_column_is_there_twice(schema: Any):
     assert len(set(schema.names)) == len(schema.names)
