@@ -25,8 +25,8 @@ from events.registry import decode
 from events.shipping import DocumentIssued, InvoiceNoted, ShippingOpened
 from events.topics import BANK_PAYMENTS, MANUFACTURING_ORDERS
 from postavka.app.broker_access.services import GROUPS
+from postavka.domain.document_forms.content import content_of, sha256
 from postavka.domain.document_forms.forms import make
-from postavka.domain.document_forms.paper import paper_of, sha256
 from postavka.kernel.clock import COUNTER_BITS
 from postavka.kernel.log.connection import for_librdkafka, for_producer
 from postavka.kernel.log.offsets import end_offsets
@@ -271,7 +271,7 @@ class _Documents:
             case InvoiceNoted():
                 self._invoiced = (event.amount, event.vat_rate)
             case DocumentIssued() if self._opened is not None:
-                paper = paper_of(
+                paper = content_of(
                     self._opened, event.kind, event.number, event.issued_on, event.issued_at, self._invoiced
                 )
                 return event.sha256.encode(), sha256(make(event.form, paper)).encode()

@@ -26,7 +26,7 @@ from services.documents import counterparty as play
 from services.documents.catalogue import DocumentState, ListedDocument
 from services.documents.operator.local import LocalOperator
 from services.documents.projection import connect, prepare
-from services.documents.settings import open_operator, papers_settings
+from services.documents.settings import documents_settings, open_operator
 
 documents = App(name="documents", help="Documents that were issued: acts, invoices, shipping documents (L14-L16).")
 postal = App(name="post", help="The postal queue: what to print and post, and the tracking numbers (L15).")
@@ -347,7 +347,7 @@ def signature(file: Path, *, inn: str, out: Path | None = None) -> None:
 
 
 def _local() -> LocalOperator:
-    operator = open_operator(connected(), papers_settings())
+    operator = open_operator(connected(), documents_settings())
     if not isinstance(operator, LocalOperator):
         raise NoSuchDocument("the exchange operator is a real one: its counterparties can't be played")
     return operator

@@ -87,12 +87,12 @@ def trial_authority(home: Path) -> TrialAuthority:
 
 def sign_received(operator: LocalOperator, authority: TrialAuthority, message_id: str) -> None:
     """The recipient of this message signs: a transfer document by a title of its own, anything else as it is."""
-    letter = operator.find(message_id)
-    if letter.kind != TRANSFER:
-        operator.sign(message_id, authority.sign(letter.content, letter.to_inn, letter.to_inn))
+    outgoing = operator.find(message_id)
+    if outgoing.kind != TRANSFER:
+        operator.sign(message_id, authority.sign(outgoing.content, outgoing.to_inn, outgoing.to_inn))
         return
-    seller = read_seller_title(letter.content)
-    theirs = base64.b64encode(letter.signature or b"").decode()
+    seller = read_seller_title(outgoing.content)
+    theirs = base64.b64encode(outgoing.signature or b"").decode()
     title = buyer_title(seller, theirs, datetime.now(UTC), uuid4())
     operator.sign(message_id, authority.sign(title, seller.buyer_inn, seller.buyer_name), title)
 

@@ -25,8 +25,8 @@ from pydantic import ValidationError
 from events.commands import DeclineDocument, ReportDispatch, ReportRendering, SignDocument
 from events.model import Delivery, Message
 from events.topics import DOCUMENT_COMMANDS
+from postavka.domain.document_forms.content import sha256
 from postavka.domain.document_forms.forms import make
-from postavka.domain.document_forms.paper import sha256
 from postavka.domain.typesetting import Untypeset
 from postavka.kernel.blobs import BlobMissing, Blobs
 from postavka.kernel.process.logs import logger
@@ -141,7 +141,7 @@ class Dispatch:
 
     def _render(self, task: Task) -> None:
         self.blobs.put(self._issued(task))
-        self._note(task, rendering_sha256=self.blobs.put(self.render(task.paper)), trouble=None, tries=0)
+        self._note(task, rendering_sha256=self.blobs.put(self.render(task.content)), trouble=None, tries=0)
 
     def _seal(self, task: Task) -> None:
         assert self.seal is not None  # noqa: S101 - that is what the step says
@@ -149,7 +149,7 @@ class Dispatch:
 
     def _send(self, task: Task) -> None:
         signature = self.blobs.get(task.seal_sha256) if task.seal_sha256 is not None else None
-        sent = self.operator.send(task.letter(self._content(task), signature))
+        sent = self.operator.send(task.outgoing(self._content(task), signature))
         self._note(task, message=sent.message_id, entity=sent.entity_id, trouble=None, tries=0)
         log.info("sent by exchange", request=str(task.request_id), document=task.document_id, sent=str(sent))
 
@@ -221,7 +221,7 @@ class Dispatch:
         try:
             return self.blobs.get(name)
         except BlobMissing:
-            again = self.render(task.paper)
+            again = self.render(task.content)
             if sha256(again) != name:
                 raise WrongBytes(f"the rendering {name} is lost, and this release renders otherwise") from None
             self.blobs.put(again)
@@ -230,7 +230,7 @@ class Dispatch:
     def _issued(self, task: Task) -> bytes:
         """The exact bytes issued: made again, or from the store."""
         try:
-            data = make(task.form, task.paper)
+            data = make(task.form, task.content)
         except ValueError as wrong:
             raise WrongBytes(str(wrong)) from None
         if sha256(data) == task.sha256:

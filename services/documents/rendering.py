@@ -15,8 +15,8 @@ import segno
 
 from events.reference import Company
 from events.shipping import DocumentKind, Signatory, Vendor
+from postavka.domain.document_forms.content import DocumentContent
 from postavka.domain.document_forms.forms import PDF
-from postavka.domain.document_forms.paper import DocumentContent
 from postavka.domain.typesetting import day_in_words, initials, roubles, sum_in_words, typeset, unbroken
 from postavka.domain.typesetting.russian import NO_BREAK_SPACE
 from postavka.domain.wording import RENDERING_HEADINGS
@@ -27,65 +27,65 @@ TEMPLATE_OF = {DocumentKind.ACT: "act.typ", DocumentKind.INVOICE: "invoice.typ",
 DASH = "—"
 
 
-def render(paper: DocumentContent) -> bytes:
+def render(content: DocumentContent) -> bytes:
     """The PDF of a document. Raises `Untypeset`."""
-    return typeset(TEMPLATES / TEMPLATE_OF[paper.kind], data_of(paper), paper.issued_on)
+    return typeset(TEMPLATES / TEMPLATE_OF[content.kind], data_of(content), content.issued_on)
 
 
-def data_of(paper: DocumentContent) -> dict[str, Any]:
+def data_of(content: DocumentContent) -> dict[str, Any]:
     """What the templates show, every text ready."""
-    amount, vat = roubles(paper.amount), roubles(paper.vat)
-    net, tax = roubles(paper.amount - paper.vat), vat if paper.vat_rate else "без НДС"
-    title = f"{RENDERING_HEADINGS[paper.kind]} № {paper.number} от {day_in_words(paper.issued_on)}"
+    amount, vat, product = roubles(content.amount), roubles(content.vat), content.product
+    net, tax = roubles(content.amount - content.vat), vat if content.vat_rate else "без НДС"
+    title = f"{RENDERING_HEADINGS[content.kind]} № {content.number} от {day_in_words(content.issued_on)}"
     return {
         "title": title.replace("№ ", f"№{NO_BREAK_SPACE}"),
-        "footer": f"{RENDERING_HEADINGS[paper.kind]} № {paper.number}. Порядок {paper.procedure}.",
-        "day": day_in_words(paper.issued_on),
-        "vendor": _company(paper.vendor) | _signers(paper.vendor),
-        "recipient": _company(paper.recipient),
-        "partner": _line(paper.partner),
-        "client": f"{paper.client.name}, ИНН {paper.client.inn}"
-        + (f", КПП {paper.client.kpp}" if paper.client.kpp else ""),
-        "basis": f"Заявка на электронную поставку, номер разрешения {paper.permission_number}",
-        "permission_number": paper.permission_number,
-        "base_delivery": paper.base_delivery.name,
-        "registration_number": paper.registration_number,
-        "lines": [["1", paper.product.name, "1", "шт", amount, amount]],
+        "footer": f"{RENDERING_HEADINGS[content.kind]} № {content.number}. Порядок {content.procedure}.",
+        "day": day_in_words(content.issued_on),
+        "vendor": _company(content.vendor) | _signers(content.vendor),
+        "recipient": _company(content.recipient),
+        "partner": _line(content.partner),
+        "client": f"{content.client.name}, ИНН {content.client.inn}"
+        + (f", КПП {content.client.kpp}" if content.client.kpp else ""),
+        "basis": f"Заявка на электронную поставку, номер разрешения {content.permission_number}",
+        "permission_number": content.permission_number,
+        "base_delivery": content.base_delivery.name,
+        "registration_number": content.registration_number,
+        "lines": [["1", product.name, "1", "шт", amount, amount]],
         "transfer_lines": [
-            [paper.product.id, "1", paper.product.name, "796", "шт", "1", net, net, _rate(paper.vat_rate), tax, amount]
+            [product.id, "1", product.name, "796", "шт", "1", net, net, _rate(content.vat_rate), tax, amount]
         ],
         "net": net,
         "vat": tax,
         "amount": amount,
         "totals": [
             {"name": "Итого", "value": amount, "strong": False},
-            {"name": f"В том числе НДС {_rate(paper.vat_rate)}", "value": vat, "strong": False}
-            if paper.vat_rate
+            {"name": f"В том числе НДС {_rate(content.vat_rate)}", "value": vat, "strong": False}
+            if content.vat_rate
             else {"name": "Без налога (НДС)", "value": DASH, "strong": False},
             {"name": "Всего к оплате", "value": amount, "strong": True},
         ],
         "count_line": f"Всего наименований 1, на сумму {amount} руб.",
-        "in_words": sum_in_words(paper.amount),
-        "purpose": purpose(paper),
+        "in_words": sum_in_words(content.amount),
+        "purpose": purpose(content),
         "pay_to": {
-            "bank": paper.vendor.bank or DASH,
-            "bik": paper.vendor.bik or DASH,
-            "account": paper.vendor.account or DASH,
-            "correspondent_account": paper.vendor.correspondent_account or DASH,
+            "bank": content.vendor.bank or DASH,
+            "bik": content.vendor.bik or DASH,
+            "account": content.vendor.account or DASH,
+            "correspondent_account": content.vendor.correspondent_account or DASH,
         },
-        "qr": payment_code(paper) if paper.kind is DocumentKind.INVOICE else None,
+        "qr": payment_code(content) if content.kind is DocumentKind.INVOICE else None,
     }
 
 
-def purpose(paper: DocumentContent) -> str:
+def purpose(content: DocumentContent) -> str:
     """What the payer writes, so that the payment finds its invoice."""
-    tax = f"В т. ч. НДС {_rate(paper.vat_rate)} {paper.vat:.2f} руб." if paper.vat_rate else "НДС не облагается."
-    return f"Оплата по счету № {paper.number} от {paper.issued_on:%d.%m.%Y}. {tax}"
+    tax = f"В т. ч. НДС {_rate(content.vat_rate)} {content.vat:.2f} руб." if content.vat_rate else "НДС не облагается."
+    return f"Оплата по счету № {content.number} от {content.issued_on:%d.%m.%Y}. {tax}"
 
 
-def payment_string(paper: DocumentContent) -> str | None:
+def payment_string(content: DocumentContent) -> str | None:
     """The contents of the payment code, GOST R 56042-2014 (`ST0001`, `2`: UTF-8); None without an account to pay to."""
-    vendor = paper.vendor
+    vendor = content.vendor
     if not (vendor.account and vendor.bank and vendor.bik):
         return None
     fields = {
@@ -94,8 +94,8 @@ def payment_string(paper: DocumentContent) -> str | None:
         "BankName": vendor.bank,
         "BIC": vendor.bik,
         "CorrespAcc": vendor.correspondent_account or "0",
-        "Sum": str(int(paper.amount * 100)),
-        "Purpose": purpose(paper),
+        "Sum": str(int(content.amount * 100)),
+        "Purpose": purpose(content),
         "PayeeINN": vendor.inn,
         "KPP": vendor.kpp,
     }
@@ -108,9 +108,9 @@ def payment_string(paper: DocumentContent) -> str | None:
     return "|".join(["ST00012", *(f"{name}={value}" for name, value in said.items())])
 
 
-def payment_code(paper: DocumentContent) -> str | None:
+def payment_code(content: DocumentContent) -> str | None:
     """The payment code as SVG; error correction M, as the standard recommends."""
-    contents = payment_string(paper)
+    contents = payment_string(content)
     if contents is None:
         return None
     code = segno.make_qr(contents, error="m", encoding="utf-8", boost_error=False)

@@ -15,7 +15,7 @@ from services.documents.operator.interface import ExchangeOperator
 from services.documents.seal import Seal
 
 
-class PapersSettings(FileSettings):
+class DocumentsSettings(FileSettings):
     """Read from the environment: `POSTAVKA_EDO_URL`, `POSTAVKA_EDO_TOKEN` …"""
 
     model_config = SettingsConfigDict(env_prefix="POSTAVKA_", env_file=".env", extra="ignore", frozen=True)
@@ -42,32 +42,32 @@ class PapersSettings(FileSettings):
 
 
 @cache
-def papers_settings() -> PapersSettings:
+def documents_settings() -> DocumentsSettings:
     """The settings of this process, read once."""
-    return PapersSettings()
+    return DocumentsSettings()
 
 
-def open_operator(config: Settings, papers: PapersSettings) -> ExchangeOperator:
+def open_operator(config: Settings, settings: DocumentsSettings) -> ExchangeOperator:
     """The operator that the settings name. Raises `UserError` if they name it by half."""
-    if papers.edo_url is None:
+    if settings.edo_url is None:
         from services.documents.operator.local import LocalOperator
 
         return LocalOperator(config.home / "operator")
-    if papers.edo_client_id is None or papers.edo_token is None or papers.edo_box is None:
+    if settings.edo_client_id is None or settings.edo_token is None or settings.edo_box is None:
         raise UserError(
             "POSTAVKA_EDO_URL is set: set POSTAVKA_EDO_CLIENT_ID, POSTAVKA_EDO_TOKEN, POSTAVKA_EDO_BOX as well"
         )
     from services.documents.operator.diadoc import Diadoc
 
-    token = papers.edo_token.get_secret_value()
-    return Diadoc(papers.edo_url, papers.edo_client_id, token, papers.edo_box, named=papers.edo_boxes)
+    token = settings.edo_token.get_secret_value()
+    return Diadoc(settings.edo_url, settings.edo_client_id, token, settings.edo_box, named=settings.edo_boxes)
 
 
-def open_seal(papers: PapersSettings) -> Seal | None:
+def open_seal(settings: DocumentsSettings) -> Seal | None:
     """The seal that we sign with; None: what is sent bears no signature of ours. Raises `UserError` if only half of it
     is named."""
-    if papers.edo_certificate is None and papers.edo_key is None:
+    if settings.edo_certificate is None and settings.edo_key is None:
         return None
-    if papers.edo_certificate is None or papers.edo_key is None:
+    if settings.edo_certificate is None or settings.edo_key is None:
         raise UserError("set both POSTAVKA_EDO_CERTIFICATE and POSTAVKA_EDO_KEY, or neither")
-    return Seal(papers.edo_certificate, papers.edo_key, papers.edo_engine, papers.edo_digest)
+    return Seal(settings.edo_certificate, settings.edo_key, settings.edo_engine, settings.edo_digest)

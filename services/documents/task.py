@@ -12,7 +12,7 @@ from uuid import UUID
 from events.model import Delivery
 from events.shipping import DocumentKind, ShippingOpened
 from postavka.domain.document_forms import upd
-from postavka.domain.document_forms.paper import DocumentContent, paper_of
+from postavka.domain.document_forms.content import DocumentContent, content_of
 from postavka.domain.wording import document_file
 from services.documents.operator import OutgoingDocument, TakenByOperator
 from services.documents.operator.interface import INVOICE, TRANSFER
@@ -40,7 +40,7 @@ class Task:
     delivery: Delivery
     form: str
     sha256: str
-    paper: DocumentContent
+    content: DocumentContent
     closed: bool
     rendering_sha256: str | None
     """Of the event: on record."""
@@ -67,7 +67,9 @@ class Task:
             delivery=Delivery(row["delivery"]),
             form=row["form"],
             sha256=row["sha256"],
-            paper=paper(row["facts"], row["kind"], row["number"], row["issued_on"], row["issued_at"], invoiced),
+            content=content_from(
+                row["facts"], row["kind"], row["number"], row["issued_on"], row["issued_at"], invoiced
+            ),
             closed=row["closed"],
             rendering_sha256=row["rendering_sha256"],
             made_sha256=row["made_sha256"],
@@ -104,27 +106,27 @@ class Task:
             return None
         return DispatchStep.SEAL if sealed and self.seal_sha256 is None else DispatchStep.SEND
 
-    def letter(self, content: bytes, signature: bytes | None) -> OutgoingDocument:
+    def outgoing(self, data: bytes, signature: bytes | None) -> OutgoingDocument:
         """What the operator is given."""
-        recipient = self.paper.recipient
+        recipient = self.content.recipient
         return OutgoingDocument(
             key=self.key,
             to_inn=recipient.inn,
             to_kpp=recipient.kpp,
             to_participant=recipient.edo_id,
             kind=TRANSFER if self.is_transfer else INVOICE,
-            file_name=f"{upd.file_id(self.paper)}.xml" if self.is_transfer else f"{file_stem(self.paper)}.pdf",
-            content=content,
+            file_name=f"{upd.file_id(self.content)}.xml" if self.is_transfer else f"{file_stem(self.content)}.pdf",
+            content=data,
             signature=signature,
-            number=self.paper.number,
-            issued_on=self.paper.issued_on,
-            total=self.paper.amount,
-            vat=self.paper.vat,
-            wants_signature=self.paper.kind is not DocumentKind.INVOICE,
+            number=self.content.number,
+            issued_on=self.content.issued_on,
+            total=self.content.amount,
+            vat=self.content.vat,
+            wants_signature=self.content.kind is not DocumentKind.INVOICE,
         )
 
 
-def paper(
+def content_from(
     facts: dict[str, Any],
     kind: str,
     number: str,
@@ -133,7 +135,7 @@ def paper(
     invoiced: tuple[Decimal, Decimal] | None,
 ) -> DocumentContent:
     """The document from the rows that tell of it."""
-    return paper_of(ShippingOpened.model_validate(facts), DocumentKind(kind), number, issued_on, issued_at, invoiced)
+    return content_of(ShippingOpened.model_validate(facts), DocumentKind(kind), number, issued_on, issued_at, invoiced)
 
 
 def file_stem(of: DocumentContent) -> str:

@@ -29,7 +29,7 @@ from postavka.kernel.store.queries import load_queries
 from services.documents.dispatch import Dispatch
 from services.documents.operator import OperatorAway
 from services.documents.projection import connect
-from services.documents.settings import open_operator, open_seal, papers_settings
+from services.documents.settings import documents_settings, open_operator, open_seal
 
 QUERIES = load_queries("services.documents")
 
@@ -62,8 +62,8 @@ class Worker(threading.Thread):
         self._config = config
         self._url = database_url(config)
         check_topics(config, [DOCUMENT_COMMANDS.name, SHIPPING_EVENTS.name])
-        self._operator = open_operator(config, papers_settings())
-        self._seal = open_seal(papers_settings())
+        self._operator = open_operator(config, documents_settings())
+        self._seal = open_seal(documents_settings())
         self._blobs = open_blobs(config)
         self._polled = 0.0
         self._measure_at = 0.0
@@ -103,7 +103,7 @@ class Worker(threading.Thread):
                 self._measure(connection)
                 steps = dispatch.round()
                 STEPS.inc(steps)
-                if time.monotonic() - self._polled > papers_settings().edo_poll_seconds:
+                if time.monotonic() - self._polled > documents_settings().edo_poll_seconds:
                     self._polled = time.monotonic()
                     ANSWERS.inc(dispatch.poll())
                     OPERATOR_AWAY.set(0)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from events.model import Reason
 from postavka.domain.document_forms import buyer
-from postavka.domain.document_forms.paper import sha256
+from postavka.domain.document_forms.content import sha256
 from postavka.kernel.blobs import BlobMissing, Blobs, BlobsAway
 from services.shipping.cms import WRONG_BYTES
 from services.shipping.titles import read_buyer_title

@@ -29,8 +29,8 @@ from events.shipping import (
     SignatureRefused,
 )
 from postavka.domain.document_forms import canonical, upd
+from postavka.domain.document_forms.content import DocumentContent, content_of, sha256
 from postavka.domain.document_forms.forms import form_of, make
-from postavka.domain.document_forms.paper import DocumentContent, paper_of, sha256
 from services.shipping.state import ClosedEarly, Document, Facts, InvoiceOnDocument, Sale, State, Unseen, sale_of
 from services.shipping.verification import Claimed, NotVerified, Question, Unverifiable, Verified
 
@@ -213,19 +213,19 @@ def issue(
 ) -> DocumentIssued:
     """A document for the counterparty: a distributor's goes by EDO (L14), a partner's as agreed with it (L15)."""
     recipient = facts.distributor or facts.partner
-    paper = _content(facts, invoice, kind, number, issued_on, now.replace(microsecond=0))
-    form = form_of(paper)
+    content = _content(facts, invoice, kind, number, issued_on, now.replace(microsecond=0))
+    form = form_of(content)
     return DocumentIssued(
-        document_id=paper.document_id,
+        document_id=content.document_id,
         kind=kind,
         number=number,
         issued_on=issued_on,
-        issued_at=None if form == canonical.FORM else paper.issued_at,
+        issued_at=None if form == canonical.FORM else content.issued_at,
         recipient_id=recipient.id,
         signer_inn=recipient.inn,
         delivery=Delivery.EDO if facts.distributor else _agreed(facts.partner, kind),
         form=form,
-        sha256=sha256(make(form, paper)),
+        sha256=sha256(make(form, content)),
     )
 
 
@@ -258,7 +258,8 @@ def _content(
     issued_on: date,
     issued_at: datetime | None,
 ) -> DocumentContent:
-    return paper_of(facts, kind, number, issued_on, issued_at, (invoice.amount, invoice.vat_rate) if invoice else None)
+    invoiced = (invoice.amount, invoice.vat_rate) if invoice else None
+    return content_of(facts, kind, number, issued_on, issued_at, invoiced)
 
 
 def _der(signature: str) -> bytes | None:

@@ -32,7 +32,7 @@ SETTINGS = (
     ("postavka.web.settings", "WebSettings"),
     ("services.notices.settings", "NoticesSettings"),
     ("services.ops.settings", "OpsSettings"),
-    ("services.documents.settings", "PapersSettings"),
+    ("services.documents.settings", "DocumentsSettings"),
 )
 
 

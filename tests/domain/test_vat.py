@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from postavka.app.one_box.launcher import SAMPLE
-from postavka.domain.document_forms.paper import vat_included
+from postavka.domain.document_forms.content import vat_included
 from postavka.domain.document_forms.upd import RATES
 from postavka.domain.reference.file import ProductRow, ReferenceFileError, read_file
 from postavka.domain.reference.request_facts import facts_from

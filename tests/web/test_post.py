@@ -14,7 +14,7 @@ from events.registry import encode
 from events.shipping import DocumentRendered
 from services.documents.projection import DocumentFold, connect, prepare
 from services.documents.rendering import render
-from services.documents.task import paper
+from services.documents.task import content_from
 from services.shipping import decider
 from tests.services.histories import PARTNER, PERMISSION, TODAY, VENDOR, approved
 from tests.services.shipping.test_decider import NOW
@@ -31,7 +31,8 @@ def waiting(site: Site) -> UUID:
     decision = decider.decide(decider.INITIAL, approved(None, partner), facts)
     assert not isinstance(decision, decider.Unacceptable)
     opened, _, issued = decision
-    made = paper(json.loads(encode(opened)), issued.kind, issued.number, issued.issued_on, issued.issued_at, None)
+    sale = json.loads(encode(opened))
+    made = content_from(sale, issued.kind, issued.number, issued.issued_on, issued.issued_at, None)
     name = site.app.state.web.blobs.put(render(made))
     rendered = DocumentRendered(document_id=issued.document_id, form="pdf/1", sha256=name)
     fold = DocumentFold()

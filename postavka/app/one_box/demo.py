@@ -39,7 +39,7 @@ from services.cabinet.cli import print_cabinet, requests_of
 from services.documents.cli import list_ as show_documents
 from services.documents.counterparty import sign_received, trial_authority
 from services.documents.operator.local import LocalOperator
-from services.documents.settings import open_operator, papers_settings
+from services.documents.settings import documents_settings, open_operator
 from services.payments.loader import Loader
 from services.payments.sample import Order, sample_statement
 from services.shipping.settings import shipping_settings
@@ -213,7 +213,7 @@ def _through_distributor(journey: Walk, config: Settings) -> None:
 
 def _distributor_signs(journey: Walk, config: Settings, dispatched: Any, request_id: UUID) -> None:
     """Where everything is a sample: the distributor signs the act that it has received (L16)."""
-    operator = open_operator(config, papers_settings())
+    operator = open_operator(config, documents_settings())
     sample = settings().kafka_bootstrap_servers is None and shipping_settings().signature_roots is None
     if isinstance(operator, LocalOperator) and sample:
         console.print("[dim]             (the distributor signs the act and sends it back)[/]")

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from postavka.domain.document_forms.paper import DocumentContent
+from postavka.domain.document_forms.content import DocumentContent
 from postavka.domain.document_forms.upd import FORM as SELLER_FORM
 from postavka.domain.document_forms.upd import MOSCOW, file, file_id, line, names_of, person
 from postavka.domain.document_forms.xml_writer import document, element
@@ -37,20 +37,20 @@ class SellerTitle:
     buyer_inn: str
 
     @classmethod
-    def of(cls, paper: DocumentContent) -> Self:
+    def of(cls, content: DocumentContent) -> Self:
         """Raises `ValueError` for a paper without the seller's form."""
-        if paper.issued_at is None:
-            raise ValueError(f"{paper.document_id} has no form {SELLER_FORM}")
-        at = paper.issued_at.astimezone(MOSCOW)
+        if content.issued_at is None:
+            raise ValueError(f"{content.document_id} has no form {SELLER_FORM}")
+        at = content.issued_at.astimezone(MOSCOW)
         return cls(
-            file_id=file_id(paper),
+            file_id=file_id(content),
             day=f"{at:%d.%m.%Y}",
             time=f"{at:%H.%M.%S}",
-            name=TRANSFER_DOCUMENTS[paper.kind],
-            number=line(paper.number, 1000),
-            issued_on=f"{paper.issued_on:%d.%m.%Y}",
-            buyer_name=paper.recipient.name,
-            buyer_inn=paper.recipient.inn,
+            name=TRANSFER_DOCUMENTS[content.kind],
+            number=line(content.number, 1000),
+            issued_on=f"{content.issued_on:%d.%m.%Y}",
+            buyer_name=content.recipient.name,
+            buyer_inn=content.recipient.inn,
         )
 
 

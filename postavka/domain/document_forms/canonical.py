@@ -12,50 +12,50 @@ from typing import Any
 
 from events.reference import Company
 from events.shipping import DocumentKind
-from postavka.domain.document_forms.paper import DocumentContent, vat_included
+from postavka.domain.document_forms.content import DocumentContent, vat_included
 from postavka.domain.wording import DOCUMENTS
 
 FORM = "postavka.document/1"
 
 
-def content(paper: DocumentContent) -> bytes:
+def to_bytes(content: DocumentContent) -> bytes:
     """The canonical bytes of a document."""
     fields: dict[str, Any] = {
         "form": FORM,
-        "kind": paper.kind.value,
-        "title": DOCUMENTS[paper.kind],
-        "number": paper.number,
-        "issued_on": paper.issued_on.isoformat(),
+        "kind": content.kind.value,
+        "title": DOCUMENTS[content.kind],
+        "number": content.number,
+        "issued_on": content.issued_on.isoformat(),
         "currency": "RUB",
-        "procedure": paper.procedure,
-        "channel": paper.channel.value,
-        "permission_number": paper.permission_number,
-        "vendor": _company(paper.vendor),
-        "recipient": _company(paper.recipient),
-        "partner": _company(paper.partner),
-        "client": {"inn": paper.client.inn, "kpp": paper.client.kpp, "name": paper.client.name},
-        "base_delivery": {"id": paper.base_delivery.id, "name": paper.base_delivery.name},
-        "registration_number": paper.registration_number,
+        "procedure": content.procedure,
+        "channel": content.channel.value,
+        "permission_number": content.permission_number,
+        "vendor": _company(content.vendor),
+        "recipient": _company(content.recipient),
+        "partner": _company(content.partner),
+        "client": {"inn": content.client.inn, "kpp": content.client.kpp, "name": content.client.name},
+        "base_delivery": {"id": content.base_delivery.id, "name": content.base_delivery.name},
+        "registration_number": content.registration_number,
         "lines": [
             {
-                "product_id": paper.product.id,
-                "name": paper.product.name,
-                "months": paper.product.months,
+                "product_id": content.product.id,
+                "name": content.product.name,
+                "months": content.product.months,
                 "quantity": 1,
-                "amount": _money(paper.amount),
-                "vat_rate": _rate(paper.vat_rate),
-                "vat": _money(vat_included(paper.amount, paper.vat_rate)),
+                "amount": _money(content.amount),
+                "vat_rate": _rate(content.vat_rate),
+                "vat": _money(vat_included(content.amount, content.vat_rate)),
             }
         ],
-        "total": _money(paper.amount),
-        "total_vat": _money(vat_included(paper.amount, paper.vat_rate)),
+        "total": _money(content.amount),
+        "total_vat": _money(vat_included(content.amount, content.vat_rate)),
     }
-    if paper.kind is DocumentKind.INVOICE:
+    if content.kind is DocumentKind.INVOICE:
         fields["pay_to"] = {
-            "account": paper.vendor.account,
-            "bank": paper.vendor.bank,
-            "bik": paper.vendor.bik,
-            "correspondent_account": paper.vendor.correspondent_account,
+            "account": content.vendor.account,
+            "bank": content.vendor.bank,
+            "bik": content.vendor.bik,
+            "correspondent_account": content.vendor.correspondent_account,
         }
     return json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 

@@ -20,7 +20,7 @@ from uuid import UUID, uuid5
 from events.checks import PERSON_INN
 from events.reference import Company
 from events.shipping import Vendor
-from postavka.domain.document_forms.paper import DocumentContent
+from postavka.domain.document_forms.content import DocumentContent
 from postavka.domain.document_forms.xml_writer import Element, document, element
 from postavka.domain.wording import TRANSFER_DOCUMENTS
 
@@ -50,23 +50,24 @@ NO_NAME = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 """What a file's name can't hold."""
 
 
-def has_form(paper: DocumentContent) -> bool:
+def has_form(content: DocumentContent) -> bool:
     """Can this document be a transfer document? An invoice is none; the vendor must have named who signs; a rate of
     VAT that the format doesn't know, and a counterparty abroad, have no place in it."""
     return (
-        paper.kind in TRANSFER_DOCUMENTS
-        and paper.vendor.signatory is not None
-        and paper.issued_at is not None
-        and paper.vat_rate in RATES
-        and getattr(paper.recipient, "country", "RU") == "RU"
+        content.kind in TRANSFER_DOCUMENTS
+        and content.vendor.signatory is not None
+        and content.issued_at is not None
+        and content.vat_rate in RATES
+        and getattr(content.recipient, "country", "RU") == "RU"
     )
 
 
-def file_id(paper: DocumentContent) -> str:
+def file_id(content: DocumentContent) -> str:
     """`ИдФайл`, the file's name without `.xml`: what the buyer's title answers to."""
-    guid = uuid5(FILES, f"{paper.permission_number}/{paper.document_id}")
-    day = _moscow(paper).strftime("%Y%m%d")
-    return (f"ON_NSCHFDOPPR_{participant(paper.recipient)}_{participant(paper.vendor)}_{day}_{guid}_0_0_0_0_0_00")[:255]
+    guid = uuid5(FILES, f"{content.permission_number}/{content.document_id}")
+    day = _moscow(content).strftime("%Y%m%d")
+    parties = f"{participant(content.recipient)}_{participant(content.vendor)}"
+    return f"ON_NSCHFDOPPR_{parties}_{day}_{guid}_0_0_0_0_0_00"[:255]
 
 
 def file_name(title: bytes) -> str:
@@ -78,35 +79,35 @@ def file_name(title: bytes) -> str:
     return NO_NAME.sub("-", unescape(found["id"])) + ".xml"
 
 
-def seller_title(paper: DocumentContent) -> bytes:
+def seller_title(content: DocumentContent) -> bytes:
     """The bytes of the seller's title. Raises `ValueError` for a paper without this form (`has_form`)."""
-    signatory = paper.vendor.signatory
-    if not has_form(paper) or signatory is None:
-        raise ValueError(f"{paper.document_id} has no form {FORM}")
-    at = _moscow(paper)
-    day = _date(paper.issued_on)
-    author = f"{paper.vendor.name}, ИНН/КПП {paper.vendor.inn}/{paper.vendor.kpp or '-'}"
+    signatory = content.vendor.signatory
+    if not has_form(content) or signatory is None:
+        raise ValueError(f"{content.document_id} has no form {FORM}")
+    at = _moscow(content)
+    day = _date(content.issued_on)
+    author = f"{content.vendor.name}, ИНН/КПП {content.vendor.inn}/{content.vendor.kpp or '-'}"
     made = element(
         "Документ",
         {
             "КНД": "1115131",
             "Функция": "ДОП",
             "ПоФактХЖ": FACT,
-            "НаимДокОпр": TRANSFER_DOCUMENTS[paper.kind],
+            "НаимДокОпр": TRANSFER_DOCUMENTS[content.kind],
             "ДатаИнфПр": f"{at:%d.%m.%Y}",
             "ВремИнфПр": f"{at:%H.%M.%S}",
             "НаимЭконСубСост": line(author, 1000),
         },
-        _parties(paper, day),
-        _lines(paper),
-        _handed_over(paper, day),
+        _parties(content, day),
+        _lines(content),
+        _handed_over(content, day),
         element(
             "Подписант",
             {"Должн": line(signatory.post, 255), "СпосПодтПолном": "1"},
             person(signatory.family_name, signatory.given_name, signatory.patronymic),
         ),
     )
-    return document(file(file_id(paper), made))
+    return document(file(file_id(content), made))
 
 
 def file(name: str, content: Element) -> Element:
@@ -114,22 +115,22 @@ def file(name: str, content: Element) -> Element:
     return element("Файл", {"ИдФайл": name, "ВерсФорм": VERSION, "ВерсПрог": PROGRAM}, content)
 
 
-def _parties(paper: DocumentContent, day: str) -> Element:
-    partner, client = paper.partner, paper.client
+def _parties(content: DocumentContent, day: str) -> Element:
+    partner, client = content.partner, content.client
     user = f"{client.name}, ИНН {client.inn}" + (f", КПП {client.kpp}" if client.kpp else "")
     informed = {
-        "НомерРазрешения": paper.permission_number,
+        "НомерРазрешения": content.permission_number,
         "Партнер": f"{partner.name}, ИНН {partner.inn}",
         "Пользователь": user,
-        "ОсновнаяПоставка": paper.base_delivery.name,
-        "РегНомерПоставки": paper.registration_number,
-        "Порядок": paper.procedure,
+        "ОсновнаяПоставка": content.base_delivery.name,
+        "РегНомерПоставки": content.registration_number,
+        "Порядок": content.procedure,
     }
     return element(
         "СвСчФакт",
-        {"НомерДок": line(paper.number, 1000), "ДатаДок": day},
-        element("СвПрод", {}, *_party(paper.vendor), *_account(paper.vendor)),
-        element("СвПокуп", {}, *_party(paper.recipient)),
+        {"НомерДок": line(content.number, 1000), "ДатаДок": day},
+        element("СвПрод", {}, *_party(content.vendor), *_account(content.vendor)),
+        element("СвПокуп", {}, *_party(content.recipient)),
         element("ДенИзм", {"КодОКВ": "643", "НаимОКВ": "Российский рубль"}),
         element(
             "ИнфПолФХЖ1",
@@ -151,9 +152,9 @@ def _account(vendor: Vendor) -> list[Element]:
     return [element("БанкРекв", {"НомерСчета": line(vendor.account, 34)}, element("СвБанк", bank))]
 
 
-def _lines(paper: DocumentContent) -> Element:
-    amount, net, product = f"{paper.amount:.2f}", f"{paper.amount - paper.vat:.2f}", paper.product
-    tax = element("СумНал", {}, f"{paper.vat:.2f}") if paper.vat_rate else element("БезНДС", {}, "без НДС")
+def _lines(content: DocumentContent) -> Element:
+    amount, net, product = f"{content.amount:.2f}", f"{content.amount - content.vat:.2f}", content.product
+    tax = element("СумНал", {}, f"{content.vat:.2f}") if content.vat_rate else element("БезНДС", {}, "без НДС")
     sold = {
         "НомСтр": "1",
         "НаимТов": line(product.name, 2000),
@@ -162,7 +163,7 @@ def _lines(paper: DocumentContent) -> Element:
         "КолТов": "1",
         "ЦенаТов": net,
         "СтТовБезНДС": net,
-        "НалСт": RATES[paper.vat_rate],
+        "НалСт": RATES[content.vat_rate],
         "СтТовУчНал": amount,
     }
     code = element("ДопСведТов", {"ПрТовРаб": "3", "КодТов": line(product.id, 100)})
@@ -178,8 +179,8 @@ def _lines(paper: DocumentContent) -> Element:
     )
 
 
-def _handed_over(paper: DocumentContent, day: str) -> Element:
-    number = line(paper.permission_number, 255)
+def _handed_over(content: DocumentContent, day: str) -> Element:
+    number = line(content.permission_number, 255)
     reason = element("ОснПер", {"РеквНаимДок": "Разрешение", "РеквНомерДок": number, "РеквДатаДок": day})
     said = {"СодОпер": "Электронная поставка сервиса сопровождения передана", "ДатаПер": day}
     return element("СвПродПер", {}, element("СвПер", said, reason))
@@ -226,10 +227,10 @@ def line(value: str, limit: int) -> str:
     return " ".join(plain.split())[:limit].rstrip() or "-"
 
 
-def _moscow(paper: DocumentContent) -> datetime:
-    if paper.issued_at is None:
-        raise ValueError(f"{paper.document_id}: when it was drawn up is not known")
-    return paper.issued_at.astimezone(MOSCOW)
+def _moscow(content: DocumentContent) -> datetime:
+    if content.issued_at is None:
+        raise ValueError(f"{content.document_id}: when it was drawn up is not known")
+    return content.issued_at.astimezone(MOSCOW)
 
 
 def _date(day: object) -> str:

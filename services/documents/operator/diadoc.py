@@ -1,6 +1,6 @@
 """A client of Diadoc's HTTP API, or of one of its shape: JSON over HTTPS, `PostMessage` and `GetNewEvents`.
 
-A sending carries the letter's key as `operationId`: Diadoc answers a repeated one with the result of the first. The
+A sending carries the document's key as `operationId`: Diadoc answers a repeated one with the result of the first. The
 feed of events tells what has changed without contents; they are fetched when they matter. What comes from outside is
 untrusted: sizes are bounded, and its signatures are checked by shipping, not here.
 """
@@ -39,7 +39,7 @@ REJECTIONS = frozenset(("XmlSignatureRejection", "SignatureRequestRejection"))
 VERSION = "utd970_05_03_01"
 FUNCTION = "ДОП"
 GONE = (401, 402, 403, 408, 425, 429)
-"""Statuses that say something about us or the moment, not about the letter: come again."""
+"""Statuses that say something about us or the moment, not about the document: come again."""
 
 
 class Diadoc:
@@ -75,14 +75,14 @@ class Diadoc:
         """Give up the connections."""
         self._http.close()
 
-    def send(self, letter: OutgoingDocument) -> TakenByOperator:
+    def send(self, outgoing: OutgoingDocument) -> TakenByOperator:
         """Send as `ExchangeOperator.send` says."""
         body = {
             "FromBoxId": self._box,
-            "ToBoxId": self._box_of(letter),
-            "DocumentAttachments": [_attachment(letter)],
+            "ToBoxId": self._box_of(outgoing),
+            "DocumentAttachments": [_attachment(outgoing)],
         }
-        message = self._call("POST", "/V3/PostMessage", params={"operationId": letter.key}, json=body)
+        message = self._call("POST", "/V3/PostMessage", params={"operationId": outgoing.key}, json=body)
         entities = [each for each in message.get("Entities", ()) if each.get("EntityType") == "Attachment"]
         if not entities or not message.get("MessageId"):
             raise OperatorRefuses("the operator's answer names no message or no document")
@@ -150,23 +150,23 @@ class Diadoc:
             raise OperatorRefuses(f"an entity of {len(content)} bytes")
         return content
 
-    def _box_of(self, letter: OutgoingDocument) -> str:
+    def _box_of(self, outgoing: OutgoingDocument) -> str:
         """The mailbox of the counterparty: as the settings name it, else by its participant id, else by INN and KPP."""
-        who = (letter.to_participant, letter.to_inn, letter.to_kpp)
+        who = (outgoing.to_participant, outgoing.to_inn, outgoing.to_kpp)
         if who not in self._boxes:
-            self._boxes[who] = self._named_box(letter) or mailbox_of(letter, self._organizations(letter))
+            self._boxes[who] = self._named_box(outgoing) or mailbox_of(outgoing, self._organizations(outgoing))
         return self._boxes[who]
 
-    def _named_box(self, letter: OutgoingDocument) -> str | None:
-        of_branch = f"{letter.to_inn}/{letter.to_kpp}" if letter.to_kpp else letter.to_inn
-        return self._named.get(letter.to_participant or "") or self._named.get(of_branch)
+    def _named_box(self, outgoing: OutgoingDocument) -> str | None:
+        of_branch = f"{outgoing.to_inn}/{outgoing.to_kpp}" if outgoing.to_kpp else outgoing.to_inn
+        return self._named.get(outgoing.to_participant or "") or self._named.get(of_branch)
 
-    def _organizations(self, letter: OutgoingDocument) -> Sequence[Mapping[str, Any]]:
+    def _organizations(self, outgoing: OutgoingDocument) -> Sequence[Mapping[str, Any]]:
         """The organisations that may be meant. Asked for a branch that it doesn't know, Diadoc names the head office;
         asked for an INN that several have, it says "not found", and tells them by another question."""
-        if letter.to_participant:
-            return [self._call("GET", "/GetOrganization", params={"fnsParticipantId": letter.to_participant})]
-        params = {"inn": letter.to_inn} | ({"kpp": letter.to_kpp} if letter.to_kpp else {})
+        if outgoing.to_participant:
+            return [self._call("GET", "/GetOrganization", params={"fnsParticipantId": outgoing.to_participant})]
+        params = {"inn": outgoing.to_inn} | ({"kpp": outgoing.to_kpp} if outgoing.to_kpp else {})
         try:
             return [self._call("GET", "/GetOrganization", params=params)]
         except OperatorRefuses:
@@ -196,24 +196,24 @@ class Diadoc:
         raise OperatorRefuses(told)
 
 
-def _attachment(letter: OutgoingDocument) -> dict[str, Any]:
-    signed: dict[str, Any] = {"Content": base64.b64encode(letter.content).decode()}
-    if letter.signature is not None:
-        signed["Signature"] = base64.b64encode(letter.signature).decode()
+def _attachment(outgoing: OutgoingDocument) -> dict[str, Any]:
+    signed: dict[str, Any] = {"Content": base64.b64encode(outgoing.content).decode()}
+    if outgoing.signature is not None:
+        signed["Signature"] = base64.b64encode(outgoing.signature).decode()
     attachment: dict[str, Any] = {
-        "TypeNamedId": letter.kind,
+        "TypeNamedId": outgoing.kind,
         "SignedContent": signed,
-        "NeedRecipientSignature": letter.wants_signature,
-        "CustomDocumentId": letter.key,
+        "NeedRecipientSignature": outgoing.wants_signature,
+        "CustomDocumentId": outgoing.key,
     }
-    if letter.kind == TRANSFER:
+    if outgoing.kind == TRANSFER:
         return attachment | {"Function": FUNCTION, "Version": VERSION}
     metadata = {
-        "FileName": letter.file_name,
-        "DocumentNumber": letter.number,
-        "DocumentDate": f"{letter.issued_on:%d.%m.%Y}",
-        "TotalSum": f"{letter.total:.2f}",
-        "TotalVat": f"{letter.vat:.2f}",
+        "FileName": outgoing.file_name,
+        "DocumentNumber": outgoing.number,
+        "DocumentDate": f"{outgoing.issued_on:%d.%m.%Y}",
+        "TotalSum": f"{outgoing.total:.2f}",
+        "TotalVat": f"{outgoing.vat:.2f}",
     }
     return attachment | {"Metadata": [{"Key": key, "Value": value} for key, value in metadata.items()]}
 

@@ -19,7 +19,7 @@ class OperatorAway(RuntimeError):
 
 
 class OperatorRefuses(RuntimeError):
-    """It will not take this letter as it is: a person has to look (unknown recipient, not allowed, broken file)."""
+    """It will not take this document as it is: a person has to look (unknown recipient, not allowed, broken file)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class OperatorEvent:
 class ExchangeOperator(Protocol):
     """The exchange operator, as our own mailbox reaches it."""
 
-    def send(self, letter: OutgoingDocument) -> TakenByOperator:
-        """Hand a letter over. The same key again has no second effect and gives the same answer.
+    def send(self, outgoing: OutgoingDocument) -> TakenByOperator:
+        """Hand a document over. The same key again has no second effect and gives the same answer.
 
         Raises `OperatorAway`, `OperatorRefuses`.
         """

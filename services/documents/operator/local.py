@@ -3,7 +3,7 @@
     letters/<message>/letter.json, content, signature      what was sent, one folder a key
     feed/0000000001.json                                   what the other side has done, in order
 
-A letter is made in a folder beside and renamed into place, so that it is there as a whole or not at all; a second one
+A document is made in a folder beside and renamed into place, so that it is there as a whole or not at all; a second one
 with the same key finds the place taken. The other side's hand is `sign` and `decline`.
 """
 
@@ -29,7 +29,7 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A letter as the other side finds it in its mailbox."""
+    """A document as the other side finds it in its mailbox."""
 
     message_id: str
     to_inn: str
@@ -51,19 +51,20 @@ class LocalOperator:
 
     # Our side
 
-    def send(self, letter: OutgoingDocument) -> TakenByOperator:
+    def send(self, outgoing: OutgoingDocument) -> TakenByOperator:
         """Send as `ExchangeOperator.send` says."""
-        message = hashlib.sha256(letter.key.encode()).hexdigest()[:32]
+        message = hashlib.sha256(outgoing.key.encode()).hexdigest()[:32]
         place = self._letters / message
         if not place.exists():
             beside = self._letters / f".{message}.{secrets.token_hex(4)}"
             beside.mkdir(mode=0o700)
             try:
-                facts = {name: value for name, value in asdict(letter).items() if name not in ("content", "signature")}
+                kept = asdict(outgoing).items()
+                facts = {name: value for name, value in kept if name not in ("content", "signature")}
                 _write(beside / "letter.json", json.dumps(facts, default=str, ensure_ascii=False, indent=1).encode())
-                _write(beside / "content", letter.content)
-                if letter.signature is not None:
-                    _write(beside / "signature", letter.signature)
+                _write(beside / "content", outgoing.content)
+                if outgoing.signature is not None:
+                    _write(beside / "signature", outgoing.signature)
                 _flush(beside)
                 beside.rename(place)  # fails where one stands already: that was the same key
                 _flush(self._letters)
@@ -106,9 +107,9 @@ class LocalOperator:
         self._answer(message_id, {"reason": reason})
 
     def _answer(self, message_id: str, facts: Mapping[str, Any]) -> None:
-        letter = self.find(message_id)
+        outgoing = self.find(message_id)
         beside = self._feed / f".{secrets.token_hex(8)}"
-        _write(beside, json.dumps({"message": message_id, "by": letter.to_inn, **facts}, ensure_ascii=False).encode())
+        _write(beside, json.dumps({"message": message_id, "by": outgoing.to_inn, **facts}, ensure_ascii=False).encode())
         try:
             while True:
                 number = max(self._numbers(0), default=0) + 1

@@ -1,6 +1,6 @@
-"""Which mailbox of a counterparty a letter goes to, by what the operator says of its organisations. Pure.
+"""Which mailbox of a counterparty a document goes to, by what the operator says of its organisations. Pure.
 
-A letter in a wrong mailbox is another company's paper in strange hands, so nothing is guessed: what does not fit, or
+A document in a wrong mailbox is in strange hands, so nothing is guessed: what does not fit, or
 fits twice, is for a person to settle, and the document waits.
 """
 
@@ -16,17 +16,17 @@ Said = Mapping[str, Any]
 MOST_NAMED = 5
 
 
-def mailbox_of(letter: OutgoingDocument, organizations: Sequence[Said]) -> str:
+def mailbox_of(outgoing: OutgoingDocument, organizations: Sequence[Said]) -> str:
     """The id of the one mailbox that fits. Raises `OperatorRefuses` with what is wrong, and what would settle it."""
     wrong: list[str] = []
     fitting = []
     for each in organizations:
-        why = _why_not(letter, each)
+        why = _why_not(outgoing, each)
         if why is None:
             fitting.append(each)
         else:
             wrong.append(why)
-    who = f"the counterparty with INN {letter.to_inn}" + (f" and KPP {letter.to_kpp}" if letter.to_kpp else "")
+    who = f"the counterparty with INN {outgoing.to_inn}" + (f" and KPP {outgoing.to_kpp}" if outgoing.to_kpp else "")
     boxes = [box for each in _at_home(fitting) for box in _at_home(_open(each.get("Boxes") or ()))]
     if len({_id(box) for box in boxes}) == 1:
         return _id(boxes[0])
@@ -37,18 +37,18 @@ def mailbox_of(letter: OutgoingDocument, organizations: Sequence[Said]) -> str:
     raise OperatorRefuses(f"{who} has no mailbox: {told}"[:1000])
 
 
-def _why_not(letter: OutgoingDocument, organization: Said) -> str | None:
+def _why_not(outgoing: OutgoingDocument, organization: Said) -> str | None:
     """Why this organisation is not the addressee; None: it is, as far as the operator says anything."""
     inn, kpp, participant = (organization.get(name) for name in ("Inn", "Kpp", "FnsParticipantId"))
     name = organization.get("FullName") or organization.get("ShortName") or "an organisation"
-    if inn and inn != letter.to_inn:
+    if inn and inn != outgoing.to_inn:
         return f"{name} has INN {inn}"
-    if letter.to_participant:
-        if participant and str(participant).casefold() != letter.to_participant.casefold():
-            return f"{name} is the participant {participant}, not {letter.to_participant}"
-    elif letter.to_kpp:
-        if kpp and kpp != letter.to_kpp:
-            return f"{name} has KPP {kpp}: the one that is meant has no mailbox, and its own papers go to no other"
+    if outgoing.to_participant:
+        if participant and str(participant).casefold() != outgoing.to_participant.casefold():
+            return f"{name} is the participant {participant}, not {outgoing.to_participant}"
+    elif outgoing.to_kpp:
+        if kpp and kpp != outgoing.to_kpp:
+            return f"{name} has KPP {kpp}: the one that is meant has no mailbox, and its own documents go to no other"
     elif organization.get("IsBranch"):
         return f"{name} is a branch: name the counterparty's KPP"
     if organization.get("LiquidationDate"):

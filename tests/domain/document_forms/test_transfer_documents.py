@@ -25,8 +25,8 @@ from lxml import etree
 
 from events.shipping import DocumentKind, Signatory
 from postavka.domain.document_forms import buyer, canonical, upd
+from postavka.domain.document_forms.content import DocumentContent
 from postavka.domain.document_forms.forms import form_of, make
-from postavka.domain.document_forms.paper import DocumentContent
 from postavka.domain.document_forms.xml_writer import document, element
 from services.shipping.titles import read_buyer_title
 from tests.domain.document_forms.test_forms import ACT as FIRST_ACT
@@ -184,7 +184,7 @@ def test_a_file_is_called_as_it_says_itself(title: bytes):
 def test_a_name_from_outside_is_a_name_of_a_file():
     odd = upd.seller_title(ACT).replace(b"ON_NSCHFDOPPR_", b"../&quot;&amp;&lt;x")
     assert upd.file_name(odd).startswith("..--&-x7736050003")
-    for nothing in (b"", b"{}", canonical.content(ACT), "<Файл/>".encode("cp1251")):
+    for nothing in (b"", b"{}", canonical.to_bytes(ACT), "<Файл/>".encode("cp1251")):
         with pytest.raises(ValueError, match="ИдФайл"):
             upd.file_name(nothing)
 

@@ -21,8 +21,8 @@ from events.shipping import (
     DocumentSigned,
     SignatureRefused,
 )
+from postavka.domain.document_forms.content import sha256
 from postavka.domain.document_forms.forms import PDF
-from postavka.domain.document_forms.paper import sha256
 from services.documents import catalogue, post
 from services.documents.dispatch import Dispatch
 from services.documents.operator import OperatorAway, OperatorRefuses

@@ -9,13 +9,13 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from postavka.domain.document_forms import buyer, canonical, upd
-from postavka.domain.document_forms.paper import sha256
+from postavka.domain.document_forms.content import sha256
 from services.cabinet.api.documents import download
 from services.documents import catalogue
 from services.documents.catalogue import ListedDocument
 from tests.domain.document_forms.test_transfer_documents import ACT, answer
 
-TITLE, ANSWER, PDF, JSON = upd.seller_title(ACT), answer(), b"%PDF-1.7", canonical.content(ACT)
+TITLE, ANSWER, PDF, JSON = upd.seller_title(ACT), answer(), b"%PDF-1.7", canonical.to_bytes(ACT)
 SIGNATURE = b"\x30\x80"
 
 

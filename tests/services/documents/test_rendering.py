@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from events.shipping import DocumentKind
-from postavka.domain.document_forms.paper import DocumentContent
+from postavka.domain.document_forms.content import DocumentContent
 from postavka.domain.typesetting import Untypeset, day_in_words, initials, roubles, sum_in_words, typeset
 from postavka.kernel.blobs.folder import FolderBlobs
 from services.documents import post

@@ -20,7 +20,7 @@ from events.commands import DeclineDocument, ReportDispatch, ReportRendering, Si
 from events.model import Delivery, Event, Message, Unacceptable
 from events.registry import MESSAGES, encode
 from events.shipping import DocumentDispatched, DocumentIssued
-from postavka.domain.document_forms.paper import DocumentContent
+from postavka.domain.document_forms.content import DocumentContent
 from postavka.kernel.blobs.folder import FolderBlobs
 from services.documents import post
 from services.documents.counterparty import TrialAuthority, sign_received

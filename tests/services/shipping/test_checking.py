@@ -12,8 +12,8 @@ import pytest
 
 from events.model import Channel
 from postavka.domain.document_forms import buyer, upd
+from postavka.domain.document_forms.content import sha256
 from postavka.domain.document_forms.forms import PDF
-from postavka.domain.document_forms.paper import sha256
 from postavka.kernel.blobs import BlobsAway
 from postavka.kernel.blobs.folder import FolderBlobs
 from services.documents.rendering import render

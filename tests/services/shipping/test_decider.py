@@ -40,8 +40,8 @@ from events.shipping import (
     WithdrawalRefused,
 )
 from postavka.domain.document_forms import canonical, upd
+from postavka.domain.document_forms.content import content_of, sha256
 from postavka.domain.document_forms.forms import form_of, make
-from postavka.domain.document_forms.paper import paper_of, sha256
 from postavka.kernel.testing.specification import Specification
 from services.shipping import decider, documents
 from services.shipping.decider import MAX_BASES, gate
@@ -135,7 +135,7 @@ def opened(distributor: Distributor | None, delivery: Delivery = Delivery.POST) 
 
 def document(of: ShippingOpened, kind: DocumentKind, number: str, delivery: Delivery) -> DocumentIssued:
     recipient = of.distributor or of.partner
-    paper = paper_of(of, kind, number, TODAY, NOW, (PRICE, PRODUCT.vat_rate))
+    paper = content_of(of, kind, number, TODAY, NOW, (PRICE, PRODUCT.vat_rate))
     form = form_of(paper)
     return DocumentIssued(
         document_id=f"{kind.value}-{number}",

@@ -58,7 +58,7 @@ def vat_included(amount: Decimal, vat_rate: Decimal) -> Decimal:
     return (amount * vat_rate / (100 + vat_rate)).quantize(KOPECK, ROUND_HALF_UP)
 
 
-def paper_of(
+def content_of(
     sale: ShippingOpened,
     kind: DocumentKind,
     number: str,
