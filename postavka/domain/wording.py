@@ -1,4 +1,4 @@
-"""What people are told things are called, one table a kind of thing: every page, letter and command takes it from
+"""What people are told things are called, one table a kind of thing: every page, e-mail and command takes it from
 here. Pure: deciders may use it.
 """
 

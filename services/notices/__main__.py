@@ -1,4 +1,4 @@
-"""`python -m services.notices`: follows the log, sends letters, publishes notices."""
+"""`python -m services.notices`: follows the log, sends e-mails, publishes notices."""
 
 from __future__ import annotations
 

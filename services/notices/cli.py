@@ -1,4 +1,4 @@
-"""`postavka notices`: letters that were sent, that wait, that failed; and what recipients want."""
+"""`postavka notices`: e-mails that were sent, that wait, that failed; and what recipients want."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def list_(
     json
         As one JSON array.
     """
-    from services.notices.channels.email.mail_log import Wanted, letters
+    from services.notices.channels.email.mail_log import Wanted, emails
 
-    rows = letters(connected(), Wanted(status, request, to, kind), limit)
+    rows = emails(connected(), Wanted(status, request, to, kind), limit)
     if json:
         print_json(rows)
         return
@@ -71,7 +71,7 @@ def list_(
 
 @notices.command
 def show(id: UUID, *, html: Path | None = None, json: bool = False) -> None:
-    """One letter, as it was written.
+    """One e-mail, as it was written.
 
     Parameters
     ----------
@@ -82,9 +82,9 @@ def show(id: UUID, *, html: Path | None = None, json: bool = False) -> None:
     json
         As JSON.
     """
-    from services.notices.channels.email.mail_log import letter
+    from services.notices.channels.email.mail_log import email
 
-    row = letter(connected(), id)
+    row = email(connected(), id)
     if html is not None:
         html.write_text(row["html"])
     if json:
@@ -99,7 +99,7 @@ def show(id: UUID, *, html: Path | None = None, json: bool = False) -> None:
 
 @notices.command
 def retry(id: Annotated[str, Parameter(help="As in the list; `failed` for all that have failed.")]) -> None:
-    """Send letters that have failed, or were not wanted, after all."""
+    """Send e-mails that have failed, or were not wanted, after all."""
     from services.notices.channels.email.mail_log import send_again
 
     count = send_again(database_url(connected()), None if id == "failed" else UUID(id))

@@ -1,5 +1,5 @@
-"""Pages of letters: what was sent, for operations all of it, for a partner or distributor its own; and the link in a
-letter that switches its kind off."""
+"""Pages of e-mails: what was sent, for operations all of it, for a partner or distributor its own; and the link in a
+e-mail that switches its kind off."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from services.notices.channels.email.mail_log import (
     send_again,
     switch,
 )
-from services.notices.channels.email.message import letters_secret, signature
+from services.notices.channels.email.message import email_secret, signature
 
 QUERIES = load_queries("services.notices")
 
@@ -58,7 +58,7 @@ WORDS = {
 
 
 @router.get("/letters")
-async def letters_page(
+async def emails_page(
     request: Request, principal: Annotated[Principal, SIGNED_IN], status: str | None = None, to: str | None = None
 ) -> Response:
     """The list of e-mails, newest first: one's own, or all."""
@@ -74,7 +74,7 @@ async def letters_page(
         request,
         principal,
         "letters.html",
-        letters=found,
+        emails=found,
         counts=counts,
         words=WORDS,
         only=wanted.status or "",
@@ -88,7 +88,7 @@ async def letters_page(
 async def off_page(
     request: Request, visitor: Annotated[Principal | None, ANYBODY], to: str = "", kind: str = "", sign: str = ""
 ) -> Response:
-    """What the link in a letter opens: asks, since programs open links as well."""
+    """What the link in an e-mail opens: asks, since programs open links as well."""
     about = _about(request, to, kind, sign)
     return page(request, "letters_off.html", to=to, kind=kind, sign=sign, about=about, done=False)
 
@@ -104,8 +104,8 @@ async def off(
 
 
 @router.get("/letters/{id}")
-async def letter_page(request: Request, principal: Annotated[Principal, SIGNED_IN], id: UUID) -> Response:
-    """One letter, as it was written."""
+async def email_page(request: Request, principal: Annotated[Principal, SIGNED_IN], id: UUID) -> Response:
+    """One e-mail, as it was written."""
     async with web(request).database.rows(principal) as rows, rows.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(f"SELECT {COLUMNS}, text FROM notices.mail WHERE id = %s", (id,))  # noqa: S608
         found: dict[str, Any] | None = await cursor.fetchone()
@@ -114,14 +114,14 @@ async def letter_page(request: Request, principal: Annotated[Principal, SIGNED_I
     found = await asyncio.to_thread(reveal, found)
     if found["request_id"] is not None:
         visitor_of(request).shown.add(found["request_id"])
-    return await show(request, principal, "letter.html", letter=found, words=WORDS, sees_all=principal.sees_all)
+    return await show(request, principal, "letter.html", email=found, words=WORDS, sees_all=principal.sees_all)
 
 
 @router.post("/letters/{id}/again")
 async def again(
     request: Request, principal: Annotated[Principal, allowed(Role.OPS)], id: UUID, back: Annotated[str, Form()] = ""
 ) -> Response:
-    """Operations have a letter that has failed tried again."""
+    """Operations have an e-mail that has failed tried again."""
     try:
         await asyncio.to_thread(send_again, database_url(web(request).kernel), id)
     except NoSuchEmail:
@@ -131,7 +131,7 @@ async def again(
 
 def _about(request: Request, to: str, kind: str, sign: str) -> str:
     """The title of the kind. 404 for a link that was not made here, and for a kind that can't be switched off."""
-    secret = letters_secret(web(request).kernel.home / "letters.secret")
+    secret = email_secret(web(request).kernel.home / "letters.secret")
     ours = hmac.compare_digest(signature(secret, to, kind).encode(), sign.encode())
     if not ours or kind not in CATEGORIES or not is_address(to):
         raise not_found()

@@ -1,8 +1,8 @@
 """Follows the stages' topics, the distributors' answers and the dead letters; writes what is news into the outbox.
 
-Stories, letters, notices for the topics and the marks of the inputs are written in one transaction, so that nothing is
-told twice and nothing is left out, whenever the process dies. Every piece of news claims a name made from its cause:
-read again after PostgreSQL was restored, it is not told again.
+States of the rules, e-mails, notices for the topics and the marks of the inputs are written in one transaction, so that
+nothing is sent twice and nothing is left out, whenever the process dies. Every piece of news claims a name made from
+its cause: read again after PostgreSQL was restored, it is not sent again.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from postavka.kernel.store.recorder import (
 )
 from postavka.web import identity
 from services.notices.categories import Audience
-from services.notices.channels.channel import Told
+from services.notices.channels.channel import NewsItem
 from services.notices.channels.email.message import NAMESPACE
 from services.notices.channels.registry import channels
-from services.notices.rules import TAKES, Cause, News, Story, tell
+from services.notices.rules import TAKES, Cause, News, RuleState, apply_rules
 from services.notices.settings import NoticesSettings, notices_settings
 
 QUERIES = load_queries("services.notices")
@@ -93,13 +93,13 @@ class Notices:
         self.topics = topics_of(distributors)
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[str, Checkpoint] = dict(anew[1]) if anew else {}
-        self._stories: OrderedDict[UUID, Story] = OrderedDict()
+        self._states: OrderedDict[UUID, RuleState] = OrderedDict()
         self.wake: Callable[[], None] = lambda: None
         """Told after every commit with something in the outbox."""
 
     def marks(self, names: Sequence[str]) -> dict[str, int]:
         """Read the marks; what is cached may be another worker's by now, so it goes."""
-        self._stories.clear()
+        self._states.clear()
         connection = self._connect()
         self._generation = generation(connection, "stories")
         if self.silent:
@@ -129,22 +129,22 @@ class Notices:
             self._forget(connection)
             raise
         self._marks = work.reader.checkpoints
-        self._remember(work.stories)
+        self._remember(work.states)
         if outward:
             self.wake()
         return counted
 
     def _forget(self, connection: psycopg.Connection[Any]) -> None:
-        self._stories.clear()
+        self._states.clear()
         self._connection = None
         connection.close()
 
-    def _remember(self, stories: dict[UUID, Story]) -> None:
-        self._stories.update(stories)
-        for subject in stories:
-            self._stories.move_to_end(subject)
-        while len(self._stories) > CACHE:
-            self._stories.popitem(last=False)
+    def _remember(self, states: dict[UUID, RuleState]) -> None:
+        self._states.update(states)
+        for subject in states:
+            self._states.move_to_end(subject)
+        while len(self._states) > CACHE:
+            self._states.popitem(last=False)
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
@@ -216,7 +216,7 @@ class _Work:
         self._connection = connection
         self._records = records
         self.reader = EventReader(owner._marks, is_relayed)
-        self.stories: dict[UUID, Story] = {}
+        self.states: dict[UUID, RuleState] = {}
         self._changed: set[UUID] = set()
         self._answers: dict[tuple[str, UUID, str], str] = {}
         """First record of each answer that this batch repeats or brings, by distributor, request and confirmation."""
@@ -235,14 +235,14 @@ class _Work:
         for record, envelope, message, subject in read:
             self._take(record, envelope, message, subject)
         if self._owner.silent:
-            self._keep_stories()
+            self._keep_states()
             self._keep_answers()
             return len(read), 0
-        told = [Told(self._located(news), record, envelope) for news, envelope, record in self._news]
-        delivered = sum(channel.deliver(self._connection, told) for channel in self._owner._channels)
+        items = [NewsItem(self._located(news), record, envelope) for news, envelope, record in self._news]
+        delivered = sum(channel.deliver(self._connection, items) for channel in self._owner._channels)
         if moved := self.reader.moved():
             self._connection.execute(APPEND, parameters_of(Batch(moved=moved)), prepare=True, binary=True)
-        self._keep_stories()
+        self._keep_states()
         self._keep_answers()
         return len(read), delivered
 
@@ -253,12 +253,12 @@ class _Work:
         metrics.RECORDS.labels(SCHEMA, "unread").inc()
 
     def _load(self, subjects: set[UUID]) -> None:
-        known = self._owner._stories
-        self.stories = {subject: known[subject] for subject in subjects if subject in known}
-        missing = list(subjects - self.stories.keys())
+        known = self._owner._states
+        self.states = {subject: known[subject] for subject in subjects if subject in known}
+        missing = list(subjects - self.states.keys())
         rows = self._connection.execute(QUERIES.load_requests, (missing,)).fetchall()
-        stored = {subject: Story.model_validate_json(story) for subject, story in rows}
-        self.stories.update({subject: stored.get(subject, Story()) for subject in missing})
+        stored = {subject: RuleState.model_validate_json(kept) for subject, kept in rows}
+        self.states.update({subject: stored.get(subject, RuleState()) for subject in missing})
 
     def _load_answers(self, places: Iterable[tuple[str, UUID, str]]) -> None:
         wanted = list(set(places))
@@ -271,13 +271,13 @@ class _Work:
 
     # Writing
 
-    def _keep_stories(self) -> None:
+    def _keep_states(self) -> None:
         if not self._changed:
             return
         subjects = Uuids(self._changed)
         self._connection.execute(
             QUERIES.keep_requests,
-            (subjects, Texts(self.stories[each].model_dump_json(exclude_defaults=True) for each in subjects)),
+            (subjects, Texts(self.states[each].model_dump_json(exclude_defaults=True) for each in subjects)),
         )
 
     def _keep_answers(self) -> None:
@@ -297,10 +297,10 @@ class _Work:
         elif isinstance(message, DistributorConfirmation):
             self._seen(record, message)
         elif envelope is not None and subject is not None:
-            before = self.stories[subject]
-            after, news = tell(before, subject, message, cause_of(record, envelope))
+            before = self.states[subject]
+            after, news = apply_rules(before, subject, message, cause_of(record, envelope))
             if after is not before:
-                self.stories[subject] = after
+                self.states[subject] = after
                 self._changed.add(subject)
             self._news += [(each, envelope, record) for each in news]
 
@@ -373,6 +373,6 @@ class _Work:
 
 
 def prepare(conninfo: str) -> None:
-    """Bring the schema up to date, and that of accounts first: its function guards the letters of tenants."""
+    """Bring the schema up to date, and that of accounts first: its function guards the e-mails of tenants."""
     migrate(conninfo, "accounts", identity.MIGRATIONS)
     migrate(conninfo, SCHEMA, EVENT_STORE, MIGRATIONS)

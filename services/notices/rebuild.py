@@ -1,5 +1,7 @@
-"""What notices know of the log (stories, answers seen), built anew. Nothing is told to anybody by that: letters and
-notices stay as they are, and the new tables reach exactly as far as the projection's marks, from which it goes on."""
+"""What notices know of the log (states of the rules, answers seen), built anew. Nobody gets anything by that: e-mails
+and notices stay as they are, and the new tables reach exactly as far as the projection's marks, from which it goes
+on.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.queries import load_queries
 from services.notices.channels.topic.distributors import with_topics
 from services.notices.projection import SCHEMA, Notices, cause_of, is_relayed, not_taken, prepare, read_news, topics_of
-from services.notices.rules import Story, tell
+from services.notices.rules import RuleState, apply_rules
 
 QUERIES = load_queries("services.notices")
 
@@ -28,14 +30,14 @@ Answer = tuple[str, UUID, str]
 """Distributor, request, confirmation."""
 
 
-class Stories:
+class NoticesFold:
     """The `postavka.kernel.projection.read_model.Fold` of the notices."""
 
     def __init__(self) -> None:
         self.events = 0
         self.unread: list[Unread] = []
         self._reader = EventReader({}, is_relayed)
-        self._stories: dict[UUID, Story] = {}
+        self._states: dict[UUID, RuleState] = {}
         self._answers: dict[Answer, list[str]] = {}
         """Records of each answer."""
         self._refused: set[str] = set()
@@ -57,18 +59,18 @@ class Stories:
                 answer = (distributor_of(record.topic) or "", said.request_id, said.confirmation_id)
                 self._answers.setdefault(answer, []).append(record.coordinates)
             elif envelope is not None and subject is not None:
-                before = self._stories.get(subject) or Story()
-                after, _ = tell(before, subject, said, cause_of(record, envelope))
+                before = self._states.get(subject) or RuleState()
+                after, _ = apply_rules(before, subject, said, cause_of(record, envelope))
                 if after is not before:
-                    self._stories[subject] = after
+                    self._states[subject] = after
 
     def copied(self) -> Iterator[Copied]:
         """All rows of the fold."""
-        stories = (
-            line((str(subject).encode(), json_text(story.model_dump_json(exclude_defaults=True))))
-            for subject, story in self._stories.items()
+        states = (
+            line((str(subject).encode(), json_text(known.model_dump_json(exclude_defaults=True))))
+            for subject, known in self._states.items()
         )
-        yield Copied("stories", ("request_id", "story"), stories)
+        yield Copied("stories", ("request_id", "story"), states)
         answers = (
             line([field(each) for each in (distributor, str(request), confirmation, taken[0])])
             for (distributor, request, confirmation), records in self._answers.items()
@@ -98,7 +100,7 @@ MODEL = ReadModel(
     tables={"stories": (), "answers": (), "unread": ()},
     topics=_topics,
     prepare=prepare,
-    fold=lambda config: Stories(),
+    fold=lambda config: NoticesFold(),
     live=lambda config, schema, marks: Notices(config, with_topics(config), anew=(schema, marks)),
     reached=_reached,
     together=lambda topic: topic == DEAD_LETTERS.name or distributor_of(topic) is not None,

@@ -1,7 +1,7 @@
 """What has happened to a request so far, and what of it is news for whom. Pure.
 
 Topics have no order among each other, so an event may be read before what it needs: a permission before the approval
-that names the contact. It waits in the story, and is told when that has come.
+that names the contact. It waits in the state, and is news when that has come.
 
 What is told to whom: the partner of the request, and the distributor that the approved request names. Another
 distributor that has answered gets the receipt of its answer, and nothing of the request.
@@ -78,7 +78,7 @@ class InvoiceNews(_Part):
     vat_rate: Decimal
 
 
-class Story(_Part):
+class RuleState(_Part):
     """What the rules have to remember of one request. Kept as JSON beside the outbox."""
 
     submitted: bool = False
@@ -130,23 +130,23 @@ class News:
     party_id: str
     category: Category | None
     topic: NoticeKind | None
-    story: Story | None
+    known: RuleState | None
     """None: nothing of the request may be told."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     once: str = ""
     """Of what people are told: not again for the same request, party, kind and this."""
 
 
-def tell(story: Story, request_id: UUID, event: Message, cause: Cause) -> tuple[Story, list[News]]:
-    """The story with this event in it, and what is news."""
-    teller = _Teller(story, request_id)
-    teller.take(event, cause)
-    return teller.story, teller.news
+def apply_rules(known: RuleState, request_id: UUID, event: Message, cause: Cause) -> tuple[RuleState, list[News]]:
+    """The state with this event in it, and what is news."""
+    rules = _Rules(known, request_id)
+    rules.take(event, cause)
+    return rules.known, rules.news
 
 
-class _Teller:
-    def __init__(self, story: Story, request_id: UUID) -> None:
-        self.story = story
+class _Rules:
+    def __init__(self, known: RuleState, request_id: UUID) -> None:
+        self.known = known
         self.request_id = request_id
         self.news: list[News] = []
 
@@ -157,13 +157,13 @@ class _Teller:
                     submitted=True,
                     partner_id=event.partner_id,
                     contact_id=event.contact_id,
-                    buyer=self.story.buyer or event.buyer,
+                    buyer=self.known.buyer or event.buyer,
                 )
                 self._take_up(Rejected.TYPE)
             case Approved():
                 self._approved(event)
                 self._take_up(None)
-            case Rejected() if not self.story.submitted:
+            case Rejected() if not self.known.submitted:
                 self._wait(event, cause)
             case Rejected():
                 self._partner(cause, Category.REJECTED, reasons=event.reasons)
@@ -181,13 +181,13 @@ class _Teller:
                 )
             case _ if type(event) not in AFTER_APPROVAL:
                 return
-            case _ if not self.story.approved:
+            case _ if not self.known.approved:
                 self._wait(event, cause)
             case _:
                 self._after_approval(event, cause)
 
     def _after_approval(self, event: Message, cause: Cause) -> None:
-        story = self.story
+        known = self.known
         match event:
             case ShippingOpened():
                 self._set(vendor=event.vendor.name)
@@ -205,16 +205,16 @@ class _Teller:
             case DocumentIssued():
                 self._issued(event, cause)
             case DocumentDispatched(delivery=Delivery.POST):
-                document = story.document(event.document_id)
-                if document is not None and story.channel is Channel.DIRECT:
+                document = known.document(event.document_id)
+                if document is not None and known.channel is Channel.DIRECT:
                     self._partner(cause, Category.DISPATCHED, document=document, tracking=event.tracking)
             case DocumentSigned():
-                if story.distributor_id and (document := story.document(event.document_id)):
+                if known.distributor_id and (document := known.document(event.document_id)):
                     self._distributor(cause, None, NoticeKind.SIGNED, document=document)
             case SignatureRefused():
-                if document := story.document(event.document_id):
+                if document := known.document(event.document_id):
                     facts = {"document": document, "reason": event.reason}
-                    if story.distributor_id:
+                    if known.distributor_id:
                         self._distributor(cause, Category.SIGNATURE_REFUSED, NoticeKind.SIGNATURE_REFUSED, **facts)
                     else:
                         self._partner(cause, Category.SIGNATURE_REFUSED, **facts)
@@ -226,7 +226,7 @@ class _Teller:
                 self._receipt(cause, event.distributor_id, NoticeKind.DECLINED, event.confirmation_id)
                 self._partner(cause, Category.DECLINED, note=event.note)
             case ShippingClosed(reason=ShippingClosure.WITHDRAWN):
-                if story.told and story.distributor_id:
+                if known.told and known.distributor_id:
                     self._distributor(cause, Category.CLOSED, NoticeKind.CLOSED)
             case WithdrawalRefused():
                 self._partner(cause, Category.WITHDRAWAL_REFUSED, reason=event.reason)
@@ -240,7 +240,7 @@ class _Teller:
                 self._partner(cause, Category.REFUND, refunded=event)
             case ShipmentIssued():
                 self._partner(cause, Category.SHIPPED, kit=event.kit.number)
-                if story.distributor_id:
+                if known.distributor_id:
                     self._distributor(cause, None, NoticeKind.SHIPPED, kit=event.kit.number)
             case Activated():
                 self._partner(cause, Category.ACTIVATED, activated=event)
@@ -272,7 +272,7 @@ class _Teller:
         )
 
     def _issued(self, event: DocumentIssued, cause: Cause) -> None:
-        """The last document of an approval tells all of it: one letter with permission, invoice or act (L14, L15)."""
+        """The last document of an approval tells all of it: one e-mail with permission, invoice or act (L14, L15)."""
         document = NoticeDocument(
             document_id=event.document_id,
             kind=event.kind,
@@ -280,9 +280,9 @@ class _Teller:
             issued_on=event.issued_on,
             sha256=event.sha256,
         )
-        self._set(documents=(*self.story.documents, document))
+        self._set(documents=(*self.known.documents, document))
         match event.kind:
-            case DocumentKind.ACT if self.story.distributor_id:
+            case DocumentKind.ACT if self.known.distributor_id:
                 self._set(told=True)
                 self._partner(cause, Category.PERMISSION)
                 self._distributor(cause, Category.PERMISSION, NoticeKind.PERMISSION)
@@ -293,9 +293,9 @@ class _Teller:
 
     def _reminder(self, event: ReminderRequested, cause: Cause) -> None:
         facts = {"waits_for": event.waits_for, "note": event.note}
-        if event.awaited is Awaited.PARTNER and event.awaited_id == self.story.partner_id:
+        if event.awaited is Awaited.PARTNER and event.awaited_id == self.known.partner_id:
             self._partner(cause, Category.REMINDER, **facts)
-        elif event.awaited is Awaited.DISTRIBUTOR and event.awaited_id == self.story.distributor_id:
+        elif event.awaited is Awaited.DISTRIBUTOR and event.awaited_id == self.known.distributor_id:
             self._distributor(cause, Category.REMINDER, None, **facts)
 
     def _receipt(
@@ -307,7 +307,7 @@ class _Teller:
         reason: Reason | None = None,
         category: Category | None = None,
     ) -> None:
-        own = self.story if self.story.approved and self.story.distributor_id == distributor_id else None
+        own = self.known if self.known.approved and self.known.distributor_id == distributor_id else None
         receipt = NoticeReceipt(record=cause.record, confirmation_id=confirmation_id, reason=reason)
         facts = {"receipt": receipt, "reason": reason}
         once = reason.code if reason else ""
@@ -316,23 +316,23 @@ class _Teller:
         )
 
     def _partner(self, cause: Cause, category: Category, **facts: Any) -> None:
-        if self.story.partner_id is not None:
+        if self.known.partner_id is not None:
             self.news.append(
-                News(self.request_id, cause, Audience.PARTNER, self.story.partner_id, category, None, self.story, facts)
+                News(self.request_id, cause, Audience.PARTNER, self.known.partner_id, category, None, self.known, facts)
             )
 
     def _distributor(self, cause: Cause, category: Category | None, topic: NoticeKind | None, **facts: Any) -> None:
-        assert self.story.distributor_id is not None  # noqa: S101
-        party_id = self.story.distributor_id
+        assert self.known.distributor_id is not None  # noqa: S101
+        party_id = self.known.distributor_id
         self.news.append(
-            News(self.request_id, cause, Audience.DISTRIBUTOR, party_id, category, topic, self.story, facts)
+            News(self.request_id, cause, Audience.DISTRIBUTOR, party_id, category, topic, self.known, facts)
         )
 
     def _set(self, **changes: Any) -> None:
-        self.story = self.story.model_copy(update=changes)
+        self.known = self.known.model_copy(update=changes)
 
     def _wait(self, event: Message, cause: Cause) -> None:
-        if len(self.story.waiting) < MOST_WAITING:
+        if len(self.known.waiting) < MOST_WAITING:
             body = cause.body.decode() or event.model_dump_json()
             waits = EarlyEvent(
                 type=cause.type or event.TYPE,
@@ -341,12 +341,12 @@ class _Teller:
                 record=cause.record,
                 happened_at=cause.happened_at,
             )
-            self._set(waiting=(*self.story.waiting, waits))
+            self._set(waiting=(*self.known.waiting, waits))
 
     def _take_up(self, only: str | None) -> None:
         """Tell what has waited: all of it, or one type only."""
-        due = [each for each in self.story.waiting if only in (None, each.type)]
-        self._set(waiting=tuple(each for each in self.story.waiting if each not in due))
+        due = [each for each in self.known.waiting if only in (None, each.type)]
+        self._set(waiting=tuple(each for each in self.known.waiting if each not in due))
         for event, cause in _read(due):
             self.take(event, cause)
 
@@ -386,4 +386,4 @@ AFTER_APPROVAL: frozenset[type[Message]] = frozenset(
 
 _AT_ONCE: tuple[type[Message], ...] = (RequestSubmitted, Approved, Rejected, ConfirmationHeld, ConfirmationRefused)
 TAKES = frozenset(each.TYPE for each in (*AFTER_APPROVAL, *_AT_ONCE))
-"""Types of events that are news for somebody, or belong to the story."""
+"""Types of events that are news for somebody, or belong to the state."""

@@ -60,7 +60,7 @@ class NoticesSettings(FileSettings):
 
     @property
     def sender(self) -> tuple[str, EmailAddress]:
-        """Name and address of whom letters come from. Raises `ValueError`."""
+        """Name and address of whom e-mails come from. Raises `ValueError`."""
         try:
             name, address = read_mailbox(self.mail_from)
         except BadAddress as wrong:

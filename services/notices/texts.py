@@ -11,7 +11,7 @@ from events.notices import NoticeKind
 from postavka.domain.wording import DOCUMENTS
 from postavka.web.formats import NO_BREAK_SPACE, day, money
 from services.notices.categories import Audience, Category
-from services.notices.rules import News, Story
+from services.notices.rules import News, RuleState
 
 WAITS = {
     "confirmation": "ответьте, готовы ли вы оплатить счёт по заявке партнёра",
@@ -41,7 +41,7 @@ class Worded:
 
 def word(news: News, vendor: str) -> Worded:
     """The words for a piece of news. `vendor`: the name of who sells, where no event has told it."""
-    vendor = (news.story.vendor if news.story else None) or vendor
+    vendor = (news.known.vendor if news.known else None) or vendor
     return _to_partner(news, vendor) if news.party is Audience.PARTNER else _to_distributor(news, vendor)
 
 
@@ -49,16 +49,16 @@ def word(news: News, vendor: str) -> Worded:
 
 
 def _to_partner(news: News, vendor: str) -> Worded:
-    story, facts = _story(news), news.facts
-    rows, path = _rows(story), f"/requests/{news.request_id}"
-    buyer = (story.buyer or "").strip() or "клиент не указан"
+    known, facts = _known(news), news.facts
+    rows, path = _rows(known), f"/requests/{news.request_id}"
+    buyer = (known.buyer or "").strip() or "клиент не указан"
 
     def worded(title: str, *paragraphs: str, action: str | None = "Открыть заявку", **more: Any) -> Worded:
         return Worded(title, paragraphs, more.pop("rows", rows), action=action, path=path, **more)
 
     match news.category:
         case Category.PERMISSION:
-            return _permission_to_partner(story, rows, path, buyer)
+            return _permission_to_partner(known, rows, path, buyer)
         case Category.REJECTED:
             return worded(
                 f"Заявка не согласована: {buyer}",
@@ -70,14 +70,14 @@ def _to_partner(news: News, vendor: str) -> Worded:
         case Category.CONFIRMED:
             return worded(
                 f"Дистрибьютор готов оплатить: {buyer}",
-                f"{story.distributor} подтвердил готовность оплатить счёт по вашей заявке. Заказ на изготовление "
+                f"{known.distributor} подтвердил готовность оплатить счёт по вашей заявке. Заказ на изготовление "
                 "передан.",
                 *_note(facts),
             )
         case Category.DECLINED:
             return worded(
                 f"Дистрибьютор отказался: {buyer}",
-                f"{story.distributor} не готов оплатить счёт по вашей заявке. Заявка закрыта, номер разрешения "
+                f"{known.distributor} не готов оплатить счёт по вашей заявке. Заявка закрыта, номер разрешения "
                 "больше не действует. Договоритесь с дистрибьютором или отправьте новую заявку.",
                 *_note(facts),
             )
@@ -139,15 +139,15 @@ def _to_partner(news: News, vendor: str) -> Worded:
     raise ValueError(f"{news.category} is no news for a partner")
 
 
-def _permission_to_partner(story: Story, rows: tuple[tuple[str, str], ...], path: str, buyer: str) -> Worded:
+def _permission_to_partner(known: RuleState, rows: tuple[tuple[str, str], ...], path: str, buyer: str) -> Worded:
     paragraphs = ["Заявка согласована, номер разрешения выдан."]
-    if story.invoice is None:
+    if known.invoice is None:
         paragraphs.append(
-            f"Теперь слово за дистрибьютором ({story.distributor}): когда он подтвердит готовность оплатить счёт, "
+            f"Теперь слово за дистрибьютором ({known.distributor}): когда он подтвердит готовность оплатить счёт, "
             "заказ уйдёт в изготовление."
         )
     else:
-        invoice = story.invoice
+        invoice = known.invoice
         paragraphs.append(
             f"Оплатите счёт № {invoice.number} от {day(invoice.issued_on)} на {money(invoice.amount)}. "
             f"В назначении платежа укажите номер счёта: «Оплата по счёту {invoice.number}»."
@@ -182,9 +182,9 @@ def _payment(worded: Any, payment: PaymentReceived, buyer: str) -> Worded:
 
 
 def _to_distributor(news: News, vendor: str) -> Worded:
-    story, facts = news.story, news.facts
-    buyer = (story.sale.client.name if story and story.sale else None) or "заявка"
-    rows = _rows(story) if story else (("Заявка", str(news.request_id)),)
+    known, facts = news.known, news.facts
+    buyer = (known.sale.client.name if known and known.sale else None) or "заявка"
+    rows = _rows(known) if known else (("Заявка", str(news.request_id)),)
     path = "/waiting"
 
     def worded(title: str, *paragraphs: str, action: str | None = "Открыть портал", **more: Any) -> Worded:
@@ -192,7 +192,7 @@ def _to_distributor(news: News, vendor: str) -> Worded:
 
     match news.topic or news.category:
         case NoticeKind.PERMISSION:
-            return _permission_to_distributor(worded, _story(news), buyer, vendor)
+            return _permission_to_distributor(worded, _known(news), buyer, vendor)
         case NoticeKind.CONFIRMED:
             return worded("Ответ принят: вы готовы оплатить", "Заказ передан в изготовление.")
         case NoticeKind.DECLINED:
@@ -229,16 +229,16 @@ def _to_distributor(news: News, vendor: str) -> Worded:
     raise ValueError(f"{news.topic} is no news for a distributor")
 
 
-def _permission_to_distributor(worded: Any, story: Story, buyer: str, vendor: str) -> Worded:
-    partner = story.sale.partner if story.sale else ""
+def _permission_to_distributor(worded: Any, known: RuleState, buyer: str, vendor: str) -> Worded:
+    partner = known.sale.partner if known.sale else ""
     paragraphs = [f"Согласована заявка партнёра {partner}, номер разрешения выдан."]
-    if story.confirmed:
+    if known.confirmed:
         paragraphs.append("Вашу готовность оплатить счёт мы уже получили.")
         title = f"Номер разрешения: {buyer}"
     else:
         paragraphs.append("Ответьте, готовы ли вы оплатить счёт по этой заявке: до вашего ответа заказ не изготовят.")
         title = f"Ждём вашего ответа: {buyer}"
-    for document in story.documents:
+    for document in known.documents:
         paragraphs.append(
             f"{DOCUMENTS[document.kind]} № {document.number} от {day(document.issued_on)} сформирован: подпишите его и "
             f"направьте в {vendor}."
@@ -249,9 +249,9 @@ def _permission_to_distributor(worded: Any, story: Story, buyer: str, vendor: st
 # Parts
 
 
-def _story(news: News) -> Story:
-    assert news.story is not None  # noqa: S101
-    return news.story
+def _known(news: News) -> RuleState:
+    assert news.known is not None  # noqa: S101
+    return news.known
 
 
 def _worded(make: Any, *arguments: Any, **more: Any) -> Worded:
@@ -259,10 +259,10 @@ def _worded(make: Any, *arguments: Any, **more: Any) -> Worded:
     return made
 
 
-def _rows(story: Story) -> tuple[tuple[str, str], ...]:
+def _rows(known: RuleState) -> tuple[tuple[str, str], ...]:
     """What a reader looks for first; nothing that is not known yet."""
-    sale = story.sale
-    found = [("Номер разрешения", story.permission_number)]
+    sale = known.sale
+    found = [("Номер разрешения", known.permission_number)]
     if sale is not None:
         kpp = f", КПП {sale.client.kpp}" if sale.client.kpp else ""
         found += [
@@ -270,7 +270,7 @@ def _rows(story: Story) -> tuple[tuple[str, str], ...]:
             ("Клиент", f"{sale.client.name}, ИНН {sale.client.inn}{kpp}"),
             ("Рег. номер поставки", sale.registration_number),
             ("Партнёр", sale.partner),
-            ("Дистрибьютор", story.distributor),
+            ("Дистрибьютор", known.distributor),
             ("Сумма", money(sale.amount)),
         ]
     return tuple((label, value) for label, value in found if value)

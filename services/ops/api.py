@@ -135,12 +135,12 @@ async def events_of(request: Request, request_id: UUID, principal: Reader) -> Re
 
 
 @router.get("/requests/{request_id}/way")
-async def way(request: Request, request_id: UUID, principal: Reader) -> Response:
+async def wait_chart(request: Request, request_id: UUID, principal: Reader) -> Response:
     """Who had to act and for how long, beside the limits; refusals, retries, letters, documents; the stages' work."""
     found = await looked_up(request, lambda rows: look_at(rows, request_id, ops_settings(), reveal))
     if found is None:
         raise not_found()
-    return _json({"request_id": str(request_id), **found.told()})
+    return _json({"request_id": str(request_id), **found.as_json()})
 
 
 @router.get("/events")

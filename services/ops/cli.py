@@ -27,10 +27,10 @@ from services.ops.reminders import remind as send_reminder
 from services.ops.request import look_at
 from services.ops.settings import ops_settings
 from services.ops.store import SEES_ALL, prepare
-from services.ops.wait_spans import Way
+from services.ops.wait_spans import WaitChart
 
-WAY_WIDTH = 40
-"""Characters of the picture of a request's way."""
+CHART_WIDTH = 40
+"""Characters of the picture of a request's chart."""
 
 ops = App(name="ops", help="What waits and for whom, how the streams do, and what to put right.")
 
@@ -120,9 +120,9 @@ def request(request: UUID, *, json: bool = False) -> None:
     if found is None:
         raise SystemExit(f"nothing is known of {request}")
     if json:
-        print_json({"request_id": request, **found.told()})
-    elif found.way is not None:
-        console.print(_way(found.way))
+        print_json({"request_id": request, **found.as_json()})
+    elif found.chart is not None:
+        console.print(_chart(found.chart))
     for each in found.steps if not json else ():
         console.print(
             f"{at(each.event.time, seconds=True)}  {each.event.stage:<10}  {each.event.type:<26}  {each.event.words}",
@@ -241,11 +241,11 @@ def _queues(found: list[Queue]) -> Any:
     return shown
 
 
-def _way(way: Way) -> Any:
-    waits = table(f"{duration(way.seconds)} in all", "waited for", "who", "since (Moscow)", "for", "limit", "")
-    for each in way.waits:
-        left = round(WAY_WIDTH * way.place(each.since, 1.0))
-        long = max(1, round(WAY_WIDTH * way.place(each.until or way.end, 1.0)) - left)
+def _chart(chart: WaitChart) -> Any:
+    waits = table(f"{duration(chart.seconds)} in all", "waited for", "who", "since (Moscow)", "for", "limit", "")
+    for each in chart.waits:
+        left = round(CHART_WIDTH * chart.place(each.since, 1.0))
+        long = max(1, round(CHART_WIDTH * chart.place(each.until or chart.end, 1.0)) - left)
         waits.add_row(
             each.waits_for + (f" {each.document}" if each.document else ""),
             each.awaited,
@@ -255,10 +255,10 @@ def _way(way: Way) -> Any:
             Text(" " * left + "█" * long, {"late": "red", "ours": "cyan", "theirs": "yellow"}[each.tone]),
         )
     work = table("Work", "stage", "events", "in all", "slowest")
-    for done in way.work:
+    for done in chart.work:
         work.add_row(done.stage, str(done.events), f"{done.seconds:.3f} s", f"{done.slowest:.3f} s")
     beside = table("Beside", "when (Moscow)", "what", "")
-    for moment in way.moments:
+    for moment in chart.moments:
         beside.add_row(at(moment.at, seconds=True), moment.sign.value, moment.words)
     return Group(waits, Text(), work, Text(), beside, Text())
 

@@ -200,7 +200,7 @@ def _write_cursor(positions: Mapping[str, int]) -> str:
 # Beside the log
 
 
-def letters_about(
+def emails_about(
     connection: psycopg.Connection[Any], request: UUID, reveal: Callable[[Any], Any]
 ) -> list[tuple[datetime, str, str]]:
     """E-mail about a request: (when sent or made, subject, status); nothing where the notices were never here.

@@ -12,7 +12,7 @@ import psycopg
 
 from services.ops import history, queues
 from services.ops.settings import OpsSettings
-from services.ops.wait_spans import Sign, SpanMoment, Way, way_of
+from services.ops.wait_spans import Sign, SpanMoment, WaitChart, chart_of
 
 LETTER_STATES = {
     "sent": "отправлено",
@@ -34,21 +34,21 @@ PUT_ASIDE = {
 
 @dataclass(frozen=True, slots=True)
 class RequestAccount:
-    """`way`: None for a request that no stage has taken, only dead letters tell of it."""
+    """`chart`: None for a request that no stage has taken, only dead letters tell of it."""
 
-    way: Way | None
+    chart: WaitChart | None
     steps: Sequence[history.StageTurn]
     waits: Sequence[queues.WaitingRequest]
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The account as JSON, for programs."""
-        if self.way is None:
+        if self.chart is None:
             return {"waits": [], "moments": [], "work": []}
         return {
-            **asdict(self.way),
-            "seconds": self.way.seconds,
-            "waited_seconds": self.way.waited,
-            "worked_seconds": self.way.worked,
+            **asdict(self.chart),
+            "seconds": self.chart.seconds,
+            "waited_seconds": self.chart.waited,
+            "worked_seconds": self.chart.worked,
             "waits_now": [asdict(each) for each in self.waits],
         }
 
@@ -61,13 +61,13 @@ def look_at(
     moments = list(_beside(connection, request, reveal))
     if not events and not moments:
         return None
-    way = way_of(events, moments, limits, datetime.now(UTC))
-    return RequestAccount(way, history.steps(events), queues.of_request(connection, limits, request))
+    chart = chart_of(events, moments, limits, datetime.now(UTC))
+    return RequestAccount(chart, history.steps(events), queues.of_request(connection, limits, request))
 
 
 def _beside(connection: psycopg.Connection[Any], request: UUID, reveal: Callable[[Any], Any]) -> Iterator[SpanMoment]:
-    """Letters and dead letters, which are no events."""
-    for at, subject, status in history.letters_about(connection, request, reveal):
+    """E-mails and dead letters, which are no events."""
+    for at, subject, status in history.emails_about(connection, request, reveal):
         yield SpanMoment(Sign.LETTER, at, f"{subject} ({LETTER_STATES.get(status, status)})")
     for at, stage, number, code, tries, status in history.put_aside(connection, request):
         words = f"непринятое {stage}/{number}: {code}, попыток {tries}, {PUT_ASIDE.get(status, status)}"

@@ -1,4 +1,4 @@
-"""A request's way as a picture: who had to act, from when to when, and what happened beside it. Pure.
+"""The chart of a request: who had to act, from when to when, and what happened beside it. Pure.
 
 A wait begins and ends with an event of the procedure: it is for somebody, and it has a limit, as in `queues.sql`. What
 stages need themselves, from a cause to what follows from it, is their work.
@@ -28,7 +28,7 @@ GATE = ("approval", "confirmation", "payment", "order")
 
 
 class Sign(StrEnum):
-    """What a moment beside the way is."""
+    """What a moment beside the waits is."""
 
     REFUSAL = "refusal"
     RETRY = "retry"
@@ -69,7 +69,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class SpanMoment:
-    """Something that happened on the way. `words`: what it is, in Russian; `link`: where it can be looked at."""
+    """Something that happened meanwhile. `words`: what it is, in Russian; `link`: where it can be looked at."""
 
     sign: Sign
     at: datetime
@@ -88,7 +88,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class WaitChart:
     """The whole picture, from `start` to `end`: now while something is waited for, else the last event."""
 
     start: datetime
@@ -123,9 +123,9 @@ class Way:
         return round(min(1.0, max(0.0, (moment - self.start).total_seconds() / whole)) * width, 1)
 
 
-def way_of(
+def chart_of(
     events: Sequence[ShownEvent], moments: Sequence[SpanMoment], limits: OpsSettings, now: datetime
-) -> Way | None:
+) -> WaitChart | None:
     """The wait spans of a request, from its events, causes before effects, and from what is known beside them; None
     without an event."""
     if not events:
@@ -145,7 +145,7 @@ def way_of(
         )
         for each in waits
     ]
-    return Way(start, end, dated, moments, work_of(events))
+    return WaitChart(start, end, dated, moments, work_of(events))
 
 
 def waits_of(events: Sequence[ShownEvent]) -> list[Wait]:

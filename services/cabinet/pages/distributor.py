@@ -25,7 +25,7 @@ from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.pages.partner import places
 from services.cabinet.requests import Filter, Requests, Row
-from services.cabinet.view.documents import papers
+from services.cabinet.view.documents import shown_documents
 from services.cabinet.view.lines import line
 from services.cabinet.view.lists import Filters, Tab
 from services.cabinet.view.now import Viewer
@@ -110,7 +110,10 @@ async def _list(
 def _more(row: Row, principal: Principal) -> dict[str, str]:
     since = row.approval.get("approved_at")
     waits = datetime.now(UTC) - datetime.fromisoformat(since) if since else None
-    act = next((each for each in papers(row, principal.distributor_id, Viewer.DISTRIBUTOR) if each.kind == "act"), None)
+    act = next(
+        (each for each in shown_documents(row, principal.distributor_id, Viewer.DISTRIBUTOR) if each.kind == "act"),
+        None,
+    )
     return {
         "waits": "" if waits is None else lasting(waits),
         "answered_at": row.billing.get("confirmed_at") or row.billing.get("declined_at") or "",

@@ -25,12 +25,12 @@ from services.cabinet.client_check import check_row
 from services.cabinet.pages.sent import is_just_sent
 from services.cabinet.pages.too_late import unless_too_late
 from services.cabinet.requests import Requests, Row
-from services.cabinet.view.documents import ShownDocument, papers
+from services.cabinet.view.documents import ShownDocument, shown_documents
 from services.cabinet.view.form import is_request_id
 from services.cabinet.view.lines import facts
-from services.cabinet.view.moments import story
+from services.cabinet.view.moments import happenings
 from services.cabinet.view.now import Viewer, now
-from services.cabinet.view.steps import way
+from services.cabinet.view.steps import shown_steps
 from services.cabinet.words import stage_of
 
 QUERIES = load_queries("services.cabinet")
@@ -44,7 +44,7 @@ LONGEST_SIGNATURE = 150_000
 
 @router.get("/requests/{request_id}")
 async def request_page(request: Request, request_id: UUID, principal: Annotated[Principal, SIGNED_IN]) -> Response:
-    """What we wait for, the way, the timeline, facts and documents."""
+    """What we wait for, the steps, the timeline, facts and documents."""
     async with web(request).database.rows(principal) as rows:
         row = await Requests(rows, principal).one(request_id)
     if row is None:
@@ -54,7 +54,7 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
     known = await reference(request)
     reader = READERS.get(principal.role, Viewer.OFFICE)
     groups = {stage: dict(group) for stage, group in row.groups.items()}
-    documents = papers(row, principal.partner_id or principal.distributor_id, reader)
+    documents = shown_documents(row, principal.partner_id or principal.distributor_id, reader)
     links = {each.id: _download(request, request_id, each) for each in documents}
     list_href, list_word = _list(principal)
     return await show(
@@ -66,8 +66,8 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         short=short(request_id),
         version=row.version,
         turn=now(groups, reader),
-        way=way(groups),
-        story=story(row.moments(), await _names(request, principal, row)),
+        steps=shown_steps(groups),
+        happenings=happenings(row.moments(), await _names(request, principal, row)),
         facts=facts(row, known, with_partner=reader is not Viewer.PARTNER),
         reasons=row.approval.get("reasons", ()) if row.status == "rejected" else (),
         permission=row.permission_number,

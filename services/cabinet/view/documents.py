@@ -33,7 +33,7 @@ class ShownDocument:
     """What the counterparty has against it."""
 
 
-def papers(row: Row, own: str | None, reader: Viewer) -> list[ShownDocument]:
+def shown_documents(row: Row, own: str | None, reader: Viewer) -> list[ShownDocument]:
     """Those that this reader may see: a distributor those addressed to it."""
     found = []
     for identity, document in row.documents.items():

@@ -43,7 +43,7 @@ class Happening:
     points: tuple[str, ...]
 
 
-def story(moments: Sequence[Moment], names: Mapping[str, str]) -> list[Happening]:
+def happenings(moments: Sequence[Moment], names: Mapping[str, str]) -> list[Happening]:
     """The timeline for a page; `names` are those of logins and distributors by the id that events bear. Reasons of a
     rejection stand above it."""
     return [

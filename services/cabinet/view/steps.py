@@ -1,7 +1,7 @@
-"""The way of a request from «Отправить» to activation, in a few steps, and how far it has come.
+"""The path of a request from «Отправить» to activation, in a few steps, and how far it has come.
 
 Which steps there are a table says, by the type of the request and the channel of the sale: another kind of request has
-another way by its own line in `WAYS`.
+another path by its own line in `PATHS`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _PAID = PlannedStep("Оплачена", _paid_at, "declined")
 _SOLD = PlannedStep("Продана", _fact("shipping", "shipped_at"), notes={"manufacturing": "изготавливается"})
 _ACTIVE = PlannedStep("Активирована", _fact("activation", "activated_at"))
 
-WAYS: Mapping[str, Mapping[Channel, tuple[PlannedStep, ...]]] = {
+PATHS: Mapping[str, Mapping[Channel, tuple[PlannedStep, ...]]] = {
     REQUEST_TYPE: {
         Channel.DISTRIBUTOR: (_SENT, _APPROVED, _CONFIRMED, _SOLD, _ACTIVE),
         Channel.DIRECT: (_SENT, _APPROVED, _PAID, _SOLD, _ACTIVE),
@@ -63,9 +63,9 @@ WAYS: Mapping[str, Mapping[Channel, tuple[PlannedStep, ...]]] = {
 """Type of a request → channel → its steps in order. A type that isn't known is shown as the letter's."""
 
 
-def way(row: Row) -> list[ShownStep]:
+def shown_steps(row: Row) -> list[ShownStep]:
     """The steps of this request."""
-    planned = WAYS.get(request_type(row), WAYS[REQUEST_TYPE])[_channel(row)]
+    planned = PATHS.get(request_type(row), PATHS[REQUEST_TYPE])[_channel(row)]
     where = status(row)
     times = [each.done_at(row) for each in planned]
     ended = next((number for number, each in enumerate(planned) if each.ended_by == where), None)

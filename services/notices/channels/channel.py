@@ -1,4 +1,4 @@
-"""What every way has in common on which news reach people and programs."""
+"""A channel: what all have in common on which news reach people and programs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from services.notices.rules import News
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A piece of news, and the record that told it; `envelope` None: the record is no event of a stage."""
+class NewsItem:
+    """A piece of news, and the record that brought it; `envelope` None: the record is no event of a stage."""
 
     news: News
     record: Record
@@ -24,11 +24,11 @@ class Told:
 
 
 class OutgoingChannel(Protocol):
-    """Writes down what goes out on one way."""
+    """A channel writes down what it sends."""
 
-    def deliver(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> int:
-        """Write down what of this goes out on this way, in the transaction that moves the marks: each once, however
-        often it is told. Returns how much that is."""
+    def deliver(self, connection: psycopg.Connection[Any], items: Sequence[NewsItem]) -> int:
+        """Write down what of this goes out on this channel, in the transaction that moves the marks: each once, however
+        often it is read. Returns how much that is."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""A request's way, and search."""
+"""A request's path, and search."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ TITLES = {
 
 @router.get("/requests/{request_id}")
 async def request_page(request: Request, request_id: UUID, principal: Ops, told: str = "") -> Response:
-    """A request's way as a picture: who had to act and for how long, what happened beside it, every event."""
+    """The page of a request with its chart: who had to act and for how long, what happened beside it, every event."""
     limits = ops_settings()
 
     def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
         found = look_at(connection, request_id, limits, reveal)
         return found, dead_letters.letters(web(request).conninfo, request_id=request_id)
 
-    story, put_aside = await looked_up(request, ask)
-    if story is None:
+    account, put_aside = await looked_up(request, ask)
+    if account is None:
         raise not_found()
-    events = [step.event for step in story.steps]
+    events = [step.event for step in account.steps]
     async with web(request).database.rows(principal) as rows:
         row = await Requests(rows, principal).one(request_id)
     return page(
@@ -64,14 +64,14 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
         client_check=await check_row(web(request).register, row) if row is not None else None,
         request_id=request_id,
         row=row,
-        way=story.way,
-        going=story.way is not None and any(each.until is None for each in story.way.waits),
+        chart=account.chart,
+        going=account.chart is not None and any(each.until is None for each in account.chart.waits),
         signs=SIGNS,
         titles=TITLES,
         delta=lambda seconds: timedelta(seconds=seconds),
-        steps=story.steps,
+        steps=account.steps,
         stages=list(dict.fromkeys(event.stage for event in events)),
-        items=story.waits,
+        items=account.waits,
         letters=put_aside,
         told=told,
         kinds=waits.KINDS,

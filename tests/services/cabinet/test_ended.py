@@ -9,7 +9,7 @@ import pytest
 
 from services.cabinet.api.models import RequestOut
 from services.cabinet.requests import Row
-from services.cabinet.view.documents import papers
+from services.cabinet.view.documents import shown_documents
 from services.cabinet.view.now import Viewer
 
 ACT = {
@@ -34,7 +34,7 @@ def row(status: str) -> Row:
     ],
 )
 def test_who_is_asked_for_what(status: str, asks: bool):
-    (paper,) = papers(row(status), "dist-north", Viewer.DISTRIBUTOR)
+    (paper,) = shown_documents(row(status), "dist-north", Viewer.DISTRIBUTOR)
     assert paper.signable is asks
     assert ("ждёт вашей подписи" in paper.state) is asks
     said = RequestOut.of(row(status), "dist-north")

@@ -210,14 +210,14 @@ class Outbox:
         for number in range(count):
             news = told(*THROUGH)[0]
             person = Recipient(f"reader-{number}@lukomor.example", CONTACT.name)
-            (letter,) = write_emails(news, [person], NoticesSettings(url="https://cabinet.example"), b"key")
+            (email,) = write_emails(news, [person], NoticesSettings(url="https://cabinet.example"), b"key")
             self.connection.execute(
                 "INSERT INTO mail (id, request_id, kind, party, party_id, recipient, recipient_name, message_id, "
                 "subject, text, html, off, cause, happened_at, status) "
                 "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                _row(letter, changes.get("status", "due")),
+                _row(email, changes.get("status", "due")),
             )
-            ids.append(letter.message_id)
+            ids.append(email.message_id)
         return ids
 
     def rows(self) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from events.model import Channel, Delivery, Message, Reason
 from events.reference import BaseDelivery, Client, Contact, Distributor, Partner, Product, Service
 from events.request import PROCEDURE, REQUEST_TYPE, RequestSubmitted
 from events.shipping import DocumentIssued, DocumentKind, InvoiceNoted, PermissionIssued
-from services.notices.rules import Cause, News, Story, tell
+from services.notices.rules import Cause, News, RuleState, apply_rules
 
 VENDOR = "АО «Продавец»"
 REQUEST = UUID("7927d160-0000-4000-8000-000000000001")
@@ -104,12 +104,12 @@ DIRECT = (
 
 def told(*events: Message) -> list[News]:
     """What is news when these are read in this order."""
-    story, news = Story(), []
+    known, news = RuleState(), []
     for number, event in enumerate(events):
         cause = Cause(
             f"/postavka/x#{number}", f"x.events/0/{number}", NOON, event.TYPE, event.model_dump_json().encode()
         )
-        story, fresh = tell(Story.model_validate_json(story.model_dump_json()), REQUEST, event, cause)
+        known, fresh = apply_rules(RuleState.model_validate_json(known.model_dump_json()), REQUEST, event, cause)
         news += fresh
     return news
 

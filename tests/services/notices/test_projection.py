@@ -209,10 +209,10 @@ def test_another_distributor_is_told_nothing_of_the_request(notices: Notices, ou
     notices.project([log.event(request, event) for event in (*THROUGH, refused)])
     ural = next(each for each in told(outbox) if each["distributor_id"] == URAL)
     assert (ural["sale"], ural["permission_number"]) == (None, None)
-    letter = next(row for row in outbox.rows() if row["party_id"] == URAL)
-    assert letter["recipient"] == "postavki@dist-ural.example"
+    email = next(row for row in outbox.rows() if row["party_id"] == URAL)
+    assert email["recipient"] == "postavki@dist-ural.example"
     for secret in ("Завод", "7707083893", "Лукоморье", "482-019"):
-        assert secret not in json.dumps(ural, ensure_ascii=False) + letter["text"] + letter["html"]
+        assert secret not in json.dumps(ural, ensure_ascii=False) + email["text"] + email["html"]
 
 
 def test_refusals_of_one_kind_are_one_letter(notices: Notices, outbox: Outbox, log: Log):
@@ -295,11 +295,11 @@ def test_markers_are_nobodys_unread_records_and_an_unreadable_answer_is_told_to_
     marker = Record("request.events", 0, 0, 0, None, None, ((MARKER, b"1"),))
     of_outsider = Record(confirmations_of(NORTH), 0, 0, 0, None, b"", ((UNREADABLE, b"not UTF-8"),))
     place = (("dlq_topic", of_outsider.topic.encode()), ("dlq_partition", b"0"), ("dlq_offset", b"0"))
-    letter = of_outsider._replace(topic="dead-letters", headers=(*of_outsider.headers, *place))
+    email = of_outsider._replace(topic="dead-letters", headers=(*of_outsider.headers, *place))
     kept: list[Unread] = []
     reader = EventReader({}, is_relayed)
-    read = list(read_news(reader, [marker, of_outsider, letter], kept.append))
-    assert ([record for record, *_ in read], kept) == ([letter], [])
+    read = list(read_news(reader, [marker, of_outsider, email], kept.append))
+    assert ([record for record, *_ in read], kept) == ([email], [])
     assert set(reader.checkpoints) == {"request.events/0", f"{of_outsider.topic}/0", "dead-letters/0"}
 
 

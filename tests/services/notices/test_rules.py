@@ -217,7 +217,7 @@ def test_the_activation_code_is_in_no_letter_and_no_notice():
 def test_another_distributor_gets_its_receipt_and_nothing_of_the_request():
     stranger = ConfirmationRefused(distributor_id="dist-ural", confirmation_id="u-1", reason=REASON)
     (news,) = told(*THROUGH, stranger)[3:]
-    assert (news.party_id, news.story) == ("dist-ural", None)
+    assert (news.party_id, news.known) == ("dist-ural", None)
     shown = str(word(news, VENDOR)) + str(dict(news.facts))
     for secret in (CLIENT.name, CLIENT.inn, PARTNER.name, NUMBER, PRODUCT.name, "1000001"):
         assert secret not in shown
@@ -226,7 +226,7 @@ def test_another_distributor_gets_its_receipt_and_nothing_of_the_request():
 def test_an_answer_before_the_approval_is_receipted_at_once():
     held = ConfirmationHeld(distributor_id=DISTRIBUTOR.id, confirmation_id="c-1", accepted=True)
     (news,) = told(submitted(), held)
-    assert (news.topic, news.story) == ("held", None)
+    assert (news.topic, news.known) == ("held", None)
 
 
 def test_only_parties_are_ever_told():

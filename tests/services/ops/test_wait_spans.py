@@ -11,7 +11,7 @@ import pytest
 
 from services.ops.history import ShownEvent
 from services.ops.settings import OpsSettings
-from services.ops.wait_spans import Sign, SpanMoment, Way, way_of
+from services.ops.wait_spans import Sign, SpanMoment, WaitChart, chart_of
 
 REQUEST = UUID("6f9c0000-0000-4000-8000-000000000000")
 START = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
@@ -36,13 +36,15 @@ def history(*events: tuple[str, str, float, dict[str, Any]]) -> list[ShownEvent]
     return made
 
 
-def way(*events: tuple[str, str, float, dict[str, Any]], now: float = HOUR, beside: tuple[SpanMoment, ...] = ()) -> Way:
-    found = way_of(history(*events), beside, LIMITS, START + timedelta(seconds=now))
+def way(
+    *events: tuple[str, str, float, dict[str, Any]], now: float = HOUR, beside: tuple[SpanMoment, ...] = ()
+) -> WaitChart:
+    found = chart_of(history(*events), beside, LIMITS, START + timedelta(seconds=now))
     assert found is not None
     return found
 
 
-def waits(found: Way) -> list[tuple[str, float, bool]]:
+def waits(found: WaitChart) -> list[tuple[str, float, bool]]:
     """(what for, seconds, over?)"""
     return [(each.waits_for, each.seconds, each.until is not None) for each in found.waits]
 
@@ -127,7 +129,7 @@ def test_work_is_from_cause_to_event_and_a_pause_of_people_is_none() -> None:
         *events,
         ShownEvent(*("billing", 9, REQUEST, 9, outside.type, outside.time, 9, "kafka:c/0/1", None, None, None, b"{}")),
     ]
-    found = way_of(given, (), LIMITS, START)
+    found = chart_of(given, (), LIMITS, START)
     assert found is not None
     assert [(each.stage, each.events, round(each.seconds, 3)) for each in found.work] == [
         ("request", 1, 0.0),
@@ -144,4 +146,4 @@ def test_places_lie_within_the_picture() -> None:
 
 
 def test_without_an_event_there_is_no_way() -> None:
-    assert way_of([], (), LIMITS, START) is None
+    assert chart_of([], (), LIMITS, START) is None

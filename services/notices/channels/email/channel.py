@@ -1,4 +1,4 @@
-"""News as letters: written down with the marks, sent by `sender.py`."""
+"""News as e-mails: written down with the marks, sent by `sender.py`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from postavka.kernel.settings import Settings
 from postavka.kernel.store.arrays import Texts, Times, Uuids
 from postavka.kernel.store.queries import load_queries
 from services.notices.categories import CATEGORIES
-from services.notices.channels.channel import Told
-from services.notices.channels.email.message import Email, letters_secret, write_emails
+from services.notices.channels.channel import NewsItem
+from services.notices.channels.email.message import Email, email_secret, write_emails
 from services.notices.channels.email.personal import protected, reader_key
 from services.notices.channels.email.recipients import recipients
 from services.notices.settings import NoticesSettings
@@ -30,32 +30,32 @@ class EmailChannel:
     def __init__(self, config: Settings, chosen: NoticesSettings, reference: Callable[[], Snapshot]) -> None:
         self._config = chosen
         self._reference = reference
-        self._secret = letters_secret(config.home / "letters.secret")
+        self._secret = email_secret(config.home / "letters.secret")
         self._vault = partial(open_vault, config)
 
-    def deliver(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> int:
+    def deliver(self, connection: psycopg.Connection[Any], items: Sequence[NewsItem]) -> int:
         """Deliver as `OutgoingChannel` says."""
-        wanted = [each.news for each in told if each.news.category is not None]
+        wanted = [each.news for each in items if each.news.category is not None]
         if not wanted:
             return 0
         snapshot, vault = self._reference(), self._vault()
-        letters = [
-            letter
+        emails = [
+            email
             for news in wanted
-            for letter in write_emails(news, recipients(news, snapshot, vault.readable), self._config, self._secret)
+            for email in write_emails(news, recipients(news, snapshot, vault.readable), self._config, self._secret)
         ]
-        off = self._switched_off(connection, vault, letters)
+        off = self._switched_off(connection, vault, emails)
         oldest = datetime.now(UTC) - timedelta(seconds=self._config.mail_oldest_seconds)
-        rows = [_row(protected(vault, each), _status(each, off, oldest)) for each in letters]
+        rows = [_row(protected(vault, each), _status(each, off, oldest)) for each in emails]
         columns = [_ARRAYS[kind](column) for kind, column in zip(_MAIL.values(), zip(*rows, strict=True), strict=True)]
         connection.execute(INSERT_MAIL, columns)
-        return len(letters)
+        return len(emails)
 
     def _switched_off(
-        self, connection: psycopg.Connection[Any], vault: Vault, letters: Iterable[Email]
+        self, connection: psycopg.Connection[Any], vault: Vault, emails: Iterable[Email]
     ) -> set[tuple[str, str]]:
         """Address and kind of what its reader doesn't want."""
-        addresses = {each.recipient.address for each in letters if each.recipient.address}
+        addresses = {each.recipient.address for each in emails if each.recipient.address}
         readers = {address: reader_key(vault, address) for address in addresses}
         rows = connection.execute(QUERIES.switched_off, (list(readers.values()),)).fetchall()
         return {(address, kind) for address, key in readers.items() for recipient, kind in rows if recipient == key}
@@ -75,19 +75,19 @@ INSERT_MAIL = (
 )
 
 
-def _status(letter: Email, off: set[tuple[str, str]], oldest: datetime) -> str:
-    if letter.recipient.address is None:
+def _status(email: Email, off: set[tuple[str, str]], oldest: datetime) -> str:
+    if email.recipient.address is None:
         return "no-address"
-    if letter.happened_at < oldest:
+    if email.happened_at < oldest:
         return "too-old"
-    if not CATEGORIES[letter.kind].mandatory and (letter.recipient.address, letter.kind) in off:
+    if not CATEGORIES[email.kind].mandatory and (email.recipient.address, email.kind) in off:
         return "off"
     return "due"
 
 
-def _row(letter: Email, status: str) -> tuple[Any, ...]:
+def _row(email: Email, status: str) -> tuple[Any, ...]:
     return (
-        *(letter.id, letter.request_id, letter.kind, letter.party, letter.party_id),
-        *(letter.recipient.address, letter.recipient.name, letter.message_id),
-        *(letter.subject, letter.text, letter.html, letter.off, letter.cause, letter.happened_at, status),
+        *(email.id, email.request_id, email.kind, email.party, email.party_id),
+        *(email.recipient.address, email.recipient.name, email.message_id),
+        *(email.subject, email.text, email.html, email.off, email.cause, email.happened_at, status),
     )

@@ -25,7 +25,7 @@ COLUMNS = (
     "made_at, status, tries, next_at, sent_at, unsure, said"
 )
 AGAIN = ("failed", "too-old", "no-address", "off")
-"""A letter in one of these is sent when somebody asks for it."""
+"""An e-mail in one of these is sent when somebody asks for it."""
 
 
 class NoSuchEmail(UserError):
@@ -33,7 +33,7 @@ class NoSuchEmail(UserError):
 
 
 class Mandatory(UserError):
-    """A kind of letter that can't be switched off."""
+    """A kind of e-mail that can't be switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def parameters(vault: Vault, wanted: Wanted, limit: int) -> dict[str, Any]:
     }
 
 
-def letters(config: Settings, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+def emails(config: Settings, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
     """Newest first, readable as far as there are keys."""
     vault = open_vault(config)
     with connect(database_url(config)) as connection:
@@ -78,7 +78,7 @@ def letters(config: Settings, wanted: Wanted, limit: int) -> list[dict[str, Any]
     return [vault.reveal(row) for row in rows]
 
 
-def letter(config: Settings, id: UUID) -> dict[str, Any]:
+def email(config: Settings, id: UUID) -> dict[str, Any]:
     """The e-mail of this id with its text and HTML. Raises `NoSuchEmail`."""
     with connect(database_url(config)) as connection:
         row = connection.execute(f"SELECT {COLUMNS}, text, html FROM mail WHERE id = %s", (id,)).fetchone()  # noqa: S608
@@ -89,8 +89,8 @@ def letter(config: Settings, id: UUID) -> dict[str, Any]:
 
 
 def send_again(conninfo: str, id: UUID | None) -> int:
-    """Let a letter that has failed be tried again from the beginning (None: all that have failed); one without an
-    address must get one first: in the reference data, for letters to come. Raises `NoSuchEmail`."""
+    """Let an e-mail that has failed be tried again from the beginning (None: all that have failed); one without an
+    address must get one first: in the reference data, for e-mails to come. Raises `NoSuchEmail`."""
     with connect(conninfo) as connection:
         changed = connection.execute(QUERIES.send_again, {"id": id, "again": list(AGAIN)}).rowcount
     if id is not None and not changed:

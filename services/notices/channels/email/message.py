@@ -1,4 +1,4 @@
-"""A letter: what a piece of news looks like as e-mail, text and HTML."""
+"""An e-mail: what a piece of news looks like as e-mail, text and HTML."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMESPACE = UUID("b5a3c1a8-6a0e-4f0e-9d3e-0f1f6d2b7c11")
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """A letter as it is kept. Its Message-ID is made from cause, kind and recipient: a repeat is recognisable."""
+    """An e-mail as it is kept. Its Message-ID is made from cause, kind and recipient: a repeat is recognisable."""
 
     id: UUID
     message_id: str
@@ -47,9 +47,9 @@ class Email:
 
 
 def write_emails(news: News, recipients: Iterable[Recipient], config: NoticesSettings, secret: bytes) -> list[Email]:
-    """A letter to each of them."""
+    """An e-mail to each of them."""
     assert news.category is not None  # noqa: S101
-    return [_letter(news, news.category, each, config, secret) for each in recipients]
+    return [_email(news, news.category, each, config, secret) for each in recipients]
 
 
 def email_id(news: News, kind: Category, address: str | None) -> UUID:
@@ -70,17 +70,17 @@ def unsubscribe_link(url: str, address: str, kind: Category, secret: bytes) -> s
 
 
 def signature(secret: bytes, address: str, kind: str) -> str:
-    """Proves that a link was made here: nobody switches off another's letters by guessing."""
+    """Proves that a link was made here: nobody switches off another's e-mails by guessing."""
     return hmac.digest(secret, f"{address.lower()}|{kind}".encode(), hashlib.sha256).hex()[:32]
 
 
-def _letter(news: News, kind: Category, recipient: Recipient, config: NoticesSettings, secret: bytes) -> Email:
+def _email(news: News, kind: Category, recipient: Recipient, config: NoticesSettings, secret: bytes) -> Email:
     worded, about = word(news, config.vendor), CATEGORIES[kind]
     chosen = email_id(news, kind, recipient.address)
     off = None
     if not about.mandatory and config.url and recipient.address:
         off = unsubscribe_link(config.url, recipient.address, kind, secret)
-    number = news.story.permission_number if news.story and kind is Category.PERMISSION else None
+    number = news.known.permission_number if news.known and kind is Category.PERMISSION else None
     values = {
         "title": worded.title,
         "paragraphs": worded.paragraphs,
@@ -98,7 +98,7 @@ def _letter(news: News, kind: Category, recipient: Recipient, config: NoticesSet
         "unsubscribe": off,
         "mandatory": about.mandatory,
         "about": about.title,
-        "vendor": (news.story.vendor if news.story else None) or config.vendor,
+        "vendor": (news.known.vendor if news.known else None) or config.vendor,
         "support": config.mail_support,
     }
     html_rows = tuple(each for each in worded.rows if number is None or each[1] != number)
@@ -119,8 +119,8 @@ def _letter(news: News, kind: Category, recipient: Recipient, config: NoticesSet
     )
 
 
-def letters_secret(file: Path) -> bytes:
-    """What links in letters are signed with. Made once; in a file that only its owner may read."""
+def email_secret(file: Path) -> bytes:
+    """What links in e-mails are signed with. Made once; in a file that only its owner may read."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         try:

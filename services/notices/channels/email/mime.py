@@ -1,4 +1,4 @@
-"""A letter as it goes to a server: the standard library's message, in lines that every program reads."""
+"""An e-mail as it goes to a server: the standard library's message, in lines that every program reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLAIN = re.compile(r"[A-Za-z0-9 -]{1,60}")
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A letter as it goes to a server: addresses in ASCII, and its bytes (RFC 5322), lines ending in CRLF."""
+    """An e-mail as it goes to a server: addresses in ASCII, and its bytes (RFC 5322), lines ending in CRLF."""
 
     sender: str
     recipient: str
@@ -32,7 +32,7 @@ class Outgoing:
 
 class _Header(str):
     """A header as it is written, folded already. The library neither parses it nor folds it anew, which takes ten times
-    as long as all else that is done for a letter, and makes encoded words of a long link."""
+    as long as all else that is done for an e-mail, and makes encoded words of a long link."""
 
     name: str
 
@@ -47,7 +47,7 @@ class _Header(str):
 
 
 class _Once(EmailPolicy):
-    """Every header of a letter stands in it once."""
+    """Every header of an e-mail stands in it once."""
 
     def header_max_count(self, name: str) -> int:
         return 1
@@ -58,27 +58,27 @@ BOUNDARY = "=_letter"
 """Between the parts, which are in base64: that has no underscore."""
 
 
-def to_outgoing(letter: Email, config: NoticesSettings) -> Outgoing:
-    """The same letter gives the same bytes. Two forms of one text, the better one last (RFC 2046, 5.1.4). Raises
+def to_outgoing(email: Email, config: NoticesSettings) -> Outgoing:
+    """The same e-mail gives the same bytes. Two forms of one text, the better one last (RFC 2046, 5.1.4). Raises
     `BadAddress` when the recipient has none that can be mailed."""
     name, sender = config.sender
-    recipient = read_address(letter.recipient.address or "")
+    recipient = read_address(email.recipient.address or "")
     message = _part("multipart/alternative", f'boundary="{BOUNDARY}"')
     for header, value in (
         ("From", _mailbox("From", name, sender)),
-        ("To", _mailbox("To", letter.recipient.name, recipient)),
-        ("Subject", _words("Subject", letter.subject)),
-        ("Date", format_datetime(letter.happened_at)),
-        ("Message-ID", letter.message_id),
+        ("To", _mailbox("To", email.recipient.name, recipient)),
+        ("Subject", _words("Subject", email.subject)),
+        ("Date", format_datetime(email.happened_at)),
+        ("Message-ID", email.message_id),
         ("Auto-Submitted", "auto-generated"),
-        # All letters of a request are shown as one conversation.
-        ("References", f"<request.{letter.request_id}@{domain_of(config)}>"),
-        *([("List-Unsubscribe", f"<{letter.off}>")] if letter.off is not None else []),
-        *([("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")] if letter.off is not None else []),
+        # All e-mails of a request are shown as one conversation.
+        ("References", f"<request.{email.request_id}@{domain_of(config)}>"),
+        *([("List-Unsubscribe", f"<{email.off}>")] if email.off is not None else []),
+        *([("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")] if email.off is not None else []),
         ("MIME-Version", "1.0"),
     ):
         message[header] = _Header(header, value)
-    message.set_payload([_text("plain", letter.text), _text("html", letter.html)])
+    message.set_payload([_text("plain", email.text), _text("html", email.html)])
     return Outgoing(sender.ascii, recipient.ascii, message.as_bytes())
 
 

@@ -1,7 +1,7 @@
-"""Letters name persons: what they say is kept encrypted with the key of whom they were written to.
+"""E-mails name persons: what they say is kept encrypted with the key of whom they were written to.
 
-Destroying the key forgets the person in every letter, in the list of what nobody wants to get, and in every copy of
-both. The file of letters (`mbox`) is no store: letters that can't be read any more are taken out of it.
+Destroying the key forgets the person in every e-mail, in the list of what nobody wants to get, and in every copy of
+both. The file of e-mails (`mbox`) is no store: e-mails that can't be read any more are taken out of it.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ def names_of(address: str | None, known_as: Sequence[str] = ()) -> list[str]:
     return list({normal(each): each for each in (*names, *known_as)}.values())
 
 
-def protected(vault: Vault, letter: Email) -> Email:
-    """The letter as it is kept. One that is written to nobody by name stays as it is."""
-    recipient = letter.recipient
+def protected(vault: Vault, email: Email) -> Email:
+    """The e-mail as it is kept. One that is written to nobody by name stays as it is."""
+    recipient = email.recipient
     names = names_of(recipient.address, recipient.known_as)
     if not names or recipient.name == ERASED:
-        return letter
+        return email
 
     def encrypted(text: str) -> str:
         return vault.encrypt(text, names, longest=None)
 
     return replace(
-        letter,
+        email,
         recipient=Recipient(recipient.address and encrypted(recipient.address), encrypted(recipient.name)),
-        subject=encrypted(letter.subject),
-        text=encrypted(letter.text),
-        html=encrypted(letter.html),
-        off=letter.off and encrypted(letter.off),
+        subject=encrypted(email.subject),
+        text=encrypted(email.text),
+        html=encrypted(email.html),
+        off=email.off and encrypted(email.off),
     )
 
 
@@ -140,7 +140,7 @@ class _People:
                 self._addresses.add(normal(contact["email"]))
 
     def names(self, address: str | None, name: str, party_id: str) -> list[str]:
-        """Names of the recipient of a letter; none for one who was forgotten."""
+        """Names of the recipient of an e-mail; none for one who was forgotten."""
         known_as = [self._by_name[party_id, name]] if (party_id, name) in self._by_name else []
         if address is None:
             return known_as
@@ -149,22 +149,22 @@ class _People:
 
 
 def forget_in_mbox(vault: Vault, conninfo: str, file: Path) -> int:
-    """Take letters out of the file whose rows can't be read any more, or are gone; returns how many."""
+    """Take e-mails out of the file whose rows can't be read any more, or are gone; returns how many."""
     if not file.exists():
         return 0
     with file.open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         box = mailbox.mbox(file, create=False)
-        letters = [(str(each["Message-ID"]), box.get_bytes(key, from_=True)) for key, each in box.iteritems()]
+        emails = [(str(each["Message-ID"]), box.get_bytes(key, from_=True)) for key, each in box.iteritems()]
         box.close()
-        readable = _readable(vault, conninfo, [message_id for message_id, _ in letters])
-        kept = [content for message_id, content in letters if message_id in readable]
-        if len(kept) < len(letters):
+        readable = _readable(vault, conninfo, [message_id for message_id, _ in emails])
+        kept = [content for message_id, content in emails if message_id in readable]
+        if len(kept) < len(emails):
             held.write(b"".join(content + b"\n" for content in kept))
             held.truncate()
             held.flush()
             os.fsync(held.fileno())
-    return len(letters) - len(kept)
+    return len(emails) - len(kept)
 
 
 def _readable(vault: Vault, conninfo: str, message_ids: list[str]) -> set[str]:

@@ -33,13 +33,13 @@ def recipients(
         found = [_of(news.party_id, each) for each in _addressed(snapshot.distributor_contacts.get(news.party_id, ()))]
         return list({each.address: each for each in found}.values()) or [Recipient(None, news.party_id)]
     entry = snapshot.partners.get(news.party_id)
-    known = dict(entry.contacts) if entry else {}
-    story = news.story
-    wanted = (_read(story.contact, readable) if story and story.contact else None) or known.get(
-        (story.contact_id if story else None) or ""
+    contacts = dict(entry.contacts) if entry else {}
+    known = news.known
+    wanted = (_read(known.contact, readable) if known and known.contact else None) or contacts.get(
+        (known.contact_id if known else None) or ""
     )
     candidates = [wanted] if wanted else []
-    addressed = _addressed([*candidates, *known.values()])
+    addressed = _addressed([*candidates, *contacts.values()])
     if addressed:
         return [_of(news.party_id, addressed[0])]
     return [replace(_of(news.party_id, wanted), address=None)] if wanted else [Recipient(None, news.party_id)]

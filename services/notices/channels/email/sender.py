@@ -1,6 +1,6 @@
-"""Sends the letters that are due, again and again until the server has taken each or refused it for good.
+"""Sends the e-mails that are due, again and again until the server has taken each or refused it for good.
 
-A letter is marked as being sent, handed over, and marked with the answer: three steps. If the process dies between
+An e-mail is marked as being sent, handed over, and marked with the answer: three steps. If the process dies between
 them, the next one finds it marked and hands it over again, under the same Message-ID: a repeat can be recognised, and
 nothing stays unsent in silence. One process sends at a time (an advisory lock).
 """
@@ -43,7 +43,7 @@ LONGEST_WAIT_SECONDS = 4 * 3_600.0
 LOCK_RETRY_SECONDS = 2.0
 MEASURE_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 300.0
-"""Between tries to reach a server that is away. No letter's own tries are used up by that."""
+"""Between tries to reach a server that is away. No e-mail's own tries are used up by that."""
 
 SENT = Counter("postavka_letters_total", "Letters by what became of a try", ["outcome"])
 DUE = Gauge("postavka_letters_due", "Letters that wait to be sent")
@@ -75,7 +75,7 @@ NOTE_AND_NEXT = f"""WITH noted AS (
     UPDATE mail SET status = %s::text, tries = tries + 1, said = %s, unsure = unsure OR %s,
     next_at = coalesce(%s, next_at), sent_at = CASE WHEN %s = 'sent' THEN now() ELSE sent_at END WHERE id = %s
 ) {NEXT}"""  # noqa: S608
-"""A row is changed once in a statement: a letter that another sender has put back to `due` must not be taken here, or
+"""A row is changed once in a statement: an e-mail that another sender has put back to `due` must not be taken here, or
 what became of it would not be noted."""
 NOBODY = UUID(int=0)
 
@@ -94,7 +94,7 @@ class EmailSender:
         self._home = config.home
         self._vault = partial(open_vault, config)
         self._erasures = -1
-        """How many persons had been forgotten when the file of letters was last looked through."""
+        """How many persons had been forgotten when the file of e-mails was last looked through."""
         self._connect = connect
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -137,7 +137,7 @@ class EmailSender:
         self.active = True
         again = await session.execute(QUERIES.due_again)
         if again.rowcount:
-            log.warning("mail: letters whose sending was cut off are sent again", letters=again.rowcount)
+            log.warning("mail: letters whose sending was cut off are sent again", emails=again.rowcount)
         await self._measure(session)
         async with asyncio.TaskGroup() as group:
             for _ in range(self._config.smtp_connections):
@@ -152,19 +152,19 @@ class EmailSender:
                 connection.row_factory = dict_row
                 noted: Noted | None = None
                 while True:
-                    letter = await self._next(connection, noted)
+                    email = await self._next(connection, noted)
                     noted = None
-                    if letter is None:
+                    if email is None:
                         await self._rest()
                         continue
                     try:
-                        noted = await self._send(transport, letter)
+                        noted = await self._send(transport, email)
                         pause = FIRST_PAUSE_SECONDS
                     except Away as away:
                         self.trouble = str(away)
                         log.warning("mail: the server is away", said=str(away), again_in=pause)
                         SENT.labels("away").inc()
-                        await connection.execute(QUERIES.give_back, (str(away), letter["id"]))
+                        await connection.execute(QUERIES.give_back, (str(away), email["id"]))
                         await asyncio.sleep(pause)
                         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         finally:
@@ -178,7 +178,7 @@ class EmailSender:
         self._woken.clear()
 
     async def _next(self, connection: psycopg.AsyncConnection[Any], noted: Noted | None) -> dict[str, Any] | None:
-        """The letter that has waited longest, marked as being sent; what became of the one before it is noted in the
+        """The e-mail that has waited longest, marked as being sent; what became of the one before it is noted in the
         same statement."""
         if noted is None:
             cursor = await connection.execute(NEXT, (NOBODY,))
@@ -201,7 +201,7 @@ class EmailSender:
 
         try:
             outgoing = outgoing_of(row, self._config)
-        except Exception as unfit:  # one letter that can't be written must not keep the others
+        except Exception as unfit:  # one e-mail that can't be written must not keep the others
             log.exception("mail: a letter can't be written", letter=str(row["id"]))
             return noted("failed", f"can't be written: {type(unfit).__name__}: {unfit}"[:500])
         try:
@@ -233,10 +233,10 @@ class EmailSender:
             await asyncio.sleep(pause_after(time.monotonic() - started, MEASURE_SECONDS))
 
     def _forget_in_file(self) -> None:
-        """A file of letters, where there is one, keeps nothing of persons who were forgotten."""
+        """A file of e-mails, where there is one, keeps nothing of persons who were forgotten."""
         if self._config.smtp_host is None and (erasures := self._vault().erasures()) != self._erasures:
             if forgotten := forget_in_mbox(self._vault(), self._conninfo, mbox_of(self._home)):
-                log.info("mail: letters to persons who were forgotten are out of the file", letters=forgotten)
+                log.info("mail: letters to persons who were forgotten are out of the file", emails=forgotten)
             self._erasures = erasures
 
     async def _measure(self, session: psycopg.AsyncConnection[Any]) -> None:
@@ -249,13 +249,13 @@ class EmailSender:
 
 
 def next_try(tries: int, first_seconds: float) -> datetime:
-    """When a letter is tried again after so many tries: each wait four times the one before, up to four hours."""
+    """When an e-mail is tried again after so many tries: each wait four times the one before, up to four hours."""
     return datetime.now(UTC) + timedelta(seconds=min(first_seconds * 4 ** (tries - 1), LONGEST_WAIT_SECONDS))
 
 
 def outgoing_of(row: dict[str, Any], config: NoticesSettings) -> Outgoing:
-    """A stored letter as it goes out."""
-    letter = Email(
+    """A stored e-mail as it goes out."""
+    email = Email(
         id=UUID(str(row["id"])),
         message_id=row["message_id"],
         request_id=row["request_id"],
@@ -270,4 +270,4 @@ def outgoing_of(row: dict[str, Any], config: NoticesSettings) -> Outgoing:
         happened_at=row["happened_at"],
         off=row["off"],
     )
-    return to_outgoing(letter, config)
+    return to_outgoing(email, config)

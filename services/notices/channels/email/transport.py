@@ -29,7 +29,7 @@ from services.notices.settings import NoticesSettings
 
 
 class RefusedForGood(Exception):
-    """This letter will never be taken: the server has said so for good (5xx)."""
+    """This e-mail will never be taken: the server has said so for good (5xx)."""
 
     def __init__(self, said: str, code: int) -> None:
         super().__init__(said)
@@ -52,7 +52,7 @@ class Away(Exception):
 class Transport(Protocol):
     """One connection to where e-mail goes; used by one task at a time."""
 
-    async def send(self, letter: Outgoing) -> str:
+    async def send(self, email: Outgoing) -> str:
         """Hand over one e-mail; returns what was answered. Raises `RefusedForGood`, `Later`, `Away`."""
         ...
 
@@ -60,12 +60,12 @@ class Transport(Protocol):
 
 
 def open_transport(config: NoticesSettings, home: Path) -> Transport:
-    """The transport that the settings name. Connects with the first letter."""
+    """The transport that the settings name. Connects with the first e-mail."""
     return Server(config) if config.smtp_host else Mbox(mbox_of(home))
 
 
 def mbox_of(home: Path) -> Path:
-    """The file of letters where no mail server is set."""
+    """The file of e-mails where no mail server is set."""
     return home / "mail" / "outbox.mbox"
 
 
@@ -76,14 +76,14 @@ class Server:
         self._config = config
         self._client: SMTP | None = None
 
-    async def send(self, letter: Outgoing) -> str:
+    async def send(self, email: Outgoing) -> str:
         client = await self._connected()
         handed_over = False
         try:
-            await client.mail(letter.sender)
-            await client.rcpt(letter.recipient)
+            await client.mail(email.sender)
+            await client.rcpt(email.recipient)
             handed_over = True
-            answer = await client.data(letter.content)
+            answer = await client.data(email.content)
             return f"{answer.code} {answer.message}"[:500]
         except SMTPSenderRefused as refused:
             await self.close()
@@ -141,19 +141,19 @@ class Server:
 
 
 class Mbox:
-    """Letters in a file that mail programs can open: what a machine without a mail server has of them."""
+    """E-mails in a file that mail programs can open: what a machine without a mail server has of them."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    async def send(self, letter: Outgoing) -> str:
-        await asyncio.to_thread(self._append, letter)
+    async def send(self, email: Outgoing) -> str:
+        await asyncio.to_thread(self._append, email)
         return f"written to {self._file.name}"
 
-    def _append(self, letter: Outgoing) -> None:
+    def _append(self, email: Outgoing) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         head = f"From MAILER-DAEMON {time.asctime(time.gmtime())}\n".encode()
-        entry = head + letter.content.replace(b"\r\n", b"\n") + b"\n"  # no line of a letter begins with "From "
+        entry = head + email.content.replace(b"\r\n", b"\n") + b"\n"  # no line of an e-mail begins with "From "
         with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(entry)

@@ -18,7 +18,7 @@ from postavka.kernel.clock import Clock
 from postavka.kernel.process.logs import logger
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import APPEND, Batch, Claim, RecordedEvent, parameters_of
-from services.notices.channels.channel import Told
+from services.notices.channels.channel import NewsItem
 from services.notices.rules import News
 from services.notices.texts import word
 
@@ -42,19 +42,19 @@ class TopicChannel:
         self._reference = reference
         self._clock = Clock()
 
-    def deliver(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> int:
+    def deliver(self, connection: psycopg.Connection[Any], items: Sequence[NewsItem]) -> int:
         """Deliver as `OutgoingChannel` says. Raises `NewDistributor`."""
-        batch = Batch(events=self._notices(connection, told))
+        batch = Batch(events=self._notices(connection, items))
         batch.claims = [Claim(CLAIM, claim_of(event), event.originator_id) for event in batch.events]
         if batch.events:
             connection.execute(APPEND, parameters_of(batch), prepare=True, binary=True)
         return len(batch.events)
 
-    def _notices(self, connection: psycopg.Connection[Any], told: Sequence[Told]) -> list[RecordedEvent]:
-        """Events for the distributors' topics that were not told before, with positions still to come."""
+    def _notices(self, connection: psycopg.Connection[Any], items: Sequence[NewsItem]) -> list[RecordedEvent]:
+        """Events for the distributors' topics that were not published before, with positions still to come."""
         made = [
             (self._notice(each.news), each)
-            for each in told
+            for each in items
             if each.news.topic is not None and self._has_topic(each.news.party_id)
         ]
         now = datetime.now(UTC)
@@ -90,15 +90,15 @@ class TopicChannel:
 
     def _notice(self, news: News) -> Notice:
         assert news.topic is not None  # noqa: S101
-        worded, facts, story = word(news, self._vendor), news.facts, news.story
+        worded, facts, known = word(news, self._vendor), news.facts, news.known
         return Notice(
             kind=news.topic,
             distributor_id=news.party_id,
             happened_at=news.cause.happened_at,
             title=worded.title,
             text=worded.text,
-            permission_number=story.permission_number if story else None,
-            sale=story.sale if story else None,
+            permission_number=known.permission_number if known else None,
+            sale=known.sale if known else None,
             receipt=facts.get("receipt"),
             document=facts.get("document"),
             kit_number=facts.get("kit"),
@@ -116,5 +116,5 @@ class TopicChannel:
 
 def claim_of(event: RecordedEvent, notice: Notice | None = None) -> str:
     """Names a piece of news for ever: its cause, what it is, whom it is for."""
-    told = notice or Notice.model_validate_json(event.body)
-    return hashlib.sha256(f"{event.causation}|{told.kind}|{told.distributor_id}".encode()).hexdigest()
+    notice = notice or Notice.model_validate_json(event.body)
+    return hashlib.sha256(f"{event.causation}|{notice.kind}|{notice.distributor_id}".encode()).hexdigest()

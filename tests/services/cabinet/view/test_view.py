@@ -27,7 +27,7 @@ from services.cabinet.fold import Row, status
 from services.cabinet.view import steps
 from services.cabinet.view.form import Choices, Typed, choices, is_request_id, mistakes
 from services.cabinet.view.now import Act, Viewer, now
-from services.cabinet.view.steps import way
+from services.cabinet.view.steps import shown_steps
 from services.cabinet.words import STAGES, WITHDRAWABLE, period, product_name, stage_of
 from tests.paths import PROJECT
 
@@ -260,31 +260,31 @@ class TestWay:
         ],
     )
     def test_how_far(self, wanted: str, states: str) -> None:
-        assert " ".join(step.state for step in way(ROWS[wanted])) == states
+        assert " ".join(step.state for step in shown_steps(ROWS[wanted])) == states
 
     def test_a_part_of_the_sum_is_not_paid(self) -> None:
         row: Row = {**ROWS["awaiting-payment"], "billing": {**INVOICE, "payments": [{"at": AT}], "due": "1.00"}}
-        assert [step.state for step in way(row)][2] == "here"
+        assert [step.state for step in shown_steps(row)][2] == "here"
 
     def test_words_follow_the_channel(self) -> None:
-        assert [step.word for step in way(ROWS["awaiting-payment"])][2] == "Оплачена"
-        assert [step.word for step in way(ROWS["submitted"])][2] == "Подтверждена"
+        assert [step.word for step in shown_steps(ROWS["awaiting-payment"])][2] == "Оплачена"
+        assert [step.word for step in shown_steps(ROWS["submitted"])][2] == "Подтверждена"
 
     def test_another_kind_of_request_has_a_way_and_a_timeline_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        sent, _, _, sold, _ = steps.WAYS[REQUEST_TYPE][Channel.DIRECT]
-        monkeypatch.setattr(steps, "WAYS", {**steps.WAYS, "gift": dict.fromkeys(Channel, (sent, sold))})
+        sent, _, _, sold, _ = steps.PATHS[REQUEST_TYPE][Channel.DIRECT]
+        monkeypatch.setattr(steps, "PATHS", {**steps.PATHS, "gift": dict.fromkeys(Channel, (sent, sold))})
         parts = timeline.PARTS[REQUEST_TYPE]
         short = {**timeline.PARTS, "gift": {stage: parts[stage] for stage in ("request", "activation")}}
         monkeypatch.setattr(timeline, "PARTS", short)
         row: Row = {**ROWS["shipped"], "request": {**ASKED, "request_type": "gift"}}
-        assert [(step.word, step.state) for step in way(row)] == [("Отправлена", "done"), ("Продана", "done")]
+        assert [(step.word, step.state) for step in shown_steps(row)] == [("Отправлена", "done"), ("Продана", "done")]
         assert [moment.kind for moment in timeline.timeline(row, "ООО «Вендор»")] == ["submitted"]
-        assert len(way(ROWS["shipped"])) == 5
+        assert len(shown_steps(ROWS["shipped"])) == 5
         assert len(timeline.timeline(ROWS["shipped"], "ООО «Вендор»")) > 1
 
     def test_a_kind_of_request_that_is_not_known_is_shown_like_the_letters(self) -> None:
         row: Row = {**ROWS["rejected"], "request": {**ASKED, "request_type": "конверт"}}
-        assert way(row) == way(ROWS["rejected"])
+        assert shown_steps(row) == shown_steps(ROWS["rejected"])
 
 
 class TestWords:

@@ -26,7 +26,7 @@ SELLER = Vendor(id="seller", name="АО «Продавец»", inn="7707083893",
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=200)
 
 
-def letter() -> Email:
+def email() -> Email:
     """The first letter of a sale: its request was approved."""
     news = next(each for each in told(*THROUGH) if each.category is not None)
     assert CONTACT.email is not None
@@ -49,7 +49,7 @@ def contents(message: EmailMessage) -> list[tuple[str, str]]:
 
 
 def test_a_letter_says_who_writes_to_whom_of_what():
-    sent = letter()
+    sent = email()
     outgoing = to_outgoing(sent, CONFIG)
     message = read(outgoing)
     assert (outgoing.sender, outgoing.recipient) == ("orders@postavka.test", CONTACT.email)
@@ -76,17 +76,17 @@ def test_a_letter_names_the_vendor_of_its_sale_else_the_one_that_is_set():
 
 
 def test_the_same_letter_has_the_same_bytes():
-    assert to_outgoing(letter(), CONFIG) == to_outgoing(letter(), CONFIG)
+    assert to_outgoing(email(), CONFIG) == to_outgoing(email(), CONFIG)
 
 
 @given(TEXT, TEXT.filter(bool), TEXT.filter(bool))
 def test_any_texts_arrive_as_they_were(subject: str, text: str, html: str):
-    sent = replace(letter(), subject=subject, text=text, html=html)
+    sent = replace(email(), subject=subject, text=text, html=html)
     message = read(to_outgoing(sent, CONFIG))
     for (_, arrived), given_ in zip(contents(message), (text, html), strict=True):
         assert arrived.encode().splitlines() == given_.encode().splitlines()
     assert message.get_all("Subject", []) == [" ".join("".join(c if c.isprintable() else " " for c in subject).split())]
-    assert set(message.keys()) == set(read(to_outgoing(letter(), CONFIG)).keys())
+    assert set(message.keys()) == set(read(to_outgoing(email(), CONFIG)).keys())
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_any_texts_arrive_as_they_were(subject: str, text: str, html: str):
     ],
 )
 def test_a_name_is_a_name_and_makes_no_header(name: str):
-    sent = replace(letter(), recipient=Recipient("someone@example.org", name))
+    sent = replace(email(), recipient=Recipient("someone@example.org", name))
     outgoing = to_outgoing(sent, CONFIG)
     message = read(outgoing)
     assert "Bcc" not in message
@@ -114,7 +114,7 @@ def test_a_name_is_a_name_and_makes_no_header(name: str):
 
 
 def test_a_domain_of_other_alphabets_travels_as_punycode():
-    sent = replace(letter(), recipient=Recipient("zakaz@почта.рф", "Заказы"))
+    sent = replace(email(), recipient=Recipient("zakaz@почта.рф", "Заказы"))
     outgoing = to_outgoing(sent, a_sender("Мы <orders@поставка.рф>"))
     message = read(outgoing)
     assert outgoing.recipient == message["To"].addresses[0].addr_spec == "zakaz@xn--80a1acny.xn--p1ai"
@@ -129,14 +129,14 @@ def a_sender(mail_from: str) -> NoticesSettings:
 
 def test_a_link_that_is_longer_than_a_line_stays_whole():
     off = "https://cabinet.postavka.test/letters/off?to=" + "a" * 200
-    content = to_outgoing(replace(letter(), off=off), CONFIG).content
+    content = to_outgoing(replace(email(), off=off), CONFIG).content
     assert f"\r\nList-Unsubscribe: <{off}>\r\n".encode() in content
 
 
 @given(TEXT, TEXT)
 def test_encoded_words_and_their_lines_are_within_the_standard(subject: str, name: str):
     """RFC 2047, 2. Words that arrive are read by the library's other decoder, which keeps blanks between them."""
-    sent = replace(letter(), subject=subject, recipient=Recipient("someone@a-rather-long-domain.example.org", name))
+    sent = replace(email(), subject=subject, recipient=Recipient("someone@a-rather-long-domain.example.org", name))
     head = to_outgoing(sent, CONFIG).content.split(b"\r\n\r\n", 1)[0]
     for line in head.decode("ascii").split("\r\n"):
         words = re.findall(r"=\?[^? ]+\?[bq]\?[^? ]*\?=", line)
@@ -162,7 +162,7 @@ def one_line(text: str) -> str:
 )
 def test_an_address_that_no_server_takes_is_told(address: str):
     with pytest.raises(BadAddress):
-        to_outgoing(replace(letter(), recipient=Recipient(address, "Кто")), CONFIG)
+        to_outgoing(replace(email(), recipient=Recipient(address, "Кто")), CONFIG)
 
 
 @pytest.mark.parametrize(

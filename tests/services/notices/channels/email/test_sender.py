@@ -50,13 +50,13 @@ async def send_until(
 async def test_a_letter_arrives_as_it_was_written(outbox: Outbox, plain: NoticesSettings, post: Post):
     (message_id,) = outbox.put()
     await send_until(outbox, plain, lambda: outbox.statuses() == ["sent"])
-    (letter,) = post.taken
+    (email,) = post.taken
     assert post.recipients == ["reader-0@lukomor.example"]
-    assert letter["Message-ID"] == message_id
-    assert letter["To"] == f"{CONTACT.name} <reader-0@lukomor.example>"
-    assert "Номер разрешения" in letter["Subject"]
-    assert letter["Auto-Submitted"] == "auto-generated"
-    text, html = letter.get_body(("plain",)), letter.get_body(("html",))
+    assert email["Message-ID"] == message_id
+    assert email["To"] == f"{CONTACT.name} <reader-0@lukomor.example>"
+    assert "Номер разрешения" in email["Subject"]
+    assert email["Auto-Submitted"] == "auto-generated"
+    text, html = email.get_body(("plain",)), email.get_body(("html",))
     assert text is not None
     assert html is not None
     assert NUMBER in text.get_content()
@@ -231,7 +231,7 @@ class SetBack:
         self.outbox = outbox
         self.taken = 0
 
-    async def send(self, letter: Outgoing) -> str:
+    async def send(self, email: Outgoing) -> str:
         self.taken += 1
         if self.taken == 1:
             self.outbox.connection.execute("UPDATE mail SET status = 'due', next_at = '2020-01-01' WHERE true")
