@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,14 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from postavka.kernel.on_progress import OnProgress
+
 SOURCE = "/postavka/cli"
 """`ce_source` of what is sent from the command line."""
 
 console = Console()
 errors = Console(stderr=True)
-
-Told = Callable[[str, int, int], None]
-"""What is being done; how much of it, of how much."""
 
 
 def print_json(value: Any) -> None:
@@ -45,7 +44,7 @@ def table(title: str | None, *columns: str) -> Table:
 
 
 @contextmanager
-def progress() -> Iterator[Told]:
+def progress() -> Iterator[OnProgress]:
     """Bars on the error output, one for each thing that is told of."""
     columns = (
         TextColumn("{task.description}"),
@@ -58,9 +57,9 @@ def progress() -> Iterator[Told]:
     with Progress(*columns, console=errors, transient=True) as bar:
         tasks = {}
 
-        def told(what: str, done: int, total: int) -> None:
+        def on_progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=None)
             bar.update(tasks[what], completed=done, total=max(total, 1))
 
-        yield told
+        yield on_progress

@@ -24,7 +24,7 @@ from postavka.web.formats import day, money
 from services.payments import odd_documents
 from services.payments.projection import SCHEMA, prepare
 from services.payments.selection import ZERO, DocumentsTotal, Taken, take, total_of
-from services.payments.statement import BankStatement, parse, told
+from services.payments.statement import BankStatement, parse, problem_lines
 
 QUERIES = load_queries("services.payments")
 
@@ -178,7 +178,7 @@ def _report(
         not_moved=taken.not_moved,
         repeated=taken.repeated,
         odd=DocumentsTotal(len(taken.odd), sum((each.amount or ZERO for each in taken.odd), ZERO)),
-        problems=tuple(told([problem for each in taken.odd for problem in each.problems])),
+        problems=tuple(problem_lines([problem for each in taken.odd for problem in each.problems])),
     )
 
 

@@ -18,7 +18,7 @@ from services.payments.file import read_file
 from services.payments.loader import Loader, StatementReport
 from services.payments.selection import take
 from services.payments.settings import payments_settings
-from services.payments.statement import BrokenStatement, parse, told
+from services.payments.statement import BrokenStatement, parse, problem_lines
 
 statement = App(name="statement", help="Bank statements in the form 1CClientBankExchange (L17, direct sales).")
 
@@ -111,5 +111,5 @@ def _say_what_is_in(file: Path, data: bytes, ours: frozenset[str]) -> None:
         highlight=False,
         markup=False,
     )
-    for line in told([problem for each in taken.odd for problem in each.problems]):
+    for line in problem_lines([problem for each in taken.odd for problem in each.problems]):
         console.print(line, highlight=False, markup=False)

@@ -19,10 +19,10 @@ SOURCE = "/postavka/privacy"
 
 def tell(config: Settings, vault: Vault) -> list[Erasure]:
     """Put erasures that are not on the topic yet onto it; returns them."""
-    untold = vault.untold()
-    if untold:
+    unpublished = vault.unpublished()
+    if unpublished:
         sender = Sender(config, SOURCE)
-        for each in untold:
+        for each in unpublished:
             sender.send(
                 ERASURES.name,
                 each.key_id,
@@ -31,8 +31,8 @@ def tell(config: Settings, vault: Vault) -> list[Erasure]:
                 ),
             )
         sender.flush()
-        vault.mark_told(untold)
-    return untold
+        vault.mark_published(unpublished)
+    return unpublished
 
 
 def erased_on_topic(config: Settings) -> dict[str, PersonErased]:

@@ -13,7 +13,7 @@ from postavka.domain.calendar import MOSCOW
 from services.audit.findings import Finding
 from services.audit.integrity.keys import read_key
 from services.audit.settings import AuditSettings
-from services.audit.verification.acknowledgements import statement_of, tell
+from services.audit.verification.acknowledgements import publish, statement_of
 from tests.browser.conftest import Shoot
 from tests.browser.look import look
 from tests.browser.person import Person
@@ -64,7 +64,7 @@ def test_the_auditor_reads_what_happened_and_who_looked(system: System, person: 
 
     finding = Finding("gate", "shipping/812", "manufacturing was ordered, and there is no such answer (L17)")
     key, reason = read_key(AuditSettings().key_file(system.config)), "Заказано вручную по акту № 14"
-    tell(system.config, statement_of(key, AuditSettings().origin, finding, "auditor-1", reason, datetime.now(UTC)))
+    publish(system.config, statement_of(key, AuditSettings().origin, finding, "auditor-1", reason, datetime.now(UTC)))
     auditor.go("/audit/checkpoints")
     accepted = auditor.page.get_by_role("row").filter(has_text="shipping/812")
     expect(accepted.filter(has_text="Заказано вручную по акту № 14").first).to_contain_text("auditor-1")

@@ -36,8 +36,8 @@ def backup(folder: Path, *, dated: bool = False, keys: Path | None = None, json:
     config = connected()
     if dated:
         folder /= datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    with progress() as told:
-        manifest = back_up(config, folder, parts(config), keys, told)
+    with progress() as on_progress:
+        manifest = back_up(config, folder, parts(config), keys, on_progress)
     records = sum(each.records for partitions in manifest.topics.values() for each in partitions.values())
     size = sum((folder / name).stat().st_size for name in manifest.files)
     if json:
@@ -73,9 +73,9 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False, plai
     from postavka.kernel.backup.whole import open_copy
     from postavka.kernel.backup.whole import restore as put_back
 
-    with progress() as told:
+    with progress() as on_progress:
         if check:
-            manifest = Manifest.read(folder, lambda done, total: told("files checked", done, total))
+            manifest = Manifest.read(folder, lambda done, total: on_progress("files checked", done, total))
             console.print(f"{folder} is whole: {len(manifest.files)} files, taken {manifest.taken_at}", highlight=False)
             return
         if plain is not None:
@@ -83,7 +83,7 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False, plai
             console.print(f"{plain}: {len(manifest.files)} files in the clear; delete them when done", highlight=False)
             return
         with servers() as config:
-            manifest = put_back(config, folder, parts(config), keys, told)
+            manifest = put_back(config, folder, parts(config), keys, on_progress)
             records = sum(each.records for partitions in manifest.topics.values() for each in partitions.values())
             purged = forget_erased(config)
     console.print(f"back from {folder}: {records} records, schemas {', '.join(manifest.schemas)}", highlight=False)

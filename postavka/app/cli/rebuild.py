@@ -68,10 +68,12 @@ def database() -> None:
     from postavka.kernel.settings import database_url
     from services.audit.integrity.checkpoints import bring_back_checkpoints
 
-    with servers() as config, progress() as told:
-        rebuilt = rebuild_stores(config, stages(), told)
+    with servers() as config, progress() as on_progress:
+        rebuilt = rebuild_stores(config, stages(), on_progress)
         report = build_anew(
-            config, find(READ_MODELS["cabinet"][0]), lambda what, done, total: told(f"cabinet: {what}", done, total)
+            config,
+            find(READ_MODELS["cabinet"][0]),
+            lambda what, done, total: on_progress(f"cabinet: {what}", done, total),
         )
         checkpoints = bring_back_checkpoints(config)
         left = _left_alone(database_url(config))
@@ -98,9 +100,9 @@ def topics() -> None:
     from postavka.kernel.settings import database_url
     from services.audit.integrity.checkpoints import publish_checkpoints
 
-    with servers() as config, progress() as told:
+    with servers() as config, progress() as on_progress:
         names = topic_names(distributor_ids(database_url(config)))
-        rebuilt = rebuild_topics(config, stages(), names, told)
+        rebuilt = rebuild_topics(config, stages(), names, on_progress)
         checkpoints = publish_checkpoints(config) if "audit.checkpoints" in rebuilt.made else 0
     for topic, count in rebuilt.events.items():
         console.print(f"{topic}: {count} records published")

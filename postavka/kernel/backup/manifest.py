@@ -64,7 +64,7 @@ class Manifest:
             os.fsync(out.fileno())
 
     @classmethod
-    def read(cls, folder: Path, told: Callable[[int, int], None] = lambda done, total: None) -> Manifest:
+    def read(cls, folder: Path, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Manifest:
         """Read it and check every file. Raises `BadCopy`."""
         try:
             content: dict[str, Any] = orjson.loads((folder / FILE).read_bytes())
@@ -85,7 +85,7 @@ class Manifest:
                 raise BadCopy(f"{name} is missing from {folder}")
             if sha256(file) != expected:
                 raise BadCopy(f"{name} in {folder} is not what was written there")
-            told(done, len(manifest.files))
+            on_progress(done, len(manifest.files))
         return manifest
 
 

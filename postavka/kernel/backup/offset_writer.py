@@ -29,12 +29,12 @@ class OffsetWriter:
     mended by `postavka topics --repair`."""
 
     def __init__(
-        self, config: Settings, topics: Iterable[str], told: Callable[[int], None] = lambda done: None
+        self, config: Settings, topics: Iterable[str], on_progress: Callable[[int], None] = lambda done: None
     ) -> None:
         self._config = config
         self._topics = list(topics)
         set_times(config, self._topics, "CreateTime")
-        self._told = told
+        self._told = on_progress
         self._next: dict[tuple[str, int], int] = {}
         self._first: dict[tuple[str, int], int] = {}
         self._done = 0

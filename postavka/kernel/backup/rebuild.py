@@ -15,7 +15,7 @@ are made anew, beginning at the offset behind the last one that was handled, so 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import partition_name
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.on_progress import OnProgress
 from postavka.kernel.outbox.relay import DEAD_LETTERS, envelope_of, read_events
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.stage.definition import Stage
@@ -43,7 +44,6 @@ from postavka.kernel.store.queries import load_queries
 QUERIES = load_queries("postavka.kernel.backup")
 
 Place = tuple[str, int]
-Told = Callable[[str, int, int], None]
 
 
 class StoreNotEmpty(UserError):
@@ -66,7 +66,9 @@ class Rebuilt:
 # Stores from topics
 
 
-def rebuild_stores(config: Settings, stages: Sequence[Stage], told: Told = lambda what, done, total: None) -> Rebuilt:
+def rebuild_stores(
+    config: Settings, stages: Sequence[Stage], on_progress: OnProgress = lambda what, done, total: None
+) -> Rebuilt:
     """Make the store of each stage from its topic. Raises `StoreNotEmpty`, `StillAtWork`."""
     url = database_url(config)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -75,7 +77,7 @@ def rebuild_stores(config: Settings, stages: Sequence[Stage], told: Told = lambd
             _require_empty(connection, stage.name)
     rebuilt = Rebuilt()
     for done, stage in enumerate(stages):
-        told(f"events of {stage.name}", done, len(stages))
+        on_progress(f"events of {stage.name}", done, len(stages))
         migrate(url, stage.name, EVENT_STORE)
         datastore = SchemaDatastore(url, stage.name)
         try:
@@ -85,12 +87,12 @@ def rebuild_stores(config: Settings, stages: Sequence[Stage], told: Told = lambd
     letters = _dead_letters(config)
     with psycopg.connect(url) as connection:
         reached = {stage.name: _reached(connection, stage, letters.get(stage.source, ())) for stage in stages}
-        told("marks", 0, 1)
+        on_progress("marks", 0, 1)
         positions = _positions(config, _stage_places(stages, reached))
         for stage in stages:
             _write_marks(connection, stage, reached[stage.name], positions)
             rebuilt.dead_letters += _write_letters(connection, stage, letters.get(stage.source, ()))
-    told("marks", 1, 1)
+    on_progress("marks", 1, 1)
     return rebuilt
 
 
@@ -243,7 +245,7 @@ def rebuild_topics(
     config: Settings,
     stages: Sequence[Stage],
     topics: Sequence[str],
-    told: Told = lambda what, done, total: None,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> Rebuilt:
     """Make what is missing of `topics` and fill the stages' from their stores. A topic that has records is left alone.
     Raises `StillAtWork`."""
@@ -263,7 +265,7 @@ def rebuild_topics(
         for stage in stages:
             for topic in (stage.topic, *stage.copies.values()):
                 if topic in empty:
-                    count = _publish(connection, writer, stage, topic, offsets, told)
+                    count = _publish(connection, writer, stage, topic, offsets, on_progress)
                     rebuilt.events[topic] = count
         written = {stage.topic for stage in stages} | {copy for stage in stages for copy in stage.copies.values()}
         for topic in sorted(empty - written):
@@ -287,7 +289,7 @@ def _publish(
     stage: Stage,
     topic: str,
     offsets: dict[tuple[Place, int], int],
-    told: Told,
+    on_progress: OnProgress,
 ) -> int:
     """Every event (or those that are copied to this topic) in order of position; notes which offset each position has
     got."""
@@ -321,7 +323,7 @@ def _publish(
             nexts[partition] += 1
             done += 1
         position = events[-1].position
-        told(f"{topic}", done, total)
+        on_progress(f"{topic}", done, total)
     return done
 
 

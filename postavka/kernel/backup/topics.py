@@ -24,12 +24,11 @@ from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.offsets import TIMEOUT_SECONDS, end_offsets, first_offsets
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.on_progress import OnCount
 from postavka.kernel.parquet import pa, pq
 from postavka.kernel.settings import Settings
 
 Place = tuple[str, int]
-Told = Callable[[int, int], None]
-"""Called with records done and records to do."""
 
 ROWS = 10_000
 """Records of a partition that are held before they are written."""
@@ -60,7 +59,7 @@ def save_topics(
     folder: Path,
     first: Sequence[str] = (),
     topics: Iterable[str] | None = None,
-    told: Told = lambda done, total: None,
+    on_progress: OnCount = lambda done, total: None,
     between: Callable[[], None] = lambda: None,
     key: CopyKey | None = None,
 ) -> dict[str, dict[int, Saved]]:
@@ -73,11 +72,11 @@ def save_topics(
     nothing = {place: Saved(begin, begin) for place, begin in first_offsets(config, places).items()}
     copy = _Copy(config, folder, nothing, key)
     early = [place for place in places if place[0] in first]
-    copy.read(early, told)
+    copy.read(early, on_progress)
     between()
-    copy.read([place for place in places if place[0] not in first], told)
+    copy.read([place for place in places if place[0] not in first], on_progress)
     while behind := copy.named_but_missing():
-        copy.read(behind, told)
+        copy.read(behind, on_progress)
     copy.close()
     found: dict[str, dict[int, Saved]] = {}
     for (name, number), saved in copy.saved.items():
@@ -98,7 +97,7 @@ class _Copy:
     """The highest offset that an event names as its input."""
     done: int = 0
 
-    def read(self, places: Iterable[Place], told: Told) -> None:
+    def read(self, places: Iterable[Place], on_progress: OnCount) -> None:
         start = {place: self.saved[place].end for place in places}
         ends = end_offsets(self.config, start)
         total = self.done + sum(ends[place] - start[place] for place in start)
@@ -106,7 +105,7 @@ class _Copy:
             for message in batch:
                 self._take(message)
             self.done += len(batch)
-            told(self.done, max(total, self.done))
+            on_progress(self.done, max(total, self.done))
         for place, end in ends.items():
             self.saved[place].end = max(self.saved[place].end, end)
 
@@ -176,7 +175,7 @@ def put_topics_back(
     config: Settings,
     folder: Path,
     saved: Mapping[str, Mapping[int, Saved]],
-    told: Told = lambda done, total: None,
+    on_progress: OnCount = lambda done, total: None,
     key: CopyKey | None = None,
 ) -> None:
     """Make the topics and fill them, every record at its offset. They must not exist or be empty. `key`: what the files
@@ -187,7 +186,7 @@ def put_topics_back(
     if full:
         raise TopicNotEmpty(f"{', '.join(full)}: there are records already; put a copy back into an empty broker")
     total = sum(each.end - each.first for partitions in saved.values() for each in partitions.values())
-    writer = OffsetWriter(config, saved, lambda done: told(done, total))
+    writer = OffsetWriter(config, saved, lambda done: on_progress(done, total))
     for name, partitions in saved.items():
         for number, each in partitions.items():
             writer.start_at(name, number, each.first)

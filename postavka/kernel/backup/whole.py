@@ -34,6 +34,7 @@ from postavka.kernel.backup.parts import Parts
 from postavka.kernel.backup.sealed import KEY_FILE, CopyKey, NotOurs, Sealing, copy_key, opened, unseal
 from postavka.kernel.backup.topics import put_topics_back, save_topics
 from postavka.kernel.errors import UserError
+from postavka.kernel.on_progress import OnProgress
 from postavka.kernel.settings import Settings, database_url
 
 TOPICS = "topics"
@@ -42,9 +43,6 @@ EVIDENCE = "evidence"
 KEYS_DUMP = "keys.dump"
 SECRETS = ("*.secret", "audit/*.key*", "privacy/*.key*", str(KEY_FILE))
 """Files of the home folder that are secrets, worth keeping, and not made anew."""
-
-Told = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is, and how much there is."""
 
 
 class FolderInUse(UserError):
@@ -56,7 +54,7 @@ def back_up(
     folder: Path,
     parts: Parts,
     keys: Path | None = None,
-    told: Told = lambda what, done, total: None,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> Manifest:
     """Take a copy into `folder`, which must be new or empty; `keys`: another such folder, for the secrets. Raises
     `FolderInUse`, `DumpFailed`, `NoKey`. Its files are sealed with the installation's key of copies."""
@@ -67,7 +65,7 @@ def back_up(
             raise FolderInUse(f"{each} is not empty")
         each.mkdir(parents=True, exist_ok=True)
         each.chmod(0o700)
-    told("PostgreSQL", 0, 1)
+    on_progress("PostgreSQL", 0, 1)
     with psycopg.connect(url) as connection:
         manifest = Manifest(schemas=schemas(connection), roles=group_roles(connection), key_id=key.id)
     dump(url, folder / DUMP, without=[parts.key_schema], key=key)
@@ -76,17 +74,19 @@ def back_up(
             dump(url, keys / KEYS_DUMP, only=[parts.key_schema])
         _copy_secrets(config.home, keys)
     manifest.schemas = [name for name in manifest.schemas if name != parts.key_schema]
-    told("PostgreSQL", 1, 1)
+    on_progress("PostgreSQL", 1, 1)
     manifest.topics = save_topics(
         config,
         folder / TOPICS,
         parts.first_topics,
-        told=lambda done, total: told("records of the log", done, total),
+        on_progress=lambda done, total: on_progress("records of the log", done, total),
         between=lambda: _copy_tree(parts.evidence, folder / EVIDENCE, partial(_seal, key)),
         key=key,
     )
     if parts.blobs is not None:
-        _copy_tree(parts.blobs, folder / BLOBS, partial(_seal, key), lambda done, total: told("documents", done, total))
+        _copy_tree(
+            parts.blobs, folder / BLOBS, partial(_seal, key), lambda done, total: on_progress("documents", done, total)
+        )
     manifest.write(folder)
     if keys is not None:
         Manifest(schemas=[parts.key_schema], roles=manifest.roles).write(keys)
@@ -98,11 +98,11 @@ def restore(
     folder: Path,
     parts: Parts,
     keys: Path | None = None,
-    told: Told = lambda what, done, total: None,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> Manifest:
     """Put a copy back into an empty database and an empty broker. Services must not be at work. Raises `BadCopy`,
     `DatabaseNotEmpty`, `TopicNotEmpty`, `StillAtWork`, `NoKey`, `NotOurs`."""
-    manifest = Manifest.read(folder, lambda done, total: told("files checked", done, total))
+    manifest = Manifest.read(folder, lambda done, total: on_progress("files checked", done, total))
     secrets = Manifest.read(keys) if keys is not None else None
     key = _key_of(manifest, config, keys)
     url = database_url(config)
@@ -112,9 +112,13 @@ def restore(
         if there:
             raise DatabaseNotEmpty(f"the database has {', '.join(there)} already: put a copy back into an empty one")
     put_topics_back(
-        config, folder / TOPICS, manifest.topics, lambda done, total: told("records of the log", done, total), key
+        config,
+        folder / TOPICS,
+        manifest.topics,
+        lambda done, total: on_progress("records of the log", done, total),
+        key,
     )
-    told("PostgreSQL", 0, 1)
+    on_progress("PostgreSQL", 0, 1)
     with opened(folder / DUMP, key, config.home) as file:
         put_back(url, file, manifest.roles)
     if keys is not None and secrets is not None:
@@ -123,12 +127,14 @@ def restore(
         for name in secrets.files:
             if name != KEYS_DUMP:
                 _copy_file(keys / name, config.home / name, 0o600)
-    told("PostgreSQL", 1, 1)
+    on_progress("PostgreSQL", 1, 1)
     _copy_tree(folder / EVIDENCE, parts.evidence, partial(_open, key))
     if (folder / BLOBS).exists():
         if parts.blobs is None:
             raise BadCopy(f"the copy has documents in {folder / BLOBS}: put them into the store of documents by hand")
-        _copy_tree(folder / BLOBS, parts.blobs, partial(_open, key), lambda done, total: told("documents", done, total))
+        _copy_tree(
+            folder / BLOBS, parts.blobs, partial(_open, key), lambda done, total: on_progress("documents", done, total)
+        )
     return manifest
 
 
@@ -188,14 +194,14 @@ def _copy_tree(
     source: Path,
     target: Path,
     copy: Callable[[Path, Path], None],
-    told: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Files that only grow, or never change; in the order of their names, so that of a log's evidence the hashes of
     leaves come after the checkpoints that cover them."""
     files = sorted(file for file in source.rglob("*") if file.is_file()) if source.exists() else []
     for done, file in enumerate(files, 1):
         copy(file, target / file.relative_to(source))
-        told(done, len(files))
+        on_progress(done, len(files))
 
 
 def _copy_file(source: Path, target: Path, mode: int | None = None) -> None:

@@ -225,13 +225,13 @@ class Vault:
             row = connection.execute(QUERIES.erasures).fetchone()
             return int(row[0]) if row else 0
 
-    def untold(self) -> list[Erasure]:
+    def unpublished(self) -> list[Erasure]:
         """Erasures that may not be on the topic yet."""
         with self._query() as connection:
             rows = connection.execute(QUERIES.unpublished)
             return [Erasure(*row) for row in rows]
 
-    def mark_told(self, erasures: Iterable[Erasure]) -> None:
+    def mark_published(self, erasures: Iterable[Erasure]) -> None:
         """They are on the topic."""
         with self._query() as connection:
             connection.execute(QUERIES.published, ([each.key_id for each in erasures],))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from postavka.kernel.console import Told, console, print_json, progress
+from postavka.kernel.console import console, print_json, progress
+from postavka.kernel.on_progress import OnProgress
 from postavka.kernel.projection.read_model import find
 from postavka.kernel.projection.rebuild import rebuild as build_anew
 from postavka.kernel.runtime.connection import connected
@@ -17,10 +18,10 @@ def build(models: Mapping[str, str], processes: int | None = None, json: bool = 
     reports = {}
     for name, address in models.items():
         model = find(address)
-        with progress() as told:
+        with progress() as on_progress:
 
-            def tell(what: str, done: int, total: int, name: str = name, told: Told = told) -> None:
-                told(f"{name}: {what}", done, total)
+            def tell(what: str, done: int, total: int, name: str = name, on_progress: OnProgress = on_progress) -> None:
+                on_progress(f"{name}: {what}", done, total)
 
             reports[name] = report = build_anew(config, model, tell, processes)
         if json:

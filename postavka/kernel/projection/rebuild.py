@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ from psycopg.sql import SQL, Identifier
 from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import partition_name
+from postavka.kernel.on_progress import OnProgress
 from postavka.kernel.projection.blue_green import StagedTables, taken
 from postavka.kernel.projection.read_model import CatchingUp, ReadModel, Unread
 from postavka.kernel.projection.rebuild_worker import FoldAnswer, Folder, Place
@@ -39,9 +40,6 @@ LARGEST_SHARE = 400_000
 
 OWN = ("marks", "unread")
 """Tables that are the rebuild's own business."""
-
-Told = Callable[[str, int, int], None]
-"""What is being done; how much of it, of how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class _Read:
 def rebuild(
     config: Settings,
     model: ReadModel,
-    told: Told = lambda what, done, total: None,
+    on_progress: OnProgress = lambda what, done, total: None,
     processes: int | None = None,
 ) -> RebuildReport:
     """Build anew and swap. Safe to run while everything works; two at once wait for each other. An interrupted one
@@ -90,7 +88,7 @@ def rebuild(
         )
         staging.make()
         try:
-            return _build(config, model, connection, staging, told, folders, started)
+            return _build(config, model, connection, staging, on_progress, folders, started)
         except BaseException:
             if not connection.closed:
                 staging.drop()
@@ -102,17 +100,17 @@ def _build(
     model: ReadModel,
     connection: psycopg.Connection[Any],
     staging: StagedTables,
-    told: Told,
+    on_progress: OnProgress,
     folders: Sequence[Folder],
     started: float,
 ) -> RebuildReport:
     places = [(topic, number) for topic in model.topics(config) for number in range(PARTITIONS)]
-    read = _fill(model, _ends(config, model, connection, places), told, folders)
+    read = _fill(model, _ends(config, model, connection, places), on_progress, folders)
     folded = time.monotonic()
-    told("indexes", 0, len(model.tables))
+    on_progress("indexes", 0, len(model.tables))
     staging.put_together(model.tables)
     staging.finish()
-    told("indexes", len(model.tables), len(model.tables))
+    on_progress("indexes", len(model.tables), len(model.tables))
     indexed = time.monotonic()
     _note(connection, model, read)
     live = model.live(config, model.staging, read.marks)
@@ -126,7 +124,7 @@ def _build(
         return count
 
     while catch_up() > CLOSE_ENOUGH:
-        told("what has come since", read.records, read.records)
+        on_progress("what has come since", read.records, read.records)
     stood_still = time.monotonic()
 
     def last() -> None:
@@ -161,7 +159,7 @@ def _ends(
     return {place: min(end, marks.get(partition_name(*place), Checkpoint()).offset + 1) for place, end in ends.items()}
 
 
-def _fill(model: ReadModel, ends: Mapping[Place, int], told: Told, folders: Sequence[Folder]) -> _Read:
+def _fill(model: ReadModel, ends: Mapping[Place, int], on_progress: OnProgress, folders: Sequence[Folder]) -> _Read:
     """Each folder has a thread of ours that waits for it, and takes the next share when it has folded one. Ends the
     folders."""
     total = sum(ends.values())
@@ -187,7 +185,7 @@ def _fill(model: ReadModel, ends: Mapping[Place, int], told: Told, folders: Sequ
                     whole.events += answer.events
                     whole.marks.update(answer.marks or {})
                     whole.unread += answer.unread
-                told("records", sum(done.values()), total)
+                on_progress("records", sum(done.values()), total)
         finally:
             shares.clear()
             for folder in folders:
@@ -235,4 +233,4 @@ def _count(connection: psycopg.Connection[Any], schema: str, table: str) -> int:
     return int(row[0]) if row else 0
 
 
-__all__ = ["RebuildReport", "Told", "rebuild"]
+__all__ = ["OnProgress", "RebuildReport", "rebuild"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -22,6 +22,7 @@ from events.topics import CHECKPOINTS, ERASURES
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
+from postavka.kernel.on_progress import OnCount
 from postavka.kernel.settings import PARTITIONS, Settings
 from services.audit.consistent_cut import Cut, make_cut
 from services.audit.history.as_of import clock_at
@@ -31,7 +32,6 @@ from services.audit.reading import LOG_OF, STAGE_OF, DeadLetterRow, letter_of, l
 from services.audit.settings import AuditSettings
 
 Format = Literal["jsonl", "parquet"]
-Told = Callable[[int, int], None]
 Row = dict[str, Any]
 
 SCHEMAS = Path(str(files("events"))) / "schemas"
@@ -65,7 +65,11 @@ class Exported:
 
 
 def export(
-    config: Settings, folder: Path, form: Format, wanted: ExportRange, told: Told = lambda done, total: None
+    config: Settings,
+    folder: Path,
+    form: Format,
+    wanted: ExportRange,
+    on_progress: OnCount = lambda done, total: None,
 ) -> Exported:
     """Write it. Raises `FolderNotEmpty`. Runs while everything works: what comes meanwhile is left out."""
     if folder.exists() and any(folder.iterdir()):
@@ -90,9 +94,9 @@ def export(
                 writer.write(row)
                 count += 1
                 if count % 5_000 == 0:
-                    told(done + count, total)
+                    on_progress(done + count, total)
         done += count
-        told(min(done, total), total)
+        on_progress(min(done, total), total)
         _note(found, folder, path, count)
     _letters(config, folder, form, wanted, found)
     _evidence(config, folder, found)

@@ -208,7 +208,7 @@ def _of_input(record: Record) -> HistoryEntry:
     stage = STAGE_OF.get(record.topic)
     type_name = type_of(headers)
     envelope = envelope_of(record, headers, type_name, stage is not None)
-    fields = _said(record, headers) if stage is None else _fields(type_name, record.value)
+    fields = _outside_fields(record, headers) if stage is None else _fields(type_name, record.value)
     clock = envelope.clock or record.timestamp_ms << COUNTER_BITS
     return HistoryEntry(
         kind=EntryKind.INPUT,
@@ -307,7 +307,7 @@ def _fields(type_name: str, body: bytes | None) -> dict[str, Any]:
         return _as_it_is(body)
 
 
-def _said(record: Record, headers: Headers) -> dict[str, Any]:
+def _outside_fields(record: Record, headers: Headers) -> dict[str, Any]:
     """An input as the stage reads it that takes it; what it can't read as it is."""
     try:
         return fields_of(decode(type_of(headers, default_type_of(record.topic)), record.value), only_said=True)

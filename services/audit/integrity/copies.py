@@ -40,7 +40,7 @@ MOST_MISSING = 3_000_000
 """Positions in a row that may be missing: one further on is taken for forged, not for the end of a cut log."""
 TELL_EVERY = 20_000
 """Events between two words about progress."""
-Told = Callable[[str, int], None]
+OnProgress = Callable[[str, int], None]
 """Called with what is being read and how many events of it have been."""
 
 
@@ -84,7 +84,9 @@ class Copy:
         return self.leaves[(position - 1) * HASH_BYTES : position * HASH_BYTES]
 
 
-def read_topic(config: Settings, log: str, told: Told = lambda what, count: None) -> tuple[Copy, list[TamperFinding]]:
+def read_topic(
+    config: Settings, log: str, on_progress: OnProgress = lambda what, count: None
+) -> tuple[Copy, list[TamperFinding]]:
     """The log as readers see it: of two records under one position the first counts, and one whose position is below
     another's before it in the partition is passed over. What a relay can't have written is found."""
     leaves = bytearray()
@@ -130,11 +132,13 @@ def read_topic(config: Settings, log: str, told: Told = lambda what, count: None
             leaves[(position - 1) * HASH_BYTES : position * HASH_BYTES] = leaf
             count += 1
             if count % TELL_EVERY == 0:
-                told(f"{log} on Kafka", count)
+                on_progress(f"{log} on Kafka", count)
     return Copy("topic", bytes(leaves)), findings
 
 
-def read_store(connection: psycopg.Connection[Any], log: str, told: Told = lambda what, count: None) -> Copy:
+def read_store(
+    connection: psycopg.Connection[Any], log: str, on_progress: OnProgress = lambda what, count: None
+) -> Copy:
     """The log as it is in the stage's store; empty where the schema is missing."""
     row = connection.execute(QUERIES.table_there, (f"{stage_of(log)}.stored_events",)).fetchone()
     if row is None or row[0] is None:
@@ -146,7 +150,7 @@ def read_store(connection: psycopg.Connection[Any], log: str, told: Told = lambd
             leaves.extend(GAP * behind)
         leaves.extend(leaf_hash(leaf_of_event(log, event)))
         if count % TELL_EVERY == 0:
-            told(f"{stage_of(log)} in PostgreSQL", count)
+            on_progress(f"{stage_of(log)} in PostgreSQL", count)
     return Copy("store", bytes(leaves))
 
 

@@ -49,7 +49,7 @@ from services.audit.integrity.store import (
     open_tree,
     read_followed,
     save,
-    untold,
+    unpublished,
 )
 from services.audit.metrics import BROKEN, ODDITIES, UNSIGNED, UNSIGNED_SECONDS
 from services.audit.settings import AuditSettings
@@ -135,7 +135,7 @@ class Signer:
         for name, followed in self.logs.items():
             self._look_back(name, followed)
         self._sender = Sender(self.config, SOURCE)
-        self._tell()
+        self._publish()
         return True
 
     def close(self) -> None:
@@ -256,11 +256,11 @@ class Signer:
             if followed.tree.size > followed.signed or rotating:
                 self._sign_one(name, followed, announced)
         self.last_signed = time.monotonic()
-        told = self._tell()
+        published = self._publish()
         if rotating and all(each.broken or each.tree.size >= each.signed for each in self.logs.values()):
             self.key = keys.take_next(key_file)
             log.info("a new key signs from now on", key=str(self.key.verifier))
-        return told
+        return published
 
     def _sign_one(self, name: str, followed: Followed, announced: list[str]) -> None:
         self._look_back(name, followed)
@@ -298,10 +298,10 @@ class Signer:
             log.error("signed no more", why=why)
         followed.broken = why
 
-    def _tell(self) -> list[SignedCheckpoint]:
+    def _publish(self) -> list[SignedCheckpoint]:
         """Write checkpoints into the file, then onto the topic, then into the database: each at least once."""
-        told = untold(self._session)
-        for checkpoint in told:
+        published = unpublished(self._session)
+        for checkpoint in published:
             files = self._files(checkpoint.log)
             files.add_leaves(self.logs[checkpoint.log].tree, checkpoint.size)
             files.add_checkpoint(checkpoint.note)
@@ -313,10 +313,10 @@ class Signer:
                 note=checkpoint.note,
             )
             self._sender.send(CHECKPOINTS.name, checkpoint.log, statement)
-        if told:
+        if published:
             self._sender.flush()
-            self._session.execute(QUERIES.checkpoints_published, ([each.id for each in told],))
-        return told
+            self._session.execute(QUERIES.checkpoints_published, ([each.id for each in published],))
+        return published
 
     def _files(self, name: str) -> EvidenceFiles:
         return EvidenceFiles(self._folder, name)

@@ -111,7 +111,7 @@ def newest_checkpoint(connection: psycopg.Connection[Any], log: str) -> SignedCh
     return next(iter(_rows(connection, CHECKPOINT + " WHERE log = %s ORDER BY id DESC LIMIT 1", (log,))), None)
 
 
-def untold(connection: psycopg.Connection[Any]) -> list[SignedCheckpoint]:
+def unpublished(connection: psycopg.Connection[Any]) -> list[SignedCheckpoint]:
     """Those that may not be in the file and on the topic yet."""
     return _rows(connection, CHECKPOINT + " WHERE NOT told ORDER BY id", ())
 

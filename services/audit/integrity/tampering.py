@@ -27,8 +27,8 @@ from services.audit.integrity import keys as signing
 from services.audit.integrity.copies import (
     MOST_FINDINGS,
     Copy,
+    OnProgress,
     TamperFinding,
-    Told,
     names_of,
     reach_of_evidence,
     read_store,
@@ -67,7 +67,7 @@ def verify_checkpoints(
     logs: Sequence[str] = LOGS,
     trusted: Sequence[VerifierKey] | None = None,
     evidence: Path | None = None,
-    told: Told = lambda what, count: None,
+    on_progress: OnProgress = lambda what, count: None,
 ) -> list[TamperFinding]:
     """Compare every copy of these logs with all checkpoints; an empty list says that all holds.
 
@@ -80,7 +80,7 @@ def verify_checkpoints(
     findings: list[TamperFinding] = []
     with connect(config) as connection:
         for log in logs:
-            findings += _verify_log(config, connection, audit.origin_of(log), log, known, folder, told)
+            findings += _verify_log(config, connection, audit.origin_of(log), log, known, folder, on_progress)
     return findings
 
 
@@ -91,13 +91,13 @@ def _verify_log(
     log: str,
     known: list[VerifierKey],
     folder: Path,
-    told: Told,
+    on_progress: OnProgress,
 ) -> list[TamperFinding]:
     findings: list[TamperFinding] = []
     signed = signed_checkpoints(config, connection, origin, log, known, folder, findings)
-    topic, odd = read_topic(config, log, told)
+    topic, odd = read_topic(config, log, on_progress)
     findings += odd
-    copies = [topic, read_store(connection, log, told), read_tree(connection, log)]
+    copies = [topic, read_store(connection, log, on_progress), read_tree(connection, log)]
     kept = folder / f"{log}.leaves"
     if kept.exists():
         copies.append(Copy("evidence", kept.read_bytes(), reach=reach_of_evidence(connection, log, folder)))

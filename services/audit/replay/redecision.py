@@ -174,7 +174,7 @@ def _difference(past: Sequence[Past], letter: DeadLetterVerdict | None, decided:
             return f"{then.type} then, {now.TYPE} now"
         before, after = fields_of(was), fields_of(now)
         if then.type != now.TYPE:  # an older version is compared in what it says
-            before, after = _as_said(orjson.loads(then.body), before, after)
+            before, after = _as_recorded(orjson.loads(then.body), before, after)
         paths = list(_paths(before, after))
         if paths:
             more = f" and {len(paths) - MOST_FIELDS} more" if len(paths) > MOST_FIELDS else ""
@@ -186,11 +186,11 @@ def _difference(past: Sequence[Past], letter: DeadLetterVerdict | None, decided:
     return None
 
 
-def _as_said(said: Any, before: Any, after: Any) -> tuple[Any, Any]:
+def _as_recorded(recorded: Any, before: Any, after: Any) -> tuple[Any, Any]:
     """Both without what a record of an older version does not say."""
-    if not (isinstance(said, dict) and isinstance(before, dict) and isinstance(after, dict)):
+    if not (isinstance(recorded, dict) and isinstance(before, dict) and isinstance(after, dict)):
         return before, after
-    pairs = {name: _as_said(said[name], before.get(name), after.get(name)) for name in said}
+    pairs = {name: _as_recorded(recorded[name], before.get(name), after.get(name)) for name in recorded}
     return {name: pair[0] for name, pair in pairs.items()}, {name: pair[1] for name, pair in pairs.items()}
 
 

@@ -33,7 +33,7 @@ MARKED = "made by a replay"
 MOST_TOLD = 1_000
 """Differences that are kept with their words; all are counted."""
 
-Told = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 class ReplayFailed(UserError):
@@ -93,12 +93,12 @@ class ReplayOrder:
 def replay(
     config: Settings,
     asked: ReplayOrder,
-    told: Told = lambda decisions: None,
+    on_progress: OnProgress = lambda decisions: None,
     shown: Callable[[dict[str, Any]], None] = lambda verdict: None,
     processes: int | None = None,
 ) -> ReplayReport:
-    """Decide again what the order names, and compare with what was decided then. `told` hears how many decisions are
-    done; `shown` hears every verdict of a paced replay."""
+    """Decide again what the order names, and compare with what was decided then. `on_progress` hears how many decisions
+    are done; `shown` hears every verdict of a paced replay."""
     started = time.monotonic()
     if asked.into is not None:
         _prepare(config, asked.into)
@@ -143,7 +143,7 @@ def replay(
             for each in finished:
                 for line in each.result():
                     _take(report, line)
-            told(sum(done.values()))
+            on_progress(sum(done.values()))
     report.differences.sort(key=lambda each: each.at)
     report.differences[MOST_TOLD:] = []
     report.requests = dict(sorted(report.requests.items(), key=lambda each: each[1].at))

@@ -54,8 +54,8 @@ class Acknowledged:
     def as_json(self) -> dict[str, Any]:
         """The acknowledgement as JSON, for programs."""
         code, place, words = self.finding.code, self.finding.place, self.finding.words
-        said = {"acknowledged_by": self.by, "reason": self.reason, "acknowledged_at": self.at}
-        return {"code": code, "place": place, "words": words, **said}
+        statement = {"acknowledged_by": self.by, "reason": self.reason, "acknowledged_at": self.at}
+        return {"code": code, "place": place, "words": words, **statement}
 
 
 def signed_text(origin: str, finding: Finding, by: str, reason: str, at: datetime) -> str:
@@ -85,16 +85,16 @@ def statement_of(
         raise UserError(f"this can't be acknowledged so: {explain(wrong)}") from None
 
 
-def read_statement(said: FindingAcknowledged, origin: str, keys: Sequence[VerifierKey]) -> Acknowledged | None:
+def read_statement(statement: FindingAcknowledged, origin: str, keys: Sequence[VerifierKey]) -> Acknowledged | None:
     """The acknowledgement in an event; None unless one of the keys has signed just that."""
-    finding = Finding(said.code, said.place, said.words)
+    finding = Finding(statement.code, statement.place, statement.words)
     try:
-        text = open_note(said.note, keys)
+        text = open_note(statement.note, keys)
     except Refused:
         return None
-    if text != signed_text(origin, finding, said.acknowledged_by, said.reason, said.acknowledged_at):
+    if text != signed_text(origin, finding, statement.acknowledged_by, statement.reason, statement.acknowledged_at):
         return None
-    return Acknowledged(finding, said.acknowledged_by, said.reason, said.acknowledged_at)
+    return Acknowledged(finding, statement.acknowledged_by, statement.reason, statement.acknowledged_at)
 
 
 def acknowledged(config: Settings, audit: AuditSettings | None = None) -> list[Acknowledged]:
@@ -108,11 +108,11 @@ def acknowledged(config: Settings, audit: AuditSettings | None = None) -> list[A
             if type_of(header_map(record.headers)) != FindingAcknowledged.TYPE:
                 continue
             try:
-                said = decode(FindingAcknowledged.TYPE, record.value)
+                statement = decode(FindingAcknowledged.TYPE, record.value)
             except (BadBody, UnknownType):
                 continue
-            assert isinstance(said, FindingAcknowledged)  # noqa: S101
-            if (read := read_statement(said, audit.origin, keys)) is not None:
+            assert isinstance(statement, FindingAcknowledged)  # noqa: S101
+            if (read := read_statement(statement, audit.origin, keys)) is not None:
                 found.setdefault(read.finding, read)
     return list(found.values())
 
@@ -153,15 +153,15 @@ def acknowledge(
             f"the last verification on this machine has no open problem {code} at {place}: "
             "`postavka audit verify` shows those that there are"
         )
-    said = statement_of(read_key(audit.key_file(config)), audit.origin, finding, by, reason, now())
-    tell(config, said)
-    return Acknowledged(finding, by, reason, said.acknowledged_at)
+    statement = statement_of(read_key(audit.key_file(config)), audit.origin, finding, by, reason, now())
+    publish(config, statement)
+    return Acknowledged(finding, by, reason, statement.acknowledged_at)
 
 
-def tell(config: Settings, said: FindingAcknowledged) -> None:
+def publish(config: Settings, statement: FindingAcknowledged) -> None:
     """Write an acknowledgement onto the topic. Raises `CommandNotSent`."""
     sender = Sender(config, "/postavka/audit")
-    sender.send(CHECKPOINTS.name, SUBJECT, said)
+    sender.send(CHECKPOINTS.name, SUBJECT, statement)
     sender.flush()
 
 

@@ -8,16 +8,16 @@ from postavka.kernel.blobs import BlobDamaged, BlobMissing, BlobsAway, open_blob
 from postavka.kernel.settings import Settings
 from services.audit.findings import Findings
 
-Paper = tuple[str, str, str, bool]
+KeptDocument = tuple[str, str, str, bool]
 """Document, sha256, `stage/position`, and whether its bytes must be there: those of what was issued are put there with
 the rendering, some time after the event."""
 
 
-def check_papers(config: Settings, papers: Iterable[Paper], findings: Findings) -> int:
+def check_documents(config: Settings, documents: Iterable[KeptDocument], findings: Findings) -> int:
     """Read and hash them all; returns how many were right."""
     blobs = open_blobs(config)
     right = 0
-    for document, sha256, place, must in papers:
+    for document, sha256, place, must in documents:
         try:
             blobs.get(sha256)
         except BlobDamaged as damaged:

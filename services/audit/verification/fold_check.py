@@ -37,8 +37,8 @@ from postavka.kernel.store.queries import load_queries
 from services.audit.consistent_cut import Cut
 from services.audit.findings import Findings
 from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
-from services.audit.verification.documents import Paper
-from services.audit.verification.procedure import MATTERS, Case, ProcedureEvent, Said, check_case
+from services.audit.verification.documents import KeptDocument
+from services.audit.verification.procedure import MATTERS, Case, OutsideInputs, ProcedureEvent, check_case
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read, status
 from services.cabinet.table import SCHEMA, read_marks
 
@@ -49,22 +49,22 @@ ROWS = 2_000
 
 @dataclass(slots=True)
 class FoldedShare:
-    """What came of some partitions. `permissions`: (number, where) of all permission numbers; `papers`: all
+    """What came of some partitions. `permissions`: (number, where) of all permission numbers; `documents`: all
     documents issued and rendered; `requests`: ids of all rows that must be there."""
 
     events: int = 0
     findings: Findings = field(default_factory=Findings)
     permissions: list[tuple[str, str]] = field(default_factory=list)
-    papers: list[Paper] = field(default_factory=list)
+    documents: list[KeptDocument] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
 
 def check_share(
-    config: Settings, cut: Cut, partitions: Sequence[int], told: Callable[[int], None] = lambda events: None
+    config: Settings, cut: Cut, partitions: Sequence[int], on_progress: Callable[[int], None] = lambda events: None
 ) -> FoldedShare:
     """Read these partition numbers and compare."""
     share = FoldedShare()
-    said = _said_from_outside(config, cut, partitions)
+    inputs = read_outside_inputs(config, cut, partitions)
     with reading(config) as connection:
         there = connection.execute(QUERIES.table_there, (f"{SCHEMA}.marks",)).fetchone()
         marks: dict[Place, int] = {}
@@ -75,9 +75,9 @@ def check_share(
             }
             marks = {names[name]: mark.offset for name, mark in read_marks(connection, list(names)).items()}
         log = _Log(share, cut, marks)
-        log.read(config, partitions, told)
+        log.read(config, partitions, on_progress)
         for request, case in log.cases.items():
-            check_case(request, case, said, share.findings)
+            check_case(request, case, inputs, share.findings)
         rows = log.rows
         if marks:
             _compare(connection, rows, share.findings)
@@ -106,15 +106,15 @@ class _Log:
         """What the procedure is checked on."""
         return {request: case for request, _, case in self._known.values() if case.events}
 
-    def read(self, config: Settings, partitions: Iterable[int], told: Callable[[int], None]) -> None:
+    def read(self, config: Settings, partitions: Iterable[int], on_progress: Callable[[int], None]) -> None:
         places = [(topic, number) for topic in TOPIC_OF.values() for number in partitions]
         ends = {place: max(self._cut.ends.get(place, 0), self._marks.get(place, -1) + 1) for place in places}
         ends = {place: end for place, end in ends.items() if end > 0}
         for piece in read_pieces(config, dict.fromkeys(ends, 0), ends):
             self._take(piece)
-            told(self._share.events)
+            on_progress(self._share.events)
         for document, (sha256, place) in self._issued.items():
-            self._share.papers.append((document, sha256, place, document in self._rendered))
+            self._share.documents.append((document, sha256, place, document in self._rendered))
 
     def _take(self, piece: Piece) -> None:
         topic, partition = piece.topic, piece.partition
@@ -158,14 +158,14 @@ class _Log:
         elif name == "DocumentIssued":
             self._issued[fields["document_id"]] = (fields["sha256"], place)
         elif name == "DocumentRendered":
-            self._share.papers.append((fields["document_id"], fields["sha256"], place, True))
+            self._share.documents.append((fields["document_id"], fields["sha256"], place, True))
             self._rendered.add(fields["document_id"])
 
 
-def _said_from_outside(config: Settings, cut: Cut, partitions: Sequence[int]) -> Said:
+def read_outside_inputs(config: Settings, cut: Cut, partitions: Sequence[int]) -> OutsideInputs:
     """What may open the gate: all payments, and the confirmations of requests of these partitions, each read as
     billing reads it. Outside senders put their records into whatever partition they like, so that all are read."""
-    said = Said()
+    inputs = OutsideInputs()
     numbers = frozenset(partitions)
     wanted = {
         place: end
@@ -180,8 +180,8 @@ def _said_from_outside(config: Settings, cut: Cut, partitions: Sequence[int]) ->
             if not of_money and partition_of(record.key or b"", PARTITIONS) not in numbers:
                 continue
             with suppress(Unreadable):  # billing could not take it either
-                said.take(piece.topic, message_of(record, type_of(headers, default_type), keyed_by_request=True))
-    return said
+                inputs.take(piece.topic, message_of(record, type_of(headers, default_type), keyed_by_request=True))
+    return inputs
 
 
 def _compare(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], findings: Findings) -> None:
@@ -206,19 +206,19 @@ def _compare(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], find
 def _different(shown: Row, expected: Row) -> list[str]:
     """Stages whose groups differ. A field that is None and one that is not there are the same: an earlier release may
     have folded a record that did not have the field yet."""
-    return [stage for stage in STAGES if _said(shown.get(stage)) != _said(expected.get(stage))]
+    return [stage for stage in STAGES if _without_empty(shown.get(stage)) != _without_empty(expected.get(stage))]
 
 
 def _digest(row: Row, stages: Sequence[str]) -> str:
     """What a row says in these groups: other contents are another finding."""
-    said = [_said(row.get(stage)) for stage in stages]
-    return hashlib.sha256(orjson.dumps(said, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    inputs = [_without_empty(row.get(stage)) for stage in stages]
+    return hashlib.sha256(orjson.dumps(inputs, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _said(value: Any) -> Any:
+def _without_empty(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _said(each) for name, each in value.items() if each is not None}
-    return [_said(each) for each in value] if isinstance(value, list) else value
+        return {name: _without_empty(each) for name, each in value.items() if each is not None}
+    return [_without_empty(each) for each in value] if isinstance(value, list) else value
 
 
 def surplus_rows(connection: psycopg.Connection[Any], expected: Iterable[str]) -> list[str]:

@@ -21,8 +21,8 @@ Fields = Mapping[str, Any]
 
 
 @dataclass(slots=True)
-class Said:
-    """What was said from outside that may open the gate. `confirmed`: topic, request and number of every answer that
+class OutsideInputs:
+    """The inputs from outside that may open the gate. `confirmed`: topic, request and number of every answer that
     was a yes; `paid`: ids of the payments that the bank reported."""
 
     confirmed: set[tuple[str, str, str]] = field(default_factory=set)
@@ -102,8 +102,8 @@ ONCE = (
 )
 
 
-def check_case(request: UUID, case: Case, said: Said, findings: Findings) -> None:
-    """Check one request by the procedure. `said`: confirmations and payments."""
+def check_case(request: UUID, case: Case, inputs: OutsideInputs, findings: Findings) -> None:
+    """Check one request by the procedure. `inputs`: confirmations and payments."""
     for name in ONCE:
         for told in case.all(name)[1:]:
             findings.problem("twice-in-procedure", told.place, f"{name} of {request} a second time")
@@ -115,14 +115,14 @@ def check_case(request: UUID, case: Case, said: Said, findings: Findings) -> Non
             what = "without" if ground is None else "before its"
             findings.problem("out-of-procedure", step.place, f"{name} of {request} {what} {before}")
     for order in case.all("ManufacturingOrdered"):
-        _check_gate(request, case, order, said, findings)
+        _check_gate(request, case, order, inputs, findings)
 
 
-def _check_gate(request: UUID, case: Case, order: ProcedureEvent, said: Said, findings: Findings) -> None:
+def _check_gate(request: UUID, case: Case, order: ProcedureEvent, inputs: OutsideInputs, findings: Findings) -> None:
     """Check the gate (L17): confirmed by the distributor of this request, or paid in full by the partner."""
     approved = case.first("Approved")
     if approved is None:
-        return  # said already
+        return  # a problem already
     permission = case.first("PermissionIssued")
     if permission is not None and order.fields["permission_number"] != permission.fields["number"]:
         findings.problem("gate", order.place, f"the order of {request} names another permission number")
@@ -132,16 +132,16 @@ def _check_gate(request: UUID, case: Case, order: ProcedureEvent, said: Said, fi
         findings.problem("gate", order.place, f"manufacturing of {request} was ordered on a {basis}: not its channel")
         return
     why = (
-        _why_not_paid(case, order, basis_id, said)
+        _why_not_paid(case, order, basis_id, inputs)
         if distributor is None
-        else _why_not_confirmed(request, case, order, distributor, basis_id, said)
+        else _why_not_confirmed(request, case, order, distributor, basis_id, inputs)
     )
     if why is not None:
         findings.problem("gate", order.place, f"manufacturing of {request} was ordered, {why} (L17)")
 
 
 def _why_not_confirmed(
-    request: UUID, case: Case, order: ProcedureEvent, distributor: str, basis_id: str, said: Said
+    request: UUID, case: Case, order: ProcedureEvent, distributor: str, basis_id: str, inputs: OutsideInputs
 ) -> str | None:
     confirmed = next(
         (
@@ -154,12 +154,12 @@ def _why_not_confirmed(
     if confirmed is None or confirmed.clock >= order.clock:
         return f"and {distributor} had not confirmed it under {basis_id!r}"
     topic = confirmations_of(distributor)
-    if (topic, str(request), basis_id) not in said.confirmed:
+    if (topic, str(request), basis_id) not in inputs.confirmed:
         return f"and there is no such answer on {topic}"
     return None
 
 
-def _why_not_paid(case: Case, order: ProcedureEvent, basis_id: str, said: Said) -> str | None:
+def _why_not_paid(case: Case, order: ProcedureEvent, basis_id: str, inputs: OutsideInputs) -> str | None:
     invoice = case.first("InvoiceIssued")
     if invoice is None:
         return "and no invoice was issued"
@@ -172,7 +172,7 @@ def _why_not_paid(case: Case, order: ProcedureEvent, basis_id: str, said: Said) 
     paid = sum((Decimal(told.fields["amount"]) for told in before), Decimal(0))
     if paid < Decimal(invoice.fields["amount"]) or basis_id not in {told.fields["payment_id"] for told in before}:
         return f"and invoice {number} was not paid: {paid} of {invoice.fields['amount']}"
-    unknown = [told for told in before if str(told.fields["payment_id"]).partition("#")[0] not in said.paid]
+    unknown = [told for told in before if str(told.fields["payment_id"]).partition("#")[0] not in inputs.paid]
     if unknown:
         return f"and there is no payment {unknown[0].fields['payment_id']!r} from the bank"
     return None

@@ -140,15 +140,15 @@ class StoredAndPublished:
 
     def run(
         self,
-        told: Callable[[int], None] = lambda records: None,
+        on_progress: Callable[[int], None] = lambda records: None,
         leaves: Callable[[bytes], None] = lambda leaves: None,
     ) -> Findings:
-        """Compare store and topic; `told` hears how many records are read, `leaves` gets the leaf hashes of the topic
-        in the end."""
+        """Compare store and topic; `on_progress` hears how many records are read, `leaves` gets the leaf hashes of the
+        topic in the end."""
         asking = threading.Thread(target=self._ask_store, daemon=True)
         asking.start()
         try:
-            self._read_topic(told)
+            self._read_topic(on_progress)
             asking.join()
             if self._failed is not None:
                 raise self._failed
@@ -162,7 +162,7 @@ class StoredAndPublished:
 
     # The topic
 
-    def _read_topic(self, told: Callable[[int], None]) -> None:
+    def _read_topic(self, on_progress: Callable[[int], None]) -> None:
         reached = self.reached
         start = {place: reached.offsets.get(place[1], 0) for place in self._ends}
         left = {place: offset for place, offset in start.items() if offset < self._ends[place]}
@@ -174,7 +174,7 @@ class StoredAndPublished:
             if reached.records - saved >= CHECKPOINT:
                 saved = reached.records
                 self._checkpoint()
-            told(reached.records)
+            on_progress(reached.records)
         self._checkpoint()
 
     def _checkpoint(self) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 
 from postavka.kernel.errors import UserError
+from postavka.kernel.on_progress import OnCount
 from postavka.kernel.settings import PARTITIONS, Settings, environment
 from postavka.kernel.store.queries import load_queries
 from services.audit.consistent_cut import Cut, make_cut
@@ -33,7 +34,6 @@ QUERIES = load_queries("services.audit")
 
 LARGEST_SHARE = 400_000
 """Events that one process folds in memory: about a gigabyte of rows at most."""
-Told = Callable[[int, int], None]
 
 
 class VerifyFailed(UserError):
@@ -82,12 +82,12 @@ def folder_of(config: Settings) -> Path:
 
 def verify(
     config: Settings,
-    told: Told = lambda done, total: None,
+    on_progress: OnCount = lambda done, total: None,
     processes: int | None = None,
     resume: bool = False,
 ) -> VerificationReport:
-    """Verify all that is asked for, in several processes. `told` hears events checked and to check; every event is
-    looked at twice, as a record and in the fold."""
+    """Verify all that is asked for, in several processes. `on_progress` hears events checked and to check; every event
+    is looked at twice, as a record and in the fold."""
     started = time.monotonic()
     folder = folder_of(config)
     cut_file = folder / "cut.json"
@@ -104,7 +104,7 @@ def verify(
         report.findings.note("unpublished", stage, "its relay had not published everything when the cut was made")
     count = processes or os.cpu_count() or 1
     jobs = _jobs(cut, report.events, count)
-    answers = _run(config, folder, jobs, count, told, 2 * report.events)
+    answers = _run(config, folder, jobs, count, on_progress, 2 * report.events)
     _gather(config, report, answers)
     if report.findings.problems:
         report.acknowledged = set_apart(report.findings, acknowledged(config))
@@ -125,7 +125,7 @@ def _jobs(cut: Cut, events: int, processes: int) -> list[Job]:
 
 
 def _run(
-    config: Settings, folder: Path, jobs: Sequence[Job], processes: int, told: Told, total: int
+    config: Settings, folder: Path, jobs: Sequence[Job], processes: int, on_progress: OnCount, total: int
 ) -> list[dict[str, Any]]:
     """Workers take one job after another."""
     left = deque(jobs)
@@ -155,7 +155,7 @@ def _run(
                 if each.exception() is not None:
                     left.clear()
                 each.result()
-            told(min(sum(done.values()), total), total)
+            on_progress(min(sum(done.values()), total), total)
     return answers
 
 

@@ -16,7 +16,7 @@ from postavka.kernel.settings import Settings, settings
 from services.audit.consistent_cut import Cut
 from services.audit.integrity.signed import check_checkpoints, known_gaps
 from services.audit.reading import LOG_OF
-from services.audit.verification.documents import check_papers
+from services.audit.verification.documents import check_documents
 from services.audit.verification.fold_check import check_share
 from services.audit.verification.orders import check_orders
 from services.audit.verification.stored_and_published import StoredAndPublished
@@ -53,7 +53,7 @@ def _records(config: Settings, folder: Path, cut: Cut, stage: str) -> None:
 
 def _fold(config: Settings, cut: Cut, partitions: list[int]) -> None:
     share = check_share(config, cut, partitions, _telling())
-    documents = check_papers(config, share.papers, share.findings)
+    documents = check_documents(config, share.documents, share.findings)
     _say(
         {
             "done": share.events,

@@ -11,12 +11,12 @@ from typing import Any
 
 from services.documents.operator.interface import OperatorRefuses, OutgoingDocument
 
-Said = Mapping[str, Any]
+Organization = Mapping[str, Any]
 """An organisation or a mailbox, as Diadoc's `Organization` and `Box` have it."""
 MOST_NAMED = 5
 
 
-def mailbox_of(outgoing: OutgoingDocument, organizations: Sequence[Said]) -> str:
+def mailbox_of(outgoing: OutgoingDocument, organizations: Sequence[Organization]) -> str:
     """The id of the one mailbox that fits. Raises `OperatorRefuses` with what is wrong, and what would settle it."""
     wrong: list[str] = []
     fitting = []
@@ -37,7 +37,7 @@ def mailbox_of(outgoing: OutgoingDocument, organizations: Sequence[Said]) -> str
     raise OperatorRefuses(f"{who} has no mailbox: {told}"[:1000])
 
 
-def _why_not(outgoing: OutgoingDocument, organization: Said) -> str | None:
+def _why_not(outgoing: OutgoingDocument, organization: Organization) -> str | None:
     """Why this organisation is not the addressee; None: it is, as far as the operator says anything."""
     inn, kpp, participant = (organization.get(name) for name in ("Inn", "Kpp", "FnsParticipantId"))
     name = organization.get("FullName") or organization.get("ShortName") or "an organisation"
@@ -58,18 +58,18 @@ def _why_not(outgoing: OutgoingDocument, organization: Said) -> str | None:
     return None
 
 
-def _is_open(said: Said) -> bool:
+def _is_open(said: Organization) -> bool:
     return said.get("IsActive") is not False and not said.get("IsDisabled")
 
 
-def _open(boxes: Sequence[Said]) -> list[Said]:
+def _open(boxes: Sequence[Organization]) -> list[Organization]:
     return [box for box in boxes if _is_open(box) and _id(box)]
 
 
-def _at_home(those: Sequence[Said]) -> Sequence[Said]:
+def _at_home(those: Sequence[Organization]) -> Sequence[Organization]:
     """Those of this operator; those of others, reached by roaming, only where there are no such."""
     return [each for each in those if not each.get("IsRoaming")] or those
 
 
-def _id(box: Said) -> str:
+def _id(box: Organization) -> str:
     return str(box.get("BoxIdGuid") or box.get("BoxId") or "")

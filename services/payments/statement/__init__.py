@@ -31,7 +31,7 @@ from services.payments.statement.model import (
     PaymentDocument,
     Side,
     StatementProblem,
-    told,
+    problem_lines,
     too_large,
 )
 from services.payments.statement.sections import Section, Sections, sections_of
@@ -48,7 +48,7 @@ __all__ = [
     "Side",
     "StatementProblem",
     "parse",
-    "told",
+    "problem_lines",
     "too_large",
 ]
 

@@ -32,10 +32,10 @@ class BrokenStatement(ValueError):
 
     def __init__(self, problems: list[StatementProblem]) -> None:
         self.problems = sorted(problems, key=lambda problem: problem.line)
-        super().__init__("\n".join(told(self.problems)))
+        super().__init__("\n".join(problem_lines(self.problems)))
 
 
-def told(problems: Sequence[StatementProblem]) -> list[str]:
+def problem_lines(problems: Sequence[StatementProblem]) -> list[str]:
     """Problems as lines for a person; behind the first `MOST_PROBLEMS` only how many more there are."""
     shown = [str(problem) for problem in problems[:MOST_PROBLEMS]]
     if len(problems) > MOST_PROBLEMS:

@@ -103,7 +103,7 @@ def test_a_copy_has_the_causes_of_what_it_has(config: Settings, topics: list[str
     causes, effects = topics
     producer = produce(config, causes)
 
-    def told(done: int, total: int) -> None:
+    def on_progress(done: int, total: int) -> None:
         if not said:
             said.append(done)
             producer.produce(causes, b"the cause", b"k", 0)
@@ -114,7 +114,7 @@ def test_a_copy_has_the_causes_of_what_it_has(config: Settings, topics: list[str
     said: list[int] = []
     producer.produce(causes, b"earlier", b"k", 0)
     producer.flush(30)
-    saved = save_topics(config, tmp_path, first=[causes], topics=topics, told=told)
+    saved = save_topics(config, tmp_path, first=[causes], topics=topics, on_progress=on_progress)
     assert saved[effects][0].records == 1
     assert saved[causes][0].records == 2
 

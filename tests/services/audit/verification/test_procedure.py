@@ -11,7 +11,7 @@ import pytest
 
 from events.commands import BankPayment, BankReturn, DistributorConfirmation
 from services.audit.findings import Findings
-from services.audit.verification.procedure import Case, ProcedureEvent, Said, check_case
+from services.audit.verification.procedure import Case, OutsideInputs, ProcedureEvent, check_case
 
 REQUEST = UUID(int=7)
 YES = ("distributors.north.confirmations", str(REQUEST), "c-1")
@@ -42,7 +42,7 @@ def paid(payment: str, amount: str, invoice: str = "n") -> tuple[str, dict[str, 
 
 def check(made: Case, confirmed: set[tuple[str, str, str]] | None = None, payments: tuple[str, ...] = ()) -> list[str]:
     findings = Findings()
-    check_case(REQUEST, made, Said({YES} if confirmed is None else confirmed, set(payments)), findings)
+    check_case(REQUEST, made, OutsideInputs({YES} if confirmed is None else confirmed, set(payments)), findings)
     return [each.code for each in findings.problems]
 
 
@@ -96,14 +96,14 @@ def test_steps_without_their_ground_twice_or_both_ways():
 
 
 def test_answers_and_payments_are_told_apart():
-    said = Said()
+    inputs = OutsideInputs()
     no = DistributorConfirmation(request_id=REQUEST, confirmation_id="c", accepted=False)
     money, day = {"amount": Decimal("100.00"), "purpose": "Оплата"}, date(2026, 3, 16)
     paid_in = BankPayment.model_validate(money | {"payment_id": "b-1", "received_on": day, "payer_inn": "7707083893"})
-    said.take("distributors.north.confirmations", no)
-    said.take("bank.payments", paid_in)
+    inputs.take("distributors.north.confirmations", no)
+    inputs.take("bank.payments", paid_in)
     back = {"return_id": "r-1", "payment_id": "b-9", "paid_on": day, "payee_inn": "0"}
-    said.take("bank.payments", BankReturn.model_validate(money | back))
-    assert (said.confirmed, said.paid) == (set(), {"b-1"})
-    said.take("distributors.north.confirmations", no.model_copy(update={"accepted": True, "confirmation_id": "c-1"}))
-    assert said.confirmed == {YES}
+    inputs.take("bank.payments", BankReturn.model_validate(money | back))
+    assert (inputs.confirmed, inputs.paid) == (set(), {"b-1"})
+    inputs.take("distributors.north.confirmations", no.model_copy(update={"accepted": True, "confirmation_id": "c-1"}))
+    assert inputs.confirmed == {YES}
