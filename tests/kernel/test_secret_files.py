@@ -23,7 +23,7 @@ SECRETS = {
     "POSTAVKA_WEB_LIMITS_STORAGE": ("postavka.web.settings:WebSettings", "limits_storage"),
     "POSTAVKA_TAX_TOKEN": ("postavka.domain.tax_register.settings:TaxSettings", "token"),
     "POSTAVKA_SMTP_PASSWORD": ("services.notices.settings:NoticesSettings", "smtp_password"),
-    "POSTAVKA_EDO_TOKEN": ("services.documents.settings:PapersSettings", "edo_token"),
+    "POSTAVKA_EDO_TOKEN": ("services.documents.settings:DocumentsSettings", "edo_token"),
 }
 """Variable → class of settings and field."""
 
