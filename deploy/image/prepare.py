@@ -28,7 +28,8 @@ def main(folder: Path, target: str) -> None:
     """Install the chosen packages and the product's own wheel into `folder`/app-`target`/lib."""
     left_out = set(tomllib.loads((IMAGE / "targets.toml").read_text())["left-out"][target])
     lock = folder / f"{target}.lock"
-    lock.write_text(chosen((ROOT / "requirements.lock").read_text(), left_out))
+    locks = (ROOT / "requirements.lock", ROOT / "requirements-copies.lock")
+    lock.write_text(chosen("".join(each.read_text() for each in locks), left_out))
     app = folder / f"app-{target}"
     shutil.rmtree(app, ignore_errors=True)
     wheels = folder / "wheels"
