@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -122,9 +123,13 @@ def _one_at_a_time(file: Path) -> Iterator[None]:
 def _run(
     command: list[Any], *, check: bool = True, cwd: Path | None = None, input: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        list(map(str, command)), cwd=cwd, input=input, env={**os.environ, **variables}, capture_output=True, text=True,
-        timeout=SECONDS, check=False,
-    )  # fmt: skip
+    # Into a file: Node ends before a pipe that is full (64 KiB) has been read, and what is left of its answer is lost.
+    with tempfile.TemporaryFile("w+") as out:
+        done = subprocess.run(
+            list(map(str, command)), cwd=cwd, input=input, env={**os.environ, **variables}, stdout=out,
+            stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
+        out.seek(0)
+        done.stdout = out.read()
     assert not check or done.returncode == 0, f"{command}: {done.stderr[-4000:]}"
     return done
