@@ -39,6 +39,7 @@ exec "$@"
 """A container without an engine: a view of the file system of its own, read-only but for two folders."""
 
 pytestmark = [
+    pytest.mark.servers,  # no quick one
     pytest.mark.skipif(os.geteuid() != 0, reason="images are built as root here"),
     pytest.mark.skipif(
         any(shutil.which(each) is None for each in NEEDED), reason=f"one of {', '.join(NEEDED)} isn't on this machine"
