@@ -94,11 +94,11 @@ COMMANDS = {
         "Documents that were issued: acts, invoices, shipping documents (L14-L16).",
     ),
     "post": (
-        "services.documents.cli:postal",
+        "services.documents.post_cli:postal",
         "The postal queue: what to print and post, and the tracking numbers (L15).",
     ),
     "counterparty": (
-        "services.documents.cli:counterparty",
+        "services.documents.counterparty_cli:counterparty",
         "Play a counterparty on the local exchange operator: what it has received, sign it, refuse it. For trying.",
     ),
     "log": ("postavka.app.cli.events:log", "Look at the event log."),

@@ -1,8 +1,7 @@
-"""`postavka documents` and `postavka post`: what was issued, its bytes, and the postal clerk's desk."""
+"""`postavka documents`: what was issued, and its bytes."""
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,27 +13,18 @@ from cyclopts import App
 from rich.markup import escape
 from rich.table import Table
 
-from postavka.domain.calendar import today
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
 from postavka.web.formats import at
-from services.documents import catalogue, post
-from services.documents import counterparty as play
+from services.documents import catalogue
 from services.documents.catalogue import DocumentState, ListedDocument
-from services.documents.operator.local import LocalOperator
 from services.documents.projection import connect, prepare
-from services.documents.settings import documents_settings, open_operator
 
 documents = App(name="documents", help="Documents that were issued: acts, invoices, shipping documents (L14-L16).")
-postal = App(name="post", help="The postal queue: what to print and post, and the tracking numbers (L15).")
 
-counterparty = App(
-    name="counterparty",
-    help="Play a counterparty on the local exchange operator: what it has received, sign it, refuse it. For trying.",
-)
 
 Format = Literal["pdf", "issued", "signature", "signed"]
 MISSING = {
@@ -65,7 +55,7 @@ def list_(
     json
         As one JSON array.
     """
-    with _connection(connected()) as connection:
+    with opened(connected()) as connection:
         if request is not None:
             found = [each for each in catalogue.documents_of(connection, request) if state in (None, each.state)]
         else:
@@ -110,7 +100,7 @@ def show(request: UUID, document: str, *, json: bool = False) -> None:
     json
         As one JSON object.
     """
-    with _connection(connected()) as connection:
+    with opened(connected()) as connection:
         told = _told(_find(connection, request, document))
     if json:
         print_json(told)
@@ -140,7 +130,7 @@ def get(request: UUID, document: str, *, format: Format = "pdf", out: Path | Non
         The file, or the folder to put it into; the working folder if left out.
     """
     config = connected()
-    with _connection(config) as connection:
+    with opened(config) as connection:
         listed = _find(connection, request, document)
     file = listed.file(format)
     if file is None:
@@ -166,7 +156,7 @@ def verify(file: Path, *, json: bool = False) -> None:
         As one JSON array.
     """
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    with _connection(connected()) as connection:
+    with opened(connected()) as connection:
         found = catalogue.identify(connection, sha256)
     if json:
         print_json([{"sha256": sha256, **_match(each)} for each in found])
@@ -182,178 +172,8 @@ def verify(file: Path, *, json: bool = False) -> None:
         raise SystemExit(1)
 
 
-@postal.command(name="list")
-def queue(*, json: bool = False) -> None:
-    """What waits for the post, one envelope a request, those that have waited longest first.
-
-    Parameters
-    ----------
-    json
-        As one JSON array.
-    """
-    with _connection(connected()) as connection:
-        waiting = post.waiting(connection)
-    if json:
-        print_json(
-            [
-                {
-                    "request_id": each.request_id,
-                    "recipient": each.recipient.name,
-                    "address": each.address,
-                    "since": each.since,
-                    "documents": [enclosure.document_id for enclosure in each.enclosures],
-                }
-                for each in waiting
-            ]
-        )
-        return
-    if not waiting:
-        console.print("nothing waits for the post")
-        return
-    shown = table(None, "request", "recipient", "address", "documents", "since")
-    for each in waiting:
-        titles = "; ".join(enclosure.title for enclosure in each.enclosures)
-        since = at(each.since)
-        shown.add_row(str(each.request_id), each.recipient.name, each.address, titles, since)
-    console.print(shown)
-
-
-@postal.command(name="print")
-def print_(out: Path, *, request: UUID | None = None) -> None:
-    """Write what waits as one PDF to print: for each envelope the address sheet, then its documents.
-
-    Parameters
-    ----------
-    out
-        The PDF to write.
-    request
-        Only the envelope of this request.
-    """
-    config = connected()
-    with _connection(config) as connection:
-        waiting = _waiting(connection, request)
-    out.write_bytes(post.print_ready(waiting, open_blobs(config), today()))
-    console.print(f"{out}: {len(waiting)} envelopes", highlight=False, soft_wrap=True)
-
-
-@postal.command
-def register(out: Path) -> None:
-    """Write the list of dispatches for the post office (реестр) as a PDF.
-
-    Parameters
-    ----------
-    out
-        The PDF to write.
-    """
-    with _connection(connected()) as connection:
-        waiting = _waiting(connection, None)
-    out.write_bytes(post.register(waiting, today()))
-    console.print(f"{out}: {len(waiting)} envelopes", highlight=False, soft_wrap=True)
-
-
-@postal.command
-def sent(request: UUID, tracking: str, *, document: list[str] | None = None, by: str | None = None) -> None:
-    """Say that an envelope was posted, with its tracking number.
-
-    Parameters
-    ----------
-    request
-        Whose envelope it is.
-    tracking
-        14 digits, or 13 characters for abroad.
-    document
-        Only this document of the request, if they did not go together; may be repeated.
-    by
-        The clerk; your login if left out.
-    """
-    config = connected()
-    with _connection(config, write=True) as connection:
-        gone = post.sent(connection, request, tracking, by or getpass.getuser(), document or ())
-    console.print(f"posted: {', '.join(gone)}", highlight=False)
-
-
-@counterparty.command(name="list")
-def received(*, inn: str | None = None, json: bool = False) -> None:
-    """What lies in the mailboxes.
-
-    Parameters
-    ----------
-    inn
-        Only in the one of this INN.
-    json
-        As one JSON array.
-    """
-    found = sorted(_local().mailbox(inn), key=lambda each: each.number)
-    if json:
-        print_json([{"message": each.message_id, "inn": each.to_inn, "file": each.file_name} for each in found])
-        return
-    shown = table(None, "message", "INN", "file", "our signature")
-    for each in found:
-        shown.add_row(each.message_id, each.to_inn, each.file_name, "yes" if each.signature else "no")
-    console.print(shown if found else "nothing was sent yet")
-
-
-@counterparty.command(name="sign")
-def sign_received(message: str) -> None:
-    """Sign a message as its recipient, with a certificate of the trial authority.
-
-    Parameters
-    ----------
-    message
-        As `counterparty list` shows it.
-    """
-    operator = _local()
-    try:
-        play.sign_received(operator, play.trial_authority(connected().home), message)
-    except LookupError as missing:
-        raise NoSuchDocument(str(missing)) from None
-    console.print("signed; the answer arrives within seconds: `postavka documents list --state signed`")
-
-
-@counterparty.command
-def decline(message: str, reason: str) -> None:
-    """Refuse to sign a message as its recipient.
-
-    Parameters
-    ----------
-    message
-        As `counterparty list` shows it.
-    reason
-        In the counterparty's words.
-    """
-    try:
-        _local().decline(message, reason)
-    except LookupError as missing:
-        raise NoSuchDocument(str(missing)) from None
-    console.print("declined")
-
-
-@counterparty.command
-def signature(file: Path, *, inn: str, out: Path | None = None) -> None:
-    """Make a detached signature under any file, by a holder of this INN: to try what the portal and `sign` take.
-
-    Parameters
-    ----------
-    file
-        What to sign: the bytes issued, or the PDF.
-    inn
-        Whose certificate it is to be.
-    out
-        The signature's file, DER; FILE.sig if left out.
-    """
-    place = out or file.with_name(f"{file.name}.sig")
-    place.write_bytes(play.trial_authority(connected().home).sign(file.read_bytes(), inn, inn))
-    console.print(str(place), highlight=False, soft_wrap=True)
-
-
-def _local() -> LocalOperator:
-    operator = open_operator(connected(), documents_settings())
-    if not isinstance(operator, LocalOperator):
-        raise NoSuchDocument("the exchange operator is a real one: its counterparties can't be played")
-    return operator
-
-
-def _connection(config: Settings, *, write: bool = False) -> psycopg.Connection[Any]:
+def opened(config: Settings, *, write: bool = False) -> psycopg.Connection[Any]:
+    """A connection to the schema, brought up to date; it only reads unless `write` says otherwise."""
     url = database_url(config)
     prepare(url)
     return connect(url, readonly=not write)
@@ -366,13 +186,6 @@ def _find(connection: psycopg.Connection[Any], request: UUID, document: str) -> 
     raise NoSuchDocument(
         f"request {request} has no document {document!r}; see `postavka documents list --request {request}`"
     )
-
-
-def _waiting(connection: psycopg.Connection[Any], request: UUID | None) -> list[post.PostalEnvelope]:
-    waiting = post.waiting(connection, request)
-    if not waiting:
-        raise NoSuchDocument("nothing waits for the post")
-    return waiting
 
 
 def _told(document: ListedDocument) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from postavka.kernel.projection.table_projection import ProjectionDefinition, Ta
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.kernel.store.queries import load_queries
-from services.payments.ledger import ENTRIES, FIRST_STANDS, TABLES, LedgerRows
+from services.payments.ledger import ENTRIES, LedgerRows
+from services.payments.tables import FIRST_STANDS, TABLES
 
 QUERIES = load_queries("services.payments")
 
