@@ -8,6 +8,7 @@ import psycopg
 from cyclopts import App
 from psycopg.rows import dict_row
 
+from postavka.kernel.cli_options import Json
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
@@ -38,15 +39,13 @@ def show(*, partner: str, limit: int = 50, json: bool = False) -> None:
 
 
 @cabinet.command
-def rebuild(*, processes: int | None = None, json: bool = False) -> None:
+def rebuild(*, processes: int | None = None, json: Json = False) -> None:
     """Build the cabinet anew from the log (`postavka rebuild cabinet`). The old one serves until then.
 
     Parameters
     ----------
     processes
         How many read side by side.
-    json
-        Print the result as JSON.
     """
     from postavka.kernel.projection.command import build
 

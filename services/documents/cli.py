@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from postavka.kernel.blobs import open_blobs
+from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
@@ -40,7 +41,7 @@ class NoSuchDocument(UserError):
 
 @documents.command(name="list")
 def list_(
-    *, request: UUID | None = None, state: DocumentState | None = None, limit: int = 50, json: bool = False
+    *, request: UUID | None = None, state: DocumentState | None = None, limit: int = 50, json: JsonArray = False
 ) -> None:
     """List documents, newest first.
 
@@ -52,8 +53,6 @@ def list_(
         issued: not dispatched yet; dispatched: not signed yet; signed.
     limit
         At most so many.
-    json
-        As one JSON array.
     """
     with opened(connected()) as connection:
         if request is not None:
@@ -88,7 +87,7 @@ def documents_table(rows: Iterable[tuple[str, str, str]]) -> Table:
 
 
 @documents.command
-def show(request: UUID, document: str, *, json: bool = False) -> None:
+def show(request: UUID, document: str, *, json: Json = False) -> None:
     """All that is known of a document: hashes, dispatch, signature.
 
     Parameters
@@ -97,8 +96,6 @@ def show(request: UUID, document: str, *, json: bool = False) -> None:
         Its request.
     document
         Its id, as `documents list` shows it.
-    json
-        As one JSON object.
     """
     with opened(connected()) as connection:
         told = _told(_find(connection, request, document))
@@ -143,7 +140,7 @@ def get(request: UUID, document: str, *, format: Format = "pdf", out: Path | Non
 
 
 @documents.command
-def verify(file: Path, *, json: bool = False) -> None:
+def verify(file: Path, *, json: JsonArray = False) -> None:
     """Is this file, byte for byte, a document that was issued, its rendering, or a signature that was taken?
 
     Exits with 1 if it is none.
@@ -152,8 +149,6 @@ def verify(file: Path, *, json: bool = False) -> None:
     ----------
     file
         Any file.
-    json
-        As one JSON array.
     """
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     with opened(connected()) as connection:

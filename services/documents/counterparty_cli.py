@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cyclopts import App
 
+from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
@@ -20,15 +21,13 @@ counterparty = App(
 
 
 @counterparty.command(name="list")
-def received(*, inn: str | None = None, json: bool = False) -> None:
+def received(*, inn: str | None = None, json: JsonArray = False) -> None:
     """What lies in the mailboxes.
 
     Parameters
     ----------
     inn
         Only in the one of this INN.
-    json
-        As one JSON array.
     """
     found = sorted(_local().mailbox(inn), key=lambda each: each.number)
     if json:

@@ -12,6 +12,7 @@ from cyclopts import App
 
 from postavka.domain.calendar import today
 from postavka.kernel.blobs import open_blobs
+from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.web.formats import at
@@ -22,14 +23,8 @@ postal = App(name="post", help="The postal queue: what to print and post, and th
 
 
 @postal.command(name="list")
-def queue(*, json: bool = False) -> None:
-    """What waits for the post, one envelope a request, those that have waited longest first.
-
-    Parameters
-    ----------
-    json
-        As one JSON array.
-    """
+def queue(*, json: JsonArray = False) -> None:
+    """What waits for the post, one envelope a request, those that have waited longest first."""
     with opened(connected()) as connection:
         waiting = post.waiting(connection)
     if json:

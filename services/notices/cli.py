@@ -9,6 +9,7 @@ from uuid import UUID
 from cyclopts import App, Parameter
 from rich.markup import escape
 
+from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
@@ -26,7 +27,7 @@ def list_(
     to: str | None = None,
     kind: Category | None = None,
     limit: int = 50,
-    json: bool = False,
+    json: JsonArray = False,
 ) -> None:
     """List e-mails, newest first.
 
@@ -42,8 +43,6 @@ def list_(
         Only of this kind.
     limit
         At most so many.
-    json
-        As one JSON array.
     """
     from services.notices.channels.email.mail_log import Wanted, emails
 
@@ -70,7 +69,7 @@ def list_(
 
 
 @notices.command
-def show(id: UUID, *, html: Path | None = None, json: bool = False) -> None:
+def show(id: UUID, *, html: Path | None = None, json: Json = False) -> None:
     """One e-mail, as it was written.
 
     Parameters
@@ -79,8 +78,6 @@ def show(id: UUID, *, html: Path | None = None, json: bool = False) -> None:
         As in the list.
     html
         Write its HTML to this file, to be looked at in a browser.
-    json
-        As JSON.
     """
     from services.notices.channels.email.mail_log import email
 
@@ -113,7 +110,7 @@ def prefs(
     off: list[Category] | None = None,
     on: list[Category] | None = None,
     by: str = "cli",
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """What a person gets; switch kinds off and on.
 
@@ -127,8 +124,6 @@ def prefs(
         Kinds that are wanted again.
     by
         Who says so, for the record.
-    json
-        As JSON.
     """
     from services.notices.channels.email.mail_log import preferences, switch
 

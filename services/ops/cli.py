@@ -14,6 +14,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
@@ -36,7 +37,7 @@ ops = App(name="ops", help="What waits and for whom, how the streams do, and wha
 
 
 @ops.command
-def waiting(*, what: str | None = None, overdue: bool = False, limit: int = 50, json: bool = False) -> None:
+def waiting(*, what: str | None = None, overdue: bool = False, limit: int = 50, json: JsonArray = False) -> None:
     """What waits, by what for; with --what or --overdue the requests themselves, longest first.
 
     Parameters
@@ -47,8 +48,6 @@ def waiting(*, what: str | None = None, overdue: bool = False, limit: int = 50, 
         Only requests that wait beyond their limit (`POSTAVKA_LIMIT_…`, in seconds).
     limit
         At most so many requests.
-    json
-        As one JSON array.
     """
     if what is not None and what not in KINDS:
         raise SystemExit(f"nothing waits for {what!r}; there are {', '.join(KINDS)}")
@@ -78,7 +77,7 @@ def waiting(*, what: str | None = None, overdue: bool = False, limit: int = 50, 
 
 
 @ops.command
-def trend(*, what: str | None = None, days: int = 14, json: bool = False) -> None:
+def trend(*, what: str | None = None, days: int = 14, json: JsonArray = False) -> None:
     """The worst of each day: how many waited, how many beyond the limit, the longest.
 
     Parameters
@@ -87,8 +86,6 @@ def trend(*, what: str | None = None, days: int = 14, json: bool = False) -> Non
         Only this: approval, confirmation, payment, order, kit, signature or activation.
     days
         How far back.
-    json
-        As one JSON array.
     """
     prepare(database_url(connected()))
     with _database() as connection:
@@ -105,15 +102,13 @@ def trend(*, what: str | None = None, days: int = 14, json: bool = False) -> Non
 
 
 @ops.command
-def request(request: UUID, *, json: bool = False) -> None:
+def request(request: UUID, *, json: Json = False) -> None:
     """Show one request's path: who had to act and for how long, what happened beside it, what stages have done.
 
     Parameters
     ----------
     request
         Its id.
-    json
-        As one JSON object.
     """
     with _database() as connection:
         found = look_at(connection, request, ops_settings(), open_vault(connected()).reveal)
@@ -162,15 +157,13 @@ def remind(request: UUID, *, what: str, note: str | None = None, dry_run: bool =
 
 
 @ops.command
-def streams(*, seconds: float = 2.0, json: bool = False) -> None:
+def streams(*, seconds: float = 2.0, json: Json = False) -> None:
     """Readers with lag and time to drain, services with release and watchdog, topics with size and rate.
 
     Parameters
     ----------
     seconds
         Between the two looks that give the rates.
-    json
-        As one JSON object.
     """
     probe = Probe(connected())
     probe.look()

@@ -11,6 +11,7 @@ from typing import Any
 from cyclopts import App
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, errors, print_json, table
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
@@ -29,7 +30,7 @@ PATIENCE_SECONDS = 300.0
 
 @letters.command(name="list")
 def list_(
-    *, stage: str | None = None, code: str | None = None, all: bool = False, limit: int = 100, json: bool = False
+    *, stage: str | None = None, code: str | None = None, all: bool = False, limit: int = 100, json: JsonArray = False
 ) -> None:
     """List them, newest first.
 
@@ -43,8 +44,6 @@ def list_(
         Also those that are settled: taken at a later try, corrected, discarded.
     limit
         At most so many.
-    json
-        As one JSON array.
     """
     found = dead.letters(_url(), stage, code, EVERY_STATUS if all else dead.OPEN, limit=limit)
     if json:
@@ -60,14 +59,8 @@ def list_(
 
 
 @letters.command
-def groups(*, json: bool = False) -> None:
-    """How many there are by stage and reason, with what each reason means.
-
-    Parameters
-    ----------
-    json
-        As one JSON array.
-    """
+def groups(*, json: JsonArray = False) -> None:
+    """How many there are by stage and reason, with what each reason means."""
     found = dead.groups(_url())
     if json:
         print_json(

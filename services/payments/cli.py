@@ -15,6 +15,7 @@ from rich.markup import escape
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from events.topics import PAYMENT_COMMANDS
 from postavka.domain import invoice_numbers
+from postavka.kernel.cli_options import Json
 from postavka.kernel.console import SOURCE, console, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.outbox.command_sender import Sender
@@ -32,11 +33,10 @@ Why = Annotated[str, Parameter(help="For the record: why.")]
 By = Annotated[str | None, Parameter(help="Who decides; the user of this machine if left out.")]
 OrderId = Annotated[str | None, Parameter(help="Made here if left out. The same one twice is one order.")]
 Wait = Annotated[bool, Parameter(help="Until billing has decided.")]
-Json = Annotated[bool, Parameter(help="Print what it decided as JSON.")]
 
 
 @payments.command
-def unmatched(*, limit: int = 200, json: bool = False) -> None:
+def unmatched(*, limit: int = 200, json: Json = False) -> None:
     """Show the queue: payments that count for no invoice, with those they may be for; returns nobody has explained; and
     odd documents of statements.
 
@@ -44,8 +44,6 @@ def unmatched(*, limit: int = 200, json: bool = False) -> None:
     ----------
     limit
         At most so many of each.
-    json
-        As one JSON document.
     """
     with work_list.connect(database_url(connected())) as connection:
         came, gone = work_list.unmatched_payments(connection, limit), work_list.unmatched_returns(connection, limit)
@@ -132,14 +130,8 @@ def show(payment: str) -> None:
 
 
 @payments.command
-def refunds(*, json: bool = False) -> None:
-    """What has to go back to payers, overpayments included, with the purpose to write in the payment order; and debts.
-
-    Parameters
-    ----------
-    json
-        As one JSON document.
-    """
+def refunds(*, json: Json = False) -> None:
+    """What has to go back to payers, overpayments included, with the purpose for the payment order; and debts."""
     with work_list.connect(database_url(connected())) as connection:
         owed, debts = work_list.to_return(connection), work_list.debts(connection)
     if json:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cyclopts import App
 
 from postavka.kernel.blobs.store import name_of
+from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
@@ -72,15 +73,13 @@ def load(*files: Path, by: str | None = None, again: bool = False, dry_run: bool
 
 
 @statement.command(name="list")
-def list_(*, limit: int = 50, json: bool = False) -> None:
+def list_(*, limit: int = 50, json: JsonArray = False) -> None:
     """Statements that were taken, newest first.
 
     Parameters
     ----------
     limit
         At most so many.
-    json
-        As one JSON array.
     """
     with work_list.connect(database_url(connected())) as connection:
         rows = work_list.statements(connection, limit)

@@ -8,6 +8,7 @@ from pathlib import Path
 from cyclopts import App
 
 from postavka.app.registry import SERVICES
+from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.log.connection import bootstrap
 from postavka.kernel.runtime.connection import connected
@@ -17,7 +18,7 @@ acls = App(name="acls", help="Permissions of our own services on Kafka: each sta
 
 
 @acls.command(name="list")
-def list_(*, prefix: str = "postavka-", kafka_acls: bool = False, json: bool = False) -> None:
+def list_(*, prefix: str = "postavka-", kafka_acls: bool = False, json: JsonArray = False) -> None:
     """What each service needs, and no more.
 
     Parameters
@@ -26,8 +27,6 @@ def list_(*, prefix: str = "postavka-", kafka_acls: bool = False, json: bool = F
         The users are called so, with the service's name behind it.
     kafka_acls
         As commands for Kafka's own `kafka-acls.sh`.
-    json
-        As one JSON array.
     """
     from postavka.app.broker_access.services import command_lines, grants
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 from cyclopts import App
 
+from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected, outside
@@ -31,7 +32,7 @@ class FileThere(UserError):
 
 @distributor.command
 def add(
-    id: str, *, to: Path | None = None, password_stdin: bool = False, force: bool = False, json: bool = False
+    id: str, *, to: Path | None = None, password_stdin: bool = False, force: bool = False, json: Json = False
 ) -> None:
     """Make a distributor's topics, user and permissions, and show its password: this once.
 
@@ -49,8 +50,6 @@ def add(
         Read the password from standard input instead of making one.
     force
         Overwrite files that are there.
-    json
-        Print as JSON.
     """
     config = settings()
     if config.kafka_strimzi_cluster is not None:
@@ -63,7 +62,7 @@ def add(
 
 @distributor.command
 def rotate(
-    id: str, *, to: Path | None = None, password_stdin: bool = False, force: bool = False, json: bool = False
+    id: str, *, to: Path | None = None, password_stdin: bool = False, force: bool = False, json: Json = False
 ) -> None:
     """Make a further user beside the old one, for a change without a standstill; then `revoke` the old one.
 
@@ -77,8 +76,6 @@ def rotate(
         Read the password from standard input instead of making one.
     force
         Overwrite files that are there.
-    json
-        Print as JSON.
     """
     folder = _folder(to, force)
     with _distributors() as known:
@@ -86,7 +83,7 @@ def rotate(
 
 
 @distributor.command
-def revoke(id: str, *, user: str | None = None, json: bool = False) -> None:
+def revoke(id: str, *, user: str | None = None, json: Json = False) -> None:
     """Take users and their permissions away, at once. Topics stay, with all that lies on them.
 
     Parameters
@@ -95,8 +92,6 @@ def revoke(id: str, *, user: str | None = None, json: bool = False) -> None:
         The distributor.
     user
         Only this one: `dist-north.1`.
-    json
-        Print as JSON.
     """
     with _distributors() as known:
         gone = known.revoke(id, user)
@@ -107,14 +102,8 @@ def revoke(id: str, *, user: str | None = None, json: bool = False) -> None:
 
 
 @distributor.command(name="list")
-def list_(*, json: bool = False) -> None:
-    """Distributors and their users.
-
-    Parameters
-    ----------
-    json
-        As one JSON array.
-    """
+def list_(*, json: JsonArray = False) -> None:
+    """Distributors and their users."""
     with _distributors() as known:
         standings = known.standings()
     if json:

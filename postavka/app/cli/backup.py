@@ -10,13 +10,14 @@ from pathlib import Path
 from events.topics import STAGE_TOPICS
 from postavka.app.registry import SERVICES, load
 from postavka.kernel.backup.parts import Parts
+from postavka.kernel.cli_options import Json
 from postavka.kernel.console import console, print_json, progress
 from postavka.kernel.runtime.connection import connected, require_both_or_neither
 from postavka.kernel.settings import Settings, settings
 from postavka.kernel.stage.definition import Stage
 
 
-def backup(folder: Path, *, dated: bool = False, keys: Path | None = None, json: bool = False) -> None:
+def backup(folder: Path, *, dated: bool = False, keys: Path | None = None, json: Json = False) -> None:
     """Take a copy of everything while it works: PostgreSQL, topics, documents, evidence. Its files are encrypted.
 
     Parameters
@@ -28,8 +29,6 @@ def backup(folder: Path, *, dated: bool = False, keys: Path | None = None, json:
     keys
         Another folder, for what must not lie beside the rest: the keys of personal data, the key that signs
         checkpoints, other secrets. Keep it elsewhere, and not for long: an erased person's key lives on in old copies.
-    json
-        Print the result as JSON.
     """
     from postavka.kernel.backup.whole import back_up
 

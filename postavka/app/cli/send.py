@@ -29,6 +29,7 @@ from events.topics import (
     REQUEST_COMMANDS,
     confirmations_of,
 )
+from postavka.kernel.cli_options import Json
 from postavka.kernel.console import SOURCE, console, print_line
 from postavka.kernel.outbox.command_sender import NoTopic, Sender
 from postavka.kernel.runtime.connection import connected
@@ -62,14 +63,14 @@ def submit(
     comment: str | None = None,
     request_id: UUID | None = None,
     by: str = "cli",
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Send a request. What is left out is found missing by approval, which names every mistake at once.
 
     ```
-    postavka request submit --partner lukomor --contact lukomor-1 \\
-      --distributor dist-north --base-delivery upp-13 \\
-      --registration 1000001 --product upp-extension-12 --inn 7707083893 \\
+    postavka request submit --partner lukomor --contact lukomor-1 \
+      --distributor dist-north --base-delivery upp-13 \
+      --registration 1000001 --product upp-extension-12 --inn 7707083893 \
       --kpp 773601001 --buyer 'АО «Завод точных весов»'
     ```
 
@@ -99,8 +100,6 @@ def submit(
         Made here if left out. The same id twice is one request.
     by
         The user who sends it.
-    json
-        Print one line of JSON.
     """
     chosen = request_id or uuid4()
     message = SubmitRequest(
@@ -122,7 +121,7 @@ def submit(
 
 
 @request.command
-def withdraw(request_id: UUID, *, partner: str, reason: str | None = None, by: str = "cli", json: bool = False) -> None:
+def withdraw(request_id: UUID, *, partner: str, reason: str | None = None, by: str = "cli", json: Json = False) -> None:
     """Take a request back. Possible until manufacturing is ordered.
 
     Parameters
@@ -135,8 +134,6 @@ def withdraw(request_id: UUID, *, partner: str, reason: str | None = None, by: s
         For the record.
     by
         The user who withdraws it.
-    json
-        Print one line of JSON.
     """
     message = WithdrawRequest(request_id=request_id, partner_id=partner, withdrawn_by=by, reason=reason)
     send(REQUEST_COMMANDS.name, str(request_id), message, json)
@@ -149,7 +146,7 @@ def confirm(
     decline: bool = False,
     note: str | None = None,
     confirmation_id: str | None = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Answer as a distributor: ready to pay the invoice for the partner's request, or not (L17).
 
@@ -165,8 +162,6 @@ def confirm(
         For the record.
     confirmation_id
         The distributor's own number of the answer; made here if left out.
-    json
-        Print one line of JSON.
     """
     message = DistributorConfirmation(
         request_id=request_id,
@@ -188,7 +183,7 @@ def pay(
     payment_id: str | None = None,
     received_on: date | None = None,
     purpose: str | None = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Report a payment, as the bank's statement would (L17, direct sale).
 
@@ -206,8 +201,6 @@ def pay(
         YYYY-MM-DD; today if left out.
     purpose
         Назначение платежа.
-    json
-        Print one line of JSON.
     """
     from postavka.domain.calendar import today
 
@@ -230,7 +223,7 @@ def activate(
     code: str | None = None,
     by: str = "cli",
     activation_id: str | None = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Activate a delivery: as the partner that bought it, or as the user with the code from the kit (L19).
 
@@ -246,8 +239,6 @@ def activate(
         Who does it.
     activation_id
         Made here if left out. The same one twice is one try.
-    json
-        Print one line of JSON.
     """
     if (partner is None) == (code is None):
         raise SystemExit("say either --partner (the partner activates) or --code (the user activates)")
@@ -268,7 +259,7 @@ def sign(
     signature: Annotated[Path, Parameter(help="File with the detached CMS signature, DER.")],
     *,
     by: str = "cli",
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Return a signed document (L16): the signature is checked against the exact bytes issued.
 
@@ -280,8 +271,6 @@ def sign(
         Id of the document, as in DocumentIssued.
     by
         Who sends it.
-    json
-        Print one line of JSON.
     """
     message = SignDocument(
         request_id=request_id,

@@ -7,6 +7,7 @@ from pathlib import Path
 from cyclopts import App
 
 from events.topics import topic_names
+from postavka.kernel.cli_options import Json
 from postavka.kernel.console import console, print_json
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.runtime.connection import connected
@@ -16,7 +17,7 @@ reference = App(name="reference", help="Reference data: partners, distributors, 
 
 
 @reference.command
-def load(file: Path, *, by: str = "cli", json: bool = False) -> None:
+def load(file: Path, *, by: str = "cli", json: Json = False) -> None:
     """Load a reference file (TOML) as a new version; old versions stay. A new distributor gets its topic.
 
     Parameters
@@ -25,8 +26,6 @@ def load(file: Path, *, by: str = "cli", json: bool = False) -> None:
         See deploy/reference/sample.toml for the form.
     by
         Who loads it, for the record.
-    json
-        Print the result as JSON.
     """
     from postavka.domain.reference.file import read_file
     from postavka.domain.reference.store import distributor_ids
