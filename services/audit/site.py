@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from postavka.web.site import Site
-from services.audit.history.access_log import Looked
+from services.audit.history.access_log import AccessLog
 from services.audit.pages import NAVIGATION, router
 
-SITE = Site("services.audit", (router,), NAVIGATION, middleware=(Looked,))
+SITE = Site("services.audit", (router,), NAVIGATION, middleware=(AccessLog,))

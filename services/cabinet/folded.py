@@ -15,7 +15,7 @@ from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read
 from services.cabinet.table import STAGE_OF
 
 
-class Folded:
+class CabinetFold:
     """What came of reading a stretch of the log. Made for millions of records: requests are known by the bytes of their
     headers until somebody asks for `rows`, since hashing a `UUID` costs as much as folding."""
 

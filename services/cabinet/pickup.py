@@ -19,7 +19,7 @@ from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.queries import load_queries
-from services.cabinet.folded import Folded
+from services.cabinet.folded import CabinetFold
 from services.cabinet.table import TOPICS, tell_changed, write_groups
 
 QUERIES = load_queries("services.cabinet")
@@ -45,7 +45,7 @@ def pick_up(
         for number in numbers
         if (mark := marks.get(f"{topic}/{number}")) is not None and mark.offset >= 0
     }
-    folded = Folded()
+    folded = CabinetFold()
     for piece in read_pieces(config, dict.fromkeys(ends, 0), ends):
         folded.take(Piece(piece.topic, piece.partition, [each for each in piece.records if each.key in keys]))
     still = {(topic, partition, offset) for topic, partition, offset, *_ in folded.unread}

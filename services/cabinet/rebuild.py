@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from postavka.kernel.projection.read_model import CatchingUp, ReadModel
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Checkpoint
-from services.cabinet.folded import Folded
+from services.cabinet.folded import CabinetFold
 from services.cabinet.table import SCHEMA, TOPICS, prepare
 
 
@@ -25,6 +25,6 @@ MODEL = ReadModel(
     tables={"requests": (), "marks": (), "unread": ()},
     topics=lambda config: TOPICS,
     prepare=prepare,
-    fold=lambda config: Folded(),
+    fold=lambda config: CabinetFold(),
     live=live,
 )

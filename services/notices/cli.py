@@ -44,9 +44,9 @@ def list_(
     limit
         At most so many.
     """
-    from services.notices.channels.email.mail_log import Wanted, emails
+    from services.notices.channels.email.mail_log import MailFilter, emails
 
-    rows = emails(connected(), Wanted(status, request, to, kind), limit)
+    rows = emails(connected(), MailFilter(status, request, to, kind), limit)
     if json:
         print_json(rows)
         return

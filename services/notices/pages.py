@@ -30,8 +30,8 @@ from services.notices.channels.email.mail_log import (
     COLUMNS,
     QUERY,
     STATUSES,
+    MailFilter,
     NoSuchEmail,
-    Wanted,
     parameters,
     send_again,
     switch,
@@ -62,7 +62,7 @@ async def emails_page(
     request: Request, principal: Annotated[Principal, SIGNED_IN], status: str | None = None, to: str | None = None
 ) -> Response:
     """The list of e-mails, newest first: one's own, or all."""
-    wanted = Wanted(status if status in STATUSES else None, None, to or None, None)
+    wanted = MailFilter(status if status in STATUSES else None, None, to or None, None)
     async with web(request).database.rows(principal) as rows, rows.cursor(row_factory=dict_row) as cursor:
         chosen = await asyncio.to_thread(parameters, open_vault(web(request).kernel), wanted, PAGE)
         await cursor.execute(QUERY, chosen)

@@ -26,7 +26,7 @@ MIGRATIONS = MigrationSet("services.payments", "services.payments")
 TOPICS = (BANK_PAYMENTS.name, APPROVAL_EVENTS.name, BILLING_EVENTS.name, SHIPPING_EVENTS.name)
 
 
-class WrittenEntries(LedgerRows):
+class WrittenRows(LedgerRows):
     """Entries, and how they get into the tables."""
 
     def write(self, connection: psycopg.Connection[Any]) -> None:
@@ -52,7 +52,7 @@ DEFINITION = ProjectionDefinition(
     topics=TOPICS,
     tables=tuple(TABLES),
     takes=frozenset(ENTRIES),
-    entries=WrittenEntries,
+    entries=WrittenRows,
     prepare=prepare,
     outside=frozenset((BANK_PAYMENTS.name,)),
 )

@@ -22,7 +22,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(slots=True)
-class Saved:
+class SavedPartition:
     """What there is of one partition: records from offset `first` to below `end`. `records` may be fewer."""
 
     first: int
@@ -41,7 +41,7 @@ class Manifest:
     taken_at: str = ""
     release: str = ""
     format: int = FORMAT
-    topics: dict[str, dict[int, Saved]] = field(default_factory=dict)
+    topics: dict[str, dict[int, SavedPartition]] = field(default_factory=dict)
     schemas: list[str] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
     """Roles without a login that the database's grants and policies name."""
@@ -73,7 +73,7 @@ class Manifest:
         if content.get("format") not in (1, FORMAT):
             raise BadCopy(f"{folder}: a copy of form {content.get('format')!r}; this release reads 1 and {FORMAT}")
         content["topics"] = {
-            topic: {int(number): Saved(**each) for number, each in partitions.items()}
+            topic: {int(number): SavedPartition(**each) for number, each in partitions.items()}
             for topic, partitions in content["topics"].items()
         }
         manifest = cls(**content)

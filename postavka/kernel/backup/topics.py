@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
-from postavka.kernel.backup.manifest import Saved
+from postavka.kernel.backup.manifest import SavedPartition
 from postavka.kernel.backup.offset_writer import OffsetWriter
 from postavka.kernel.backup.sealed import CopyKey, Sealing, opened
 from postavka.kernel.errors import UserError
@@ -62,14 +62,14 @@ def save_topics(
     on_progress: OnCount = lambda done, total: None,
     between: Callable[[], None] = lambda: None,
     key: CopyKey | None = None,
-) -> dict[str, dict[int, Saved]]:
+) -> dict[str, dict[int, SavedPartition]]:
     """Write every record of these topics (default: all) to files under `folder`. Topics in `first` are read before the
     others: what they say of the others must be in the copy. `between` is called when they have been. Files are sealed
     with `key`, if there is one. Returns what there is of each partition."""
     counts = topic_partitions(config)
     wanted = [name for name in counts if topics is None or name in set(topics)]
     places = [(name, number) for name in wanted for number in range(counts[name])]
-    nothing = {place: Saved(begin, begin) for place, begin in first_offsets(config, places).items()}
+    nothing = {place: SavedPartition(begin, begin) for place, begin in first_offsets(config, places).items()}
     copy = _Copy(config, folder, nothing, key)
     early = [place for place in places if place[0] in first]
     copy.read(early, on_progress)
@@ -78,7 +78,7 @@ def save_topics(
     while behind := copy.named_but_missing():
         copy.read(behind, on_progress)
     copy.close()
-    found: dict[str, dict[int, Saved]] = {}
+    found: dict[str, dict[int, SavedPartition]] = {}
     for (name, number), saved in copy.saved.items():
         found.setdefault(name, {})[number] = saved
     return found
@@ -88,7 +88,7 @@ def save_topics(
 class _Copy:
     config: Settings
     folder: Path
-    saved: dict[Place, Saved]
+    saved: dict[Place, SavedPartition]
     key: CopyKey | None
     rows: dict[Place, list[dict[str, Any]]] = field(default_factory=dict)
     writers: dict[Place, pq.ParquetWriter] = field(default_factory=dict)
@@ -174,7 +174,7 @@ def file_of(folder: Path, topic: str, partition: int) -> Path:
 def put_topics_back(
     config: Settings,
     folder: Path,
-    saved: Mapping[str, Mapping[int, Saved]],
+    saved: Mapping[str, Mapping[int, SavedPartition]],
     on_progress: OnCount = lambda done, total: None,
     key: CopyKey | None = None,
 ) -> None:

@@ -44,7 +44,7 @@ def prepare(conninfo: str) -> str:
     return conninfo
 
 
-class Looked:
+class AccessLog:
     """The writer of the access log. `conninfo` is for the schema, `database` for the rows."""
 
     def __init__(self, app: ASGIApp, database: Database, conninfo: str) -> None:
@@ -103,7 +103,7 @@ def _visitor(scope: Scope) -> Visitor | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AccessLogEntry:
     """One row of the access log: who looked at what."""
 
     id: int
@@ -118,9 +118,9 @@ class Look:
 
 def looks(
     conninfo: str, request: UUID | None = None, actor: str | None = None, before: int | None = None
-) -> list[Look]:
+) -> list[AccessLogEntry]:
     """Newest first, at most `PAGE`; of a request, of an actor."""
-    with psycopg.connect(prepare(conninfo), row_factory=class_row(Look)) as connection:
+    with psycopg.connect(prepare(conninfo), row_factory=class_row(AccessLogEntry)) as connection:
         return connection.execute(
             QUERIES.looks, {"request": request, "actor": actor, "before": before, "page": PAGE}
         ).fetchall()

@@ -52,7 +52,7 @@ class ExportRange:
 
 
 @dataclass(slots=True)
-class Exported:
+class ExportReport:
     """The figures of what an export has written. `files`: by path below the folder, records, bytes and SHA-256."""
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -70,13 +70,13 @@ def export(
     form: Format,
     wanted: ExportRange,
     on_progress: OnCount = lambda done, total: None,
-) -> Exported:
+) -> ExportReport:
     """Write it. Raises `FolderNotEmpty`. Runs while everything works: what comes meanwhile is left out."""
     if folder.exists() and any(folder.iterdir()):
         raise FolderNotEmpty(f"{folder} is not empty")
     folder.mkdir(parents=True, exist_ok=True)
     cut = make_cut(config)
-    found = Exported()
+    found = ExportReport()
     chosen = (
         None if wanted.request is None else {entry.coordinates for entry in history(config, wanted.request).entries}
     )
@@ -120,7 +120,7 @@ def export(
 
 
 def _rows(
-    config: Settings, cut: Cut, topic: str, wanted: ExportRange, chosen: set[str] | None, found: Exported
+    config: Settings, cut: Cut, topic: str, wanted: ExportRange, chosen: set[str] | None, found: ExportReport
 ) -> Iterator[Row]:
     stage = {log: name for name, log in LOG_OF.items()}.get(topic)
     head = cut.heads.get(stage, 0) if stage is not None else None
@@ -254,7 +254,7 @@ class _Lines:
         self._file.close()
 
 
-def _letters(config: Settings, folder: Path, form: Format, wanted: ExportRange, found: Exported) -> None:
+def _letters(config: Settings, folder: Path, form: Format, wanted: ExportRange, found: ExportReport) -> None:
     path = folder / f"dead-letters.{form}"
     count = 0
     with writer_of(form, path, dead_letters=True) as writer, reading(config) as connection:
@@ -292,7 +292,7 @@ def row_of_letter(letter: DeadLetterRow) -> Row:
     return {**about, **row_of(letter.record)}
 
 
-def _evidence(config: Settings, folder: Path, found: Exported) -> None:
+def _evidence(config: Settings, folder: Path, found: ExportReport) -> None:
     """Signed checkpoints with the leaf hashes they cover, the keys they are signed with, and the verifier."""
     audit = AuditSettings()
     kept = audit.evidence_folder(config)
@@ -307,13 +307,13 @@ def _evidence(config: Settings, folder: Path, found: Exported) -> None:
     _copy(Path(__file__).parents[1] / "verifier.py", folder / "verifier.py", folder, found)
 
 
-def _copy(source: Path, target: Path, folder: Path, found: Exported) -> None:
+def _copy(source: Path, target: Path, folder: Path, found: ExportReport) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     _note(found, folder, target, None)
 
 
-def _note(found: Exported, folder: Path, path: Path, records: int | None) -> None:
+def _note(found: ExportReport, folder: Path, path: Path, records: int | None) -> None:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -75,7 +75,7 @@ Place = tuple[str, int]
 
 
 @dataclass(slots=True)
-class Followed:
+class FollowedLog:
     """One log: its tree, and events that wait for one before them."""
 
     tree: Tree
@@ -100,7 +100,7 @@ class Signer:
         migrate(database_url(config), SCHEMA, MIGRATIONS)
         check_topics(config, [*names, CHECKPOINTS.name])
         self.key = keys.ensure_key(self.audit.key_file(config), make=self.audit.key is None)
-        self.logs: dict[str, Followed] = {}
+        self.logs: dict[str, FollowedLog] = {}
         self.oddities = 0
         self.lag = 0
         """Records not read yet."""
@@ -131,7 +131,7 @@ class Signer:
         self._read = {place: deque() for place in places}
         self._session = session
         session.execute(f"LISTEN {CHANNEL}")
-        self.logs = {name: Followed(open_tree(session, name)) for name in self.names}
+        self.logs = {name: FollowedLog(open_tree(session, name)) for name in self.names}
         for name, followed in self.logs.items():
             self._look_back(name, followed)
         self._sender = Sender(self.config, SOURCE)
@@ -196,7 +196,7 @@ class Signer:
         if known != leaf:
             self._note(record, "another event was under this position before", position)
 
-    def _grow(self, followed: Followed) -> None:
+    def _grow(self, followed: FollowedLog) -> None:
         position = followed.tree.size + 1
         ready = []
         while (leaf := followed.waiting.pop(position, None)) is not None:
@@ -204,7 +204,7 @@ class Signer:
             position += 1
         followed.tree.extend(ready)
 
-    def _is_gap(self, name: str, followed: Followed) -> bool:
+    def _is_gap(self, name: str, followed: FollowedLog) -> bool:
         """Does everything wait for an event that there is not? After a store was restored from an older copy a position
         may stay without one. It counts only once the store itself, with events behind, has not had it for a while."""
         position, now = followed.tree.size + 1, time.monotonic()
@@ -262,7 +262,7 @@ class Signer:
             log.info("a new key signs from now on", key=str(self.key.verifier))
         return published
 
-    def _sign_one(self, name: str, followed: Followed, announced: list[str]) -> None:
+    def _sign_one(self, name: str, followed: FollowedLog, announced: list[str]) -> None:
         self._look_back(name, followed)
         if followed.broken is not None or followed.tree.size < followed.signed:
             return
@@ -271,7 +271,7 @@ class Signer:
         self._session.execute(QUERIES.add_checkpoint, (name, size, root, now, note))
         followed.signed = size
 
-    def _look_back(self, name: str, followed: Followed) -> None:
+    def _look_back(self, name: str, followed: FollowedLog) -> None:
         """Does the tree still begin with what was signed last? While it is shorter (the database was restored, and the
         tree grows anew) that can't be said yet, and nothing is signed."""
         signed: list[tuple[int, bytes, str]] = []
@@ -293,7 +293,7 @@ class Signer:
         followed.broken = None
 
     @staticmethod
-    def _break(followed: Followed, why: str) -> None:
+    def _break(followed: FollowedLog, why: str) -> None:
         if followed.broken != why:
             log.error("signed no more", why=why)
         followed.broken = why

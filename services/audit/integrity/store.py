@@ -55,10 +55,10 @@ def open_tree(connection: psycopg.Connection[Any], log: str) -> Tree:
         found = connection.execute(QUERIES.tile, (log, level, index)).fetchone()
         return bytes(found[0]) if found else b""
 
-    return Tree(int(row[0]) if row else 0, _Forgetful(read))
+    return Tree(int(row[0]) if row else 0, _TileReader(read))
 
 
-class _Forgetful:
+class _TileReader:
     """A reader of tiles; full ones never change and are remembered for a while."""
 
     def __init__(self, read: Any) -> None:

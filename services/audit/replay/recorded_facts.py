@@ -60,7 +60,7 @@ _OTHER_SIGNER = re.compile(r"Документ подписан ИНН (?P<inn>\S
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedDecision:
     """One decision as it is on record."""
 
     subject: UUID
@@ -88,7 +88,7 @@ class Recorded:
 STAGES: tuple[Stage, ...] = (REQUEST, APPROVAL, BILLING, SHIPPING, ACTIVATION)
 """Whose decisions are made again; `RecordedFacts` has the facts of each."""
 
-Oracle = Callable[[Recorded, Any], Any]
+Oracle = Callable[[RecordedDecision, Any], Any]
 """From a recorded decision and the decider's state before it to the decider's facts."""
 
 
@@ -106,7 +106,7 @@ class RecordedFacts:
             ACTIVATION.name: self._activation,
         }
 
-    def _approval(self, recorded: Recorded, state: Any) -> Any:
+    def _approval(self, recorded: RecordedDecision, state: Any) -> Any:
         assert isinstance(recorded.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
         approved, rejected = recorded.first(Approved), recorded.first(Rejected)
         version = approved.reference_version if approved else rejected.reference_version if rejected else None
@@ -114,7 +114,7 @@ class RecordedFacts:
         facts = facts_from(self._snapshot(version), recorded.message.partner_id, asked, recorded.day)
         return replace(facts, contacts={each: _person(each, approved) for each in facts.contacts})
 
-    def _billing(self, recorded: Recorded, state: Any) -> Any:
+    def _billing(self, recorded: RecordedDecision, state: Any) -> Any:
         message, invoice = recorded.message, recorded.first(InvoiceIssued)
         today = invoice.issued_on if invoice else recorded.day
         if not isinstance(message, OfMoney):
@@ -128,10 +128,10 @@ class RecordedFacts:
             sent_back=register.sent_back(message.return_id) if isinstance(message, MatchReturn) else None,
         )
 
-    def _store_before(self, recorded: Recorded) -> EventRecorder:
+    def _store_before(self, recorded: RecordedDecision) -> EventRecorder:
         return cast(EventRecorder, StoreBefore(self._conninfo, "billing", recorded.position, billing_claims))
 
-    def _shipping(self, recorded: Recorded, state: Any) -> Any:
+    def _shipping(self, recorded: RecordedDecision, state: Any) -> Any:
         document, shipment = recorded.first(DocumentIssued), recorded.first(ShipmentIssued)
         permission, opened = recorded.first(PermissionIssued), recorded.first(ShippingOpened)
         refused, signed = recorded.first(SignatureRefused), recorded.first(DocumentSigned)
@@ -146,7 +146,7 @@ class RecordedFacts:
             signature_taken=refused is not None and refused.reason.code == "reused",
         )
 
-    def _activation(self, recorded: Recorded, state: Any) -> Any:
+    def _activation(self, recorded: RecordedDecision, state: Any) -> Any:
         today, known, contract = recorded.day, True, None
         for event in recorded.events:
             match event:
@@ -165,7 +165,7 @@ def _person(contact_id: str, approved: Approved | None) -> Contact:
     return Contact(id=contact_id, name=NOT_ISSUED)
 
 
-def _verdict(recorded: Recorded) -> Claimed | NotVerified | Unverifiable:
+def _verdict(recorded: RecordedDecision) -> Claimed | NotVerified | Unverifiable:
     """What was found out about a signature."""
     signed, refused = recorded.first(DocumentSigned), recorded.first(SignatureRefused)
     if signed is not None:
@@ -192,4 +192,4 @@ def _snapshot(conninfo: str, version: int | None) -> Snapshot:
     return snapshot(conninfo, version)
 
 
-__all__ = ["Oracle", "Recorded", "RecordedFacts", "UnknownVersion"]
+__all__ = ["Oracle", "RecordedDecision", "RecordedFacts", "UnknownVersion"]

@@ -17,7 +17,7 @@ from events.registry import decode, encode, fields_of
 from postavka.kernel.stage.definition import Input, Stage
 from services.audit.reading import Corrections, corrector
 from services.audit.replay.decision_log import Lane, Past, RecordedStep, incoming_of
-from services.audit.replay.recorded_facts import Oracle, Recorded
+from services.audit.replay.recorded_facts import Oracle, RecordedDecision
 
 NOT_DECIDERS = frozenset(
     ("unreadable", "unknown-type", "no-position", "too-large", "bad-body", "wrong-key", "no-subject")
@@ -67,7 +67,7 @@ class Rules:
     initial: Any
 
 
-class Again:
+class Redecision:
     """The re-decision of lanes: it decides them again, and compares."""
 
     def __init__(
@@ -133,7 +133,7 @@ class Again:
         if letter is not None and letter.code in NOT_DECIDERS:
             return verdict(then, None)
         at = datetime.fromtimestamp(step.at_ms / 1000, UTC)
-        past = Recorded(
+        past = RecordedDecision(
             lane.subject,
             incoming.message,
             recorded,

@@ -34,7 +34,7 @@ from services.audit.consistent_cut import Cut
 from services.audit.reading import corrections_made, reading, stages_there, topics_there
 from services.audit.replay.decision_log import Lane, Log, RecordedStep, lanes_of
 from services.audit.replay.recorded_facts import STAGES, RecordedFacts
-from services.audit.replay.redecision import Again, DeadLetterVerdict, Rules, Verdict
+from services.audit.replay.redecision import DeadLetterVerdict, Redecision, Rules, Verdict
 from services.cabinet.fold import UNSHOWN, Row, fold
 from services.cabinet.table import copy_rows
 
@@ -78,7 +78,7 @@ def main(config: Settings, partitions: list[int], given: dict[str, Any]) -> None
         corrections = corrections_made(connection)
     shut()
     read_only = make_conninfo(database_url(config), options="-c default_transaction_read_only=on")
-    again = Again(rules, RecordedFacts(read_only).of, letters, corrections)
+    again = Redecision(rules, RecordedFacts(read_only).of, letters, corrections)
     log = Log(config, cut, topics_there(config), partitions)
     since, until = _milliseconds(given["since"]), _milliseconds(given["until"])
     only = {UUID(each) for each in given["requests"]}

@@ -14,10 +14,10 @@ from events.shipping import DocumentDeclined, DocumentIssued, DocumentSigned, Sh
 from postavka.kernel.testing import projection
 from postavka.kernel.testing.projection import REQUEST, ProjectionSpecification
 from services.documents.projection import DocumentFold
-from services.payments.projection import WrittenEntries
+from services.payments.projection import WrittenRows
 from tests.services.histories import approved
 
-books = ProjectionSpecification(WrittenEntries).given
+books = ProjectionSpecification(WrittenRows).given
 documents = ProjectionSpecification(DocumentFold).given
 INVOICE, CONFIRMED = samples(InvoiceIssued)[0], samples(DistributorConfirmed)[0]
 ISSUED = samples(DocumentIssued)[0]
@@ -68,7 +68,7 @@ def test_other_rows_than_those_that_stand_fail() -> None:
 
 
 def test_what_grows_by_being_read_twice_fails() -> None:
-    class Counting(WrittenEntries):
+    class Counting(WrittenRows):
         seen = 0
 
         def take(self, type_name: str, fields: Any, subject: str, time: str, trace: str | None = None) -> bool:

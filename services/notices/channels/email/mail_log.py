@@ -37,7 +37,7 @@ class Mandatory(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MailFilter:
     """The filter of a list; None: any."""
 
     status: str | None = None
@@ -59,7 +59,7 @@ QUERY = (
 )
 
 
-def parameters(vault: Vault, wanted: Wanted, limit: int) -> dict[str, Any]:
+def parameters(vault: Vault, wanted: MailFilter, limit: int) -> dict[str, Any]:
     """The parameters of `QUERY`. A recipient is found by its key."""
     return {
         "status": wanted.status,
@@ -70,7 +70,7 @@ def parameters(vault: Vault, wanted: Wanted, limit: int) -> dict[str, Any]:
     }
 
 
-def emails(config: Settings, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+def emails(config: Settings, wanted: MailFilter, limit: int) -> list[dict[str, Any]]:
     """Newest first, readable as far as there are keys."""
     vault = open_vault(config)
     with connect(database_url(config)) as connection:

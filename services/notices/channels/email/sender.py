@@ -52,7 +52,7 @@ FAILED = Gauge("postavka_letters_failed", "Letters that could not be sent, or ha
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class SendOutcome:
     """What became of a try, to be written down."""
 
     id: UUID
@@ -150,7 +150,7 @@ class EmailSender:
         try:
             async with await self._session() as connection:
                 connection.row_factory = dict_row
-                noted: Noted | None = None
+                noted: SendOutcome | None = None
                 while True:
                     email = await self._next(connection, noted)
                     noted = None
@@ -177,7 +177,7 @@ class EmailSender:
             return
         self._woken.clear()
 
-    async def _next(self, connection: psycopg.AsyncConnection[Any], noted: Noted | None) -> dict[str, Any] | None:
+    async def _next(self, connection: psycopg.AsyncConnection[Any], noted: SendOutcome | None) -> dict[str, Any] | None:
         """The e-mail that has waited longest, marked as being sent; what became of the one before it is noted in the
         same statement."""
         if noted is None:
@@ -187,17 +187,17 @@ class EmailSender:
         row: dict[str, Any] | None = await cursor.fetchone()
         return row
 
-    async def _send(self, transport: Transport, row: dict[str, Any]) -> Noted:
+    async def _send(self, transport: Transport, row: dict[str, Any]) -> SendOutcome:
         started = time.monotonic()
         vault = await asyncio.to_thread(self._vault)
         row = await asyncio.to_thread(vault.reveal, row)
         if row["recipient"] == ERASED:
-            return Noted(row["id"], "no-address", "the person was forgotten")
+            return SendOutcome(row["id"], "no-address", "the person was forgotten")
         names = names_of(row["recipient"])
 
-        def noted(status: str, said: str, unsure: bool = False, next_at: datetime | None = None) -> Noted:
+        def noted(status: str, said: str, unsure: bool = False, next_at: datetime | None = None) -> SendOutcome:
             """What a server says may name the person."""
-            return Noted(row["id"], status, vault.encrypt(said, names, longest=None), unsure, next_at)
+            return SendOutcome(row["id"], status, vault.encrypt(said, names, longest=None), unsure, next_at)
 
         try:
             outgoing = outgoing_of(row, self._config)

@@ -19,7 +19,7 @@ from postavka.domain.reference.store import CURRENT_FOR_SECONDS, current, load
 from postavka.kernel.privacy.vault import ERASED, Vault, open_vault
 from postavka.kernel.settings import database_url
 from services.notices.categories import Category
-from services.notices.channels.email.mail_log import Wanted, email, emails, preferences, switch
+from services.notices.channels.email.mail_log import MailFilter, email, emails, preferences, switch
 from services.notices.channels.email.personal import COLUMNS, forget_in_mbox, protect_older
 from services.notices.channels.email.sender import EmailSender
 from services.notices.channels.email.transport import mbox_of
@@ -82,10 +82,10 @@ def written(notices: Notices, outbox: Outbox, log: Log) -> Outbox:
 def test_letters_are_kept_encrypted_and_read_with_the_key(written: Outbox):
     raw = written.connection.execute("SELECT * FROM mail").fetchall()
     assert all(row[name].startswith("enc:v1:") for row in raw for name in COLUMNS if row[name] is not None)
-    (row,) = emails(written.settings, Wanted(recipient=READER), 10)
+    (row,) = emails(written.settings, MailFilter(recipient=READER), 10)
     assert (row["recipient"], row["recipient_name"]) == (READER, CONTACT.name)
     assert "Номер разрешения" in email(written.settings, row["id"])["text"]
-    assert emails(written.settings, Wanted(recipient="nobody@lukomor.example"), 10) == []
+    assert emails(written.settings, MailFilter(recipient="nobody@lukomor.example"), 10) == []
 
 
 def test_nothing_in_any_table_names_who_was_forgotten(written: Outbox):
@@ -96,7 +96,7 @@ def test_nothing_in_any_table_names_who_was_forgotten(written: Outbox):
     rows = {row["party"]: row for row in written.rows()}
     assert [rows["partner"][name] for name in ("recipient", "recipient_name", "text")] == [ERASED] * 3
     assert rows["distributor"]["recipient"] == COLLEAGUE, "others are not touched"
-    assert emails(written.settings, Wanted(recipient=READER), 10) == []
+    assert emails(written.settings, MailFilter(recipient=READER), 10) == []
     assert preferences(written.settings, READER)[Category.SHIPPED] is True
     time.sleep(CURRENT_FOR_SECONDS)
     contact = current(database_url(written.settings)).partners["lukomor"].contacts["lukomor-1"]
