@@ -6,7 +6,6 @@ times; its positions, offsets and causes fit those of all others, so that it is 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -282,10 +281,3 @@ def _changed(data: bytes, changes: Sequence[tuple[bytes, bytes]]) -> bytes:
     for old, new in changes:
         data = data.replace(old, new)
     return data
-
-
-def seconds_of(function: object, *arguments: object) -> float:
-    """How long it takes."""
-    started = time.perf_counter()
-    function(*arguments)  # type: ignore[operator]
-    return time.perf_counter() - started

@@ -197,11 +197,6 @@ def topics_there(config: Settings) -> list[str]:
     return fixed + sorted(name for name in metadata.topics if distributor_of(name) is not None)
 
 
-def inputs_there(config: Settings) -> list[str]:
-    """The topics on which commands come, with every distributor's."""
-    return [name for name in topics_there(config) if name not in STAGE_OF]
-
-
 def records_of(
     config: Settings, keys: Mapping[str, Iterable[bytes]], since_ms: int, named: Iterable[str]
 ) -> Iterator[Record]:

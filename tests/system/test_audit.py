@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import duckdb
@@ -16,13 +18,25 @@ import pytest
 
 from events.approval import Approved, Rejected
 from services.audit.history.as_of import StoodRequest, as_of, diff
-from services.audit.history.export import ExportRange, FolderNotEmpty, check_manifest, export
+from services.audit.history.export import ExportRange, FolderNotEmpty, export
 from services.audit.history.history import as_json, history
 from services.audit.replay.replay import ForeignSchema, ReplayOrder, replay
 from services.audit.verification.verify import verify
 from tests.paths import PROJECT
 from tests.system.conftest import System
 from tests.system.traffic import DECLINED, DIRECT, INCOMPLETE, NO_CONTRACT, PLANS, TOLD_TWICE, Traffic
+
+
+def check_manifest(folder: Path) -> dict[str, str]:
+    """Files of an export that are not as its manifest says: by path, what is wrong."""
+    wrong: dict[str, str] = {}
+    for name, about in json.loads((folder / "manifest.json").read_bytes())["files"].items():
+        path = folder / name
+        if not path.exists():
+            wrong[name] = "missing"
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != about["sha256"]:
+            wrong[name] = "changed"
+    return wrong
 
 
 @pytest.fixture(scope="module")

@@ -231,6 +231,3 @@ def _note(connection: psycopg.Connection[Any], model: ReadModel, read: _Read) ->
 def _count(connection: psycopg.Connection[Any], schema: str, table: str) -> int:
     row = connection.execute(SQL("SELECT count(*) FROM {}").format(Identifier(schema, table))).fetchone()
     return int(row[0]) if row else 0
-
-
-__all__ = ["OnProgress", "RebuildReport", "rebuild"]

@@ -322,18 +322,6 @@ def _note(found: ExportReport, folder: Path, path: Path, records: int | None) ->
     found.files[path.relative_to(folder).as_posix()] = about if records is None else {"records": records, **about}
 
 
-def check_manifest(folder: Path) -> Mapping[str, str]:
-    """Files of an export that are not as its manifest says: by path, what is wrong."""
-    wrong: dict[str, str] = {}
-    for name, about in orjson.loads((folder / "manifest.json").read_bytes())["files"].items():
-        path = folder / name
-        if not path.exists():
-            wrong[name] = "missing"
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != about["sha256"]:
-            wrong[name] = "changed"
-    return wrong
-
-
 def _guide(form: Format) -> str:
     text = files("services.audit").joinpath("templates/export.md").read_text("utf-8")
     jsonl = form == "jsonl"

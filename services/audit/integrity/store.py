@@ -95,12 +95,6 @@ def read_followed(connection: psycopg.Connection[Any]) -> dict[str, int]:
 CHECKPOINT = "SELECT id, log, size, root, signed_at, note FROM checkpoints"
 
 
-def untouched(connection: psycopg.Connection[Any]) -> bool:
-    """Was nothing ever signed into this database?"""
-    row = connection.execute(QUERIES.table_there, (f"{SCHEMA}.checkpoints",)).fetchone()
-    return row is None or row[0] is None
-
-
 def checkpoints(connection: psycopg.Connection[Any], log: str) -> list[SignedCheckpoint]:
     """All of a log, the oldest first."""
     return _rows(connection, CHECKPOINT + " WHERE log = %s ORDER BY id", (log,))
