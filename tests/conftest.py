@@ -36,6 +36,9 @@ pytest.register_assert_rewrite(*(f"tests.{each.name}" for each in TESTS.iterdir(
 hypothesis.settings.register_profile("postavka", deadline=None)
 hypothesis.settings.load_profile("postavka")
 
+# Homes of tests are new, and nobody gives them keys: they are made, as `postavka up` does on one machine.
+os.environ.setdefault("POSTAVKA_MAKE_KEYS", "true")
+
 STANDS = {"system": "whole", "servers": "servers", "s3": "servers", "browser": "whole"}
 """What a test needs that takes long to start, by the fixture that starts it."""
 WHOLE = {"system", "browser", "faults"}

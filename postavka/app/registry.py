@@ -141,6 +141,7 @@ COMMANDS = {
         "services.privacy.cli:privacy",
         "Personal data: who can be found, forgetting a person, what lies in the clear.",
     ),
+    "keys": ("postavka.app.cli.keys:keys", "The keys that all machines of an installation must have alike."),
     "backup": (
         "postavka.app.cli.backup:backup",
         "Take a copy of everything while it works: PostgreSQL, topics, documents, evidence.",

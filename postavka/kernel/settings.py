@@ -28,6 +28,9 @@ class Settings(FileSettings):
 
     # Where embedded servers keep jars, data, logs and their generated passwords.
     home: Path = Path(".postavka")
+    make_keys: bool = Field(
+        False, description="make an installation's keys where they are missing: set by `postavka up`, for one machine"
+    )
 
     # Kafka
     kafka_bootstrap_servers: str | None = Field(

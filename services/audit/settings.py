@@ -16,8 +16,8 @@ class AuditSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="POSTAVKA_AUDIT_", env_file=".env", extra="ignore", frozen=True)
 
     key: Path | None = None
-    """File with the private key that signs checkpoints. Left out: `audit/checkpoint.key` in the home folder, made at
-    the first start. Named: it must be there (`postavka audit new-key FILE`)."""
+    """File with the private key that signs checkpoints (`postavka audit new-key FILE`). Left out:
+    `audit/checkpoint.key` in the home folder, which `postavka up` makes."""
     evidence: Path | None = None
     """Folder of checkpoints and leaf hashes. Left out: `audit/evidence` in the home folder. Put it on another machine's
     disk, or copy it there: who can change log and evidence alike can change history."""

@@ -131,7 +131,7 @@ async def again(
 
 def _about(request: Request, to: str, kind: str, sign: str) -> str:
     """The title of the kind. 404 for a link that was not made here, and for a kind that can't be switched off."""
-    secret = email_secret(web(request).kernel.home / "letters.secret")
+    secret = email_secret(web(request).kernel)
     ours = hmac.compare_digest(signature(secret, to, kind).encode(), sign.encode())
     if not ours or kind not in CATEGORIES or not is_address(to):
         raise not_found()

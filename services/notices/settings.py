@@ -34,6 +34,12 @@ class NoticesSettings(FileSettings):
     smtp_seconds: float = Field(30.0, gt=0, description="for each answer of the server")
     smtp_connections: int = Field(2, ge=1, description="letters sent side by side")
 
+    letters_key: Path | None = Field(
+        None,
+        description="file with what links in letters are signed with, 64 hexadecimal digits, the same for the notices "
+        "and the pages; None: letters.secret in the home folder, which `postavka up` makes",
+    )
+
     mail_from: str = Field(
         "no-reply@softehno.example",
         description="`Name <name@example.ru>`, or an address: the vendor has the name",

@@ -66,7 +66,7 @@ def test_operations_see_all_and_send_again_what_has_failed(site: Site, letters: 
 
 
 def test_the_link_in_a_letter_switches_its_kind_off_and_nothing_else(site: Site, letters: dict[str, str]):
-    sign = signature(email_secret(site.kernel.home / "letters.secret"), READER, Category.SHIPPED)
+    sign = signature(email_secret(site.kernel), READER, Category.SHIPPED)
     link = f"/letters/off?to={READER}&kind=shipped&sign={sign}"
     reader = site.person()
     page = reader.get(link)
@@ -87,5 +87,5 @@ def test_the_link_in_a_letter_switches_its_kind_off_and_nothing_else(site: Site,
 
 
 def test_a_mandatory_kind_has_no_link(site: Site, letters: dict[str, str]):
-    sign = signature(email_secret(site.kernel.home / "letters.secret"), READER, Category.PERMISSION)
+    sign = signature(email_secret(site.kernel), READER, Category.PERMISSION)
     assert site.person().get(f"/letters/off?to={READER}&kind=permission&sign={sign}").status_code == 404

@@ -84,7 +84,7 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False, plai
         with servers() as config:
             manifest = put_back(config, folder, parts(config), keys, on_progress)
             records = sum(each.records for partitions in manifest.topics.values() for each in partitions.values())
-            purged = forget_erased(config)
+            purged = forget_erased(config) if keys is not None else 0
     console.print(f"back from {folder}: {records} records, schemas {', '.join(manifest.schemas)}", highlight=False)
     if purged:
         console.print(f"{purged} keys that had been destroyed came back with the copy and are destroyed again")
@@ -131,4 +131,4 @@ def servers() -> Iterator[Settings]:
         yield connected()
         return
     with EmbeddedServers(config.home) as embedded:
-        yield Settings(**embedded.start(Spoken()).settings())
+        yield Settings(**embedded.start(Spoken()).settings(make_keys=True))

@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from events.topics import topic_names
+from postavka.app.installation_keys import make_missing
 from postavka.app.one_box.cgroup import ProcessorShare
 from postavka.app.one_box.priorities import SessionPriorities, launched_by
 from postavka.app.one_box.writeback import EarlyWriter
@@ -131,7 +132,7 @@ class Launch:
 
     def _programs(self) -> list[Program]:
         home = self.home.resolve()
-        shared = {"POSTAVKA_HOME": str(home)}
+        shared = {"POSTAVKA_HOME": str(home), "POSTAVKA_MAKE_KEYS": "true"}
         if payments_settings().statements_folder is None:
             shared["POSTAVKA_STATEMENTS_FOLDER"] = str(home / "statements")
         return [
@@ -172,6 +173,7 @@ class Launch:
         if not distributor_ids(url):
             with self.progress.step("sample reference data: loading"):
                 load(url, read_file(SAMPLE), "sample")
+        make_missing(self.config.model_copy(update={"make_keys": True}))
         with self.progress.step("topics: checking"):
             names = topic_names(distributor_ids(url))
             ensure_topics(self.config, names)

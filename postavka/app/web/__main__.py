@@ -9,6 +9,7 @@ import uvicorn
 
 from postavka.app.registry import sites
 from postavka.app.web import create_app
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.process import liveness, tracing
 from postavka.kernel.process.logs import configure_logs, logger
 from postavka.kernel.settings import database_url, settings
@@ -29,6 +30,7 @@ def main() -> None:
     for site in sites():
         if site.prepare is not None:
             site.prepare(database_url(kernel))
+    open_vault(kernel)  # a machine without the installation's key serves nobody
     if is_public(config, kernel.http_host):
         known = asyncio.run(with_known_password(database_url(kernel)))
         refuse_in_public(known, wanted=config.sample_accounts)

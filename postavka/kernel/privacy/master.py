@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from postavka.kernel.key_file import make_key, read_key
+from postavka.kernel.privacy.installation_keys import MASTER, installation_key
 from postavka.kernel.settings import Settings
 
 
@@ -18,14 +18,9 @@ class PrivacySettings(BaseSettings):
 
     key: Path | None = None
     """File with the master key, 64 hexadecimal digits: the same on every machine that sends commands, approves, or
-    shows requests. Left out: `privacy/master.key` in the home folder, made when it is first needed."""
+    shows requests. Left out: `privacy/master.key` in the home folder, which `postavka up` makes."""
 
 
 def master_key(config: Settings, privacy: PrivacySettings | None = None) -> bytes:
-    """The master key of this installation; made if it is needed for the first time and no file was named. Raises
-    `NoKey`."""
-    named = (privacy or PrivacySettings()).key
-    file = named or config.home / "privacy" / "master.key"
-    if named is None:
-        make_key(file)
-    return read_key(file, "master key")
+    """The master key of this installation. Raises `NoKey`, `WrongKey`."""
+    return installation_key(config, MASTER, (privacy or PrivacySettings()).key)

@@ -29,15 +29,14 @@ from pydantic import BaseModel
 
 from events.personal import ENCRYPTED, LONGEST, PREFIX, is_encrypted, personal_fields
 from postavka.kernel.errors import UserError
+from postavka.kernel.privacy.installation_keys import MIGRATIONS, SCHEMA
 from postavka.kernel.privacy.master import master_key
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.migration import migrate
 from postavka.kernel.store.queries import load_queries
 
 QUERIES = load_queries("postavka.kernel.privacy")
 
-SCHEMA = "keys"
-MIGRATIONS = MigrationSet("postavka.privacy", "postavka.kernel.privacy")
 KEY_BYTES = 64
 """AES-256-SIV."""
 REMEMBERED_SECONDS = 5.0

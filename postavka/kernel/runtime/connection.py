@@ -36,7 +36,7 @@ def connected() -> Settings:
             "nothing runs here: start it with `postavka up` in another terminal, "
             "or set KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL"
         )
-    return Settings(**endpoints.settings())
+    return Settings(**endpoints.settings(make_keys=True))
 
 
 def outside(config: Settings) -> tuple[str, str]:

@@ -17,6 +17,16 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from postavka.kernel.errors import UserError
+from postavka.kernel.privacy.installation_keys import (
+    CHECKPOINTS,
+    fingerprint,
+    registered,
+    replace,
+    require_file,
+    require_same,
+)
+from postavka.kernel.settings import Settings
+from services.audit.settings import AuditSettings
 from services.audit.verifier import ED25519, VerifierKey, checkpoint_text, read_keys, sign_note
 
 KEY_NAME = "postavka-audit"
@@ -92,6 +102,27 @@ def ensure_key(file: Path, *, make: bool) -> SigningKey:
     key = new_key(file) if make and not file.exists() else read_key(file)
     publish(file, key.verifier)
     return key
+
+
+def installation_key(config: Settings, audit: AuditSettings) -> SigningKey:
+    """The key that signs in this installation; made where it may be. Raises `NoSigningKey`, `NoKey`, `WrongKey`."""
+    file = audit.key_file(config)
+    require_file(config, CHECKPOINTS, audit.key)
+    key = ensure_key(file, make=audit.key is None and config.make_keys)
+    earlier = {_fingerprint(each) for each in published_keys(file) if each != key.verifier}
+    if registered(config).get(CHECKPOINTS.name) in earlier:  # it was changed, and this was not noted any more
+        register(config, key)
+    require_same(config, CHECKPOINTS, _fingerprint(key.verifier), file)
+    return key
+
+
+def register(config: Settings, key: SigningKey) -> None:
+    """The installation signs with this key from now on."""
+    replace(config, CHECKPOINTS, _fingerprint(key.verifier))
+
+
+def _fingerprint(key: VerifierKey) -> str:
+    return fingerprint(CHECKPOINTS, key.public)
 
 
 def publish(file: Path, key: VerifierKey) -> None:

@@ -99,7 +99,7 @@ class Signer:
         self.audit = audit or AuditSettings()
         migrate(database_url(config), SCHEMA, MIGRATIONS)
         check_topics(config, [*names, CHECKPOINTS.name])
-        self.key = keys.ensure_key(self.audit.key_file(config), make=self.audit.key is None)
+        self.key = keys.installation_key(config, self.audit)
         self.logs: dict[str, FollowedLog] = {}
         self.oddities = 0
         self.lag = 0
@@ -259,6 +259,7 @@ class Signer:
         published = self._publish()
         if rotating and all(each.broken or each.tree.size >= each.signed for each in self.logs.values()):
             self.key = keys.take_next(key_file)
+            keys.register(self.config, self.key)
             log.info("a new key signs from now on", key=str(self.key.verifier))
         return published
 

@@ -29,6 +29,7 @@ from services.audit.integrity.copies import TamperFinding
 from services.audit.integrity.signer import Signer
 from services.audit.integrity.tampering import verify_checkpoints
 from services.audit.settings import AuditSettings
+from tests.kernel.keys import forget_keys
 from tests.kernel.toys import NOON
 
 
@@ -145,6 +146,7 @@ def log(servers: Endpoints, audited: str, tmp_path: Path) -> Iterator[Log]:
     """An empty log with its topic, its schema and a key."""
     stage = f"toy{uuid4().hex[:10]}"
     config = Settings(**servers.settings(database_url=audited, home=tmp_path))
+    forget_keys(audited)
     migrate(audited, stage, EVENT_STORE)
     ensure_topics(config, [f"{stage}.events", "audit.checkpoints"])
     datastore = SchemaDatastore(audited, stage)

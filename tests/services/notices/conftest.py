@@ -57,6 +57,7 @@ from services.notices.channels.email.message import write_emails
 from services.notices.channels.email.recipients import Recipient
 from services.notices.projection import SCHEMA, Notices, prepare
 from services.notices.settings import NoticesSettings
+from tests.kernel.keys import forget_keys
 from tests.services.notices.stories import CONTACT, DISTRIBUTOR, NOON, THROUGH, told
 
 USER, PASSWORD = "postavka", "a secret of the mail server"
@@ -232,6 +233,7 @@ class Outbox:
 @pytest.fixture
 def outbox(servers: Endpoints, outbox_url: str, tmp_path: Path) -> Iterator[Outbox]:
     """Empty."""
+    forget_keys(outbox_url)
     with psycopg.connect(
         outbox_url, autocommit=True, row_factory=dict_row, options=f"-c search_path={SCHEMA}"
     ) as connection:

@@ -30,7 +30,7 @@ class EmailChannel:
     def __init__(self, config: Settings, chosen: NoticesSettings, reference: Callable[[], Snapshot]) -> None:
         self._config = chosen
         self._reference = reference
-        self._secret = email_secret(config.home / "letters.secret")
+        self._secret = email_secret(config)
         self._vault = partial(open_vault, config)
 
     def deliver(self, connection: psycopg.Connection[Any], items: Sequence[NewsItem]) -> int:

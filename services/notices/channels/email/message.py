@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +15,12 @@ from babel.dates import format_datetime as in_words
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from postavka.domain.calendar import MOSCOW
+from postavka.kernel.privacy.installation_keys import LETTERS, installation_key
+from postavka.kernel.settings import Settings, database_url
 from services.notices.categories import CATEGORIES, Audience, Category
 from services.notices.channels.email.recipients import Recipient
 from services.notices.rules import News
-from services.notices.settings import NoticesSettings
+from services.notices.settings import NoticesSettings, notices_settings
 from services.notices.texts import word
 
 NAMESPACE = UUID("b5a3c1a8-6a0e-4f0e-9d3e-0f1f6d2b7c11")
@@ -119,16 +119,15 @@ def _email(news: News, kind: Category, recipient: Recipient, config: NoticesSett
     )
 
 
-def email_secret(file: Path) -> bytes:
-    """What links in e-mails are signed with. Made once; in a file that only its owner may read."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-                out.write(secrets.token_hex(32))
-        except FileExistsError:
-            pass
-    return bytes.fromhex(file.read_text().strip())
+_secrets: dict[tuple[str, Path], bytes] = {}
+
+
+def email_secret(config: Settings) -> bytes:
+    """What links in e-mails are signed with, read once a process. Raises `NoKey`, `WrongKey`."""
+    place = (database_url(config), config.home)
+    if place not in _secrets:
+        _secrets[place] = installation_key(config, LETTERS, notices_settings().letters_key)
+    return _secrets[place]
 
 
 def _environment() -> Environment:

@@ -14,11 +14,14 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from psycopg import DatabaseError
 from psycopg.sql import SQL, Identifier
 
+from postavka.kernel.key_file import NoKey
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.privacy.installation_keys import WrongKey, registered
 from postavka.kernel.settings import PARTITIONS
 from postavka.kernel.store.recorder import RecordedEvent
 from services.audit.integrity import keys
+from services.audit.integrity.signer import Signer
 from services.audit.integrity.store import connect
 from services.audit.verifier import check_evidence
 from tests.services.audit.conftest import Log
@@ -394,9 +397,37 @@ def test_a_key_is_changed_without_breaking_the_chain_of_trust(log: Log):
     assert log.findings(trusted=first) == []
 
 
-def test_only_one_service_signs(log: Log):
-    from services.audit.integrity.signer import Signer
+def test_a_machine_without_the_key_of_checkpoints_does_not_sign(log: Log, tmp_path: Path):
+    log.add(5)
+    log.sign()
+    empty = log.config.model_copy(update={"home": tmp_path / "another"})
+    with pytest.raises(NoKey, match="copy it here"):
+        Signer(empty, log.audit, [log.name])
+    keys.new_key(log.audit.key_file(empty))
+    with pytest.raises(WrongKey, match="POSTAVKA_AUDIT_KEY"):
+        Signer(empty, log.audit, [log.name])
 
+
+def test_with_servers_of_ones_own_the_key_of_checkpoints_must_be_given(log: Log):
+    config = log.config.model_copy(update={"make_keys": False})
+    with pytest.raises(NoKey, match=r"postavka audit new-key .*checkpoint\.key"):
+        Signer(config, log.audit, [log.name])
+    assert not log.audit.key_file(config).exists()
+
+
+def test_a_key_that_was_changed_is_known_though_this_was_not_noted(log: Log):
+    log.add(5)
+    log.sign()
+    before = registered(log.config)
+    keys.new_key(keys.next_file(log.audit.key_file(log.config)))
+    keys.take_next(log.audit.key_file(log.config))  # and the process was killed
+    log.add(5)
+    log.sign()
+    assert registered(log.config) != before
+    assert log.findings() == []
+
+
+def test_only_one_service_signs(log: Log):
     with log.follower():
         assert not Signer(log.config, log.audit, [log.name]).try_to_start()
 

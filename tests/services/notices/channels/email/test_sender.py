@@ -213,7 +213,7 @@ async def test_killed_between_two_steps_nothing_stays_unsent(
     """kill -9 before the letter is handed over, and after it, before that is written down: at most the same Message-ID
     once more."""
     (message_id,) = outbox.put()
-    env = {**os.environ, **environment(outbox.settings)}
+    env = {**os.environ, **environment(outbox.settings), "POSTAVKA_HOME": str(outbox.settings.home)}
     killed = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", CRASH, str(plain.port), step], env=env, timeout=60, check=False
     )
