@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import psycopg
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +25,7 @@ from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.projection.rebuild import rebuild
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
+from postavka.kernel.store.session import open_session
 from services.audit.history.as_of import as_of
 from services.audit.history.history import history
 from services.audit.reading import TOPIC_OF
@@ -107,7 +107,7 @@ def measure(config: Settings, progress: Spoken) -> dict[str, Any]:
     verified = timed("verify", lambda: verify(config))
     found["problems"] = verified.findings.counts
     timed("replay", lambda: found.update(replayed=replay(config, ReplayOrder()).different))
-    with psycopg.connect(database_url(config), options="-c app.scope=all") as connection:
+    with open_session(database_url(config), {"app.scope": "all"}) as connection:
         rows = connection.execute(
             "SELECT request_id FROM cabinet.requests WHERE partner_id = %s LIMIT %s", (PARTNER, PARTNERS_REQUESTS)
         ).fetchall()
@@ -127,7 +127,7 @@ def _consume(config: Settings) -> int:
 
 def _copy(config: Settings) -> None:
     """The cabinet's rows, copied out and into a table like it, without indexes: what COPY takes of a rebuild."""
-    with psycopg.connect(database_url(config), options="-c app.scope=all") as connection:
+    with open_session(database_url(config), {"app.scope": "all"}) as connection:
         columns = "request_id, request, approval, billing, shipping, activation"
         connection.execute("CREATE TEMP TABLE copied (LIKE cabinet.requests INCLUDING GENERATED)")
         with connection.cursor().copy(f"COPY (SELECT {columns} FROM cabinet.requests) TO STDOUT") as out:  # noqa: S608

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Debian packages that the tests use where the system allows: a browser, GOST signatures, kcat, promtool, clocks, images.
-# Installs what is missing, as root with apt-get; elsewhere it names what is missing and goes on: those tests skip.
+# Debian packages that the tests use where the system allows: a browser, GOST signatures, kcat, promtool, clocks, images,
+# a pooler. Installs what is missing, as root with apt-get; elsewhere it names what is missing and goes on: those skip.
 set -euo pipefail
 packages=(
     chromium libengine-gost-openssl openssl kafkacat prometheus libfaketime poppler-utils
-    buildah mmdebstrap umoci
+    buildah mmdebstrap umoci pgbouncer
 )
 
 missing=()

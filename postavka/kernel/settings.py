@@ -107,6 +107,10 @@ class NoDatabase(UserError):
     """No database URL is set."""
 
 
+class WrongServer(UserError):
+    """The database URL asks for a server that the services can't work with."""
+
+
 LOOKS_FOR_THE_SERVER: dict[str, Any] = {
     "connect_timeout": "10",
     "keepalives_idle": "10",
@@ -120,7 +124,7 @@ vanished. What the URL itself says goes first. Seconds; milliseconds the last.""
 
 def database_url(config: Settings) -> str:
     """Where PostgreSQL is, with how long to look for it. Raises `NoDatabase` when unset: a service never starts servers
-    by itself."""
+    by itself; `WrongServer`."""
     if config.database_url is None:
         raise NoDatabase("DATABASE_URL is not set; start the whole with `postavka up`, or point it at a server")
     return _looked_for(config.database_url.get_secret_value())
@@ -135,6 +139,12 @@ def _looked_for(url: str) -> str:
         said = conninfo_to_dict(url)
     except ProgrammingError:  # whoever connects with it says so
         return url
+    wanted = said.get("target_session_attrs", "any")
+    if wanted not in ("any", "primary"):
+        raise WrongServer(
+            f"DATABASE_URL says target_session_attrs={wanted}: say target_session_attrs=primary. It finds the server "
+            "that takes writes, also for sessions that only read, as the auditor's"
+        )
     return make_conninfo(url, **{name: value for name, value in LOOKS_FOR_THE_SERVER.items() if name not in said})
 
 

@@ -15,6 +15,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import set_parameters_of
 from postavka.web.identity.principal import Principal
 
 QUERIES = load_queries("postavka.web")
@@ -31,6 +32,13 @@ async def answers(connection: Connection) -> None:
         await AsyncConnectionPool.check_connection(connection)
 
 
+async def configure(connection: Connection) -> None:
+    """A new connection of the pool."""
+    await connection.set_autocommit(True)
+    await set_parameters_of(connection, {"jit": "off", "statement_timeout": "15000"})
+    await connection.set_autocommit(False)
+
+
 class Database:
     """The web application's pool of connections to PostgreSQL. `open` before use, `close` at the end."""
 
@@ -43,7 +51,8 @@ class Database:
             timeout=10,
             max_idle=300,
             check=answers,  # after PostgreSQL was away: a new one, not a page that fails
-            kwargs={"application_name": "postavka-web", "options": "-c jit=off -c statement_timeout=15000"},
+            configure=configure,
+            kwargs={"application_name": "postavka-web"},
         )
         self._role: str | None = None
 

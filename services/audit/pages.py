@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-import psycopg
 from fastapi import APIRouter, Request
 from psycopg.rows import dict_row
 from starlette.responses import HTMLResponse, Response
@@ -19,6 +18,7 @@ from postavka.kernel.log.offsets import OffsetsUnknown
 from postavka.kernel.log.range_reader import RangeUnread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 from postavka.web.authorization import allowed
 from postavka.web.frame import ROLES, show
 from postavka.web.identity.principal import Principal, Role
@@ -172,9 +172,7 @@ def _stood(
 
 def _signed(config: Settings) -> list[dict[str, Any]]:
     rows = []
-    with psycopg.connect(
-        prepare(database_url(config)), options=f"-c search_path={SCHEMA},public", autocommit=True
-    ) as connection:
+    with open_session(prepare(database_url(config)), {"search_path": f"{SCHEMA},public"}) as connection:
         heads, behind = unsigned(connection)
         odd: dict[str, int] = dict(connection.execute(QUERIES.oddities).fetchall())
         for log in LOGS:

@@ -34,6 +34,7 @@ from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import READ_ONLY, open_session
 
 QUERIES = load_queries("services.audit")
 
@@ -44,9 +45,7 @@ STAGE_OF = {topic.name: topic.writer for topic in STAGE_TOPICS}
 LOG_OF = {**TOPIC_OF, OPS_EVENTS.writer: OPS_EVENTS.name}
 """Every store's topic."""
 
-READ_ONLY = (
-    "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read -c app.scope=all -c jit=off"
-)
+READS = {**READ_ONLY, "default_transaction_isolation": "repeatable read", "app.scope": "all", "jit": "off"}
 """Of a session: nothing is written, one snapshot a transaction, the cabinets of all partners."""
 
 Place = tuple[str, int]
@@ -88,11 +87,7 @@ class DeadLetterRow:
 @contextmanager
 def reading(config: Settings) -> Iterator[psycopg.Connection[Any]]:
     """A session that PostgreSQL itself keeps from writing; one snapshot for all that is read in it."""
-    with psycopg.connect(
-        database_url(config),
-        options=READ_ONLY,
-        application_name="postavka-audit",
-    ) as connection:
+    with open_session(database_url(config), READS, autocommit=False, application_name="postavka-audit") as connection:
         yield connection
 
 

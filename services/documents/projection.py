@@ -17,6 +17,7 @@ from postavka.kernel.projection.table_projection import ProjectionDefinition, Ta
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import READ_ONLY, open_session
 from postavka.web import identity
 
 QUERIES = load_queries("services.documents")
@@ -161,10 +162,8 @@ def _insert(
 
 def connect(conninfo: str, *, readonly: bool = False) -> psycopg.Connection[Any]:
     """A connection to the schema, in autocommit."""
-    options = f"-c search_path={SCHEMA},public -c jit=off" + (
-        " -c default_transaction_read_only=on" if readonly else ""
-    )
-    return psycopg.connect(conninfo, autocommit=True, options=options, application_name="postavka-papers")
+    parameters = {"search_path": f"{SCHEMA},public", "jit": "off", **(READ_ONLY if readonly else {})}
+    return open_session(conninfo, parameters, application_name="postavka-papers")
 
 
 def prepare(conninfo: str) -> None:

@@ -67,7 +67,7 @@ class OpsService:
         self.relay = Relay(config, recorder, OPS_EVENTS.name, SOURCE, {}, counted)
         self._sender = Sender(config, SOURCE)
         self._sending = session.KeptSession(self._url, application_name="postavka-ops")
-        self._looking = session.KeptSession(self._url, application_name="postavka-ops", options=SEES_ALL)
+        self._looking = session.KeptSession(self._url, SEES_ALL, application_name="postavka-ops")
         self.servers = Servers()
         self.queues: list[Queue] = []
 

@@ -19,6 +19,7 @@ from postavka.kernel.console import console, print_json, table
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
+from postavka.kernel.store.session import open_session
 from postavka.web.formats import at
 from services.ops import queues as waits
 from services.ops.lag import FRESH_SECONDS, NothingSeen, Probe, ReaderState, ServiceState, Streams
@@ -217,7 +218,7 @@ def duration(seconds: float) -> str:
 
 
 def _database() -> psycopg.Connection[Any]:
-    return psycopg.connect(database_url(connected()), autocommit=True, options=SEES_ALL)
+    return open_session(database_url(connected()), SEES_ALL)
 
 
 def _queues(found: list[Queue]) -> Any:

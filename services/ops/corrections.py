@@ -23,6 +23,7 @@ from postavka.kernel.errors import UserError
 from postavka.kernel.log.aiokafka_patches.records import raw_headers
 from postavka.kernel.log.unreadable import RAW_HEADERS
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 from services.ops.dead_letters import KeptDeadLetter, letter, mark, place_of, subject_of
 from services.ops.identity import check
 from services.ops.store import acting, cause_of, record
@@ -109,7 +110,7 @@ def agree(conninfo: str, stage: str, number: int, by: str, proposal: int) -> Non
 
 def proposal_of(conninfo: str, stage: str, number: int) -> Proposal | None:
     """What waits for a second person's word about this letter."""
-    with psycopg.connect(conninfo, autocommit=True, options="-c search_path=ops,public") as connection:
+    with open_session(conninfo, {"search_path": "ops,public"}) as connection:
         there = connection.execute(QUERIES.proposals_there).fetchone()
         return _proposal(connection, stage, number) if there and there[0] else None
 

@@ -28,6 +28,7 @@ from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.projection.event_reader import WRONG, EventReader
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 from postavka.web.formats import money
 from services.ops.store import SEES_ALL
 
@@ -254,7 +255,7 @@ class Feed:
         if not missing:
             return
         try:
-            with psycopg.connect(database_url(self._config), options=SEES_ALL) as connection:
+            with open_session(database_url(self._config), SEES_ALL) as connection:
                 rows = connection.execute(QUERIES.parties_of, (missing,)).fetchall()
         except psycopg.Error as away:
             log.warning("the feed can't see whose requests are", error=str(away)[:200])

@@ -18,14 +18,16 @@ from postavka.kernel.process import tracing
 from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, migrate
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import APPEND, Batch, RecordedEvent, parameters_of
+from postavka.kernel.store.session import open_session
 
 QUERIES = load_queries("services.ops")
 
 SCHEMA = "ops"
 MIGRATIONS = MigrationSet("services.ops", "services.ops")
 SOURCE = "/postavka/ops"
-SEES_ALL = "-c app.scope=all -c jit=off"
-"""Options of a connection that reads the cabinet of all tenants, past row-level security."""
+OWN = {"search_path": f"{SCHEMA},public"}
+SEES_ALL = {"app.scope": "all", "jit": "off"}
+"""Parameters of a session that reads the cabinet of all tenants, past row-level security."""
 
 _clock = Clock()
 
@@ -38,7 +40,7 @@ def prepare(conninfo: str) -> None:
 @contextmanager
 def acting(conninfo: str) -> Iterator[psycopg.Connection[Any]]:
     """A transaction in which something is done by hand. Holds the head of the store, so that acts come one by one."""
-    with psycopg.connect(conninfo, options=f"-c search_path={SCHEMA},public", application_name="postavka-ops") as act:
+    with open_session(conninfo, OWN, autocommit=False, application_name="postavka-ops") as act:
         act.execute(QUERIES.lock)
         yield act
 

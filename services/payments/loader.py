@@ -20,6 +20,7 @@ from postavka.kernel.blobs import open_blobs
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 from postavka.web.formats import day, money
 from services.payments import odd_documents
 from services.payments.projection import SCHEMA, prepare
@@ -147,12 +148,7 @@ class Loader:
         self._sender.send(BANK_PAYMENTS.name, key, message)
 
     def _connected(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(
-            self._conninfo,
-            autocommit=True,
-            options=f"-c search_path={SCHEMA},public",
-            application_name="postavka-statements",
-        )
+        return open_session(self._conninfo, {"search_path": f"{SCHEMA},public"}, application_name="postavka-statements")
 
 
 def _fields(report: StatementReport) -> dict[str, Any]:

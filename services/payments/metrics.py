@@ -13,6 +13,7 @@ from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 from services.payments.projection import SCHEMA
 
 QUERIES = load_queries("services.payments")
@@ -52,10 +53,8 @@ class Figures:
 
     def look(self) -> None:
         """Count once."""
-        options = f"-c search_path={SCHEMA},public"
-        with psycopg.connect(
-            self._conninfo, autocommit=True, options=options, application_name="postavka-payments"
-        ) as connection:
+        path = {"search_path": f"{SCHEMA},public"}
+        with open_session(self._conninfo, path, application_name="postavka-payments") as connection:
             payments, returns, documents, owed, oldest = connection.execute(QUERY).fetchone() or (0, 0, 0, 0, 0.0)
         UNMATCHED.labels("came").set(payments)
         UNMATCHED.labels("went").set(returns)

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 
 from postavka.domain import invoice_numbers
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 from services.payments.projection import SCHEMA
 
 QUERIES = load_queries("services.payments")
@@ -20,8 +21,7 @@ MOST_CANDIDATES = 5
 
 def connect(conninfo: str) -> psycopg.Connection[Row]:
     """A connection that reads the books."""
-    options = f"-c search_path={SCHEMA},public"
-    return psycopg.connect(conninfo, autocommit=True, row_factory=dict_row, options=options)
+    return open_session(conninfo, {"search_path": f"{SCHEMA},public"}, row_factory=dict_row)
 
 
 def unmatched_payments(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:

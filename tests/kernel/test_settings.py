@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from postavka.kernel.settings import Settings
+from postavka.kernel.settings import Settings, WrongServer, database_url
 
 
 def secure(**changes: Any) -> Settings:
@@ -42,6 +42,15 @@ def test_settings_come_from_the_environment_and_do_not_change(monkeypatch: pytes
     assert (config.kafka_security_protocol, config.batch_records) == ("SASL_PLAINTEXT", 7)
     with pytest.raises(ValidationError):
         config.batch_records = 8  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("wanted", ["read-write", "read-only", "standby", "prefer-standby"])
+def test_another_server_than_the_primary_is_not_asked_for(wanted: str) -> None:
+    url = f"postgresql://toy:dbs3cret@a,b/postavka?target_session_attrs={wanted}"
+    with pytest.raises(WrongServer, match="target_session_attrs=primary") as refused:
+        database_url(secure(database_url=url))
+    assert "s3cret" not in str(refused.value)
+    database_url(secure(database_url=url.replace(wanted, "primary")))
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from postavka.domain.reference.file import ReferenceFile
 from postavka.domain.vat import VatRate, rate_on
 from postavka.kernel.store.migration import MigrationSet, migrate
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import READ_ONLY, open_session
 
 QUERIES = load_queries("postavka.domain.reference")
 
@@ -357,7 +358,7 @@ def _connection(conninfo: str) -> psycopg.Connection:
     connections, key = _connections(), (conninfo, os.getpid())
     connection = connections.get(key)
     if connection is None or connection.closed:
-        connection = psycopg.connect(conninfo, autocommit=True, application_name="postavka-reference")
+        connection = open_session(conninfo, READ_ONLY, application_name="postavka-reference")
         connections[key] = connection
     return connection
 

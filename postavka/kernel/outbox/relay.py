@@ -36,6 +36,7 @@ from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
+from postavka.kernel.store.session import open_session
 
 QUERIES = load_queries("postavka.kernel.outbox")
 
@@ -165,13 +166,11 @@ class Relay(threading.Thread):
     def _connect(self) -> psycopg.Connection[Any]:
         """The session that holds the lock. A machine that is cut off never says good-bye, so both ends look for each
         other: otherwise the lock of a dead relay would keep the others waiting for two hours."""
-        looks = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
-        options = {"search_path": self._recorder.datastore.schema, **looks}
-        return psycopg.connect(
+        looks = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+        return open_session(
             self._recorder.datastore.conninfo,  # type: ignore[attr-defined]
-            autocommit=True,
+            {"search_path": self._recorder.datastore.schema, **looks},
             application_name=f"postavka-{self._recorder.datastore.schema}",
-            options=" ".join(f"-c {name}={value}" for name, value in options.items()),
             keepalives_idle=5,
             keepalives_interval=5,
             keepalives_count=3,

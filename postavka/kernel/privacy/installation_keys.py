@@ -72,6 +72,8 @@ def require_file(config: Settings, kind: KeyKind, named: Path | None) -> None:
     if file.exists():
         return
     known = registered(config).get(kind.name)
+    if file.exists():  # another process has made it meanwhile
+        return
     if known is not None:
         raise NoKey(
             f"there is no {kind.words} in {file}, and this installation has one ({known}): copy it here from a machine "

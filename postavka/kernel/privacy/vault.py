@@ -34,6 +34,7 @@ from postavka.kernel.privacy.master import master_key
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.migration import migrate
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 
 QUERIES = load_queries("postavka.kernel.privacy")
 
@@ -266,11 +267,8 @@ class _Transaction:
                     return self._begin(connection)
                 except psycopg.OperationalError:  # PostgreSQL was away since: nothing was asked yet, so ask anew
                     connection.close()
-            connection = self._vault._connection = psycopg.connect(
-                self._vault._conninfo,
-                autocommit=True,
-                options=f"-c search_path={SCHEMA},public",
-                application_name="keys of postavka",
+            connection = self._vault._connection = open_session(
+                self._vault._conninfo, {"search_path": f"{SCHEMA},public"}, application_name="keys of postavka"
             )
             return self._begin(connection)
         except BaseException:

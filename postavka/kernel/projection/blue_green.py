@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
+from postavka.kernel.store.session import open_session
+
 T = TypeVar("T")
 
 WHILE_COPYING = "toast_tuple_target = 8160"
@@ -26,10 +28,9 @@ one of the two."""
 
 def connect(conninfo: str, schema: str, in_use: str) -> psycopg.Connection[Any]:
     """Connect as the writer of the tables of `schema`; what is not there is that of the tables `in_use`."""
-    return psycopg.connect(
+    return open_session(
         conninfo,
-        autocommit=True,
-        options=f"-c search_path={schema},{in_use},public -c jit=off",
+        {"search_path": f"{schema},{in_use},public", "jit": "off"},
         application_name=f"postavka-{in_use}",
     )
 

@@ -12,6 +12,7 @@ import psycopg
 from postavka.kernel.log.record import Piece, Record
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.checkpoint import Checkpoint
+from postavka.kernel.store.session import open_session
 
 Unread = tuple[str, int, int, str, str]
 """Topic, partition, offset, the type that the record says it has, why it can't be read."""
@@ -85,10 +86,9 @@ class ReadModel:
     def connect(self, config: Settings, schema: str | None = None) -> psycopg.Connection[Any]:
         """A connection to its schema, or to another one before it; in autocommit."""
         path = f"{schema},{self.schema},public" if schema else f"{self.schema},public"
-        return psycopg.connect(
+        return open_session(
             database_url(config),
-            autocommit=True,
-            options=f"-c search_path={path} -c jit=off",
+            {"search_path": path, "jit": "off"},
             application_name=f"postavka-rebuild-{self.schema}",
         )
 

@@ -32,6 +32,7 @@ from postavka.kernel.stage.runner import StageRunner
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import RecordedEvent
+from postavka.kernel.store.session import open_session
 
 QUERIES = load_queries("postavka.kernel.stage")
 
@@ -40,9 +41,7 @@ log = logger(__name__)
 
 def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> int:
     """Import every event of the stage's topic that lies above the store's head; returns how many."""
-    with psycopg.connect(
-        datastore.conninfo, autocommit=True, options=f"-c search_path={datastore.schema}"
-    ) as connection:
+    with open_session(datastore.conninfo, {"search_path": datastore.schema}) as connection:
         connection.execute(QUERIES.lock, (f"recovery of {stage.name}",))
         _, offsets = read_checkpoint(connection, [stage.topic])
         head = _head(connection)

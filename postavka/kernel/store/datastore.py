@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
+
+from postavka.kernel.store.session import set_parameters
 
 POOL = 2
 """Connections kept open by one worker: one decides, one relays."""
@@ -13,6 +19,7 @@ class SchemaDatastore(PostgresDatastore):
     """All parameters of the URL count (sslmode, target_session_attrs …); `search_path` is the stage's schema."""
 
     def __init__(self, conninfo: str, schema: str, pool_size: int = POOL) -> None:
+        self._parameters = {"search_path": f"{schema},public", "jit": "off"}
         parts = conninfo_to_dict(conninfo)
         super().__init__(
             dbname=str(parts.pop("dbname", "")),
@@ -25,7 +32,16 @@ class SchemaDatastore(PostgresDatastore):
             schema=schema,
         )
         self.conninfo = conninfo
-        options = f"{parts.pop('options', '') or ''} -c search_path={schema},public -c jit=off"
         pool_kwargs = self.pool.kwargs
         assert isinstance(pool_kwargs, dict)  # noqa: S101
-        pool_kwargs.update({**parts, "options": options.strip(), "application_name": f"postavka-{schema}"})
+        pool_kwargs.update({**parts, "application_name": f"postavka-{schema}"})
+
+    def after_connect_func(self) -> Callable[[psycopg.Connection[Any]], None]:
+        """What the pool does with a new connection."""
+        librarys, parameters = super().after_connect_func(), self._parameters
+
+        def after_connect(connection: psycopg.Connection[Any]) -> None:
+            librarys(connection)
+            set_parameters(connection, parameters)
+
+        return after_connect

@@ -15,6 +15,7 @@ from postavka.kernel.log.record import partition_name
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.migration import MigrationSet
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 from services.audit.integrity.logs import LOGS, stage_of
 from services.audit.integrity.merkle import Tree
 
@@ -38,10 +39,9 @@ class SignedCheckpoint:
 
 def connect(config: Settings) -> psycopg.Connection[Any]:
     """A connection to the auditor's schema."""
-    return psycopg.connect(
+    return open_session(
         database_url(config),
-        autocommit=True,
-        options=f"-c search_path={SCHEMA},public -c jit=off",
+        {"search_path": f"{SCHEMA},public", "jit": "off"},
         application_name="postavka-audit",
     )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
-import psycopg
 from psycopg.sql import SQL, Identifier
 
 from events.model import Event
 from events.registry import decode
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import SELECT_EVENTS, RecordedEvent
+from postavka.kernel.store.session import READ_ONLY, open_session
 
 QUERIES = load_queries("services.audit")
 
@@ -34,7 +34,7 @@ class StoreBefore:
         if not wanted:
             return {}
         query = QUERIES.find_claims
-        with psycopg.connect(self._conninfo) as connection:
+        with open_session(self._conninfo, READ_ONLY, autocommit=False) as connection:
             found: dict[str, UUID] = dict(
                 connection.execute(query.format(Identifier(self._schema)), (kind, wanted)).fetchall()
             )
@@ -58,7 +58,7 @@ class StoreBefore:
             "ORDER BY originator_id, originator_version"
         ).format(Identifier(self._schema))
         found: dict[UUID, list[RecordedEvent]] = {}
-        with psycopg.connect(self._conninfo) as connection:
+        with open_session(self._conninfo, READ_ONLY, autocommit=False) as connection:
             for row in connection.execute(query, (wanted, self._position, self._position), binary=True):
                 found.setdefault(row[0], []).append(RecordedEvent(*row))
         return found

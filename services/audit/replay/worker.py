@@ -22,7 +22,6 @@ import aiokafka
 import confluent_kafka
 import orjson
 import psycopg
-from psycopg.conninfo import make_conninfo
 from psycopg.sql import Identifier
 
 from events.envelope import rfc3339
@@ -77,8 +76,7 @@ def main(config: Settings, partitions: list[int], given: dict[str, Any]) -> None
         letters = _letters(connection)
         corrections = corrections_made(connection)
     shut()
-    read_only = make_conninfo(database_url(config), options="-c default_transaction_read_only=on")
-    again = Redecision(rules, RecordedFacts(read_only).of, letters, corrections)
+    again = Redecision(rules, RecordedFacts(database_url(config)).of, letters, corrections)
     log = Log(config, cut, topics_there(config), partitions)
     since, until = _milliseconds(given["since"]), _milliseconds(given["until"])
     only = {UUID(each) for each in given["requests"]}

@@ -10,6 +10,7 @@ import psycopg
 from fastapi import Depends, Request
 
 from postavka.kernel.settings import database_url
+from postavka.kernel.store.session import open_session
 from postavka.web.authorization import allowed
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
@@ -47,8 +48,8 @@ async def looked_up(request: Request, ask: Callable[[psycopg.Connection[Any]], T
     url = database_url(web(request).kernel)
 
     def run() -> T:
-        options = f"{SEES_ALL} -c statement_timeout=15000"
-        with psycopg.connect(url, autocommit=True, options=options, application_name="postavka-web-ops") as connection:
+        parameters = SEES_ALL | {"statement_timeout": "15000"}
+        with open_session(url, parameters, application_name="postavka-web-ops") as connection:
             return ask(connection)
 
     return await asyncio.to_thread(run)

@@ -48,18 +48,18 @@ SELECT key_id, erased_at, erased_by, reason FROM persons WHERE erased_at IS NOT 
 UPDATE persons SET told = true WHERE key_id = ANY(%s);
 
 -- name: fingerprint
--- The fingerprint of a key that the installation works with.
+-- Reads the fingerprint of a key that the installation works with.
 SELECT fingerprint FROM keys.fingerprints WHERE name = %s;
 
 -- name: fingerprints
--- All of them.
+-- Reads the fingerprints of all keys that the installation works with.
 SELECT name, fingerprint FROM keys.fingerprints ORDER BY name;
 
 -- name: register_fingerprint
--- The first one counts, of several processes that start at once.
+-- Adds the fingerprint of a key: the first one counts, of several processes that start at once.
 INSERT INTO keys.fingerprints (name, fingerprint) VALUES (%s, %s) ON CONFLICT DO NOTHING;
 
 -- name: replace_fingerprint
--- Another key from now on.
+-- Puts the fingerprint of another key in place of the one that is registered.
 INSERT INTO keys.fingerprints (name, fingerprint) VALUES (%s, %s)
 ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, registered_at = now();

@@ -14,6 +14,7 @@ from postavka.kernel.errors import UserError
 from postavka.kernel.privacy.vault import Vault, open_vault
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 from services.notices.categories import CATEGORIES, Category
 from services.notices.channels.email.personal import reader_key
 
@@ -48,7 +49,7 @@ class MailFilter:
 
 def connect(conninfo: str) -> psycopg.Connection[dict[str, Any]]:
     """A connection to the schema of the notices."""
-    return psycopg.connect(conninfo, autocommit=True, row_factory=dict_row, options="-c search_path=notices,public")
+    return open_session(conninfo, {"search_path": "notices,public"}, row_factory=dict_row)
 
 
 QUERY = (

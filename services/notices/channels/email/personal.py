@@ -24,6 +24,7 @@ from postavka.kernel.privacy.vault import ERASED, Vault, normal
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import open_session
 from services.notices.channels.email.message import Email
 from services.notices.channels.email.recipients import Recipient
 
@@ -69,6 +70,9 @@ def reader_key(vault: Vault, address: str) -> str:
     return vault.encrypt(read_address(address).key, names_of(address))
 
 
+NOTICES = {"search_path": "notices,public"}
+
+
 def protect_older(vault: Vault, conninfo: str) -> int:
     """Encrypt what a release before this one has kept in the clear; returns how many rows.
 
@@ -77,8 +81,8 @@ def protect_older(vault: Vault, conninfo: str) -> int:
     people = _People(vault, conninfo)
     done = 0
     with (
-        psycopg.connect(conninfo, row_factory=dict_row, options="-c search_path=notices,public") as reading,
-        psycopg.connect(conninfo, autocommit=True, options="-c search_path=notices,public") as writing,
+        open_session(conninfo, NOTICES, autocommit=False, row_factory=dict_row) as reading,
+        open_session(conninfo, NOTICES) as writing,
     ):
         for row in _in_the_clear(reading):
             _protect_row(people, writing, row)

@@ -26,6 +26,7 @@ from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
+from postavka.kernel.store.session import set_parameters_of
 from services.notices.categories import Audience, Category
 from services.notices.channels.email.message import Email
 from services.notices.channels.email.mime import Outgoing, to_outgoing
@@ -125,12 +126,11 @@ class EmailSender:
                 await asyncio.sleep(LOCK_RETRY_SECONDS)
 
     async def _session(self) -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(
-            self._conninfo,
-            autocommit=True,
-            options="-c search_path=notices,public",
-            application_name="postavka-notices",
+        session = await psycopg.AsyncConnection.connect(
+            self._conninfo, autocommit=True, application_name="postavka-notices"
         )
+        await set_parameters_of(session, {"search_path": "notices,public"})
+        return session
 
     async def _send_while_locked(self, session: psycopg.AsyncConnection[Any]) -> None:
         await session.execute(QUERIES.lock)

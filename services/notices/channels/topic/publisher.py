@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.registry import read_fields
@@ -24,6 +23,7 @@ from postavka.kernel.stage.recovery import import_events, recorded
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
+from postavka.kernel.store.session import open_session
 from services.notices.channels.topic.channel import CLAIM, claim_of
 
 QUERIES = load_queries("services.notices")
@@ -93,7 +93,7 @@ class NoticePublisher:
 
 def bring_back(config: Settings, conninfo: str, topics: Sequence[str]) -> int:
     """Import what lies on the topics above the store's head; returns how many."""
-    with psycopg.connect(conninfo, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
+    with open_session(conninfo, {"search_path": SCHEMA}) as connection:
         connection.execute(QUERIES.lock_recovery)
         row = connection.execute(QUERIES.head).fetchone()
         head = int(row[0]) if row else 0
