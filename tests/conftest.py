@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -17,9 +17,10 @@ from uuid import uuid4
 import hypothesis
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from postavka.app.migrations import migrate_all
 from postavka.app.one_box.launcher import Launch
 from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints
 from postavka.kernel.runtime.progress import Spoken
@@ -63,6 +64,9 @@ def needs(item: pytest.Item) -> str:
     return next((each for each in reversed(ORDER) if each in stands), "quick")
 
 
+NewDatabase = Callable[[], AbstractContextManager[str]]
+"""Gives the URL of a database, which is gone at the end."""
+
 MEASURED = pytest.StashKey[list[str]]()
 
 
@@ -99,26 +103,43 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Endpoints]:
 
 
 @contextmanager
-def empty_database(servers: Endpoints) -> Iterator[str]:
+def own_copy(servers: Endpoints, template: str = "template1") -> Iterator[str]:
+    """URL of a new database, gone afterwards."""
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        admin.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
     yield make_conninfo(servers.database_url, dbname=name)
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
 
 
+@pytest.fixture(scope="session")
+def new_database(servers: Endpoints) -> Iterator[NewDatabase]:
+    """Makes databases as `postavka migrate` leaves them: copies of one, since they are many."""
+    with own_copy(servers) as url:
+        migrate_all(url)
+        name = str(conninfo_to_dict(url)["dbname"])
+        yield lambda: own_copy(servers, name)
+
+
 @pytest.fixture
-def database(servers: Endpoints) -> Iterator[str]:
-    """URL of an empty database of this test's own."""
-    with empty_database(servers) as url:
+def database(new_database: NewDatabase) -> Iterator[str]:
+    """URL of a database of this test's own, with every schema and nothing in it."""
+    with new_database() as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def own_database(servers: Endpoints) -> Iterator[str]:
+def own_database(new_database: NewDatabase) -> Iterator[str]:
     """The same for all tests of a module."""
-    with empty_database(servers) as url:
+    with new_database() as url:
+        yield url
+
+
+@pytest.fixture
+def bare_database(servers: Endpoints) -> Iterator[str]:
+    """URL of a database that nobody has prepared."""
+    with own_copy(servers) as url:
         yield url
 
 

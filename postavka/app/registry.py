@@ -73,6 +73,26 @@ SERVICES = {
 """By name, in the order in which they are started. A name is as it was first told to brokers and dashboards: `papers`
 is the service of documents."""
 
+EVENT_STORE = "postavka.kernel.store.migration:EVENT_STORE"
+SCHEMAS = {
+    "keys": ("postavka.kernel.privacy.installation_keys:MIGRATIONS",),
+    "reference": ("postavka.domain.reference.store:MIGRATIONS",),
+    "accounts": ("postavka.web.identity:MIGRATIONS",),
+    "request": (EVENT_STORE,),
+    "approval": (EVENT_STORE,),
+    "billing": (EVENT_STORE,),
+    "shipping": (EVENT_STORE,),
+    "activation": (EVENT_STORE,),
+    "ops": (EVENT_STORE, "services.ops.store:MIGRATIONS"),
+    "cabinet": ("services.cabinet.table:MIGRATIONS",),
+    "papers": ("services.documents.projection:MIGRATIONS",),
+    "payments": ("services.payments.projection:MIGRATIONS",),
+    "notices": (EVENT_STORE, "services.notices.projection:MIGRATIONS"),
+    "audit": ("services.audit.integrity.store:MIGRATIONS",),
+}
+"""Schemas of PostgreSQL → addresses of what makes each, in the order in which they are made: that of the accounts has
+what row-level security needs."""
+
 COMMANDS = {
     "request": ("postavka.app.cli.send:request", "Submit or withdraw a purchase request (L4-L11)."),
     "confirm": (
@@ -140,6 +160,10 @@ COMMANDS = {
     "privacy": (
         "services.privacy.cli:privacy",
         "Personal data: who can be found, forgetting a person, what lies in the clear.",
+    ),
+    "migrate": (
+        "postavka.app.cli.migrate:migrate",
+        "Bring all schemas up to date. Services only check, and end with a sentence where this was not run.",
     ),
     "keys": ("postavka.app.cli.keys:keys", "The keys that all machines of an installation must have alike."),
     "backup": (

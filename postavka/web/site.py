@@ -25,7 +25,7 @@ class Site:
     middleware: tuple[Callable[..., ASGIApp], ...] = ()
     """Called with the application, `database` and `conninfo`; within who the visitor is, outside of routes."""
     prepare: Callable[[str], object] | None = None
-    """Brings the schema up to date that its routes read, before the application starts; takes a `conninfo`."""
+    """Sees that the schema is up to date that its routes read, before the application starts; takes a `conninfo`."""
     ready: str = ""
     """SQL that fails while its tables can't be read."""
     changes_channel: str = ""

@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier
 from events.topics import STAGE_TOPICS
 from postavka.kernel.projection.checkpoints import move_marks, read_marks
 from postavka.kernel.store.arrays import Texts, Uuids
-from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.migration import MigrationSet, require
 from postavka.kernel.store.queries import load_queries
 from postavka.web import identity
 from services.cabinet.fold import STAGES, Row
@@ -35,9 +35,10 @@ COLUMNS = SQL(", ").join(Identifier(stage) for stage in STAGES)
 
 
 def prepare(conninfo: str) -> None:
-    """Bring the schema up to date, and that of the accounts before it: row-level security is defined there."""
-    migrate(conninfo, "accounts", identity.MIGRATIONS)
-    migrate(conninfo, SCHEMA, MIGRATIONS)
+    """Check that the schema is up to date, and that of the accounts: row-level security is defined there. Raises
+    `NotMigrated`."""
+    require(conninfo, "accounts", identity.MIGRATIONS)
+    require(conninfo, SCHEMA, MIGRATIONS)
 
 
 def tell_changed(connection: psycopg.Connection[Any], changed: Iterable[UUID]) -> None:

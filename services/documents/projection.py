@@ -15,7 +15,7 @@ from postavka.kernel.projection.copy_format import field, line
 from postavka.kernel.projection.read_model import Copied, ReadModel
 from postavka.kernel.projection.table_projection import ProjectionDefinition, TableFold, TableProjection
 from postavka.kernel.settings import Settings
-from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.migration import MigrationSet, require
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import READ_ONLY, open_session
 from postavka.web import identity
@@ -167,9 +167,10 @@ def connect(conninfo: str, *, readonly: bool = False) -> psycopg.Connection[Any]
 
 
 def prepare(conninfo: str) -> None:
-    """Bring the schema up to date, and that of the accounts, whose row-level security it takes part in."""
-    migrate(conninfo, "accounts", identity.MIGRATIONS)
-    migrate(conninfo, SCHEMA, MIGRATIONS)
+    """Check that the schema is up to date, and that of the accounts, whose row-level security it takes part in. Raises
+    `NotMigrated`."""
+    require(conninfo, "accounts", identity.MIGRATIONS)
+    require(conninfo, SCHEMA, MIGRATIONS)
 
 
 DEFINITION = ProjectionDefinition(

@@ -35,7 +35,7 @@ from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.arrays import Texts, Uuids
 from postavka.kernel.store.checkpoint import Checkpoint, CheckpointMoved
-from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, migrate
+from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, require
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import (
     APPEND,
@@ -373,6 +373,7 @@ class _Work:
 
 
 def prepare(conninfo: str) -> None:
-    """Bring the schema up to date, and that of accounts first: its function guards the e-mails of tenants."""
-    migrate(conninfo, "accounts", identity.MIGRATIONS)
-    migrate(conninfo, SCHEMA, EVENT_STORE, MIGRATIONS)
+    """Check that the schema is up to date, and that of accounts: its function guards the e-mails of tenants. Raises
+    `NotMigrated`."""
+    require(conninfo, "accounts", identity.MIGRATIONS)
+    require(conninfo, SCHEMA, EVENT_STORE, MIGRATIONS)

@@ -15,7 +15,7 @@ from events.ops import LetterPlace
 from events.registry import encode
 from postavka.kernel.clock import Clock
 from postavka.kernel.process import tracing
-from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, migrate
+from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, require
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import APPEND, Batch, RecordedEvent, parameters_of
 from postavka.kernel.store.session import open_session
@@ -33,8 +33,8 @@ _clock = Clock()
 
 
 def prepare(conninfo: str) -> None:
-    """Bring the schema up to date."""
-    migrate(conninfo, SCHEMA, EVENT_STORE, MIGRATIONS)
+    """Check that the schema is up to date. Raises `NotMigrated`."""
+    require(conninfo, SCHEMA, EVENT_STORE, MIGRATIONS)
 
 
 @contextmanager

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from uuid import uuid4
 
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.topics import ensure_topics
@@ -18,6 +16,7 @@ from postavka.kernel.settings import Settings
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import EventRecorder
+from tests.conftest import NewDatabase
 from tests.kernel.toys import SCHEMA, unique_name
 
 OpenRecorder = Callable[..., EventRecorder]
@@ -34,16 +33,11 @@ DROP SCHEMA IF EXISTS backup CASCADE;
 
 
 @pytest.fixture(scope="session")
-def store(servers: Endpoints) -> Iterator[str]:
+def store(new_database: NewDatabase) -> Iterator[str]:
     """URL of a database with the toy's schema. Made once: that takes longer than most tests of the kernel."""
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    url = make_conninfo(servers.database_url, dbname=name)
-    migrate(url, SCHEMA, EVENT_STORE)
-    yield url
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    with new_database() as url:
+        migrate(url, SCHEMA, EVENT_STORE)
+        yield url
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ POSTAVKA = str(Path(sys.executable).parent / "postavka")
 
 
 @pytest.fixture
-def own_servers(servers: Endpoints, database: str, tmp_path: Path) -> dict[str, str]:
+def own_servers(servers: Endpoints, bare_database: str, tmp_path: Path) -> dict[str, str]:
     """What an operator sets: the broker's door for outside clients (SASL/SCRAM) and an empty database."""
     if servers.kafka_outside_bootstrap is None or servers.admin_password is None:
         pytest.skip("the servers of this run are not ours: their password is not known")
@@ -30,7 +30,7 @@ def own_servers(servers: Endpoints, database: str, tmp_path: Path) -> dict[str, 
         "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
         "KAFKA_SASL_USERNAME": servers.admin_username or "",
         "KAFKA_SASL_PASSWORD": servers.admin_password,
-        "DATABASE_URL": database,
+        "DATABASE_URL": bare_database,
         "POSTAVKA_HOME": str(tmp_path),
         "COLUMNS": "200",
         "NO_COLOR": "1",

@@ -18,8 +18,6 @@ import psycopg
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Identifier
 
 from events.envelope import Envelope
 from events.registry import decode
@@ -45,7 +43,7 @@ from postavka.web.identity import tokens
 from postavka.web.identity.principal import SCOPES, Principal, Role
 from postavka.web.identity.sample import PASSWORD, make_sample_users
 from postavka.web.settings import WebSettings
-from services.cabinet.table import prepare
+from tests.conftest import NewDatabase
 from tests.web.stories import Story, write
 
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
@@ -161,18 +159,12 @@ def _ready(url: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def web_database(servers: Endpoints) -> Iterator[str]:
+def web_database(new_database: NewDatabase) -> Iterator[str]:
     """With sample reference data and the sample users; shared by the tests of the web application."""
-    name = f"web_{uuid4().hex[:12]}"
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    url = make_conninfo(servers.database_url, dbname=name)
-    load(url, read_file(SAMPLE), "test")
-    prepare(url)
-    asyncio.run(make_sample_users(url))
-    yield url
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    with new_database() as url:
+        load(url, read_file(SAMPLE), "test")
+        asyncio.run(make_sample_users(url))
+        yield url
 
 
 @pytest.fixture(scope="session")

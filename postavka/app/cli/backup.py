@@ -88,7 +88,9 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False, plai
     console.print(f"back from {folder}: {records} records, schemas {', '.join(manifest.schemas)}", highlight=False)
     if purged:
         console.print(f"{purged} keys that had been destroyed came back with the copy and are destroyed again")
-    console.print("Start the services now; `postavka audit verify` compares everything.")
+    console.print(
+        "Run `postavka migrate` (`postavka up` does), start the services; `postavka audit verify` compares everything."
+    )
 
 
 def stages() -> list[Stage]:
@@ -113,9 +115,13 @@ def parts(config: Settings) -> Parts:
 
 def forget_erased(config: Settings) -> int:
     """Keys that were destroyed and came back with a copy are destroyed again; how many."""
+    from postavka.kernel.privacy.installation_keys import MIGRATIONS, SCHEMA
     from postavka.kernel.privacy.vault import open_vault
+    from postavka.kernel.settings import database_url
+    from postavka.kernel.store.migration import migrate
     from services.privacy.erasing import destroy_again
 
+    migrate(database_url(config), SCHEMA, MIGRATIONS)  # the copy may be of an earlier release
     return destroy_again(config, open_vault(config))
 
 

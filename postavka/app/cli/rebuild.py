@@ -63,12 +63,15 @@ def database() -> None:
 
     Reference data and accounts are not on the log: load them (`postavka reference load`), or restore a copy.
     """
+    from postavka.app.migrations import migrate_all
+    from postavka.domain.reference.store import distributor_ids
     from postavka.kernel.backup.rebuild import rebuild_stores
     from postavka.kernel.projection.rebuild import rebuild as build_anew
     from postavka.kernel.settings import database_url
     from services.audit.integrity.checkpoints import bring_back_checkpoints
 
     with servers() as config, progress() as on_progress:
+        migrate_all(database_url(config))
         rebuilt = rebuild_stores(config, stages(), on_progress)
         report = build_anew(
             config,
@@ -76,13 +79,13 @@ def database() -> None:
             lambda what, done, total: on_progress(f"cabinet: {what}", done, total),
         )
         checkpoints = bring_back_checkpoints(config)
-        left = _left_alone(database_url(config))
+        has_reference = bool(distributor_ids(database_url(config)))
     for stage, count in rebuilt.events.items():
         console.print(f"{stage}: {count} events")
     requests = report.rows["requests"]
     console.print(f"{rebuilt.dead_letters} dead letters, {requests} requests in the cabinet, {checkpoints} checkpoints")
-    console.print("Other read models are built when their services start." if left else "")
-    if "reference" not in left:
+    console.print("Other read models are built when their services start.")
+    if not has_reference:
         console.print("[yellow]No reference data[/]: `postavka reference load FILE` before you start the services.")
 
 
@@ -114,12 +117,3 @@ def topics() -> None:
         console.print(f"{rebuilt.dead_letters} dead letters are published again when the services start")
     if not rebuilt.events and not rebuilt.lost:
         console.print("every topic has records: nothing to do")
-
-
-def _left_alone(url: str) -> list[str]:
-    import psycopg
-
-    from postavka.kernel.backup.database import schemas
-
-    with psycopg.connect(url) as connection:
-        return schemas(connection)

@@ -30,10 +30,10 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from events.topics import STAGE_TOPICS, topic_names
+from postavka.app.migrations import migration_sets
 from postavka.app.one_box.cgroup import Division, division
 from postavka.app.registry import SERVICES
 from postavka.domain.openssl import find_openssl, gost_environment
-from postavka.domain.reference import store as reference
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.console import console, print_json
 from postavka.kernel.log.connection import bootstrap, for_librdkafka
@@ -45,12 +45,9 @@ from postavka.kernel.runtime.connection import NothingRuns, connected
 from postavka.kernel.runtime.java import NoJava, find_java
 from postavka.kernel.runtime.ports import SERVICE_PORTS, remembered_ports
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
-from postavka.kernel.store.migration import EVENT_STORE, MigrationSet, pending
-from postavka.web import identity
+from postavka.kernel.store.migration import pending
 from postavka.web.identity.sample import with_known_password
 from postavka.web.settings import WebSettings, is_public
-from services.cabinet import table as cabinet
-from services.notices import projection as notices
 from services.shipping.list_survey import Survey, survey
 from services.shipping.revocation import RevocationLists
 from services.shipping.settings import shipping_settings
@@ -63,14 +60,6 @@ PATIENCE_SECONDS = 3
 STILL_SECONDS = 3.0
 """Lag that doesn't get smaller for so long is not load but a standstill."""
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
-SCHEMAS: dict[str, MigrationSet] = {
-    **dict.fromkeys(STAGES, EVENT_STORE),
-    "accounts": identity.MIGRATIONS,
-    "cabinet": cabinet.MIGRATIONS,
-    "notices": notices.MIGRATIONS,
-    "reference": reference.MIGRATIONS,
-}
-"""Schema → what makes it."""
 MOST_FILES_USED = 0.5
 REPAIR = "postavka topics --repair"
 START = "start it with `postavka up` in another terminal, or set KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL"
@@ -421,7 +410,7 @@ def check_schemas(missing: Mapping[str, Sequence[str]]) -> Check:
     """Is every schema up to date? `missing`: schema → SQL files that have not run in this form."""
     behind = [f"{schema} ({', '.join(files)})" for schema, files in missing.items() if files]
     if behind:
-        todo = "start the services (each brings its schema up to date); reference: postavka reference load FILE"
+        todo = "postavka migrate"
         return Check("schemas", "wrong", f"not up to date: {_listed(behind)}", todo)
     return Check("schemas", "ok", f"{len(missing)}, up to date")
 
@@ -532,7 +521,7 @@ def _ask_topic_settings(admin: AdminClient, topics: Sequence[str]) -> Check:
 
 
 def _pending(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
-    return {schema: pending(connection, schema, migrations) for schema, migrations in SCHEMAS.items()}
+    return {schema: pending(connection, schema, *sets) for schema, sets in migration_sets().items()}
 
 
 def _exists(connection: psycopg.Connection[Any], table: str) -> bool:

@@ -16,6 +16,7 @@ import orjson
 
 from events.topics import topic_names
 from postavka.app.installation_keys import make_missing
+from postavka.app.migrations import migrate_all
 from postavka.app.one_box.cgroup import ProcessorShare
 from postavka.app.one_box.priorities import SessionPriorities, launched_by
 from postavka.app.one_box.writeback import EarlyWriter
@@ -38,6 +39,7 @@ from services.shipping.settings import shipping_settings
 
 SAMPLE = Path(__file__).parents[3] / "deploy" / "reference" / "sample.toml"
 WELL_SECONDS = 240
+LOCK_SECONDS = 30.0
 
 
 class Unwell(UserError):
@@ -170,6 +172,8 @@ class Launch:
     def _prepare(self) -> None:
         assert self.config.database_url is not None  # noqa: S101
         url = self.config.database_url.get_secret_value()
+        with self.progress.step("schemas: bringing up to date"):
+            migrate_all(url, lock_seconds=LOCK_SECONDS)
         if not distributor_ids(url):
             with self.progress.step("sample reference data: loading"):
                 load(url, read_file(SAMPLE), "sample")

@@ -9,7 +9,7 @@ import psycopg
 
 from events.reference import Contract
 from postavka.domain.reference.store import MIGRATIONS, SCHEMA
-from postavka.kernel.store.migration import migrate
+from postavka.kernel.store.migration import require
 from postavka.kernel.store.queries import load_queries
 
 QUERIES = load_queries("postavka.domain.reference")
@@ -17,7 +17,7 @@ QUERIES = load_queries("postavka.domain.reference")
 
 def record_contract(conninfo: str, registration: str, contract: Contract | None, recorded_by: str) -> int:
     """Add a registration number, with a contract or without; returns the version that has it (L19)."""
-    migrate(conninfo, SCHEMA, MIGRATIONS)
+    require(conninfo, SCHEMA, MIGRATIONS)
     with psycopg.connect(conninfo, application_name="postavka-reference") as connection:
         connection.execute(QUERIES.use_schema)
         connection.execute(QUERIES.lock_versions)

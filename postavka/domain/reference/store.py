@@ -25,7 +25,7 @@ from events.reference import BaseDelivery, Contact, Contract, Distributor, Partn
 from postavka.domain.calendar import today
 from postavka.domain.reference.file import ReferenceFile
 from postavka.domain.vat import VatRate, rate_on
-from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.migration import MigrationSet, require
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import READ_ONLY, open_session
 
@@ -203,11 +203,11 @@ def find_registrations(conninfo: str, numbers: Sequence[str]) -> dict[str, Regis
 
 
 def load(conninfo: str, file: ReferenceFile, loaded_by: str) -> LoadReport:
-    """Make the file's content the newest version, in one transaction; the schema is brought up to date first.
+    """Make the file's content the newest version, in one transaction.
 
     The file is complete: what is not in it is removed. Content equal to the newest version makes no new one.
     """
-    migrate(conninfo, SCHEMA, MIGRATIONS)
+    require(conninfo, SCHEMA, MIGRATIONS)
     entries = _entries_of(file)
     sha256 = _digest(entries, file)
     with psycopg.connect(conninfo, application_name="postavka-reference") as connection:

@@ -16,7 +16,7 @@ import psycopg
 from postavka.kernel.errors import UserError
 from postavka.kernel.key_file import BYTES, NoKey, make_key, read_key
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.migration import MigrationSet, require
 from postavka.kernel.store.queries import load_queries
 
 QUERIES = load_queries("postavka.kernel.privacy")
@@ -118,5 +118,5 @@ def fingerprint(kind: KeyKind, key: bytes) -> str:
 
 def _connected(config: Settings) -> psycopg.Connection[tuple[str, str]]:
     url = database_url(config)
-    migrate(url, SCHEMA, MIGRATIONS)
+    require(url, SCHEMA, MIGRATIONS)
     return psycopg.connect(url, autocommit=True)

@@ -32,7 +32,7 @@ from postavka.kernel.errors import UserError
 from postavka.kernel.privacy.installation_keys import MIGRATIONS, SCHEMA
 from postavka.kernel.privacy.master import master_key
 from postavka.kernel.settings import Settings, database_url
-from postavka.kernel.store.migration import migrate
+from postavka.kernel.store.migration import require
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
 
@@ -80,7 +80,7 @@ class Vault:
     """The keys of one installation."""
 
     def __init__(self, conninfo: str, master: bytes) -> None:
-        migrate(conninfo, SCHEMA, MIGRATIONS)
+        require(conninfo, SCHEMA, MIGRATIONS)
         self._conninfo = conninfo
         self._master = master
         self._lock = threading.RLock()

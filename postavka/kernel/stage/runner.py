@@ -19,8 +19,9 @@ from eventsourcing.persistence import IntegrityError, InterfaceError, Operationa
 
 from events.envelope import Envelope
 from events.model import Decision, Event, Message, Unacceptable
-from events.registry import MESSAGES, decode, encode
+from events.registry import MESSAGES, decode
 from events.upcasting import newest_version
+from events.versions import CONTRACT, written
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.process import tracing
@@ -80,7 +81,16 @@ class BatchOutcome:
 class StageRunner:
     """One worker of one stage. Its marks and what it remembers belong to it alone; the database is the arbiter."""
 
-    def __init__(self, stage: Stage, recorder: EventRecorder, inputs: Sequence[Input], cache_size: int) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        recorder: EventRecorder,
+        inputs: Sequence[Input],
+        cache_size: int,
+        finished: int = CONTRACT,
+    ) -> None:
+        """`finished`: the contract up to which new versions of events are written (`events/versions.py`)."""
+        self.finished = finished
         self.stage = stage
         self.recorder = recorder
         self.inputs: Mapping[str, Input] = {each.topic: each for each in inputs}
@@ -308,12 +318,13 @@ class BatchRun:
         for event in events:
             clock = self.runner.clock.tick(envelope.clock, clock)
             version += 1
+            type_name, body = written(event, self.runner.finished)
             recorded.append(
                 RecordedEvent(
                     incoming.subject,
                     version,
-                    event.TYPE,
-                    encode(event),
+                    type_name,
+                    body,
                     now,
                     clock,
                     cause,

@@ -1,8 +1,8 @@
 """One worker of a stage as a process: `python -m services.approval`.
 
-Start: bring the schema up to date, see that the topics exist, bring back what a restored store lacks. Then three things
-run side by side: the Faust worker (reads), this module's loop (handles batches in a thread of their own), the relay
-(publishes). The watchdog looks at all of them. Anything that can't go on ends the process with a non-zero status.
+Start: see that the schema is up to date and that the topics exist, bring back what a restored store lacks. Then three
+things run side by side: the Faust worker (reads), this module's loop (handles batches in a thread of their own), the
+relay (publishes). The watchdog looks at all of them. Anything that can't go on ends the process with a non-zero status.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import uvloop
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.envelope import trace_of
+from postavka.kernel.installation.contract import read_finished
 from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.topics import check_topics
@@ -36,7 +37,7 @@ from postavka.kernel.stage.recovery import bring_back, complete_inputs, fetch_in
 from postavka.kernel.stage.refusals import codes
 from postavka.kernel.stage.runner import BatchOutcome, StageRunner
 from postavka.kernel.store.datastore import SchemaDatastore
-from postavka.kernel.store.migration import EVENT_STORE, migrate
+from postavka.kernel.store.migration import EVENT_STORE, require
 from postavka.kernel.store.recorder import EventRecorder
 
 log = logger(__name__)
@@ -82,14 +83,14 @@ class StageService:
         self.stage = stage
         self.config = config
         conninfo = database_url(config)
-        migrate(conninfo, stage.name, EVENT_STORE)
+        require(conninfo, stage.name, EVENT_STORE)
         self.inputs = list(stage.inputs())
         self.topics = [each.topic for each in self.inputs]
         check_topics(config, [*self.topics, stage.topic, *stage.copies.values(), "dead-letters"])
         self.datastore = SchemaDatastore(conninfo, stage.name)
         bring_back(config, stage, self.datastore)
         self.recorder = EventRecorder(self.datastore)
-        self.runner = StageRunner(stage, self.recorder, self.inputs, config.state_cache)
+        self.runner = StageRunner(stage, self.recorder, self.inputs, config.state_cache, read_finished(conninfo))
         self.runner.imported = imported_inputs(self.datastore)
         complete_inputs(self.runner, lambda coordinates: fetch_input(config, coordinates))
         self.relay = Relay(

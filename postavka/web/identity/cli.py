@@ -17,7 +17,7 @@ from postavka.kernel.console import console, errors, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
-from postavka.kernel.store.migration import migrate
+from postavka.kernel.store.migration import require
 from postavka.web import identity
 from postavka.web.identity import passwords, tokens, users
 from postavka.web.identity.principal import SCOPES, Principal, Role, Scope
@@ -240,7 +240,7 @@ async def _confine(rows: Connection, principal: Principal) -> None:
 
 def _run(act: Callable[[Connection], Awaitable[T]]) -> T:
     url = database_url(connected())
-    migrate(url, "accounts", identity.MIGRATIONS)
+    require(url, "accounts", identity.MIGRATIONS)
 
     async def run() -> T:
         async with await psycopg.AsyncConnection.connect(url, application_name="postavka-cli") as rows:

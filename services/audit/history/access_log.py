@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import class_row
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postavka.kernel.store.migration import migrate
+from postavka.kernel.store.migration import require
 from postavka.kernel.store.queries import load_queries
 from postavka.web.database import Database
 from postavka.web.visitor import Visitor
@@ -39,8 +39,8 @@ PAGE = 100
 
 @cache
 def prepare(conninfo: str) -> str:
-    """Bring the auditor's schema up to date, once a process."""
-    migrate(conninfo, SCHEMA, MIGRATIONS)
+    """Check that the auditor's schema is up to date, once a process. Raises `NotMigrated`."""
+    require(conninfo, SCHEMA, MIGRATIONS)
     return conninfo
 
 

@@ -10,7 +10,7 @@ from events.topics import CHECKPOINTS
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.kernel.store.migration import migrate
+from postavka.kernel.store.migration import require
 from postavka.kernel.store.queries import load_queries
 from services.audit.integrity.store import MIGRATIONS, SCHEMA, connect
 
@@ -19,7 +19,7 @@ QUERIES = load_queries("services.audit")
 
 def bring_back_checkpoints(config: Settings) -> int:
     """Put what the topic has into an empty table; returns how many. What is forged among them is found by `verify`."""
-    migrate(database_url(config), SCHEMA, MIGRATIONS)
+    require(database_url(config), SCHEMA, MIGRATIONS)
     places = dict.fromkeys(((CHECKPOINTS.name, number) for number in range(PARTITIONS)), 0)
     found: dict[str, CheckpointSigned] = {}
     for batch in read_records(config, places):

@@ -34,7 +34,7 @@ from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.kernel.store.migration import migrate
+from postavka.kernel.store.migration import require
 from postavka.kernel.store.queries import load_queries
 from services.audit.integrity import keys
 from services.audit.integrity.evidence import EvidenceFiles
@@ -97,7 +97,7 @@ class Signer:
         self.config = config
         self.names = names
         self.audit = audit or AuditSettings()
-        migrate(database_url(config), SCHEMA, MIGRATIONS)
+        require(database_url(config), SCHEMA, MIGRATIONS)
         check_topics(config, [*names, CHECKPOINTS.name])
         self.key = keys.installation_key(config, self.audit)
         self.logs: dict[str, FollowedLog] = {}

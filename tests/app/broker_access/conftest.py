@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
-import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
-from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Identifier
 
 from events.topics import confirmations_of, notices_of
 from postavka.app.broker_access.distributors import Distributors
@@ -19,6 +16,7 @@ from postavka.domain.reference.store import load
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
+from tests.conftest import NewDatabase
 
 MakeDistributor = Callable[[], str]
 
@@ -29,16 +27,12 @@ def sample() -> ReferenceFile:
 
 
 @pytest.fixture(scope="session")
-def reference_url(servers: Endpoints) -> Iterator[str]:
+def reference_url(servers: Endpoints, new_database: NewDatabase) -> Iterator[str]:
     """An own database, for reference data."""
     if servers.kafka_outside_bootstrap is None:
         pytest.skip("users are made in a broker of our own, not in yours")
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    yield make_conninfo(servers.database_url, dbname=name)
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    with new_database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ from uuid import uuid4
 import orjson
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Identifier
 
 from events.approval import Approved
 from events.commands import SubmitRequest
@@ -55,14 +53,9 @@ SAMPLE = PROJECT / "deploy" / "reference" / "sample.toml"
 
 
 @pytest.fixture(scope="module")
-def url(servers: Endpoints) -> Iterator[str]:
+def url(own_database: str) -> str:
     """A database of these tests' own."""
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    yield make_conninfo(servers.database_url, dbname=name)
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    return own_database
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
-from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from events.request import RequestWithdrawn
@@ -29,6 +28,7 @@ from services.audit.integrity.copies import TamperFinding
 from services.audit.integrity.signer import Signer
 from services.audit.integrity.tampering import verify_checkpoints
 from services.audit.settings import AuditSettings
+from tests.conftest import NewDatabase
 from tests.kernel.keys import forget_keys
 from tests.kernel.toys import NOON
 
@@ -131,14 +131,10 @@ class _Running:
 
 
 @pytest.fixture(scope="session")
-def audited(servers: Endpoints) -> Iterator[str]:
+def audited(new_database: NewDatabase) -> Iterator[str]:
     """URL of a database for the logs of these tests."""
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    yield make_conninfo(servers.database_url, dbname=name)
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    with new_database() as url:
+        yield url
 
 
 @pytest.fixture

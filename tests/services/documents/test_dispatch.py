@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from events.billing import InvoiceIssued
@@ -26,7 +25,7 @@ from postavka.domain.document_forms.forms import PDF
 from services.documents import catalogue, post
 from services.documents.dispatch import Dispatch
 from services.documents.operator import OperatorAway, OperatorRefuses
-from services.documents.projection import connect, prepare
+from services.documents.projection import connect
 from tests.services.documents.world import PRICE, PRODUCT, TODAY, TRACKING, Outbox, World
 from tests.services.histories import PARTNER
 
@@ -42,16 +41,9 @@ INVOICED = InvoiceIssued(
 
 
 @pytest.fixture(scope="module")
-def url(servers) -> Iterator[str]:
+def url(own_database: str) -> str:
     """A database for all tests of this file; each empties its tables."""
-    name = "test_papers"
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-    url = psycopg.conninfo.make_conninfo(servers.database_url, dbname=name)
-    prepare(url)
-    yield url
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    return own_database
 
 
 @pytest.fixture

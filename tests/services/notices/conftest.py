@@ -13,7 +13,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -26,9 +26,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
-from psycopg.sql import SQL, Identifier
 
 from events.commands import DistributorConfirmation
 from events.envelope import Envelope
@@ -55,8 +53,9 @@ from postavka.kernel.settings import Settings
 from services.notices.channels.email.channel import _row
 from services.notices.channels.email.message import write_emails
 from services.notices.channels.email.recipients import Recipient
-from services.notices.projection import SCHEMA, Notices, prepare
+from services.notices.projection import SCHEMA, Notices
 from services.notices.settings import NoticesSettings
+from tests.conftest import NewDatabase
 from tests.kernel.keys import forget_keys
 from tests.services.notices.stories import CONTACT, DISTRIBUTOR, NOON, THROUGH, told
 
@@ -186,16 +185,10 @@ def smtp_settings(controller: Controller, **more: Any) -> NoticesSettings:
 
 
 @pytest.fixture(scope="session")
-def outbox_url(servers: Endpoints) -> Iterator[str]:
+def outbox_url(new_database: NewDatabase) -> Iterator[str]:
     """A database with the notices' schema."""
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    url = make_conninfo(servers.database_url, dbname=name)
-    prepare(url)
-    yield url
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    with new_database() as url:
+        yield url
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.datastore import SchemaDatastore
-from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import EventRecorder
 from services.payments.projection import SCHEMA as BOOKS
-from services.payments.projection import prepare
+from tests.conftest import NewDatabase
 
 BILLING = "billing"
 EMPTY_STORE = """
@@ -31,17 +28,10 @@ TABLES = (*LOADED, "reported", "booked", "parts", "invoices", "refunds", "sales"
 
 
 @pytest.fixture(scope="session")
-def money_database(servers: Endpoints) -> Iterator[str]:
+def money_database(new_database: NewDatabase) -> Iterator[str]:
     """URL of a database with both schemas."""
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    url = make_conninfo(servers.database_url, dbname=name)
-    migrate(url, BILLING, EVENT_STORE)
-    prepare(url)
-    yield url
-    with psycopg.connect(servers.database_url, autocommit=True) as admin:
-        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    with new_database() as url:
+        yield url
 
 
 @pytest.fixture
