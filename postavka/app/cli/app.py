@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cyclopts import App
 from rich.markup import escape
@@ -15,6 +15,9 @@ from postavka.kernel.console import console, errors, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import settings
+
+if TYPE_CHECKING:
+    from postavka.app.one_box.launcher import Launch
 
 app = App(
     name="postavka",
@@ -53,7 +56,7 @@ def up() -> None:
     from postavka.app.one_box.launcher import Launch
 
     with Launch(settings(), Spoken()) as launch:
-        _say_what_runs(launch.ports)
+        _say_what_runs(launch)
         _wait_for_interrupt()
 
 
@@ -72,7 +75,7 @@ def demo(*, stay: bool = True) -> None:
     with Launch(settings(), Spoken()) as launch:
         walk(launch.config)
         if stay:
-            _say_what_runs(launch.ports)
+            _say_what_runs(launch)
             _wait_for_interrupt()
 
 
@@ -155,26 +158,19 @@ def _end(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def _say_what_runs(ports: dict[str, int]) -> None:
+def _say_what_runs(launch: Launch) -> None:
+    from postavka.app.one_box.banner import sign_in, who_signs_in
+    from postavka.kernel.settings import database_url
+
     shown = table("At work (health and metrics)", "service", "health", "metrics")
-    for name, port in ports.items():
+    for name, port in launch.ports.items():
         base = f"http://127.0.0.1:{port}"
         shown.add_row(name.removesuffix(".http"), f"{base}/healthz", f"{base}/metrics")
     console.print(shown)
-    if "web.http" in ports:
-        _say_where_the_pages_are(ports["web.http"])
+    if (pages := launch.ports.get("web.http")) is not None:
+        console.print(f"The cabinet: [bold]http://127.0.0.1:{pages}/[/]", highlight=False)
+        console.print(sign_in(who_signs_in(database_url(launch.config))), highlight=False)
     console.print("Ctrl-C stops everything. `postavka log tail` in another terminal shows what happens.")
-
-
-def _say_where_the_pages_are(port: int) -> None:
-    from postavka.web.identity.sample import PASSWORD
-
-    console.print(f"The cabinet: [bold]http://127.0.0.1:{port}/[/]", highlight=False)
-    console.print(
-        "Sign in as lukomor or romashka-it (partners), dist-north (distributor), ops or auditor; the password of "
-        f"these sample users is [bold]{PASSWORD}[/]",
-        highlight=False,
-    )
 
 
 def _wait_for_interrupt() -> None:

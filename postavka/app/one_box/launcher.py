@@ -37,7 +37,9 @@ from services.documents.counterparty import trial_authority
 from services.payments.settings import payments_settings
 from services.shipping.settings import shipping_settings
 
-SAMPLE = Path(__file__).parents[3] / "deploy" / "reference" / "sample.toml"
+PACKED = Path(__file__).with_name("sample.toml")
+SAMPLE = PACKED if PACKED.exists() else Path(__file__).parents[3] / "deploy" / "reference" / "sample.toml"
+"""In an installed wheel it lies beside this file."""
 WELL_SECONDS = 240
 LOCK_SECONDS = 30.0
 

@@ -6,6 +6,7 @@ Their password is known to everybody, so they are made on sample data only (`POS
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import psycopg
 
@@ -24,15 +25,15 @@ class SampleAccountsInPublic(UserError):
     """Accounts with a password that everybody knows, where others than this machine can sign in."""
 
 
-async def with_known_password(conninfo: str) -> list[str]:
-    """Logins of all open accounts whose password is the known one, also of partners that the reference data has no
-    longer. Takes some hundredths of a second for each account."""
+async def with_known_password(conninfo: str, only: Collection[str] | None = None) -> list[str]:
+    """Logins of all open accounts (`only`: of these) whose password is the known one, also of partners that the
+    reference data has no longer. Takes some hundredths of a second for each account."""
     async with await psycopg.AsyncConnection.connect(conninfo) as connection:
         there = await (await connection.execute(QUERIES.users_there)).fetchone()
         if there is None or there[0] is None:
             return []
         rows = await connection.execute(QUERIES.password_hashes)
-        found = await rows.fetchall()
+        found = [row for row in await rows.fetchall() if only is None or row[0] in only]
     fits = await asyncio.gather(*(passwords.verify(PASSWORD, stored) for _, stored in found))
     return [login for (login, _), (right, _) in zip(found, fits, strict=True) if right]
 
