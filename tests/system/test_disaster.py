@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS, topic_names
 from postavka.app.cli.backup import parts, stages
+from postavka.app.migrations import migrate_all
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.backup import whole
 from postavka.kernel.backup.parts import Parts
@@ -156,6 +157,7 @@ def test_all_stores_are_built_from_the_topics_alone(system: System, another_mach
     with psycopg.connect(database_url(another_machine)) as connection:
         for schema in (*before, "cabinet", "audit"):
             connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(schema)))
+    migrate_all(database_url(another_machine))  # as `postavka rebuild database` does
     rebuilt = rebuild_stores(another_machine, stages())
     rebuild_model(another_machine, CABINET)
     assert bring_back_checkpoints(another_machine) > 0

@@ -151,9 +151,18 @@ def test_old_requests_go_on_and_new_ones_come(old: System):
         *("--product", "upp-extension-12", "--inn", "7707083893", "--kpp", "773601001", "--buyer", "АО «Весы»"),
     )
     comes_to(old, new, "awaiting-confirmation")
+    with psycopg.connect(old.database_url) as connection:
+        written = connection.execute("SELECT topic FROM approval.stored_events WHERE originator_id = %s", (new,))
+        assert written.fetchall() == [("Approved.v2",)], "the old release could read it: nothing is finished yet"
     comes_to(old, named("waits for the distributor, which was reminded"), "shipped")
     old.cli("activate", named("confirmed by a corrected dead letter"), "--partner", "lukomor")
     comes_to(old, named("confirmed by a corrected dead letter"), "activated")
+
+
+def test_the_keys_that_it_has_are_registered(old: System):
+    keys = json.loads(old.cli("keys", "--json"))
+    assert {each["key"] for each in keys} == {"personal data", "letters", "checkpoints"}
+    assert [each["key"] for each in keys if each["fingerprint"] != each["registered"]] == []
 
 
 def test_no_letter_is_sent_twice(old: System):

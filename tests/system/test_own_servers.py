@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,28 +15,31 @@ from confluent_kafka.admin import AdminClient
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
+from tests.kernel.store.pooler import PROGRAM, pooler
 from tests.system.conftest import wait_until
 
 POSTAVKA = str(Path(sys.executable).parent / "postavka")
 
 
 @pytest.fixture
-def own_servers(servers: Endpoints, bare_database: str, tmp_path: Path) -> dict[str, str]:
-    """What an operator sets: the broker's door for outside clients (SASL/SCRAM) and an empty database."""
+def own_servers(servers: Endpoints, bare_database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What an operator sets: the broker's door for outside clients (SASL/SCRAM) and an empty database, through a pooler
+    where there is one."""
     if servers.kafka_outside_bootstrap is None or servers.admin_password is None:
         pytest.skip("the servers of this run are not ours: their password is not known")
     empty(AdminClient(for_librdkafka(Settings(**servers.settings(home=tmp_path)))))
-    return {
-        **os.environ,
-        "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_outside_bootstrap,
-        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "KAFKA_SASL_USERNAME": servers.admin_username or "",
-        "KAFKA_SASL_PASSWORD": servers.admin_password,
-        "DATABASE_URL": bare_database,
-        "POSTAVKA_HOME": str(tmp_path),
-        "COLUMNS": "200",
-        "NO_COLOR": "1",
-    }
+    with pooler(bare_database) if PROGRAM else nullcontext(bare_database) as url:
+        yield {
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_outside_bootstrap,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "KAFKA_SASL_USERNAME": servers.admin_username or "",
+            "KAFKA_SASL_PASSWORD": servers.admin_password,
+            "DATABASE_URL": url,
+            "POSTAVKA_HOME": str(tmp_path),
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+        }
 
 
 def empty(broker: AdminClient) -> None:

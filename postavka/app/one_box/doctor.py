@@ -36,6 +36,7 @@ from postavka.app.registry import SERVICES
 from postavka.domain.openssl import find_openssl, gost_environment
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.console import console, print_json
+from postavka.kernel.installation.held import HeldPartition, all_held
 from postavka.kernel.log.connection import bootstrap, for_librdkafka
 from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.topics import KEEP_FOR_EVER, topic_settings, wrong_settings
@@ -427,6 +428,14 @@ def check_dead_letters(letters: Mapping[str, int], unread: int) -> Check:
     return Check("dead letters", "ok", "none wait")
 
 
+def check_held(held: Sequence[HeldPartition]) -> Check | None:
+    """Wrong if a reader holds a partition that has lost its end."""
+    if not held:
+        return None
+    todo = "postavka topics --set-back; docs/how-it-recovers.md, “A log that has lost its end”"
+    return Check("lag", "wrong", _listed([str(each) for each in held]), todo)
+
+
 def check_marks(marks: Marks, ends: Mapping[tuple[str, int], int]) -> Check | None:
     """Wrong if a topic ends before what was handled: it has lost records, and new ones at these offsets are skipped."""
     short = sorted(
@@ -437,7 +446,7 @@ def check_marks(marks: Marks, ends: Mapping[tuple[str, int], int]) -> Check | No
     )
     if not short:
         return None
-    todo = "stop the services and read docs/how-it-recovers.md, “A log that has lost its end”"
+    todo = "its reader holds it when it runs: docs/how-it-recovers.md, “A log that has lost its end”"
     return Check("lag", "wrong", f"Kafka has lost records: {_listed(short)}", todo)
 
 
@@ -565,7 +574,7 @@ def _check_lag(config: Settings, connection: psycopg.Connection[Any]) -> Check:
     places = {place for reached in before.values() for place in reached}
     with PartitionOffsets(config) as offsets:
         ends = offsets.ends(places)
-    if (lost := check_marks(before, ends)) is not None:
+    if (lost := check_held(all_held(connection)) or check_marks(before, ends)) is not None:
         return lost
     lag = lag_of(before, ends)
     if not any(lag.values()):

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
+from postavka.kernel.installation.held import HeldPartitions, place_of
 from postavka.kernel.log.aiokafka_patches.records import install
 from postavka.kernel.log.connection import for_aiokafka_consumer
 from postavka.kernel.log.fetch_pacing import Pace
@@ -133,6 +134,7 @@ class LiveProjection:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="project")
         self.servers = Servers()
         self.offsets = PartitionOffsets(config)
+        self.held = HeldPartitions(config, projection.name)
         self.lag = 0
         self.last_batch = time.monotonic()
         self._committed = time.monotonic()
@@ -190,15 +192,30 @@ class LiveProjection:
         marks = await asyncio.get_running_loop().run_in_executor(
             self.thread, self._patiently, self.projection.marks, names
         )
+        if await self._hold(marks):
+            marks = await asyncio.get_running_loop().run_in_executor(
+                self.thread, self._patiently, self.projection.marks, names
+            )
         for tp in assigned:
             offset = marks[partition_name(tp.topic, tp.partition)]
             self.handled[tp.topic, tp.partition] = offset
             self.consumer.seek(tp, offset + 1)
 
+    async def _hold(self, marks: Mapping[str, int]) -> bool:
+        """Hold what has lost its end; returns whether a mark was set back."""
+        try:
+            return await asyncio.to_thread(
+                self._patiently, self.held.look, {place_of(name): offset for name, offset in marks.items()}
+            )
+        except OffsetsUnknown as away:  # the watchdog looks again
+            self.servers.silent(KAFKA, time.monotonic(), away)
+            return False
+
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            fetched = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
+            given = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
+            fetched = {tp: batch for tp, batch in given.items() if (tp.topic, tp.partition) not in self.held}
             records = [record for batch in fetched.values() for record in batch]
             self._pace.fetched(self.consumer, bool(records))
             if not records:
@@ -259,6 +276,8 @@ class LiveProjection:
                 self.progress.forgive()
                 continue
             self.servers.answered(KAFKA)
+            await self._look_for_lost_ends(ends)
+            ends = {place: end for place, end in ends.items() if place not in self.held}
             self.lag = Progress.lag(ends, self.handled)
             metrics.LAG.labels(self.projection.name).set(self.lag)
             metrics.OLDEST_BATCH.labels(self.projection.name).set(time.monotonic() - self.last_batch)
@@ -267,6 +286,14 @@ class LiveProjection:
             metrics.TROUBLE.labels(self.projection.name).set(self.trouble() is not None)
             if self.servers.all_answer or time.monotonic() - self._away_at > BUSY_SECONDS:
                 self._end_if_stuck(stalled)
+
+    async def _look_for_lost_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
+        """Hold what ends before what was handled, and read again what somebody has set back."""
+        short = {place: reached for place, end in ends.items() if (reached := self.handled.get(place, -1)) >= end}
+        names = {partition_name(*place): offset for place, offset in short.items()}
+        moved = bool(short) and await self._hold(names)
+        if moved or await asyncio.to_thread(self._patiently, self.held.let_go):
+            raise RuntimeError("a mark was set back: starting anew")
 
     def _end_if_stuck(self, stalled: str | None) -> None:
         """Raises when it does not get on though both servers answer. A batch at hand may take its time."""
@@ -281,7 +308,8 @@ class LiveProjection:
     def trouble(self) -> str | None:
         """What is wrong, as a sentence; None while all is well (`postavka.kernel.process.progress`)."""
         now = time.monotonic()
-        return self.servers.trouble(now) or self.progress.trouble(now)
+        assigned = [(tp.topic, tp.partition) for tp in self.consumer.assignment()]
+        return self.servers.trouble(now) or self.held.trouble(assigned) or self.progress.trouble(now)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether it is well, and its figures, for `/healthz`."""

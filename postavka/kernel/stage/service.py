@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,6 +22,7 @@ from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.envelope import trace_of
 from postavka.kernel.installation.contract import read_finished
+from postavka.kernel.installation.held import HeldPartitions, Place, place_of
 from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.log.topics import check_topics
@@ -28,7 +30,7 @@ from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness, metrics, tracing
 from postavka.kernel.process.garbage import collect_seldom
 from postavka.kernel.process.health import serve_health
-from postavka.kernel.process.logs import configure_logs, logger
+from postavka.kernel.process.logs import WAITING, configure_logs, logger
 from postavka.kernel.process.progress import Progress, Servers
 from postavka.kernel.settings import PARTITIONS, Settings, database_url, settings
 from postavka.kernel.stage.definition import Stage
@@ -111,6 +113,7 @@ class StageService:
         self.lag = 0
         self.servers = Servers()
         self.offsets = PartitionOffsets(config)
+        self.held = HeldPartitions(config, stage.name)
         self._stop = asyncio.Event()
         self._busy_since: float | None = None
         self._away_at = -BUSY_SECONDS
@@ -144,14 +147,23 @@ class StageService:
 
     async def _take_partitions(self, names: Any) -> Any:
         # On the deciding thread, behind the batch at hand: marks belong to it.
-        return await asyncio.get_running_loop().run_in_executor(
-            self.thread, self._patiently, self.runner.take_partitions, list(names)
-        )
+        return await asyncio.get_running_loop().run_in_executor(self.thread, self._patiently, self._take, list(names))
+
+    def _take(self, names: list[str]) -> Any:
+        marks = self.recorder.marks(names)
+        try:
+            self.held.look({place_of(name): mark.offset for name, mark in marks.items()})
+        except OffsetsUnknown as away:  # the watchdog looks again
+            log.warning(WAITING, server="Kafka", why=str(away)[:200])
+        return self.runner.take_partitions(names)
 
     async def _handle(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            records = await self.worker.batch(self.config.batch_records)
+            fetched = await self.worker.batch(self.config.batch_records)
+            records = [record for record in fetched if (record.topic, record.partition) not in self.held]
+            if not records:
+                continue
             self._busy_since = time.monotonic()
             started = time.perf_counter()
             outcome = await loop.run_in_executor(self.thread, self._handle_batch, records)
@@ -208,6 +220,7 @@ class StageService:
             await self._look_for_stalls()
             if time.monotonic() > next_inputs:
                 await self._look_for_new_inputs()
+                await self._look_for_what_was_set_back()
                 next_inputs = time.monotonic() + INPUTS_SECONDS
 
     async def _look_for_stalls(self) -> None:
@@ -226,6 +239,8 @@ class StageService:
             self.progress.forgive()
             self.relay_progress.forgive()
             return
+        await self._look_for_lost_ends(ends, handled)
+        ends = {place: end for place, end in ends.items() if place not in self.held}
         self.lag = Progress.lag(ends, handled)
         metrics.LAG.labels(self.stage.name).set(self.lag)
         metrics.OLDEST_BATCH.labels(self.stage.name).set(time.monotonic() - self.last_batch)
@@ -269,6 +284,21 @@ class StageService:
             log.info("the inputs have changed, starting anew", topics=topics)
             self._stop.set()
 
+    async def _look_for_lost_ends(self, ends: Mapping[Place, int], handled: Mapping[Place, int]) -> None:
+        """Hold what ends before what was handled; `ends` are older than `handled`, so they are asked for again."""
+        short = {place: handled[place] for place, end in ends.items() if handled.get(place, -1) >= end}
+        moved: bool = bool(short) and await asyncio.to_thread(self.held.look, short)
+        if moved:
+            self._stop.set()
+
+    async def _look_for_what_was_set_back(self) -> None:
+        try:
+            if await asyncio.to_thread(self.held.let_go):
+                log.info("a checkpoint was set back, starting anew")
+                self._stop.set()
+        except OperationalError as away:
+            log.warning(WAITING, server=POSTGRESQL, why=str(away)[:200])
+
     def trouble(self) -> str | None:
         """What is wrong, as a sentence; None while all is well (`postavka.kernel.process.progress`)."""
         if self.worker.crashed is not None:
@@ -276,7 +306,12 @@ class StageService:
         if self.relay.failed is not None:
             return "the relay has failed"
         now = time.monotonic()
-        return self.servers.trouble(now) or self.progress.trouble(now) or self.relay_progress.trouble(now)
+        return (
+            self.servers.trouble(now)
+            or self.held.trouble(self.worker.assigned())
+            or self.progress.trouble(now)
+            or self.relay_progress.trouble(now)
+        )
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether it is well, and the figures that an operator asks for first, for `/healthz`."""

@@ -22,6 +22,7 @@ from postavka.app.one_box.doctor import (
     check_dead_letters,
     check_disk,
     check_gost,
+    check_held,
     check_jars,
     check_lag,
     check_marks,
@@ -42,6 +43,7 @@ from postavka.app.one_box.doctor import (
     free_bytes,
     lag_of,
 )
+from postavka.kernel.installation.held import HeldPartition
 from postavka.kernel.runtime import connection, kafka_jars
 from postavka.kernel.runtime.broker_files import BrokerFiles
 from postavka.kernel.runtime.ports import is_free
@@ -301,6 +303,15 @@ def test_lag_that_moves_is_load_and_lag_that_stands_is_not():
     stuck = check_lag({"billing": 9}, {"billing": 9}, ["approval"])
     assert stuck.status == "wrong"
     assert "billing 9" in stuck.found
+
+
+def test_what_is_held_is_named() -> None:
+    assert check_held([]) is None
+    found = check_held([HeldPartition("billing", ("bank.payments", 3), 41, 30)])
+    assert found is not None
+    assert found.status == "wrong"
+    assert "bank.payments/3 ended at offset 30, and billing had handled 41" in found.found
+    assert "postavka topics --set-back" in found.todo
 
 
 def test_a_topic_that_ends_before_its_mark_has_lost_records():
