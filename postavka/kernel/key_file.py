@@ -29,15 +29,19 @@ def read_key(file: Path, what: str) -> bytes:
 
 
 def make_key(file: Path) -> None:
-    """Make a key where there is none; whole, or not at all: of several processes that begin at once the first one's
+    """Make a key where there is none."""
+    if not file.exists():
+        put_once(file, secrets.token_hex(BYTES) + "\n")
+
+
+def put_once(file: Path, text: str) -> None:
+    """Write a secret where there is none; whole, or not at all: of several processes that begin at once the first one's
     counts."""
-    if file.exists():
-        return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as out:
-        out.write(secrets.token_hex(BYTES) + "\n")
+        out.write(text)
         out.flush()
         os.fsync(out.fileno())
     try:

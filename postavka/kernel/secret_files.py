@@ -2,7 +2,8 @@
 
 The secret `NAME` is taken from the variable `NAME`; else from the file that `NAME_FILE` names (Docker's and Kubernetes'
 secrets); else from the file `NAME` in `$CREDENTIALS_DIRECTORY` (systemd's `LoadCredential=NAME:…`). A variable can be
-seen by whoever may look at the process, a file by whoever may read it.
+seen by whoever may look at the process, a file by whoever may read it. A setting that names the file of a key
+(`CredentialFile`) is that credential when it names none.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
@@ -22,6 +23,10 @@ CREDENTIALS = "CREDENTIALS_DIRECTORY"
 SUFFIX = "_FILE"
 LARGEST_BYTES = 65_536
 """Of a file with a secret."""
+
+
+A_CREDENTIAL: Final = "may be a credential"
+CredentialFile = Annotated[Path | None, A_CREDENTIAL]
 
 
 class BadSecretFile(UserError):
@@ -56,7 +61,11 @@ class SecretFiles(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         found = {}
         for name, field in self.settings_cls.model_fields.items():
-            if SecretStr in (field.annotation, *get_args(field.annotation)):
+            if A_CREDENTIAL in field.metadata:
+                [variable, *_] = self._names(field, name)
+                if not self._variables.get(variable.lower()) and (file := credential(variable)) is not None:
+                    found[variable if field.validation_alias else name] = file
+            elif SecretStr in (field.annotation, *get_args(field.annotation)):
                 value, key, _ = self.get_field_value(field, name)
                 if value is not None:
                     found[key] = value
@@ -87,11 +96,15 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 def _credentials(variables: Mapping[str, str | None], names: list[str]) -> Iterator[tuple[str, Path]]:
     """systemd's: a service that is not given the variable is given the file or nothing, so the variable goes first."""
-    if not (folder := os.environ.get(CREDENTIALS)) or any(variables.get(name.lower()) for name in names):
-        return
-    for name in names:
-        if (file := Path(folder) / name).exists():
-            yield name, file
+    if not any(variables.get(name.lower()) for name in names):
+        yield from ((name, file) for name in names if (file := credential(name)) is not None)
+
+
+def credential(name: str) -> Path | None:
+    """The file of a credential of this process; None if it has none of this name."""
+    folder = os.environ.get(CREDENTIALS)
+    file = Path(folder) / name if folder else None
+    return file if file is not None and file.exists() else None
 
 
 def read_secret(file: Path, name: str) -> str:

@@ -16,7 +16,7 @@ from pydantic_settings import SettingsConfigDict
 
 from events.envelope import PARTITIONS as PARTITIONS  # the kernel reads it with its settings
 from postavka.kernel.errors import UserError
-from postavka.kernel.secret_files import FileSettings
+from postavka.kernel.secret_files import CredentialFile, FileSettings
 
 
 class Settings(FileSettings):
@@ -46,7 +46,7 @@ class Settings(FileSettings):
     kafka_sasl_password: SecretStr | None = Field(None, validation_alias=AliasChoices("KAFKA_SASL_PASSWORD"))
     kafka_ssl_cafile: Path | None = Field(None, validation_alias=AliasChoices("KAFKA_SSL_CAFILE"))
     kafka_ssl_certfile: Path | None = Field(None, validation_alias=AliasChoices("KAFKA_SSL_CERTFILE"))
-    kafka_ssl_keyfile: Path | None = Field(None, validation_alias=AliasChoices("KAFKA_SSL_KEYFILE"))
+    kafka_ssl_keyfile: CredentialFile = Field(None, validation_alias=AliasChoices("KAFKA_SSL_KEYFILE"))
     kafka_replication: int = Field(1, ge=1, description="replicas of a topic we create; 3 on a cluster")
 
     kafka_strimzi_cluster: str | None = Field(
@@ -59,7 +59,7 @@ class Settings(FileSettings):
     # The embedded broker's door for clients outside, such as distributors
     outside_host: str = Field("127.0.0.1", description="the name they know it by; not loopback: open to the network")
     outside_certificate: Path | None = Field(None, description="PEM, with its chain; needed for a network")
-    outside_key: Path | None = Field(None, description="PEM, without a password")
+    outside_key: CredentialFile = Field(None, description="PEM, without a password")
 
     # PostgreSQL (sslmode and the like go into the URL's query)
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "POSTAVKA_DATABASE_URL"))

@@ -17,7 +17,8 @@ class AuditSettings(BaseSettings):
 
     key: Path | None = None
     """File with the private key that signs checkpoints (`postavka audit new-key FILE`). Left out:
-    `audit/checkpoint.key` in the home folder, which `postavka up` makes."""
+    `audit/checkpoint.key` in the home folder, which `postavka up` makes, or which is copied there from the credential
+    `POSTAVKA_AUDIT_KEY`."""
     evidence: Path | None = None
     """Folder of checkpoints and leaf hashes. Left out: `audit/evidence` in the home folder. Put it on another machine's
     disk, or copy it there: who can change log and evidence alike can change history."""

@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from postavka.domain.email_address import AddressText, BadAddress, EmailAddress, read_mailbox
 from postavka.domain.vendor import vendor
-from postavka.kernel.secret_files import FileSettings
+from postavka.kernel.secret_files import CredentialFile, FileSettings
 
 DAY = 86_400.0
 
@@ -34,7 +34,7 @@ class NoticesSettings(FileSettings):
     smtp_seconds: float = Field(30.0, gt=0, description="for each answer of the server")
     smtp_connections: int = Field(2, ge=1, description="letters sent side by side")
 
-    letters_key: Path | None = Field(
+    letters_key: CredentialFile = Field(
         None,
         description="file with what links in letters are signed with, 64 hexadecimal digits, the same for the notices "
         "and the pages; None: letters.secret in the home folder, which `postavka up` makes",

@@ -58,6 +58,29 @@ def test_so_does_a_credential_of_systemd(name: str, tmp_path: Path, monkeypatch:
     assert read(*SECRETS[name]) == "s3cret"
 
 
+@pytest.mark.parametrize(
+    ("name", "address", "field"),
+    [
+        ("POSTAVKA_PRIVACY_KEY", "postavka.kernel.privacy.master:PrivacySettings", "key"),
+        ("POSTAVKA_LETTERS_KEY", "services.notices.settings:NoticesSettings", "letters_key"),
+        ("POSTAVKA_BACKUP_KEY", "postavka.kernel.backup.sealed:BackupSettings", "key"),
+        ("KAFKA_SSL_KEYFILE", "postavka.kernel.settings:Settings", "kafka_ssl_keyfile"),
+        ("POSTAVKA_OUTSIDE_KEY", "postavka.kernel.settings:Settings", "outside_key"),
+    ],
+)
+def test_a_setting_that_names_the_file_of_a_key_takes_a_credential(
+    name: str, address: str, field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / name).write_text("00" * 32)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    module, _, kind = address.partition(":")
+    settings = getattr(import_module(module), kind)
+    assert getattr(settings(), field) == tmp_path / "credentials" / name
+    monkeypatch.setenv(name, "/elsewhere/key")
+    assert getattr(settings(), field) == Path("/elsewhere/key")
+
+
 def test_every_secret_of_every_setting_is_among_them() -> None:
     for file in PROJECT.glob("*/**/settings.py"):
         if file.relative_to(PROJECT).parts[0] in ("postavka", "services"):

@@ -39,7 +39,13 @@ def key() -> dict[str, str]:
 def cli(system: System, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(Path(sys.executable).parent / "postavka"), *arguments],
-        env={**os.environ, **environment(system.config), "NO_COLOR": "1", "COLUMNS": "200"},
+        env={
+            **os.environ,
+            **environment(system.config),
+            "POSTAVKA_HOME": str(system.launch.home),
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+        },
         input=typed, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 

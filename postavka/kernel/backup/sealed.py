@@ -20,10 +20,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from postavka.kernel.errors import UserError
 from postavka.kernel.key_file import make_key, read_key
+from postavka.kernel.secret_files import CredentialFile, FileSettings
 from postavka.kernel.settings import Settings
 
 FORM = b"postavka sealed 1\n"
@@ -38,12 +39,12 @@ class NotOurs(UserError):
     """A sealed file was made with another key, or was changed."""
 
 
-class BackupSettings(BaseSettings):
+class BackupSettings(FileSettings):
     """Read from the environment: `POSTAVKA_BACKUP_KEY`."""
 
     model_config = SettingsConfigDict(env_prefix="POSTAVKA_BACKUP_", env_file=".env", extra="ignore", frozen=True)
 
-    key: Path | None = None
+    key: CredentialFile = None
     """File with the key of copies, 64 hexadecimal digits. Left out: `backup/backup.key` in the home folder, made when
     it is first needed."""
 

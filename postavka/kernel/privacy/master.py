@@ -3,20 +3,19 @@ neither a copy of the database nor the log alone tells anything."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from postavka.kernel.privacy.installation_keys import MASTER, installation_key
+from postavka.kernel.secret_files import CredentialFile, FileSettings
 from postavka.kernel.settings import Settings
 
 
-class PrivacySettings(BaseSettings):
+class PrivacySettings(FileSettings):
     """Read from the environment: `POSTAVKA_PRIVACY_KEY`."""
 
     model_config = SettingsConfigDict(env_prefix="POSTAVKA_PRIVACY_", env_file=".env", extra="ignore", frozen=True)
 
-    key: Path | None = None
+    key: CredentialFile = None
     """File with the master key, 64 hexadecimal digits: the same on every machine that sends commands, approves, or
     shows requests. Left out: `privacy/master.key` in the home folder, which `postavka up` makes."""
 

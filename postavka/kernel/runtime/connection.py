@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.connection import bootstrap
-from postavka.kernel.runtime.embedded import outside_door, running
 from postavka.kernel.settings import Settings, settings
 
 
@@ -30,6 +29,8 @@ def connected() -> Settings:
     config = settings()
     if config.kafka_bootstrap_servers and config.database_url:
         return config
+    from postavka.kernel.runtime.embedded import running  # an image without servers has no need of what starts them
+
     endpoints = running(config.home)
     if endpoints is None:
         raise NothingRuns(
@@ -42,6 +43,8 @@ def connected() -> Settings:
 def outside(config: Settings) -> tuple[str, str]:
     """Where clients outside reach the broker, and by which protocol: the embedded broker's outer door; of servers of
     one's own what `POSTAVKA_KAFKA_OUTSIDE` says, else where we reach it ourselves."""
+    from postavka.kernel.runtime.embedded import outside_door, running
+
     endpoints = running(config.home, outside_door(config)) if not settings().kafka_bootstrap_servers else None
     if endpoints is not None and endpoints.kafka_outside_bootstrap is not None:
         return endpoints.kafka_outside_bootstrap, outside_door(config).protocol

@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from postavka.kernel.errors import UserError
+from postavka.kernel.key_file import put_once
 from postavka.kernel.privacy.installation_keys import (
     CHECKPOINTS,
     fingerprint,
@@ -25,6 +26,7 @@ from postavka.kernel.privacy.installation_keys import (
     require_file,
     require_same,
 )
+from postavka.kernel.secret_files import credential
 from postavka.kernel.settings import Settings
 from services.audit.settings import AuditSettings
 from services.audit.verifier import ED25519, VerifierKey, checkpoint_text, read_keys, sign_note
@@ -107,6 +109,9 @@ def ensure_key(file: Path, *, make: bool) -> SigningKey:
 def installation_key(config: Settings, audit: AuditSettings) -> SigningKey:
     """The key that signs in this installation; made where it may be. Raises `NoSigningKey`, `NoKey`, `WrongKey`."""
     file = audit.key_file(config)
+    given = credential(CHECKPOINTS.variable)
+    if audit.key is None and given is not None and not file.exists():  # where it is given nothing can lie beside it
+        put_once(file, given.read_text("utf-8"))
     require_file(config, CHECKPOINTS, audit.key)
     key = ensure_key(file, make=audit.key is None and config.make_keys)
     earlier = {_fingerprint(each) for each in published_keys(file) if each != key.verifier}

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import psycopg
@@ -74,3 +75,30 @@ def test_nothing_but_the_command_migrates(bare_database: str) -> None:
     with psycopg.connect(bare_database) as connection:
         tables = connection.execute("SELECT count(*) FROM pg_tables WHERE tablename = 'migrations'").fetchone()
     assert tables == (len(SCHEMAS) + 1,)
+
+
+WITHOUT = """
+import sys
+left_out = set(sys.argv[1:])
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in left_out:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Blocked())
+from postavka.app.cli.migrate import migrate
+from postavka.app.migrations import migration_sets
+from postavka.kernel.runtime.connection import connected
+assert migration_sets() and connected().database_url
+"""
+
+
+def test_the_image_of_stages_has_all_that_it_takes() -> None:
+    left_out = tomllib.loads((PROJECT / "deploy" / "image" / "targets.toml").read_text())["left-out"]["stages"]
+    env = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": "nowhere:1", "DATABASE_URL": "postgresql://nowhere/x"}
+    packages = [each.replace("-", "_") for each in left_out]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *packages], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

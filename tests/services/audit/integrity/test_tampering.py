@@ -316,6 +316,7 @@ def test_checkpoints_that_were_kept_elsewhere_count(signed: Log, tmp_path):
     rewrite_everything(signed)
     with connect(signed.config) as connection:
         connection.execute("DELETE FROM checkpoints WHERE log = %s", (signed.name,))
+        connection.execute("DELETE FROM keys.fingerprints")
     for file in (*folder.iterdir(), *signed.audit.key_file(signed.config).parent.glob("*.key*")):
         file.unlink()
     signed.sign()
@@ -413,6 +414,16 @@ def test_with_servers_of_ones_own_the_key_of_checkpoints_must_be_given(log: Log)
     with pytest.raises(NoKey, match=r"postavka audit new-key .*checkpoint\.key"):
         Signer(config, log.audit, [log.name])
     assert not log.audit.key_file(config).exists()
+
+
+def test_the_key_of_checkpoints_may_be_a_credential(log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Credentials can't be written, and beside the key lies what is known of it."""
+    given = keys.new_key(tmp_path / "credentials" / "POSTAVKA_AUDIT_KEY")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    config = log.config.model_copy(update={"make_keys": False})
+    assert Signer(config, log.audit, [log.name]).key.verifier == given.verifier
+    assert log.audit.key_file(config).stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in (tmp_path / "credentials").iterdir()] == ["POSTAVKA_AUDIT_KEY"]
 
 
 def test_a_key_that_was_changed_is_known_though_this_was_not_noted(log: Log):
