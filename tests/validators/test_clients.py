@@ -57,7 +57,7 @@ def test_the_client_and_the_messages_in_typescript_compile(made: dict[str, Path]
     folder = made["typescript-fetch"]
     (folder / "tsconfig.json").write_text(json.dumps(TYPESCRIPT))
     done = typescript("--project", folder, folder=folder)
-    assert (done.returncode, done.stdout) == (0, "")
+    assert done.returncode == 0, done.stdout
     for api, method in (("Documents", "downloadDocument"), ("Requests", "streamRequest")):
         text = (folder / "apis" / f"{api}Api.ts").read_text("utf-8")
         assert re.search(rf"async {method}\([^)]*\): Promise<(Blob|runtime\.HttpFile)>", text)
@@ -73,7 +73,7 @@ def test_the_client_and_the_messages_in_java_compile(made: dict[str, Path], tmp_
         "ecj", "-17", "-nowarn", "-proc:none", "-encoding", "UTF-8", "-classpath", libraries, "-d", tmp_path,
         sources, made["messages"], main="org.eclipse.jdt.internal.compiler.batch.Main",
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr[-4000:]
     assert list(tmp_path.rglob("DocumentsApi.class"))
     assert len(list((tmp_path / "models").glob("*.class"))) > len(MESSAGE_TYPES)
     for api, method in (("Documents", "downloadDocument"), ("Requests", "streamRequest")):

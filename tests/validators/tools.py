@@ -35,7 +35,8 @@ NPM = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1")
 OTHERS_FAULT = ("EINTEGRITY", "EUSAGE", "EBADENGINE")
 """What npm says where the fault is in what was fetched, or in our list, and not in the network."""
-JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m")
+JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m", "-Xss4m", f"-Duser.home={PACKAGES}")
+"""veraPDF writes its settings into the user's home: not into yours."""
 SECONDS = 300
 """However busy the machine is, a tool that takes longer hangs."""
 
