@@ -74,12 +74,12 @@ class Found:
 
     def as_json(self) -> str:
         """All figures as JSON."""
-        said: dict[str, Any] = {
+        content: dict[str, Any] = {
             "conditions": self.conditions(),
             "versions": {name: version(name) for name in ("faust-streaming", "eventsourcing", "aiokafka", "psycopg")},
             "rows": [asdict(row) for row in self.rows],
         }
-        return orjson.dumps(said, option=orjson.OPT_INDENT_2).decode()
+        return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
 
     def as_markdown(self) -> str:
         """All figures as Markdown, for `docs/history/performance.md`."""
@@ -111,7 +111,7 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo") as said:
-            return next(line.partition(":")[2].strip() for line in said if line.startswith("model name"))
+        with open("/proc/cpuinfo") as content:
+            return next(line.partition(":")[2].strip() for line in content if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.machine()

@@ -51,7 +51,7 @@ def document() -> Json:
             ),
             "contact": {"name": "Whoever runs the broker that you are connected to"},
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
-            "tags": [{"name": kind, "description": said} for kind, said in KINDS.items()],
+            "tags": [{"name": kind, "description": text} for kind, text in KINDS.items()],
         },
         "servers": {
             "broker": {

@@ -100,8 +100,8 @@ class _Generator(GenerateJsonSchema):
         result = super().enum_schema(schema)
         members: type[Enum] = schema["cls"]
         documented = member_docs(members)
-        if told := {member.value: documented[member.name] for member in members if member.name in documented}:
-            result["x-values"] = told
+        if meanings := {member.value: documented[member.name] for member in members if member.name in documented}:
+            result["x-values"] = meanings
         return result
 
     def field_title_should_be_set(self, schema: Any) -> bool:

@@ -42,11 +42,11 @@ def print_event(record: Record, envelope: Envelope) -> None:
 
 
 def _words(body: dict[str, Any]) -> str:
-    told = [f"{name} {body[name]}" for name in TOLD if body.get(name) is not None]
+    parts = [f"{name} {body[name]}" for name in TOLD if body.get(name) is not None]
     reasons = body.get("reasons") or ([body["reason"]] if isinstance(body.get("reason"), dict) else [])
-    told += [f"\n             • {reason['message']}" for reason in reasons]
+    parts += [f"\n             • {reason['message']}" for reason in reasons]
     if kit := body.get("kit"):
-        told.append(f"kit {kit['number']}")
+        parts.append(f"kit {kit['number']}")
     if product := body.get("product"):
-        told.append(str(product["name"]))
-    return ", ".join(told[: len(told) - len(reasons)]) + "".join(told[len(told) - len(reasons) :])
+        parts.append(str(product["name"]))
+    return ", ".join(parts[: len(parts) - len(reasons)]) + "".join(parts[len(parts) - len(reasons) :])

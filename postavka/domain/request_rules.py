@@ -185,10 +185,10 @@ def shortcomings(asked: Asked, facts: RequestFacts | None, *, quoting: bool) -> 
     `quoting`: sentences repeat what was typed, as a refusal does that is read days later. Where the field stands beside
     the sentence, or the answer may end up in somebody's log, they don't.
     """
-    told: set[str] = set()
+    broken: set[str] = set()
     for rule in RULES:
-        if rule.field not in told and rule.is_broken(asked, facts):
-            told.add(rule.field)
+        if rule.field not in broken and rule.is_broken(asked, facts):
+            broken.add(rule.field)
             yield rule.reason(asked, facts, quoting)
 
 

@@ -73,12 +73,12 @@ class SecretFiles(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         names = list(self._names(field, field_name))
-        said = next((value for name in names if (value := self._variables.get(name.lower()))), None)
+        given = next((value for name in names if (value := self._variables.get(name.lower()))), None)
         for name, file in self._files(names):
             value = read_secret(file, name)
-            if said is not None and said != value:
+            if given is not None and given != value:
                 raise BadSecretFile(f"{name} and {name}{SUFFIX} say different things: set one of them")
-            return (None if said is not None else value), names[0] if field.validation_alias else field_name, False
+            return (None if given is not None else value), names[0] if field.validation_alias else field_name, False
         return None, field_name, False
 
     def _names(self, field: FieldInfo, field_name: str) -> Iterator[str]:

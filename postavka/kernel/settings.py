@@ -136,16 +136,16 @@ def _looked_for(url: str) -> str:
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     try:
-        said = conninfo_to_dict(url)
+        given = conninfo_to_dict(url)
     except ProgrammingError:  # whoever connects with it says so
         return url
-    wanted = said.get("target_session_attrs", "any")
+    wanted = given.get("target_session_attrs", "any")
     if wanted not in ("any", "primary"):
         raise WrongServer(
             f"DATABASE_URL says target_session_attrs={wanted}: say target_session_attrs=primary. It finds the server "
             "that takes writes, also for sessions that only read, as the auditor's"
         )
-    return make_conninfo(url, **{name: value for name, value in LOOKS_FOR_THE_SERVER.items() if name not in said})
+    return make_conninfo(url, **{name: value for name, value in LOOKS_FOR_THE_SERVER.items() if name not in given})
 
 
 SERVERS = {

@@ -46,8 +46,8 @@ def routes(ready: Sequence[str]) -> list[Route]:
             troubles.append("notifications: not listening")
         trouble = "; ".join(troubles) or None
         status = "unwell" if troubles else "ok"
-        said = {"status": status, "version": RELEASE, "service": "web", "trouble": trouble}
-        return _json(said, 503 if troubles else 200)
+        answer = {"status": status, "version": RELEASE, "service": "web", "trouble": trouble}
+        return _json(answer, 503 if troubles else 200)
 
     async def metrics(request: Request) -> Response:
         parts = web(request)

@@ -55,8 +55,10 @@ class Findings:
         }
 
     @classmethod
-    def from_json(cls, said: dict[str, Any]) -> Findings:
+    def from_json(cls, fields: dict[str, Any]) -> Findings:
         """The other way round."""
         return cls(
-            [Finding(*each) for each in said["problems"]], [Finding(*each) for each in said["notes"]], said["counts"]
+            [Finding(*each) for each in fields["problems"]],
+            [Finding(*each) for each in fields["notes"]],
+            fields["counts"],
         )

@@ -541,8 +541,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         keys = read_keys(options.keys.read_text("utf-8"))
-        for said in _run(options, keys):
-            print(f"ok: {said}")
+        for sentence in _run(options, keys):
+            print(f"ok: {sentence}")
     except Refused as wrong:
         print(f"FAILED: {wrong}")
         return 1

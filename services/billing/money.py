@@ -87,8 +87,8 @@ def paid(state: State, payment: BankPayment, facts: Facts) -> Decision:
 
 def _why_not_counted(state: State, payment: BankPayment, facts: Facts) -> Reason | None:
     if not facts.invoice_found:
-        said = "Счёт с таким номером не найден." if payment.invoice_number else "Номер счёта в назначении не разобран."
-        return Reason(code="invoice-not-found", message=said)
+        text = "Счёт с таким номером не найден." if payment.invoice_number else "Номер счёта в назначении не разобран."
+        return Reason(code="invoice-not-found", message=text)
     match state:
         case Closed():
             return Reason(code=state.reason.value, message="Заявка закрыта. Деньги нужно вернуть плательщику.")

@@ -33,7 +33,7 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
     parts.live.check_room(owner)  # now, so that a refusal is an answer with a status and not a broken stream
 
     async def body() -> AsyncIterator[bytes]:
-        told, until = seen, time.monotonic() + LONGEST_SECONDS
+        last_version, until = seen, time.monotonic() + LONGEST_SECONDS
         yield f"retry: {RETRY_MS}\n\n".encode()
         try:
             subscription = parts.live.subscription(str(request_id), owner)
@@ -47,8 +47,8 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
                 row = await _look(parts, principal, request_id)
                 if row is None and not parts.recently.knows(principal.owner, request_id):
                     return
-                if row is not None and row.version != told:
-                    told = row.version
+                if row is not None and row.version != last_version:
+                    last_version = row.version
                     yield _event(row)
                 elif not await parts.live.wait(changed, LOOK_SECONDS if row else 1.0):
                     yield b": alive\n\n"
@@ -60,8 +60,8 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
 
 
 def _event(row: Row) -> bytes:
-    said = {"status": row.status, "title": row.status_title, "version": row.version}
-    return b"id: " + row.version.encode() + b"\nevent: changed\ndata: " + orjson.dumps(said) + b"\n\n"
+    payload = {"status": row.status, "title": row.status_title, "version": row.version}
+    return b"id: " + row.version.encode() + b"\nevent: changed\ndata: " + orjson.dumps(payload) + b"\n\n"
 
 
 async def _look(parts: Web, principal: Principal, request_id: UUID) -> Row | None:

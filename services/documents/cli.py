@@ -98,15 +98,15 @@ def show(request: UUID, document: str, *, json: Json = False) -> None:
         Its id, as `documents list` shows it.
     """
     with opened(connected()) as connection:
-        told = _told(_find(connection, request, document))
+        fields = _told(_find(connection, request, document))
     if json:
-        print_json(told)
+        print_json(fields)
         return
     shown = table(None, "", "")
-    for name, value in told.items():
+    for name, value in fields.items():
         for line in value if isinstance(value, list) else [value]:
-            said = ", ".join(f"{key} {each}" for key, each in line.items()) if isinstance(line, dict) else line
-            shown.add_row(name, "" if said is None else str(said))
+            text = ", ".join(f"{key} {each}" for key, each in line.items()) if isinstance(line, dict) else line
+            shown.add_row(name, "" if text is None else str(text))
     console.print(shown)
 
 
@@ -159,8 +159,8 @@ def verify(file: Path, *, json: JsonArray = False) -> None:
         console.print(f"SHA-256 {sha256}", highlight=False)
         for each in found:
             says = {"issued": "is", "pdf": "is the rendering of", "signed": "is what was signed of"}
-            told = says.get(each.what, "is the signature under")
-            console.print(f"{told} {each.document_id} of request {each.request_id}, {each.state.value}")
+            relation = says.get(each.what, "is the signature under")
+            console.print(f"{relation} {each.document_id} of request {each.request_id}, {each.state.value}")
     if not found:
         if not json:
             console.print("[red]it is none of ours: no document was issued with these bytes[/]")

@@ -100,12 +100,12 @@ def payment_string(content: DocumentContent) -> str | None:
         "KPP": vendor.kpp,
     }
     limits = {"Name": 160, "BankName": 45, "Purpose": 210}
-    said = {
+    parts = {
         name: " ".join(value.replace("|", "/").split())[: limits.get(name, 100)]
         for name, value in fields.items()
         if value
     }
-    return "|".join(["ST00012", *(f"{name}={value}" for name, value in said.items())])
+    return "|".join(["ST00012", *(f"{name}={value}" for name, value in parts.items())])
 
 
 def payment_code(content: DocumentContent) -> str | None:

@@ -50,17 +50,17 @@ class NoticesFold:
 
     def take(self, piece: Piece) -> None:
         """Take some records of one partition."""
-        for record, envelope, said, subject in read_news(self._reader, _records(piece), self.unread.append):
+        for record, envelope, message, subject in read_news(self._reader, _records(piece), self.unread.append):
             self.events += 1
-            if said is None:
+            if message is None:
                 if (found := not_taken(record)) is not None:
                     self._refused.add(found[1])
-            elif isinstance(said, DistributorConfirmation):
-                answer = (distributor_of(record.topic) or "", said.request_id, said.confirmation_id)
+            elif isinstance(message, DistributorConfirmation):
+                answer = (distributor_of(record.topic) or "", message.request_id, message.confirmation_id)
                 self._answers.setdefault(answer, []).append(record.coordinates)
             elif envelope is not None and subject is not None:
                 before = self._states.get(subject) or RuleState()
-                after, _ = apply_rules(before, subject, said, cause_of(record, envelope))
+                after, _ = apply_rules(before, subject, message, cause_of(record, envelope))
                 if after is not before:
                     self._states[subject] = after
 

@@ -131,11 +131,11 @@ def _send(
     stage, number = place.stage, place.number
     mark(act, stage, "corrected", SQL("status = 'open' AND id = %s"), (number,))
     who = made.proposed_by if agreed_by is None else f"{made.proposed_by}, agreed: {agreed_by}"
-    told = {"dlq_corrects": f"{stage}/{number}", "dlq_corrected_by": who}
+    added = {"dlq_corrects": f"{stage}/{number}", "dlq_corrected_by": who}
     row = act.execute(QUERIES.headers_of.format(Identifier(stage)), (number,)).fetchone()
     assert row is not None  # noqa: S101
-    headers = [pair for pair in _legible(row[0]) if pair[0] not in told]
-    headers += [[name, base64.b64encode(text.encode()).decode()] for name, text in told.items()]
+    headers = [pair for pair in _legible(row[0]) if pair[0] not in added]
+    headers += [[name, base64.b64encode(text.encode()).decode()] for name, text in added.items()]
     act.execute(
         QUERIES.add_correction,
         (stage, number, place.topic, made.key, made.value, orjson.dumps(headers).decode()),

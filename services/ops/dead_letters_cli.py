@@ -278,8 +278,8 @@ def _foretell(foreseen: Foreseen, what: str, json: bool) -> None:
         return
     by_code = ", ".join(f"{count:,} {code}" for code, count in foreseen.by_code.items())
     left = f"; {foreseen.left:,} more with the next time" if foreseen.left else ""
-    said = f"{what}: {foreseen.letters:,} records ({by_code}){left}; each is an event on ops.events"
-    console.print(said if foreseen.letters else "nothing is open there", highlight=False)
+    sentence = f"{what}: {foreseen.letters:,} records ({by_code}){left}; each is an event on ops.events"
+    console.print(sentence if foreseen.letters else "nothing is open there", highlight=False)
 
 
 def _url() -> str:

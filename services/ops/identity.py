@@ -86,14 +86,14 @@ def check(
         fields = None
     if not isinstance(fields, dict):
         raise NotACorrection("the corrected body is not a JSON object", "Исправленное тело — не объект JSON.")
-    said, now = _fields(value), {name: _text(each) for name, each in _with_kit(fields).items()}
+    recorded, now = _fields(value), {name: _text(each) for name, each in _with_kit(fields).items()}
     for name in (*IDENTITY, *(KIT_IDENTITY if topic in NAMING_KITS else ())):
-        _check_same(name, {each for each in said.get(name, ()) if each}, now.get(name, ""))
+        _check_same(name, {each for each in recorded.get(name, ()) if each}, now.get(name, ""))
     if topic in KEYED_OTHERWISE:
         _check_same("key", {_text(key)} - {""}, _text(new_key))
         return CheckedCorrection(None, needs_agreement=True)
     subject = next((data for name, data in headers if name == "ce_subject"), None)
-    named = _requests([*said.get(REQUEST, ()), _text(key), _text(subject)])
+    named = _requests([*recorded.get(REQUEST, ()), _text(key), _text(subject)])
     meant = _requests([now.get(REQUEST, ""), _text(new_key)])
     if len(meant) != 1 or (named and not meant <= named):
         there = ", ".join(sorted(map(str, named))) or "none"
@@ -105,9 +105,9 @@ def check(
     return CheckedCorrection(next(iter(meant)), needs_agreement=weighty or len(named) != 1)
 
 
-def _check_same(name: str, said: set[str], now: str) -> None:
-    if said and now not in said:
-        before, after = ", ".join(sorted(said))[:200], now[:200]
+def _check_same(name: str, recorded: set[str], now: str) -> None:
+    if recorded and now not in recorded:
+        before, after = ", ".join(sorted(recorded))[:200], now[:200]
         raise NotACorrection(
             f"{name} can't be changed: the record says {before}, the correction {after or 'nothing'}",
             f"{name} менять нельзя: в записи {before}, в исправлении {after or 'пусто'}.",

@@ -91,19 +91,19 @@ class EventFilter:
         """Does it ask whose the request is?"""
         return bool(self.partner or self.distributor)
 
-    def fits(self, told: FeedEvent, parties: Mapping[str, tuple[str, str]]) -> bool:
+    def fits(self, event: FeedEvent, parties: Mapping[str, tuple[str, str]]) -> bool:
         """Is this event wanted? `parties`: request → (partner, distributor)."""
-        if self.stage and told.stage != self.stage:
+        if self.stage and event.stage != self.stage:
             return False
-        if self.type and self.type.lower() not in told.type.lower():
+        if self.type and self.type.lower() not in event.type.lower():
             return False
-        if self.request and not told.request.startswith(self.request):
+        if self.request and not event.request.startswith(self.request):
             return False
         if self.needs_parties:
-            partner, distributor = parties.get(told.request, ("", ""))
+            partner, distributor = parties.get(event.request, ("", ""))
             if (self.partner and partner != self.partner) or (self.distributor and distributor != self.distributor):
                 return False
-        return not self.text or self.text.lower() in told.value.decode("utf-8", "replace").lower()
+        return not self.text or self.text.lower() in event.value.decode("utf-8", "replace").lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,24 +156,24 @@ class Feed:
             fresh = self._behind(after)
             last = self._last
         if wanted.needs_parties:
-            self._look_up({told.request for told in fresh})
-        fitting = [told for told in fresh if wanted.fits(told, self._parties)]
+            self._look_up({event.request for event in fresh})
+        fitting = [event for event in fresh if wanted.fits(event, self._parties)]
         # The newest are shown, in order; what is left out is counted.
         return Beat(
             last,
             fitting[-SHOWN:],
             max(0, len(fitting) - SHOWN),
-            Counter(told.type for told in fitting),
+            Counter(event.type for event in fitting),
             max(0, first - 1 - after),
         )
 
     def _behind(self, after: int) -> list[FeedEvent]:
         """The newest are at the end: only they are walked over."""
         found: list[FeedEvent] = []
-        for told in reversed(self._kept):
-            if told.number <= after:
+        for event in reversed(self._kept):
+            if event.number <= after:
                 break
-            found.append(told)
+            found.append(event)
         found.reverse()
         return found
 
@@ -287,10 +287,10 @@ def words(type_name: str, body: bytes) -> str:
     """What an event is about, on one line; nothing of one that can't be read."""
     try:
         fields = read_fields(type_name, body)[1]
-        told = [say(fields[name]) for name, say in TELLING if fields.get(name)]
+        event = [say(fields[name]) for name, say in TELLING if fields.get(name)]
     except (ValueError, TypeError, KeyError):
         return ""
-    return " · ".join(told)[:160]
+    return " · ".join(event)[:160]
 
 
 def _parties(type_name: str, body: bytes) -> tuple[str, str]:

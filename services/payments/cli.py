@@ -63,8 +63,8 @@ def unmatched(*, limit: int = 200, json: Json = False) -> None:
         console.print(f"    {escape(row['purpose'])}\n    [yellow]{escape(row['reason'])}[/]", highlight=False)
         for each in row["candidates"]:
             fits = ", ".join(
-                said
-                for said, holds in (
+                word
+                for word, holds in (
                     ("номер в назначении", each["same_number"]),
                     ("тот же ИНН", each["same_payer"]),
                     ("та же сумма", each["same_sum"]),

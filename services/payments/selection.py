@@ -115,8 +115,8 @@ def _our_account(document: PaymentDocument) -> str:
 
 
 def _in_currency(document: PaymentDocument) -> OddDocument:
-    said = f"счёт {_our_account(document)} в валюте: сумма не в рублях."
-    return OddDocument(document.line, document.last_line, document.kind, (StatementProblem(document.line, said),))
+    text = f"счёт {_our_account(document)} в валюте: сумма не в рублях."
+    return OddDocument(document.line, document.last_line, document.kind, (StatementProblem(document.line, text),))
 
 
 def total_of(messages: Iterable[BankPayment | BankReturn]) -> DocumentsTotal:

@@ -52,6 +52,6 @@ def erased_on_topic(config: Settings) -> dict[str, PersonErased]:
 def destroy_again(config: Settings, vault: Vault) -> int:
     """Destroy keys that came back with an older copy although they had been destroyed; returns how many."""
     count = 0
-    for key_id, said in erased_on_topic(config).items():
-        count += len(vault.erase_keys([key_id], said.erased_by, said.reason))
+    for key_id, erasure in erased_on_topic(config).items():
+        count += len(vault.erase_keys([key_id], erasure.erased_by, erasure.reason))
     return count

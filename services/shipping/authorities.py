@@ -170,7 +170,7 @@ class Authorities:
             (there / "content").write_bytes(signed.content)
             (there / "roots").write_bytes(_pem(self.roots))
             (there / "more").write_bytes(_pem([signed.certificate, *others]))
-            said = b""
+            output = b""
             for der in signed.encodings():
                 (there / "signature").write_bytes(der)
                 ran = self._run(
@@ -182,11 +182,11 @@ class Authorities:
                 )
                 if not ran.returncode:
                     break
-                said += ran.stderr
+                output += ran.stderr
             else:
-                if b"certificate verify error" in said:
+                if b"certificate verify error" in output:
                     raise _untrusted()
-                if b"content verify error" in said or b"verification failure" in said:
+                if b"content verify error" in output or b"verification failure" in output:
                     raise wrong_bytes()
                 raise BadSignature(UNREADABLE.code, UNREADABLE.message)
             if x509.load_pem_x509_certificates((there / "signer").read_bytes()) != [signed.certificate]:

@@ -47,12 +47,12 @@ def _covers(
 def _mismatch(title: bytes, file_id: str | None) -> Reason | None:
     """Why this title is no acceptance of the document; None if it is one."""
     try:
-        said = read_buyer_title(title)
+        answer = read_buyer_title(title)
     except ValueError as wrong:
         return Reason(code="not-a-title", message=f"Титул покупателя не прочитан: {wrong}"[:500])
-    if said.answers != file_id:
+    if answer.answers != file_id:
         return Reason(code="other-document", message="Титул покупателя составлен к другому документу.")
-    if said.outcome != buyer.ACCEPTED:
+    if answer.outcome != buyer.ACCEPTED:
         return Reason(
             code="not-accepted",
             message="В титуле покупателя документ принят с расхождениями или не принят. Нужна приемка без расхождений.",

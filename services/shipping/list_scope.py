@@ -116,8 +116,8 @@ def entry_for(
 
 def since(entry: x509.RevokedCertificate) -> datetime:
     """The moment since when the certificate doesn't hold, as far as the list says."""
-    told = _extension(entry, x509.InvalidityDate)
-    return entry.revocation_date_utc if told is None else min(told.invalidity_date_utc, entry.revocation_date_utc)
+    known = _extension(entry, x509.InvalidityDate)
+    return entry.revocation_date_utc if known is None else min(known.invalidity_date_utc, entry.revocation_date_utc)
 
 
 def _content(der: bytes) -> bytes:
@@ -172,11 +172,11 @@ def _extension(entry: x509.RevokedCertificate, kind: type[E]) -> E | None:
 
 
 def _issuer_in(entry: x509.RevokedCertificate) -> x509.Name | None:
-    told = _extension(entry, x509.CertificateIssuer)
-    names = told.get_values_for_type(x509.DirectoryName) if told is not None else []
+    known = _extension(entry, x509.CertificateIssuer)
+    names = known.get_values_for_type(x509.DirectoryName) if known is not None else []
     return names[0] if names else None
 
 
 def _is_release(entry: x509.RevokedCertificate) -> bool:
-    told = _extension(entry, x509.CRLReason)
-    return told is not None and told.reason is x509.ReasonFlags.remove_from_crl
+    known = _extension(entry, x509.CRLReason)
+    return known is not None and known.reason is x509.ReasonFlags.remove_from_crl

@@ -138,9 +138,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        if (said := _explained(error)) is None:
+        if (explained := _explained(error)) is None:
             raise
-        _end(said)
+        _end(explained)
 
 
 def _explained(error: Exception) -> str | None:

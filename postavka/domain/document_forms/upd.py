@@ -182,8 +182,8 @@ def _lines(content: DocumentContent) -> Element:
 def _handed_over(content: DocumentContent, day: str) -> Element:
     number = line(content.permission_number, 255)
     reason = element("ОснПер", {"РеквНаимДок": "Разрешение", "РеквНомерДок": number, "РеквДатаДок": day})
-    said = {"СодОпер": "Электронная поставка сервиса сопровождения передана", "ДатаПер": day}
-    return element("СвПродПер", {}, element("СвПер", said, reason))
+    attributes = {"СодОпер": "Электронная поставка сервиса сопровождения передана", "ДатаПер": day}
+    return element("СвПродПер", {}, element("СвПер", attributes, reason))
 
 
 def _party(company: Company) -> list[Element]:

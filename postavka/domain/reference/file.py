@@ -149,12 +149,12 @@ class PowerOfAttorneyRow(PowerOfAttorney):
     @model_validator(mode="after")
     def _checked(self) -> Self:
         problems = [
-            f"{name}: {inn!r} is no INN of {said} digits; compare it with the power of attorney"
-            for name, inn, said in (
+            f"{name}: {inn!r} is no INN of {digits} digits; compare it with the power of attorney"
+            for name, inn, digits in (
                 ("principal_inn", self.principal_inn, "10 or 12"),
                 ("agent_inn", self.agent_inn, "12"),
             )
-            if not INN.fullmatch(inn) or str(len(inn)) not in said.split(" or ") or not is_inn(inn)
+            if not INN.fullmatch(inn) or str(len(inn)) not in digits.split(" or ") or not is_inn(inn)
         ]
         if self.valid_until < self.valid_from:
             problems.append(f"valid_until: {self.valid_until} is before valid_from; put the two dates in order")

@@ -23,8 +23,8 @@ def sum_in_words(amount: Decimal) -> str:
     """`Двадцать тысяч сто шестьдесят рублей 00 копеек`. Raises `ValueError` below zero, or for parts of a kopeck."""
     if amount < 0 or amount != amount.quantize(Decimal("0.01")):
         raise ValueError(f"not a sum of money: {amount}")
-    said = num2words(f"{amount:.2f}", lang="ru", to="currency", currency="RUB", separator=" ", cents=False)
-    words = " ".join(said.split())
+    text = num2words(f"{amount:.2f}", lang="ru", to="currency", currency="RUB", separator=" ", cents=False)
+    words = " ".join(text.split())
     return words[:1].upper() + words[1:]
 
 

@@ -80,7 +80,7 @@ def _run(program: str, conninfo: str, *arguments: str, out: io.IOBase | IO[bytes
     parts: dict[str, Any] = dict(conninfo_to_dict(conninfo))
     password = parts.pop("password", None)
     found = binaries() / program
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         with subprocess.Popen(  # noqa: S603
             [
                 str(found if found.exists() else shutil.which(program)),
@@ -89,12 +89,12 @@ def _run(program: str, conninfo: str, *arguments: str, out: io.IOBase | IO[bytes
             ],
             env={**os.environ, **({"PGPASSWORD": str(password)} if password else {})},
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=output,
         ) as running:
             assert running.stdout is not None  # noqa: S101
             while piece := running.stdout.read(1 << 16):
                 if out is not None:
                     out.write(piece)
         if running.returncode != 0:
-            said.seek(0)
-            raise DumpFailed(f"{program}: {said.read().decode('utf-8', 'replace').strip()[-1_500:]}")
+            output.seek(0)
+            raise DumpFailed(f"{program}: {output.read().decode('utf-8', 'replace').strip()[-1_500:]}")

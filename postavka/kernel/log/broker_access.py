@@ -138,8 +138,8 @@ class Access:
             _until(lambda: user not in self.users(), f"{user} is still there")
 
     def _alter(self, alteration: UserScramCredentialUpsertion | UserScramCredentialDeletion) -> None:
-        said = _asked(lambda: self._admin.alter_user_scram_credentials([alteration]))
-        if refusal := said.get(alteration.user):
+        refusals = _asked(lambda: self._admin.alter_user_scram_credentials([alteration]))
+        if refusal := refusals.get(alteration.user):
             raise NoAccess(f"user {alteration.user}: {refusal}")
 
     def _opens(self, user: str, password: str) -> bool:

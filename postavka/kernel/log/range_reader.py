@@ -142,7 +142,7 @@ class _Fetches:
     async def answer(self) -> list[tuple[Place, int, list[Any]]]:
         """The batches that came next, by partition, with the offset that was asked for: the first batch may begin
         before it. Others are asked for before this returns."""
-        started, told = time.monotonic(), len(self._troubles)
+        started, known_troubles = time.monotonic(), len(self._troubles)
         found: list[tuple[Place, int, list[Any]]] = []
         self._ask()
         if self._asked:
@@ -152,7 +152,7 @@ class _Fetches:
                 await self._take(self._asked.pop(node), found)
         else:
             self._troubles.append("no broker leads them")
-        if len(self._troubles) > told:  # leaders move, brokers come back
+        if len(self._troubles) > known_troubles:  # leaders move, brokers come back
             await asyncio.sleep(RETRY_SECONDS)
             assert self._client is not None  # noqa: S101
             await self._client.force_metadata_update()

@@ -18,8 +18,8 @@ async def serve_health(host: str, port: int, health: Health) -> tuple[web.AppRun
 
     async def healthz(_: web.Request) -> web.Response:
         well, details = health()
-        said = {"status": "ok" if well else "unwell", "version": RELEASE, **details}
-        return web.json_response(said, status=200 if well else 503)
+        report = {"status": "ok" if well else "unwell", "version": RELEASE, **details}
+        return web.json_response(report, status=200 if well else 503)
 
     async def livez(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok", "version": RELEASE})

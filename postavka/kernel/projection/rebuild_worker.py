@@ -74,10 +74,11 @@ class Folder:
                 raise ShareFailed(
                     f"a share of the rebuild ended with status {self._process.wait()}; its error is above"
                 )
-            said = orjson.loads(line)
-            if (found := said.get("marks")) is not None:
+            answer = orjson.loads(line)
+            if (found := answer.get("marks")) is not None:
                 marks = {name: Checkpoint(*mark) for name, mark in found.items()}
-            yield FoldAnswer(said["records"], said["events"], marks, [tuple(each) for each in said.get("unread", ())])
+            unread = [tuple(each) for each in answer.get("unread", ())]
+            yield FoldAnswer(answer["records"], answer["events"], marks, unread)
 
     def __enter__(self) -> Folder:
         return self
@@ -100,12 +101,12 @@ def run(config: Settings, model: ReadModel, ends: Mapping[Place, int]) -> None:
     """Fold a share of the log, copy the rows, and report progress."""
     gc.disable()  # folding makes rows, not cycles: looking for those would take a third of the time
     folded = model.fold(config)
-    records = told = 0
+    records = reported = 0
     for piece in read_pieces(config, dict.fromkeys(ends, 0), ends):
         folded.take(piece)
         records += len(piece.records)
-        if records - told >= TELL_EVERY:
-            told = records
+        if records - reported >= TELL_EVERY:
+            reported = records
             _say({"records": records, "events": folded.events})
     copy_into(config, model, folded)
     marks = {name: (mark.offset, mark.position) for name, mark in folded.marks.items()}
@@ -129,8 +130,8 @@ def copy_into(config: Settings, model: ReadModel, folded: Fold) -> None:
                 out.write(b"".join([*chunk, END] if copied.binary else chunk))
 
 
-def _say(said: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+def _say(answer: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -109,8 +109,8 @@ class EmbeddedServers:
                 launched_by=self._launched_by.get("postgres", ()),
             ),
         ]
-        told = environment(Settings(**endpoints.settings()))
-        self.processes = Processes(self.home, [*servers, *services(endpoints)], told)
+        variables = environment(Settings(**endpoints.settings()))
+        self.processes = Processes(self.home, [*servers, *services(endpoints)], variables)
         try:
             with progress.step("Kafka and PostgreSQL: starting"):
                 for server in servers:

@@ -191,7 +191,7 @@ SYSTEMS = (
 
 def browser(agent: str | None) -> str:
     """«Firefox, Linux» for what a browser says of itself."""
-    said = agent or ""
-    name = next((title for sign, title in BROWSERS if sign in said), "Safari" if "Safari/" in said else "Программа")
-    system = next((title for sign, title in SYSTEMS if sign in said), None)
+    text = agent or ""
+    name = next((title for sign, title in BROWSERS if sign in text), "Safari" if "Safari/" in text else "Программа")
+    system = next((title for sign, title in SYSTEMS if sign in text), None)
     return f"{name}, {system}" if system else name

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
@@ -232,9 +233,9 @@ def writer_of(form: Format, path: Path, dead_letters: bool = False) -> RowFile:
     path.parent.mkdir(parents=True, exist_ok=True)
     if form == "jsonl":
         return _Lines(path)
-    from services.audit.history.parquet import DEAD_LETTERS, RECORDS, ParquetFile  # its package is an extra
-
-    return ParquetFile(path, DEAD_LETTERS if dead_letters else RECORDS)
+    parquet: Any = import_module("services.audit.history.parquet")  # by name: its package is an extra
+    file: RowFile = parquet.ParquetFile(path, parquet.DEAD_LETTERS if dead_letters else parquet.RECORDS)
+    return file
 
 
 class _Lines:
@@ -327,6 +328,6 @@ def _guide(form: Format) -> str:
     jsonl = form == "jsonl"
     loader = 'json("events/request.events.jsonl", lines=True)' if jsonl else 'parquet("events/request.events.parquet")'
     changes = {"FORM": form, "READ(": "read_json_auto(" if jsonl else "read_parquet(", "LOADER": loader}
-    for name, said in changes.items():
-        text = text.replace(name, said)
+    for name, replacement in changes.items():
+        text = text.replace(name, replacement)
     return text

@@ -94,10 +94,10 @@ def read_topic(
     highest: dict[int, int] = {}
     count = 0
 
-    def find(message: Any, kind: str, position: int | None, said: str) -> None:
+    def find(message: Any, kind: str, position: int | None, words: str) -> None:
         if len(findings) < MOST_FINDINGS:
             place = f"{message.topic}/{message.partition}/{message.offset}"
-            findings.append(TamperFinding(log, "topic", kind, position, f"the record {place} {said}"))
+            findings.append(TamperFinding(log, "topic", kind, position, f"the record {place} {words}"))
 
     places = [(log, number) for number in range(PARTITIONS)]
     records = sum(end_offsets(config, places).values())

@@ -189,9 +189,9 @@ def _share(config: Settings, partitions: Sequence[int], given: bytes) -> Iterato
         process.stdin.close()
         finished = False
         for line in process.stdout:
-            said = orjson.loads(line)
-            finished = finished or "events" in said
-            yield said
+            answer = orjson.loads(line)
+            finished = finished or "events" in answer
+            yield answer
         if process.wait() or not finished:
             raise ReplayFailed(f"a process of the replay ended with status {process.returncode}; its error is above")
     finally:

@@ -93,10 +93,10 @@ def main(config: Settings, partitions: list[int], given: dict[str, Any]) -> None
     work: Iterator[Work] = (each for lane in lanes(partitions) for each in again.lane(lane, wanted))
     if given["speed"] is not None:
         work = _paced(sorted(work, key=lambda each: each[0]), given["speed"])
-    told = _Telling(given["speed"] is not None, given["into"])
+    writer = _Telling(given["speed"] is not None, given["into"])
     for _, decide in work:
-        told.take(decide())
-    told.end(config)
+        writer.take(decide())
+    writer.end(config)
 
 
 def rules_of(stages: Mapping[str, tuple[Stage, Sequence[Input]]], module: str | None) -> dict[str, Rules]:
@@ -189,8 +189,8 @@ def _milliseconds(moment: str | None) -> int | None:
     return None if moment is None else int(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
-def _say(said: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+def _say(answer: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -60,7 +60,7 @@ class Case:
 
     def first(self, name: str) -> ProcedureEvent | None:
         found = self.events.get(name)
-        return min(found, key=lambda told: told.clock) if found else None
+        return min(found, key=lambda event: event.clock) if found else None
 
 
 MATTERS = frozenset(
@@ -105,8 +105,8 @@ ONCE = (
 def check_case(request: UUID, case: Case, inputs: OutsideInputs, findings: Findings) -> None:
     """Check one request by the procedure. `inputs`: confirmations and payments."""
     for name in ONCE:
-        for told in case.all(name)[1:]:
-            findings.problem("twice-in-procedure", told.place, f"{name} of {request} a second time")
+        for event in case.all(name)[1:]:
+            findings.problem("twice-in-procedure", event.place, f"{name} of {request} a second time")
     if case.first("Approved") and case.first("Rejected"):
         findings.problem("approved-and-rejected", str(request), "both Approved and Rejected")
     for name, before in STANDS_ON.items():
@@ -145,9 +145,9 @@ def _why_not_confirmed(
 ) -> str | None:
     confirmed = next(
         (
-            told
-            for told in case.all("DistributorConfirmed")
-            if told.fields["confirmation_id"] == basis_id and told.fields["distributor_id"] == distributor
+            event
+            for event in case.all("DistributorConfirmed")
+            if event.fields["confirmation_id"] == basis_id and event.fields["distributor_id"] == distributor
         ),
         None,
     )
@@ -165,14 +165,14 @@ def _why_not_paid(case: Case, order: ProcedureEvent, basis_id: str, inputs: Outs
         return "and no invoice was issued"
     number = invoice.fields["number"]
     before = [
-        told
-        for told in case.all("PaymentReceived")
-        if told.clock < order.clock and told.fields["invoice_number"] == number
+        event
+        for event in case.all("PaymentReceived")
+        if event.clock < order.clock and event.fields["invoice_number"] == number
     ]
-    paid = sum((Decimal(told.fields["amount"]) for told in before), Decimal(0))
-    if paid < Decimal(invoice.fields["amount"]) or basis_id not in {told.fields["payment_id"] for told in before}:
+    paid = sum((Decimal(event.fields["amount"]) for event in before), Decimal(0))
+    if paid < Decimal(invoice.fields["amount"]) or basis_id not in {event.fields["payment_id"] for event in before}:
         return f"and invoice {number} was not paid: {paid} of {invoice.fields['amount']}"
-    unknown = [told for told in before if str(told.fields["payment_id"]).partition("#")[0] not in inputs.paid]
+    unknown = [event for event in before if str(event.fields["payment_id"]).partition("#")[0] not in inputs.paid]
     if unknown:
         return f"and there is no payment {unknown[0].fields['payment_id']!r} from the bank"
     return None

@@ -55,7 +55,7 @@ class Reached:
 
     def save(self, file: Path) -> None:
         """Whole or not at all."""
-        said = {
+        kept = {
             "offsets": list(self.offsets.items()),
             "highest": list(self.highest.items()),
             "stored": self.stored,
@@ -63,7 +63,7 @@ class Reached:
             "findings": self.findings.as_json(),
         }
         fresh = file.with_suffix(".new")
-        fresh.write_bytes(orjson.dumps(said))
+        fresh.write_bytes(orjson.dumps(kept))
         fresh.replace(file)
 
     @classmethod
@@ -71,13 +71,13 @@ class Reached:
         """How far an earlier run got, from its checkpoint; at the beginning where there is none."""
         if not file.exists():
             return cls()
-        said = orjson.loads(file.read_bytes())
+        kept = orjson.loads(file.read_bytes())
         return cls(
-            dict(said["offsets"]),
-            dict(said["highest"]),
-            said["stored"],
-            said["records"],
-            Findings.from_json(said["findings"]),
+            dict(kept["offsets"]),
+            dict(kept["highest"]),
+            kept["stored"],
+            kept["records"],
+            Findings.from_json(kept["findings"]),
         )
 
 

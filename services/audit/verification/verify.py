@@ -177,9 +177,9 @@ class _Worker:
         process.stdin.write(orjson.dumps({"stage": job.stage, "partitions": job.partitions}) + b"\n")
         process.stdin.flush()
         for line in process.stdout:
-            said = orjson.loads(line)
-            yield said
-            if "findings" in said:
+            reply = orjson.loads(line)
+            yield reply
+            if "findings" in reply:
                 return
         raise VerifyFailed(
             f"the process for {job.name} ended with status {process.wait()}; its error is above. Go on with --resume"
@@ -232,9 +232,9 @@ def _write_cut(file: Path, cut: Cut) -> None:
 
 
 def _read_cut(file: Path) -> Cut:
-    said = orjson.loads(file.read_bytes())
-    ends = {(topic, number): end for topic, number, end in said["ends"]}
-    return Cut(said["heads"], said["marks"], ends, tuple(said["unpublished"]))
+    kept = orjson.loads(file.read_bytes())
+    ends = {(topic, number): end for topic, number, end in kept["ends"]}
+    return Cut(kept["heads"], kept["marks"], ends, tuple(kept["unpublished"]))
 
 
 def read_cut(folder: Path) -> Cut:

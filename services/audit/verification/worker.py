@@ -67,19 +67,19 @@ def _fold(config: Settings, cut: Cut, partitions: list[int]) -> None:
 
 def _telling() -> Callable[[int], None]:
     """Says how much is done, now and then."""
-    told = 0
+    reported = 0
 
     def tell(done: int) -> None:
-        nonlocal told
-        if done - told >= TELL_EVERY:
-            told = done
+        nonlocal reported
+        if done - reported >= TELL_EVERY:
+            reported = done
             _say({"done": done})
 
     return tell
 
 
-def _say(said: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+def _say(answer: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -92,8 +92,8 @@ def document() -> dict[str, Any]:
     for name, example in EXAMPLES.items():
         schemas[name]["examples"] = [example]
     made["components"]["headers"] = {
-        name: {"description": said, "schema": {"type": "integer" if name == "Retry-After" else "string"}}
-        for name, said in HEADERS.items()
+        name: {"description": meaning, "schema": {"type": "integer" if name == "Retry-After" else "string"}}
+        for name, meaning in HEADERS.items()
     }
     made["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "A token from the cabinet"}

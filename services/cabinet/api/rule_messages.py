@@ -34,7 +34,7 @@ def rules_speak(cls: type[M], given: Any, handler: ModelWrapValidatorHandler[M])
         for each in found
         if each["loc"][:1] not in {(name,) for name in broken}
     ]
-    said = [
+    sentences = [
         InitErrorDetails(
             type=PydanticCustomError(each.code, "a rule of requests is broken", {RUSSIAN: each.message}),
             loc=(name,),
@@ -42,7 +42,7 @@ def rules_speak(cls: type[M], given: Any, handler: ModelWrapValidatorHandler[M])
         )
         for name, each in broken.items()
     ]
-    raise ValidationError.from_exception_data(cls.__name__, others + said)
+    raise ValidationError.from_exception_data(cls.__name__, others + sentences)
 
 
 def _broken(cls: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Reason]:

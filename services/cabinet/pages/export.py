@@ -84,11 +84,11 @@ async def _rows(request: Request, principal: Principal, filter_: Filter) -> Asyn
 
 
 def _cells(row: Any, known: Snapshot) -> Sequence[Any]:
-    said = line(row, known)
+    shown = line(row, known)
     return (
-        said.id, said.submitted_at, said.stage.word, said.buyer, said.inn, said.product, said.registration,
-        said.distributor or "Напрямую", Decimal(row.amount) if row.amount else None, said.permission, said.kit,
-        said.shipped_on, said.service_until,
+        shown.id, shown.submitted_at, shown.stage.word, shown.buyer, shown.inn, shown.product, shown.registration,
+        shown.distributor or "Напрямую", Decimal(row.amount) if row.amount else None, shown.permission, shown.kit,
+        shown.shipped_on, shown.service_until,
     )  # fmt: skip
 
 

@@ -148,19 +148,19 @@ def mistakes(typed: Typed, known: Snapshot, partner_id: str) -> dict[str, str]:
     """What is wrong, by field in the order of the form; empty when it can be sent. Whether the partner may buy at all
     is approval's to say: no field of the form is wrong then."""
     asked = Asked.of(asdict(typed))
-    said = {
+    problems = {
         each.field: each.message
         for each in shortcomings(asked, facts_from(known, partner_id, asked, today()), quoting=False)
     }
     for name, limit in LONGEST.items():
         if len(getattr(typed, name)) > limit:
-            said[name] = f"Слишком длинно: не больше {limit} знаков."
-    if typed.client_email and "client_email" not in said:
+            problems[name] = f"Слишком длинно: не больше {limit} знаков."
+    if typed.client_email and "client_email" not in problems:
         try:
             read_address(typed.client_email)
         except BadAddress as wrong:
-            said["client_email"] = f"{wrong.russian} Исправьте адрес или оставьте поле пустым."
-    return {name: said[name] for name in LABELS if name in said}
+            problems["client_email"] = f"{wrong.russian} Исправьте адрес или оставьте поле пустым."
+    return {name: problems[name] for name in LABELS if name in problems}
 
 
 def is_request_id(text: str) -> bool:

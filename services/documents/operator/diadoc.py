@@ -176,12 +176,12 @@ class Diadoc:
     def _call(self, method: str, path: str, **how: Any) -> dict[str, Any]:
         answer = self._ask(method, path, **how)
         try:
-            said = answer.json()
+            decoded = answer.json()
         except ValueError:
             raise OperatorAway(f"{path}: the answer is no JSON") from None
-        if not isinstance(said, dict):
+        if not isinstance(decoded, dict):
             raise OperatorAway(f"{path}: the answer is no object")
-        return said
+        return decoded
 
     def _ask(self, method: str, path: str, **how: Any) -> httpx2.Response:
         try:
@@ -190,10 +190,10 @@ class Diadoc:
             raise OperatorAway(f"{path}: {type(error).__name__}") from None
         if answer.status_code == 200:
             return answer
-        told = f"{path}: {answer.status_code} {' '.join(answer.text.split())[:300]}"
+        trouble = f"{path}: {answer.status_code} {' '.join(answer.text.split())[:300]}"
         if answer.status_code in GONE or answer.status_code == 204 or answer.status_code >= 500:
-            raise OperatorAway(told)
-        raise OperatorRefuses(told)
+            raise OperatorAway(trouble)
+        raise OperatorRefuses(trouble)
 
 
 def _attachment(outgoing: OutgoingDocument) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def _reason(content: bytes) -> str:
     try:
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
         root = etree.fromstring(content, parser)
-        said = " ".join(root.xpath("string(//ТекстУведУточ)").split())
+        decoded = " ".join(root.xpath("string(//ТекстУведУточ)").split())
     except (etree.XMLSyntaxError, ValueError):
-        said = " ".join(content.decode("utf-8", "replace").replace("\x00", " ").split())
-    return said[:MAX_REASON] or "без объяснения"
+        decoded = " ".join(content.decode("utf-8", "replace").replace("\x00", " ").split())
+    return decoded[:MAX_REASON] or "без объяснения"

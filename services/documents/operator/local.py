@@ -99,8 +99,8 @@ class LocalOperator:
 
     def sign(self, message_id: str, signature: bytes, title: bytes | None = None) -> None:
         """Sign for the recipient: the document, or its title in answer to it."""
-        said = {"signature": _text(signature)} | ({"title": _text(title)} if title is not None else {})
-        self._answer(message_id, said)
+        given = {"signature": _text(signature)} | ({"title": _text(title)} if title is not None else {})
+        self._answer(message_id, given)
 
     def decline(self, message_id: str, reason: str) -> None:
         """The recipient refuses to sign."""

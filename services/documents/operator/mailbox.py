@@ -33,8 +33,8 @@ def mailbox_of(outgoing: OutgoingDocument, organizations: Sequence[Organization]
     if boxes:
         named = ", ".join(f"{_id(box)} ({box.get('Title') or 'no title'})" for box in boxes[:MOST_NAMED])
         raise OperatorRefuses(f"{who} has {len(boxes)} mailboxes, which one? {named}: name it in POSTAVKA_EDO_BOXES")
-    told = "; ".join(dict.fromkeys(wrong)) or "the operator knows none"
-    raise OperatorRefuses(f"{who} has no mailbox: {told}"[:1000])
+    reasons = "; ".join(dict.fromkeys(wrong)) or "the operator knows none"
+    raise OperatorRefuses(f"{who} has no mailbox: {reasons}"[:1000])
 
 
 def _why_not(outgoing: OutgoingDocument, organization: Organization) -> str | None:
@@ -58,8 +58,8 @@ def _why_not(outgoing: OutgoingDocument, organization: Organization) -> str | No
     return None
 
 
-def _is_open(said: Organization) -> bool:
-    return said.get("IsActive") is not False and not said.get("IsDisabled")
+def _is_open(entry: Organization) -> bool:
+    return entry.get("IsActive") is not False and not entry.get("IsDisabled")
 
 
 def _open(boxes: Sequence[Organization]) -> list[Organization]:

@@ -98,16 +98,16 @@ async def stream_events(
                     return
                 beat = await asyncio.to_thread(feed.view, last, wanted)
                 quiet = 0 if beat.counts else quiet + 1
-                shown.update(UUID(told.request) for told in beat.events if is_uuid(told.request))
+                shown.update(UUID(each.request) for each in beat.events if is_uuid(each.request))
                 if beat.counts or beat.missed or feed.trouble:
-                    said = {
-                        "events": [told.shown() for told in beat.events],
+                    payload = {
+                        "events": [each.shown() for each in beat.events],
                         "more": beat.more,
                         "counts": beat.counts,
                         "missed": beat.missed,
                         "trouble": feed.trouble,
                     }
-                    yield b"id: %d\nevent: beat\ndata: " % beat.last + orjson.dumps(said) + b"\n\n"
+                    yield b"id: %d\nevent: beat\ndata: " % beat.last + orjson.dumps(payload) + b"\n\n"
                 elif quiet % QUIET_BEATS == 0:
                     yield b"id: %d\n: alive\n\n" % beat.last
                 last = beat.last

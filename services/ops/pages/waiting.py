@@ -66,12 +66,12 @@ async def remind(
         raise not_found()
     try:
         await done(request, lambda url: reminders.remind(url, item, principal.actor, note or None))
-        told = "reminded"
+        outcome = "reminded"
     except reminders.JustReminded:
-        told = "just-reminded"
+        outcome = "just-reminded"
     except reminders.NobodyToRemind:
-        told = "nobody"
-    return RedirectResponse(f"/ops/requests/{request_id}?{urlencode({'told': told})}", 303)
+        outcome = "nobody"
+    return RedirectResponse(f"/ops/requests/{request_id}?{urlencode({'told': outcome})}", 303)
 
 
 def _bars(days: list[tuple[Any, ...]]) -> dict[str, list[dict[str, Any]]]:

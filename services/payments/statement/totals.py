@@ -74,8 +74,8 @@ def resolve(
                 what = "поступило" if flow[1] else "списано"
                 sum_ = sum((each.amount * each.most for each in here), ZERO)
                 wrong = "их больше, чем считает банк" if total.is_bound else "файл неполон"
-                said = f"по счёту {account} {what} {total.amount}, а документов на {sum_}: {wrong}."
-                problems.append(StatementProblem(total.line, said))
+                text = f"по счёту {account} {what} {total.amount}, а документов на {sum_}: {wrong}."
+                problems.append(StatementProblem(total.line, text))
             for number, claim in enumerate(here):
                 answers[claim.documents[0].key].append(counts[number] if counts else (min(1, claim.most), claim.most))
     settled: list[PaymentDocument] = []
@@ -184,8 +184,8 @@ def _settled(same: list[PaymentDocument], answers: list[Counted]) -> Iterator[Pa
         elif number <= sure or number > most:
             yield replace(each, copy=number if number <= sure else 1, moved_on=day)
         else:
-            said = "такой же документ уже есть выше" if number > 1 else "дата есть только у другой стороны"
-            yield _doubtful(each, number, f"{said}, и по итогам банка не видно, считать ли этот.")
+            text = "такой же документ уже есть выше" if number > 1 else "дата есть только у другой стороны"
+            yield _doubtful(each, number, f"{text}, и по итогам банка не видно, считать ли этот.")
 
 
 def _doubtful(document: PaymentDocument, copy: int, message: str) -> OddDocument:

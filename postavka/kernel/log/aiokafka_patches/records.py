@@ -147,8 +147,8 @@ class CarefulBatch:
 
     def _unreadable(self, why: str, value: bytes) -> CarefulRecord:
         (count,) = _LENGTH.unpack_from(self._raw, _COUNT_AT)
-        said = f"a batch of {count} records from offset {self.base_offset} on {why}"
-        return self._instead(value, ((UNREADABLE, said.encode()),))
+        text = f"a batch of {count} records from offset {self.base_offset} on {why}"
+        return self._instead(value, ((UNREADABLE, text.encode()),))
 
     def _instead(self, value: bytes | None, headers: RawHeaders) -> CarefulRecord:
         """The one record that stands for the whole batch, at its last offset: the mark moves over all of it."""

@@ -31,8 +31,8 @@ from services.notices.settings import NoticesSettings
 class RefusedForGood(Exception):
     """This e-mail will never be taken: the server has said so for good (5xx)."""
 
-    def __init__(self, said: str, code: int) -> None:
-        super().__init__(said)
+    def __init__(self, reply: str, code: int) -> None:
+        super().__init__(reply)
         self.code = code
 
 
@@ -40,8 +40,8 @@ class Later(Exception):
     """The server takes this e-mail not now (4xx, or an answer that didn't come). `unsure`: its text had been handed
     over."""
 
-    def __init__(self, said: str, code: int | None = None, *, unsure: bool = False) -> None:
-        super().__init__(said)
+    def __init__(self, reply: str, code: int | None = None, *, unsure: bool = False) -> None:
+        super().__init__(reply)
         self.code, self.unsure = code, unsure
 
 
@@ -92,10 +92,10 @@ class Server:
             await self._reset(client)
             if isinstance(refused, SMTPRecipientsRefused):
                 refused = refused.recipients[0]
-            said = f"{refused.code} {refused.message}"[:500]
+            reply = f"{refused.code} {refused.message}"[:500]
             if 500 <= refused.code < 600:
-                raise RefusedForGood(said, refused.code) from refused
-            raise Later(said, refused.code) from refused
+                raise RefusedForGood(reply, refused.code) from refused
+            raise Later(reply, refused.code) from refused
         except (SMTPServerDisconnected, SMTPTimeoutError, SMTPException, OSError) as gone:
             await self.close()
             raise Later(f"no answer: {type(gone).__name__}: {gone}"[:500], unsure=handed_over) from gone
