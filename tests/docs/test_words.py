@@ -15,7 +15,7 @@ SAME_ON_PURPOSE = {
     "State": "what a decider folds: every stage its own",
     "Checkpoint": "of an input partition; and the signed head of a tree, as the verifier that stands alone calls it",
 }
-PUBLISHED = {Path("services/cabinet/api/models.py"), Path("services/cabinet/api/bodies.py")}
+PUBLISHED = {Path("services/cabinet/api") / name for name in ("bodies.py", "meta.py", "models.py")}
 """Names of the API's schemas, which clients know."""
 
 

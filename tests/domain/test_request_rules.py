@@ -13,7 +13,8 @@ from events.checks import INN_WEIGHTS, is_inn
 from events.request import REQUEST_TYPE
 from postavka.domain.request_rules import LONGEST_QUOTE, REQUIRED, RULES, Asked, shortcoming, shortcomings
 from postavka.web.problem import of_validation
-from services.cabinet.api.bodies import CompanyQuestion, NewRequest, PublicActivation
+from services.cabinet.api.bodies import CompanyQuestion, PublicActivation
+from services.cabinet.api.models import NewRequest
 from services.cabinet.view.form import LABELS
 
 BODY = {

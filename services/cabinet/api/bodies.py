@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from events.checks import INN_PATTERN, KPP_PATTERN, REGISTRATION_NUMBER_PATTERN
-from postavka.domain.email_address import checked_address
+from events.checks import INN_PATTERN, REGISTRATION_NUMBER_PATTERN
 from postavka.domain.request_rules import LONGEST
 from services.cabinet.api.rule_messages import rules_speak
 
@@ -35,28 +34,6 @@ class TakenByRules(Taken):
     """A body with fields of a request: what is wrong with them is said by approval's rules, all at once."""
 
     _by_rules = model_validator(mode="wrap")(rules_speak)
-
-
-class NewRequest(TakenByRules):
-    """A purchase request (L4-L12). Whose it is comes from who sends it."""
-
-    contact_id: Id = Field(description="Контакт. лицо: one of your own `contacts` (L5)")
-    distributor_id: Id | None = Field(None, description="Дистрибьютор; left out in a direct sale (L6)")
-    base_delivery_id: Id = Field(description="Баз. поставка (L7)")
-    registration_number: RegistrationNumber = Field(
-        description="Рег. номер поставки; that it exists is looked at when the service is activated (L8, L2)"
-    )
-    product_id: Id = Field(description="Товар: must fit the base delivery (L9)")
-    inn: Inn = Field(description="ИНН with right check digits (L10)")
-    kpp: Annotated[str, StringConstraints(pattern=f"^{KPP_PATTERN}$")] | None = Field(
-        None, description="КПП of an organisation (INN of 10 digits); a sole trader has none (L10)"
-    )
-    buyer: Line = Field(description="Покупатель (L10)")
-    comment: Text | None = Field(None, description="Never required, like the next two (L12)")
-    client_email: Annotated[Text, AfterValidator(checked_address)] | None = Field(
-        None, description="Of the buyer (L12)"
-    )
-    client_phone: Text | None = Field(None, description="Of the buyer")
 
 
 class Withdrawal(Taken):

@@ -8,14 +8,24 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from postavka.web.authorization import ANYBODY
 from postavka.web.identity.principal import Principal
-from services.cabinet.api.models import Me
 from services.cabinet.api.requests import READER
 
 router = APIRouter(tags=["meta"])
+
+
+class Me(BaseModel):
+    """Who asks."""
+
+    name: str = Field(description="Of the account")
+    role: str = Field(description="`partner`, `distributor` …")
+    partner_id: str | None = Field(description="Of a partner's account")
+    distributor_id: str | None = Field(description="Of a distributor's account")
+    scopes: list[str] = Field(description="Rights of the token")
 
 
 @router.get("/me", operation_id="whoAmI", summary="Whom the token stands for")

@@ -1,16 +1,42 @@
-"""What the REST API answers. Sums are strings in roubles, times RFC 3339 in UTC, days 2026-03-16."""
+"""What the REST API answers, and the request that it takes. Sums are strings in roubles, times RFC 3339 in UTC, days
+2026-03-16."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from events.checks import KPP_PATTERN
+from postavka.domain.email_address import checked_address
 from postavka.domain.wording import DOCUMENTS
+from services.cabinet.api.bodies import Id, Inn, Line, RegistrationNumber, TakenByRules, Text
 from services.cabinet.requests import Row, Status
 from services.cabinet.timeline import Group
+
+
+class NewRequest(TakenByRules):
+    """A purchase request (L4-L12). Whose it is comes from who sends it."""
+
+    contact_id: Id = Field(description="Контакт. лицо: one of your own `contacts` (L5)")
+    distributor_id: Id | None = Field(None, description="Дистрибьютор; left out in a direct sale (L6)")
+    base_delivery_id: Id = Field(description="Баз. поставка (L7)")
+    registration_number: RegistrationNumber = Field(
+        description="Рег. номер поставки; that it exists is looked at when the service is activated (L8, L2)"
+    )
+    product_id: Id = Field(description="Товар: must fit the base delivery (L9)")
+    inn: Inn = Field(description="ИНН with right check digits (L10)")
+    kpp: Annotated[str, StringConstraints(pattern=f"^{KPP_PATTERN}$")] | None = Field(
+        None, description="КПП of an organisation (INN of 10 digits); a sole trader has none (L10)"
+    )
+    buyer: Line = Field(description="Покупатель (L10)")
+    comment: Text | None = Field(None, description="Never required, like the next two (L12)")
+    client_email: Annotated[Text, AfterValidator(checked_address)] | None = Field(
+        None, description="Of the buyer (L12)"
+    )
+    client_phone: Text | None = Field(None, description="Of the buyer")
 
 
 class Accepted(BaseModel):
@@ -305,16 +331,6 @@ class ActivationResult(BaseModel):
     product: str | None = Field(description="What was activated")
     service_from: date | None = Field(None, description="First day of the service")
     service_until: date | None = Field(None, description="Last day of the service")
-
-
-class Me(BaseModel):
-    """Who asks."""
-
-    name: str = Field(description="Of the account")
-    role: str = Field(description="`partner`, `distributor` …")
-    partner_id: str | None = Field(description="Of a partner's account")
-    distributor_id: str | None = Field(description="Of a distributor's account")
-    scopes: list[str] = Field(description="Rights of the token")
 
 
 def documents_of(row: Row, tenant: str | None) -> list[DocumentOut]:

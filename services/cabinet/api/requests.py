@@ -17,10 +17,11 @@ from postavka.web.idempotency import IdempotencyKey, id_from, key_of, once
 from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.state import web
 from services.cabinet import acts
-from services.cabinet.api.bodies import NewRequest, Withdrawal
+from services.cabinet.api.bodies import Withdrawal
 from services.cabinet.api.models import (
     Accepted,
     AcceptedActivation,
+    NewRequest,
     RequestCopy,
     RequestOut,
     RequestPage,
