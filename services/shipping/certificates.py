@@ -49,6 +49,8 @@ UNDERSTOOD = BY_OPENSSL | {
 
 @asn1.sequence
 class Extension:
+    """An extension of a certificate or a list (RFC 5280, 4.1); `value` is DER."""
+
     id: ObjectIdentifier
     critical: bool | None
     value: bytes
@@ -56,6 +58,8 @@ class Extension:
 
 @asn1.sequence
 class TbsCertificate:
+    """What the issuer of a certificate has signed (RFC 5280, 4.1)."""
+
     version: Annotated[int | None, asn1.Explicit(0)]
     serial: int
     algorithm: asn1.TLV

@@ -75,23 +75,31 @@ class Algorithm:
 
 @asn1.sequence
 class PlainAlgorithm:
+    """An `AlgorithmIdentifier` without parameters."""
+
     oid: ObjectIdentifier
 
 
 @asn1.sequence
 class IssuerAndSerial:
+    """The name of a signer's certificate (RFC 5652, 10.2.4)."""
+
     issuer: asn1.TLV
     serial: int
 
 
 @asn1.sequence
 class Attribute:
+    """A signed or unsigned attribute; `values` is a set (RFC 5652, 5.3)."""
+
     type: ObjectIdentifier
     values: asn1.TLV
 
 
 @asn1.sequence
 class SignerInfo:
+    """One signer: certificate, algorithms, attributes and signature (RFC 5652, 5.3)."""
+
     version: int
     signer: Annotated[bytes, asn1.Implicit(0)] | IssuerAndSerial
     digest_algorithm: asn1.TLV
@@ -103,6 +111,8 @@ class SignerInfo:
 
 @asn1.sequence
 class EncapsulatedContent:
+    """What was signed; None in `content` of a detached signature (RFC 5652, 5.2)."""
+
     type: ObjectIdentifier
     content: Annotated[bytes | None, asn1.Explicit(0)]
 
@@ -121,6 +131,8 @@ class SignedData:
 
 @asn1.sequence
 class ContentInfo:
+    """The outermost structure of a signature (RFC 5652, 3)."""
+
     type: ObjectIdentifier
     content: Annotated[SignedData, asn1.Explicit(0)]
 
@@ -378,6 +390,7 @@ def values_of(attributes: Iterable[asn1.TLV], oid: str) -> list[asn1.TLV]:
 
 
 def algorithm_of(identifier: asn1.TLV) -> str:
+    """The object identifier of an algorithm, with parameters or without. Raises `ValueError`."""
     try:
         oid: ObjectIdentifier = identifier.parse(Algorithm).oid
     except ValueError:

@@ -56,6 +56,8 @@ class Stamped:
 
 @asn1.sequence
 class Imprint:
+    """What a time stamp was given over: the digest (RFC 3161, 2.4.1)."""
+
     algorithm: asn1.TLV
     digest: bytes
 
@@ -87,6 +89,8 @@ class NamedCertificate:
 
 @asn1.sequence
 class SigningCertificate:
+    """The attribute by which a token binds its certificate (RFC 5035, 3 and 4)."""
+
     certificates: list[NamedCertificate]
     policies: list[asn1.TLV] | None
 

@@ -39,6 +39,7 @@ def test_modules_that_docs_start_are_there() -> None:
     } == set()
 
 
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 FRAGMENT = re.compile(
     r"(Of|In|On|At|By|From|For|To|As|Until|Beside|Behind|Within|Into|Onto|Up|With|Without|Under|Like"
     r"|Not|None|True|False|See|Once|Again|L\d+)\b(?! \w+ (is|are|has|have)\b)"
@@ -59,8 +60,20 @@ def test_docstrings_are_sentences_with_a_subject() -> None:
     ] == []
 
 
+def test_modules_public_classes_and_functions_have_docstrings() -> None:
+    assert [
+        f"{path.relative_to(ROOT)}: {getattr(node, 'name', 'the module')}"
+        for top in ("events", "postavka", "services", "bench")
+        for path in sorted((ROOT / top).rglob("*.py"))
+        if (tree := ast.parse(path.read_text("utf-8"))).body
+        for node in (tree, *tree.body)
+        if isinstance(node, DOCUMENTED)
+        and not getattr(node, "name", "").startswith("_")
+        and not ast.get_docstring(node)
+    ] == []
+
+
 def _docstrings(path: Path) -> Iterator[tuple[str, str]]:
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, documented) and (text := ast.get_docstring(node)):
+        if isinstance(node, DOCUMENTED) and (text := ast.get_docstring(node)):
             yield getattr(node, "name", "the module"), text

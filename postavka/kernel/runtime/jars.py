@@ -173,6 +173,7 @@ def _digest(locked: Sequence[Jar]) -> str:
 
 
 def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
