@@ -51,7 +51,7 @@ JARS = Path(".postavka") / "jars"
 
 
 class Part(StrEnum):
-    """What can be measured alone."""
+    """The parts that can be measured alone."""
 
     THROUGH = "through"
     STEPS = "steps"

@@ -1,4 +1,4 @@
-"""What a run costs: CPU time by process, so that figures do not depend on who else uses the machine."""
+"""The cost of a run: CPU time by process, so that figures do not depend on who else uses the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the server takes for pages of a list of 100,000 requests of one partner.
+"""The time that the server takes for pages of a list of 100,000 requests of one partner.
 
 The rows are copies of requests that have just gone through all stages, with ids, times and buyers of their own.
 """

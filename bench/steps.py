@@ -1,4 +1,4 @@
-"""Where does a process's time go? Samples its Python stacks with `py-spy` and gives each to a step of the work.
+"""The time of a process by its steps. Samples its Python stacks with `py-spy` and gives each to a step of the work.
 
 Threads of librdkafka have no Python stacks: what they spend is taken from the kernel's count, by their names.
 """

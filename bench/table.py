@@ -1,4 +1,4 @@
-"""What a run of the bench found: rows with their peers, and the conditions. As a table, Markdown or JSON."""
+"""The results of a run of the bench: rows with their peers, and the conditions. As a table, Markdown or JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said about the log itself: signed checkpoints, findings that an auditor has acknowledged, and what was made
+"""Messages about the log itself: signed checkpoints, findings that an auditor has acknowledged, and what was made
 unreadable. Topics `audit.checkpoints` and `privacy.erasures`."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What is asked of the system, on the input topics. Kept for ever beside the events: an auditor needs both.
+"""The commands on the input topics: what outsiders ask of the system. Kept for ever beside the events: an auditor needs
+both.
 
 A command that people fill in (`SubmitRequest`) takes any text: approval names every mistake at once. A command that
 programs write is strict: a wrong one goes to the dead letters.

@@ -1,4 +1,5 @@
-"""What every message of the contract is: a frozen model with a versioned type name, and the few value types they share.
+"""The model that every message of the contract is: a frozen model with a versioned type name, and the few value types
+they share.
 
 Messages are immutable once written. A message never changes its shape: a new shape is a new version with a new
 `TYPE`, and the registry knows how an old record is read as the newest (`events/upcasting.py`).

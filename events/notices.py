@@ -1,6 +1,5 @@
-"""What a distributor is told, on its own topic `distributors.<id>.notices`: news of requests that name it, and a
-receipt for each of its answers. Written by `notices`; the same is told by e-mail where people have to act.
-"""
+"""The notices to one distributor, on its own topic `distributors.<id>.notices`: news of requests that name it, and a
+receipt for each of its answers. Written by `notices`; the same is told by e-mail where people have to act."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operations do by hand, each act an event: who, to what, why. Topic `ops.events`.
+"""The acts of operations by hand, each an event: who, to what, why. Topic `ops.events`.
 
 Nothing here decides about a request: a dead letter that is tried again is decided by its stage, as every record is.
 The subject is the request concerned where one is known, otherwise an id made from the dead letter's.

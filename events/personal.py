@@ -1,4 +1,4 @@
-"""Which fields hold personal data, and how it looks on the log: `enc:v1:<key>:<base64>` in place of the text.
+"""The fields that hold personal data, and how they look on the log: `enc:v1:<key>:<base64>` in place of the text.
 
 The type of a field stays what it was, a text: who has no keys sees that something is there, not what. A value that
 nobody encrypted (an outside sender's) is read as it is.

@@ -1,6 +1,5 @@
-"""How old versions are read. Each entry lifts one old type to the next version: from its JSON fields to the next
-one's. Chains are followed to the newest. Nothing is ever rewritten in the log.
-"""
+"""The reading of old versions. Each entry lifts one old type to the next version: from its JSON fields to the next
+one's. Chains are followed to the newest. Nothing is ever rewritten in the log."""
 
 from __future__ import annotations
 

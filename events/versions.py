@@ -1,4 +1,4 @@
-"""Which version of an event is written while an installation may still go back to the release before.
+"""The version of an event that is written while an installation may still go back to the release before.
 
 A release that brings a new version of an event gets the next number of `CONTRACT`, and an entry in `HELD_BACK`: how the
 event is written until the installation has finished that contract. What is left out must be what the upcaster fills in

@@ -1,4 +1,4 @@
-"""What the servers give without us: the same records through Kafka clients alone, the same rows into PostgreSQL."""
+"""The yield of the servers without us: the same records through Kafka clients alone, the same rows into PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this installation is made of: the one list of its services, read models, sites and commands.
+"""The registry of this installation: the one list of its services, read models, sites and commands.
 
 Entries are data with import addresses, `package.module:NAME`: a process imports what it runs and no more. What an entry
 names must be there: a test imports every one, and a start that misses one ends with its name.

@@ -1,4 +1,4 @@
-"""What a purchase request must have (L3-L10, L12): each rule with its field, its code, its test and its sentence.
+"""The rules for a purchase request (L3-L10, L12): each rule with its field, its code, its test and its sentence.
 
 Approval decides by these rules, the form and the API say their sentences before anything is sent, and the page hands
 its script the numbers of an INN. A sentence goes into `Rejected` as it is, and the auditor decides again and compares:
@@ -48,7 +48,8 @@ _NAMES = tuple(each.name for each in fields(Asked))
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What one version of the reference data has under the ids that a request names. None: there is no such thing."""
+    """The entries that one version of the reference data has under the ids that a request names. None: there is no such
+    thing."""
 
     version: int
     partner: Partner | None

@@ -1,4 +1,4 @@
-"""Who the vendor is: on its documents, on pages and in letters."""
+"""The vendor: on its documents, on pages and in e-mails."""
 
 from __future__ import annotations
 

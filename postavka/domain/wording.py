@@ -1,6 +1,5 @@
-"""What people are told things are called, one table a kind of thing: every page, e-mail and command takes it from
-here. Pure: deciders may use it.
-"""
+"""The words for things, one table a kind of thing: every page, e-mail and command takes it from here. Pure: deciders
+may use it."""
 
 from __future__ import annotations
 

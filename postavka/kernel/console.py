@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for scripts (`--json`)."""
+"""The output of commands: tables for people, JSON for scripts (`--json`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong so that a person can do something about it."""
+"""Errors that a person can do something about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Who may do what: each route says it with `allowed(…)` or `everybody`, and nothing else decides it.
+"""The roles and scopes that open a route: each route says it with `allowed(…)` or `everybody`, and nothing else decides
+it.
 
 Not signed in: the sign-in page, or 401 for a program. Signed in with another role, or with a token that lacks the
 scope: 404, the same as where there is nothing. A changing request of a person must carry the CSRF token.

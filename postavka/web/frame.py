@@ -1,5 +1,4 @@
-"""What every page of the cabinet shows beside its own content: the organisation, what waits for the reader, a word on
-what was just done."""
+"""The frame of every page of the cabinet: the organisation, what waits for the reader, a word on what was just done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What holds for every answer: security headers, a bound on bodies, the origin of changing requests, a line in the log.
+"""The rules that hold for every answer: security headers, a bound on bodies, the origin of changing requests, a line in
+the log.
 
 Plain ASGI, so that live streams pass through unbuffered.
 """

@@ -26,7 +26,7 @@ LOOK_SECONDS = 15.0
 
 
 class Live:
-    """Who waits for which request. Bounded in all and for each user."""
+    """The waiting readers of each request. Bounded in all and for each user."""
 
     def __init__(self, conninfo: str, channels: Sequence[str], most: int, most_each: int) -> None:
         self._channels = channels

@@ -1,4 +1,4 @@
-"""How long a client may take to say what it wants: a connection that never finishes its request is closed.
+"""The bounds for a client's slowness: a connection that never finishes its request is closed.
 
 Uvicorn bounds the time between requests only. Without this, idle connections that cost their owner nothing would use up
 the process's file descriptors. How long a body may take is `Guard`'s to say.

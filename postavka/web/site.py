@@ -1,4 +1,5 @@
-"""How the pages and calls of a service plug into the web application: each service says it in its `site.py`."""
+"""The interface by which the pages and calls of a service plug into the web application: each service says it in its
+`site.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from postavka.web.navigation import Entry
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What one service adds to the web application."""
+    """The part that one service adds to the web application."""
 
     package: str
     """Where its folders `templates` and `static` lie, if it has them."""

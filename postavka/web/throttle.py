@@ -1,4 +1,4 @@
-"""How often something may be tried: sign-ins, public activations, calls of the API.
+"""The limits to how often something may be tried: sign-ins, public activations, calls of the API.
 
 Failed sign-ins are counted in four places. One address, by browsers that the account isn't known in: against guessing
 at many accounts. One account from one address, by such browsers: a stranger who uses it up has locked out nobody

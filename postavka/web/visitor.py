@@ -1,4 +1,4 @@
-"""Who is at the other end: found out once a request, before any route is looked for.
+"""The visitor, who is at the other end: found out once a request, before any route is looked for.
 
 A person is known by the cookie of its session, a program by its token. Without either it is an anonymous visitor with a
 random cookie, which its forms' CSRF tokens are made from.

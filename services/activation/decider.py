@@ -29,7 +29,7 @@ MOST_WRONG_CODES = 10
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the vendor knows of the delivery's registration number on this day."""
+    """The vendor's knowledge of the delivery's registration number on this day."""
 
     today: date
     """In Moscow."""

@@ -1,4 +1,4 @@
-"""Who knows registration numbers and 1C:ITS contracts (L19): an interface, and the table behind it by default."""
+"""The registry of registration numbers and 1C:ITS contracts (L19): an interface, and the table behind it by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a verification finds: problems, and notes of what is odd and harmless."""
+"""The findings of a verification: problems, and notes of what is odd and harmless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service of audit measures beside what every service does."""
+"""The metrics of the service of audit beside those of every service."""
 
 from __future__ import annotations
 

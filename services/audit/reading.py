@@ -1,7 +1,6 @@
-"""Where the auditor reads: the stages' stores by request (indexed), the topics by key. A request's events lie in one
-partition number of every stage's topic; what comes from outside lies wherever its sender has put it. Reads only: the
-sessions are read-only, and no producer is made.
-"""
+"""The sources that the auditor reads: the stages' stores by request (indexed), the topics by key. A request's events
+lie in one partition number of every stage's topic; what comes from outside lies wherever its sender has put it. Reads
+only: the sessions are read-only, and no producer is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the auditor's service has to be told: where its key and its evidence are, how often it signs."""
+"""The settings of the auditor's service: where its key and its evidence are, how often it signs."""
 
 from __future__ import annotations
 

@@ -418,7 +418,8 @@ def _list(value: Any) -> list[Any]:
 
 @dataclass(slots=True)
 class Evidence:
-    """What one log's files say, checked. `leaves` are the hashes of its events up to the newest checkpoint."""
+    """The evidence of one log, from its files, checked. `leaves` are the hashes of its events up to the newest
+    checkpoint."""
 
     origin: str
     checkpoints: list[Checkpoint] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What is known of the payments and returns that a batch of messages names: looked up in billing's own store.
+"""The payments and returns that a batch of messages names, as far as they are known: looked up in billing's own store.
 
 A payment's parts are matched to invoices of several requests, each in its own place. The claims `P#1`, `P#2` … on the
 parts of payment P keep that right: a part's number is claimed in the transaction that records it, so of two workers

@@ -53,7 +53,7 @@ class ParkedReturn:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the stage has to know beside the message."""
+    """The facts that the stage has to know beside the message."""
 
     today: date
     """The day in Moscow: an invoice issued now bears it."""
@@ -101,7 +101,7 @@ class ToReturn:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What has been dealt with: the same again gives nothing."""
+    """The messages that have been dealt with: the same again gives nothing."""
 
     answers: frozenset[tuple[str, str]] = frozenset()
     """(distributor, its own number of the answer)"""

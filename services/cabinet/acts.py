@@ -1,4 +1,4 @@
-"""What people and programs may do to a request, once for pages and API alike: looked at, then sent to Kafka.
+"""The acts of people and programs on a request, once for pages and API alike: looked at, then sent to Kafka.
 
 Each act looks the request up as its caller may see it, so that another tenant's is simply not there. Whether it is
 still possible the stages decide; what can be known here already is answered at once.

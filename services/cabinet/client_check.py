@@ -31,7 +31,7 @@ _FORMS = (
 
 
 class Agreement(StrEnum):
-    """What the register says of a client."""
+    """The agreement between a client and the register."""
 
     SAME = "same"
     OTHER = "other"

@@ -16,8 +16,8 @@ from services.cabinet.table import STAGE_OF
 
 
 class CabinetFold:
-    """What came of reading a stretch of the log. Made for millions of records: requests are known by the bytes of their
-    headers until somebody asks for `rows`, since hashing a `UUID` costs as much as folding."""
+    """The result of reading a stretch of the log. Made for millions of records: requests are known by the bytes of
+    their headers until somebody asks for `rows`, since hashing a `UUID` costs as much as folding."""
 
     def __init__(self) -> None:
         self.unread: list[Unread] = []

@@ -50,7 +50,7 @@ Status = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list shows. Days are Moscow's, both included."""
+    """The filter of a list. Days are Moscow's, both included."""
 
     search: str = ""
     statuses: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What has happened to a request, in order, in words: from a row of the cabinet. Pure."""
+"""The timeline of a request, in order, in words: from a row of the cabinet. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the status of a request looks on a page, and short names of products. Names are in `postavka.domain.wording`."""
+"""The look of a request's status on a page, and short names of products. Names are in `postavka.domain.wording`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from postavka.web.formats import plural
 
 @dataclass(frozen=True, slots=True)
 class ShownStage:
-    """Where a request stands, for a reader. `icon` is a shape of `icons.svg`, `tone` a colour of `parts.css`."""
+    """The stage at which a request stands, for a reader. `icon` is a shape of `icons.svg`, `tone` a colour of
+    `parts.css`."""
 
     status: str
     icon: str

@@ -1,4 +1,4 @@
-"""What the desk makes of an order. The same order gives the same kit, so that answering twice does no harm."""
+"""The kit that the desk makes of an order. The same order gives the same kit, so that answering twice does no harm."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ MEDIA = {canonical.FORM: ("application/json", "json"), upd.FORM: ("application/x
 
 
 class DocumentState(StrEnum):
-    """Where a document is."""
+    """The state of a document on its way."""
 
     ISSUED = "issued"
     """On its way out: to the operator, or to the postal queue."""
@@ -186,7 +186,7 @@ def bytes_of(blobs: Blobs, file: File) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a file is, by its bytes alone."""
+    """The identity of a file, by its bytes alone."""
 
     request_id: UUID
     document_id: str

@@ -50,7 +50,7 @@ class Enclosure:
 
 @dataclass(frozen=True, slots=True)
 class PostalEnvelope:
-    """What goes to one recipient for one request."""
+    """The envelope for one recipient of one request."""
 
     request_id: UUID
     recipient: Company

@@ -48,7 +48,7 @@ TAKES = frozenset(
 
 
 class DocumentFold:
-    """What a batch of events says, by table. Pure."""
+    """The rows of a batch of events, by table. Pure."""
 
     def __init__(self) -> None:
         self.sales: dict[str, Row] = {}

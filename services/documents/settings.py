@@ -1,4 +1,4 @@
-"""How documents leave: which exchange operator, whose seal, how often to look."""
+"""The settings of how documents leave: which exchange operator, whose seal, how often to look."""
 
 from __future__ import annotations
 

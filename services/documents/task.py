@@ -19,7 +19,8 @@ from services.documents.operator.interface import INVOICE, TRANSFER
 
 
 class DispatchStep(StrEnum):
-    """What is done in one go. Between any two the process may die: each one repeated does no harm."""
+    """The step of a dispatch that is done in one go. Between any two the process may die: each one repeated does no
+    harm."""
 
     RENDER = "render"
     """Make the rendering; keep it and the bytes issued in the store."""

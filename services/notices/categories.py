@@ -14,7 +14,7 @@ class Audience(StrEnum):
 
 
 class Category(StrEnum):
-    """What e-mail is about."""
+    """The category of an e-mail."""
 
     PERMISSION = "permission"
     REJECTED = "rejected"

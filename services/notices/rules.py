@@ -1,4 +1,4 @@
-"""What has happened to a request so far, and what of it is news for whom. Pure.
+"""The rules of notification: what has happened to a request so far, and what of it is news for whom. Pure.
 
 Topics have no order among each other, so an event may be read before what it needs: a permission before the approval
 that names the contact. It waits in the state, and is news when that has come.
@@ -79,7 +79,7 @@ class InvoiceNews(_Part):
 
 
 class RuleState(_Part):
-    """What the rules have to remember of one request. Kept as JSON beside the outbox."""
+    """The state of the rules for one request. Kept as JSON beside the outbox."""
 
     submitted: bool = False
     approved: bool = False

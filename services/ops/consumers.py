@@ -1,4 +1,4 @@
-"""Who reads the log, where each keeps how far it has come, and what each has still to send outward.
+"""The consumers of the log: where each keeps how far it has come, and what each has still to send outward.
 
 Which topics a service reads is said by the contract (`events/topics.py`): a partition that a reader has never marked
 counts from its beginning.

@@ -172,7 +172,7 @@ def open_by_stage(connection: psycopg.Connection[Any]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How the letters of a stage are: `taken` at a later try, `waiting` to be tried again, `open`."""
+    """The counts of a stage's dead letters by status: `taken` at a later try, `waiting` to be tried again, `open`."""
 
     open: int
     waiting: int
@@ -189,8 +189,8 @@ def tally(conninfo: str, stage: str) -> Tally:
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What an act on many would do: how many letters by reason, and how many are left for another time, because so
-    many are done at once."""
+    """The foreseen effect of an act on many: how many letters by reason, and how many are left for another time,
+    because so many are done at once."""
 
     by_code: Mapping[str, int]
     left: int

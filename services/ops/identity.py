@@ -1,4 +1,5 @@
-"""What a correction of a dead letter may not change: the request, the sender and the type of the record. Pure.
+"""The identity of a record, which a correction of a dead letter may not change: the request, the sender and the type of
+the record. Pure.
 
 The type stands in a header, and a correction has the record's own headers. Request and sender are looked for in the
 key, the headers and the body; of a body that is no JSON in whatever can still be read of it. What the record does not

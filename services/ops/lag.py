@@ -1,4 +1,5 @@
-"""How the streams do: topics with their size and rate, how far each reader is, and what every service says of itself.
+"""The lag of all readers: topics with their size and rate, how far each reader is, and what every service says of
+itself.
 
 A probe keeps its last look, so that rates and times to drain come from two looks at a distance.
 """
@@ -76,9 +77,9 @@ class ReaderState:
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """What a service says of itself; `trouble` when it is unwell or does not answer. `standing` and `patience`: for how
-    long its slowest partition has stood still, and after how long its watchdog ends it, in seconds; None where there is
-    no watchdog."""
+    """The state of a service by its own word; `trouble` when it is unwell or does not answer. `standing` and
+    `patience`: for how long its slowest partition has stood still, and after how long its watchdog ends it, in seconds;
+    None where there is no watchdog."""
 
     name: str
     trouble: str | None

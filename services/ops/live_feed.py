@@ -77,7 +77,7 @@ class FeedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events a viewer wants; empty: all."""
+    """The filter of events that a viewer wants; empty: all."""
 
     stage: str = ""
     type: str = ""
@@ -108,7 +108,8 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a viewer is told at once: some events, how many more fitted, how many of each type there were in all."""
+    """The next piece of the stream for one viewer: some events, how many more fitted, how many of each type there were
+    in all."""
 
     last: int
     events: list[FeedEvent]

@@ -1,4 +1,4 @@
-"""What waits, for whom and since when, beside the limits (`queues.sql`, `settings.py`)."""
+"""The queues: what waits, for whom and since when, beside the limits (`queues.sql`, `settings.py`)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ DEPARTMENT = "manufacturing"
 
 
 class NobodyToRemind(UserError):
-    """What waits, waits for us: there is nobody to remind."""
+    """Nobody can be reminded, since we are who has to act: there is nobody to remind."""
 
 
 class JustReminded(UserError):

@@ -1,4 +1,5 @@
-"""How long each step may take before operations hear of it. Seconds; `POSTAVKA_LIMIT_CONFIRMATION=172800` …"""
+"""The limits for how long each step may take before operations hear of it. Seconds;
+`POSTAVKA_LIMIT_CONFIRMATION=172800` …"""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ GATE = ("approval", "confirmation", "payment", "order")
 
 
 class Sign(StrEnum):
-    """What a moment beside the waits is."""
+    """The sign of a moment beside the waits."""
 
     REFUSAL = "refusal"
     RETRY = "retry"
@@ -79,7 +79,7 @@ class SpanMoment:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a stage has done for the request: events, seconds from their causes to them, the slowest of them."""
+    """The work of a stage for the request: events, seconds from their causes to them, the slowest of them."""
 
     stage: str
     events: int

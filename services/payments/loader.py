@@ -34,7 +34,7 @@ SOURCE = "/postavka/statements"
 
 @dataclass(frozen=True, slots=True)
 class StatementReport:
-    """What came of a file."""
+    """The report on a statement's file."""
 
     name: str
     sha256: str

@@ -1,4 +1,4 @@
-"""What waits for a person at the books, as gauges: money that fits nothing, refunds that are owed."""
+"""The gauges of what waits for a person at the books: money that fits nothing, refunds that are owed."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class PartyKind(StrEnum):
 
 
 class OpenKind(StrEnum):
-    """What is not settled at the end of the month."""
+    """The kind of what is not settled at the end of the month."""
 
     UNPAID = "unpaid"
     DEBT = "debt"

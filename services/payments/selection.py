@@ -1,4 +1,4 @@
-"""What of a statement is for this system: money that came, and money that went back. Pure.
+"""The selection of what in a statement is for this system: money that came, and money that went back. Pure.
 
 Every payment that came to our accounts is taken, whatever it is for: billing says what it counts for. Of the money that
 went only returns are: their purpose says «возврат», or names a payment by its id.
@@ -24,7 +24,7 @@ ZERO = Decimal("0.00")
 
 @dataclass(frozen=True, slots=True)
 class DocumentsTotal:
-    """How many documents, and their sum."""
+    """The number and the sum of documents."""
 
     count: int = 0
     amount: Decimal = ZERO
@@ -35,7 +35,7 @@ class DocumentsTotal:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a statement has for us, and what of it is none of ours."""
+    """The part of a statement that is for us, and what of it is none of ours."""
 
     payments: tuple[BankPayment, ...]
     returns: tuple[BankReturn, ...]

@@ -1,4 +1,4 @@
-"""What the reader of statements has to be told."""
+"""The settings of the reader of statements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What waits for operations: money that counts for nothing, with the invoices it may be for; and refunds to be paid."""
+"""The work list of operations: money that counts for nothing, with the invoices it may be for; and refunds to be
+paid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which certificates a revocation list speaks for (RFC 5280, 5.2; X.509, 7.3).
+"""The scope of a revocation list (RFC 5280, 5.2; X.509, 7.3).
 
 A list may be a change to another (delta), be for some certificates, some reasons, one of several places of publication,
 or other issuers' certificates, and says so in critical extensions. Whom such a list names is revoked; that it does not
@@ -35,7 +35,7 @@ E = TypeVar("E", bound=x509.ExtensionType)
 
 @dataclass(frozen=True, slots=True)
 class ListScope:
-    """What a list says of itself."""
+    """The scope that a list says of itself."""
 
     is_delta: bool = False
     """It holds the changes since another list."""

@@ -1,4 +1,4 @@
-"""What is wrong with the revocation lists of this machine, for `postavka doctor` and operations' pages."""
+"""The survey of the revocation lists of this machine, for `postavka doctor` and operations' pages."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class BadFile:
 
 @dataclass(frozen=True, slots=True)
 class FilesRead:
-    """What the files hold."""
+    """The content of the files."""
 
     lists: tuple[KnownList, ...]
     bad: tuple[BadFile, ...]

@@ -1,4 +1,4 @@
-"""What shipping has to be told: whose signatures it trusts."""
+"""The settings of shipping: whose signatures it trusts."""
 
 from __future__ import annotations
 

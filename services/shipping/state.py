@@ -18,7 +18,7 @@ from services.shipping.verification import Claimed, NotVerified, Unverifiable
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the stage has to know beside the message."""
+    """The facts that the stage has to know beside the message."""
 
     today: date
     """The day in Moscow: documents issued and shipments made now bear it."""

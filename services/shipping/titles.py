@@ -13,7 +13,7 @@ MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class BuyerTitle:
-    """What a buyer's title says, as far as it matters here."""
+    """The content of a buyer's title, as far as it matters here."""
 
     answers: str
     """`ИдФайлИнфПр`: the seller's file it answers."""

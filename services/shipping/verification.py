@@ -1,4 +1,4 @@
-"""What the check of a signature gives, and who can make it. Types only, so that the decider may know them."""
+"""The answer of a signature's check, and who can make it. Types only, so that the decider may know them."""
 
 from __future__ import annotations
 

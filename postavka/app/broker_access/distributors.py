@@ -37,7 +37,8 @@ class ShortPassword(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a distributor's client signs in with. The password is known only now: the broker keeps no copy of it."""
+    """The user and password of a distributor's client. The password is known only now: the broker keeps no copy of
+    it."""
 
     distributor_id: str
     user: str

@@ -1,4 +1,4 @@
-"""What each of our services may do on the broker: read what it reads, write what it writes, and nothing else.
+"""The permissions of each of our services on the broker: read what it reads, write what it writes, and nothing else.
 
 It is worked out from the contract (`events/topics.py`), which says of every topic who writes and who reads it. So a
 stage's topic has one writer by force, not by custom.

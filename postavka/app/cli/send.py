@@ -1,4 +1,4 @@
-"""What can be asked for from the command line: submit, withdraw, confirm, pay, activate, return a document."""
+"""Commands that ask for something: submit, withdraw, confirm, pay, activate, return a document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `postavka up` says when everything is at work: who can sign in to the pages."""
+"""The words of `postavka up` when everything is at work: who can sign in to the pages."""
 
 from __future__ import annotations
 

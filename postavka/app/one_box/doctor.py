@@ -72,7 +72,7 @@ Marks = Mapping[str, Mapping[tuple[str, int], int]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, what was found, and what to do if that is wrong."""
+    """One check: what was looked at, what was found, and what to do if that is wrong."""
 
     name: str
     status: Literal["ok", "wrong", "unknown"]

@@ -1,4 +1,4 @@
-"""Who goes first while everything shares one machine that can't carry the load.
+"""The order in which programs get the processor while everything shares one machine that can't carry the load.
 
 First comes what a partner waits for at a screen: Kafka, a request, its approval. Then shipping, which decides for as
 long as all other stages together and would hold up the rest; then the other deciders, then what is read, then the rest

@@ -1,4 +1,4 @@
-"""What a document says, whatever form its bytes have: act, invoice, shipping documents (L14, L15)."""
+"""The content of a document, whatever form its bytes have: act, invoice, shipping documents (L14, L15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which form a document is issued in, and its bytes in any form there has ever been.
+"""The choice of a document's form, and its bytes in any form there has ever been.
 
 A later form is added beside the others, never in the place of one: bytes that were issued are made again for as long
 as a signature on them may come.

@@ -106,7 +106,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How many entries of one kind a load added, changed and removed."""
+    """The numbers of entries of one kind that a load added, changed and removed."""
 
     added: int = 0
     changed: int = 0

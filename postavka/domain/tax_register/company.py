@@ -1,4 +1,4 @@
-"""What a tax register says of a company, whichever register it is."""
+"""The answer of a tax register about a company, whichever register it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CompanyKind(StrEnum):
 
 
 class CompanyStanding(StrEnum):
-    """What the register says of its state. Nothing of it forbids a request: it's the partner that decides."""
+    """The state of a company by the register. Nothing of it forbids a request: it's the partner that decides."""
 
     ACTIVE = "active"
     LIQUIDATING = "liquidating"

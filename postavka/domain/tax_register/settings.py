@@ -1,4 +1,4 @@
-"""Which tax register is asked, and how patiently. All of it is `POSTAVKA_TAX_…`."""
+"""The settings of the tax register: which one is asked, and how patiently. All of it is `POSTAVKA_TAX_…`."""
 
 from __future__ import annotations
 

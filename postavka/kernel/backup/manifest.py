@@ -1,4 +1,4 @@
-"""What a copy holds, with the SHA-256 of every file: `manifest.json`, written last. Without it a copy is none."""
+"""The manifest of a copy, with the SHA-256 of every file: `manifest.json`, written last. Without it a copy is none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHUNK = 1 << 20
 
 @dataclass(slots=True)
 class SavedPartition:
-    """What there is of one partition: records from offset `first` to below `end`. `records` may be fewer."""
+    """The copied part of one partition: records from offset `first` to below `end`. `records` may be fewer."""
 
     first: int
     end: int

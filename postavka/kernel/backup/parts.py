@@ -1,4 +1,4 @@
-"""What a copy is taken of."""
+"""The parts that a copy is taken of."""
 
 from __future__ import annotations
 

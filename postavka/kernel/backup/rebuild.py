@@ -52,7 +52,7 @@ class StoreNotEmpty(UserError):
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What came of it."""
+    """The result of a rebuild from the other half."""
 
     events: dict[str, int] = field(default_factory=dict)
     """By stage (stores) or by topic."""

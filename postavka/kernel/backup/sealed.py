@@ -50,7 +50,7 @@ class BackupSettings(FileSettings):
 
 
 class CopyKey:
-    """What copies are sealed with."""
+    """The key that copies are sealed with."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret

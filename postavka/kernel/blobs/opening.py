@@ -1,4 +1,4 @@
-"""Which store of blobs the settings name."""
+"""The choice of a store of blobs by the settings."""
 
 from __future__ import annotations
 

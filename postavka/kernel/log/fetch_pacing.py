@@ -1,4 +1,5 @@
-"""How eagerly aiokafka fetches: while records flow, a fetch waits its turn, and then brings all that has gathered.
+"""The pace at which aiokafka fetches: while records flow, a fetch waits its turn, and then brings all that has
+gathered.
 
 That makes a tenth of the fetches, batches and commits, for a little latency. The waiting is done here, not at the
 broker: a fetch that the broker holds until enough bytes are there is looked at anew with every record that arrives in

@@ -1,4 +1,4 @@
-"""Where partitions begin and end, asked of the brokers: by watchdogs every other second, by tools once.
+"""The offsets at which partitions begin and end, asked of the brokers: by watchdogs every other second, by tools once.
 
 Through aiokafka's client. librdkafka's `AdminClient.list_offsets` (2.16) connects to a leader that is away ten thousand
 times a second until it has moved, whatever its settings of back-off: one dead broker of three kept all services busy.

@@ -1,4 +1,4 @@
-"""Which partition a key belongs to: murmur2, as Kafka's own Java clients do it.
+"""The partition that a key belongs to: murmur2, as Kafka's own Java clients do it.
 
 Every producer of ours is told to use it (librdkafka's default is another one), so that a request has one partition
 number in every event topic. Here it is for those who need to know the partition without sending.

@@ -1,4 +1,4 @@
-"""How many bytes topics take on the brokers' disks.
+"""The bytes that topics take on the brokers' disks.
 
 Through kafka-python: neither of the other clients can ask brokers for their log directories.
 """

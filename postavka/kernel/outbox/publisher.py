@@ -1,4 +1,4 @@
-"""How a relay writes: round by round, with one request to the broker for all partitions of a round.
+"""The writing side of a relay: round by round, with one request to the broker for all partitions of a round.
 
 librdkafka makes a request for every partition (its issue 1700), and with one in flight, as must be (`for_producer`),
 twelve partitions were twelve round trips one after another. aiokafka puts all that goes to one broker in one request,

@@ -82,7 +82,7 @@ def envelope_of(event: RecordedEvent, source: str) -> Envelope:
 
 
 class Route(Protocol):
-    """Where events go, if not to one topic."""
+    """The choice of a topic for each event, if not all go to one."""
 
     @property
     def topics(self) -> Sequence[str]:

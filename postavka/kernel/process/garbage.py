@@ -1,4 +1,4 @@
-"""How often Python looks for cycles of garbage. A service keeps tens of thousands of states, none of them in a cycle,
+"""The pauses of Python's collector of garbage. A service keeps tens of thousands of states, none of them in a cycle,
 and going through them again and again takes a quarter of its time. The young are few each time: nothing else is done
 while they are looked through."""
 

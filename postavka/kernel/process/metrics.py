@@ -1,4 +1,4 @@
-"""What a service measures. Prometheus conventions: base units, `_total` for counters, no unbounded labels."""
+"""The metrics of a service. Prometheus conventions: base units, `_total` for counters, no unbounded labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How often figures are counted that are for people and alarms: what waits, what is owed, what has not left."""
+"""The intervals at which figures are counted that are for people and alarms: what waits, what is owed, what has not
+left."""
 
 from __future__ import annotations
 

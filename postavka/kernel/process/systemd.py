@@ -1,4 +1,4 @@
-"""What systemd is told of this process: that it is ready, and that it still moves (`sd_notify(3)`).
+"""The messages to systemd about this process: that it is ready, and that it still moves (`sd_notify(3)`).
 
 Nothing happens where no supervisor has set `NOTIFY_SOCKET`.
 """

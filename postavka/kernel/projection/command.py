@@ -1,4 +1,4 @@
-"""What commands do that build read models anew: show how far it is, and say what came of it."""
+"""The work of commands that build read models anew: show how far it is, and say what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a record of a topic is read: the one set of rules for stages, read models, the auditor and pages.
+"""The rules by which a record of a topic is read: the one set of rules for stages, read models, the auditor and pages.
 
 A record counts once: one at or below the offset reached was handled, and on a topic that a relay of ours writes, one at
 or below the position reached is a late duplicate. A marker stands for an offset without a record. Checkpoints move over

@@ -1,4 +1,4 @@
-"""What the kernel must know of a read model to build it anew from the log (`rebuild.py`)."""
+"""The description of a read model, from which the kernel builds it anew out of the log (`rebuild.py`)."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ OWN = ("marks", "unread")
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What a rebuild did. `rows` by table; `seconds` is the whole, swap included, `folding` and `indexing` its largest
-    parts, `swapping` how long the live projection stood still."""
+    """The result of a rebuild. `rows` by table; `seconds` is the whole, swap included, `folding` and `indexing` its
+    largest parts, `swapping` how long the live projection stood still."""
 
     records: int
     events: int

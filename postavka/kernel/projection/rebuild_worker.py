@@ -39,8 +39,8 @@ class ShareFailed(UserError):
 
 @dataclass(frozen=True, slots=True)
 class FoldAnswer:
-    """What a share says: records read so far; with the last answer also events folded, marks, and what could not be
-    read."""
+    """The answer of one share: records read so far; with the last answer also events folded, marks, and what could not
+    be read."""
 
     records: int
     events: int

@@ -26,7 +26,7 @@ from postavka.kernel.store.checkpoint import Checkpoint, CheckpointMoved
 
 
 class TableRows(Protocol):
-    """What some records say, by table."""
+    """The rows that some records give, by table."""
 
     def take(self, type_name: str, fields: dict[str, Any], subject: str, time: str, trace: str | None) -> bool:
         """Take one record, read as its newest version; False if it says nothing here. `time` is RFC 3339."""
@@ -43,8 +43,8 @@ class TableRows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProjectionDefinition:
-    """How records of a read model are read. `takes`: the types that say something. `outside`: topics that no relay of
-    ours writes."""
+    """The definition of a read model's reading. `takes`: the types that say something. `outside`: topics that no relay
+    of ours writes."""
 
     schema: str
     topics: Sequence[str]

@@ -56,7 +56,7 @@ BUSY_SECONDS = 120.0
 
 
 class Projection(Protocol):
-    """What a projection must be able to do. Called from one thread at a time."""
+    """The interface of a projection. Called from one thread at a time."""
 
     @property
     def name(self) -> str: ...
@@ -76,7 +76,7 @@ class Projection(Protocol):
 
 
 class BackgroundTask(Protocol):
-    """What runs in the projection's process beside it: when one ends, all end."""
+    """The interface of a task in the projection's process beside it: when one ends, all end."""
 
     async def run(self) -> None: ...
 

@@ -73,7 +73,7 @@ class OpenDoor(UserError):
 
 @dataclass(frozen=True, slots=True)
 class OutsideDoor:
-    """How clients outside are to reach the broker. By default only from this machine.
+    """The address and the certificate by which clients outside reach the broker. By default only from this machine.
 
     `host` is the name they know it by. For any other than loopback the door listens on all interfaces and needs a
     certificate (`certificate`: PEM with its chain; `key`: PEM without a password)."""

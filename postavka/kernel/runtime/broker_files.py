@@ -1,4 +1,4 @@
-"""How many files the embedded broker has, and how near it is to where the system gives it no more: then it ends."""
+"""The files of the embedded broker, and how near it is to where the system gives it no more: then it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the commands find the servers: the environment, else the embedded ones that run in this folder."""
+"""The search of commands for the servers: the environment, else the embedded ones that run in this folder."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class HomeInUse(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the servers are, and as whom to sign in there. Holds passwords: never print it."""
+    """The addresses of the servers, and as whom to sign in there. Holds passwords: never print it."""
 
     kafka_bootstrap: str
     database_url: str

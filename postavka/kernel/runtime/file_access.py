@@ -1,4 +1,4 @@
-"""Who may read what lies in a home folder: its owner, and no other user of the machine.
+"""The access rights in a home folder: its owner, and no other user of the machine.
 
 PostgreSQL runs as another user when we are root. The group of that user may pass through a folder on the way to the
 data (mode 0710), without seeing what else lies there; everything beside is the owner's alone.

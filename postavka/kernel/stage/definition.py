@@ -1,4 +1,4 @@
-"""What a stage says about itself; everything else is the same for all of them.
+"""The definition of a stage; everything else is the same for all of them.
 
 A stage names its inputs, its decider (`initial`, `decide`, `evolve`: pure), and how the facts are gathered that a
 decision needs. The runner does the rest: reading, skipping what was seen, decoding, dead letters, state, writing.

@@ -1,4 +1,4 @@
-"""Which events say no, and the code of their reason: for counting."""
+"""The events that say no, and the code of their reason: for counting."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class StoreWentBack(RuntimeError):
 
 @dataclass(slots=True)
 class BatchOutcome:
-    """What became of a batch."""
+    """The result of one batch."""
 
     events: list[RecordedEvent] = field(default_factory=list)
     first_position: int = 0

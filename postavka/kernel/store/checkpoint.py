@@ -1,4 +1,4 @@
-"""How far an input has been handled: kept beside what was made of it, and moved in the same transaction."""
+"""The checkpoint of an input: kept beside what was made of it, and moved in the same transaction."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What somebody may do at all. Whose rows it sees comes from `Principal.partner_id` and `distributor_id`."""
+    """The role of somebody, which bounds all that it may do. Whose rows it sees comes from `Principal.partner_id` and
+    `distributor_id`."""
 
     PARTNER = "partner"
     """Sends requests and sees its own (L3)."""
@@ -20,7 +21,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a token may be used for. A signed-in person has all scopes of its role."""
+    """The scope of a token. A signed-in person has all scopes of its role."""
 
     READ = "read"
     SUBMIT = "submit"

@@ -30,7 +30,7 @@ DEVICE_DAYS = 180
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long a session lasts."""
+    """The lifetimes of a session."""
 
     idle: timedelta
     """Without a request."""

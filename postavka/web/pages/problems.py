@@ -1,4 +1,4 @@
-"""What the API's errors mean: where the `type` of a problem leads."""
+"""The pages about the API's errors: where the `type` of a problem leads."""
 
 from __future__ import annotations
 

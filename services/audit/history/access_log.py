@@ -1,5 +1,5 @@
-"""Who looked at which request: written before the answer goes out, for every page, document, stream and API call that
-shows one.
+"""The access log, who looked at which request: written before the answer goes out, for every page, document, stream and
+API call that shows one.
 
 An ASGI middleware inside the one that finds out who asks. Which requests an answer shows is known after routing, from
 typed ids: the one that its address names (however it is spelled there) where it was read and found, and those that the

@@ -64,7 +64,7 @@ class StoodRequest:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one request was at two moments; None: not there yet."""
+    """The difference of one request between two moments; None: not there yet."""
 
     request: UUID
     before: StoodRequest | None

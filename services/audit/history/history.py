@@ -47,7 +47,7 @@ SLACK_MS = 60_000
 
 
 class EntryKind(StrEnum):
-    """What an entry of a history is."""
+    """The kind of an entry in a history."""
 
     INPUT = "input"
     """A command, confirmation, payment, kit: asked for or told from outside, or done by operations."""

@@ -1,4 +1,4 @@
-"""What messages are called in Russian, for an auditor's pages."""
+"""The Russian titles of messages, for an auditor's pages."""
 
 from __future__ import annotations
 

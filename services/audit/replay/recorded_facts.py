@@ -1,4 +1,4 @@
-"""What a decider had looked up, taken from the record of what it decided: a replay asks nothing and nobody.
+"""The facts that a decider had looked up, taken from the record of what it decided: a replay asks nothing and nobody.
 
 Events carry the facts they were decided on (`Approved` the version of the reference data, `PermissionIssued` its
 number, `Activated` the contract …). Where nothing was decided, the facts don't matter to a decider that decides as it

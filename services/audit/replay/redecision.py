@@ -36,7 +36,7 @@ class DeadLetterVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is decided now on one input, beside what was decided then."""
+    """The verdict on one input: what is decided now, beside what was decided then."""
 
     stage: str
     subject: UUID

@@ -64,7 +64,7 @@ class Difference:
 
 @dataclass(slots=True)
 class ReplayReport:
-    """What a replay found."""
+    """The result of a replay."""
 
     decisions: int = 0
     events: int = 0

@@ -49,7 +49,7 @@ ROWS = 2_000
 
 @dataclass(slots=True)
 class FoldedShare:
-    """What came of some partitions. `permissions`: (number, where) of all permission numbers; `documents`: all
+    """The result of folding some partitions. `permissions`: (number, where) of all permission numbers; `documents`: all
     documents issued and rendered; `requests`: ids of all rows that must be there."""
 
     events: int = 0

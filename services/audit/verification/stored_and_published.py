@@ -44,7 +44,8 @@ EVERY = SQL("")
 
 @dataclass(slots=True)
 class Reached:
-    """How far a check is. `offsets`: next to read, by partition; `highest`: highest position seen there."""
+    """The point that a check has reached. `offsets`: next to read, by partition; `highest`: highest position seen
+    there."""
 
     offsets: dict[int, int] = field(default_factory=dict)
     highest: dict[int, int] = field(default_factory=dict)

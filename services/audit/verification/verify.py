@@ -42,7 +42,7 @@ class VerifyFailed(UserError):
 
 @dataclass(slots=True)
 class VerificationReport:
-    """What was checked, and what was found. `events`: in the stores up to the cut."""
+    """The result of a verification. `events`: in the stores up to the cut."""
 
     heads: dict[str, int]
     events: int = 0

@@ -40,7 +40,7 @@ INN_WRONG = shortcoming("inn", "0")
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What the form holds, as typed; an empty field is an empty text."""
+    """The form as it was typed; an empty field is an empty text."""
 
     request_id: str = ""
     request_type: str = REQUEST_TYPE

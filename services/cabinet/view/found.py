@@ -1,4 +1,4 @@
-"""What the tax register's answer means for the form (L10): a note, and what fills in buyer and KPP."""
+"""The meaning of the tax register's answer for the form (L10): a note, and what fills in buyer and KPP."""
 
 from __future__ import annotations
 

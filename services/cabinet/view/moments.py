@@ -1,4 +1,4 @@
-"""How the timeline looks: a shape and a tone for each kind of moment, and names for who acted."""
+"""The look of the timeline: a shape and a tone for each kind of moment, and names for who acted."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from services.cabinet.words import ShownStage, stage_of
 
 
 class Viewer(StrEnum):
-    """Who reads the page."""
+    """The reader of the page."""
 
     PARTNER = "partner"
     DISTRIBUTOR = "distributor"
@@ -21,7 +21,7 @@ class Viewer(StrEnum):
 
 
 class Act(StrEnum):
-    """What the reader's button does."""
+    """The act behind the reader's button."""
 
     COPY = "copy"
     CONFIRM = "confirm"

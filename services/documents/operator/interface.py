@@ -1,4 +1,4 @@
-"""What is needed of an exchange operator: send once, hear what the other side has done."""
+"""The interface of an exchange operator: send once, hear what the other side has done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which mailbox of a counterparty a document goes to, by what the operator says of its organisations. Pure.
+"""The choice of a counterparty's mailbox for a document, by what the operator says of its organisations. Pure.
 
 A document in a wrong mailbox is in strange hands, so nothing is guessed: what does not fit, or
 fits twice, is for a person to settle, and the document waits.

@@ -1,4 +1,4 @@
-"""What pages of operations share: who may see them, their navigation, and how they ask and act."""
+"""The frame of the pages of operations: who may see them, their navigation, and how they ask and act."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the streams and services do."""
+"""The page of streams and services."""
 
 from __future__ import annotations
 

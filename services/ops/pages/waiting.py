@@ -1,4 +1,4 @@
-"""What waits, for whom and since when; reminders."""
+"""The pages of the queues: what waits, for whom and since when; reminders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a statement is, once it is read: its documents, those that a person has to look at, and what can be wrong."""
+"""The model of a statement, once it is read: its documents, those that a person has to look at, and what can be
+wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ MOST_ODD = 500
 
 @dataclass(frozen=True, slots=True)
 class StatementProblem:
-    """What is wrong, in Russian, and in which line (from 1; 0: of the file as a whole)."""
+    """The problem of a statement, in Russian, and in which line (from 1; 0: of the file as a whole)."""
 
     line: int
     message: str
@@ -49,7 +50,7 @@ def too_large() -> BrokenStatement:
 
 
 class Direction(StrEnum):
-    """Which way money went, seen from the accounts of the statement."""
+    """The direction in which money went, seen from the accounts of the statement."""
 
     INCOMING = "incoming"
     OUTGOING = "outgoing"
@@ -121,7 +122,7 @@ class OddDocument:
 
 @dataclass(frozen=True, slots=True)
 class BankStatement:
-    """What a file says. `first` and `last` are the days it covers."""
+    """The content of a statement's file. `first` and `last` are the days it covers."""
 
     version: str
     encoding: str

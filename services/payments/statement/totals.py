@@ -31,7 +31,7 @@ Counted = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class AccountTotal:
-    """What the bank says that an account took in (or gave out) over all its sections, and in which line."""
+    """The bank's total of an account, what it took in (or gave out) over all its sections, and in which line."""
 
     line: int
     amount: Decimal

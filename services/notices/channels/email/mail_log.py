@@ -1,4 +1,5 @@
-"""What was sent, to whom, what became of it: for the command line and for pages. Preferences of recipients."""
+"""The log of e-mails, what was sent, to whom, what became of it: for the command line and for pages. Preferences of
+recipients."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ FAILED = Gauge("postavka_letters_failed", "Letters that could not be sent, or ha
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """What became of a try, to be written down."""
+    """The outcome of a try to send, to be written down."""
 
     id: UUID
     status: str

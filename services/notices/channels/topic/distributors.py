@@ -1,4 +1,4 @@
-"""Which distributors have topics, and whether there are new ones."""
+"""The distributors that have topics, and whether there are new ones."""
 
 from __future__ import annotations
 
