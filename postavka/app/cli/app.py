@@ -170,7 +170,7 @@ def _end(message: str) -> NoReturn:
 
 
 def _say_what_runs(launch: Launch) -> None:
-    from postavka.app.one_box.banner import sign_in, who_signs_in
+    from postavka.app.one_box.banner import sign_in, unfinished, who_signs_in
     from postavka.kernel.settings import database_url
 
     shown = table("At work (health and metrics)", "service", "health", "metrics")
@@ -181,6 +181,8 @@ def _say_what_runs(launch: Launch) -> None:
     if (pages := launch.ports.get("web.http")) is not None:
         console.print(f"The cabinet: [bold]http://127.0.0.1:{pages}/[/]", highlight=False)
         console.print(sign_in(who_signs_in(database_url(launch.config))), highlight=False)
+    if (upgrade := unfinished(database_url(launch.config))) is not None:
+        console.print(upgrade)
     console.print("Ctrl-C stops everything. `postavka log tail` in another terminal shows what happens.")
 
 

@@ -1,10 +1,12 @@
-"""The words of `postavka up` when everything is at work: who can sign in to the pages."""
+"""The words of `postavka up` when everything is at work: who can sign in, and what an upgrade has left to do."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
 
+from events.versions import CONTRACT
+from postavka.kernel.installation.contract import read_finished
 from postavka.web.identity.sample import PASSWORD, with_known_password
 
 SHOWN = {"lukomor": "partner", "romashka-it": "partner", "dist-north": "distributor", "ops": "", "auditor": ""}
@@ -23,3 +25,13 @@ def sign_in(logins: Collection[str]) -> str:
         return "There are no sample users in this database: `postavka user add` makes those who may sign in"
     named: Sequence[str] = [f"{login} ({SHOWN[login]})" if SHOWN[login] else login for login in logins]
     return f"Sign in as {', '.join(named)}; the password of these sample users is [bold]{PASSWORD}[/]"
+
+
+def unfinished(conninfo: str) -> str | None:
+    """The advice about an upgrade that is not finished; None when it is."""
+    if read_finished(conninfo) >= CONTRACT:
+        return None
+    return (
+        "This installation can still go back to the release before: its events are written so. When nobody will: "
+        "`postavka migrate --finish`"
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from events.topics import STAGE_TOPICS
 from postavka.app.migrations import migrate_all
 from postavka.app.registry import SCHEMAS, SERVICES, load
 from postavka.kernel.runtime.embedded import Endpoints
@@ -55,6 +56,7 @@ def test_an_upgrade_is_finished_by_hand(servers: Endpoints, bare_database: str) 
 def test_every_set_of_files_has_its_schema() -> None:
     packages = {each.package for sets in SCHEMAS.values() for each in map(load, sets)}
     packages.add("postavka.kernel.installation")
+    assert {topic.writer for topic in STAGE_TOPICS} <= SCHEMAS.keys()
     folders = {file.parent for top in ("postavka", "services") for file in (PROJECT / top).rglob("sql/[0-9]*.sql")}
     assert {".".join(folder.parent.relative_to(PROJECT).parts) for folder in folders} == packages
 
