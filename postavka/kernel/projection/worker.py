@@ -289,7 +289,11 @@ class LiveProjection:
 
     async def _look_for_lost_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
         """Hold what ends before what was handled, and read again what somebody has set back."""
-        short = {place: reached for place, end in ends.items() if (reached := self.handled.get(place, -1)) >= end}
+        short = {
+            place: reached
+            for place, end in ends.items()
+            if (reached := self.handled.get(place, -1)) >= end and place not in self.held
+        }
         names = {partition_name(*place): offset for place, offset in short.items()}
         moved = bool(short) and await self._hold(names)
         if moved or await asyncio.to_thread(self._patiently, self.held.let_go):

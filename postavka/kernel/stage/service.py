@@ -286,7 +286,11 @@ class StageService:
 
     async def _look_for_lost_ends(self, ends: Mapping[Place, int], handled: Mapping[Place, int]) -> None:
         """Hold what ends before what was handled; `ends` are older than `handled`, so they are asked for again."""
-        short = {place: handled[place] for place, end in ends.items() if handled.get(place, -1) >= end}
+        short = {
+            place: handled[place]
+            for place, end in ends.items()
+            if handled.get(place, -1) >= end and place not in self.held
+        }
         moved: bool = bool(short) and await asyncio.to_thread(self.held.look, short)
         if moved:
             self._stop.set()

@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from postavka.kernel.installation import held
 from postavka.kernel.settings import Settings
 from postavka.kernel.stage.service import BUSY_SECONDS, POSTGRESQL, StageService
 from tests.kernel.conftest import MakeTopics, OpenRecorder
@@ -19,8 +20,11 @@ PATIENCE = 0.05
 
 
 @pytest.fixture
-def service(settings: Settings, open_recorder: OpenRecorder, make_topics: MakeTopics) -> Iterator[StageService]:
+def service(
+    settings: Settings, open_recorder: OpenRecorder, make_topics: MakeTopics, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StageService]:
     """Of the toy stage, with little patience; not at work: neither its reader nor its relay is started."""
+    monkeypatch.setattr(held, "AGAIN_SECONDS", 0.0)
     open_recorder()  # empties the store
     make_topics(COMMANDS, UPSTREAM, f"{SCHEMA}.events", "dead-letters")
     made = StageService(toy(), settings.model_copy(update={"stall_seconds": PATIENCE}))
