@@ -22,6 +22,7 @@ from tests.app.broker_access.conftest import MakeDistributor
 from tests.app.broker_access.test_distributors import ACCEPTED, write
 from tests.kernel.polling import on_topic
 from tests.paths import PROJECT
+from tests.validators.tools import node
 
 EXAMPLES = PROJECT / "docs" / "examples"
 
@@ -101,3 +102,19 @@ def test_kcat_confirms_and_reads(
     )
     assert other.returncode == 1
     assert "authorization failed" in other.stderr
+
+
+def test_kafkajs_confirms_and_reads(mine: Credentials, admin_settings: Settings):
+    """Notices are written with gzip, the one codec that it has (tests/kernel/outbox/test_publisher.py)."""
+    own, request_id, notice = mine.distributor_id, str(uuid4()), json.dumps({"title": "Ответ принят"}) * 100
+    producer = Producer({**for_librdkafka(admin_settings), "compression.type": "gzip"})
+    producer.produce(notices_of(own), notice, b"r-1")
+    assert producer.flush(20) == 0
+    body = json.dumps({"request_id": request_id, "confirmation_id": "north-1", "accepted": True})
+    said = node(
+        "kafkajs.cjs", broker=mine.bootstrap, username=mine.user, password=mine.password,
+        group=f"distributors.{own}.js", read=notices_of(own), write=confirmations_of(own), key=request_id, value=body,
+    )  # fmt: skip
+    assert (said["key"], said["value"]) == ("r-1", notice)
+    (record,) = on_topic(admin_settings, confirmations_of(own))
+    assert (record.key, record.value) == (request_id.encode(), body.encode())
