@@ -3,7 +3,7 @@ PYTHON ?= $(shell sh deploy/find-python.sh)
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install copies develop lock up demo test quick check debian bench faults clean
+.PHONY: help install copies develop lock up demo test quick check debian bench faults attack clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,9 @@ bench: develop  ## measure this machine: requests/s, latency, rebuild
 SECONDS ?= 300
 faults: develop  ## break everything at random for SECONDS, and look whether anything was lost (docs/faults.md); SEED=
 	@$(RUN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+attack: develop  ## 20,000 hostile records and 7,000 foreign probes beside honest traffic: nothing counts, nothing is shown; SEED=
+	@$(RUN)/python -m tests.attack $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove everything installed and all data
 	rm -rf .tools .venv .postavka

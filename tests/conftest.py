@@ -21,10 +21,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from postavka.app.migrations import migrate_all
-from postavka.app.one_box.launcher import Launch
 from postavka.kernel.runtime.embedded import EmbeddedServers, Endpoints
 from postavka.kernel.runtime.progress import Spoken
-from postavka.kernel.settings import Settings
 from tests.paths import JARS, TESTS
 
 if TYPE_CHECKING:
@@ -148,17 +146,11 @@ def system() -> Iterator[System]:
     """Everything, started once for all tests that need the whole: servers and services of its own."""
     from tests.system.collector import collector
     from tests.system.conftest import System  # itself needs this module
+    from tests.system.own_whole import own_whole
 
     if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         pytest.skip("faults are made in servers of our own, not in yours")
-    home = Path(tempfile.mkdtemp(prefix="postavka-system-"))
-    (home / "jars").symlink_to(JARS)
-    try:
-        with collector() as traces, pytest.MonkeyPatch.context() as environment:
-            environment.setenv("POSTAVKA_TRACING_OTLP", traces.url)
-            with Launch(Settings(home=home), Spoken()) as launch:
-                yield System(launch, traces)
-                launch.close()
-                launch.remove_data()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with collector() as traces, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("POSTAVKA_TRACING_OTLP", traces.url)
+        with own_whole("system") as launch:
+            yield System(launch, traces)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -72,10 +73,11 @@ class System:
         said = self.launch.health(service)
         return said is not None and said.get("trouble") is None and said.get("assigned_partitions", 1) != 0
 
-    def check(self, plans: Mapping[str, str]) -> None:
-        """Wait until the cabinet has the whole log; then ask the oracle. Nothing that it finds is forgiven."""
+    def check(self, plans: Mapping[str, str], **allowed: Any) -> None:
+        """Wait until the cabinet has the whole log; then ask the oracle. Nothing that it finds is forgiven but what is
+        `allowed`, as of `Oracle`."""
         found = self.judged(
-            lambda: Oracle.of_broker(self.kafka, gaps_allowed_in=self.gaps, forged=self.forged).violations(
+            lambda: Oracle.of_broker(self.kafka, gaps_allowed_in=self.gaps, forged=self.forged, **allowed).violations(
                 plans, cabinet_rows(self.database_url)
             )
         )

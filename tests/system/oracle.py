@@ -172,10 +172,13 @@ class Oracle:
         gaps_allowed_in: Iterable[str] = (),
         forged: int = 0,
         late_allowed: bool = False,
+        beside: Iterable[str] = (),
     ) -> None:
         """`everything`: all of the stages' topics; `orders`: all of `manufacturing.orders`; `forged`: how many records
         the tests put on stage topics themselves. `late_allowed`: a relay that was replaced while it was paused may
-        publish again, byte for byte, what its successor has published; readers skip that."""
+        publish again, byte for byte, what its successor has published; readers skip that. `beside`: events that
+        strangers may bring about in a request, of no effect on it."""
+        self._beside = {*MAY_COME, *OF_PAPERS, *beside}
         self.log = [told for told in everything if "ce_position" in told.headers]
         assert len(everything) - len(self.log) == forged, "records on a stage topic that no relay wrote"
         self.orders = list(orders)
@@ -323,7 +326,7 @@ class Oracle:
 
     def check_request(self, request_id: str, plan: str) -> None:
         """Exactly what its plan leads to."""
-        types = sorted(told.name for told in self.of[request_id] if told.name not in MAY_COME | OF_PAPERS)
+        types = sorted(told.name for told in self.of[request_id] if told.name not in self._beside)
         if plan == "withdrawn":
             self._check_withdrawn(request_id, types)
         else:

@@ -14,6 +14,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaExcep
 from confluent_kafka.admin import AdminClient
 from psycopg.sql import SQL, Identifier
 
+from tests.attack import judge, outsider, records
 from tests.faults import load, planted
 from tests.system import oracle, traffic
 from tests.system.conftest import System, wait_until
@@ -34,7 +35,7 @@ defaults of the libraries every try takes over a minute."""
 Measured = Callable[[str], None]
 
 
-@pytest.mark.parametrize("module", [oracle, traffic, load, planted])
+@pytest.mark.parametrize("module", [oracle, traffic, load, planted, records, outsider, judge])
 def test_the_oracle_and_the_traffic_import_nothing_of_the_product(module: object):
     tree = ast.parse(Path(str(module.__file__)).read_text())
     names = {

@@ -79,6 +79,9 @@ class Traffic:
     ended: set[str] = field(default_factory=set)
     _not_sent: list[str] = field(default_factory=list)
     seen: dict[str, list[str]] = field(default_factory=dict)
+    approved_after: list[float] = field(default_factory=list)
+    """Seconds from the sending of each request to its first Approved, as its sender sees it."""
+    _sent_at: dict[str, float] = field(default_factory=dict)
     partitioner: str = "murmur2_random"
     """Outside senders choose partitions as they like; "consistent_random" is librdkafka's own way."""
 
@@ -152,6 +155,7 @@ class Traffic:
     def _submit(self, plan: str) -> None:
         request_id = str(uuid4())
         self.plans[request_id] = plan
+        self._sent_at[request_id] = time.monotonic()
         body = {
             "request_id": request_id,
             "partner_id": PARTNER,
@@ -215,6 +219,8 @@ class Traffic:
             if plan is None:
                 continue
             self.seen.setdefault(subject, []).append(type_name)
+            if type_name.startswith("Approved.") and subject in self._sent_at:
+                self.approved_after.append(time.monotonic() - self._sent_at.pop(subject))
             times = 2 if plan == TOLD_TWICE else 1
             if type_name.startswith("Approved.") and plan not in (EARLY, DIRECT, OVERPAID, WITHDRAWN):
                 for _ in range(times):

@@ -6,66 +6,23 @@ What another tenant's id is answered must be what an id is answered that nobody 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
-from fastapi.routing import iter_route_contexts
 
 from events.request import REQUEST_TYPE
 from postavka.web.application import OWN
 from postavka.web.authorization import check_routes
-from tests.web.conftest import Person, Site
+from tests.web.conftest import Site
+from tests.web.knocking import Actor, fill, knock, make_actors, may, routes
 from tests.web.matrix import MATRIX, Case
 from tests.web.stories import Story
-
-OWNERS = {"lukomor", "dist-north", "ops", "auditor"}
-"""Who may see the request of these tests at all."""
-
-
-@dataclass
-class Actor:
-    """Somebody who knocks at every door."""
-
-    name: str
-    role: str
-    client: httpx2.Client
-    program: bool = False
-
-    def headers(self, case: Case) -> dict[str, str]:
-        headers = {"Idempotency-Key": f'"{uuid4()}"'} if case.key else {}
-        if (case.json is not None and not self.program) or (not self.program and case.form is None):
-            headers["X-CSRF-Token"] = self.csrf
-        return headers
-
-    @property
-    def csrf(self) -> str:
-        assert isinstance(self.client, Person)
-        return self.client.csrf("/account" if self.role != "visitor" else "/sign-in")
 
 
 @pytest.fixture(scope="module")
 def actors(site: Site) -> list[Actor]:
-    people = [
-        Actor(login, role, site.person(login))
-        for login, role in (
-            ("lukomor", "partner"),
-            ("romashka-it", "partner"),
-            ("dist-north", "distributor"),
-            ("dist-ural", "distributor"),
-            ("ops", "ops"),
-            ("auditor", "auditor"),
-        )
-    ]
-    programs = [
-        Actor(
-            tenant, "distributor" if tenant.startswith("dist-") else "partner", site.program(site.token(tenant)), True
-        )
-        for tenant in ("lukomor", "romashka-it", "dist-north", "dist-ural")
-    ]
-    return [*people, *programs, Actor("visitor", "visitor", site.person())]
+    return make_actors(site)
 
 
 @pytest.fixture(scope="module")
@@ -90,20 +47,10 @@ def things(site: Site) -> dict[str, str]:
     }
 
 
-def routes(site: Site) -> set[str]:
-    return {
-        f"{method} {route.path}"
-        for route in iter_route_contexts(site.app.routes)
-        if route.path not in OWN
-        for method in route.methods or ()
-        if method != "HEAD"
-    }
-
-
 def test_every_route_is_in_the_matrix(site: Site):
     """A new route without an entry fails here: say who may use it, in `tests/web/matrix.py`."""
-    assert routes(site) - MATRIX.keys() == set(), "say in tests/web/matrix.py who may use these"
-    assert MATRIX.keys() - routes(site) == set(), "these routes are gone"
+    assert routes(site.app) - MATRIX.keys() == set(), "say in tests/web/matrix.py who may use these"
+    assert MATRIX.keys() - routes(site.app) == set(), "these routes are gone"
 
 
 def test_a_route_that_does_not_say_who_may_use_it_stops_the_application(site: Site):
@@ -132,7 +79,7 @@ def test_nothing_is_changed_without_the_forms_token(site: Site, actors: list[Act
             continue
         body = {"data": case.form} if case.form is not None else {"json": case.json}
         headers = {"Idempotency-Key": f'"{uuid4()}"'} if case.key else {}
-        refused = actor.client.request(method, _fill(path, things), headers=headers, **body)
+        refused = actor.client.request(method, fill(path, things), headers=headers, **body)
         assert refused.status_code == 403, (actor.name, refused.status_code)
 
 
@@ -141,14 +88,14 @@ def test_who_may_and_whose(site: Site, actors: list[Actor], things: dict[str, st
     case = MATRIX[name]
     method, path = name.split()
     for actor in actors:
-        if case.whole and _may(actor, case, path):
+        if case.whole and may(actor, case, path):
             continue
         mine = _own_things(site, case, path) if case.only else things
-        answer = _knock(actor, case, method, _fill(path, mine))
+        answer = _knock(actor, case, method, fill(path, mine))
         if actor.program and not path.startswith("/api/"):
             assert answer.status_code in (303, 401), "pages are for people"
             continue
-        if _may(actor, case, path):
+        if may(actor, case, path):
             refused = {401, 403, 404} - case.told
             assert answer.status_code not in refused, (actor.name, answer.status_code, answer.text[:300])
             assert answer.status_code < 500, (actor.name, answer.text[:300])
@@ -158,18 +105,10 @@ def test_who_may_and_whose(site: Site, actors: list[Actor], things: dict[str, st
         else:
             assert answer.status_code == 404, (actor.name, answer.status_code, answer.text[:300])
         _says_nothing(actor, path, answer, things["request_id"])
-        if "{" in path and not _may(actor, case, path):
+        if "{" in path and not may(actor, case, path):
             nobodys = {key: str(uuid4()) if key.endswith("_id") else value for key, value in mine.items()}
-            nothing = _knock(actor, case, method, _fill(path, nobodys))
+            nothing = _knock(actor, case, method, fill(path, nobodys))
             assert _told(nothing, nobodys) == _told(answer, mine), f"{actor.name} can tell that it exists"
-
-
-def _may(actor: Actor, case: Case, path: str) -> bool:
-    if actor.role not in case.roles:
-        return False
-    if case.only is not None:
-        return actor.name == case.only
-    return "{request_id}" not in path or actor.name in OWNERS
 
 
 def _own_things(site: Site, case: Case, path: str) -> dict[str, str]:
@@ -188,27 +127,12 @@ def _own_things(site: Site, case: Case, path: str) -> dict[str, str]:
     return {"token_id": str(found[0][0])}
 
 
-def _fill(path: str, things: dict[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: things[match[1]], path)
-
-
 def _knock(actor: Actor, case: Case, method: str, path: str) -> httpx2.Response:
-    values: dict[str, Any] = {"headers": actor.headers(case)}
     if path == "/sign-out":  # not this one's own session
-        values["headers"]["Cookie"] = ""
-        return actor.client.request("GET", "/sign-in")
+        return actor.client.request("GET", "/sign-in", headers={**actor.headers(case), "Cookie": ""})
     if path == "/account/sessions/end-others":
         return actor.client.request("GET", "/account" if actor.role != "visitor" else "/requests")
-    if case.form is not None:
-        values["data"] = {**case.form, **({} if actor.program else {"csrf": actor.csrf})}
-    elif method != "GET":
-        values["json"] = case.json
-    if case.stream:
-        with actor.client.stream(method, path, **values) as answer:
-            if answer.status_code != 200:
-                answer.read()
-            return answer
-    return actor.client.request(method, path, **values)
+    return knock(actor, case, method, path)
 
 
 def _told(answer: httpx2.Response, things: dict[str, str]) -> tuple[int, str, str]:

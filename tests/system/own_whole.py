@@ -1,0 +1,35 @@
+"""A whole of one's own, for what is run by hand: everything started in a folder that is gone afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from postavka.app.one_box.launcher import Launch
+from postavka.kernel.runtime.progress import Spoken
+from postavka.kernel.settings import Settings
+from tests.paths import JARS
+
+
+@contextmanager
+def own_whole(name: str, *, keep: bool = False) -> Iterator[Launch]:
+    """Started; stopped in the end. `keep`: leave logs and data where they are, and say where; also after a failure."""
+    home = Path(tempfile.mkdtemp(prefix=f"postavka-{name}-"))
+    (home / "jars").symlink_to(JARS)
+    try:
+        with Launch(Settings(home=home), Spoken()) as launch:
+            yield launch
+            launch.close()
+            if not keep:
+                launch.remove_data()
+    except BaseException:
+        keep = True
+        raise
+    finally:
+        if keep:
+            print(f"logs and data: {home}")
+        else:
+            shutil.rmtree(home, ignore_errors=True)
