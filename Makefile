@@ -67,8 +67,10 @@ bench: develop  ## measure this machine: requests/s, latency, rebuild
 	@$(RUN)/python -m bench
 
 SECONDS ?= 300
-faults: develop  ## break everything at random for SECONDS, and look whether anything was lost (docs/faults.md); SEED=
+STARVED ?= 600
+faults: develop  ## break everything at random for SECONDS, then take the processor away for STARVED (docs/faults.md); SEED=
 	@$(RUN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	@$(RUN)/python -m tests.faults.starvation --seconds $(STARVED)
 
 attack: develop  ## 20,000 hostile records and 7,000 foreign probes beside honest traffic: nothing counts, nothing is shown; SEED=
 	@$(RUN)/python -m tests.attack $(if $(SEED),--seed $(SEED))
