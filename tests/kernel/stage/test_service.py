@@ -9,11 +9,15 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from confluent_kafka import Producer
 
 from postavka.kernel.installation import held
+from postavka.kernel.log.connection import for_librdkafka
+from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.settings import Settings
 from postavka.kernel.stage.service import BUSY_SECONDS, POSTGRESQL, StageService
 from tests.kernel.conftest import MakeTopics, OpenRecorder
+from tests.kernel.polling import PATIENCE_SECONDS, until
 from tests.kernel.toys import COMMANDS, SCHEMA, UPSTREAM, command, submit, toy
 
 PATIENCE = 0.05
@@ -67,6 +71,24 @@ async def test_a_batch_without_end_ends_the_process(service: StageService):
     await look(service)
     service._busy_since = time.monotonic() - BUSY_SECONDS - 1
     with pytest.raises(RuntimeError, match="one batch"):
+        await look(service)
+
+
+async def test_a_sender_that_goes_away_in_a_transaction_ends_nobody(service: StageService, settings: Settings):
+    """What lies behind its first record can't be read, and so nothing stands still. A stage that does not read what
+    another has said when the transaction is over does stand still."""
+    gone, other = (Producer(for_librdkafka(settings) | more) for more in ({"transactional.id": uuid4().hex}, {}))
+    gone.init_transactions(PATIENCE_SECONDS)
+    gone.begin_transaction()
+    for sender in (gone, other):
+        sender.produce(COMMANDS, b"{}", b"k", 0)
+        assert sender.flush(PATIENCE_SECONDS) == 0
+    await look(service)
+    assert service.trouble() is None
+    assert service.lag == 0
+    gone.abort_transaction(PATIENCE_SECONDS)
+    until(lambda: end_offsets(settings, [(COMMANDS, 0)])[COMMANDS, 0] > 2, "the transaction is over")
+    with pytest.raises(RuntimeError, match="no progress"):
         await look(service)
 
 
