@@ -16,7 +16,8 @@ import psycopg
 import uvloop
 from prometheus_client import Gauge
 
-from events.topics import OPS_EVENTS
+from events.topics import OPS_EVENTS, distributor_of
+from postavka.kernel.log.sizes import SizesUnknown, topic_bytes
 from postavka.kernel.log.topics import check_topics
 from postavka.kernel.outbox.command_sender import CommandNotSent, Sender
 from postavka.kernel.outbox.relay import Relay
@@ -40,6 +41,7 @@ from services.ops.store import SCHEMA, SEES_ALL, SOURCE, prepare
 log = logger(__name__)
 
 LOOK_SECONDS = 5.0
+SIZES_SECONDS = 60.0
 TURN_SECONDS = 300.0
 """At most, of one count over everything, with the rest before it."""
 SEND_SECONDS = 0.5
@@ -50,6 +52,9 @@ OVERDUE = Gauge("postavka_requests_overdue", "Requests that wait beyond the limi
 OLDEST = Gauge("postavka_oldest_wait_seconds", "How long the oldest waits, by what for", ["waits_for"])
 SEGMENTS = Gauge("postavka_broker_segments", "Files of records that the embedded broker has")
 FILES_USED = Gauge("postavka_broker_files_used_ratio", "Share of the files and maps that the embedded broker may open")
+ANSWERS = Gauge(
+    "postavka_distributor_topic_bytes", "What a distributor's answers take on the disk, for ever", ["distributor"]
+)
 LETTERS = Gauge("postavka_dead_letters_open", "Dead letters that nobody has settled", ["stage"])
 
 
@@ -70,6 +75,7 @@ class OpsService:
         self._looking = session.KeptSession(self._url, SEES_ALL, application_name="postavka-ops")
         self.servers = Servers()
         self.queues: list[Queue] = []
+        self._sized_at = -SIZES_SECONDS
 
     async def run(self) -> None:
         """Until told to stop; raises when it can't go on."""
@@ -130,9 +136,24 @@ class OpsService:
             for stage, count in open_by_stage(connection).items():
                 LETTERS.labels(stage).set(count)
             metrics.RELAY_DELAY.labels(SCHEMA).set(relay_delay(connection, SCHEMA) or 0)
+        self._note_sizes()
         if (files := broker_files(self._config.home)) is not None:
             SEGMENTS.set(files.segments)
             FILES_USED.set(files.used or 0.0)
+
+    def _note_sizes(self) -> None:
+        """How large distributors' topics are. A broker that does not say is asked again; what it said last stays."""
+        if time.monotonic() - self._sized_at < SIZES_SECONDS:
+            return
+        self._sized_at = time.monotonic()
+        try:
+            sizes = topic_bytes(self._config)
+        except SizesUnknown as why:
+            log.warning("sizes of topics are not known", why=str(why))
+            return
+        for topic, size in sizes.items():
+            if (distributor := distributor_of(topic)) is not None:
+                ANSWERS.labels(distributor).set(size)
 
     async def _patiently(self, function: Any) -> None:
         """A server that is away is waited for: nothing here can't be done later."""

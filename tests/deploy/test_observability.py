@@ -34,7 +34,7 @@ MEASURING = (
     "services.audit.metrics",
 )
 """Modules that define metrics."""
-SUFFIXES = ("_total", "_seconds", "_records", "_events", "_info", "_ratio")
+SUFFIXES = ("_total", "_seconds", "_records", "_events", "_info", "_ratio", "_bytes")
 COUNTED = (
     "postavka_requests_waiting",
     "postavka_requests_overdue",

@@ -101,6 +101,20 @@ def revoke(id: str, *, user: str | None = None, json: Json = False) -> None:
         console.print(f"revoked: {', '.join(gone)}", highlight=False)
 
 
+@distributor.command
+def limits(*, json: Json = False) -> None:
+    """Give every distributor's user the limits of this release: bytes a second and the broker's time.
+
+    Those of an earlier release keep theirs until then; `postavka doctor` says who has others.
+    """
+    with _distributors() as known:
+        changed = known.limit()
+    if json:
+        print_json({"changed": changed})
+    else:
+        console.print(f"changed: {', '.join(changed) or 'none'}", highlight=False)
+
+
 @distributor.command(name="list")
 def list_(*, json: JsonArray = False) -> None:
     """Distributors and their users."""

@@ -21,8 +21,8 @@ from postavka.kernel.settings import Settings, database_url
 
 USER = re.compile(r"(?P<distributor>[a-z0-9-]{1,50})\.(?P<number>[1-9][0-9]{0,5})")
 """Ids of distributors have no dots, so that a user belongs to exactly one."""
-QUOTA = Quota(written_bytes=1_000_000, read_bytes=5_000_000, request_percent=50)
-"""A megabyte a second are some two thousand answers; a distributor that floods its topic is slowed down for itself."""
+QUOTA = Quota(written_bytes=100_000, read_bytes=5_000_000, request_percent=50)
+"""Some two hundred answers a second; a distributor that floods its topic is slowed down for itself."""
 PASSWORD_BYTES = 24
 SHORTEST_PASSWORD = 16
 
@@ -154,6 +154,18 @@ class Distributors:
         users = self._access.users()
         found = {match["distributor"] for user in users if (match := USER.fullmatch(user))}
         return [self._standing(each, known.get(each, ""), users) for each in sorted(known.keys() | found)]
+
+    def with_other_limits(self) -> list[str]:
+        """Users of distributors whose limits are not those of this release, sorted."""
+        limits = self._access.quotas()
+        return [user for user in self._access.users() if USER.fullmatch(user) and limits.get(user) != QUOTA]
+
+    def limit(self) -> list[str]:
+        """Give these users the limits of this release; returns who had others. They hold from the next second on."""
+        changed = self.with_other_limits()
+        for each in changed:
+            self._access.set_quota(each, QUOTA)
+        return changed
 
     def _standing(self, distributor_id: str, name: str, all_users: Sequence[str]) -> DistributorUsers:
         users = _users_of(distributor_id, all_users)

@@ -30,6 +30,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from events.topics import STAGE_TOPICS, topic_names
+from postavka.app.broker_access.distributors import QUOTA, Distributors
 from postavka.app.migrations import migration_sets
 from postavka.app.one_box.cgroup import Division, division
 from postavka.app.registry import SERVICES
@@ -37,6 +38,7 @@ from postavka.domain.openssl import find_openssl, gost_environment
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.console import console, print_json
 from postavka.kernel.installation.held import HeldPartition, all_held
+from postavka.kernel.log.broker_access import NoAccess
 from postavka.kernel.log.connection import bootstrap, for_librdkafka
 from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.topics import KEEP_FOR_EVER, topic_settings, wrong_settings
@@ -152,6 +154,7 @@ def _examine_servers(
         checks.append(_checked("topic settings", lambda: _ask_topic_settings(broker.admin, present)))
         if (files := broker_files(config.home)) is not None:
             checks.append(check_broker_files(files))
+        checks.append(_checked("distributors' limits", lambda: check_distributor_limits(_other_limits(config))))
         checks.append(check_replicas({name: broker.replicas[name] for name in present}))
     if connection is None:
         checks += [not_looked_at(name, "PostgreSQL") for name in ("schemas", "dead letters", "sample accounts")]
@@ -396,6 +399,27 @@ def check_broker_files(found: BrokerFiles) -> Check:
     if found.used is not None and found.used > MOST_FILES_USED:
         return Check("broker's files", "wrong", said, "docs/runbooks/broker-files.md, before it has no more and ends")
     return Check("broker's files", "ok", said)
+
+
+def _other_limits(config: Settings) -> list[str] | None:
+    if config.kafka_strimzi_cluster is not None:  # users are its own
+        return None
+    try:
+        with Distributors(config, "", "") as known:
+            return known.with_other_limits()
+    except NoAccess:
+        return None
+
+
+def check_distributor_limits(others: Sequence[str] | None) -> Check:
+    """Is every distributor slowed down before it fills the disk? `others`: users whose limits are not those of this
+    release; None: our user may not ask."""
+    name = "distributors' limits"
+    if others is None:
+        return Check(name, "unknown", "not looked at: that takes a user that may alter the cluster")
+    if others:
+        return Check(name, "wrong", f"not those of this release: {_listed(others)}", "postavka distributor limits")
+    return Check(name, "ok", f"{QUOTA.written_bytes // 1_000} kB a second each")
 
 
 def check_replicas(replicas: Mapping[str, int]) -> Check:

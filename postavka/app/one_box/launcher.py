@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from events.topics import topic_names
+from postavka.app.broker_access.distributors import Distributors
 from postavka.app.installation_keys import make_missing
 from postavka.app.migrations import migrate_all
 from postavka.app.one_box.cgroup import ProcessorShare
@@ -183,8 +184,10 @@ class Launch:
         with self.progress.step("topics: checking"):
             names = topic_names(distributor_ids(url))
             ensure_topics(self.config, names)
-            if self._embedded is not None:  # topics of an earlier release
+            if self._embedded is not None:  # topics and limits of an earlier release
                 repair_topics(self.config, names)
+                with Distributors(self.config, "", "") as known:
+                    known.limit()
 
     def _start_services(self) -> None:
         with self.progress.step(f"{len(self.services)} services: starting") as step:

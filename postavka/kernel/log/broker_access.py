@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
 from confluent_kafka import KafkaException
@@ -31,7 +32,7 @@ from kafka.admin import (
     UserScramCredentialUpsertion,
 )
 from kafka.errors import KafkaError
-from kafka.protocol.admin import AlterClientQuotasRequest
+from kafka.protocol.admin import AlterClientQuotasRequest, DescribeClientQuotasRequest
 
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.connection import for_kafka_python, for_librdkafka
@@ -82,6 +83,12 @@ class Quota:
     """A second."""
     request_percent: int
     """Of the time of one of the broker's threads."""
+
+
+QUOTA_KEYS = ("producer_byte_rate", "consumer_byte_rate", "request_percentage")
+"""Kafka's words for the fields of `Quota`, in their order."""
+ANY_NAME = 2
+"""Kafka's word for "users that have limits of their own"."""
 
 
 class Access:
@@ -185,11 +192,7 @@ class Access:
 
     def set_quota(self, user: str, quota: Quota | None) -> None:
         """Limit a user; None: no limits of its own any more."""
-        limits = {
-            "producer_byte_rate": quota and quota.written_bytes,
-            "consumer_byte_rate": quota and quota.read_bytes,
-            "request_percentage": quota and quota.request_percent,
-        }
+        limits = dict(zip(QUOTA_KEYS, astuple(quota) if quota else (None, None, None), strict=True))
         data = AlterClientQuotasRequest.EntryData
         entry = data(
             entity=[data.EntityData(entity_type="user", entity_name=user)],
@@ -201,6 +204,20 @@ class Access:
         for each in answer.entries:
             if each.error_code:
                 raise NoAccess(f"limits of {user}: {each.error_message or each.error_code}")
+
+    def quotas(self) -> dict[str, Quota]:
+        """User → its limits, of all users that have each of the three."""
+        anybody = DescribeClientQuotasRequest.ComponentData(entity_type="user", match_type=ANY_NAME, match=None)
+        request = DescribeClientQuotasRequest(components=[anybody], strict=True)
+        answer = _asked(lambda: self._admin._manager.run(self._admin._manager.send, request))
+        if answer.error_code:
+            raise NoAccess(f"limits: {answer.error_message or answer.error_code}")
+        found: dict[str, Quota] = {}
+        for entry in answer.entries or ():
+            limits = {value.key: int(value.value) for value in entry.values}
+            with suppress(KeyError):
+                found[entry.entity[0].entity_name] = Quota(*(limits[key] for key in QUOTA_KEYS))
+        return found
 
 
 def _principal(user: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -225,6 +226,16 @@ def test_every_user_has_limits_as_long_as_it_exists(
     assert limits(admin_settings, mine.user) == wanted
     access.revoke(mine.distributor_id)
     assert limits(admin_settings, mine.user) == {}
+
+
+def test_limits_of_an_earlier_release_are_seen_and_mended(access: Distributors, make_distributor: MakeDistributor):
+    mine, other = access.add(make_distributor()), access.add(make_distributor())
+    assert not {mine.user, other.user} & set(access.with_other_limits())
+    access._access.set_quota(mine.user, replace(QUOTA, written_bytes=1_000_000))
+    access._access.set_quota(other.user, None)
+    until(lambda: {mine.user, other.user} <= set(access.with_other_limits()), "the broker says so")
+    assert {mine.user, other.user} <= set(access.limit())
+    until(lambda: not {mine.user, other.user} & set(access.with_other_limits()), "the limits are those of today")
 
 
 def limits(settings: Settings, user: str) -> dict[str, float]:

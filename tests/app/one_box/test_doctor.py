@@ -21,6 +21,7 @@ from postavka.app.one_box.doctor import (
     check_broker_files,
     check_dead_letters,
     check_disk,
+    check_distributor_limits,
     check_gost,
     check_held,
     check_jars,
@@ -255,6 +256,14 @@ def test_the_files_of_the_broker():
     assert check_broker_files(BrokerFiles(300, None)).status == "ok"
     assert check_broker_files(BrokerFiles(300, 0.02)).found == "300 segments, 2% of what it may open"
     assert check_broker_files(BrokerFiles(9_000, 0.51)).status == "wrong"
+
+
+def test_the_limits_of_distributors():
+    assert check_distributor_limits([]).status == "ok"
+    assert check_distributor_limits(None).status == "unknown"
+    found = check_distributor_limits(["dist-north.1"])
+    assert (found.status, "dist-north.1" in found.found) == ("wrong", True)
+    assert found.todo == "postavka distributor limits"
 
 
 def test_one_replica_is_allowed_and_said():
