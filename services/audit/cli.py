@@ -257,7 +257,8 @@ def replay(
 @audit.command
 def verify(*, resume: bool = False, processes: int | None = None, json: bool = False) -> None:
     """Is it all as it was written? Every event is in its store and on its topic, once, in order, byte for byte; the
-    cabinet is the fold of the log; signed checkpoints hold; the bytes of documents match their hashes; the gate (L17)
+    cabinet is the fold of the log; signed checkpoints hold; rows of who
+    looked and dead letters are there as they were signed; the bytes of documents match their hashes; the gate (L17)
     was never passed without its confirmation or payment. What an auditor has acknowledged is shown and counted, and is
     no problem any more.
 
@@ -388,7 +389,7 @@ def _print_findings(report: Any) -> None:
         verdict += f", with {len(report.acknowledged)} acknowledged problems"
     console.print(
         f"{report.events} events ({counts}), {report.requests} requests, {report.documents} documents, "
-        f"{report.checkpoints} signed checkpoints in "
+        f"{report.checkpoints} signed checkpoints, {report.rows} rows of who looked and dead letters in "
         f"{report.seconds:.1f} s ({rate:,.0f} events/s): {verdict}",
         highlight=False,
         soft_wrap=True,

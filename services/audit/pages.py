@@ -32,7 +32,8 @@ from services.audit.history.drawing import drawing, render_history
 from services.audit.history.history import history
 from services.audit.history.titles import LANES
 from services.audit.integrity.logs import LOGS, stage_of
-from services.audit.integrity.store import SCHEMA, newest_checkpoint, unsigned
+from services.audit.integrity.signed_tables import TABLES, access_log
+from services.audit.integrity.store import SCHEMA, newest_checkpoint, open_tree, unsigned
 from services.audit.reading import reading
 from services.audit.verification.acknowledgements import Acknowledged, acknowledged
 from services.cabinet.words import stage_of as stage_shown
@@ -175,7 +176,9 @@ def _signed(config: Settings) -> list[dict[str, Any]]:
     with open_session(prepare(database_url(config)), {"search_path": f"{SCHEMA},public"}) as connection:
         heads, behind = unsigned(connection)
         odd: dict[str, int] = dict(connection.execute(QUERIES.oddities).fetchall())
-        for log in LOGS:
+        tables = [each.log for each in TABLES]
+        heads |= {log: open_tree(connection, log).size for log in tables}
+        for log in (*LOGS, *tables):
             signed = newest_checkpoint(connection, log)
             rows.append(
                 {
@@ -219,4 +222,6 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _title(log: str) -> str:
-    return LANES.get(stage_of(log), "Действия операторов")
+    if log.endswith(".dead_letters"):
+        return f"Непринятое: {LANES[log.removesuffix('.dead_letters')]}"
+    return "Кто смотрел" if log == access_log().log else LANES.get(stage_of(log), "Действия операторов")

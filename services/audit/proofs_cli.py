@@ -43,7 +43,8 @@ def checkpoint(stage: str | None = None, *, now: bool = False, json: bool = Fals
     Parameters
     ----------
     stage
-        Only this one: request, approval, billing, shipping, activation, ops. Then the note itself is printed.
+        Only this one: request, approval, billing, shipping, activation, ops; or a table: audit.looked,
+        billing.dead_letters and so on. Then the note itself is printed.
     now
         Sign what is on the logs now, without waiting for the next time.
     json
@@ -51,12 +52,14 @@ def checkpoint(stage: str | None = None, *, now: bool = False, json: bool = Fals
     """
     from services.audit.integrity.logs import LOGS
     from services.audit.integrity.proofs import log_of
+    from services.audit.integrity.signed_tables import TABLES
     from services.audit.integrity.store import connect, newest_checkpoint
 
     config = connected()
     if now:
         _sign_now(config)
-    logs = [log_of(stage)] if stage else list(LOGS)
+    tables = [each.log for each in TABLES]
+    logs = ([stage] if stage in tables else [log_of(stage)]) if stage else [*LOGS, *tables]
     with connect(config) as connection:
         newest = [(log, newest_checkpoint(connection, log)) for log in logs]
     if json:
@@ -72,7 +75,7 @@ def checkpoint(stage: str | None = None, *, now: bool = False, json: bool = Fals
     if stage and newest[0][1] is not None:
         print(newest[0][1].note, end="")
         return
-    shown = table("Signed", "log", "events", "root", "at")
+    shown = table("Signed", "log", "events or rows", "root", "at")
     for log, each in newest:
         row = (str(each.size), each.root.hex()[:16] + "…", f"{each.signed_at:%Y-%m-%d %H:%M:%S} UTC") if each else ()
         shown.add_row(log, *(row or ("0", "—", "—")))

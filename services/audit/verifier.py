@@ -136,6 +136,14 @@ class Frontier:
         return root
 
 
+def root_of(leaves: Iterable[bytes]) -> bytes:
+    """The root of the tree with these hashes of leaves."""
+    tree = Frontier()
+    for leaf in leaves:
+        tree.append(leaf)
+    return tree.root()
+
+
 def check_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes], root: bytes) -> None:
     """Is `leaf` (a hash) number `index`, from 0, of the tree of this size and root? RFC 9162, 2.1.3.2. Raises
     `Refused`."""
@@ -563,7 +571,8 @@ def _run(options: argparse.Namespace, keys: Sequence[VerifierKey]) -> Iterator[s
             raise Refused(f"no checkpoints in {options.folder}")
         for file in files:
             found = check_evidence(options.folder, file.name.removesuffix(".checkpoints"), keys)
-            yield f"{found.origin}: {len(found.checkpoints)} checkpoints over {found.size} events hold together"
+            what = "events" if found.origin.endswith(".events") else "rows"
+            yield f"{found.origin}: {len(found.checkpoints)} checkpoints over {found.size} {what} hold together"
     else:
         found = check_evidence(options.evidence, options.log, keys)
         with options.file.open(encoding="utf-8") as lines:

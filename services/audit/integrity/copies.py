@@ -3,7 +3,7 @@ and those of the evidence folder. Each is read as leaf hashes by position."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,10 @@ class Copy:
     def leaf(self, position: int) -> bytes:
         """The hash of the event at this position; empty behind the end."""
         return self.leaves[(position - 1) * HASH_BYTES : position * HASH_BYTES]
+
+    def each(self) -> Iterator[bytes]:
+        """All of them, in order."""
+        return (self.leaf(position) for position in range(1, self.size + 1))
 
 
 def read_topic(

@@ -34,6 +34,11 @@ class EvidenceFiles:
         notes = list(split_notes(tail[: _whole(tail)].decode("utf-8", "replace")))
         return open_checkpoint(notes[-1], keys) if notes else None
 
+    def read_leaves(self, size: int) -> list[bytes]:
+        """The hashes of the first `size` leaves; fewer where the file ends."""
+        raw = self.leaves.read_bytes()[: size * HASH_BYTES] if self.leaves.exists() else b""
+        return [raw[place : place + HASH_BYTES] for place in range(0, len(raw) - HASH_BYTES + 1, HASH_BYTES)]
+
     def add_leaves(self, tree: Tree, size: int) -> None:
         """Add what is missing of the hashes of the first `size` leaves."""
         self.leaves.parent.mkdir(parents=True, exist_ok=True)

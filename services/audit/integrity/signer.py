@@ -6,6 +6,8 @@ whichever partition its events come. What the relay of the stage can't have writ
 A checkpoint is signed only if the tree still begins with what was signed last, in the database and in the evidence
 folder: a log that was changed or cut is never signed over. Then the service says so and signs that log no more.
 
+Rows of who looked and of dead letters are signed alike (`signed_tables`).
+
 Only one such service is at work (a PostgreSQL advisory lock); another one waits.
 """
 
@@ -16,7 +18,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -40,6 +41,7 @@ from services.audit.integrity import keys
 from services.audit.integrity.evidence import EvidenceFiles
 from services.audit.integrity.logs import LOGS, Foreign, digest_of, position_of, stage_of
 from services.audit.integrity.merkle import Tree
+from services.audit.integrity.signed_tables import TABLES, TAKEN_UP, EnteredRows, SignedTable, enter_rows, save_entered
 from services.audit.integrity.store import (
     MIGRATIONS,
     SCHEMA,
@@ -53,7 +55,7 @@ from services.audit.integrity.store import (
 )
 from services.audit.metrics import BROKEN, ODDITIES, UNSIGNED, UNSIGNED_SECONDS
 from services.audit.settings import AuditSettings
-from services.audit.verifier import GAP, NEXT_KEY, Refused
+from services.audit.verifier import GAP, NEXT_KEY, Refused, root_of
 
 QUERIES = load_queries("services.audit")
 
@@ -86,6 +88,8 @@ class FollowedLog:
     signed: int = 0
     stuck_at: int = 0
     stuck_since: float = 0.0
+    recovered: frozenset[bytes] = frozenset()
+    """Of a table: leaves that its tree lacked and has from the evidence folder."""
     unsigned_since: float | None = None
     """Since when there is something that no checkpoint covers, by the monotonic clock."""
 
@@ -93,9 +97,16 @@ class FollowedLog:
 class Signer:
     """Everything the service holds; one thread. `step` again and again."""
 
-    def __init__(self, config: Settings, audit: AuditSettings | None = None, names: Sequence[str] = LOGS) -> None:
+    def __init__(
+        self,
+        config: Settings,
+        audit: AuditSettings | None = None,
+        names: Sequence[str] = LOGS,
+        tables: Sequence[SignedTable] = TABLES,
+    ) -> None:
         self.config = config
         self.names = names
+        self.tables = {table.log: table for table in tables}
         self.audit = audit or AuditSettings()
         require(database_url(config), SCHEMA, MIGRATIONS)
         check_topics(config, [*names, CHECKPOINTS.name])
@@ -131,7 +142,7 @@ class Signer:
         self._read = {place: deque() for place in places}
         self._session = session
         session.execute(f"LISTEN {CHANNEL}")
-        self.logs = {name: FollowedLog(open_tree(session, name)) for name in self.names}
+        self.logs = {name: FollowedLog(open_tree(session, name)) for name in (*self.names, *self.tables)}
         for name, followed in self.logs.items():
             self._look_back(name, followed)
         self._sender = Sender(self.config, SOURCE)
@@ -248,13 +259,18 @@ class Signer:
 
     def sign(self) -> list[SignedCheckpoint]:
         """Sign every log that has grown (with a new key at hand: every log), and tell it."""
-        self._save()
         key_file = self.audit.key_file(self.config)
         rotating = keys.next_file(key_file).exists()
         announced = [f"{NEXT_KEY}{keys.read_key(keys.next_file(key_file)).verifier}"] if rotating else []
-        for name, followed in self.logs.items():
-            if followed.tree.size > followed.signed or rotating:
-                self._sign_one(name, followed, announced)
+        with self._session.transaction():  # what a table's first checkpoint says of it is said then or never
+            entered = self._enter_rows()
+            self._save()
+            save_entered(self._session, entered)
+            for name, followed in self.logs.items():
+                if followed.tree.size > followed.signed or rotating:
+                    taken_up = entered[name].taken_up if name in entered else 0
+                    said = [f"{TAKEN_UP}{taken_up}"] if taken_up else []
+                    self._sign_one(name, followed, [*announced, *said])
         self.last_signed = time.monotonic()
         published = self._publish()
         if rotating and all(each.broken or each.tree.size >= each.signed for each in self.logs.values()):
@@ -262,6 +278,21 @@ class Signer:
             keys.register(self.config, self.key)
             log.info("a new key signs from now on", key=str(self.key.verifier))
         return published
+
+    def _enter_rows(self) -> dict[str, EnteredRows]:
+        """Put the rows that have come into the trees of their tables."""
+        found = {}
+        for name, table in self.tables.items():
+            followed = self.logs[name]
+            if followed.broken is not None:
+                continue
+            entered = enter_rows(self._session, table, followed.tree, followed.recovered)
+            if entered is None:
+                log.warning("a table is being written to: its rows are signed the next time", table=name)
+                continue
+            followed.recovered = frozenset()
+            found[name] = entered
+        return found
 
     def _sign_one(self, name: str, followed: FollowedLog, announced: list[str]) -> None:
         self._look_back(name, followed)
@@ -287,11 +318,25 @@ class Signer:
         if filed is not None:
             signed.append((filed.size, filed.root, "the evidence folder"))
         followed.signed = max((size for size, _, _ in signed), default=0)
+        if name in self.tables and followed.tree.size < followed.signed:
+            self._recover(name, followed, max(signed)[1])
         for size, root, place in signed:
+            if size > followed.tree.size and name in self.tables:
+                self._break(followed, f"{name}: {size} rows were signed, and the evidence folder lacks their hashes")
+                return
             if size <= followed.tree.size and followed.tree.root(size) != root:
                 self._break(followed, f"{name}: the first {size} events are not those of the checkpoint in {place}")
                 return
         followed.broken = None
+
+    def _recover(self, name: str, followed: FollowedLog, root: bytes) -> None:
+        """The database is older than what was signed of a table, whose rows lie nowhere else: the tree takes the
+        hashes that it lacks from the evidence folder, if they give the signed root."""
+        leaves = self._files(name).read_leaves(followed.signed)
+        if root_of(leaves) == root:
+            followed.recovered = frozenset(leaves[followed.tree.size :])
+            followed.tree.extend(leaves[followed.tree.size :])
+            log.warning("hashes taken from the evidence folder", log=name, recovered=len(followed.recovered))
 
     @staticmethod
     def _break(followed: FollowedLog, why: str) -> None:
@@ -320,11 +365,7 @@ class Signer:
         return published
 
     def _files(self, name: str) -> EvidenceFiles:
-        return EvidenceFiles(self._folder, name)
-
-    @property
-    def _folder(self) -> Path:
-        return self.audit.evidence_folder(self.config)
+        return EvidenceFiles(self.audit.evidence_folder(self.config), name)
 
     # Health
 

@@ -18,6 +18,7 @@ from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
 from services.audit.integrity.logs import LOGS, stage_of
 from services.audit.integrity.merkle import Tree
+from services.audit.integrity.signed_tables import TABLES, is_prepared, is_there, last_row, newest_row
 
 QUERIES = load_queries("services.audit")
 
@@ -121,8 +122,15 @@ def unsigned(
             if there is not None and there[0] is not None:
                 row = connection.execute(QUERIES.store_head.format(Identifier(stage_of(log)))).fetchone()
                 heads[log] = int(row[0]) if row else 0
+        if is_prepared(connection):
+            heads |= {each.log: newest_row(connection, each) for each in TABLES if is_there(connection, each)}
+    tables = {each.log for each in TABLES}
     signed = {log: newest_checkpoint(connection, log) for log in heads}
-    return heads, [log for log, head in heads.items() if (each := signed[log]) is None or each.size < head if head]
+    reached = {log: each.size if each else 0 for log, each in signed.items()}
+    for log in tables & set(heads):  # of a table a head is an id, and the tree has rows
+        whole = reached[log] == open_tree(connection, log).size
+        reached[log] = (last_row(connection, log) or 0) if whole else -1
+    return heads, [log for log, head in heads.items() if reached[log] < head if head]
 
 
 def _rows(connection: psycopg.Connection[Any], query: Any, parameters: Sequence[Any]) -> list[SignedCheckpoint]:

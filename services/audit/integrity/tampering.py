@@ -102,12 +102,12 @@ def _verify_log(
     if kept.exists():
         copies.append(Copy("evidence", kept.read_bytes(), reach=reach_of_evidence(connection, log, folder)))
     copies = [copy for copy in copies if copy.size or copy.name in ("topic", "store")]
-    truth, upto = _truth(copies, signed)
+    truth, upto = truth_of(copies, signed)
     for copy in copies:
         if copy is not truth:
             bound = upto if copy.reach is None else min(upto, copy.reach)
             findings += _compare(config, connection, log, copy, truth, bound)
-    wrong = _first_wrong(truth, signed)
+    wrong = first_wrong(truth, signed)
     if wrong is not None:
         findings.append(
             TamperFinding(
@@ -180,7 +180,7 @@ def _notes_on_topic(config: Settings, log: str) -> Iterator[str]:
 # Comparing
 
 
-def _truth(copies: Sequence[Copy], signed: Sequence[Checkpoint]) -> tuple[Copy, int]:
+def truth_of(copies: Sequence[Copy], signed: Sequence[Checkpoint]) -> tuple[Copy, int]:
     """The copy that gives the signed roots, or does so the longest; and up to which position it is proved."""
     best, upto = copies[0], -1
     seen: dict[bytes, int] = {}
@@ -199,7 +199,8 @@ def _truth(copies: Sequence[Copy], signed: Sequence[Checkpoint]) -> tuple[Copy, 
     return best, upto
 
 
-def _first_wrong(truth: Copy, signed: Sequence[Checkpoint]) -> Checkpoint | None:
+def first_wrong(truth: Copy, signed: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The first checkpoint whose root this copy does not give."""
     return next((checkpoint for checkpoint, root in roots_at(truth.leaves, signed) if root != checkpoint.root), None)
 
 

@@ -229,3 +229,38 @@ SELECT hashes FROM tiles WHERE log = %s AND level = 0 ORDER BY index;
 -- name: published_size
 -- Reads the size of the largest signed checkpoint of a log that was published.
 SELECT coalesce(max(size), 0) FROM checkpoints WHERE log = %s AND told;
+
+-- name: newest_row
+-- Reads the highest id of a signed table; 0 for an empty one.
+SELECT coalesce(max(id), 0) FROM {};
+
+-- name: writers
+-- Reads which transactions may have taken ids of a table and have not ended.
+SELECT coalesce(array_agg(DISTINCT virtualtransaction), '{{}}')
+FROM pg_locks
+WHERE relation = {}::regclass AND mode = 'RowExclusiveLock' AND granted AND
+    database = (SELECT oid FROM pg_database WHERE datname = current_database());
+
+-- name: signed_rows
+-- Makes the leaf hashes of a signed table's rows, made by PostgreSQL.
+SELECT id, sha256({leaf}) FROM {table} WHERE id > {after} AND ({until}::bigint IS NULL OR id <= {until}) ORDER BY id;
+
+-- name: last_row
+-- Reads up to which row a signed table is in its tree; nothing before the first time.
+SELECT last_row FROM logs WHERE name = %s;
+
+-- name: save_last_row
+-- Notes up to which id rows are in the tree.
+UPDATE logs SET last_row = %s WHERE name = %s;
+
+-- name: save_entries
+-- Notes from which place in the tree ids go on one by one.
+INSERT INTO entries (log, entry, row_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING;
+
+-- name: read_entries
+-- Reads where ids begin to go on one by one.
+SELECT entry, row_id FROM entries WHERE log = %s ORDER BY entry;
+
+-- name: changed_bodies
+-- Finds dead letters whose body is not the one that their hash was made of.
+SELECT id FROM {} WHERE encode(sha256(coalesce(value, ''::bytea)), 'hex') <> sha256 ORDER BY id;

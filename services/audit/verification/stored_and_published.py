@@ -25,7 +25,8 @@ from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.store.queries import load_queries
 from services.audit.findings import Findings
-from services.audit.integrity.logs import LEAF_BEGIN, digest_of, named
+from services.audit.integrity.leaf_sql import leaf_expression
+from services.audit.integrity.logs import digest_of
 from services.audit.reading import Place, reading
 from services.audit.verifier import GAP
 
@@ -294,19 +295,13 @@ HEADERS: tuple[tuple[str, LiteralString, LiteralString | None], ...] = (
 
 
 def _leaf(source: str) -> Composable:
-    """The canonical form of an event (`services.audit.verifier.leaf_data`) as an expression of SQL."""
-    always = sum(1 for *_, condition in HEADERS if condition is None)
-    counted = SQL(" + ").join([Literal(always), *(SQL(f"({when})::int") for *_, when in HEADERS if when is not None)])
-    parts: list[Composable] = [Literal(LEAF_BEGIN), _text(SQL("id")), SQL("int4send({})").format(counted)]
-    for name, value, condition in HEADERS:
-        expression = SQL(value).format(source=Literal(source)) if "{source}" in value else SQL(value)
-        header = SQL("{} || {}").format(Literal(named(name)), _text(expression))
-        when = None if condition is None else SQL(condition)
-        parts.append(header if when is None else SQL("CASE WHEN {} THEN {} ELSE '' END").format(when, header))
-    parts.append(SQL("int4send(octet_length(state)) || state"))
-    return SQL(" || ").join(parts)
-
-
-def _text(expression: Composable) -> Composable:
-    """A text with its length before it."""
-    return SQL("int4send(octet_length({0})) || convert_to({0}, 'UTF8')").format(expression)
+    """The canonical form of an event as an expression of SQL."""
+    headers = [
+        (
+            name,
+            SQL(value).format(source=Literal(source)) if "{source}" in value else SQL(value),
+            None if condition is None else SQL(condition),
+        )
+        for name, value, condition in HEADERS
+    ]
+    return leaf_expression(SQL("id"), headers, SQL("state"))

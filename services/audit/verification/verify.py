@@ -1,4 +1,5 @@
-"""Is it all as it was written? Stores and topics, the cabinet and its fold, the procedure, the documents, the proofs.
+"""Is it all as it was written? Stores and topics, the cabinet and its fold, the procedure, the documents, the proofs,
+who looked and dead letters.
 
 A cut through the running system is fixed first, and everything up to it is checked, by several processes side by side.
 What is done is kept in a folder: an interrupted verification can be resumed under the same cut.
@@ -29,6 +30,7 @@ from services.audit.findings import Findings
 from services.audit.reading import reading
 from services.audit.verification.acknowledgements import Acknowledged, acknowledged, keep, set_apart
 from services.audit.verification.fold_check import surplus_rows
+from services.audit.verification.signed_rows import check_tables
 
 QUERIES = load_queries("services.audit")
 
@@ -52,6 +54,8 @@ class VerificationReport:
     """Whose bytes are in the store of blobs and match."""
     checkpoints: int = 0
     """Signed ones that hold."""
+    rows: int = 0
+    """Of who looked and of dead letters, signed and there."""
     seconds: float = 0.0
     resumed: bool = False
     findings: Findings = field(default_factory=Findings)
@@ -106,6 +110,7 @@ def verify(
     jobs = _jobs(cut, report.events, count)
     answers = _run(config, folder, jobs, count, on_progress, 2 * report.events)
     _gather(config, report, answers)
+    report.rows = check_tables(config, report.findings)
     if report.findings.problems:
         report.acknowledged = set_apart(report.findings, acknowledged(config))
     keep(config, report.findings.problems)
@@ -252,6 +257,7 @@ def as_json(report: VerificationReport) -> dict[str, Any]:
         "requests": report.requests,
         "documents": report.documents,
         "checkpoints": report.checkpoints,
+        "rows": report.rows,
         "seconds": round(report.seconds, 2),
         "resumed": report.resumed,
         "counts": report.findings.counts,

@@ -99,7 +99,7 @@ class Log:
 
     def follower(self) -> _Running:
         """The service on this log, closed at the end."""
-        return _Running(Signer(self.config, self.audit, [self.name]))
+        return _Running(Signer(self.config, self.audit, [self.name], tables=()))
 
     def findings(self, **options: Any) -> list[TamperFinding]:
         """What the comparison finds."""
