@@ -27,7 +27,9 @@ from postavka.kernel.store.queries import load_queries
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import not_found, problem
 from postavka.web.state import Web
+from services.cabinet.client_check import Agreement, ClientInDoubt, check_client
 from services.cabinet.requests import Requests, Row
+from services.cabinet.unchecked import keep_unchecked
 
 QUERIES = load_queries("services.cabinet")
 
@@ -76,9 +78,16 @@ async def find(parts: Web, principal: Principal, request_id: UUID) -> Row:
     return row
 
 
-async def submit(parts: Web, principal: Principal, request_id: UUID, fields: dict[str, Any]) -> None:
-    """Send a request (L11). `fields` as typed; approval says what is wrong with them (L13). Raises `NotSentYet`;
-    `TooMany` like all that sends."""
+async def submit(
+    parts: Web, principal: Principal, request_id: UUID, fields: dict[str, Any], *, as_typed: bool = False
+) -> None:
+    """Send a request (L11). `fields` as typed; approval says what is wrong with them (L13). Where the tax register
+    knows
+    another client under this INN it goes out only `as_typed`, and is listed for operations to check; so is one that the
+    register gave no answer about. Raises `ClientInDoubt`, `NotSentYet`; `TooMany` like all that sends."""
+    checked = await check_client(parts.register, fields["inn"], fields["buyer"], fields["kpp"])
+    if checked.agreement not in (Agreement.SAME, Agreement.UNCHECKED) and not as_typed:
+        raise ClientInDoubt(checked)
     assert principal.partner_id is not None  # noqa: S101  (`allowed(Role.PARTNER)`)
     command = SubmitRequest(
         request_id=request_id,
@@ -87,6 +96,8 @@ async def submit(parts: Web, principal: Principal, request_id: UUID, fields: dic
         **{"request_type": REQUEST_TYPE, **fields},
     )
     await _keep(parts, principal, command)
+    if checked.agreement is not Agreement.SAME:
+        await keep_unchecked(parts, request_id, checked)
     await parts.commands.submit(command)
     parts.recently.note(principal.owner, request_id)
 

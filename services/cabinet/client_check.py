@@ -44,25 +44,42 @@ class Agreement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckedClient:
-    """`company`: who has this number, by the register."""
+    """`company`: who has this number, by the register. `fields`: of the request, those that it does not agree to."""
 
     agreement: Agreement
     company: RegisteredCompany | None = None
+    fields: tuple[str, ...] = ()
+
+    def in_words(self, inn: str) -> str:
+        """What the register says, in Russian."""
+        if self.company is None:
+            return f"В ФНС нет ИНН {inn}."
+        kpps = ", ".join(each.kpp for each in self.company.branches)
+        return f"По данным ФНС ИНН {inn} — {self.company.name}{f', КПП {kpps}' if kpps else ''}."
+
+
+class ClientInDoubt(Exception):
+    """The register does not agree to the client of a request, and its sender has not said that it shall go out so."""
+
+    def __init__(self, checked: CheckedClient) -> None:
+        super().__init__(checked.agreement.value)
+        self.checked = checked
 
 
 async def check_client(register: TaxRegister, inn: str, name: str, kpp: str | None) -> CheckedClient:
     """Ask the register, for a few seconds at most."""
     if not is_inn(inn):
-        return CheckedClient(Agreement.NOBODY)
+        return CheckedClient(Agreement.NOBODY, fields=("inn",))
     try:
         async with asyncio.timeout(SECONDS):
             company = await register.find(inn)
     except (NotAnswering, TimeoutError):
         return CheckedClient(Agreement.UNCHECKED)
     if company is None:
-        return CheckedClient(Agreement.NOBODY)
-    same = plain_name(company.name) == plain_name(name) and _is_its(company, kpp)
-    return CheckedClient(Agreement.SAME if same else Agreement.OTHER, company)
+        return CheckedClient(Agreement.NOBODY, fields=("inn",))
+    agrees = {"buyer": plain_name(company.name) == plain_name(name), "kpp": _is_its(company, kpp)}
+    wrong = tuple(field for field, same in agrees.items() if not same)
+    return CheckedClient(Agreement.OTHER if wrong else Agreement.SAME, company, wrong)
 
 
 async def check_row(register: TaxRegister, row: Row) -> CheckedClient | None:

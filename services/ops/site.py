@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from postavka.web.site import Site
 from services.ops import api
-from services.ops.pages import dead_letters, request, services, stream, waiting
+from services.ops.pages import clients, dead_letters, request, services, stream, waiting
 from services.ops.pages.frame import NAVIGATION
 
 SITE = Site(
     "services.ops",
-    (waiting.router, stream.router, request.router, services.router, dead_letters.router, api.router),
+    (waiting.router, clients.router, stream.router, request.router, services.router, dead_letters.router, api.router),
     NAVIGATION,
 )

@@ -97,6 +97,8 @@ MATRIX: dict[str, Case] = {
     "GET /ops/stream/events": case(O, whole=True),
     "GET /ops/events/{stage}/{position}": case(O, whole=True),
     "GET /ops/requests/{request_id}": case(O, whole=True),
+    "GET /ops/clients": case(O, whole=True),
+    "POST /ops/clients/{request_id}": case(O, form={}, whole=True),
     "GET /ops/search": case(O, whole=True),
     "GET /ops/streams": case(O, whole=True),
     # Letters that were written to people (tests/web/test_letters.py)

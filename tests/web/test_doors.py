@@ -8,7 +8,7 @@ import re
 import socket
 import time
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import psycopg
@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from events.request import REQUEST_TYPE
 from postavka.app.web import create_app
+from postavka.domain.tax_register import NotAnswering
 from postavka.kernel.process.logs import _escape
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.datastore import SchemaDatastore
@@ -295,16 +296,84 @@ def test_after_a_lookup_that_found_nobody_no_other_firms_name_stays(site: Site):
     assert "Завод точных весов" not in page
 
 
-def test_operations_see_that_a_client_was_not_checked(site: Site):
-    right, wrong = Story().submitted().approved(), Story(buyer="АО «Молочные реки»").submitted().approved()
-    site.write(right, wrong)
+def with_events(site: Site, story: Story) -> None:
+    """Give the story's request an event in its stage's store, so that pages of operations have something to show."""
     migrate(site.database, "request", EVENT_STORE)
     prepare(site.database)
     datastore = SchemaDatastore(site.database, "request")
-    EventRecorder(datastore).append(Batch(events=[event(wrong.request_id, 1, "RequestSubmitted.v1")]))
+    EventRecorder(datastore).append(Batch(events=[event(story.request_id, 1, "RequestSubmitted.v1")]))
     datastore.close()
+
+
+def test_operations_see_that_a_client_was_not_checked(site: Site):
+    right, wrong = Story().submitted().approved(), Story(buyer="АО «Молочные реки»").submitted().approved()
+    site.write(right, wrong)
+    with_events(site, wrong)
     ops = site.person("ops")
     assert "не сверен с ФНС" not in ops.get(f"/requests/{right.request_id}").text
     for page in ("/requests", "/ops/requests"):
         assert "не сверен с ФНС" in ops.get(f"{page}/{wrong.request_id}").text
     assert "не сверен с ФНС" not in site.person("lukomor").get(f"/requests/{wrong.request_id}").text
+
+
+def test_a_program_is_asked_about_the_client_too_and_says_that_it_knows(site: Site):
+    """The same question as in the form (L10): the answer names the field, and what the register says."""
+    partner = site.program(site.token("lukomor"))
+
+    def send(**change: object) -> httpx2.Response:
+        return partner.post("/api/v1/requests", json={**FIELDS, **change}, headers=key())
+
+    for change, pointers, code in (
+        ({"buyer": "АО «Молочные реки»"}, ["#/buyer"], "differs-from-register"),
+        ({"kpp": "001201001"}, ["#/kpp"], "differs-from-register"),
+        ({"inn": "0099002702"}, ["#/inn"], "not-in-register"),
+    ):
+        refused = send(**change)
+        errors = refused.json()["errors"]
+        assert (refused.status_code, [each["pointer"] for each in errors]) == (422, pointers)
+        assert {each["code"] for each in errors} == {code}
+        assert ("Завод точных весов" in errors[0]["detail"]) == (code == "differs-from-register")
+    taken = send(buyer="АО «Молочные реки»", client_as_typed=True)
+    assert taken.status_code == 202
+    assert why_of(site, taken.json()["request_id"]) == ["other"]
+    assert why_of(site, send().json()["request_id"]) == []
+
+
+def test_without_the_register_a_request_is_taken_and_listed_until_somebody_has_checked_the_client(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(site.app.state.web, "register", Silent())
+    sent = site.program(site.token("lukomor")).post("/api/v1/requests", json=FIELDS, headers=key())
+    monkeypatch.undo()
+    assert sent.status_code == 202
+    story = Story(request_id=UUID(sent.json()["request_id"])).submitted().approved()
+    ops, page = site.person("ops"), f"/ops/requests/{story.request_id}"
+    assert str(story.request_id) not in ops.get("/ops/clients").text, "it is not on the log yet"
+    site.write(story)
+    with_events(site, story)
+    assert "ФНС не ответила" in ops.get("/ops/clients").text
+    assert f'href="{page}"' in ops.get("/ops/clients").text
+    assert "Сверьте клиентов" in ops.get("/ops/waiting").text
+    assert "Клиент проверен" in ops.get(page).text
+    done = ops.submit(f"/ops/clients/{story.request_id}", page=page)
+    assert (done.status_code, "Клиент отмечен" in ops.get(done.headers["location"]).text) == (303, True)
+    assert "Клиент проверен" not in ops.get(page).text
+    assert f'href="{page}"' not in ops.get("/ops/clients").text
+    assert ops.submit(f"/ops/clients/{story.request_id}", page=page).status_code == 404
+    row = site.sql("SELECT checked_by FROM cabinet.unchecked_clients WHERE request_id = %s", story.request_id)
+    assert row == [("ops",)]
+
+
+class Silent:
+    """A register that does not answer."""
+
+    async def find(self, inn: str) -> None:
+        raise NotAnswering("away")
+
+    async def close(self) -> None:
+        pass
+
+
+def why_of(site: Site, request_id: str) -> list[str]:
+    """Why the client of this request is kept as unchecked."""
+    return [why for (why,) in site.sql("SELECT why FROM cabinet.unchecked_clients WHERE request_id = %s", request_id)]

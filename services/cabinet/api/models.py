@@ -37,6 +37,11 @@ class NewRequest(TakenByRules):
         None, description="Of the buyer (L12)"
     )
     client_phone: Text | None = Field(None, description="Of the buyer")
+    client_as_typed: bool = Field(
+        False,
+        description="Send it although the tax register has another name or КПП under this ИНН, or no such ИНН. "
+        "Without it such a request is answered with 422, which names the fields and what the register says (L10)",
+    )
 
 
 class Accepted(BaseModel):

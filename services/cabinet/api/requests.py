@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from postavka.web.authorization import allowed
 from postavka.web.idempotency import IdempotencyKey, id_from, key_of, once
 from postavka.web.identity.principal import Principal, Role, Scope
+from postavka.web.problem import FieldError, Problem, problem
 from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.api.bodies import Withdrawal
@@ -28,6 +29,7 @@ from services.cabinet.api.models import (
     Timeline,
     moment_out,
 )
+from services.cabinet.client_check import ClientInDoubt
 from services.cabinet.requests import SOLD, Filter, Page, Requests, Status
 from services.cabinet.stream import stream
 
@@ -76,17 +78,32 @@ async def list_requests(
         return page_out(await Requests(rows, principal).page(wanted, after, limit), principal)
 
 
+def _in_doubt(doubt: ClientInDoubt, inn: str) -> Problem:
+    """What the register says, at each field that it does not agree to."""
+    code = "not-in-register" if doubt.checked.company is None else "differs-from-register"
+    said = f"{doubt.checked.in_words(inn)} Исправьте или, если всё верно, повторите с client_as_typed: true."
+    errors = [FieldError(pointer=f"#/{field}", code=code, detail=said) for field in doubt.checked.fields]
+    return problem(422, "invalid", "Клиент не тот, что в ФНС: заявка не отправлена.", errors=errors)
+
+
 @router.post(
     "/requests", operation_id="submitRequest", status_code=202, response_model=Accepted, summary="Send a request (L11)"
 )
 async def submit_request(
     request: Request, principal: Annotated[Principal, SENDER], body: NewRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Approved or rejected within a second; every shortcoming is named in `reasons` of the request (L13)."""
+    """Approved or rejected within a second; every shortcoming is named in `reasons` of the request (L13). Client and
+    tax
+    register must agree, unless `client_as_typed`; where the register gives no answer the request is taken, and checked
+    by us later."""
 
     async def act(key: str) -> tuple[int, Accepted]:
         request_id = id_from(principal, "submit", key)
-        await acts.submit(web(request), principal, request_id, body.model_dump())
+        fields = body.model_dump(exclude={"client_as_typed"})
+        try:
+            await acts.submit(web(request), principal, request_id, fields, as_typed=body.client_as_typed)
+        except ClientInDoubt as doubt:
+            raise _in_doubt(doubt, body.inn) from None
         return 202, Accepted(request_id=request_id, message="Заявка отправлена.")
 
     answer = await once(request, principal, idempotency_key, act)

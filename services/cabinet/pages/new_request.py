@@ -17,7 +17,6 @@ from postavka.domain.reference.store import Snapshot
 from postavka.domain.request_rules import LONGEST, REQUIRED, shortcoming
 from postavka.domain.tax_register import NotAnswering
 from postavka.domain.wording import REQUEST_TYPES
-from postavka.kernel.process.logs import logger
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
@@ -25,13 +24,12 @@ from postavka.web.problem import not_found
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet import acts
-from services.cabinet.client_check import Agreement, CheckedClient, check_client
+from services.cabinet.client_check import CheckedClient, ClientInDoubt
 from services.cabinet.pages.sent import sent_mark
 from services.cabinet.requests import Requests, Row
 from services.cabinet.view.form import INN_WRONG, LABELS, Choices, Typed, choices, is_request_id, mistakes
 from services.cabinet.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
 
-log = logger(__name__)
 router = APIRouter(include_in_schema=False)
 
 
@@ -111,13 +109,10 @@ async def _send(
     errors = mistakes(typed, known, principal.partner_id or "")
     if errors:
         return await _form(request, principal, known, lists, typed, errors=errors, status=422)
-    if not sure:
-        checked = await check_client(web(request).register, typed.inn, typed.buyer, typed.kpp or None)
-        if checked.agreement is Agreement.UNCHECKED:
-            log.warning("a client was not checked: the tax register does not answer", request_id=typed.request_id)
-        elif checked.agreement is not Agreement.SAME:
-            return await _form(request, principal, known, lists, typed, doubt=checked, status=422)
-    await acts.submit(web(request), principal, UUID(typed.request_id), typed.command())
+    try:
+        await acts.submit(web(request), principal, UUID(typed.request_id), typed.command(), as_typed=sure)
+    except ClientInDoubt as doubt:
+        return await _form(request, principal, known, lists, typed, doubt=doubt.checked, status=422)
     return RedirectResponse(f"/requests/{typed.request_id}?sent={sent_mark(request, typed.request_id)}", 303)
 
 

@@ -56,3 +56,28 @@ ON CONFLICT (request_id) DO UPDATE SET {kept};
 -- name: copy_rows
 -- Copies rows into a table that is not in use yet.
 COPY {} (request_id, {}) FROM STDIN;
+
+-- name: keep_unchecked
+-- Keeps that the register did not agree to this client; asked again for the same request, the last answer counts.
+INSERT INTO cabinet.unchecked_clients (request_id, why)
+VALUES (%s, %s)
+ON CONFLICT (request_id)
+DO UPDATE SET why = excluded.why WHERE unchecked_clients.checked_at IS NULL;
+
+-- name: set_checked
+-- Notes that somebody has checked a client.
+UPDATE cabinet.unchecked_clients SET checked_by = %s, checked_at = now() WHERE request_id = %s AND checked_at IS NULL;
+
+-- name: unchecked_clients
+-- Reads clients that nobody has checked yet, of requests that are there and have not ended.
+SELECT u.request_id, u.why, u.noted_at, r.request ->> 'buyer', r.request ->> 'inn', r.request ->> 'kpp', r.partner_id
+FROM cabinet.unchecked_clients u
+JOIN cabinet.requests r USING (request_id)
+WHERE u.checked_at IS NULL AND r.status NOT IN ('withdrawn', 'rejected', 'declined') AND
+    (%s::uuid IS NULL OR u.request_id = %s)
+ORDER BY u.noted_at
+LIMIT %s;
+
+-- name: see_all
+-- Lets this transaction see the requests of all partners.
+SET LOCAL app.scope = 'all';

@@ -18,6 +18,7 @@ from postavka.web.visitor import visitor_of
 from services.cabinet.client_check import check_row
 from services.cabinet.requests import Filter as ListFilter
 from services.cabinet.requests import Requests
+from services.cabinet.unchecked import unchecked_clients
 from services.ops import dead_letters
 from services.ops import queues as waits
 from services.ops.pages.frame import Ops, duration, looked_up, trace_url
@@ -62,6 +63,7 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
         request,
         "ops_request.html",
         client_check=await check_row(web(request).register, row) if row is not None else None,
+        unchecked=await unchecked_clients(web(request), request_id),
         request_id=request_id,
         row=row,
         chart=account.chart,

@@ -12,7 +12,9 @@ from starlette.responses import RedirectResponse, Response
 
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
+from postavka.web.state import web
 from postavka.web.visitor import visitor_of
+from services.cabinet.unchecked import unchecked_clients
 from services.ops import queues as waits
 from services.ops import reminders
 from services.ops.pages.frame import PAGE, Ops, done, duration, looked_up
@@ -47,6 +49,7 @@ async def waiting_page(request: Request, principal: Ops, what: str = "", overdue
         kinds=waits.KINDS,
         duration=duration,
         short=PAGE,
+        clients=await unchecked_clients(web(request)),
     )
 
 
