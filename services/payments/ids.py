@@ -26,6 +26,14 @@ def return_id(document: PaymentDocument) -> str:
     return _id("br", document)
 
 
+def order_of(document: PaymentDocument) -> str:
+    """What is the same of a document in every statement, whichever sides' days it gives: number, date, sum,
+    accounts."""
+    _, issued_on, number, amount, payer, payee = document.key
+    parts = [document.direction.value, issued_on.isoformat(), number, f"{amount:.2f}", payer, payee]
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+
 def payment_in(purpose: str) -> str | None:
     """The one payment that a purpose names by its id; None if there is none, or more than one."""
     found = {each.lower() for each in PAYMENT_ID.findall(purpose)}

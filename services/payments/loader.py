@@ -6,13 +6,14 @@ broken file changes nothing at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
 import orjson
 import psycopg
+from psycopg.rows import class_row
 
 from events.commands import BankPayment, BankReturn
 from events.topics import BANK_PAYMENTS
@@ -23,13 +24,18 @@ from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
 from postavka.web.formats import day, money
 from services.payments import odd_documents
+from services.payments.ids import order_of
 from services.payments.projection import SCHEMA, prepare
+from services.payments.same_payment import SentDocument, compare, id_by_other_day
 from services.payments.selection import ZERO, DocumentsTotal, Taken, take, total_of
 from services.payments.statement import BankStatement, parse, problem_lines
 
 QUERIES = load_queries("services.payments")
 
 SOURCE = "/postavka/statements"
+
+SentRow = tuple[str, str, str | None, date | None, date | None, int | None, bool | None, str | None]
+"""Id, SHA-256 of the statement (or the odd document's id), and what `SentDocument` has beside its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,10 @@ class StatementReport:
     repeated: DocumentsTotal
     odd: DocumentsTotal
     """Documents for the work list; the sum is of those that have one."""
+    recognised: DocumentsTotal
+    """Payments and returns that were sent before under the other side's day."""
+    selected: tuple[str, ...]
+    """The kinds of documents that the file shows, where it leaves others out."""
     problems: tuple[str, ...]
     """What is odd about them, with the lines."""
 
@@ -70,10 +80,14 @@ class StatementReport:
             ("Переводы между своими счетами", self.internal),
             ("Ещё не проведены банком", self.not_moved),
             ("Повторы внутри файла", self.repeated),
+            ("Уже проведены раньше по дате другой стороны", self.recognised),
             ("Не проведены, ждут разбора на странице «Деньги»", self.odd),
         ):
             if total.count:
                 yield f"{title}: {_said(total)}"
+        if self.selected:
+            kinds = ", ".join(self.selected)
+            yield f"В файле только отобранные документы ({kinds}): если один из них пропал, по итогам не видно."
         yield from self.problems
 
     def as_json(self) -> dict[str, Any]:
@@ -104,20 +118,26 @@ class Loader:
         taken = take(statement, sha256)
         odd = [*odd_documents.listed(statement, taken.odd, sha256)]
         with self._connected() as connection:
-            sent_before = _sent(connection, [*_ids(taken), *(each.document_id for each in odd if each.document_id)])
-            new = [each for each in taken.payments if each.payment_id not in sent_before]
-            new_returns = [each for each in taken.returns if each.return_id not in sent_before]
+            sent = _sent(connection, taken, [each.document_id for each in odd if each.document_id])
+            sent_before = {each.id for each in sent}
+            found = compare(taken.documents, sent)
+            taken = taken.without(found.doubtful)
+            odd += odd_documents.listed(statement, tuple(found.doubtful.values()), sha256)
+            new = [each for each in taken.payments if each.payment_id not in sent_before | set(found.same)]
+            new_returns = [each for each in taken.returns if each.return_id not in sent_before | set(found.same)]
             for payment in taken.payments if again else new:
-                self._send(payment)
+                if payment.payment_id not in found.same:
+                    self._send(payment)
             for gone in taken.returns if again else new_returns:
-                self._send(gone)
+                if gone.return_id not in found.same:
+                    self._send(gone)
             for doubtful in odd if again else ():
                 if doubtful.message and doubtful.document_id in sent_before:  # a person has booked it
                     self._send(doubtful.message)
             self._sender.flush()
             odd_documents.note(connection, odd, sha256)
-            report = _report(name, sha256, statement, taken, total_of(new), total_of(new_returns))
-            is_known = _note(connection, report, way, loaded_by, [*_ids(taken)])
+            report = _report(name, sha256, statement, taken, total_of(new), total_of(new_returns), found.same)
+            is_known = _note(connection, report, way, loaded_by, _rows(sha256, taken, found.same))
         return report if not is_known else StatementReport(**{**_fields(report), "is_known": True})
 
     def book(self, document: str, booked_by: str, why: str) -> bool:
@@ -134,7 +154,7 @@ class Loader:
             self._sender.flush()
             with connection.transaction():
                 odd_documents.close(connection, document, booked_by, why)
-                _note_sent(connection, [odd_documents.id_of(message)], document)
+                _note_sent(connection, [(odd_documents.id_of(message), document, None, None, None, None, None, None)])
             return True
 
     def close(self, document: str, closed_by: str, why: str) -> bool:
@@ -156,7 +176,13 @@ def _fields(report: StatementReport) -> dict[str, Any]:
 
 
 def _report(
-    name: str, sha256: str, statement: BankStatement, taken: Taken, new: DocumentsTotal, new_returns: DocumentsTotal
+    name: str,
+    sha256: str,
+    statement: BankStatement,
+    taken: Taken,
+    new: DocumentsTotal,
+    new_returns: DocumentsTotal,
+    same: Mapping[str, str],
 ) -> StatementReport:
     return StatementReport(
         name=name,
@@ -174,6 +200,8 @@ def _report(
         not_moved=taken.not_moved,
         repeated=taken.repeated,
         odd=DocumentsTotal(len(taken.odd), sum((each.amount or ZERO for each in taken.odd), ZERO)),
+        recognised=total_of(each for each in taken.messages if odd_documents.id_of(each) in same),
+        selected=statement.selected,
         problems=tuple(problem_lines([problem for each in taken.odd for problem in each.problems])),
     )
 
@@ -183,17 +211,29 @@ def _ids(taken: Taken) -> Iterator[str]:
     yield from (each.return_id for each in taken.returns)
 
 
-def _sent(connection: psycopg.Connection[Any], ids: list[str]) -> set[str]:
-    rows = connection.execute(QUERIES.sent, (ids,))
-    return {identifier for (identifier,) in rows}
+def _sent(connection: psycopg.Connection[Any], taken: Taken, odd: list[str]) -> list[SentDocument]:
+    """What was sent of these, and what may be one of them under another day."""
+    by_other_day = filter(None, map(id_by_other_day, taken.documents.values()))
+    ids = [*_ids(taken), *odd, *by_other_day]
+    orders = [order_of(each) for each in taken.documents.values()]
+    with connection.cursor(row_factory=class_row(SentDocument)) as cursor:
+        return cursor.execute(QUERIES.sent, (ids, orders)).fetchall()
+
+
+def _rows(sha256: str, taken: Taken, same: Mapping[str, str]) -> list[SentRow]:
+    """What is kept of each document that lies on the topic."""
+    return [
+        (name, sha256, order_of(each), each.moved_on, each.other_day, each.copy, each.by_other_day, same.get(name))
+        for name, each in taken.documents.items()
+    ]
 
 
 def _note(
-    connection: psycopg.Connection[Any], report: StatementReport, way: str, loaded_by: str, ids: list[str]
+    connection: psycopg.Connection[Any], report: StatementReport, way: str, loaded_by: str, rows: list[SentRow]
 ) -> bool:
     """Note what lies on the topic now; True if this very file was noted before."""
     with connection.transaction():
-        _note_sent(connection, ids, report.sha256)
+        _note_sent(connection, rows)
         made = connection.execute(
             QUERIES.note_statement,
             (
@@ -204,9 +244,10 @@ def _note(
     return made is None
 
 
-def _note_sent(connection: psycopg.Connection[Any], ids: list[str], of: str) -> None:
-    """These payments and returns lie on the topic; `of`: the SHA-256 of their statement, or the odd document's id."""
-    connection.execute(QUERIES.note_sent, (of, ids))
+def _note_sent(connection: psycopg.Connection[Any], rows: Sequence[SentRow]) -> None:
+    """These payments and returns lie on the topic."""
+    with connection.cursor() as cursor:
+        cursor.executemany(QUERIES.note_sent, rows)
 
 
 def _said(total: DocumentsTotal) -> str:

@@ -7,8 +7,8 @@ went only returns are: their purpose says «возврат», or names a payment
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from events.commands import BankDocument, BankPayment, BankReturn
@@ -50,6 +50,21 @@ class Taken:
     """The same document a second time in this file."""
     odd: tuple[OddDocument, ...] = ()
     """What a person has to look at."""
+    documents: Mapping[str, PaymentDocument] = field(default_factory=dict)
+    """Of payments and returns, by their id."""
+
+    def without(self, doubtful: Mapping[str, OddDocument]) -> Taken:
+        """The same without these documents, which a person has to look at."""
+        if not doubtful:
+            return self
+        payments = tuple(each for each in self.payments if each.payment_id not in doubtful)
+        returns = tuple(each for each in self.returns if each.return_id not in doubtful)
+        left = {name: each for name, each in self.documents.items() if name not in doubtful}
+        came, went_back = total_of(payments), total_of(returns)
+        odd = (*self.odd, *doubtful.values())
+        return replace(
+            self, payments=payments, returns=returns, came=came, went_back=went_back, odd=odd, documents=left
+        )
 
     @property
     def messages(self) -> tuple[BankPayment | BankReturn, ...]:
@@ -61,6 +76,7 @@ def take(statement: BankStatement, sha256: str) -> Taken:
     """Sort the documents of a statement; `sha256` is that of its file."""
     payments: dict[str, BankPayment] = {}
     returns: dict[str, BankReturn] = {}
+    documents: dict[str, PaymentDocument] = {}
     transfers = set()
     odd: list[OddDocument] = []
     totals = {
@@ -85,15 +101,17 @@ def take(statement: BankStatement, sha256: str) -> Taken:
             if isinstance(message, BankPayment):
                 count("repeated" if message.payment_id in payments else "came", document)
                 payments.setdefault(message.payment_id, message)
+                documents.setdefault(message.payment_id, document)
             else:
                 count("repeated" if message.return_id in returns else "went_back", document)
                 returns.setdefault(message.return_id, message)
+                documents.setdefault(message.return_id, document)
     for each in statement.odd:
         if each.document is None or is_ours_to_take(each.document):
             odd.append(each)
         else:
             count("other_outgoing", each.document)
-    return Taken(tuple(payments.values()), tuple(returns.values()), **totals, odd=tuple(odd))
+    return Taken(tuple(payments.values()), tuple(returns.values()), **totals, odd=tuple(odd), documents=documents)
 
 
 def is_ours_to_take(document: PaymentDocument) -> bool:

@@ -1,8 +1,10 @@
 -- Statements of services.payments, by name: `postavka.kernel.store.queries` loads them.
 
 -- name: sent
--- Reads which of these payments and returns lie on the topic already.
-SELECT id FROM sent WHERE id = ANY(%s);
+-- Reads which payments and returns of these ids, or of these orders of the bank, lie on the topic.
+SELECT id, bank_order, moved_on, other_day, copy, by_other_day, same_as
+FROM sent
+WHERE id = ANY(%s) OR bank_order = ANY(%s);
 
 -- name: note_statement
 -- Adds a statement that was taken; gives nothing if this very file was noted before.
@@ -13,7 +15,12 @@ RETURNING 1;
 
 -- name: note_sent
 -- Adds payments and returns that lie on the topic; with the SHA-256 of their statement, or the odd document's id.
-INSERT INTO sent (id, statement) SELECT id, %s FROM unnest(%s::text[]) AS id ON CONFLICT DO NOTHING;
+INSERT INTO sent (id, statement, bank_order, moved_on, other_day, copy, by_other_day, same_as)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (id)
+DO UPDATE SET bank_order = coalesce(sent.bank_order, excluded.bank_order), moved_on = coalesce(sent.moved_on,
+    excluded.moved_on), other_day = coalesce(sent.other_day, excluded.other_day), copy = coalesce(sent.copy,
+    excluded.copy), by_other_day = coalesce(sent.by_other_day, excluded.by_other_day);
 
 -- name: figures
 -- Counts what is unmatched, odd or to return, with the age of the oldest, for metrics.

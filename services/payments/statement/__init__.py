@@ -111,6 +111,7 @@ class _Reader:
             tuple(documents),
             tuple(odd),
             tuple(each.text for each in lines),
+            self._selected(),
         )
 
     def _wrong(self, line: int, message: str) -> None:
@@ -159,10 +160,6 @@ class _Reader:
         Where the header selects kinds of documents, the total counts others as well. It selects none if a document is
         of another kind than it names.
         """
-        kinds = {each.casefold() for each in self.sections.header.kinds}
-        is_selection = bool(kinds) and all(
-            each.kind.casefold() in kinds for each in self.sections.documents if each.kind
-        )
         of_account: dict[str, list[Section]] = defaultdict(list)
         for each in self.sections.accounts:
             of_account[values.account_of(each.get("РасчСчет"))].append(each)
@@ -170,8 +167,15 @@ class _Reader:
         for account, sections in of_account.items():
             for key, is_in in (("ВсегоПоступило", True), ("ВсегоСписано", False)):
                 if all(each.get(key) for each in sections) and (total := self._total(sections, key)):
-                    totals[account, is_in] = replace(total, is_bound=is_selection)
+                    totals[account, is_in] = replace(total, is_bound=bool(self._selected()))
         return totals
+
+    def _selected(self) -> tuple[str, ...]:
+        """The kinds of documents that the header selects; none if a document is of another kind."""
+        kinds = self.sections.header.kinds
+        known = {each.casefold() for each in kinds}
+        is_one = all(each.kind.casefold() in known for each in self.sections.documents if each.kind)
+        return tuple(kinds) if is_one else ()
 
     def _total(self, sections: Iterable[Section], key: str) -> AccountTotal | None:
         found: AccountTotal | None = None

@@ -58,7 +58,7 @@ def document_of(section: Section, accounts: Collection[str]) -> PaymentDocument 
         _purpose(section),
         direction,
         moved_on=ours,
-        other_day=theirs if ours is None else None,
+        other_day=theirs,
     )
 
 

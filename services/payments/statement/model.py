@@ -91,7 +91,9 @@ class PaymentDocument:
     direction: Direction
     moved_on: date | None
     other_day: date | None = None
-    """The other side's day, where the bank gives no day of ours: the account's total says whether the money moved."""
+    """The other side's day. Where the bank gives no day of ours the account's total says whether the money moved."""
+    by_other_day: bool = False
+    """The money moved, and `moved_on` is the other side's day: the bank has given no other."""
     copy: int = 1
     """2, 3 …: the bank's total proves that documents which are equal in everything are so many payments."""
 
@@ -134,6 +136,8 @@ class BankStatement:
     odd: tuple[OddDocument, ...]
     lines: tuple[str, ...]
     """All lines of the file, decoded."""
+    selected: tuple[str, ...] = ()
+    """The kinds of documents that it shows, where it leaves others out: then no total proves that none is missing."""
 
     def text_of(self, odd: OddDocument) -> str:
         """A document as it stands in the file."""

@@ -182,14 +182,16 @@ def _settled(same: list[PaymentDocument], answers: list[Counted]) -> Iterator[Pa
         elif day is None:
             yield _doubtful(each, number, "банк не указал, когда деньги прошли по счёту, а итог по счёту их считает.")
         elif number <= sure or number > most:
-            yield replace(each, copy=number if number <= sure else 1, moved_on=day)
+            copy = number if number <= sure else 1
+            yield replace(each, copy=copy, moved_on=day, by_other_day=each.moved_on is None)
         else:
             text = "такой же документ уже есть выше" if number > 1 else "дата есть только у другой стороны"
             yield _doubtful(each, number, f"{text}, и по итогам банка не видно, считать ли этот.")
 
 
 def _doubtful(document: PaymentDocument, copy: int, message: str) -> OddDocument:
-    whole = replace(document, copy=copy, moved_on=document.moved_on or document.other_day)
+    day = document.moved_on or document.other_day
+    whole = replace(document, copy=copy, moved_on=day, by_other_day=document.moved_on is None)
     return OddDocument(
         document.line,
         document.last_line,

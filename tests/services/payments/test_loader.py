@@ -77,6 +77,77 @@ def test_of_two_equal_payments_the_second_is_sent_even_if_an_older_release_knew_
     assert len(_new(settings, seen)) == 2
 
 
+def test_a_payment_known_by_the_other_sides_day_is_the_same_when_the_bank_gives_its_own(
+    settings: Settings, loader: Loader, seen: set[str]
+):
+    """In both orders, and of equal payments each is one (A4)."""
+
+    def load(*documents: dict[str, str], again: bool = False) -> tuple[int, int, int]:
+        report = loader.load(shown(*documents), "s.txt", "test", "t", again=again)
+        return report.new.count, report.recognised.count, report.odd.count
+
+    def twin(**days: str) -> dict[str, str]:
+        return document(Номер="two", **{"ДатаПоступило": "", **days})
+
+    early, whole = {"ДатаСписано": "05.03.2026"}, {"ДатаСписано": "05.03.2026", "ДатаПоступило": "06.03.2026"}
+    assert load(twin(**early)) == (1, 0, 0)
+    assert load(twin(**whole)) == load(twin(**whole)) == (0, 1, 0)
+    assert load(twin(**whole), twin(**whole)) == (1, 1, 0), "the bank's total counts two"
+    assert load(twin(**{**whole, "ДатаПоступило": "07.03.2026"})) == (1, 0, 0), (
+        "of the same debit day the next instalment"
+    )
+    assert len(_new(settings, seen)) == 3
+    load(twin(**whole), twin(**whole), again=True)
+    assert len(_new(settings, seen)) == 4, "the one that was known by another day is sent under that alone"
+    later = {"Номер": "later", "ДатаПоступило": "06.03.2026", "ДатаСписано": "05.03.2026"}
+    assert load(document(**later)) == (1, 0, 0)
+    assert load(document(**later | {"ДатаПоступило": ""})) == (0, 1, 0)
+
+
+def shown(*documents: dict[str, str]) -> bytes:
+    """A statement of these, with totals where it has the days of our account."""
+    return statement(documents, totals=all(each["ДатаПоступило"] for each in documents)).encode()
+
+
+def test_where_the_other_sides_day_is_not_shown_again_a_person_says_whether_it_is_the_same(
+    settings: Settings, loader: Loader, seen: set[str]
+):
+    for number in ("p1", "p2"):
+        early = document(Номер=number, ДатаПоступило="", ДатаСписано="05.03.2026")
+        assert loader.load(shown(early), "s.txt", "test", "t").new.count == 1
+        own = document(Номер=number, ДатаПоступило="06.03.2026")
+        report = loader.load(statement([own]).encode(), "t.txt", "test", "t")
+        assert (report.new.count, report.came.count, report.odd.count) == (0, 0, 1)
+        assert "с датой другой стороны" in "\n".join(report.lines())
+    one, other = _waiting(settings)
+    assert loader.close(one["id"], "orlova", "тот же")
+    assert loader.book(other["id"], "orlova", "второй транш")
+    loader.load(statement([own]).encode(), "t.txt", "test", "t")
+    assert _waiting(settings) == []
+    assert len(_new(settings, seen)) == 3
+    far = document(Номер="p1", ДатаПоступило="26.03.2026")
+    assert loader.load(statement([far]).encode(), "t.txt", "test", "t").new.count == 1, "days of two payments"
+
+
+def test_what_was_sent_before_days_were_kept_is_asked_about(settings: Settings, loader: Loader, seen: set[str]):
+    early = document(Номер="old", ДатаПоступило="", ДатаСписано="05.03.2026")
+    loader.load(shown(early), "s.txt", "test", "t")
+    with psycopg.connect(_url(settings), autocommit=True) as connection:
+        connection.execute("UPDATE payments.sent SET bank_order = NULL, by_other_day = NULL")
+    both = document(Номер="old", ДатаПоступило="06.03.2026", ДатаСписано="05.03.2026")
+    assert loader.load(statement([both]).encode(), "t.txt", "test", "t").odd.count == 1
+    loader.load(shown(early), "s.txt", "test", "t")  # seen again, its days are known
+    assert loader.load(statement([both]).encode(), "t.txt", "test", "t").recognised.count == 1
+    assert len(_new(settings, seen)) == 1
+
+
+def test_of_selected_documents_the_report_says_what_totals_do_not_prove(loader: Loader):
+    text = statement([document(Номер="sel")]).replace("РасчСчет=", "Документ=Платежное поручение\nРасчСчет=", 1)
+    assert "только отобранные документы (Платежное поручение)" in "\n".join(
+        loader.load(text.encode(), "s.txt", "test", "t").lines()
+    )
+
+
 def test_an_odd_document_waits_once_until_a_person_has_dealt_with_it(
     settings: Settings, loader: Loader, seen: set[str]
 ):
