@@ -8,6 +8,16 @@ from collections.abc import Mapping
 from events.request import REQUEST_TYPE
 from events.shipping import DocumentKind
 
+MAIL_TROUBLES: Mapping[str, str] = {
+    "the mail server can't be reached": "почтовый сервер недоступен",
+    "the certificate of the mail server is not trusted": "сертификату почтового сервера нет доверия",
+    "the mail server refuses our name or password": "почтовый сервер не принимает наше имя или пароль",
+    "the mail server refuses us as a sender": "почтовый сервер не принимает писем от нас",
+    "the mail server did not answer": "почтовый сервер не ответил",
+    "the letter can't be written": "письмо не составить",
+}
+"""What keeps letters from going out, as services say it and as pages do."""
+
 REQUEST_TYPES: Mapping[str, str] = {REQUEST_TYPE: "1С:Предприятие 8. Обновления и дополнения"}
 """The types of requests that can be sent; the letter knows one (L4)."""
 

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from starlette.responses import RedirectResponse, Response
 
 from postavka.domain.email_address import is_address
+from postavka.domain.wording import MAIL_TROUBLES
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import database_url
 from postavka.kernel.store.queries import load_queries
@@ -77,6 +78,7 @@ async def emails_page(
         emails=found,
         counts=counts,
         words=WORDS,
+        troubles=MAIL_TROUBLES,
         only=wanted.status or "",
         to=to or "",
         sees_all=principal.sees_all,
@@ -114,7 +116,15 @@ async def email_page(request: Request, principal: Annotated[Principal, SIGNED_IN
     found = await asyncio.to_thread(reveal, found)
     if found["request_id"] is not None:
         visitor_of(request).shown.add(found["request_id"])
-    return await show(request, principal, "letter.html", email=found, words=WORDS, sees_all=principal.sees_all)
+    return await show(
+        request,
+        principal,
+        "letter.html",
+        email=found,
+        words=WORDS,
+        troubles=MAIL_TROUBLES,
+        sees_all=principal.sees_all,
+    )
 
 
 @router.post("/letters/{id}/again")

@@ -7,6 +7,7 @@ import asyncio
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from postavka.domain.wording import MAIL_TROUBLES
 from postavka.web.rendering import page
 from postavka.web.state import web
 from services.ops.lag import Probe
@@ -26,7 +27,7 @@ SAID = {
     "revocation_lists_ended": "кончились списки отзыва:",
 }
 """What services say of themselves beside the columns of the page, and how it is shown."""
-STATES = {"active": "работает", "standby": "в запасе"}
+STATES = {"active": "работает", "standby": "в запасе", **MAIL_TROUBLES}
 
 
 SAID_AGE_SECONDS = 5.0

@@ -32,7 +32,15 @@ from services.notices.channels.email.message import Email
 from services.notices.channels.email.mime import Outgoing, to_outgoing
 from services.notices.channels.email.personal import forget_in_mbox, names_of
 from services.notices.channels.email.recipients import Recipient
-from services.notices.channels.email.transport import Away, Later, RefusedForGood, Transport, mbox_of, open_transport
+from services.notices.channels.email.transport import (
+    Away,
+    Later,
+    RefusedForGood,
+    Transport,
+    Trouble,
+    mbox_of,
+    open_transport,
+)
 from services.notices.settings import NoticesSettings, notices_settings
 
 QUERIES = load_queries("services.notices")
@@ -162,7 +170,7 @@ class EmailSender:
                         pause = FIRST_PAUSE_SECONDS
                     except Away as away:
                         self.trouble = str(away)
-                        log.warning("mail: the server is away", said=str(away), again_in=pause)
+                        log.warning("mail: the server is away", why=str(away), said=away.raw, again_in=pause)
                         SENT.labels("away").inc()
                         await connection.execute(QUERIES.give_back, (str(away), email["id"]))
                         await asyncio.sleep(pause)
@@ -201,9 +209,9 @@ class EmailSender:
 
         try:
             outgoing = outgoing_of(row, self._config)
-        except Exception as unfit:  # one e-mail that can't be written must not keep the others
+        except Exception:  # one e-mail that can't be written must not keep the others
             log.exception("mail: a letter can't be written", letter=str(row["id"]))
-            return noted("failed", f"can't be written: {type(unfit).__name__}: {unfit}"[:500])
+            return noted("failed", Trouble.UNFIT.value)
         try:
             said = await transport.send(outgoing)
         except RefusedForGood as refused:

@@ -7,12 +7,14 @@ import fcntl
 import os
 import ssl
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 import aiosmtplib
 from aiosmtplib import (
     SMTP,
+    SMTPAuthenticationError,
     SMTPConnectError,
     SMTPDataError,
     SMTPException,
@@ -24,8 +26,22 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
+from postavka.kernel.process.logs import logger
 from services.notices.channels.email.mime import Outgoing
 from services.notices.settings import NoticesSettings
+
+log = logger(__name__)
+
+
+class Trouble(StrEnum):
+    """What keeps letters from going out, as `/healthz` and pages say it; what a library said of it is in the log."""
+
+    UNREACHABLE = "the mail server can't be reached"
+    NOT_TRUSTED = "the certificate of the mail server is not trusted"
+    SIGN_IN = "the mail server refuses our name or password"
+    SENDER = "the mail server refuses us as a sender"
+    NO_ANSWER = "the mail server did not answer"
+    UNFIT = "the letter can't be written"
 
 
 class RefusedForGood(Exception):
@@ -46,7 +62,12 @@ class Later(Exception):
 
 
 class Away(Exception):
-    """The server can't be used at all now: no connection, no sign-in, it refuses us as a sender."""
+    """The server can't be used at all now: no connection, no sign-in, it refuses us as a sender. `raw`: what the
+    server or a library said, for the log."""
+
+    def __init__(self, trouble: Trouble, raw: str) -> None:
+        super().__init__(trouble.value)
+        self.trouble, self.raw = trouble, raw[:500]
 
 
 class Transport(Protocol):
@@ -87,7 +108,7 @@ class Server:
             return f"{answer.code} {answer.message}"[:500]
         except SMTPSenderRefused as refused:
             await self.close()
-            raise Away(f"refuses us as a sender: {refused.code} {refused.message}"[:500]) from refused
+            raise Away(Trouble.SENDER, f"{refused.code} {refused.message}") from refused
         except (SMTPRecipientsRefused, SMTPRecipientRefused, SMTPDataError, SMTPResponseException) as refused:
             await self._reset(client)
             if isinstance(refused, SMTPRecipientsRefused):
@@ -98,7 +119,8 @@ class Server:
             raise Later(reply, refused.code) from refused
         except (SMTPServerDisconnected, SMTPTimeoutError, SMTPException, OSError) as gone:
             await self.close()
-            raise Later(f"no answer: {type(gone).__name__}: {gone}"[:500], unsure=handed_over) from gone
+            log.warning("mail: no answer", error=f"{type(gone).__name__}: {gone}"[:500])
+            raise Later(Trouble.NO_ANSWER.value, unsure=handed_over) from gone
 
     async def _connected(self) -> SMTP:
         if self._client is not None and self._client.is_connected:
@@ -124,7 +146,7 @@ class Server:
                 await client.login(config.smtp_username, password)
         except (SMTPException, SMTPConnectError, OSError, ssl.SSLError) as away:
             client.close()
-            raise Away(f"{config.smtp_host}:{config.port}: {type(away).__name__}: {away}"[:500]) from away
+            raise Away(_trouble_of(away), f"{config.smtp_host}:{config.port}: {type(away).__name__}: {away}") from away
         self._client = client
         return client
 
@@ -138,6 +160,15 @@ class Server:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+
+def _trouble_of(away: Exception) -> Trouble:
+    if isinstance(away, SMTPAuthenticationError):
+        return Trouble.SIGN_IN
+    reasons: list[BaseException | None] = [away, away.__cause__, away.__context__]
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in reasons):
+        return Trouble.NOT_TRUSTED
+    return Trouble.UNREACHABLE
 
 
 class Mbox:
