@@ -14,13 +14,14 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import psycopg
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier
 
 from events.model import Event
 from events.ops import DeadLetterDiscarded, DeadLetterRetried, LetterPlace
 from events.topics import STAGE_TOPICS
 from postavka.kernel.errors import UserError
 from postavka.kernel.store.queries import load_queries
+from services.ops.identity import requests_named
 from services.ops.store import acting, cause_of, record
 
 QUERIES = load_queries("services.ops")
@@ -98,14 +99,10 @@ class KeptDeadLetter:
         return f"{self.stage}/{self.number}"
 
     @property
-    def about(self) -> UUID | None:
-        """Which request it is about: its subject, or where none could be read, its key."""
-        if self.request_id is not None:
-            return self.request_id
-        try:
-            return UUID((self.key or b"").decode())
-        except ValueError:
-            return None
+    def about(self) -> frozenset[UUID]:
+        """Which requests it is about: its subject, and those that the record itself names."""
+        found = requests_named(self.key, self.value, self.headers)
+        return frozenset(found if self.request_id is None else found | {self.request_id})
 
     @property
     def record(self) -> str:
@@ -141,15 +138,26 @@ def letters(
     request_id: UUID | None = None,
     limit: int = 100,
 ) -> list[KeptDeadLetter]:
-    """The newest of them that fit."""
-    where = SQL("status = ANY(%s) AND (%s::text IS NULL OR code = %s) AND (%s::uuid IS NULL OR subject = %s)")
-    parameters = (list(statuses), code, code, request_id, request_id)
+    """The newest of them that fit. About a request are those that its stage knows to be, and those whose key, body or
+    headers have its id, in whatever spelling."""
+    where: Composable = SQL("status = ANY(%s) AND (%s::text IS NULL OR code = %s)")
+    parameters: list[Any] = [list(statuses), code, code]
+    if request_id is not None:
+        where += SQL(" AND (") + QUERIES.names_request + SQL(")")
+        parameters += _spellings(request_id)
     found: list[KeptDeadLetter] = []
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for each in _stages(connection):
             if stage in (None, each):
                 found += _select(connection, each, where, parameters, limit)
     return sorted(found, key=lambda letter: letter.received_at, reverse=True)[:limit]
+
+
+def _spellings(request: UUID) -> list[Any]:
+    """What `names_request` looks for: the id as a column has it, as texts have it, and as a header's whole value."""
+    plain = [str(request), request.hex]
+    headers = [base64.b64encode(each.encode()).decode()[:40] for text in plain for each in (text, text.upper())]
+    return [request, plain, plain, headers]
 
 
 def letter(conninfo: str, stage: str, number: int) -> KeptDeadLetter:
@@ -321,7 +329,7 @@ def _stages(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def _select(
-    connection: psycopg.Connection[Any], stage: str, where: SQL, parameters: Sequence[Any], limit: int
+    connection: psycopg.Connection[Any], stage: str, where: Composable, parameters: Sequence[Any], limit: int
 ) -> list[KeptDeadLetter]:
     statement = QUERIES.dead_letters.format(Identifier(stage), where)
     rows = connection.execute(statement, (*parameters, limit))

@@ -93,8 +93,7 @@ def check(
     if topic in KEYED_OTHERWISE:
         _check_same("key", {_text(key)} - {""}, _text(new_key))
         return CheckedCorrection(None, needs_agreement=True)
-    subject = next((data for name, data in headers if name == "ce_subject"), None)
-    named = _requests([*recorded.get(REQUEST, ()), _text(key), _text(subject)])
+    named = requests_named(key, value, headers)
     meant = _requests([now.get(REQUEST, ""), _text(new_key)])
     if len(meant) != 1 or (named and not meant <= named):
         there = ", ".join(sorted(map(str, named))) or "none"
@@ -104,6 +103,12 @@ def check(
         )
     weighty = distributor_of(topic) is not None or topic in NAMING_KITS
     return CheckedCorrection(next(iter(meant)), needs_agreement=weighty or len(named) != 1)
+
+
+def requests_named(key: bytes | None, value: bytes | None, headers: Headers) -> set[UUID]:
+    """The requests that a record names, in its key, its subject or its body, in whatever spelling."""
+    subject = next((data for name, data in headers if name == "ce_subject"), None)
+    return _requests([*_fields(value).get(REQUEST, ()), _text(key), _text(subject)])
 
 
 def _check_same(name: str, recorded: set[str], now: str) -> None:

@@ -30,6 +30,7 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.payments import work_list
 from services.payments.loader import Loader, StatementReport
 from services.payments.projection import prepare
@@ -89,6 +90,7 @@ async def waiting(request: Request, principal: Reader, order: str | None = None)
             work_list.waiting_documents(books),
         ),
     )
+    visitor_of(request).shown.update(each["request_id"] for row in came for each in row["candidates"])
     return await _shown(
         request,
         principal,
@@ -106,6 +108,7 @@ async def waiting(request: Request, principal: Reader, order: str | None = None)
 async def refunds(request: Request, principal: Reader) -> Response:
     """What has to go back, with the purpose to write, and what is owed to us after the gate."""
     owed, debts = await asked(request, lambda books: (work_list.to_return(books), work_list.debts(books)))
+    visitor_of(request).shown.update(row["request_id"] for row in (*owed, *debts) if row["request_id"] is not None)
     return await _shown(request, principal, "money_refunds.html", owed=owed, debts=debts, fresh=_fresh)
 
 
@@ -269,9 +272,11 @@ async def _reconciled(
 ) -> Reconciliation:
     try:
         first, last = month_of(text or f"{today():%Y-%m}")
-        return await asked(request, lambda books: reconcile(books, first, last, partner, distributor))
+        found = await asked(request, lambda books: reconcile(books, first, last, partner, distributor))
     except ValueError:  # no month, or nobody of that id
         raise not_found() from None
+    visitor_of(request).shown.update(each for account in found.accounts for each in account.requests)
+    return found
 
 
 async def _order(

@@ -15,6 +15,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -103,6 +104,8 @@ class Account:
     opening: Decimal = ZERO
     movements: list[Movement] = field(default_factory=list)
     open: list[OpenItem] = field(default_factory=list)
+    requests: set[UUID] = field(default_factory=set)
+    """The requests that the month shows, by their movements and by what is open."""
 
     @property
     def debit(self) -> Decimal:
@@ -220,6 +223,7 @@ def _add_movements(connection: psycopg.Connection[Row], accounts: Accounts, firs
             text = _text(row, account.party.kind)
             line = Movement(row["day"], text, row["debit"], row["credit"], str(row["request_id"]))
             account.movements.append(line)
+            account.requests.add(row["request_id"])
 
 
 def _text(row: Row, kind: PartyKind) -> str:
@@ -248,6 +252,7 @@ def _add_invoices(connection: psycopg.Connection[Row], accounts: Accounts, last:
 
         def note(kind: OpenKind, amount: Decimal, name: str = name, row: Row = row, account: Account = account) -> None:
             account.open.append(OpenItem(kind, row["issued_on"], name, amount))
+            account.requests.add(row["request_id"])
 
         if is_closed:
             if row["paid"] > 0:
@@ -271,6 +276,7 @@ def _add_confirmations(connection: psycopg.Connection[Row], accounts: Accounts, 
             kind = OpenKind.NOT_DELIVERED if is_confirmed else OpenKind.UNCONFIRMED
             text = f"{row['product']} для {row['client']}, партнёр {row['partner_name']}"
             account.open.append(OpenItem(kind, row["approved_on"], text, row["amount"]))
+            account.requests.add(row["request_id"])
 
 
 def _add_documents(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> None:
@@ -282,6 +288,7 @@ def _add_documents(connection: psycopg.Connection[Row], accounts: Accounts, last
         if account is not None:
             text = f"{document_name(row['kind'])} № {row['number']} от {day(row['issued_on'])}"
             account.open.append(OpenItem(OpenKind.UNSIGNED, row["issued_on"], text, None))
+            account.requests.add(row["request_id"])
 
 
 def _add_unmatched(connection: psycopg.Connection[Row], accounts: Accounts, last: date) -> list[OpenItem]:

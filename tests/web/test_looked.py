@@ -14,6 +14,7 @@ from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
 from services.audit.history.access_log import prepare
 from services.ops.store import prepare as prepare_ops
+from services.payments.projection import prepare as prepare_books
 from tests.services.ops.test_history import event
 from tests.web.conftest import Person, Site
 from tests.web.stories import Story
@@ -112,6 +113,33 @@ def test_what_an_answer_shows_is_noted_though_its_address_does_not_say_so(
     path = address.format(request_id, position=position, letter=letter)
     assert person.get(path).status_code == 200
     noted.append(path.partition("?")[0])
+
+
+@pytest.mark.parametrize("address", ["/ops/money", "/ops/money/refunds", "/ops/money/month", "/ops/money/month.xlsx"])
+def test_what_pages_about_money_show_is_noted(
+    site: Site, ops: Person, request_id: UUID, noted: list[str], address: str
+):
+    """A suggested invoice, a debt, what is open in a month: each is a request's."""
+    prepare_books(site.database)
+    site.sql(
+        "INSERT INTO payments.invoices (number, request_id, issued_on, amount, payer_id, payer_inn, paid, due, "
+        "overpaid, owed, is_debt) VALUES ('2026-0000077', %s, '2026-03-16', 100, 'lukomor', '1', 0, 100, 0, 0, true) "
+        "ON CONFLICT DO NOTHING",
+        request_id,
+    )
+    site.sql(
+        "INSERT INTO payments.sales (request_id, channel, partner_id, partner_name, partner_inn, amount, approved_on) "
+        "VALUES (%s, 'direct', 'lukomor', 'Лукоморье', '1', 100, '2026-03-16') ON CONFLICT DO NOTHING",
+        request_id,
+    )
+    site.sql(
+        "INSERT INTO payments.booked (id, incoming, amount, moved_on, other_inn, place, purpose, effect, booked_at) "
+        "VALUES ('bp-1', true, 100, '2026-03-17', '1', %s, 'за товар', 'unmatched', now()) ON CONFLICT DO NOTHING",
+        uuid4(),
+    )
+    query = "?month=2026-03" if "month" in address else ""
+    assert ops.get(address + query).status_code == 200
+    noted.append(address)
 
 
 def test_a_refused_correction_shows_the_letter(site: Site, ops: Person, request_id: UUID, noted: list[str]):

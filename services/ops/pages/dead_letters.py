@@ -215,7 +215,7 @@ async def _letter(request: Request, stage: str, number: int) -> dead_letters.Kep
 
 def letters_shown(request: Request, found: Iterable[dead_letters.KeptDeadLetter]) -> None:
     """Their requests are shown by this answer."""
-    visitor_of(request).shown.update(each.about for each in found if each.about is not None)
+    visitor_of(request).shown.update(named for each in found for named in each.about)
 
 
 def _back(stage: str, number: int, told: str) -> Response:

@@ -179,3 +179,12 @@ SELECT originator_id, max(originator_version)
 FROM stored_events
 WHERE originator_id = ANY(%s)
 GROUP BY originator_id;
+
+-- name: names_request
+-- Tells whether a dead letter is about a request or its record names it: a part of a condition. Larger bodies than anybody sends who
+-- names a request are not looked through.
+subject = %s OR
+    EXISTS (SELECT FROM unnest(%s::text[]) AS id WHERE strpos(lower(encode(key, 'escape')), id) > 0) OR
+    (octet_length(value) <= 100000 AND
+        EXISTS (SELECT FROM unnest(%s::text[]) AS id WHERE strpos(lower(encode(value, 'escape')), id) > 0)) OR
+    EXISTS (SELECT FROM unnest(%s::text[]) AS id WHERE strpos(headers::text, id) > 0);

@@ -61,7 +61,7 @@ SELECT * FROM movements WHERE day BETWEEN %s AND %s ORDER BY day, kind, referenc
 
 -- name: invoices
 -- Reads the invoices of direct sales with what was paid, for a reconciliation.
-SELECT i.number, i.issued_on, i.amount, i.payer_id, s.shipped_on, s.ordered_on, s.closed_on, coalesce(sum(CASE WHEN
+SELECT i.request_id, i.number, i.issued_on, i.amount, i.payer_id, s.shipped_on, s.ordered_on, s.closed_on, coalesce(sum(CASE WHEN
     b.incoming THEN b.amount ELSE -b.amount END), 0) AS paid
 FROM invoices i
 JOIN sales s USING (request_id)
@@ -73,7 +73,7 @@ ORDER BY i.number;
 
 -- name: confirmations
 -- Reads the sales through distributors that are not answered, or confirmed and not delivered, for a reconciliation.
-SELECT distributor_id, partner_name, product, client, amount, approved_on, confirmed_on
+SELECT request_id, distributor_id, partner_name, product, client, amount, approved_on, confirmed_on
 FROM sales
 WHERE channel = 'distributor' AND approved_on <= %(last)s AND (declined_on IS NULL OR declined_on > %(last)s) AND
     (closed_on IS NULL OR closed_on > %(last)s) AND (shipped_on IS NULL OR shipped_on > %(last)s)
@@ -81,7 +81,7 @@ ORDER BY approved_on, request_id;
 
 -- name: documents
 -- Reads the documents that have not come back signed (L16), for a reconciliation.
-SELECT d.kind, d.number, d.issued_on, s.channel, coalesce(s.distributor_id, s.partner_id) AS party_id
+SELECT d.request_id, d.kind, d.number, d.issued_on, s.channel, coalesce(s.distributor_id, s.partner_id) AS party_id
 FROM documents d
 JOIN sales s USING (request_id)
 WHERE d.kind = ANY(%(kinds)s) AND d.issued_on <= %(last)s AND (d.signed_on IS NULL OR d.signed_on > %(last)s) AND
@@ -100,7 +100,7 @@ SELECT * FROM unmatched_payments ORDER BY received_on, payment_id LIMIT %s;
 -- Reads open invoices that an unmatched payment may be for, the likeliest first: those that its purpose names, of its
 -- payer, with exactly its sum due. A suggestion: a person decides.
 SELECT *
-FROM (SELECT i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name, i.number =
+FROM (SELECT i.request_id, i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name, i.number =
     ANY(%(named)s) AS same_number, i.payer_inn = %(inn)s AS same_payer, i.due = %(left)s AS same_sum FROM invoices i
     LEFT JOIN sales s USING (request_id) WHERE i.due > 0 AND s.closed IS NULL) AS open_invoices
 WHERE same_number OR same_payer OR same_sum

@@ -81,6 +81,29 @@ def test_all_of_one_code_are_retried_at_once_and_not_again_while_they_wait(url: 
     assert (failed.open, failed.being_retried, bad.open, bad.being_retried) == (3, 0, 0, 1_200)
 
 
+def test_letters_about_a_request_are_those_that_name_it_as_well(url: str) -> None:
+    """Its stage may not have understood what a record is about, and a reader of the request's page has to see it."""
+    request, other = uuid4(), uuid4()
+    spelled = (str(request), str(request).upper(), request.hex)
+    records = [
+        *((b"key", b'{"request_id": "%s", "x' % name.encode(), HEADERS) for name in spelled),
+        *((name.encode(), b"{", HEADERS) for name in spelled),
+        *((b"key", None, (*HEADERS, ("ce_subject", name.encode()))) for name in spelled),
+        (str(other).encode(), b'{"request_id": "%s"}' % str(other).encode(), (("ce_subject", str(other).encode()),)),
+    ]
+    datastore = SchemaDatastore(url, "billing")
+    letters = [
+        DeadLetter(Record("bank.payments", 3, number, 1_773_662_400_000, key, value, headers), "bad-body", "no", None)
+        for number, (key, value, headers) in enumerate(records)
+    ]
+    EventRecorder(datastore).append(Batch(dead_letters=letters))
+    datastore.close()
+    found = dead_letters.letters(url, request_id=request)
+    assert sorted(each.offset for each in found) == list(range(9))
+    assert {each.about for each in found} == {frozenset({request})}
+    assert [each.offset for each in dead_letters.letters(url, request_id=other)] == [9]
+
+
 def test_acts_on_letters_of_one_request_have_its_next_versions(url: str) -> None:
     request = uuid4()
     put_aside(url, 3, subject=request)
