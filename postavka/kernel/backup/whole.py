@@ -196,9 +196,12 @@ def _copy_tree(
     copy: Callable[[Path, Path], None],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Files that only grow, or never change; in the order of their names, so that of a log's evidence the hashes of
-    leaves come after the checkpoints that cover them."""
-    files = sorted(file for file in source.rglob("*") if file.is_file()) if source.exists() else []
+    """Copy files that only grow, or never change; in the order of their names, so that of a log's evidence the hashes
+    of
+    leaves come after the checkpoints that cover them. One that is being written (its name begins with a point) is left
+    out: it may be gone by the time that it is read."""
+    found = sorted(source.rglob("*")) if source.exists() else []
+    files = [file for file in found if not file.name.startswith(".") and file.is_file()]
     for done, file in enumerate(files, 1):
         copy(file, target / file.relative_to(source))
         on_progress(done, len(files))
