@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from postavka.kernel.errors import UserError
+from postavka.kernel.runtime.file_access import sync_folder
 
 BYTES = 32
 
@@ -50,3 +51,4 @@ def put_once(file: Path, text: str) -> None:
         pass
     finally:
         fresh.unlink()
+    sync_folder(file.parent)

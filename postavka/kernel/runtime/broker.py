@@ -32,7 +32,7 @@ from events.envelope import PARTITIONS
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.broker_access import Access
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.runtime.file_access import write_secret
+from postavka.kernel.runtime.file_access import sync_tree, write_secret
 from postavka.kernel.runtime.java import find_java
 from postavka.kernel.runtime.parent_death import bare_environment
 from postavka.kernel.settings import Settings
@@ -212,6 +212,7 @@ class Broker:
         )
         if done.returncode != 0:
             raise NoBroker(f"Kafka's storage could not be formatted: {(done.stderr or done.stdout)[-2000:]}")
+        sync_tree(self.folder / "data")  # without these files Kafka does not start again
 
     def _password(self, user: str) -> str:
         """The password of one of the broker's own users; made when it is first asked for. Letters, digits, `-` and `_`

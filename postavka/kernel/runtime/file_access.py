@@ -81,11 +81,36 @@ def is_reachable(folder: Path) -> bool:
 
 def write_secret(file: Path, text: str, user: str | None = None) -> None:
     """Make a file anew that only its owner may read (`user`; None: we), whatever lay under that name: a link is never
-    followed."""
-    file.unlink(missing_ok=True)
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    followed. After a power cut it has the old text or the new one, whole: an empty password would lock us out."""
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "w") as out:
         if user is not None:
             os.fchown(handle, pwd.getpwnam(user).pw_uid, -1)
         os.fchmod(handle, 0o600)
         out.write(text)
+        out.flush()
+        os.fsync(handle)
+    fresh.replace(file)
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder outlive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """Let everything in a folder outlive a power cut: what another program has written without waiting for the disk."""
+    for each in folder.rglob("*"):
+        if each.is_dir():
+            sync_folder(each)
+        elif each.is_file():
+            with each.open("rb") as written:
+                os.fsync(written.fileno())
+    sync_folder(folder)

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
+from postavka.kernel.runtime.file_access import write_secret
+
 SERVER_PORTS, SERVICE_PORTS = "ports.json", "services.json"
 """Files in a home folder: the ports of the embedded servers, and of the services."""
 LOWEST = 20_000
@@ -25,13 +27,17 @@ def choose_ports(file: Path, names: Iterable[str], beside: Path | None = None) -
         if port is None or port in others or port in chosen.values() or not is_free(port):
             port = _any_free({*chosen.values(), *remembered.values(), *others})
         chosen[name] = port
-    file.write_text(json.dumps(remembered | chosen, indent=2))
+    write_secret(file, json.dumps(remembered | chosen, indent=2))
     return chosen
 
 
 def remembered_ports(file: Path) -> dict[str, int]:
-    """The ports chosen last time; empty before the first."""
-    ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    """The ports chosen last time; none before the first, and where an earlier release's file was emptied by a power
+    cut: then others are chosen."""
+    try:
+        ports: dict[str, int] = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
     return ports
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from postavka.kernel.runtime import ports
-from postavka.kernel.runtime.ports import LOWEST, choose_ports
+from postavka.kernel.runtime.ports import LOWEST, choose_ports, remembered_ports
 
 NAMES = [f"service-{number}" for number in range(20)]
 
@@ -51,3 +51,9 @@ def test_no_port_is_another_programs_that_does_not_listen_yet(tmp_path: Path, mo
     assert len({*first.values(), *second.values()}) == 2 * len(NAMES)
     services.write_text(servers.read_text())  # chosen by an earlier release
     assert not {*choose_ports(services, NAMES, servers).values()} & {*second.values()}
+
+
+def test_a_file_that_a_power_cut_has_emptied_is_chosen_anew(tmp_path: Path) -> None:
+    (tmp_path / "ports.json").write_text("")
+    assert remembered_ports(tmp_path / "ports.json") == {}
+    assert set(choose_ports(tmp_path / "ports.json", ["kafka"])) == {"kafka"}
