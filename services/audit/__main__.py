@@ -3,60 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from postavka.kernel.process import liveness
-from postavka.kernel.process.garbage import collect_seldom
-from postavka.kernel.process.health import serve_health
-from postavka.kernel.process.logs import configure_logs, logger
-from postavka.kernel.settings import Settings, settings
+from postavka.kernel.process.service import run_service
+from postavka.kernel.settings import Settings
 from services.audit.integrity.signer import Signer
-
-log = logger("services.audit")
+from services.audit.integrity.store import SCHEMA
 
 STANDBY_SECONDS = 1.0
 STEP_SECONDS = 300.0
 """At most, of what has come in the meantime."""
 LOOK_BACK_SECONDS = 1_800.0
 """For opening the trees at the start: they are looked at as a whole."""
+FOLLOWING = "following"
+
+T = TypeVar("T")
 
 
-async def run(config: Settings) -> None:
-    """Until SIGTERM or SIGINT; raises when it can't go on, and its supervisor starts it anew."""
-    stop = asyncio.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    follower = await asyncio.to_thread(Signer, config)
-    http, port = await serve_health(config.http_host, config.http_port, follower.health)
-    started = False
-    while not stop.is_set() and not started:
-        liveness.beat(liveness.START, LOOK_BACK_SECONDS)
-        started = await asyncio.to_thread(follower.try_to_start)
-        if not started:
+class AuditService:
+    """The signer, in a thread of its own, which one step after another is done in."""
+
+    def __init__(self, config: Settings) -> None:
+        self._signer = Signer(config)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sign")
+        self.trouble = self._signer.trouble
+        self.details = self._signer.details
+
+    async def start(self) -> None:
+        """Nothing: who stands by is well too."""
+
+    def work(self) -> Sequence[Coroutine[Any, Any, object]]:
+        """Stand by until nobody else is at work, then follow."""
+        return (self._follow(),)
+
+    async def close(self) -> None:
+        """Save, once the step at hand is done."""
+        await self._do(self._signer.close)
+
+    async def _follow(self) -> None:
+        liveness.beat(FOLLOWING, LOOK_BACK_SECONDS)
+        while not await self._do(self._signer.try_to_start):
             await asyncio.sleep(STANDBY_SECONDS)
-    liveness.rest(liveness.START)
-    log.info("at work", port=port, key=str(follower.key.verifier))
-    while not stop.is_set():
-        liveness.beat("following", STEP_SECONDS)
-        await asyncio.to_thread(follower.step)
-    await asyncio.to_thread(follower.close)
-    await http.cleanup()
+            liveness.beat(FOLLOWING, LOOK_BACK_SECONDS)
+        while True:
+            liveness.beat(FOLLOWING, STEP_SECONDS)
+            await self._do(self._signer.step)
 
-
-def main() -> None:
-    """Run the service; exits non-zero when it can't go on."""
-    config = settings()
-    configure_logs(config, "audit")
-    liveness.watch()
-    collect_seldom()
-    try:
-        asyncio.run(run(config))
-    except Exception as error:
-        log.exception("the service ends", error=str(error)[:500])
-        os._exit(1)
-    os._exit(0)
+    async def _do(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
 
 if __name__ == "__main__":
-    main()
+    run_service(SCHEMA, AuditService)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
+import secrets
+from pathlib import Path
 
 from events.shipping import Kit, ManufacturingOrdered
 
@@ -18,3 +21,13 @@ def make_kit(request_id: str, order: ManufacturingOrdered, secret: bytes) -> Kit
     letters = "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest[6:22])
     code = "-".join(letters[start : start + 4] for start in range(0, 16, 4))
     return Kit(number=f"{number:012d}", code=code, name=order.product.name)
+
+
+def desk_secret(file: Path) -> bytes:
+    """Made once; in a file that only its owner may read."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_hex(32))
+    return bytes.fromhex(file.read_text().strip())

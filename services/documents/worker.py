@@ -6,8 +6,6 @@ then; paper has no key.
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from typing import Any
 
@@ -35,6 +33,7 @@ QUERIES = load_queries("services.documents")
 
 log = logger(__name__)
 
+NAME = "dispatch"
 SOURCE = "/postavka/papers"
 IDLE_SECONDS = 0.5
 AWAY_SECONDS = 2.0
@@ -54,11 +53,10 @@ OUTBOX = QUERIES.outbox
 """Paper that waits for the clerk is not among them, nor a document of a closed request that has not left."""
 
 
-class Worker(threading.Thread):
-    """Runs until the process ends; takes it down when something is wrong with the program itself."""
+class Worker:
+    """Runs until the process ends."""
 
     def __init__(self, config: Settings) -> None:
-        super().__init__(name="dispatch", daemon=True)
         self._config = config
         self._url = database_url(config)
         check_topics(config, [DOCUMENT_COMMANDS.name, SHIPPING_EVENTS.name])
@@ -69,10 +67,10 @@ class Worker(threading.Thread):
         self._measure_at = 0.0
 
     def run(self) -> None:
-        """Run rounds without end; servers that are away are waited for."""
+        """Rounds without end; servers that are away are waited for. Raises when something is wrong with the program."""
         sender = Sender(self._config, SOURCE)
         while True:
-            liveness.beat(self.name, SILENT_SECONDS)
+            liveness.beat(NAME, SILENT_SECONDS)
             try:
                 with connect(self._url) as connection:
                     self._dispatch(connection, sender)
@@ -85,20 +83,17 @@ class Worker(threading.Thread):
             ) as away:
                 log.warning(WAITING, why=f"{type(away).__name__}: {away}"[:300])
                 time.sleep(AWAY_SECONDS)
-            except Exception:
-                log.exception("dispatching ends")
-                os._exit(1)
 
     def _dispatch(self, connection: psycopg.Connection[Any], sender: Sender) -> None:
         """Dispatch for as long as this connection holds."""
         while not _only(connection):
-            liveness.beat(self.name, SILENT_SECONDS)
+            liveness.beat(NAME, SILENT_SECONDS)
             time.sleep(AWAY_SECONDS)
         self._catch_up(connection)
         dispatch = Dispatch(connection, self._blobs, self._operator, sender, self._seal)
         log.info("dispatching", operator=type(self._operator).__name__, sealed=self._seal is not None)
         while True:
-            liveness.beat(self.name, SILENT_SECONDS)
+            liveness.beat(NAME, SILENT_SECONDS)
             try:
                 self._measure(connection)
                 steps = dispatch.round()
@@ -130,7 +125,7 @@ class Worker(threading.Thread):
         ends = end_offsets(self._config, [(SHIPPING_EVENTS.name, partition) for partition in range(PARTITIONS)])
         names = {partition_name(*place): end for place, end in ends.items()}
         while any(mark.offset < names[name] - 1 for name, mark in read_marks(connection, list(names)).items()):
-            liveness.beat(self.name, SILENT_SECONDS)
+            liveness.beat(NAME, SILENT_SECONDS)
             time.sleep(IDLE_SECONDS)
 
 

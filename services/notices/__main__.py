@@ -10,7 +10,7 @@ from postavka.kernel.settings import Settings, database_url
 from services.notices.channels.email.personal import protect_older
 from services.notices.channels.registry import carriers
 from services.notices.channels.topic.distributors import New, with_topics
-from services.notices.projection import Notices
+from services.notices.projection import SCHEMA, Notices
 
 
 def start(config: Settings) -> Notices:
@@ -34,4 +34,4 @@ def beside(config: Settings, notices: Notices) -> Sequence[BackgroundTask]:
 
 
 if __name__ == "__main__":
-    main(start, beside)
+    main(SCHEMA, start, beside)

@@ -7,13 +7,11 @@ Not a stage: it decides nothing. Acts are written by whoever acts (`dead_letters
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import psycopg
-import uvloop
 from prometheus_client import Gauge
 
 from events.topics import OPS_EVENTS, distributor_of
@@ -22,12 +20,12 @@ from postavka.kernel.log.topics import check_topics
 from postavka.kernel.outbox.command_sender import CommandNotSent, Sender
 from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness, metrics
-from postavka.kernel.process.health import serve_health
-from postavka.kernel.process.logs import configure_logs, logger
+from postavka.kernel.process.logs import logger
 from postavka.kernel.process.polling import pause_after
 from postavka.kernel.process.progress import Servers
+from postavka.kernel.process.service import run_service
 from postavka.kernel.runtime.broker_files import broker_files
-from postavka.kernel.settings import Settings, database_url, settings
+from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store import session
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.recorder import EventRecorder
@@ -38,13 +36,14 @@ from services.ops.queues import Queue, note_day, queues
 from services.ops.settings import OpsSettings, ops_settings
 from services.ops.store import SCHEMA, SEES_ALL, SOURCE, prepare
 
-log = logger(__name__)
+log = logger("services.ops")
 
 LOOK_SECONDS = 5.0
 SIZES_SECONDS = 60.0
 TURN_SECONDS = 300.0
 """At most, of one count over everything, with the rest before it."""
 SEND_SECONDS = 0.5
+STOP_SECONDS = 3.0
 SERVER = "a server"
 
 WAITING = Gauge("postavka_requests_waiting", "Requests that wait, by what for", ["waits_for"])
@@ -77,29 +76,19 @@ class OpsService:
         self.queues: list[Queue] = []
         self._sized_at = -SIZES_SECONDS
 
-    async def run(self) -> None:
-        """Until told to stop; raises when it can't go on."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, stop.set)
-        http, port = await serve_health(self._config.http_host, self._config.http_port, self.health)
+    async def start(self) -> None:
+        """The relay publishes."""
         self.relay.start()
-        liveness.rest(liveness.START)
-        log.info("at work", service=SCHEMA, port=port)
-        tasks = [asyncio.create_task(each) for each in (self._send(), self._look(), stop.wait())]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            self.relay.stop()
-            for task in tasks:
-                task.cancel()
-            await asyncio.to_thread(self.relay.join, 3.0)
-            await http.cleanup()
-            self._sending.close()
-            self._looking.close()
+
+    def work(self) -> Sequence[Coroutine[Any, Any, object]]:
+        """Send corrected records, count what waits."""
+        return self._send(), self._look()
+
+    async def close(self) -> None:
+        """The relay finishes its round."""
+        self.relay.stop()
+        if self.relay.ident is not None:
+            await asyncio.to_thread(self.relay.join, STOP_SECONDS)
 
     async def _send(self) -> None:
         while True:
@@ -163,37 +152,19 @@ class OpsService:
             self.servers.answered(SERVER)
         except (psycopg.OperationalError, psycopg.InterfaceError, CommandNotSent) as away:
             self.servers.silent(SERVER, time.monotonic(), away)
-        metrics.TROUBLE.labels(SCHEMA).set(self.trouble() is not None)
 
     def trouble(self) -> str | None:
         """What is wrong, as a sentence; None while all is well."""
         return "the relay has failed" if self.relay.failed is not None else self.servers.trouble(time.monotonic())
 
-    def health(self) -> tuple[bool, dict[str, Any]]:
+    def details(self) -> dict[str, Any]:
         """For `/healthz`."""
-        trouble = self.trouble()
-        return trouble is None, {
-            "service": SCHEMA,
-            "trouble": trouble,
+        return {
             "relay": "active" if self.relay.active else "standby",
             "relayed_position": self.relay.position,
             "overdue": {queue.waits_for: queue.overdue for queue in self.queues if queue.overdue},
         }
 
 
-def main() -> None:
-    """Until SIGTERM or SIGINT; exits non-zero when it can't go on."""
-    config = settings()
-    configure_logs(config, SCHEMA)
-    liveness.watch()
-    try:
-        uvloop.install()
-        asyncio.run(OpsService(config, ops_settings()).run())
-    except Exception as error:
-        log.exception("the service ends", service=SCHEMA, error=str(error)[:500])
-        os._exit(1)
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    run_service(SCHEMA, lambda config: OpsService(config, ops_settings()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -12,19 +13,20 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
-from events.topics import MANUFACTURING_ORDERS
+from events.topics import MANUFACTURING_KITS, MANUFACTURING_ORDERS
 from postavka.kernel.log.connection import for_aiokafka
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.outbox.relay import Relay
 from postavka.kernel.process import liveness
+from postavka.kernel.projection.worker import LiveProjection
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import EventRecorder
 from postavka.web.database import Database
-from services.desk.__main__ import _watch
+from services.desk.orders import Orders
 from tests.faults.proxy import Proxy
 from tests.system.conftest import wait_until
 
@@ -80,18 +82,19 @@ def test_a_relay_whose_connection_answers_nothing_falls_silent(servers: Endpoint
     assert relay.name not in liveness._pulse._due
 
 
-async def test_a_desk_that_does_not_read_what_lies_there_is_ended(servers: Endpoints, database: str):
-    config = Settings(**servers.settings(database_url=database, stall_seconds=0.1))
-    ensure_topics(config, [MANUFACTURING_ORDERS.name])
+async def test_a_desk_that_does_not_read_what_lies_there_is_ended(servers: Endpoints, database: str, tmp_path: Path):
+    config = Settings(**servers.settings(database_url=database, stall_seconds=0.1, home=tmp_path))
+    ensure_topics(config, [MANUFACTURING_ORDERS.name, MANUFACTURING_KITS.name])
     sender = Sender(config, "/test")
     sender.send_raw(MANUFACTURING_ORDERS.name, b"key", b"{}")
     sender.flush()
-    idle = AIOKafkaConsumer(**for_aiokafka(config), auto_offset_reset="earliest")
+    desk = LiveProjection(Orders(config), config)
+    desk.consumer = idle = AIOKafkaConsumer(**for_aiokafka(config), auto_offset_reset="earliest")
     await idle.start()
     idle.assign([TopicPartition(MANUFACTURING_ORDERS.name, number) for number in range(12)])
     try:
         with pytest.raises(RuntimeError, match="no progress: manufacturing"):
-            await _watch(config, idle)
+            await desk._watch()
     finally:
         await idle.stop()
 

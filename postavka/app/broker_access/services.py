@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from events.topics import ALL_TOPICS, DEAD_LETTERS, PER_DISTRIBUTOR, STAGE_TOPICS, Party, Topic
 from postavka.kernel.log.broker_access import Access, Permission
 from postavka.kernel.settings import Settings
+from services.desk.orders import GROUP, NAME
 
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
 
@@ -29,7 +30,7 @@ STANDS_FOR: Mapping[str, tuple[Party, ...]] = {
 }
 """Parties of the contract that a service stands for, beside its own name."""
 
-GROUPS: Mapping[str, str] = {"desk": "manufacturing-desk"}
+GROUPS: Mapping[str, str] = {NAME: GROUP}
 """Consumer groups that are not called `postavka-<service>`."""
 
 READING_GROUPS = ("postavka-tail", "postavka-follow")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 import uvicorn
 
 from postavka.app.registry import sites
 from postavka.app.web import create_app
 from postavka.kernel.privacy.vault import open_vault
-from postavka.kernel.process import liveness, tracing
-from postavka.kernel.process.logs import configure_logs, logger
-from postavka.kernel.settings import database_url, settings
+from postavka.kernel.process.logs import logger
+from postavka.kernel.process.service import patiently, run_process
+from postavka.kernel.settings import Settings, database_url
 from postavka.web.identity.sample import make_sample_users, refuse_in_public, with_known_password
 from postavka.web.patience import Patience
 from postavka.web.settings import WebSettings, is_public
@@ -21,16 +20,13 @@ log = logger("postavka.app.web")  # `__main__` would not be heard
 DRAIN_SECONDS = 4
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
-    kernel, config = settings(), WebSettings()
-    configure_logs(kernel, "web")
-    tracing.start(kernel, "web")
-    liveness.watch()
+def serve(kernel: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Health and signals are the web server's own."""
+    config = WebSettings()
     for site in sites():
         if site.prepare is not None:
-            site.prepare(database_url(kernel))
-    open_vault(kernel)  # a machine without the installation's key serves nobody
+            patiently(site.prepare, database_url(kernel))
+    patiently(open_vault, kernel)  # a machine without the installation's key serves nobody
     if is_public(config, kernel.http_host):
         known = asyncio.run(with_known_password(database_url(kernel)))
         refuse_in_public(known, wanted=config.sample_accounts)
@@ -55,8 +51,7 @@ def main() -> None:
         h11_max_incomplete_event_size=32_768,
         backlog=512,
     )
-    os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    run_process("web", serve)

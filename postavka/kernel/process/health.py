@@ -9,12 +9,16 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from postavka.kernel.process.metrics import TROUBLE
+from postavka.kernel.settings import Settings
+
 RELEASE = version("postavka")
 Health = Callable[[], tuple[bool, dict[str, Any]]]
 
 
-async def serve_health(host: str, port: int, health: Health) -> tuple[web.AppRunner, int]:
-    """Start serving; returns the runner (clean it up at the end) and the port. `health` says well or not, and why."""
+async def serve_health(name: str, config: Settings, health: Health) -> tuple[web.AppRunner, int]:
+    """Start serving; returns the runner (clean it up at the end) and the port. `health` says well or not, and why;
+    `name` is the service's in the metrics, which say the same."""
 
     async def healthz(_: web.Request) -> web.Response:
         well, details = health()
@@ -25,6 +29,7 @@ async def serve_health(host: str, port: int, health: Health) -> tuple[web.AppRun
         return web.json_response({"status": "ok", "version": RELEASE})
 
     async def metrics(_: web.Request) -> web.Response:
+        TROUBLE.labels(name).set(not health()[0])
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
@@ -32,7 +37,7 @@ async def serve_health(host: str, port: int, health: Health) -> tuple[web.AppRun
     app.add_routes([web.get(path, answer) for path, answer in answers.items()])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
+    site = web.TCPSite(runner, config.http_host, config.http_port)
     await site.start()
-    chosen = runner.addresses[0][1] if runner.addresses else port
+    chosen = runner.addresses[0][1] if runner.addresses else config.http_port
     return runner, int(chosen)

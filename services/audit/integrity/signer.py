@@ -147,6 +147,7 @@ class Signer:
             self._look_back(name, followed)
         self._sender = Sender(self.config, SOURCE)
         self._publish()
+        log.info("signing", key=str(self.key.verifier))
         return True
 
     def close(self) -> None:
@@ -376,19 +377,21 @@ class Signer:
             followed.unsigned_since = (followed.unsigned_since or now) if uncovered else None
             UNSIGNED.labels(name).set(uncovered)
             UNSIGNED_SECONDS.labels(name).set(now - (followed.unsigned_since or now))
-        broken = sum(each.broken is not None for each in self.logs.values())
-        BROKEN.set(broken)
-        metrics.TROUBLE.labels(SCHEMA).set(broken > 0)
+        BROKEN.set(len(self._broken()))
         self.lag = self._reader.lag()
         metrics.LAG.labels(SCHEMA).set(self.lag)
 
-    def health(self) -> tuple[bool, dict[str, Any]]:
-        """Whether it is well, for `/healthz`: unwell when a log is not what was signed."""
-        broken = [each.broken for each in self.logs.values() if each.broken]
-        return not broken, {
-            "service": "audit",
+    def _broken(self) -> list[str]:
+        return [each.broken for each in self.logs.values() if each.broken is not None]
+
+    def trouble(self) -> str | None:
+        """That a log is not what was signed, as a sentence; None while all is well."""
+        return next(iter(self._broken()), None)
+
+    def details(self) -> dict[str, Any]:
+        """Its figures for `/healthz`."""
+        return {
             "state": "at work" if self.logs else "standby",
-            "trouble": broken[0] if broken else None,
             "lag_records": self.lag,
             "events": {name: each.tree.size for name, each in self.logs.items()},
             "signed": {name: each.signed for name, each in self.logs.items()},

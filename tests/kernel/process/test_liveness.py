@@ -69,21 +69,6 @@ def test_a_question_that_is_never_answered_ends_the_process():
     assert "which topics" in done.stdout + done.stderr
 
 
-def test_a_desk_that_can_not_go_on_ends_though_a_thread_of_it_waits():
-    """The same storm found a desk whose watchdog had ended it, and which stayed: its sending thread hung."""
-    script = (
-        "import time\nfrom concurrent.futures import ThreadPoolExecutor\nimport services.desk.__main__ as desk\n"
-        "async def run(config):\n"
-        "    ThreadPoolExecutor(1).submit(time.sleep, 600)\n"
-        "    raise RuntimeError('no progress')\n"
-        "desk.run = run\n"
-        "desk.main()"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 1
-    assert "no progress" in done.stdout + done.stderr
-
-
 def test_a_server_that_accepts_a_connection_and_says_nothing_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ):

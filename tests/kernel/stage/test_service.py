@@ -14,8 +14,9 @@ from confluent_kafka import Producer
 from postavka.kernel.installation import held
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.process.watchdog import BUSY_SECONDS, POSTGRESQL
 from postavka.kernel.settings import Settings
-from postavka.kernel.stage.service import BUSY_SECONDS, POSTGRESQL, StageService
+from postavka.kernel.stage.service import StageService
 from tests.kernel.conftest import MakeTopics, OpenRecorder
 from tests.kernel.polling import PATIENCE_SECONDS, until
 from tests.kernel.toys import COMMANDS, SCHEMA, UPSTREAM, command, submit, toy
@@ -67,9 +68,9 @@ async def test_a_relay_that_gets_on_stays(service: StageService):
 
 
 async def test_a_batch_without_end_ends_the_process(service: StageService):
-    service._busy_since = time.monotonic() - BUSY_SECONDS / 2
+    service.watchdog.busy_since = time.monotonic() - BUSY_SECONDS / 2
     await look(service)
-    service._busy_since = time.monotonic() - BUSY_SECONDS - 1
+    service.watchdog.busy_since = time.monotonic() - BUSY_SECONDS - 1
     with pytest.raises(RuntimeError, match="one batch"):
         await look(service)
 
@@ -95,18 +96,18 @@ async def test_a_sender_that_goes_away_in_a_transaction_ends_nobody(service: Sta
 async def test_while_a_server_is_away_nothing_ends(service: StageService):
     service.runner.handle([command(0, submit(uuid4()))])
     service.relay.active = True
-    service.servers.silent(POSTGRESQL, time.monotonic(), "away")
-    service._away_at = time.monotonic()
+    service.watchdog.servers.silent(POSTGRESQL, time.monotonic(), "away")
+    service.watchdog.away_at = time.monotonic()
     await look(service)
 
 
 async def test_a_batch_that_hangs_when_it_is_tried_again_ends_the_process(service: StageService):
     """PostgreSQL was away; it is back, but the new try's connection answers nothing: nobody takes the trouble back."""
-    service.servers.silent(POSTGRESQL, time.monotonic(), "away")
-    service._busy_since = time.monotonic() - 3 * BUSY_SECONDS
-    service._away_at = time.monotonic() - BUSY_SECONDS / 2
+    service.watchdog.servers.silent(POSTGRESQL, time.monotonic(), "away")
+    service.watchdog.busy_since = time.monotonic() - 3 * BUSY_SECONDS
+    service.watchdog.away_at = time.monotonic() - BUSY_SECONDS / 2
     await look(service)
-    service._away_at = time.monotonic() - BUSY_SECONDS - 1
+    service.watchdog.away_at = time.monotonic() - BUSY_SECONDS - 1
     with pytest.raises(RuntimeError, match="one batch"):
         await look(service)
 

@@ -9,8 +9,7 @@ from uuid import uuid4
 
 from events.reference import Client, Product, Service
 from events.shipping import Basis, ManufacturingOrdered
-from services.desk.__main__ import desk_secret
-from services.desk.kit import ALPHABET, make_kit
+from services.desk.kit import ALPHABET, desk_secret, make_kit
 
 ORDER = ManufacturingOrdered(
     basis=Basis.CONFIRMATION,
