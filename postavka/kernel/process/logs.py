@@ -27,13 +27,7 @@ def configure_logs(settings: Settings, service: str) -> None:
     """Set up logging for this process; every line carries the service's name."""
     import structlog
 
-    shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _hide_secrets,
-        _escape,
-    ]
+    shared = _shared_processors()
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if settings.log_format == "json"
@@ -62,6 +56,28 @@ def configure_logs(settings: Settings, service: str) -> None:
     logging.getLogger("postavka").setLevel(settings.log_level)
     logging.getLogger("services").setLevel(settings.log_level)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def _shared_processors() -> list[structlog.types.Processor]:
+    import structlog
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _hide_secrets,
+        _escape,
+    ]
+
+
+def _configure_for_commands() -> None:
+    """What a command logs goes to the error output: its own output is for whoever reads what it prints."""
+    import structlog
+
+    structlog.configure(
+        processors=[*_shared_processors(), structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
 
 
 class OncePerMinute(logging.Filter):
@@ -111,6 +127,8 @@ class Logger:
         if self._bound is None:
             import structlog
 
+            if not structlog.is_configured():
+                _configure_for_commands()
             self._bound = structlog.stdlib.get_logger(self._name)
         return getattr(self._bound, method)
 
