@@ -58,10 +58,10 @@ def measure_pages(config: Settings, port: int, rows: int = ROWS) -> Pages:
         connection.execute(FILL.encode(), {"rows": rows, "partner": PARTNER})
         connection.execute("VACUUM ANALYZE cabinet.requests")
     with _signed_in(port, PARTNER) as partner, _signed_in(port, DISTRIBUTOR) as distributor:
-        after = None
+        after: str | None = None
         for _ in range(20):
             place = {} if after is None else {"after": after}
-            after = partner.get("/api/v1/requests", params={"limit": 200, **place}).json()["next"]
+            after = partner.get("/api/v1/requests", params={"limit": "200", **place}).json()["next"]
         one = partner.get("/api/v1/requests", params={"limit": 1}).json()["items"][0]["request_id"]
         day = date(2026, 1, 1) + timedelta(days=60)
         return {

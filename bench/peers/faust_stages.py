@@ -66,7 +66,7 @@ def worker(stage: str, config: Settings) -> faust.Worker:
     insert = f"INSERT INTO peer_faust.{stage} (request, version, type, body) VALUES (%s, %s, %s, %s)"  # noqa: S608
     known: list[psycopg.AsyncConnection[Any]] = []
 
-    @app.agent(source)
+    @app.agent(source)  # type: ignore[untyped-decorator]
     async def decide(stream: Any) -> None:
         async for key, message in stream.items():
             request = key.decode()

@@ -179,7 +179,7 @@ def run(config: Settings, requests: int) -> Measured:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     parts = conninfo_to_dict(url)
     system = System(pipes=[[Requests, Approvals, Billing, Shipping, Activation]])
-    runner = MultiThreadedRunner(
+    runner: MultiThreadedRunner[Any] = MultiThreadedRunner(
         system,
         {
             "PERSISTENCE_MODULE": "eventsourcing.postgres",
