@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from postavka.app.registry import SCHEMAS, load
+from postavka.app.registry import SCHEMAS
+from postavka.kernel.address import load
 from postavka.kernel.installation import contract
 from postavka.kernel.store.migration import MigrationSet, migrate
 

@@ -6,18 +6,14 @@ names must be there: a test imports every one, and a start that misses one ends 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from postavka.kernel.errors import UserError
+from postavka.kernel.address import load
 
 if TYPE_CHECKING:
     from postavka.web.site import Site  # commands that print a line must not load a web framework
-
-
-class MissingEntry(UserError):
-    """An entry of the registry names what can't be imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,65 @@ SCHEMAS = {
 """Schemas of PostgreSQL → addresses of what makes each, in the order in which they are made: that of the accounts has
 what row-level security needs."""
 
-COMMANDS = {
+AUDIT_COMMANDS = {
+    "history": (
+        "services.audit.history.cli:history",
+        "Everything that happened to a request, in causal order, each with who, why and where it lies.",
+    ),
+    "as-of": ("services.audit.history.cli:as_of", "The cabinet as it stood at a moment, folded from the log."),
+    "diff": (
+        "services.audit.history.cli:diff",
+        "What changed in the cabinet between two moments, request by request.",
+    ),
+    "replay": (
+        "services.audit.replay.cli:replay",
+        "Decide everything again on recorded inputs and facts, and say which requests would go otherwise now.",
+    ),
+    "verify": ("services.audit.verification.cli:verify", "Is it all as it was written?"),
+    "acknowledge": (
+        "services.audit.verification.cli:acknowledge",
+        "Acknowledge a problem that the last `postavka audit verify` on this machine has found.",
+    ),
+    "export": (
+        "services.audit.history.cli:export",
+        "The log as files, with hashes, schemas, signed checkpoints, a verifier and a guide for the reader.",
+    ),
+    "checkpoint": ("services.audit.integrity.cli:checkpoint", "The newest signed checkpoint of each log."),
+    "prove-inclusion": (
+        "services.audit.integrity.cli:prove_inclusion",
+        "Prove that an event is on the log as it was signed.",
+    ),
+    "prove-consistency": (
+        "services.audit.integrity.cli:prove_consistency",
+        "Prove that the log as signed last begins with what an older checkpoint covers, unchanged.",
+    ),
+    "check-proof": ("services.audit.integrity.cli:check_proof", "Check proofs, without Kafka and PostgreSQL."),
+    "check-evidence": (
+        "services.audit.integrity.cli:check_evidence",
+        "Check a folder of checkpoints and leaf hashes, without Kafka and PostgreSQL.",
+    ),
+    "keys": (
+        "services.audit.integrity.cli:keys",
+        "The verifier keys of this installation, the newest last: for auditors.",
+    ),
+    "new-key": ("services.audit.integrity.cli:new_key", "Make a key that signs checkpoints."),
+    "verifier": ("services.audit.integrity.cli:verifier", "Print the verifier: one Python file that stands alone."),
+}
+
+COMMANDS: dict[str, tuple[str | Mapping[str, tuple[str, str]], str]] = {
+    "up": ("postavka.app.cli.start:up", "Start servers and services, and stay up until Ctrl-C."),
+    "demo": (
+        "postavka.app.cli.start:demo",
+        "Start everything and walk real requests on sample data through the log, event by event.",
+    ),
+    "topics": (
+        "postavka.app.cli.contract:topics",
+        "Create what topics are missing, with one for each distributor of the reference data.",
+    ),
+    "contract": (
+        "postavka.app.cli.contract:contract",
+        "Write the contract's JSON Schemas and the AsyncAPI document to a folder.",
+    ),
     "request": ("postavka.app.cli.send:request", "Submit or withdraw a purchase request (L4-L11)."),
     "confirm": (
         "postavka.app.cli.send:confirm",
@@ -156,7 +210,7 @@ COMMANDS = {
         "services.notices.cli:notices",
         "E-mail to partners and distributors: what was sent, what waits, what failed.",
     ),
-    "audit": ("services.audit.cli:audit", "For auditors: history, as-of, replay, verify, export. Changes nothing."),
+    "audit": (AUDIT_COMMANDS, "For auditors: history, as-of, replay, verify, export. Changes nothing it looks at."),
     "privacy": (
         "services.privacy.cli:privacy",
         "Personal data: who can be found, forgetting a person, what lies in the clear.",
@@ -182,20 +236,15 @@ COMMANDS = {
         "Run one service as this process: what systemd, Compose and Kubernetes start.",
     ),
     "doctor": (
-        "postavka.app.one_box.doctor:doctor",
+        "postavka.app.one_box.doctor.command:doctor",
         "Look at everything that is needed, and say what to do about what is not well.",
     ),
 }
-"""Commands of `postavka` by name: the address of each, and its line in `postavka --help`."""
+"""Commands of `postavka` by name: the address of each (of a group in several modules, its commands), and its line in
+`postavka --help`."""
 
-
-def load(address: str) -> Any:
-    """What an entry names. Raises `MissingEntry`, with the address."""
-    module, _, name = address.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as missing:
-        raise MissingEntry(f"{address}, an entry of postavka/app/registry.py, is not there: {missing}") from missing
+EXPLAIN = "postavka.app.cli.explained:explain"
+"""What says in a sentence what a library has raised; imported when something was."""
 
 
 def sites() -> list[Site]:

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from postavka.kernel.cli_options import Json
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.privacy.vault import open_vault
+from postavka.kernel.projection.command import build
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
 from services.cabinet.words import stage_of
@@ -47,8 +48,6 @@ def rebuild(*, processes: int | None = None, json: Json = False) -> None:
     processes
         How many read side by side.
     """
-    from postavka.kernel.projection.command import build
-
     build({"cabinet": "services.cabinet.rebuild:MODEL"}, processes, json)
 
 

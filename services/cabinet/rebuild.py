@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from postavka.kernel.address import load
 from postavka.kernel.projection.read_model import CatchingUp, ReadModel
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import Checkpoint
@@ -12,11 +13,9 @@ from services.cabinet.table import SCHEMA, TOPICS, prepare
 
 
 def live(config: Settings, schema: str, marks: Mapping[str, Checkpoint]) -> CatchingUp:
-    """The projection that catches up with a rebuild. It is imported here: the processes that fold do without it, and
-    their start is a tenth of the time."""
-    from services.cabinet.projection import Cabinet
-
-    return Cabinet(config, schema)
+    """Imported when it is called: the processes that fold do without it, and start in half the time."""
+    made: CatchingUp = load("services.cabinet.projection:Cabinet")(config, schema)
+    return made
 
 
 MODEL = ReadModel(

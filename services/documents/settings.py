@@ -11,7 +11,9 @@ from pydantic_settings import SettingsConfigDict
 from postavka.kernel.errors import UserError
 from postavka.kernel.secret_files import FileSettings
 from postavka.kernel.settings import Settings
+from services.documents.operator.diadoc import Diadoc
 from services.documents.operator.interface import ExchangeOperator
+from services.documents.operator.local import LocalOperator
 from services.documents.seal import Seal
 
 
@@ -50,15 +52,11 @@ def documents_settings() -> DocumentsSettings:
 def open_operator(config: Settings, settings: DocumentsSettings) -> ExchangeOperator:
     """The operator that the settings name. Raises `UserError` if they name it by half."""
     if settings.edo_url is None:
-        from services.documents.operator.local import LocalOperator
-
         return LocalOperator(config.home / "operator")
     if settings.edo_client_id is None or settings.edo_token is None or settings.edo_box is None:
         raise UserError(
             "POSTAVKA_EDO_URL is set: set POSTAVKA_EDO_CLIENT_ID, POSTAVKA_EDO_TOKEN, POSTAVKA_EDO_BOX as well"
         )
-    from services.documents.operator.diadoc import Diadoc
-
     token = settings.edo_token.get_secret_value()
     return Diadoc(settings.edo_url, settings.edo_client_id, token, settings.edo_box, named=settings.edo_boxes)
 

@@ -15,6 +15,7 @@ from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.web.formats import at
 from services.notices.categories import CATEGORIES, Category
+from services.notices.channels.email.mail_log import MailFilter, email, emails, preferences, send_again, switch
 
 notices = App(name="notices", help="E-mail to partners and distributors: what was sent, what waits, what failed.")
 
@@ -44,8 +45,6 @@ def list_(
     limit
         At most so many.
     """
-    from services.notices.channels.email.mail_log import MailFilter, emails
-
     rows = emails(connected(), MailFilter(status, request, to, kind), limit)
     if json:
         print_json(rows)
@@ -79,8 +78,6 @@ def show(id: UUID, *, html: Path | None = None, json: Json = False) -> None:
     html
         Write its HTML to this file, to be looked at in a browser.
     """
-    from services.notices.channels.email.mail_log import email
-
     row = email(connected(), id)
     if html is not None:
         html.write_text(row["html"])
@@ -97,8 +94,6 @@ def show(id: UUID, *, html: Path | None = None, json: Json = False) -> None:
 @notices.command
 def retry(id: Annotated[str, Parameter(help="As in the list; `failed` for all that have failed.")]) -> None:
     """Send e-mails that have failed, or were not wanted, after all."""
-    from services.notices.channels.email.mail_log import send_again
-
     count = send_again(database_url(connected()), None if id == "failed" else UUID(id))
     console.print(f"{count} will be sent: see `postavka notices list`")
 
@@ -125,8 +120,6 @@ def prefs(
     by
         Who says so, for the record.
     """
-    from services.notices.channels.email.mail_log import preferences, switch
-
     config = connected()
     for kind in off or ():
         switch(config, address, kind, False, by)

@@ -34,6 +34,7 @@ from events.model import Channel, Delivery, Message, Reason
 from events.notices import NoticeDocument, NoticeKind, NoticeReceipt, NoticeSale
 from events.ops import Awaited, ReminderRequested
 from events.reference import Client, Contact
+from events.registry import decode
 from events.request import RequestSubmitted
 from events.shipping import (
     DocumentDispatched,
@@ -352,8 +353,6 @@ class _Rules:
 
 
 def _read(waiting: list[EarlyEvent]) -> Iterator[tuple[Message, Cause]]:
-    from events.registry import decode
-
     for each in waiting:
         body = each.body.encode()
         yield decode(each.type, body), Cause(each.cause, each.record, each.happened_at, each.type, body)

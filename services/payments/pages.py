@@ -32,6 +32,7 @@ from postavka.web.problem import not_found
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.payments import work_list
+from services.payments.exports import Ours, pdf, xlsx
 from services.payments.loader import Loader, StatementReport
 from services.payments.projection import prepare
 from services.payments.reconcile import TITLES, PartyKind, Reconciliation, month_of, reconcile
@@ -241,8 +242,6 @@ async def month(request: Request, principal: Reader, month: str | None = None) -
 @router.get("/month.xlsx")
 async def month_workbook(request: Request, principal: Reader, month: str | None = None) -> Response:
     """The same as a workbook."""
-    from services.payments.exports import xlsx
-
     result = await _reconciled(request, month)
     data = await asyncio.to_thread(xlsx, result)
     return _file(data, XLSX, f"sverka-{result.first:%Y-%m}.xlsx")
@@ -257,8 +256,6 @@ async def month_act(
     distributor: str | None = None,
 ) -> Response:
     """Акт сверки of one party."""
-    from services.payments.exports import Ours, pdf
-
     if (partner is None) == (distributor is None):
         raise not_found()
     result = await _reconciled(request, month, partner, distributor)

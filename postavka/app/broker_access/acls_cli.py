@@ -7,7 +7,11 @@ from pathlib import Path
 
 from cyclopts import App
 
+from postavka.app.broker_access.services import apply as apply_grants
+from postavka.app.broker_access.services import command_lines, grants
+from postavka.app.broker_access.strimzi import refuse_where_strimzi_manages
 from postavka.app.registry import SERVICES
+from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.log.connection import bootstrap
@@ -28,8 +32,6 @@ def list_(*, prefix: str = "postavka-", kafka_acls: bool = False, json: JsonArra
     kafka_acls
         As commands for Kafka's own `kafka-acls.sh`.
     """
-    from postavka.app.broker_access.services import command_lines, grants
-
     config = connected()
     wanted = grants(SERVICES, _distributors(config), prefix)
     if kafka_acls:
@@ -64,10 +66,6 @@ def apply(*, prefix: str = "postavka-", to: Path = Path("service-users")) -> Non
     to
         Folder for the passwords of users that were made: `<service>.env`, to be read by the service alone.
     """
-    from postavka.app.broker_access.services import apply as apply_grants
-    from postavka.app.broker_access.services import grants
-    from postavka.app.broker_access.strimzi import refuse_where_strimzi_manages
-
     refuse_where_strimzi_manages(settings())
     config = connected()
     wanted = grants(SERVICES, _distributors(config), prefix)
@@ -84,6 +82,4 @@ def apply(*, prefix: str = "postavka-", to: Path = Path("service-users")) -> Non
 
 
 def _distributors(config: Settings) -> list[str]:
-    from postavka.domain.reference.store import distributor_ids
-
     return distributor_ids(database_url(config))

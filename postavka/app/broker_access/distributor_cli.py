@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import orjson
 from cyclopts import App
 
+from postavka.app.broker_access.distributors import QUOTA, Distributors, permissions
+from postavka.app.broker_access.strimzi import kafka_user, refuse_where_strimzi_manages
 from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
@@ -132,9 +134,6 @@ def list_(*, json: JsonArray = False) -> None:
 
 
 def _write_resource(id: str, cluster: str, to: Path | None) -> None:
-    from postavka.app.broker_access.distributors import QUOTA, permissions
-    from postavka.app.broker_access.strimzi import kafka_user
-
     user = f"{id}.1"
     resource = kafka_user(user, permissions(id), cluster, QUOTA)
     if to is None:
@@ -148,9 +147,6 @@ def _write_resource(id: str, cluster: str, to: Path | None) -> None:
 
 
 def _distributors() -> Distributors:
-    from postavka.app.broker_access.distributors import Distributors
-    from postavka.app.broker_access.strimzi import refuse_where_strimzi_manages
-
     refuse_where_strimzi_manages(settings())
     config = connected()
     return Distributors(config, *outside(config))

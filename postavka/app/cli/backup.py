@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from events.topics import STAGE_TOPICS
-from postavka.app.registry import SERVICES, load
+from events.topics import CHECKPOINTS
+from postavka.app.cli.stores import servers
+from postavka.kernel.backup.manifest import Manifest
 from postavka.kernel.backup.parts import Parts
+from postavka.kernel.backup.whole import back_up, open_copy
+from postavka.kernel.backup.whole import restore as put_back
 from postavka.kernel.cli_options import Json
 from postavka.kernel.console import console, print_json, progress
-from postavka.kernel.runtime.connection import connected, require_both_or_neither
-from postavka.kernel.settings import Settings, settings
-from postavka.kernel.stage.definition import Stage
+from postavka.kernel.privacy.installation_keys import MIGRATIONS, SCHEMA
+from postavka.kernel.privacy.vault import open_vault
+from postavka.kernel.runtime.connection import connected
+from postavka.kernel.settings import Settings, database_url, settings
+from postavka.kernel.store.migration import migrate
+from services.audit.settings import AuditSettings
+from services.privacy.erasing import destroy_again
 
 
 def backup(folder: Path, *, dated: bool = False, keys: Path | None = None, json: Json = False) -> None:
@@ -30,8 +35,6 @@ def backup(folder: Path, *, dated: bool = False, keys: Path | None = None, json:
         Another folder, for what must not lie beside the rest: the keys of personal data, the key that signs
         checkpoints, other secrets. Keep it elsewhere, and not for long: an erased person's key lives on in old copies.
     """
-    from postavka.kernel.backup.whole import back_up
-
     config = connected()
     if dated:
         folder /= datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
@@ -68,10 +71,6 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False, plai
     plain
         Only write the copy's files to this folder, new or empty, as they were before they were encrypted.
     """
-    from postavka.kernel.backup.manifest import Manifest
-    from postavka.kernel.backup.whole import open_copy
-    from postavka.kernel.backup.whole import restore as put_back
-
     with progress() as on_progress:
         if check:
             manifest = Manifest.read(folder, lambda done, total: on_progress("files checked", done, total))
@@ -93,18 +92,8 @@ def restore(folder: Path, *, keys: Path | None = None, check: bool = False, plai
     )
 
 
-def stages() -> list[Stage]:
-    """Everybody who keeps a store and publishes from it."""
-    deciding = [load(f"{SERVICES[topic.writer].module}.stage:STAGE") for topic in STAGE_TOPICS]
-    ops = Stage("ops", list, None, lambda *_: (), lambda state, _: state)
-    return [*deciding, ops]
-
-
 def parts(config: Settings) -> Parts:
     """What lies where, by the settings."""
-    from events.topics import CHECKPOINTS
-    from services.audit.settings import AuditSettings
-
     blobs = config.blobs or str(config.home / "blobs")
     return Parts(
         evidence=AuditSettings().evidence_folder(config),
@@ -115,26 +104,5 @@ def parts(config: Settings) -> Parts:
 
 def forget_erased(config: Settings) -> int:
     """Keys that were destroyed and came back with a copy are destroyed again; how many."""
-    from postavka.kernel.privacy.installation_keys import MIGRATIONS, SCHEMA
-    from postavka.kernel.privacy.vault import open_vault
-    from postavka.kernel.settings import database_url
-    from postavka.kernel.store.migration import migrate
-    from services.privacy.erasing import destroy_again
-
     migrate(database_url(config), SCHEMA, MIGRATIONS)  # the copy may be of an earlier release
     return destroy_again(config, open_vault(config))
-
-
-@contextmanager
-def servers() -> Iterator[Settings]:
-    """Servers to put something back into: named ones, those that run here, or those of this folder, started for it."""
-    from postavka.kernel.runtime.embedded import EmbeddedServers, running
-    from postavka.kernel.runtime.progress import Spoken
-
-    config = settings()
-    require_both_or_neither(config)
-    if (config.kafka_bootstrap_servers and config.database_url) or running(config.home):
-        yield connected()
-        return
-    with EmbeddedServers(config.home) as embedded:
-        yield Settings(**embedded.start(Spoken()).settings(make_keys=True))

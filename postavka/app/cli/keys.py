@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from postavka.app.installation_keys import fingerprint_here, key_files
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
-from postavka.kernel.privacy.installation_keys import KINDS
+from postavka.kernel.privacy.installation_keys import KINDS, registered, replace
+from postavka.kernel.runtime.connection import connected
 
 keys = App(name="keys", help="The keys that all machines of an installation must have alike.")
 
@@ -21,10 +23,6 @@ def show(*, json: bool = False) -> None:
     json
         Print it as JSON. No key is ever printed.
     """
-    from postavka.app.installation_keys import fingerprint_here, key_files
-    from postavka.kernel.privacy.installation_keys import registered
-    from postavka.kernel.runtime.connection import connected
-
     config = connected()
     known, rows = registered(config), []
     for kind, file in key_files(config).items():
@@ -59,10 +57,6 @@ def accept(name: str) -> None:
     name
         Of the key, as `postavka keys` shows it.
     """
-    from postavka.app.installation_keys import fingerprint_here, key_files
-    from postavka.kernel.privacy.installation_keys import replace
-    from postavka.kernel.runtime.connection import connected
-
     kind = next((each for each in KINDS if each.name == name), None)
     if kind is None:
         raise UserError(f"there is no key {name!r}: {', '.join(each.name for each in KINDS)}")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from events.versions import CONTRACT
+from postavka.app.migrations import migrate_all
 from postavka.kernel.console import console, print_json
+from postavka.kernel.installation.contract import read_finished
+from postavka.kernel.runtime.connection import connected
+from postavka.kernel.settings import database_url
 
 LOCK_SECONDS = 5.0
 
@@ -21,12 +26,6 @@ def migrate(*, finish: bool = False, lock_seconds: float = LOCK_SECONDS, json: b
     json
         Print what ran as JSON.
     """
-    from events.versions import CONTRACT
-    from postavka.app.migrations import migrate_all
-    from postavka.kernel.installation.contract import read_finished
-    from postavka.kernel.runtime.connection import connected
-    from postavka.kernel.settings import database_url
-
     url = database_url(connected())
     ran = migrate_all(url, finish=finish, lock_seconds=lock_seconds)
     finished = read_finished(url) >= CONTRACT

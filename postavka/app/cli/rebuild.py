@@ -6,11 +6,18 @@ from collections.abc import Callable
 
 from cyclopts import App
 
-from postavka.app.cli.backup import servers, stages
+from events.topics import topic_names
+from postavka.app.cli.stores import servers, stages
+from postavka.app.migrations import migrate_all
 from postavka.app.registry import read_models
+from postavka.domain.reference.store import distributor_ids
+from postavka.kernel.backup.rebuild import rebuild_stores, rebuild_topics
 from postavka.kernel.console import console, progress
 from postavka.kernel.projection.command import build
 from postavka.kernel.projection.read_model import find
+from postavka.kernel.projection.rebuild import rebuild as build_anew
+from postavka.kernel.settings import database_url
+from services.audit.integrity.checkpoints import bring_back_checkpoints, publish_checkpoints
 
 rebuild = App(
     name="rebuild",
@@ -63,13 +70,6 @@ def database() -> None:
 
     Reference data and accounts are not on the log: load them (`postavka reference load`), or restore a copy.
     """
-    from postavka.app.migrations import migrate_all
-    from postavka.domain.reference.store import distributor_ids
-    from postavka.kernel.backup.rebuild import rebuild_stores
-    from postavka.kernel.projection.rebuild import rebuild as build_anew
-    from postavka.kernel.settings import database_url
-    from services.audit.integrity.checkpoints import bring_back_checkpoints
-
     with servers() as config, progress() as on_progress:
         migrate_all(database_url(config))
         rebuilt = rebuild_stores(config, stages(), on_progress)
@@ -97,12 +97,6 @@ def topics() -> None:
     What outsiders wrote (commands, confirmations, payments) lies nowhere else: those topics begin anew, behind the
     offsets that were handled. What had been handled is in the stores; what had not must be sent again.
     """
-    from events.topics import topic_names
-    from postavka.domain.reference.store import distributor_ids
-    from postavka.kernel.backup.rebuild import rebuild_topics
-    from postavka.kernel.settings import database_url
-    from services.audit.integrity.checkpoints import publish_checkpoints
-
     with servers() as config, progress() as on_progress:
         names = topic_names(distributor_ids(database_url(config)))
         rebuilt = rebuild_topics(config, stages(), names, on_progress)

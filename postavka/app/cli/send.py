@@ -29,6 +29,7 @@ from events.topics import (
     REQUEST_COMMANDS,
     confirmations_of,
 )
+from postavka.domain.calendar import today
 from postavka.kernel.cli_options import Json
 from postavka.kernel.console import SOURCE, console, print_line
 from postavka.kernel.outbox.command_sender import NoTopic, Sender
@@ -202,8 +203,6 @@ def pay(
     purpose
         Назначение платежа.
     """
-    from postavka.domain.calendar import today
-
     chosen = payment_id or f"cli-{uuid4().hex[:12]}"
     message = BankPayment(
         payment_id=chosen,

@@ -7,6 +7,9 @@ from pathlib import Path
 from cyclopts import App
 
 from events.topics import topic_names
+from postavka.domain.reference.file import read_file
+from postavka.domain.reference.store import distributor_ids
+from postavka.domain.reference.store import load as load_reference
 from postavka.kernel.cli_options import Json
 from postavka.kernel.console import console, print_json
 from postavka.kernel.log.topics import ensure_topics
@@ -27,10 +30,6 @@ def load(file: Path, *, by: str = "cli", json: Json = False) -> None:
     by
         Who loads it, for the record.
     """
-    from postavka.domain.reference.file import read_file
-    from postavka.domain.reference.store import distributor_ids
-    from postavka.domain.reference.store import load as load_reference
-
     config = connected()
     report = load_reference(database_url(config), read_file(file), by)
     made = ensure_topics(config, topic_names(distributor_ids(database_url(config))))

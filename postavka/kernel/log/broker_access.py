@@ -34,7 +34,7 @@ from kafka.admin import (
 from kafka.errors import KafkaError
 from kafka.protocol.admin import AlterClientQuotasRequest, DescribeClientQuotasRequest
 
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import ServerAway
 from postavka.kernel.log.connection import for_kafka_python, for_librdkafka
 from postavka.kernel.settings import Settings
 
@@ -59,7 +59,7 @@ _OPERATIONS: Mapping[Operation, ACLOperation] = {
 }
 
 
-class NoAccess(UserError):
+class NoAccess(ServerAway):
     """The broker did not do what was asked of its users and permissions; says why."""
 
 

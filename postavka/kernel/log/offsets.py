@@ -18,7 +18,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.offset import OffsetRequest
 
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import ServerAway
 from postavka.kernel.log.connection import for_aiokafka
 from postavka.kernel.log.own_loop import OwnLoop
 from postavka.kernel.process import liveness
@@ -38,7 +38,7 @@ AWAY = (KafkaError, OSError, TimeoutError)
 """What may pass by itself."""
 
 
-class OffsetsUnknown(UserError):
+class OffsetsUnknown(ServerAway):
     """The brokers have not said where topics begin or end; says why."""
 
 

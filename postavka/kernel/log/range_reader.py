@@ -23,7 +23,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import ServerAway
 from postavka.kernel.log.aiokafka_patches.records import CarefulBatch, CarefulRecord, CarefulRecords, cut_at_nul
 from postavka.kernel.log.connection import for_aiokafka
 from postavka.kernel.log.offsets import TIMEOUT_SECONDS, end_offsets, first_offsets
@@ -43,7 +43,7 @@ ABORTED = 2
 Place = tuple[str, int]
 
 
-class RangeUnread(UserError):
+class RangeUnread(ServerAway):
     """The broker did not give up a range in time."""
 
 

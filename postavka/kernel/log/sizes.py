@@ -12,14 +12,14 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import ServerAway
 from postavka.kernel.log.connection import for_kafka_python
 from postavka.kernel.settings import Settings
 
 SECONDS = 10
 
 
-class SizesUnknown(UserError):
+class SizesUnknown(ServerAway):
     """The brokers did not say how large their logs are; says why."""
 
 

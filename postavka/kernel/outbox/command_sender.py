@@ -12,7 +12,7 @@ from confluent_kafka import Message as KafkaMessage
 from events.envelope import Envelope
 from events.model import Message
 from events.registry import encode
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import ServerAway, UserError
 from postavka.kernel.log.connection import for_producer
 from postavka.kernel.privacy.protect import protected
 from postavka.kernel.process import tracing
@@ -21,7 +21,7 @@ from postavka.kernel.settings import Settings
 TIMEOUT_SECONDS = 30
 
 
-class CommandNotSent(UserError):
+class CommandNotSent(ServerAway):
     """The broker did not take a command; it may be sent again under the same ids."""
 
 
@@ -89,7 +89,8 @@ class Sender:
         left = self._producer.flush(TIMEOUT_SECONDS)
         failed, self._failed = self._failed, None
         if failed is not None or left:
-            raise CommandNotSent(failed.str() if failed is not None else f"{left} commands were not acknowledged")
+            why = KafkaException(failed or KafkaError(KafkaError._MSG_TIMED_OUT, f"{left} were not acknowledged"))
+            raise CommandNotSent(why.args[0].str()) from why
 
     def _look_for(self, topic: str) -> None:
         # The producer itself would wait half a minute for a topic that is not there, and then call it a time-out.
@@ -98,7 +99,7 @@ class Sender:
         try:
             found = self._producer.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic]
         except KafkaException as away:
-            raise CommandNotSent(f"{away.args[0].str()}; `postavka doctor` looks at everything") from away
+            raise CommandNotSent(away.args[0].str()) from away
         if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise NoTopic(f"there is no topic {topic}; `postavka topics` makes those that belong to the reference data")
         self._known.add(topic)

@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from events.personal import is_encrypted, personal_fields
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import Settings
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -18,6 +19,4 @@ def protected(config: Settings, message: Model, *known_as: str) -> Model:
     values = [getattr(message, name) for name, _ in personal_fields(type(message))]
     if all(not value or is_encrypted(value) for value in values):
         return message
-    from postavka.kernel.privacy.vault import open_vault
-
     return open_vault(config).protect(message, *known_as)

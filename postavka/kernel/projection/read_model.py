@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Protocol
 
 import psycopg
 
+from postavka.kernel.address import load
 from postavka.kernel.log.record import Piece, Record
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.checkpoint import Checkpoint
@@ -95,7 +95,6 @@ class ReadModel:
 
 def find(address: str) -> ReadModel:
     """The read model at this address."""
-    module, _, name = address.partition(":")
-    found = getattr(import_module(module), name)
+    found = load(address)
     assert isinstance(found, ReadModel)  # noqa: S101
     return found

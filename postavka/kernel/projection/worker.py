@@ -246,7 +246,7 @@ class LiveProjection:
         short = {
             place: reached
             for place, end in ends.items()
-            if (reached := self.handled.get(place, -1)) >= end and place not in self.held
+            if (reached := self.handled.get(place, -1)) >= end and place not in held
         }
         names = {partition_name(*place): offset for place, offset in short.items()}
         moved = bool(short) and await self._hold(names)

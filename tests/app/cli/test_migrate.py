@@ -14,7 +14,8 @@ import pytest
 
 from events.topics import STAGE_TOPICS
 from postavka.app.migrations import migrate_all
-from postavka.app.registry import SCHEMAS, SERVICES, load
+from postavka.app.registry import SCHEMAS, SERVICES
+from postavka.kernel.address import load
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
 from postavka.kernel.stage.service import StageService

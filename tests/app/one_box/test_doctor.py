@@ -12,38 +12,35 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from postavka.app.one_box import doctor as doctoring
 from postavka.app.one_box.cgroup import Division
-from postavka.app.one_box.doctor import (
+from postavka.app.one_box.doctor import examination
+from postavka.app.one_box.doctor import servers as asking
+from postavka.app.one_box.doctor.check import Check
+from postavka.app.one_box.doctor.command import doctor
+from postavka.app.one_box.doctor.examination import examine
+from postavka.app.one_box.doctor.lag import check_held, check_lag, check_marks, lag_of
+from postavka.app.one_box.doctor.machine import (
     LEAST_FREE_BYTES,
-    Check,
-    address_of,
-    check_broker_files,
-    check_dead_letters,
     check_disk,
-    check_distributor_limits,
     check_gost,
-    check_held,
     check_jars,
-    check_lag,
-    check_marks,
     check_processor,
     check_python,
-    check_replicas,
     check_revocation_lists,
-    check_sample_accounts,
-    check_schemas,
-    check_service,
-    check_services,
     check_settings,
     check_settings_error,
+    free_bytes,
+)
+from postavka.app.one_box.doctor.servers import (
+    address_of,
+    check_broker_files,
+    check_distributor_limits,
+    check_replicas,
     check_topic_settings,
     check_topics,
-    doctor,
-    examine,
-    free_bytes,
-    lag_of,
 )
+from postavka.app.one_box.doctor.services import check_service, check_services
+from postavka.app.one_box.doctor.tables import check_dead_letters, check_sample_accounts, check_schemas
 from postavka.kernel.installation.held import HeldPartition
 from postavka.kernel.runtime import connection, kafka_jars
 from postavka.kernel.runtime.broker_files import BrokerFiles
@@ -76,7 +73,7 @@ def away(tmp_path: Path) -> Settings:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of what is said: how long a server is waited for is another's."""
-    monkeypatch.setattr(doctoring, "PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 1)
 
 
 def named(checks: list[Check]) -> dict[str, Check]:
@@ -119,7 +116,7 @@ def test_where_nothing_runs_it_is_said_how_to_start(tmp_path: Path, monkeypatch:
 
 @pytest.mark.usefixtures("impatient")
 def test_exit_status_and_json(away: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(doctoring, "settings", lambda: away)
+    monkeypatch.setattr(examination, "settings", lambda: away)
     with pytest.raises(SystemExit) as ended:
         doctor(json=True)
     assert ended.value.code == 1
@@ -130,7 +127,7 @@ def test_exit_status_and_json(away: Settings, monkeypatch: pytest.MonkeyPatch, c
 
 @pytest.mark.usefixtures("impatient")
 def test_lines_for_people(away: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(doctoring, "settings", lambda: away)
+    monkeypatch.setattr(examination, "settings", lambda: away)
     with pytest.raises(SystemExit):
         doctor()
     out = capsys.readouterr().out
@@ -141,7 +138,7 @@ def test_lines_for_people(away: Settings, monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_all_well_is_exit_status_zero(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(doctoring, "examine", lambda config: [Check("a", "ok", "b"), Check("c", "unknown", "d")])
+    monkeypatch.setattr(examination, "look", lambda: [Check("a", "ok", "b"), Check("c", "unknown", "d")])
     doctor()
     assert "✓ a" in capsys.readouterr().out
 
@@ -360,8 +357,8 @@ def test_services_are_asked_at_their_ports():
 def test_a_bad_revocation_list_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "ca.crl").write_bytes(b"<html>403 Forbidden</html>")
     trust = ShippingSettings(_env_file=None, signature_revocation_lists=tmp_path)  # type: ignore[call-arg]
-    monkeypatch.setattr(doctoring, "shipping_settings", lambda: trust)
-    monkeypatch.setattr(doctoring, "connected", _nothing_runs)
+    monkeypatch.setattr(examination, "shipping_settings", lambda: trust)
+    monkeypatch.setattr(examination, "connected", _nothing_runs)
     (check,) = (each for each in examine(settings(tmp_path)) if each.name == "revocation lists")
     assert check.status == "wrong"
     assert "ca.crl" in check.found

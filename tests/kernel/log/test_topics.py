@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from postavka.app.one_box.doctor import check_topic_settings
+from postavka.app.one_box.doctor.servers import check_topic_settings
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.topics import TIMEOUT_SECONDS, repair_topics, topic_settings
 from postavka.kernel.runtime.broker_files import broker_files

@@ -86,7 +86,7 @@ async def test_a_sender_that_goes_away_in_a_transaction_ends_nobody(service: Sta
         assert sender.flush(PATIENCE_SECONDS) == 0
     await look(service)
     assert service.trouble() is None
-    assert service.lag == 0
+    assert service.watchdog.lag == 0
     gone.abort_transaction(PATIENCE_SECONDS)
     until(lambda: end_offsets(settings, [(COMMANDS, 0)])[COMMANDS, 0] > 2, "the transaction is over")
     with pytest.raises(RuntimeError, match="no progress"):

@@ -8,33 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from cyclopts import App
 
 from postavka.kernel.console import console, print_json, print_line, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, settings
+from services.audit import verifier as alone
+from services.audit.integrity import keys as signing
+from services.audit.integrity.keys import published_keys
+from services.audit.integrity.logs import LOGS
+from services.audit.integrity.proofs import log_of
+from services.audit.integrity.proofs import prove_consistency as consistency_proof
+from services.audit.integrity.proofs import prove_inclusion as inclusion_proof
+from services.audit.integrity.signed_tables import TABLES
+from services.audit.integrity.signer import CHANNEL
+from services.audit.integrity.store import connect, newest_checkpoint, unsigned
+from services.audit.settings import AuditSettings
+from services.audit.verifier import main
 
 PATIENCE_SECONDS = 60.0
 
 
 class NotSigned(UserError):
     """The service did not sign in time."""
-
-
-def add_to(audit: App) -> None:
-    """Make these commands part of the group."""
-    for command in (
-        checkpoint,
-        prove_inclusion,
-        prove_consistency,
-        check_proof,
-        check_evidence,
-        keys,
-        new_key,
-        verifier,
-    ):
-        audit.command(command)
 
 
 def checkpoint(stage: str | None = None, *, now: bool = False, json: bool = False) -> None:
@@ -50,11 +46,6 @@ def checkpoint(stage: str | None = None, *, now: bool = False, json: bool = Fals
     json
         One JSON object a line, with the note.
     """
-    from services.audit.integrity.logs import LOGS
-    from services.audit.integrity.proofs import log_of
-    from services.audit.integrity.signed_tables import TABLES
-    from services.audit.integrity.store import connect, newest_checkpoint
-
     config = connected()
     if now:
         _sign_now(config)
@@ -84,9 +75,6 @@ def checkpoint(stage: str | None = None, *, now: bool = False, json: bool = Fals
 
 def _sign_now(config: Settings) -> None:
     """Ask the service, and wait until every log is signed as far as it is now."""
-    from services.audit.integrity.signer import CHANNEL
-    from services.audit.integrity.store import connect, unsigned
-
     deadline = time.monotonic() + PATIENCE_SECONDS
     with connect(config) as connection:
         heads = None
@@ -115,10 +103,7 @@ def prove_inclusion(stage: str, position: int, *, out: Path | None = None) -> No
     out
         Write the proof to this file; otherwise it is printed.
     """
-    from services.audit.integrity.proofs import log_of
-    from services.audit.integrity.proofs import prove_inclusion as prove
-
-    _give(prove(connected(), log_of(stage), position), out)
+    _give(inclusion_proof(connected(), log_of(stage), position), out)
 
 
 def prove_consistency(stage: str, older: str, *, out: Path | None = None) -> None:
@@ -133,11 +118,8 @@ def prove_consistency(stage: str, older: str, *, out: Path | None = None) -> Non
     out
         Write the proof to this file; otherwise it is printed.
     """
-    from services.audit.integrity.proofs import log_of
-    from services.audit.integrity.proofs import prove_consistency as prove
-
     kept: str | int = int(older) if older.isdigit() else Path(older).read_text("utf-8")
-    _give(prove(connected(), log_of(stage), kept), out)
+    _give(consistency_proof(connected(), log_of(stage), kept), out)
 
 
 def _give(proof: dict[str, Any], out: Path | None) -> None:
@@ -158,8 +140,6 @@ def check_proof(*files: Path, keys: Path) -> None:
     keys
         File of verifier keys that you trust, got on another way than the proofs.
     """
-    from services.audit.verifier import main
-
     sys.exit(main(["proof", *map(str, files), "--keys", str(keys)]))
 
 
@@ -173,16 +153,11 @@ def check_evidence(folder: Path, *, keys: Path) -> None:
     keys
         File of verifier keys that you trust.
     """
-    from services.audit.verifier import main
-
     sys.exit(main(["evidence", str(folder), "--keys", str(keys)]))
 
 
 def keys() -> None:
     """The verifier keys of this installation, the newest last: for auditors."""
-    from services.audit.integrity.keys import published_keys
-    from services.audit.settings import AuditSettings
-
     for key in published_keys(AuditSettings().key_file(settings())):
         print(key)
 
@@ -198,9 +173,6 @@ def new_key(file: Path | None = None, *, rotate: bool = False) -> None:
         Make the next key of a service that has one: it signs once more with the old key, announcing the new one,
         and takes the new one from then on. The old one is overwritten.
     """
-    from services.audit.integrity import keys as signing
-    from services.audit.settings import AuditSettings
-
     place = file or AuditSettings().key_file(settings())
     if rotate:
         signing.read_key(place)
@@ -213,6 +185,4 @@ def new_key(file: Path | None = None, *, rotate: bool = False) -> None:
 
 def verifier() -> None:
     """Print the verifier: one Python file that stands alone. `postavka audit verifier > verify.py`"""
-    from services.audit import verifier as alone
-
     print(Path(alone.__file__).read_text("utf-8"), end="")
