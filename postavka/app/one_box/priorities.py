@@ -23,12 +23,13 @@ FIRST = -10
 """As another user than root it has 0 like most."""
 NICENESS = {
     **dict.fromkeys(("kafka", "request", "approval"), FIRST),
+    **dict.fromkeys(("shipping", "web"), 0),
     **dict.fromkeys(("billing", "activation", "desk"), 5),
     "cabinet": 10,
     **dict.fromkeys(("payments", "ops", "audit"), 15),
     **dict.fromkeys(("papers", "notices"), 19),
 }
-"""Of programs by name; others have 0."""
+"""Of every service, and of Kafka; other programs have 0."""
 LEAST_FIRST_SESSION = 10
 """No session gives way more than this: one that flushes the log of PostgreSQL holds up every other commit until it has
 a processor again. With 10 no more approvals were late than with 0 (docs/history/performance.md)."""
