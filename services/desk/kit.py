@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from pathlib import Path
 
 from events.shipping import Kit, ManufacturingOrdered
+from postavka.kernel.key_file import make_key, read_key
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Of activation codes: without characters that look alike."""
@@ -24,10 +23,6 @@ def make_kit(request_id: str, order: ManufacturingOrdered, secret: bytes) -> Kit
 
 
 def desk_secret(file: Path) -> bytes:
-    """Made once; in a file that only its owner may read."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(secrets.token_hex(32))
-    return bytes.fromhex(file.read_text().strip())
+    """The key from which codes are made; made once, in a file that only its owner may read."""
+    make_key(file)
+    return read_key(file, "secret of the desk")
