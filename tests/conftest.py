@@ -152,5 +152,6 @@ def system() -> Iterator[System]:
         pytest.skip("faults are made in servers of our own, not in yours")
     with collector() as traces, pytest.MonkeyPatch.context() as environment:
         environment.setenv("POSTAVKA_TRACING_OTLP", traces.url)
+        environment.setenv("POSTAVKA_WEB_UNDO_SECONDS", "1")  # nobody undoes anything at these pages
         with own_whole("system") as launch:
             yield System(launch, traces)

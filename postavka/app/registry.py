@@ -80,6 +80,7 @@ SCHEMAS = {
     "shipping": (EVENT_STORE,),
     "activation": (EVENT_STORE,),
     "ops": (EVENT_STORE, "services.ops.store:MIGRATIONS"),
+    "planned": ("postavka.web.planned:MIGRATIONS",),
     "cabinet": ("services.cabinet.table:MIGRATIONS",),
     "papers": ("services.documents.projection:MIGRATIONS",),
     "payments": ("services.payments.projection:MIGRATIONS",),

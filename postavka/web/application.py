@@ -33,6 +33,7 @@ from postavka.web.guard import Guard
 from postavka.web.housekeeping import keep_house
 from postavka.web.live import Live
 from postavka.web.openid import Provider, cookie_key
+from postavka.web.planned.sender import PlannedSender
 from postavka.web.problem import Problem, of_status, of_validation, problem
 from postavka.web.recently import Recently
 from postavka.web.rendering import Rendering, page
@@ -73,6 +74,7 @@ def assemble(kernel: Settings, config: WebSettings, sites: Sequence[Site]) -> Fa
         open_blobs(kernel),
         conninfo,
     )
+    sender = PlannedSender(parts, [kind for site in sites for kind in site.commands])
     watched = probes.routes([site.ready for site in sites if site.ready])
     app = FastAPI(
         title="Postavka",
@@ -80,7 +82,7 @@ def assemble(kernel: Settings, config: WebSettings, sites: Sequence[Site]) -> Fa
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda app: _lifespan(app, watched),
+        lifespan=lambda app: _lifespan(app, watched, sender),
         redirect_slashes=False,
     )
     app.state.web = parts
@@ -102,12 +104,13 @@ def assemble(kernel: Settings, config: WebSettings, sites: Sequence[Site]) -> Fa
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, watched: Sequence[Route]) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, watched: Sequence[Route], sender: PlannedSender) -> AsyncIterator[None]:
     parts: Web = app.state.web
     await parts.database.open()
     await parts.commands.start()
     await parts.live.start()
-    beside = [asyncio.create_task(each) for each in (keep_house(parts.database, parts.config.lifetimes), _beat())]
+    tasks = (keep_house(parts.database, parts.config.lifetimes), _beat(), sender.run())
+    beside = [asyncio.create_task(each) for each in tasks]
     liveness.rest(liveness.START)
     try:
         async with probes.on_their_own(parts, watched):

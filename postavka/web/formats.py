@@ -90,8 +90,12 @@ def iso(value: datetime | date | str) -> str:
 
 
 def lasting(time: timedelta) -> str:
-    """How long something lasts, roughly: `меньше минуты`, `5 минут`, `2 дня`."""
-    return "меньше минуты" if time < timedelta(minutes=1) else format_timedelta(time, locale=RUSSIAN)
+    """How long something lasts, roughly: `меньше минуты`, `5 минут` (they don't break), `2 дня`."""
+    return (
+        "меньше минуты"
+        if time < timedelta(minutes=1)
+        else (format_timedelta(time, locale=RUSSIAN).replace(" ", NO_BREAK_SPACE))
+    )
 
 
 def plural(number: int, one: str, few: str, many: str) -> str:

@@ -1,4 +1,4 @@
-"""Removes what has expired: sessions, known browsers, answers kept for `Idempotency-Key`."""
+"""Removes what has expired: sessions, known browsers, answers kept for `Idempotency-Key`, plans that are over."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from postavka.web.database import Database
 from postavka.web.idempotency import KEEP
 from postavka.web.identity import sessions
 from postavka.web.identity.sessions import Lifetimes
+from postavka.web.planned import store as planned
 
 QUERIES = load_queries("postavka.web")
 
@@ -35,5 +36,6 @@ async def sweep(database: Database, lifetimes: Lifetimes) -> None:
     async with database.accounts() as rows:
         ended = await sessions.sweep(rows, lifetimes)
         answers = await rows.execute(QUERIES.expire_answers, (KEEP,))
+        await planned.sweep(rows)
     if ended or answers.rowcount:
         log.info("swept", sessions=ended, answers=answers.rowcount)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -34,8 +35,9 @@ class Rendering:
     """The Jinja environment with everything templates may use.
 
     In every template: `principal` (or None), `navigation`, `csrf()` (a hidden field), `csrf_token` (for scripts),
-    `static(name)`, `path`, `now`, `theme`, `support_email`; as functions and
-    as filters alike what `SHOWN` names.
+    `static(name)`, `path`, `here` (path and query), `planned` (commands under way), `under_way` (what they are about),
+    `just_sent` (what the last ones were about), `now`, `theme`, `support_email`; as functions and as filters alike what
+    `SHOWN` names.
     """
 
     def __init__(
@@ -66,10 +68,21 @@ class Rendering:
             csrf=lambda: field,
             csrf_token=token,
             path=request.url.path,
+            here=_here(request),
+            planned=visitor.planned,
+            under_way={subject for each in visitor.planned if each.is_waiting for subject in each.subjects},
+            just_sent={subject for each in visitor.planned if each.state == "sent" for subject in each.subjects},
             theme=theme if (theme := request.cookies.get("theme")) in THEMES else "",
             now=datetime.now(UTC),
             **values,
         )
+
+
+def _here(request: Request) -> str:
+    if request.method != "GET":
+        return "/planned"  # nobody can come back to what answers a form
+    kept = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "done"])
+    return request.url.path + (f"?{kept}" if kept else "")
 
 
 def page(

@@ -74,6 +74,10 @@ class WebSettings(FileSettings):
     )
     oidc_name: str = Field("Единый вход", description="the button's text on the sign-in page")
 
+    undo_seconds: float = Field(
+        10.0, ge=0, description="what can't be undone leaves so many seconds after it was agreed to: time to undo it"
+    )
+
     # Bounds
     body_bytes: int = Field(1_048_576, ge=1024, description="the largest body of a request")
     body_seconds: float = Field(60.0, gt=0, description="how long a request's body may take to come")

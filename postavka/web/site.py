@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from postavka.web.navigation import Entry
+from postavka.web.planned.kinds import CommandKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +30,7 @@ class Site:
     """Sees that the schema is up to date that its routes read, before the application starts; takes a `conninfo`."""
     ready: str = ""
     """SQL that fails while its tables can't be read."""
+    commands: tuple[CommandKind, ...] = ()
+    """Kinds of commands that its pages and calls let be sent later."""
     changes_channel: str = ""
     """PostgreSQL's channel on which it tells which requests have changed, ids with blanks between them."""

@@ -7,6 +7,7 @@ random cookie, which its forms' CSRF tokens are made from.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -43,6 +44,8 @@ class Visitor:
     shown: set[UUID] = field(default_factory=set)
     """Requests that this answer shows beside the one that its address names: the auditor is told who looked at them. A
     stream adds to it before it tells more."""
+    planned: Sequence[Any] = ()
+    """Commands that this person has under way (`postavka.web.planned`), for the bar of its pages."""
 
     def csrf_token(self) -> str:
         """The token for the forms of this answer."""

@@ -120,6 +120,11 @@ async def withdraw(parts: Web, principal: Principal, request_id: UUID, reason: s
     await parts.commands.withdraw(command)
 
 
+def awaits_answer(row: Row) -> bool:
+    """Does it wait for its distributor's word?"""
+    return row.status == "awaiting-confirmation" and "confirmed_at" not in row.billing
+
+
 async def answer(
     parts: Web, principal: Principal, request_id: UUID, confirmation_id: str, accepted: bool, note: str | None
 ) -> Result:
@@ -129,7 +134,7 @@ async def answer(
         row = await Requests(rows, principal).one(request_id)
     if row is None:
         return "not-found"
-    if row.status != "awaiting-confirmation" or "confirmed_at" in row.billing:
+    if not awaits_answer(row):
         return "not-waiting"
     command = DistributorConfirmation(
         request_id=request_id, confirmation_id=confirmation_id, accepted=accepted, note=note or None

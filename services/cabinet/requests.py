@@ -56,8 +56,13 @@ class Filter:
     statuses: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
+    oldest_first: bool = False
+    """Where somebody waits, who has waited longest stands first."""
 
 
+BEHIND_NEWEST = SQL("submitted_at <= %(at)s AND (submitted_at < %(at)s OR request_id > %(id)s)")
+BEHIND_OLDEST = SQL("submitted_at >= %(at)s AND (submitted_at > %(at)s OR request_id > %(id)s)")
+"""What stands behind a cursor."""
 ENDED = frozenset(("rejected", "declined", "withdrawn"))
 
 
@@ -184,9 +189,10 @@ class Requests:
         conditions, values = self._conditions(wanted)
         if after is not None:
             submitted_at, request_id = cursor.decode(after)
-            conditions.append(SQL("submitted_at <= %(at)s AND (submitted_at < %(at)s OR request_id > %(id)s)"))
+            conditions.append(BEHIND_OLDEST if wanted.oldest_first else BEHIND_NEWEST)
             values |= {"at": submitted_at, "id": request_id}
-        query = QUERIES.page.format(SQL(" AND ").join(conditions), self._own("r."))
+        order = SQL("ASC" if wanted.oldest_first else "DESC")
+        query = QUERIES.page.format(SQL(" AND ").join(conditions), self._own("r."), order=order)
         rows = await self._rows(query, {**values, "size": size + 1})
         more = len(rows) > size
         rows = rows[:size]
@@ -202,6 +208,14 @@ class Requests:
         query = QUERIES.one.format(self._own())
         rows = await self._rows(query, {**self._tenant(), "id": request_id})
         return rows[0] if rows else None
+
+    async def several(self, request_ids: Sequence[UUID]) -> list[Row]:
+        """Those of these that there are for this reader, in the order of `request_ids`."""
+        query = QUERIES.several.format(self._own())
+        found = {
+            each.request_id: each for each in await self._rows(query, {**self._tenant(), "ids": list(request_ids)})
+        }
+        return [found[each] for each in request_ids if each in found]
 
     async def waiting(self, after: str | None = None, size: int = PAGE) -> Page:
         """What waits for this distributor's word (L17)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from postavka.web.site import Site
 from services.cabinet.api.router import router as api
+from services.cabinet.later import COMMANDS
 from services.cabinet.pages import distributor, documents, export, live, new_request, partner, public, request
 from services.cabinet.table import CHANGES_CHANNEL, prepare
 
@@ -23,5 +24,6 @@ SITE = Site(
     navigation=(*partner.NAVIGATION, *distributor.NAVIGATION),
     prepare=prepare,
     ready="SELECT FROM cabinet.requests WHERE false",  # nobody sees any row: to look for one would read them all
+    commands=COMMANDS,
     changes_channel=CHANGES_CHANNEL,
 )

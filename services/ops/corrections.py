@@ -25,7 +25,7 @@ from postavka.kernel.log.unreadable import RAW_HEADERS
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
 from services.ops.dead_letters import KeptDeadLetter, letter, mark, place_of, subject_of
-from services.ops.identity import check
+from services.ops.identity import TYPE, check
 from services.ops.store import acting, cause_of, record
 
 QUERIES = load_queries("services.ops")
@@ -50,6 +50,8 @@ class Proposal:
     letter: int
     key: bytes | None = field(repr=False)
     value: bytes = field(repr=False)
+    type: str | None
+    """Of a record that came without one."""
     reason: str
     proposed_by: str
     proposed_at: datetime
@@ -64,25 +66,26 @@ def correct(
     key: bytes | None,
     value: bytes,
     *,
+    type_name: str | None = None,
     by_one: bool = False,
 ) -> bool:
     """Put a letter right: this key (None: the letter's own) and value go to the letter's topic, with its headers, as a
-    new record. True: it is on its way; False: it waits until a second person agrees. `by_one`: an installation with one
-    operator, where nobody else is there to ask. Raises `NoSuchDeadLetter` when it is settled already,
-    `NotACorrection`."""
+    new record; `type_name` is the type of one that came without. True: it is on its way; False: it waits until a second
+    person agrees. `by_one`: an installation with one operator, where nobody else is there to ask. Raises
+    `NoSuchDeadLetter` when it is settled already, `NotACorrection`."""
     found = letter(conninfo, stage, number)
     key = found.key if key is None else key
-    checked = check(found.topic, found.key, found.value, found.headers, key or b"", value)
+    checked = check(found.topic, found.key, found.value, found.headers, key or b"", value, type_name)
     with acting(conninfo) as act:
         place = place_of(act, stage, number)
         act.execute(QUERIES.forget_proposals, (stage, number))
         if checked.needs_agreement and not by_one:
-            act.execute(QUERIES.add_proposal, (stage, number, key, value, reason, by))
+            act.execute(QUERIES.add_proposal, (stage, number, key, value, type_name, reason, by))
             proposed = CorrectionProposed(letter=place, proposed_by=by, reason=reason, proposed_sha256=_sha256(value))
             record(act, [(_subject(place, checked.request), proposed, cause_of(place))])
             return False
         agreed = by if checked.needs_agreement else None
-        made = Proposal(0, stage, number, key, value, reason, by, found.received_at)
+        made = Proposal(0, stage, number, key, value, type_name, reason, by, found.received_at)
         _send(act, found, place, checked.request, made, agreed)
     return True
 
@@ -103,7 +106,9 @@ def agree(conninfo: str, stage: str, number: int, by: str, proposal: int) -> Non
                 f"a second person has to agree, {by} proposed it; {ONE_OPERATOR}=true is for one operator alone",
                 "Согласиться должен второй сотрудник, а это исправление предложили вы.",
             )
-        checked = check(found.topic, found.key, found.value, found.headers, waiting.key or b"", waiting.value)
+        checked = check(
+            found.topic, found.key, found.value, found.headers, waiting.key or b"", waiting.value, waiting.type
+        )
         act.execute(QUERIES.forget_proposal, (proposal,))
         _send(act, found, place_of(act, stage, number), checked.request, waiting, by)
 
@@ -132,6 +137,8 @@ def _send(
     mark(act, stage, "corrected", SQL("status = 'open' AND id = %s"), (number,))
     who = made.proposed_by if agreed_by is None else f"{made.proposed_by}, agreed: {agreed_by}"
     added = {"dlq_corrects": f"{stage}/{number}", "dlq_corrected_by": who}
+    if made.type is not None:
+        added[TYPE] = made.type
     row = act.execute(QUERIES.headers_of.format(Identifier(stage)), (number,)).fetchone()
     assert row is not None  # noqa: S101
     headers = [pair for pair in _legible(row[0]) if pair[0] not in added]

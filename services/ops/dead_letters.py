@@ -21,7 +21,7 @@ from events.ops import DeadLetterDiscarded, DeadLetterRetried, LetterPlace
 from events.topics import STAGE_TOPICS
 from postavka.kernel.errors import UserError
 from postavka.kernel.store.queries import load_queries
-from services.ops.identity import requests_named
+from services.ops.identity import has_type, requests_named
 from services.ops.store import acting, cause_of, record
 
 QUERIES = load_queries("services.ops")
@@ -34,7 +34,8 @@ OPEN = ("open", "retry")
 SETTLED = ("done", "corrected", "discarded")
 
 DIAGNOSES = {
-    "unknown-type": "Этот выпуск не знает такого типа сообщения. После обновления повторите: запись будет прочитана.",
+    "unknown-type": "Этот выпуск не знает такого типа сообщения. После обновления повторите: запись будет прочитана. "
+    "Если типа в записи нет, его можно назвать при исправлении.",
     "unreadable": "Запись нельзя разобрать: имя заголовка — не текст в UTF-8 либо пачка записей слишком велика после "
     "распаковки. Повтор не поможет. Одиночную запись можно исправить; пачку должен прислать заново отправитель.",
     "no-position": "Событие без позиции: его записала не сама стадия. Ищите, кто пишет в её топик в обход неё.",
@@ -48,6 +49,10 @@ DIAGNOSES = {
     "no-input": "Топик больше не читается этой стадией: например, дистрибьютор отключён.",
     "unknown-request": "Такой заявки нет. Если она появится позже, повторите.",
 }
+NO_TYPE = (
+    "В записи нет типа (заголовка ce_type), поэтому неизвестно, что это. Повтор не поможет, и новый выпуск тоже. "
+    "Если по телу ясно, что прислали, назовите тип при исправлении; иначе запись должен прислать заново отправитель."
+)
 UNKNOWN_CODE = "Стадия не смогла принять запись по своим правилам; причина названа ниже."
 
 
@@ -112,7 +117,7 @@ class KeptDeadLetter:
     @property
     def diagnosis(self) -> str:
         """What such a letter is, and what helps; in Russian."""
-        return diagnosis(self.code)
+        return NO_TYPE if self.code == "unknown-type" and not has_type(self.headers) else diagnosis(self.code)
 
 
 def diagnosis(code: str) -> str:
@@ -223,6 +228,16 @@ def foresee(conninfo: str, stage: str, numbers: Sequence[int] | None, code: str 
         ).fetchone()
     by_code: dict[str, int] = dict(rows)
     return Foreseen(by_code, (whole[0] if whole else 0) - sum(by_code.values()))
+
+
+def open_numbers(conninfo: str, stage: str, code: str) -> list[int]:
+    """The letters that `discard` of this reason code would act on. Raises `NoSuchDeadLetter`."""
+    _check_stage(stage)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        rows = connection.execute(
+            QUERIES.open_numbers.format(Identifier(stage), OF_WHICH, SQL(str(MOST_AT_ONCE))), _which(None, code)
+        )
+        return [number for (number,) in rows]
 
 
 # Acts

@@ -1,20 +1,21 @@
 """The identity of a record, which a correction of a dead letter may not change: the request, the sender and the type of
 the record. Pure.
 
-The type stands in a header, and a correction has the record's own headers. Request and sender are looked for in the
-key, the headers and the body; of a body that is no JSON in whatever can still be read of it. What the record does not
-say may be added.
+The type stands in a header, and a correction has the record's own headers; a record without a type may be given one.
+Request and sender are looked for in the key, the headers and the body; of a body that is no JSON in whatever can still
+be read of it. What the record does not say may be added.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import orjson
 
+from events.registry import MESSAGES
 from events.topics import (
     ACTIVATION_COMMANDS,
     BANK_PAYMENTS,
@@ -23,9 +24,11 @@ from events.topics import (
     STAGE_TOPICS,
     distributor_of,
 )
+from events.upcasting import UPCASTERS
 from postavka.kernel.errors import UserError
 
 REQUEST = "request_id"
+TYPE = "ce_type"
 IDENTITY = (
     "partner_id",
     "submitted_by",
@@ -73,9 +76,34 @@ class CheckedCorrection:
 
 
 def check(
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+    new_key: bytes,
+    new: bytes,
+    new_type: str | None = None,
+) -> CheckedCorrection:
+    """Is this key and body a correction of that record? `new_type`: of a record that came without one; since it says
+    what the record means, a second person agrees. Raises `NotACorrection`."""
+    checked = _checked(topic, key, value, headers, new_key, new)
+    if new_type is None:
+        return checked
+    if has_type(headers):
+        raise NotACorrection("the record has a type, which can't be changed", "У записи есть тип, менять его нельзя.")
+    if new_type not in MESSAGES and new_type not in UPCASTERS:
+        raise NotACorrection(f"there is no type {new_type!r}", f"Типа «{new_type[:100]}» нет.")
+    return replace(checked, needs_agreement=True)
+
+
+def has_type(headers: Headers) -> bool:
+    """Does the record say what it is?"""
+    return any(name == TYPE and value for name, value in headers)
+
+
+def _checked(
     topic: str, key: bytes | None, value: bytes | None, headers: Headers, new_key: bytes, new: bytes
 ) -> CheckedCorrection:
-    """Is this key and body a correction of that record? Raises `NotACorrection`."""
     if topic in STAGES:
         raise NotACorrection(
             f"{topic} has what a stage has decided: nobody corrects that; repair the cause and try the record again",

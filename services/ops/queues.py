@@ -117,6 +117,15 @@ def of_request(connection: psycopg.Connection[Any], limits: OpsSettings, request
     return waiting(connection, limits, request_id=request_id)
 
 
+MOST_WAITING = 1_000_000
+"""More than ever wait; one look at all is quicker than one look for each of many."""
+
+
+def all_waiting(connection: psycopg.Connection[Any], limits: OpsSettings) -> list[WaitingRequest]:
+    """Everything that waits, for acts on many."""
+    return waiting(connection, limits, limit=MOST_WAITING)
+
+
 def note_day(connection: psycopg.Connection[Any], found: list[Queue]) -> None:
     """Remember the worst of today (Moscow) for the trend."""
     connection.execute(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from postavka.web.site import Site
 from services.ops import api
+from services.ops.later import COMMANDS
 from services.ops.pages import clients, dead_letters, request, services, stream, waiting
 from services.ops.pages.frame import NAVIGATION
 
@@ -11,4 +12,5 @@ SITE = Site(
     "services.ops",
     (waiting.router, clients.router, stream.router, request.router, services.router, dead_letters.router, api.router),
     NAVIGATION,
+    commands=COMMANDS,
 )

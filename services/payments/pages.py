@@ -28,15 +28,24 @@ from postavka.web.authorization import allowed
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
+from postavka.web.planned.ask import CommandQuestion, ask_first
 from postavka.web.problem import not_found
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.payments import work_list
 from services.payments.exports import Ours, pdf, xlsx
-from services.payments.loader import Loader, StatementReport
+from services.payments.later import (
+    DOCUMENT,
+    ORDER,
+    loader_of,
+    question_of_document,
+    question_of_match,
+    question_of_return,
+    question_of_return_match,
+)
+from services.payments.loader import StatementReport
 from services.payments.projection import prepare
 from services.payments.reconcile import TITLES, PartyKind, Reconciliation, month_of, reconcile
-from services.payments.settings import payments_settings
 from services.payments.statement import LARGEST_FILE, BrokenStatement
 from services.payments.statement.values import amount_of
 
@@ -56,10 +65,13 @@ TABS = (
     ("/ops/money/statements", "Выписки"),
     ("/ops/money/month", "Сверка"),
 )
-DONE, GONE = "document-done", "document-gone"
-"""What the queue is told in place of an order's id, after a word about an odd document."""
+GONE = "gone"
+"""What the queue is told in place of an order's id, where nothing waits any more to be decided."""
+NOT_YET = "—"
+"""In place of the reason, until the question has it."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 T = TypeVar("T")
+Order = TypeVar("Order", MatchPayment, ReturnMoney, MatchReturn)
 
 
 @cache
@@ -130,7 +142,7 @@ async def load(request: Request, principal: Ops) -> Response:
         return await _statements(request, principal, broken=["Файл не выбран."], status=422)
     data, name = await file.read(LARGEST_FILE + 1), (file.filename or "выписка")[:200]
     try:
-        report = await asyncio.to_thread(lambda: _loader(request).load(data, name, "web", principal.actor))
+        report = await asyncio.to_thread(lambda: loader_of(web(request)).load(data, name, "web", principal.actor))
     except BrokenStatement as broken:
         return await _statements(request, principal, broken=str(broken).split("\n"), name=name, status=422)
     return await _statements(request, principal, report=report)
@@ -142,23 +154,24 @@ async def match(
     principal: Ops,
     order_id: Annotated[str, Form(max_length=60)],
     payment_id: Annotated[str, Form(max_length=100)],
-    invoice: Annotated[str, Form(max_length=100)],
-    note: Annotated[str, Form(max_length=500)],
+    invoice: Annotated[str, Form(max_length=100)] = "",
+    candidate: Annotated[str, Form(max_length=100)] = "",
+    note: Annotated[str, Form(max_length=500)] = "",
     amount: Annotated[str, Form(max_length=30)] = "",
 ) -> Response:
-    """Put a payment, or a part of it, to an invoice. Billing decides (L17)."""
-    return await _order(
-        request,
-        payment_id,
-        lambda: MatchPayment(
-            order_id=order_id,
-            payment_id=payment_id,
-            invoice_number=invoice_numbers.canonical(invoice) or invoice.strip(),
-            amount=_sum(amount),
-            ordered_by=principal.actor,
-            note=note,
-        ),
+    """Put a payment, or a part of it, to an invoice: the one that was typed, or the candidate whose button was pressed.
+    Billing decides (L17)."""
+    number = candidate or invoice_numbers.canonical(invoice) or invoice.strip()
+    about = {"order_id": order_id, "payment_id": payment_id, "invoice_number": number, "ordered_by": principal.actor}
+    order = _made(MatchPayment, note, amount, about)
+    if order is None:
+        return _told("unclear")
+    payment, found = await asked(
+        request, lambda books: (work_list.unmatched_payment(books, payment_id), work_list.invoice(books, number))
     )
+    if payment is None:
+        return _told(GONE)
+    return await _ask(request, principal, payment_id, order, question_of_match(order, payment, found))
 
 
 @router.post("/return")
@@ -166,24 +179,28 @@ async def give_back(
     request: Request,
     principal: Ops,
     order_id: Annotated[str, Form(max_length=60)],
-    note: Annotated[str, Form(max_length=500)],
+    note: Annotated[str, Form(max_length=500)] = "",
     payment_id: Annotated[str, Form(max_length=100)] = "",
     invoice: Annotated[str, Form(max_length=100)] = "",
     amount: Annotated[str, Form(max_length=30)] = "",
 ) -> Response:
     """Send an unmatched payment, or a part of it, back to its payer; without a payment, what came above the invoice."""
-    return await _order(
-        request,
-        payment_id or invoice,
-        lambda: ReturnMoney(
-            order_id=order_id,
-            payment_id=payment_id or None,
-            invoice_number=invoice or None if not payment_id else None,
-            amount=_sum(amount),
-            ordered_by=principal.actor,
-            note=note,
-        ),
-    )
+    whose = {"payment_id": payment_id} if payment_id else {"invoice_number": invoice or None}
+    order = _made(ReturnMoney, note, amount, {"order_id": order_id, "ordered_by": principal.actor, **whose})
+    if order is None:
+        return _told("unclear")
+    if payment_id:
+        row = await asked(request, lambda books: work_list.unmatched_payment(books, payment_id))
+        names = ("payer_name", "payer_inn", "left_over")
+    else:
+        row = await asked(request, lambda books: work_list.overpaid(books, invoice))
+        names = ("payee_name", "payee_inn", "amount")
+    if row is None:
+        return _told(GONE)
+    name, inn, whole = (row[each] for each in names)
+    question = question_of_return(f"{name or '—'}, ИНН {inn or '—'}", order.amount or whole)
+    back = "/ops/money" if payment_id else "/ops/money/refunds"
+    return await _ask(request, principal, payment_id or invoice, order, question, back)
 
 
 @router.post("/match-return")
@@ -192,21 +209,19 @@ async def match_return(
     principal: Ops,
     order_id: Annotated[str, Form(max_length=60)],
     return_id: Annotated[str, Form(max_length=100)],
-    invoice: Annotated[str, Form(max_length=100)],
-    note: Annotated[str, Form(max_length=500)],
+    invoice: Annotated[str, Form(max_length=100)] = "",
+    note: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """Say for which invoice money went back."""
-    return await _order(
-        request,
-        return_id,
-        lambda: MatchReturn(
-            order_id=order_id,
-            return_id=return_id,
-            invoice_number=invoice_numbers.canonical(invoice) or invoice.strip(),
-            ordered_by=principal.actor,
-            note=note,
-        ),
-    )
+    number = invoice_numbers.canonical(invoice) or invoice.strip()
+    about = {"order_id": order_id, "return_id": return_id, "invoice_number": number, "ordered_by": principal.actor}
+    order = _made(MatchReturn, note, None, about)
+    if order is None:
+        return _told("unclear")
+    gone = await asked(request, lambda books: work_list.unmatched_return(books, return_id))
+    if gone is None:
+        return _told(GONE)
+    return await _ask(request, principal, return_id, order, question_of_return_match(order, gone))
 
 
 @router.post("/document")
@@ -215,13 +230,21 @@ async def odd_document(
     principal: Ops,
     document: Annotated[str, Form(max_length=60)],
     what: Annotated[Literal["book", "close"], Form()],
-    note: Annotated[str, Form(max_length=500)],
+    note: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """An odd document of a statement counts as it stands there, or has been dealt with otherwise."""
-    loader = _loader(request)
-    act = loader.book if what == "book" else loader.close
-    is_done = bool(note.strip()) and await asyncio.to_thread(act, document, principal.actor, note.strip())
-    return RedirectResponse(f"/ops/money?{urlencode({'order': DONE if is_done else GONE})}", 303)
+    waiting = await asked(request, lambda books: work_list.waiting_document(books, document))
+    if waiting is None or (what == "book" and not waiting["message"]):
+        return _told(GONE)
+    return await ask_first(
+        request,
+        principal,
+        question_of_document(waiting, books=what == "book"),
+        kind=DOCUMENT.name,
+        fields={"document": document, "books": what == "book", "note": note.strip()},
+        subjects=[document],
+        back="/ops/money",
+    )
 
 
 @router.get("/month")
@@ -244,7 +267,7 @@ async def month_workbook(request: Request, principal: Reader, month: str | None 
     """The same as a workbook."""
     result = await _reconciled(request, month)
     data = await asyncio.to_thread(xlsx, result)
-    return _file(data, XLSX, f"sverka-{result.first:%Y-%m}.xlsx")
+    return attachment(data, XLSX, f"sverka-{result.first:%Y-%m}.xlsx")
 
 
 @router.get("/month.pdf")
@@ -261,7 +284,7 @@ async def month_act(
     result = await _reconciled(request, month, partner, distributor)
     ours = vendor()
     data = await asyncio.to_thread(pdf, result, Ours(ours.name, ours.inn, ours.kpp))
-    return _file(data, "application/pdf", f"akt-sverki-{result.first:%Y-%m}.pdf")
+    return attachment(data, "application/pdf", f"akt-sverki-{result.first:%Y-%m}.pdf")
 
 
 async def _reconciled(
@@ -276,23 +299,43 @@ async def _reconciled(
     return found
 
 
-async def _order(
-    request: Request, subject: str, make: Callable[[], MatchPayment | ReturnMoney | MatchReturn]
-) -> Response:
+def _made(kind: type[Order], note: str, amount: str | None, about: dict[str, Any]) -> Order | None:
+    """The order, its reason perhaps not given yet; None where the fields make none."""
     try:
-        order = make()
+        sums = {} if amount is None else {"amount": _sum(amount)}
+        return kind(**about, **sums, note=note.strip() or NOT_YET)
     except (ValidationError, InvalidOperation):
-        return RedirectResponse(f"/ops/money?{urlencode({'order': 'unclear'})}", 303)
-    await web(request).commands.settle(subject, order)
-    return RedirectResponse(f"/ops/money?{urlencode({'order': order.order_id})}", 303)
+        return None
+
+
+async def _ask(
+    request: Request,
+    principal: Principal,
+    subject: str,
+    order: MatchPayment | ReturnMoney | MatchReturn,
+    question: CommandQuestion,
+    back: str = "/ops/money",
+) -> Response:
+    return await ask_first(
+        request,
+        principal,
+        question,
+        kind=ORDER.name,
+        fields={"type": order.TYPE, "order": order.model_dump(mode="json"), "subject": subject},
+        subjects=[subject],
+        back=back,
+        result_path=f"/ops/money?{urlencode({'order': order.order_id})}",
+    )
+
+
+def _told(what: str) -> Response:
+    return RedirectResponse(f"/ops/money?{urlencode({'order': what})}", 303)
 
 
 async def _outcome(request: Request, order: str) -> work_list.Row | None:
     """What billing made of an order; waits a little for it."""
-    if order == DONE:
-        return {"code": None, "amount": None}
     if order == GONE:
-        return {"code": GONE, "reason": "Этого документа в очереди уже нет, или не указано основание.", "amount": None}
+        return {"code": GONE, "reason": "Этого в очереди уже нет: решать больше нечего.", "amount": None}
     if order == "unclear":
         return {"code": "unclear", "reason": "Проверьте сумму: нужно число вида 12500,00.", "amount": None}
     for _ in range(int(PATIENCE_SECONDS / 0.25)):
@@ -324,17 +367,6 @@ async def _shown(request: Request, principal: Principal, template: str, status: 
     return await show(request, principal, template, status, tabs=tabs, may_act=principal.role is Role.OPS, **values)
 
 
-_loaders: dict[str, Loader] = {}
-
-
-def _loader(request: Request) -> Loader:
-    """The loader of this application: it keeps a producer."""
-    parts = web(request)
-    if parts.conninfo not in _loaders:
-        _loaders[parts.conninfo] = Loader(parts.kernel, payments_settings().bank_accounts)
-    return _loaders[parts.conninfo]
-
-
 def _fresh() -> str:
     return f"web-{uuid4().hex}"
 
@@ -349,5 +381,6 @@ def _sum(text: str) -> Decimal | None:
     return amount
 
 
-def _file(data: bytes, kind: str, name: str) -> Response:
+def attachment(data: bytes, kind: str, name: str) -> Response:
+    """A file to be kept under this name."""
     return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -34,6 +34,31 @@ def unmatched_payments(connection: psycopg.Connection[Row], limit: int = 200) ->
     return rows
 
 
+def unmatched_payment(connection: psycopg.Connection[Row], payment_id: str) -> Row | None:
+    """One of them; None when it does not wait (any more)."""
+    return connection.execute(QUERIES.unmatched_payment, (payment_id,)).fetchone()
+
+
+def unmatched_return(connection: psycopg.Connection[Row], return_id: str) -> Row | None:
+    """One return that nobody has explained; None when it does not wait (any more)."""
+    return connection.execute(QUERIES.unmatched_return, (return_id,)).fetchone()
+
+
+def waiting_document(connection: psycopg.Connection[Row], document: str) -> Row | None:
+    """One odd document; None when it does not wait (any more)."""
+    return connection.execute(QUERIES.waiting_document, (document,)).fetchone()
+
+
+def overpaid(connection: psycopg.Connection[Row], invoice: str) -> Row | None:
+    """What came above an invoice and nobody has decided about; None: nothing."""
+    return connection.execute(QUERIES.overpaid, (invoice,)).fetchone()
+
+
+def invoice(connection: psycopg.Connection[Row], number: str) -> Row | None:
+    """An invoice as the books have it, with its partner's name; None: there is none."""
+    return connection.execute(QUERIES.invoice, (number,)).fetchone()
+
+
 def candidates(connection: psycopg.Connection[Row], payment: Row) -> list[Row]:
     """Open invoices that an unmatched payment may be for, the likeliest first: those that its purpose names, of its
     payer, with exactly its sum due. A suggestion: a person decides."""

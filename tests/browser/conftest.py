@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -193,22 +193,13 @@ def tax_service() -> Iterator[TaxService]:
     service.close()
 
 
-@pytest.fixture(scope="session")
-def address_with_tax_service(system: System, tax_service: TaxService) -> Iterator[str]:
-    """A second web process on the same servers, which asks that service."""
+@contextmanager
+def second_web_process(system: System, **settings: str) -> Iterator[str]:
+    """A second web process on the same servers, with settings of its own."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    env = {
-        **os.environ,
-        **environment(system.config),
-        "POSTAVKA_HOME": str(system.launch.home.resolve()),
-        "POSTAVKA_HTTP_PORT": str(port),
-        "POSTAVKA_TAX_SOURCE": "online",
-        "POSTAVKA_TAX_URL": tax_service.url,
-        "POSTAVKA_TAX_TOKEN": "a-token-of-the-test",
-        "POSTAVKA_TAX_ATTEMPT_SECONDS": "0.5",
-        "POSTAVKA_TAX_ANSWER_SECONDS": "1.5",
-    }
+    home = {"POSTAVKA_HOME": str(system.launch.home.resolve()), "POSTAVKA_HTTP_PORT": str(port)}
+    env = {**os.environ, **environment(system.config), **home, **settings}
     process = subprocess.Popen([sys.executable, "-m", "postavka.app.web"], env=env, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -221,6 +212,27 @@ def address_with_tax_service(system: System, tax_service: TaxService) -> Iterato
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def address_with_tax_service(system: System, tax_service: TaxService) -> Iterator[str]:
+    """Of a web process that asks that service."""
+    settings = {
+        "POSTAVKA_TAX_SOURCE": "online",
+        "POSTAVKA_TAX_URL": tax_service.url,
+        "POSTAVKA_TAX_TOKEN": "a-token-of-the-test",
+        "POSTAVKA_TAX_ATTEMPT_SECONDS": "0.5",
+        "POSTAVKA_TAX_ANSWER_SECONDS": "1.5",
+    }
+    with second_web_process(system, **settings) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def address_with_time(system: System) -> Iterator[str]:
+    """Of a web process that leaves four minutes to undo."""
+    with second_web_process(system, POSTAVKA_WEB_UNDO_SECONDS="240") as address:
+        yield address
 
 
 def _answers(url: str) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 
 from playwright.sync_api import Locator, Page, expect
 
+FRESH = count(30_000_001)
+"""Registration numbers of forms that nobody activates."""
 STAGE = "h1 + *, .head .status"
 
 
@@ -31,6 +34,13 @@ class Person:
         """A button, by its words."""
         self.page.get_by_role("button", name=name, exact=True).click()
 
+    def agree(self, reason: str = "") -> None:
+        """To the question before what can't be undone, with the reason that it may ask for."""
+        question = self.page.locator("#ask")
+        if reason:
+            question.get_by_role("textbox").fill(reason)
+        question.locator(".buttons button").click()
+
     def follow(self, name: str) -> None:
         """A link, by its words."""
         self.page.get_by_role("link", name=name, exact=True).first.click()
@@ -48,17 +58,18 @@ class Person:
         *,
         distributor: str | None = "ООО «Северный Склад Программ»",
         base: str = "1С:Предприятие 8. Молокозавод",
-        registration: str = "10000012",
+        registration: str | None = None,
         product: str = "1С:ИТС Отраслевой, 12\u00a0месяцев",
         inn: str = "7707083893",
         contact: str = "Ветрова Алина Сергеевна",
     ) -> None:
-        """The form's required fields, client by «Заполнить из ФНС»."""
+        """The form's required fields, client by «Заполнить из ФНС». Without `registration` a number of its own."""
         self.choose("Контакт. лицо", contact)
         if distributor is not None:
             self.choose("Дистрибьютор", distributor)
         self.choose("Баз. поставка", base)
-        self.field("Рег. номер поставки").fill(registration)
+        self.registration = registration or f"{next(FRESH)}"
+        self.field("Рег. номер поставки").fill(self.registration)
         self.choose("Товар", product)
         self.field("ИНН").fill(inn)
         self.press("Заполнить из ФНС")
@@ -72,8 +83,12 @@ class Person:
         expect(self.page.get_by_role("heading", name="Новая заявка")).to_be_visible()
 
     def send(self) -> str:
-        """«Отправить»; returns the request's id."""
+        """«Отправить», another one if there is one like it; returns the request's id."""
         self.press("Отправить")
+        another = self.page.get_by_role("button", name="Отправить ещё одну")
+        expect(another.or_(self.page.locator("[data-sent-request]")).first).to_be_visible()
+        if another.is_visible():
+            another.click()
         expect(self.page).to_have_url(re.compile(r"/requests/[0-9a-f-]{36}"))
         return self.request_id
 

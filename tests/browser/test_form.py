@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from postavka.domain.request_rules import shortcoming
 from postavka.web.identity.sample import PASSWORD
 from tests.browser.conftest import Shoot, TaxService
+from tests.browser.look import look
 from tests.browser.person import Person
 from tests.browser.sending import submit
 from tests.system.conftest import System
@@ -111,6 +112,39 @@ def partner_at_form(person: SignedIn) -> Person:
     return partner
 
 
+class TestTwins:
+    def test_a_second_request_for_the_same_is_asked_about(self, partner_at_form: Person) -> None:
+        partner, number = partner_at_form, partner_at_form.registration
+        first = partner.send()
+        partner.expect_stage("Ждёт дистрибьютора")
+        partner.new_request()
+        partner.fill_request(registration=number)
+        partner.press("Отправить")
+        asked = partner.page.get_by_role("alert")
+        expect(asked).to_contain_text(f"Уже есть заявка {first[:8]} от")
+        expect(asked).to_contain_text("ждёт дистрибьютора")
+        look(partner.page, "a twin")
+        partner.press("Отправить ещё одну")
+        expect(partner.page).to_have_url(re.compile("/requests/[0-9a-f-]{36}"))
+        assert partner.request_id != first
+
+
+class TestRegistrationNumber:
+    def test_is_checked_when_it_is_left(self, person: SignedIn) -> None:
+        partner = person("lukomor")
+        partner.new_request()
+        field = partner.field("Рег. номер поставки")
+        field.fill("12-34")
+        field.blur()
+        error = partner.page.locator("#registration_number-error")
+        expect(error).to_have_text(shortcoming("registration_number", "12-34"))
+        expect(field).to_have_attribute("aria-invalid", "true")
+        field.fill("1000 0012")
+        field.blur()
+        expect(field).to_have_value("10000012")
+        expect(partner.page.locator("#registration_number-error")).to_have_count(0)
+
+
 class TestInn:
     def test_is_checked_while_typing(self, person: SignedIn) -> None:
         partner = person("lukomor")
@@ -123,7 +157,10 @@ class TestInn:
         expect(hint).to_contain_text("контрольная цифра сходится")
         field.fill(BAD_INN)
         field.blur()
-        expect(hint).to_have_text(shortcoming("inn", BAD_INN))
+        error = partner.page.locator("#inn-error")
+        expect(error).to_have_text(shortcoming("inn", BAD_INN))
+        expect(error.locator("svg")).to_be_visible()  # it looks like the mistakes that the server finds
+        expect(hint).to_be_hidden()
         expect(field).to_have_attribute("aria-invalid", "true")
         field.fill("500100732259")
         expect(hint).to_contain_text("контрольные цифры сходятся")
@@ -258,7 +295,7 @@ class TestOnce:
         if partner.page.locator("[name=request_id]").input_value() == request_id:  # the browser kept the page
             partner.press("Отправить")
             expect(partner.page).to_have_url(re.compile(request_id))
-            expect(partner.page.locator(".toast")).to_contain_text("уже отправлена")
+            expect(partner.page.locator(".toast:not([id])")).to_contain_text("уже отправлена")
         assert rows_of(system, request_id) == 1
 
     def test_the_same_form_sent_again_is_the_same_request(self, partner_at_form: Person, system: System) -> None:
@@ -297,7 +334,7 @@ class TestNothingIsLost:
         request_id = partner.page.locator("[name=request_id]").input_value()
         partner.page.reload()
         expect(partner.page.locator("#draft-note")).to_contain_text("Восстановлен черновик")
-        expect(partner.field("Рег. номер поставки")).to_have_value("10000012")
+        expect(partner.field("Рег. номер поставки")).to_have_value(partner.registration)
         expect(partner.field("Товар")).to_have_value("its-industry-12")
         expect(partner.field("Покупатель")).to_have_value("АО «Завод точных весов»")
         expect(partner.field("Комментарий")).to_have_value("Срочно")
@@ -369,7 +406,7 @@ class TestAgain:
         request_id = partner.send()
         partner.expect_stage("Ждёт дистрибьютора")
         partner.follow("Скопировать в новую")
-        expect(partner.field("Рег. номер поставки")).to_have_value("10000012")
+        expect(partner.field("Рег. номер поставки")).to_have_value(partner.registration)
         expect(partner.field("Покупатель")).to_have_value("АО «Завод точных весов»")
         assert partner.page.locator("[name=request_id]").input_value() != request_id
 
@@ -377,12 +414,13 @@ class TestAgain:
         partner = partner_at_form
         partner.send()
         partner.expect_stage("Ждёт дистрибьютора")
-        partner.page.get_by_text("Отозвать заявку").click()
+        partner.page.locator("summary", has_text="Отозвать заявку").click()
         partner.field("Причина — не обязательно").fill("Клиент передумал")
         partner.press("Отозвать")
+        partner.agree()
         partner.expect_stage("Отозвана")
         expect(partner.page.get_by_text("Клиент передумал")).to_be_visible()
-        expect(partner.page.get_by_text("Отозвать заявку")).to_have_count(0)
+        expect(partner.page.locator("summary", has_text="Отозвать заявку")).to_have_count(0)
 
     def test_what_is_being_typed_stays_when_something_happens(self, partner_at_form: Person, system: System) -> None:
         partner = partner_at_form
@@ -390,7 +428,7 @@ class TestAgain:
         try:
             partner.send()
             partner.expect_stage("Ждёт дистрибьютора")
-            partner.page.get_by_text("Отозвать заявку").click()
+            partner.page.locator("summary", has_text="Отозвать заявку").click()
             partner.field("Причина — не обязательно").fill("Клиент передумал")
             before = partner.page.locator("[data-version]").get_attribute("data-version") or ""
         finally:
@@ -398,6 +436,7 @@ class TestAgain:
         expect(partner.page.locator("[data-version]")).not_to_have_attribute("data-version", before, timeout=120_000)
         expect(partner.field("Причина — не обязательно")).to_have_value("Клиент передумал")
         partner.press("Отозвать")
+        partner.agree()
         partner.expect_stage("Отозвана")
 
     def test_a_rejected_one_is_corrected_and_sent_anew(self, person: SignedIn, system: System) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from uuid import uuid4
 
 import openpyxl
 from playwright.sync_api import Page, expect
@@ -63,28 +64,31 @@ def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: 
 
 
 def test_a_distributor_declines_many_with_a_note(person: SignedIn, system: System) -> None:
-    ids = [submit(system, "ip-berezin", "berezin-2", "ООО «Невские шестерни»", "dist-ural") for _ in range(3)]
+    client = f"Шестерни {uuid4().hex[:8]}"
+    ids = [submit(system, "ip-berezin", "berezin-2", client, "dist-ural") for _ in range(3)]
     distributor = person("dist-ural")
     page = distributor.page
     for request_id in ids:
         distributor.wait_for_request(request_id)
-    distributor.go("/waiting")
+    distributor.go(f"/waiting?q={client}")
     distributor.press("Отказать")
-    expect(page.locator(".toast")).to_contain_text("Сначала отметьте заявки")
+    expect(page.locator(".toast:not([id])")).to_contain_text("Сначала отметьте заявки")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     for request_id in ids[:2]:
         page.get_by_label(f"Выбрать заявку {request_id[:8]}").check()
-    page.get_by_label("Примечание").fill("Нет договора с партнёром")
     distributor.press("Отказать")
+    distributor.agree("Нет договора с партнёром")
     expect(page.get_by_label(f"Выбрать заявку {ids[0][:8]}")).to_have_count(0)
     expect(page.get_by_label(f"Выбрать заявку {ids[2][:8]}")).to_be_visible()
-    distributor.go("/answered")
-    expect(page.get_by_role("row").filter(has_text=ids[1][:8])).to_contain_text("Дистрибьютор отказал")
+    expect(page.locator(".said")).to_contain_text("Отправлено: 2\N{NO-BREAK SPACE}ответа.")
 
     partner = person("ip-berezin")
     partner.go(f"/requests/{ids[0]}")
     partner.expect_stage("Дистрибьютор отказал")
     expect(partner.page.locator("#now")).to_contain_text("Нет договора с партнёром")
     expect(partner.page.get_by_role("link", name="Скопировать в новую")).to_be_visible()
+    distributor.go("/answered")
+    expect(page.get_by_role("row").filter(has_text=ids[0][:8])).to_contain_text("Дистрибьютор отказал")
 
 
 def test_a_signature_is_sent_and_what_is_none_is_not(person: SignedIn, system: System) -> None:

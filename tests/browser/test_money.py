@@ -18,6 +18,11 @@ from tests.system.test_statements import invoiced, paid, written
 SignedIn = Callable[..., Person]
 
 
+def outcome(ops: Person) -> None:
+    """To what came of the order that was given last."""
+    ops.page.locator(".said .toast").first.get_by_role("link", name="Что вышло").click()
+
+
 def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
     system: System, person: SignedIn, shoot: Shoot, tmp_path: Path
 ) -> None:
@@ -53,13 +58,21 @@ def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
     waiting.get_by_label("Счёт").fill("2026-9999999")
     waiting.get_by_label("Основание").fill("опечатка")
     waiting.get_by_role("button", name="Зачесть по счёту").click()
+    ops.agree()
+    outcome(ops)
     expect(ops.page.get_by_role("alert")).to_contain_text("Счёта 2026-9999999 нет.")
     waiting.get_by_label("Счёт").fill(invoice["number"])
     waiting.get_by_label("Основание").fill("письмо 12")
     waiting.get_by_role("button", name="Зачесть по счёту").click()
+    ops.agree()
+    outcome(ops)
     expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
     waiting.get_by_label("Основание").fill("остаток")
     waiting.get_by_role("button", name="Вернуть плательщику").click()
+    expect(ops.page.get_by_role("dialog")).to_contain_text(re.compile("Вернуть .*₽"))
+    look(ops.page, "the question before a return")
+    ops.agree()
+    outcome(ops)
     expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
     expect(waiting).to_have_count(0)
     ops.go("/ops/money/refunds")
@@ -85,7 +98,8 @@ def test_an_odd_document_and_an_overpayment_are_dealt_with(system: System, perso
     look(ops.page, "money-odd")
     waits.get_by_label("Основание").fill("исправлено в копии")
     waits.get_by_role("button", name="Убрать из очереди").click()
-    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
+    ops.agree()
+    expect(ops.page.get_by_role("status").filter(has_text="Убран из очереди")).to_be_visible()
     expect(waits).to_have_count(0)
 
     with work_list.connect(system.database_url) as books:
@@ -97,6 +111,8 @@ def test_an_odd_document_and_an_overpayment_are_dealt_with(system: System, perso
     look(ops.page, "money-overpaid")
     over.get_by_label("Основание").fill("письмо партнёра")
     over.get_by_role("button", name="Поручить возврат").click()
+    ops.agree()
+    outcome(ops)
     expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_be_visible()
     ops.go("/ops/money/refunds")
     expect(over).to_have_count(0)

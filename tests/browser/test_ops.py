@@ -117,6 +117,8 @@ def test_a_request_is_drawn_with_who_must_act_and_can_be_reminded(
     ops.page.get_by_placeholder("Приписка, если нужна").first.fill("Клиент торопится")
     ops.page.get_by_role("button", name="Напомнить").first.click()
     expect(ops.page.get_by_text("Напоминание отправлено")).to_be_visible()
+    expect(ops.page.get_by_text("Об этом уже напомнили: дистрибьютор ")).to_be_visible()
+    ops.go(f"/ops/requests/{request_id}")
     ops.page.get_by_role("button", name="Напомнить").first.click()
     expect(ops.page.get_by_text("Уже напоминали")).to_be_visible()
     ops.page.get_by_role("link", name="Approved").click()
@@ -183,8 +185,9 @@ def test_many_dead_letters_are_retried_at_once_with_progress(
     look(ops.page, "a retry that has ended")
     ops.page.get_by_role("link", name="Показать, что отложено снова").click()
     ops.field("Почему ничего не потеряно").fill("записи этой проверки")
-    ops.page.get_by_label(re.compile("Списать все")).check()
-    ops.press("Списать")
+    ops.page.get_by_role("button", name=re.compile("Списать все")).click()
+    expect(ops.page.get_by_role("dialog")).to_contain_text(f"Списать {before + many}")
+    ops.agree()
     expect(ops.page.get_by_text(f"Списано: {before + many}.")).to_be_visible()
     assert dead_letters.foresee(system.database_url, "billing", None, code).letters == 0
 

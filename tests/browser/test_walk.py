@@ -18,7 +18,7 @@ def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
     partner = person("lukomor")
     distributor = person("dist-north")
     partner.new_request()
-    partner.fill_request()
+    partner.fill_request(registration="10000012")
     shoot(partner.page, "form-filled")
     request_id = partner.send()
 
@@ -28,11 +28,15 @@ def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
     shoot(partner.page, "request-waiting")
 
     # L17, from the list, with a note.
-    distributor.go("/waiting")
+    distributor.go(f"/waiting?q={request_id}")
     distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}").check()
     distributor.page.get_by_label("Примечание").fill("Оплатим до пятницы")
     shoot(distributor.page, "distributor-waiting")
     distributor.press("Подтвердить выбранные")
+    expect(distributor.page.get_by_role("dialog")).to_contain_text("Подтвердить 1\N{NO-BREAK SPACE}заявку на")
+    shoot(distributor.page, "distributor-question")
+    distributor.agree()
+    shoot(distributor.page, "distributor-undo")
     expect(distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}")).to_have_count(0)
 
     # L18, in the partner's browser, still without a reload.
@@ -46,6 +50,8 @@ def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
     expect(row).to_contain_text("АО «Завод точных весов»")
     shoot(partner.page, "sold")
     row.get_by_role("button", name="Активировать").click()
+    expect(partner.page.get_by_role("dialog")).to_contain_text("Остановить или перенести его нельзя")
+    partner.agree()
     partner.expect_stage("Активирована")
     expect(partner.page.locator("#now")).to_contain_text("Сервис активирован и работает с")
     shoot(partner.page, "request-activated")
@@ -86,7 +92,9 @@ def test_directly_with_activation_by_the_user(
 ) -> None:
     partner = person("romashka-it")
     partner.new_request()
-    partner.fill_request(distributor=None, contact="Росина Елена Викторовна", inn="500100732259")
+    partner.fill_request(
+        distributor=None, contact="Росина Елена Викторовна", inn="500100732259", registration="10000012"
+    )
     expect(partner.field("КПП")).to_have_value("")
     request_id = partner.send()
     partner.expect_stage("Ждёт оплаты")
@@ -110,7 +118,7 @@ def test_directly_with_activation_by_the_user(
     user.get_by_label("Код активации").fill(code.lower().replace("-", " "))
     shoot(user, "activation")
     user.get_by_role("button", name="Активировать").click()
-    expect(user.get_by_role("status").first).to_contain_text("Сервис активирован")
+    expect(user.get_by_role("status").filter(has_text="Сервис активирован")).to_be_visible()
     partner.expect_stage("Активирована")
     expect(partner.page.get_by_text("Пользователь")).to_be_visible()
     assert partner.request_id == request_id

@@ -27,6 +27,7 @@ MEASURING = (
     "postavka.kernel.process.metrics",
     "postavka.web.guard",
     "postavka.web.live",
+    "postavka.web.planned.sender",
     "services.notices.channels.email.sender",
     "services.ops.__main__",
     "services.documents.worker",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -46,6 +47,7 @@ from postavka.web.settings import WebSettings
 from tests.conftest import NewDatabase
 from tests.web.stories import Story, write
 
+HIDDEN = re.compile(r'name="(csrf|agreed|plan_id)" value="([^"]*)"')
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 PATIENCE_SECONDS = 30
 
@@ -62,6 +64,20 @@ class Person(httpx2.Client):
     def sign_in(self, login: str, password: str = PASSWORD, **fields: str) -> httpx2.Response:
         """Fill in the form."""
         return self.post("/sign-in", data={"csrf": self.csrf(), "login": login, "password": password, **fields})
+
+    def agree(self, path: str, data: dict[str, Any] | None = None, page: str = "/account") -> httpx2.Response:
+        """Send a form that is guarded, agree to its question, and wait until the command is sent. What is not asked
+        about is answered as it is."""
+        asked = self.submit(path, data, page)
+        if asked.status_code != 200:
+            return asked
+        fields = dict(HIDDEN.findall(asked.text))
+        done = self.post(path, data={**(data or {}), **{name: unescape(each) for name, each in fields.items()}})
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while f'data-plan="{fields["plan_id"]}"' in self.get(f"/planned/{fields['plan_id']}").text:
+            assert time.monotonic() < deadline, "the command was not sent"
+            time.sleep(0.05)
+        return done
 
     def submit(self, path: str, data: dict[str, Any] | None = None, page: str = "/account") -> httpx2.Response:
         """Send a form with the token of a page."""
@@ -129,6 +145,15 @@ class Site:
 Serve = Callable[..., Any]
 
 
+@pytest.fixture(autouse=True)
+def nothing_planned(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What one test has planned, and what became of it, stands on no page of the next."""
+    yield
+    if "web_database" in request.fixturenames:
+        with psycopg.connect(request.getfixturevalue("web_database"), autocommit=True) as connection:
+            connection.execute("DELETE FROM planned.commands")
+
+
 @contextmanager
 def served(app: FastAPI, database: str, kernel: Settings, port: int = 0, ready: str | None = None) -> Iterator[Site]:
     """Run it in a thread until the block ends. `ready`: where it says that it is, if not beside its pages."""
@@ -179,8 +204,9 @@ def kernel(servers: Endpoints, web_database: str, tmp_path_factory: pytest.TempP
 def site(web_database: str, kernel: Settings) -> Iterator[Site]:
     """With limits so high that tests don't meet them."""
     config = WebSettings(
-        failures_per_address=100_000, calls_per_minute=1_000_000, activations_per_address=100_000, _env_file=None
-    )
+        failures_per_address=100_000, calls_per_minute=1_000_000, activations_per_address=100_000, undo_seconds=0,
+        _env_file=None,
+    )  # fmt: skip
     with served(create_app(kernel, config), web_database, kernel) as running:
         yield running
 

@@ -67,6 +67,10 @@ MATRIX: dict[str, Case] = {
     "POST /account/password": Case(ALL, form={"password": "x"}),
     "POST /account/tokens": case(P, D, form={"name": "x"}),
     "POST /account/tokens/{token_id}/revoke": Case(frozenset((P,)), form={}, only="lukomor"),
+    # Commands that are sent later (tests/web/test_planned.py)
+    "GET /planned": case(P, D, O),
+    "GET /planned/{plan_id}": case(P, D, O, whole=True),
+    "POST /planned/{plan_id}/undo": case(P, D, O, form={}, whole=True),
     # Pages
     "GET /requests": case(P),
     "GET /requests/export.xlsx": case(P),
@@ -81,6 +85,7 @@ MATRIX: dict[str, Case] = {
     "POST /requests/{request_id}/withdraw": case(P, form={}),
     "GET /sold": case(P),
     "GET /sold/export.xlsx": case(P),
+    "GET /sold/export.csv": case(P),
     "POST /sold/{request_id}/activate": case(P, form={}),
     "GET /waiting": case(D),
     "GET /answered": case(D),
@@ -92,6 +97,7 @@ MATRIX: dict[str, Case] = {
     "GET /requests/{request_id}/events": Case(ALL, stream=True),
     # Operations
     "GET /ops/waiting": case(O, whole=True),
+    "POST /ops/waiting/reminders": case(O, form={}, whole=True),
     "POST /ops/waiting/{request_id}/reminder": case(O, form={"what": "x"}, whole=True),
     "GET /ops/stream": case(O, whole=True),
     "GET /ops/stream/events": case(O, whole=True),
@@ -110,7 +116,7 @@ MATRIX: dict[str, Case] = {
     "GET /ops/letters": case(O, whole=True),
     "GET /ops/letters/{stage}/{number}": case(O, whole=True),
     "POST /ops/letters/{stage}/retry": case(O, form={"reason": "xxx"}, whole=True),
-    "POST /ops/letters/{stage}/discard": case(O, form={"code": "x", "reason": "xxx", "sure": "yes"}, whole=True),
+    "POST /ops/letters/{stage}/discard": case(O, form={"code": "x", "reason": "xxx"}, whole=True),
     "POST /ops/letters/{stage}/{number}/retry": case(O, form={"reason": "xxx"}, whole=True),
     "POST /ops/letters/{stage}/{number}/discard": case(O, form={"reason": "xxx"}, whole=True),
     "POST /ops/letters/{stage}/{number}/correct": case(O, form={"reason": "xxx", "value": "{}"}, whole=True),
@@ -132,6 +138,8 @@ MATRIX: dict[str, Case] = {
     "GET /ops/money/month": case(O, A, whole=True),
     "GET /ops/money/month.xlsx": case(O, A, whole=True),
     "GET /ops/money/month.pdf": case(O, A, whole=True),
+    "GET /balance": case(P, D),
+    "GET /balance/act.pdf": case(P, D, told=frozenset((404,))),  # nothing was sold to it yet
     "GET /api/v1/ops/waiting": case(O, whole=True),
     "GET /api/v1/ops/trend": case(O, whole=True),
     "GET /api/v1/ops/waiting/{what}": case(O, whole=True),
@@ -172,6 +180,9 @@ MATRIX: dict[str, Case] = {
     "POST /api/v1/confirmations": case(
         D, json={"answers": [{"request_id": "00000000-0000-4000-8000-000000000000", "accepted": True}]}, key=True
     ),
+    "GET /api/v1/planned": case(P, D),
+    "GET /api/v1/planned/{plan_id}": case(P, D, whole=True),
+    "DELETE /api/v1/planned/{plan_id}": case(P, D, whole=True),
     "GET /api/v1/requests/{request_id}/documents": Case(ALL),
     "GET /api/v1/requests/{request_id}/documents/{document_id}/files/{form}": Case(ALL),
     "POST /api/v1/requests/{request_id}/documents/{document_id}/signature": case(D, json=SIGNATURE, key=True),

@@ -7,6 +7,8 @@ import json
 import re
 import socket
 import time
+from datetime import timedelta
+from html import unescape
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -271,13 +273,26 @@ def test_shadows_are_shadows(site: Site):
         assert re.fullmatch(r"#[0-9a-f]{3,8}, ?#[0-9a-f]{3,8}", inside.strip()), inside
 
 
+def test_a_distributors_queue_begins_with_who_has_waited_longest(site: Site):
+    client = f"Очередь{uuid4().hex[:8]}"
+    stories = [Story(buyer=client, at=BEGIN + timedelta(hours=hour)).submitted().approved() for hour in range(60)]
+    site.write(*stories)
+    browser, seen, path = site.person("dist-north"), [], f"/waiting?q={client}"
+    while path:
+        page = browser.get(path).text
+        seen += re.findall(r'<a class="row-link number" href="/requests/([0-9a-f-]{36})">', page)
+        following = re.search(r'href="([^"]*)" data-swap="#list" data-top rel="next"', page)
+        path = unescape(following[1]) if following else ""
+    assert seen == [str(each.request_id) for each in stories]
+
+
 # One client, one fact (L10)
 
 
 def test_one_firms_name_beside_anothers_number_is_asked_about(site: Site):
     browser = site.person("lukomor")
     path = f"/requests/new/{REQUEST_TYPE}"
-    form = {**FIELDS, "request_id": str(uuid4()), "buyer": "АО «Молочные реки»"}
+    form = {**FIELDS, "request_id": str(uuid4()), "buyer": "АО «Молочные реки»", "registration_number": "3900001"}
     asked = browser.submit(path, {**form, "do": "send"}, page=path)
     assert (asked.status_code, "АО «Завод точных весов»" in asked.text) == (422, True)
     other = browser.submit(path, {**form, "buyer": "ООО «Другое»", "do": "as-typed", "asked": "another"}, page=path)

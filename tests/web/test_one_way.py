@@ -55,7 +55,11 @@ def test_a_signature(site: Site, sent: Any, content: bytes):
     assert its_program.post(path, json=body, headers=key()).status_code == 404
     assert upload(browser, by_page, "doc-2", b"no signature").status_code == 404, "whatever is in the file"
     assert program.post(path.replace("doc-1", "doc-2"), json=body, headers=key()).status_code == 404
-    assert upload(browser, by_page, "doc-1", b"%PDF-1.7 not a signature \xff").status_code == 422
+    refused = upload(browser, by_page, "doc-1", b"%PDF-1.7 not a signature \xff")
+    assert (refused.status_code, refused.headers["location"]) == (303, f"/requests/{by_page}?no-signature=doc-1#papers")
+    said = browser.get(refused.headers["location"]).text
+    assert "Это не файл подписи" in said
+    assert "data-version" in said, "at its field, on the page of the request"
     assert len(sent(DOCUMENT_COMMANDS.name, by_page)) == 1
 
 
@@ -90,7 +94,7 @@ def test_an_answer(site: Site, sent: Any, accepted: bool):
     browser, program = site.person("dist-north"), site.program(site.token("dist-north"))
     pressed = {"answer": "confirm" if accepted else "decline", "note": "до пятницы"}
     for request_id in (by_page, over.request_id, foreign.request_id):
-        assert browser.submit("/waiting/answer", {**pressed, "request_id": str(request_id)}).status_code == 303
+        assert browser.agree("/waiting/answer", {**pressed, "request_id": str(request_id)}).status_code == 303
     body = {"accepted": accepted, "note": "до пятницы"}
     answers = [
         program.post(f"/api/v1/requests/{each}/confirmation", json=body, headers=key()).status_code
@@ -110,7 +114,7 @@ def test_a_withdrawal(site: Site, sent: Any):
     by_page, by_program = (each.request_id for each in both)
     browser, program = site.person("lukomor"), site.program(site.token("lukomor"))
     for request_id in (by_page, over.request_id):
-        answer = browser.submit(f"/requests/{request_id}/withdraw", {"reason": " клиент передумал "})
+        answer = browser.agree(f"/requests/{request_id}/withdraw", {"reason": " клиент передумал "})
         assert answer.status_code == 303, "too late is shown on the request's page"
     body = {"reason": "клиент передумал"}
     path = "/api/v1/requests/{}/withdrawal"
@@ -135,7 +139,7 @@ def test_an_activation(site: Site, sent: Any):
     assert tries[-1] == 429
     browser, program = site.person("lukomor"), site.program(site.token("lukomor"))
     for request_id in (by_page, early.request_id):
-        assert browser.submit(f"/sold/{request_id}/activate", {"activation_id": str(uuid4())}).status_code == 303
+        assert browser.agree(f"/sold/{request_id}/activate", {"activation_id": str(uuid4())}).status_code == 303
     path = "/api/v1/requests/{}/activation"
     assert program.post(path.format(by_program), headers=key()).status_code == 202
     assert program.post(path.format(early.request_id), headers=key()).status_code == 409

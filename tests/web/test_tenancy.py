@@ -34,6 +34,7 @@ def things(site: Site) -> dict[str, str]:
     site.write(story)
     return {
         "request_id": str(story.request_id),
+        "plan_id": str(uuid4()),
         "document_id": "doc-1",
         "form": "pdf",
         "request_type": REQUEST_TYPE,
@@ -63,9 +64,13 @@ def test_a_route_that_does_not_say_who_may_use_it_stops_the_application(site: Si
 
 
 def test_what_tenants_may_use_is_knocked_at_here():
-    """But for letters, which tests/web/test_letters.py writes first: each tenant sees its own."""
+    """But for letters and plans, which tests/web/test_letters.py and test_planned.py write first."""
     elsewhere = {name for name, case in MATRIX.items() if case.whole and case.roles - {"ops", "auditor"}}
-    assert elsewhere == {"GET /letters", "GET /letters/{id}", "GET /letters/off", "POST /letters/off"}
+    assert elsewhere == {
+        *("GET /letters", "GET /letters/{id}", "GET /letters/off", "POST /letters/off"),
+        *("GET /planned/{plan_id}", "POST /planned/{plan_id}/undo"),
+        *("GET /api/v1/planned/{plan_id}", "DELETE /api/v1/planned/{plan_id}"),
+    }
 
 
 @pytest.mark.parametrize("name", sorted(each for each in MATRIX if not each.startswith("GET ")))

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from events.checks import INN_PATTERN, REGISTRATION_NUMBER_PATTERN
 from postavka.domain.request_rules import LONGEST
+from postavka.web.problem import RUSSIAN
 from services.cabinet.api.rule_messages import rules_speak
 
 # As in events.model: no control characters in an id, no NUL in a text.
@@ -36,26 +47,68 @@ class TakenByRules(Taken):
     _by_rules = model_validator(mode="wrap")(rules_speak)
 
 
-class Withdrawal(Taken):
+LONGEST_AHEAD = timedelta(days=366)
+
+
+class Later(Taken):
+    """A command that may be sent later."""
+
+    not_before: AwareDatetime | None = Field(
+        None,
+        description="Send it at this moment, if that is still possible then; until then it can be undone by its "
+        "`plan_id`. Left out, or in the past: at once; at most a year ahead",
+    )
+
+    @field_validator("not_before", mode="before")
+    @classmethod
+    def _only_texts(cls, value: object) -> object:
+        """pydantic takes numbers for moments as well, as seconds since 1970: nobody means that."""
+        if value is not None and not isinstance(value, (str, datetime)):
+            raise PydanticCustomError("datetime_type", "not a moment")
+        return value
+
+    @field_validator("not_before")
+    @classmethod
+    def _within_a_year(cls, value: datetime | None) -> datetime | None:
+        """Nobody plans further ahead than the longest service runs."""
+        if value is not None and value > datetime.now(UTC) + LONGEST_AHEAD:
+            raise PydanticCustomError("too_late", "later than in a year", {RUSSIAN: "Можно не позже чем через год."})
+        return value
+
+    @property
+    def is_later(self) -> bool:
+        """Is it to be sent some time after now?"""
+        return self.not_before is not None and self.not_before > datetime.now(UTC)
+
+
+class ActivationOrder(Later):
+    """Activate a delivery (L19)."""
+
+
+class Withdrawal(Later):
     """Take a request back."""
 
     reason: Text | None = Field(None, description="Why, in Russian: people read it")
 
 
-class Answer(Taken):
-    """A distributor's answer to one request (L17)."""
+class Verdict(Taken):
+    """What a distributor says of a request (L17)."""
 
     accepted: bool = Field(description="true: ready to pay the invoice; false: not")
     note: Text | None = Field(None, description="Said with the answer, in Russian")
 
 
-class AnswerTo(Answer):
+class Answer(Verdict, Later):
+    """A distributor's answer to one request (L17)."""
+
+
+class AnswerTo(Verdict):
     """The same among many."""
 
     request_id: UUID = Field(description="The request that is answered")
 
 
-class Answers(Taken):
+class Answers(Later):
     """Answers to several requests at once."""
 
     answers: Annotated[list[AnswerTo], Field(min_length=1, max_length=200, description="One for each request")]

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from postavka.web.authorization import allowed
+from postavka.web.formats import plural
 from postavka.web.idempotency import IdempotencyKey, id_from, once
 from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
 from services.cabinet import acts
-from services.cabinet.api.bodies import Answer, Answers
+from services.cabinet.api.bodies import Answer, Answers, Verdict
 from services.cabinet.api.models import Accepted, AnswerResult, AnswerResults, RequestPage
 from services.cabinet.api.requests import After, Size, page_out
-from services.cabinet.requests import Requests
+from services.cabinet.later import ANSWER, plan_for_program, planned_for, question_of_answer
+from services.cabinet.requests import Requests, Row
 
 router = APIRouter(tags=["confirmations"])
 ANSWERER = allowed(Role.DISTRIBUTOR, scope=Scope.CONFIRM)
 
-MESSAGES: dict[acts.Result, str] = {
+MESSAGES: dict[str, str] = {
     "accepted": "Ответ отправлен.",
     "not-found": "Такой заявки нет.",
     "not-waiting": "Заявка не ждёт ответа: на неё уже ответили, её отозвали или выполнили.",
@@ -59,6 +63,13 @@ async def answer_request(
 
     async def act(key: str) -> tuple[int, Accepted]:
         confirmation_id = str(id_from(principal, f"answer {request_id}", key))
+        if body.not_before is not None and body.is_later:
+            row = await acts.find(web(request), principal, request_id)
+            if not acts.awaits_answer(row):
+                raise problem(409, "conflict", MESSAGES["not-waiting"])
+            plan_id = id_from(principal, f"plan answer {request_id}", key)
+            await _plan(request, principal, body.not_before, plan_id, [(row, confirmation_id, body)])
+            return 202, Accepted(request_id=request_id, message=planned_for(body.not_before), plan_id=plan_id)
         result = await acts.answer(web(request), principal, request_id, confirmation_id, body.accepted, body.note)
         if result == "not-found":
             raise not_found()
@@ -82,6 +93,8 @@ async def answer_requests(
     """One result for each, in the same order; one that can't be taken doesn't stop the others."""
 
     async def act(key: str) -> tuple[int, AnswerResults]:
+        if body.not_before is not None and body.is_later:
+            return 200, await _plan_many(request, principal, body, key)
         results = []
         for each in body.answers:
             confirmation_id = str(id_from(principal, f"answer {each.request_id}", key))
@@ -92,3 +105,48 @@ async def answer_requests(
         return 200, AnswerResults(results=results)
 
     return await once(request, principal, idempotency_key, act)
+
+
+async def _plan_many(request: Request, principal: Principal, body: Answers, key: str) -> AnswerResults:
+    assert body.not_before is not None  # noqa: S101
+    async with web(request).database.rows(principal) as rows:
+        found = {row.request_id: row for row in await Requests(rows, principal).several(
+            [each.request_id for each in body.answers]
+        )}  # fmt: skip
+    results, planned = [], []
+    for each in body.answers:
+        row = found.get(each.request_id)
+        result: Literal["planned", "not-found", "not-waiting"]
+        result = "not-found" if row is None else "planned" if acts.awaits_answer(row) else "not-waiting"
+        message = planned_for(body.not_before) if result == "planned" else MESSAGES[result]
+        results.append(AnswerResult(request_id=each.request_id, result=result, message=message))
+        if row is not None and result == "planned":
+            planned.append((row, str(id_from(principal, f"answer {each.request_id}", key)), each))
+    plan_id = id_from(principal, "plan answers", key) if planned else None
+    if plan_id is not None:
+        await _plan(request, principal, body.not_before, plan_id, planned)
+    return AnswerResults(results=results, plan_id=plan_id)
+
+
+async def _plan(
+    request: Request,
+    principal: Principal,
+    not_before: datetime,
+    plan_id: UUID,
+    answers: Sequence[tuple[Row, str, Verdict]],
+) -> None:
+    said = [
+        {"request_id": str(row.request_id), "confirmation_id": own, "accepted": each.accepted, "note": each.note}
+        for row, own, each in answers
+    ]
+    verdicts = {each.accepted for _, _, each in answers}
+    rows = [row for row, _, _ in answers]
+    title = (
+        question_of_answer(rows, verdicts == {True}, 0).title
+        if len(verdicts) == 1
+        else f"Ответить по {plural(len(rows), 'заявке', 'заявкам', 'заявкам')}"
+    )
+    await plan_for_program(
+        web(request), principal, ANSWER, title, {"answers": said}, [row.request_id for row in rows],
+        plan_id=plan_id, not_before=not_before,
+    )  # fmt: skip

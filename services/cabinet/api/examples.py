@@ -62,23 +62,39 @@ RECORD = {
     "can_withdraw": True,
 }
 ANSWER = {"accepted": True, "note": "до пятницы"}
+PLAN = {
+    "plan_id": "3c1f2f0e-55c0-5d1b-8a3f-6f0f5f3f9b11",
+    "title": "Активировать Продление поддержки, 12 месяцев на 32 400,00 ₽ для АО «Завод точных весов»",
+    "request_ids": [REQUEST],
+    "not_before": "2026-04-01T06:00:00Z",
+    "state": "waiting",
+    "finished_at": None,
+    "outcome": None,
+}
 
 EXAMPLES: dict[str, Any] = {
     "NewRequest": TYPED,
-    "Withdrawal": {"reason": "Клиент передумал"},
-    "Answer": ANSWER,
-    "Answers": {"answers": [{"request_id": REQUEST, **ANSWER}]},
+    "Withdrawal": {"reason": "Клиент передумал", "not_before": None},
+    "ActivationOrder": {"not_before": "2026-04-01T06:00:00Z"},
+    "Answer": {**ANSWER, "not_before": None},
+    "Answers": {"answers": [{"request_id": REQUEST, **ANSWER}], "not_before": None},
     "Signature": {"signature": "MIIBszCCAVmgAwIBAgIUQUJD"},
     "Refusal": {"reason": "Неверно указан КПП покупателя"},
     "PublicActivation": {"registration_number": "1000001", "code": "7927-D160"},
     "CompanyQuestion": {"inn": "7707083893"},
-    "Accepted": {"request_id": REQUEST, "message": "Заявка отправлена."},
+    "Accepted": {"request_id": REQUEST, "message": "Заявка отправлена.", "plan_id": None},
+    "Plan": PLAN,
+    "PlanPage": {"items": [PLAN]},
     "AcceptedActivation": {
         "request_id": REQUEST,
         "activation_id": "0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d81",
         "message": "Активация отправлена.",
+        "plan_id": None,
     },
-    "AnswerResults": {"results": [{"request_id": REQUEST, "result": "accepted", "message": "Ответ отправлен."}]},
+    "AnswerResults": {
+        "results": [{"request_id": REQUEST, "result": "accepted", "message": "Ответ отправлен."}],
+        "plan_id": None,
+    },
     "RequestOut": RECORD,
     "RequestPage": {"items": [RECORD], "next": None},
     "Timeline": {

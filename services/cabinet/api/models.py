@@ -49,6 +49,27 @@ class Accepted(BaseModel):
 
     request_id: UUID = Field(description="The request that was made or changed")
     message: str = Field(description="For people, in Russian")
+    plan_id: UUID | None = Field(None, description="Of a command that is sent later; null: Kafka has it")
+
+
+class Plan(BaseModel):
+    """A command that is sent later, or what became of it."""
+
+    plan_id: UUID = Field(description="Of this plan")
+    title: str = Field(description="What is sent, with number and sum, in Russian")
+    request_ids: list[str] = Field(description="What it is about")
+    not_before: datetime = Field(description="When it is sent")
+    state: Literal["waiting", "sent", "refused", "undone"] = Field(
+        description="`refused`: it was not possible any more, or who planned it may not any more"
+    )
+    finished_at: datetime | None = Field(description="When it was sent, refused or undone")
+    outcome: str | None = Field(description="What became of it, for people, in Russian")
+
+
+class PlanPage(BaseModel):
+    """What waits first, then the newest; at most 100."""
+
+    items: list[Plan] = Field(description="Plans of the tenant")
 
 
 class AcceptedActivation(Accepted):
@@ -61,7 +82,9 @@ class AnswerResult(BaseModel):
     """What became of one of several answers."""
 
     request_id: UUID = Field(description="Of the question")
-    result: Literal["accepted", "not-found", "not-waiting"] = Field(description="`not-waiting`: it waits for no answer")
+    result: Literal["accepted", "planned", "not-found", "not-waiting"] = Field(
+        description="`planned`: it is sent at `not_before`; `not-waiting`: it waits for no answer"
+    )
     message: str = Field(description="For people, in Russian")
 
 
@@ -69,6 +92,7 @@ class AnswerResults(BaseModel):
     """In the order of the question."""
 
     results: list[AnswerResult] = Field(description="One for each answer")
+    plan_id: UUID | None = Field(None, description="Of the answers that are sent later, all in one plan")
 
 
 class ReasonOut(BaseModel):

@@ -43,6 +43,7 @@ HEADERS = {
 """Of answers."""
 PARAMETERS = {
     "request_id": "Of a request, as the call that sent it was answered",
+    "plan_id": "Of a command that is sent later, as the call that planned it was answered",
     "document_id": "Among the documents of its request",
     "form": "`original`: the exact bytes issued, which a signature must cover; `pdf`: to read and print",
     "base_delivery_id": "Only what fits this base delivery (L9)",
@@ -108,6 +109,7 @@ def document() -> dict[str, Any]:
     made["tags"] = [
         {"name": "requests", "description": "Заявки и проданные поставки"},
         {"name": "confirmations", "description": "Ответы дистрибьютора"},
+        {"name": "planned", "description": "Команды, которые уйдут позже"},
         {"name": "documents", "description": "Документы и подписи"},
         {"name": "lists", "description": "Справочники для заявки"},
         {"name": "public", "description": "Активация пользователем, без входа"},

@@ -18,7 +18,7 @@ from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.problem import FieldError, Problem, problem
 from postavka.web.state import web
 from services.cabinet import acts
-from services.cabinet.api.bodies import Withdrawal
+from services.cabinet.api.bodies import ActivationOrder, Withdrawal
 from services.cabinet.api.models import (
     Accepted,
     AcceptedActivation,
@@ -30,6 +30,14 @@ from services.cabinet.api.models import (
     moment_out,
 )
 from services.cabinet.client_check import ClientInDoubt
+from services.cabinet.later import (
+    ACTIVATE,
+    WITHDRAW,
+    plan_for_program,
+    planned_for,
+    question_of_activation,
+    question_of_withdrawal,
+)
 from services.cabinet.requests import SOLD, Filter, Page, Requests, Status
 from services.cabinet.stream import stream
 
@@ -43,6 +51,7 @@ def _only_iso(value: object) -> object:
     return value
 
 
+AT_ONCE = ActivationOrder()
 READER = allowed(*Role, scope=Scope.READ)
 SENDER = allowed(Role.PARTNER, scope=Scope.SUBMIT)
 After = Annotated[str | None, Query(max_length=300, description="`next` of the page before")]
@@ -171,7 +180,18 @@ async def withdraw_request(
 ) -> Response:
     """Possible until manufacturing is ordered."""
 
-    async def act(_: str) -> tuple[int, Accepted]:
+    async def act(key: str) -> tuple[int, Accepted]:
+        if body.not_before is not None and body.is_later:
+            row = await acts.find(web(request), principal, request_id)
+            if not row.can_withdraw:
+                raise problem(409, "conflict", f"Отозвать нельзя. Заявка сейчас: {row.status_title}.")
+            plan_id = id_from(principal, f"plan withdrawal {request_id}", key)
+            await plan_for_program(
+                web(request), principal, WITHDRAW, question_of_withdrawal(row).title,
+                {"request_id": str(request_id), "reason": body.reason}, [request_id],
+                plan_id=plan_id, not_before=body.not_before,
+            )  # fmt: skip
+            return 202, Accepted(request_id=request_id, message=planned_for(body.not_before), plan_id=plan_id)
         await acts.withdraw(web(request), principal, request_id, body.reason)
         return 202, Accepted(request_id=request_id, message="Отзыв отправлен.")
 
@@ -189,12 +209,27 @@ async def activate_delivery(
     request: Request,
     request_id: UUID,
     principal: Annotated[Principal, SENDER],
+    body: ActivationOrder = AT_ONCE,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Registration number and 1C:ITS contract are looked at here (L2). A refusal can be tried again with a new key."""
 
     async def act(key: str) -> tuple[int, AcceptedActivation]:
         activation_id = str(id_from(principal, f"activate {request_id}", key))
+        if body.not_before is not None and body.is_later:
+            row = await acts.find(web(request), principal, request_id)
+            if row.status != "shipped":
+                raise problem(409, "conflict", f"Активировать нельзя. Заявка сейчас: {row.status_title}.")
+            plan_id = id_from(principal, f"plan activation {request_id}", key)
+            await plan_for_program(
+                web(request), principal, ACTIVATE, question_of_activation(row).title,
+                {"request_id": str(request_id), "activation_id": activation_id}, [request_id],
+                plan_id=plan_id, not_before=body.not_before,
+            )  # fmt: skip
+            return 202, AcceptedActivation(
+                request_id=request_id, activation_id=activation_id, plan_id=plan_id,
+                message=planned_for(body.not_before),
+            )  # fmt: skip
         await acts.activate(web(request), principal, request_id, activation_id)
         return 202, AcceptedActivation(
             request_id=request_id, activation_id=activation_id, message="Активация отправлена."

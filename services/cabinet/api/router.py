@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.cabinet.api import confirmations, documents, lists, meta, public, requests
+from services.cabinet.api import confirmations, documents, lists, meta, planned, public, requests
 
 router = APIRouter(prefix="/api/v1")
-for part in (meta, requests, confirmations, documents, lists, public):
+for part in (meta, requests, confirmations, planned, documents, lists, public):
     router.include_router(part.router)

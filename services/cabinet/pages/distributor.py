@@ -5,9 +5,6 @@ An answer is the very record that the distributor's own Kafka client would write
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -20,12 +17,14 @@ from postavka.web.formats import lasting
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
+from postavka.web.planned.ask import ask_first
 from postavka.web.sign_in.return_to import own_path
 from postavka.web.state import web
 from services.cabinet import acts
+from services.cabinet.later import ANSWER, LONGEST_NOTE, answers_of, question_of_answer
 from services.cabinet.pages.partner import places
 from services.cabinet.requests import Filter, Requests, Row
-from services.cabinet.view.documents import shown_documents
+from services.cabinet.view.documents import ShownDocument, shown_documents
 from services.cabinet.view.lines import line
 from services.cabinet.view.lists import Filters, Tab
 from services.cabinet.view.now import Viewer
@@ -38,9 +37,6 @@ NAVIGATION = (
 WAITING = ("awaiting-confirmation",)
 ANSWERED = ("manufacturing", "shipped", "activated", "declined", "withdrawn")
 MOST_AT_ONCE = 200
-LONGEST_NOTE = 500
-SETTLED_SECONDS = 2.0
-"""The page after an answer waits so long for the answer to be in the cabinet, so that the list is true."""
 
 
 @router.get("/waiting")
@@ -61,20 +57,29 @@ async def answered_page(
 
 @router.post("/waiting/answer")
 async def answer(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
-    """Confirm or decline one or many. The same answer twice is one."""
+    """Confirm or decline one or many, after a question that says how many and how much."""
     form = await request.form()
     back = own_path(str(form.get("back", "/waiting")))
     accepted = form.get("answer") == "confirm"
     note = str(form.get("note", "")).strip()[:LONGEST_NOTE] or None
     wanted = list(dict.fromkeys(filter(None, map(_uuid, form.getlist("request_id")[:MOST_AT_ONCE]))))
-    answered = []
-    for request_id in wanted:
-        confirmation_id = f"web-{request_id}-{'yes' if accepted else 'no'}"
-        if await acts.answer(web(request), principal, request_id, confirmation_id, accepted, note) == "accepted":
-            answered.append(request_id)
-    await _settle(request, principal, answered)
-    done = "nothing-chosen" if not wanted else "confirmed" if accepted else "declined"
-    return RedirectResponse(f"{back}{'&' if '?' in back else '?'}done={done}", 303)
+    async with web(request).database.rows(principal) as rows:
+        found = await Requests(rows, principal).several(wanted)
+    waiting = [each for each in found if acts.awaits_answer(each)]
+    if not waiting:
+        done = "nothing-chosen" if not wanted else "not-waiting"
+        return RedirectResponse(f"{back}{'&' if '?' in back else '?'}done={done}", 303)
+    ids = [each.request_id for each in waiting]
+    return await ask_first(
+        request,
+        principal,
+        question_of_answer(waiting, accepted, len(wanted) - len(waiting)),
+        kind=ANSWER.name,
+        fields=answers_of(ids, accepted, note),
+        subjects=[str(each) for each in ids],
+        back=back,
+        result_path=f"/requests/{ids[0]}" if len(ids) == 1 else "/answered",
+    )
 
 
 async def _list(
@@ -83,7 +88,7 @@ async def _list(
     filters = Filters.of(request.query_params)
     async with web(request).database.rows(principal) as rows:
         requests = Requests(rows, principal)
-        found = await requests.page(Filter(filters.q, statuses), after)
+        found = await requests.page(Filter(filters.q, statuses, oldest_first=path == "/waiting"), after)
         counts = await requests.counts()
     known = await reference(request)
     waiting = counts.get("awaiting-confirmation", 0)
@@ -109,6 +114,7 @@ async def _list(
 
 def _more(row: Row, principal: Principal) -> dict[str, str]:
     since = row.approval.get("approved_at")
+    answered_at = row.billing.get("confirmed_at") or row.billing.get("declined_at") or ""
     waits = datetime.now(UTC) - datetime.fromisoformat(since) if since else None
     act = next(
         (each for each in shown_documents(row, principal.distributor_id, Viewer.DISTRIBUTOR) if each.kind == "act"),
@@ -116,23 +122,14 @@ def _more(row: Row, principal: Principal) -> dict[str, str]:
     )
     return {
         "waits": "" if waits is None else lasting(waits),
-        "answered_at": row.billing.get("confirmed_at") or row.billing.get("declined_at") or "",
-        "act": "" if act is None else "подписан" if not act.signable else "ждёт вашей подписи",
+        "answered_at": answered_at,
+        "act": "" if act is None else _state_of(act),
+        "unanswered": "" if answered_at or row.status != "withdrawn" else "отозвана до вашего ответа",
     }
 
 
-async def _rows(request: Request, principal: Principal, ids: Sequence[UUID]) -> list[Row]:
-    async with web(request).database.rows(principal) as rows:
-        requests = Requests(rows, principal)
-        return [row for each in ids if (row := await requests.one(each)) is not None]
-
-
-async def _settle(request: Request, principal: Principal, ids: Sequence[UUID]) -> None:
-    until = time.monotonic() + SETTLED_SECONDS
-    while ids and time.monotonic() < until:
-        ids = [each.request_id for each in await _rows(request, principal, ids) if each.status in WAITING]
-        if ids:
-            await asyncio.sleep(0.05)
+def _state_of(act: ShownDocument) -> str:
+    return "подписан" if act.is_signed else "ждёт вашей подписи" if act.signable else "не нужен"
 
 
 def _uuid(text: object) -> UUID | None:

@@ -5,6 +5,7 @@ The form's buttons all send it here; which one says what happens. Whatever happe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -12,7 +13,8 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from events.checks import INN_WEIGHTS
+from events.checks import INN_WEIGHTS, REGISTRATION_NUMBER_PATTERN
+from postavka.domain.calendar import today
 from postavka.domain.reference.store import Snapshot
 from postavka.domain.request_rules import LONGEST, REQUIRED, shortcoming
 from postavka.domain.tax_register import NotAnswering
@@ -27,7 +29,17 @@ from services.cabinet import acts
 from services.cabinet.client_check import CheckedClient, ClientInDoubt
 from services.cabinet.pages.sent import sent_mark
 from services.cabinet.requests import Requests, Row
-from services.cabinet.view.form import INN_WRONG, LABELS, Choices, Typed, choices, is_request_id, mistakes
+from services.cabinet.twins import Twin, twins
+from services.cabinet.view.form import (
+    INN_WRONG,
+    LABELS,
+    REGISTRATION_WRONG,
+    Choices,
+    Typed,
+    choices,
+    is_request_id,
+    mistakes,
+)
 from services.cabinet.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
 
 router = APIRouter(include_in_schema=False)
@@ -81,9 +93,10 @@ async def form_sent(
     known = await reference(request)
     lists = choices(known, principal.partner_id or "")
     typed = typed.of_its_inn()
-    if pressed in ("send", "as-typed"):
-        sure = pressed == "as-typed" and given.get("asked") == typed.as_asked()
-        return await _send(request, principal, known, lists, typed, sure=sure)
+    if pressed in ("send", "as-typed", "another"):
+        sure = pressed != "send" and given.get("asked") == typed.as_asked()
+        seen = str(given.get("twins", "")) if pressed != "send" else None
+        return await _send(request, principal, known, lists, typed, sure=sure, seen_twins=seen)
     found: Found | None = None
     errors: dict[str, str] = {}
     match pressed:
@@ -99,20 +112,35 @@ async def form_sent(
 
 
 async def _send(
-    request: Request, principal: Principal, known: Snapshot, lists: Choices, typed: Typed, *, sure: bool
+    request: Request,
+    principal: Principal,
+    known: Snapshot,
+    lists: Choices,
+    typed: Typed,
+    *,
+    sure: bool,
+    seen_twins: str | None,
 ) -> Response:
     """Send the request, «Отправить»: once, however often it is pressed (L11). Asks first where the tax register knows
     another client under this INN, unless the partner is `sure`; where it doesn't answer, the request goes out
-    unchecked."""
+    unchecked. Asks as well where the same is asked for already or runs, unless the partner has just seen that
+    (`seen_twins`)."""
     if await _row(request, principal, UUID(typed.request_id)) is not None:
         return RedirectResponse(f"/requests/{typed.request_id}?done=already", 303)
     errors = mistakes(typed, known, principal.partner_id or "")
     if errors:
         return await _form(request, principal, known, lists, typed, errors=errors, status=422)
+    async with web(request).database.rows(principal) as rows:
+        found = await twins(Requests(rows, principal), typed, today())
+    if found and seen_twins != (ids := " ".join(str(each.request_id) for each in found)):
+        return await _form(
+            request, principal, known, lists, typed, twins_found=found, twins_ids=ids, sure=sure, status=409
+        )
     try:
         await acts.submit(web(request), principal, UUID(typed.request_id), typed.command(), as_typed=sure)
     except ClientInDoubt as doubt:
-        return await _form(request, principal, known, lists, typed, doubt=doubt.checked, status=422)
+        seen = seen_twins or ""
+        return await _form(request, principal, known, lists, typed, doubt=doubt.checked, twins_ids=seen, status=422)
     return RedirectResponse(f"/requests/{typed.request_id}?sent={sent_mark(request, typed.request_id)}", 303)
 
 
@@ -145,6 +173,9 @@ async def _form(
     errors: dict[str, str] | None = None,
     found: Found | None = None,
     doubt: CheckedClient | None = None,
+    twins_found: Sequence[Twin] = (),
+    twins_ids: str = "",
+    sure: bool = False,
     fresh: bool = False,
     status: int = 200,
     lead: str = "Заявка не отправлена. Исправьте:",
@@ -164,12 +195,17 @@ async def _form(
         longest=LONGEST,
         inn_weights=INN_WEIGHTS,
         inn_wrong=INN_WRONG,
+        registration_pattern=REGISTRATION_NUMBER_PATTERN,
+        registration_wrong=REGISTRATION_WRONG,
         lists=lists,
         bases=lists.bases_for(typed.product_id if fits else ""),
         products=products,
         chosen=next((each for each in lists.products if each.value == typed.product_id), None),
         found=found,
         doubt=doubt,
+        twins=twins_found,
+        twins_ids=twins_ids,
+        sure=sure,
         fresh=fresh,
         lead=lead,
         form_path=f"/requests/new/{typed.request_type}",

@@ -13,9 +13,16 @@ from postavka.web.authorization import allowed
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
+from postavka.web.planned.ask import ask_first
 from postavka.web.state import web
 from services.cabinet import acts
-from services.cabinet.pages.too_late import unless_too_late
+from services.cabinet.later import (
+    ACTIVATE,
+    LONGEST_REASON,
+    WITHDRAW,
+    question_of_activation,
+    question_of_withdrawal,
+)
 from services.cabinet.requests import Filter, Page, Requests
 from services.cabinet.view.form import is_request_id
 from services.cabinet.view.lines import line
@@ -26,7 +33,6 @@ NAVIGATION = (
     Entry("Заявки на приобретение", "/requests", frozenset((Role.PARTNER,)), 10),
     Entry("Проданные поставки", "/sold", frozenset((Role.PARTNER,)), 20),
 )
-LONGEST_REASON = 300
 
 
 @router.get("/requests")
@@ -78,6 +84,7 @@ async def sold_page(
         tabs=tabs("/sold", filters, SOLD_GROUPS, {each: counts.get(each, 0) for each in ("shipped", "activated")}),
         badges={"/sold": counts.get("shipped", 0)},
         export_xlsx="/sold/export.xlsx" + filters.query(),
+        export_csv="/sold/export.csv" + filters.query(),
         **places("/sold", filters, found, after),
     )
 
@@ -86,23 +93,42 @@ async def sold_page(
 async def withdraw(
     request: Request, request_id: UUID, principal: Annotated[Principal, allowed(Role.PARTNER)]
 ) -> Response:
-    """Take it back, while that is still possible: shipping has the last word."""
+    """Take it back, after a question, while that is still possible: shipping has the last word."""
     reason = str((await request.form()).get("reason", "")).strip()[:LONGEST_REASON]
-    async with unless_too_late():
-        await acts.withdraw(web(request), principal, request_id, reason)
-    return RedirectResponse(f"/requests/{request_id}?done=withdrawn", 303)
+    path = f"/requests/{request_id}"
+    row = await acts.find(web(request), principal, request_id)
+    if not row.can_withdraw:
+        return RedirectResponse(path, 303)
+    return await ask_first(
+        request,
+        principal,
+        question_of_withdrawal(row),
+        kind=WITHDRAW.name,
+        fields={"request_id": str(request_id), "reason": reason or None},
+        subjects=[str(request_id)],
+        back=path,
+    )
 
 
 @router.post("/sold/{request_id}/activate")
 async def activate(
     request: Request, request_id: UUID, principal: Annotated[Principal, allowed(Role.PARTNER)]
 ) -> Response:
-    """The partner activates for the user (L19). The same try twice is one."""
+    """The partner activates for the user (L19), after a question. The same try twice is one."""
     given = str((await request.form()).get("activation_id", ""))
-    activation_id = given if is_request_id(given) else str(uuid4())
-    async with unless_too_late():
-        await acts.activate(web(request), principal, request_id, activation_id)
-    return RedirectResponse(f"/requests/{request_id}?done=activating", 303)
+    path = f"/requests/{request_id}"
+    row = await acts.find(web(request), principal, request_id)
+    if row.status != "shipped":
+        return RedirectResponse(path, 303)
+    return await ask_first(
+        request,
+        principal,
+        question_of_activation(row),
+        kind=ACTIVATE.name,
+        fields={"request_id": str(request_id), "activation_id": given if is_request_id(given) else str(uuid4())},
+        subjects=[str(request_id)],
+        back=path,
+    )
 
 
 def wanted(filters: Filters, groups: Mapping[str, tuple[str, tuple[str, ...]]]) -> Filter:

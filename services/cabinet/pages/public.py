@@ -13,6 +13,7 @@ from events.request import REQUEST_TYPE
 from postavka.domain.request_rules import shortcoming
 from postavka.domain.wording import REQUEST_TYPES
 from postavka.web.authorization import ANYBODY
+from postavka.web.formats import plural
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal
 from postavka.web.problem import Problem
@@ -72,10 +73,11 @@ async def activate(request: Request, _: Annotated[Principal | None, ANYBODY]) ->
 @router.get("/help")
 async def help_page(request: Request, principal: Annotated[Principal | None, ANYBODY]) -> Response:
     """How it goes, and whom to ask."""
-    request_type = REQUEST_TYPES[REQUEST_TYPE]
+    seconds = plural(round(web(request).config.undo_seconds), "секунда", "секунды", "секунд")
+    said: dict[str, Any] = {"request_type": REQUEST_TYPES[REQUEST_TYPE], "undo_seconds": seconds}
     if principal is None:
-        return page(request, "help.html", request_type=request_type)
-    return await show(request, principal, "help.html", request_type=request_type)
+        return page(request, "help.html", **said)
+    return await show(request, principal, "help.html", **said)
 
 
 def _page(request: Request, status: int = 200, **values: Any) -> Response:

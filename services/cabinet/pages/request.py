@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Request
@@ -20,6 +21,7 @@ from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
+from postavka.web.visitor import visitor_of
 from services.cabinet import acts
 from services.cabinet.client_check import check_row
 from services.cabinet.pages.sent import is_just_sent
@@ -37,6 +39,8 @@ QUERIES = load_queries("services.cabinet")
 
 router = APIRouter(include_in_schema=False)
 READERS = {Role.PARTNER: Viewer.PARTNER, Role.DISTRIBUTOR: Viewer.DISTRIBUTOR}
+PROGRAM = "token:"
+"""Begins what a program is called in events; the name after it is its tenant's own."""
 LONGEST_REASON = 1_000
 LONGEST_SIGNATURE = 150_000
 """Bytes; in base64 it stays below what the command takes."""
@@ -79,9 +83,10 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         mine=reader is Viewer.PARTNER,
         answerable=reader is Viewer.DISTRIBUTOR and row.status == "awaiting-confirmation",
         withdrawable=reader is Viewer.PARTNER and row.can_withdraw,
+        no_signature=request.query_params.get("no-signature", ""),
         activation_id=str(uuid4()),
         decline_id=str(uuid4()),
-        waiting=request.query_params.get("done") in ("activating", "withdrawn"),
+        waiting=bool(visitor_of(request).planned),
         copy_href=f"/requests/new/{row.asked.get('request_type')}?copy={request_id}",
         live_href=f"/requests/{request_id}/events",
         self_href=f"/requests/{request_id}",
@@ -103,7 +108,10 @@ async def signature(
         await acts.check_to_sign(parts, principal, request_id, document_id)  # before the file is looked at
         given = (await request.form()).get("signature")
         content = await given.read(LONGEST_SIGNATURE + 1) if isinstance(given, UploadFile) else b""
-        await acts.sign(parts, principal, request_id, document_id, _der(content), None)
+        der = _der(content)
+        if der is None:  # said at its field, with the form still open
+            return RedirectResponse(f"/requests/{request_id}?{urlencode({'no-signature': document_id})}#papers", 303)
+        await acts.sign(parts, principal, request_id, document_id, der, None)
     return RedirectResponse(f"/requests/{request_id}?done=signature", 303)
 
 
@@ -125,22 +133,18 @@ async def refusal(
     return RedirectResponse(f"/requests/{request_id}?done=refusal", 303)
 
 
-def _der(content: bytes) -> str:
-    """The signature in base64, whichever way the file holds it. Raises `Problem` when it can't be one."""
+def _der(content: bytes) -> str | None:
+    """The signature in base64, whichever way the file holds it; None when it can't be one."""
     if content and len(content) <= LONGEST_SIGNATURE:
         if content[:1] == b"\x30":
             return base64.b64encode(content).decode()
         lines = [each for each in content.split() if not each.startswith(b"-----")]
         text = b"".join(each for each in lines if each not in (b"BEGIN", b"END", b"PKCS7-----", b"CMS-----"))
         try:
-            return base64.b64encode(base64.b64decode(text, validate=True)).decode() if text else _not_one()
+            return base64.b64encode(base64.b64decode(text, validate=True)).decode() if text else None
         except binascii.Error:
-            return _not_one()
-    return _not_one()
-
-
-def _not_one() -> str:
-    raise problem(422, "invalid", "Это не файл подписи. Нужна отсоединённая подпись CMS: .sig или .p7s, до 150 КБ.")
+            return None
+    return None
 
 
 async def _just_sent(request: Request, principal: Principal, request_id: UUID) -> Response:
@@ -153,10 +157,13 @@ async def _just_sent(request: Request, principal: Principal, request_id: UUID) -
 async def _names(request: Request, principal: Principal, row: Row) -> Mapping[str, str]:
     """Names for the ids that events bear. A distributor learns the partner's, not its people's."""
     names = {"token": "Программа", "user": "Пользователь"}
+    actors = [each.who for each in row.moments() if each.who]
+    for program in (each for each in actors if each.startswith(PROGRAM)):
+        own = principal.role is Role.PARTNER
+        names[program] = f"Программа «{program.removeprefix(PROGRAM)}»" if own else "Программа партнёра"
     for named in (row.approval.get("distributor"), row.approval.get("partner")):
         if named:
             names[named["id"]] = named["name"]
-    actors = [each.who for each in row.moments() if each.who]
     people = {}
     if actors and row.partner_id is not None:
         async with web(request).database.accounts() as rows:

@@ -19,14 +19,14 @@ FROM unread
 WHERE topic || '/' || partition = ANY(%s) AND reason LIKE 'the type %% is not known %%';
 
 -- name: page
--- Reads one page of a list, the newest first.
-WITH places AS MATERIALIZED (SELECT request_id FROM cabinet.requests WHERE {} ORDER BY submitted_at DESC, request_id
+-- Reads one page of a list, in either order of time.
+WITH places AS MATERIALIZED (SELECT request_id FROM cabinet.requests WHERE {} ORDER BY submitted_at {order}, request_id
     LIMIT %(size)s)
 SELECT r.request_id, r.status, r.submitted_at, r.partner_id, r.distributor_id, r.request, r.approval, r.billing,
     r.shipping, r.activation
 FROM cabinet.requests r
 WHERE r.request_id = ANY (ARRAY(SELECT request_id FROM places)) AND {}
-ORDER BY r.submitted_at DESC, r.request_id;
+ORDER BY r.submitted_at {order}, r.request_id;
 
 -- name: one
 -- Reads the row of one request; none also where it is another tenant's: nobody can tell the two apart.
@@ -34,6 +34,13 @@ SELECT request_id, status, submitted_at, partner_id, distributor_id, request, ap
     activation
 FROM cabinet.requests
 WHERE request_id = %(id)s AND {};
+
+-- name: several
+-- Reads several at once, each only where it is the tenant's.
+SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, shipping,
+    activation
+FROM cabinet.requests
+WHERE request_id = ANY(%(ids)s) AND {};
 
 -- name: counts
 -- Counts the requests by status; a status without any is left out.

@@ -26,6 +26,7 @@ class ShownDocument:
     issued_on: str
     state: str
     icon: str
+    is_signed: bool
     signable: bool
     refusals: Sequence[Any]
     """Signatures that were not taken."""
@@ -50,6 +51,7 @@ def shown_documents(row: Row, own: str | None, reader: Viewer) -> list[ShownDocu
                 issued_on=document["issued_on"],
                 state=_state(document, to_reader, row.has_ended),
                 icon="file-check" if signed else "file-text",
+                is_signed=signed,
                 signable=not row.has_ended
                 and to_reader
                 and not signed

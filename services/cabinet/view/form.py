@@ -34,8 +34,9 @@ LABELS = {
 }
 """As the letter names them, in the order of the form."""
 
+REGISTRATION_WRONG = shortcoming("registration_number", "0")
 INN_WRONG = shortcoming("inn", "0")
-"""What the form's script says while a number is being typed."""
+"""What the form's script says of a number that can't be one, in the words of the rule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,12 @@ def facts(row: Row, known: Snapshot, *, with_partner: bool) -> PageFacts:
     )
 
 
+def product_of(row: Row) -> str:
+    """Short name of what was approved."""
+    product = row.approval.get("product") or {}
+    return product_name(product.get("service"), product.get("months"), row.product or "сервис")
+
+
 def _product(row: Row, known: Snapshot) -> tuple[str, str]:
     """Short and full name."""
     approved = row.approval.get("product")

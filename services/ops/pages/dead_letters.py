@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable, Iterable
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.web.identity.principal import Principal
+from postavka.web.planned.ask import ask_first
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.ops import corrections, dead_letters
-from services.ops.identity import NotACorrection
+from services.ops.identity import NotACorrection, has_type
+from services.ops.later import DISCARD, question_of_discard
 from services.ops.pages.frame import Ops, done
 from services.ops.settings import ops_settings
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
+MOST_SUBJECTS = 100
+"""Of many letters so many are marked on pages as being under way."""
 
 
 @router.get("/letters")
@@ -80,6 +85,7 @@ async def _letter_page(
         key=key,
         value=value,
         typed=typed or (key, value, ""),
+        has_type=has_type(found.headers),
         record_headers=[(name, _readable(data)) for name, data in found.headers],
         proposal=waiting_for_word,
         proposed=(_readable(waiting_for_word.key), _readable(waiting_for_word.value)) if waiting_for_word else None,
@@ -109,15 +115,18 @@ async def discard_group(
     principal: Ops,
     stage: str,
     code: Annotated[str, Form(min_length=1, max_length=100)],
-    reason: Annotated[str, Form(min_length=3, max_length=2_000)],
-    sure: Annotated[Literal["yes"], Form()],
+    reason: Annotated[str, Form(max_length=2_000)] = "",
 ) -> Response:
-    """Give up all of a group, with a written reason and a tick that says so."""
-
-    def act(url: str) -> str:
-        return f"discarded-{dead_letters.discard(url, stage, None, principal.actor, reason, code)}"
-
-    return await _done_in_group(request, stage, code, act)
+    """Give up all of a group, after a question, with a written reason: exactly those that were there when it was
+    asked."""
+    try:
+        numbers = await asyncio.to_thread(dead_letters.open_numbers, web(request).conninfo, stage, code)
+    except dead_letters.NoSuchDeadLetter:
+        raise not_found() from None
+    back = "/ops/letters?" + urlencode({"stage": stage, "code": code})
+    if not numbers:
+        return RedirectResponse(back, 303)
+    return await _ask_to_discard(request, principal, stage, numbers, reason, code, back)
 
 
 async def _done_in_group(request: Request, stage: str, code: str, act: Callable[[str], str]) -> Response:
@@ -156,12 +165,27 @@ async def discard(
     principal: Ops,
     stage: str,
     number: int,
-    reason: Annotated[str, Form(min_length=3, max_length=2_000)],
+    reason: Annotated[str, Form(max_length=2_000)] = "",
 ) -> Response:
-    """Give one up, with a written reason."""
-    await _letter(request, stage, number)
-    count = await done(request, lambda url: dead_letters.discard(url, stage, [number], principal.actor, reason))
-    return _back(stage, number, "discarded" if count else "settled")
+    """Give one up, after a question, with a written reason."""
+    found = await _letter(request, stage, number)
+    if found.status != "open":
+        return _back(stage, number, "settled")
+    return await _ask_to_discard(request, principal, stage, [number], reason, found.id, f"/ops/letters/{found.id}")
+
+
+async def _ask_to_discard(
+    request: Request, principal: Principal, stage: str, numbers: list[int], reason: str, what: str, back: str
+) -> Response:
+    return await ask_first(
+        request,
+        principal,
+        question_of_discard(stage, what, len(numbers)),
+        kind=DISCARD.name,
+        fields={"stage": stage, "numbers": numbers, "reason": reason.strip()},
+        subjects=[f"{stage}/{number}" for number in numbers[:MOST_SUBJECTS]],
+        back=back,
+    )
 
 
 @router.post("/letters/{stage}/{number}/correct")
@@ -173,6 +197,7 @@ async def correct(
     reason: Annotated[str, Form(min_length=3, max_length=2_000)],
     value: Annotated[str, Form(max_length=1_000_000)],
     key: Annotated[str, Form(max_length=1_000)] = "",
+    type_name: Annotated[str, Form(alias="type", max_length=100)] = "",
 ) -> Response:
     """Put one right: the corrected body goes to its topic as a new record."""
     await _letter(request, stage, number)
@@ -181,7 +206,15 @@ async def correct(
         sent = await done(
             request,
             lambda url: corrections.correct(
-                url, stage, number, principal.actor, reason, mended, value.encode(), by_one=one
+                url,
+                stage,
+                number,
+                principal.actor,
+                reason,
+                mended,
+                value.encode(),
+                type_name=type_name.strip() or None,
+                by_one=one,
             ),
         )
     except dead_letters.NoSuchDeadLetter:

@@ -10,6 +10,7 @@ import psycopg
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from events.ops import Awaited
 from postavka.web.personal import reveal
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
@@ -17,9 +18,9 @@ from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet.client_check import check_row
 from services.cabinet.requests import Filter as ListFilter
-from services.cabinet.requests import Requests
+from services.cabinet.requests import Requests, Row
 from services.cabinet.unchecked import unchecked_clients
-from services.ops import dead_letters
+from services.ops import dead_letters, reminders
 from services.ops import queues as waits
 from services.ops.pages.frame import Ops, duration, looked_up, trace_url
 from services.ops.request import look_at
@@ -45,7 +46,9 @@ TITLES = {
 
 
 @router.get("/requests/{request_id}")
-async def request_page(request: Request, request_id: UUID, principal: Ops, told: str = "") -> Response:
+async def request_page(
+    request: Request, request_id: UUID, principal: Ops, told: str = "", reminded: str = ""
+) -> Response:
     """The page of a request with its chart: who had to act and for how long, what happened beside it, every event."""
     limits = ops_settings()
 
@@ -76,10 +79,24 @@ async def request_page(request: Request, request_id: UUID, principal: Ops, told:
         items=account.waits,
         letters=put_aside,
         told=told,
+        reminded=reminded,
+        recipient=lambda item: _recipient(item, row),
         kinds=waits.KINDS,
         duration=duration,
         trace_url=next((url for event in events if (url := trace_url(event.trace))), None),
     )
+
+
+def _recipient(item: waits.WaitingRequest, row: Row | None) -> str:
+    """Who gets the reminder, by name where the cabinet knows one."""
+    who, whom = reminders.awaited(item)
+    match who:
+        case Awaited.DISTRIBUTOR:
+            return f"дистрибьютор {(row and row.distributor) or whom}"
+        case Awaited.PARTNER:
+            return f"партнёр {(row and row.partner) or whom}"
+        case _:
+            return "производство"
 
 
 @router.get("/search")

@@ -10,13 +10,16 @@ import psycopg
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.web.planned.ask import ask_first
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
+from postavka.web.sign_in.return_to import own_path
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet.unchecked import unchecked_clients
 from services.ops import queues as waits
 from services.ops import reminders
+from services.ops.later import REMIND, question_of_reminders
 from services.ops.pages.frame import PAGE, Ops, done, duration, looked_up
 from services.ops.settings import ops_settings
 
@@ -25,7 +28,9 @@ TREND_DAYS = 14
 
 
 @router.get("/waiting")
-async def waiting_page(request: Request, principal: Ops, what: str = "", overdue: bool = False) -> Response:
+async def waiting_page(
+    request: Request, principal: Ops, what: str = "", overdue: bool = False, told: str = ""
+) -> Response:
     """Queues with their limits, the trend, and the requests of one queue."""
     limits = ops_settings()
     chosen = what if what in waits.KINDS else None
@@ -45,6 +50,8 @@ async def waiting_page(request: Request, principal: Ops, what: str = "", overdue
         trend=_bars(days),
         days=[each for each in reversed(days) if each[1] == chosen],
         what=chosen,
+        told=told,
+        can_be_reminded=can_be_reminded,
         overdue=overdue,
         kinds=waits.KINDS,
         duration=duration,
@@ -74,7 +81,44 @@ async def remind(
         outcome = "just-reminded"
     except reminders.NobodyToRemind:
         outcome = "nobody"
-    return RedirectResponse(f"/ops/requests/{request_id}?{urlencode({'told': outcome})}", 303)
+    return RedirectResponse(f"/ops/requests/{request_id}?{urlencode({'told': outcome, 'reminded': what})}", 303)
+
+
+@router.post("/waiting/reminders")
+async def remind_many(request: Request, principal: Ops) -> Response:
+    """Remind all of those who were ticked, after a question that says how many."""
+    form = await request.form()
+    back = own_path(str(form.get("back", "/ops/waiting")))
+    ticked = {text for each in form.getlist("item")[:PAGE] if (text := str(each))}
+    limits = ops_settings()
+
+    def ask(connection: psycopg.Connection[Any]) -> list[waits.WaitingRequest]:
+        return [
+            each for each in waits.all_waiting(connection, limits) if _mark(each) in ticked and can_be_reminded(each)
+        ]
+
+    items = await looked_up(request, ask)
+    if not items:
+        return RedirectResponse(f"{back}{'&' if '?' in back else '?'}told=nothing-chosen", 303)
+    note = str(form.get("note", "")).strip()[:500] or None
+    return await ask_first(
+        request,
+        principal,
+        question_of_reminders(items),
+        kind=REMIND.name,
+        fields={"items": [[str(each.request_id), each.waits_for] for each in items], "note": note},
+        subjects=[_mark(each) for each in items],
+        back=back,
+    )
+
+
+def can_be_reminded(item: waits.WaitingRequest) -> bool:
+    """Does it wait for somebody else than us?"""
+    return item.waits_for not in ("approval", "order")
+
+
+def _mark(item: waits.WaitingRequest) -> str:
+    return f"{item.request_id}:{item.waits_for}"
 
 
 def _bars(days: list[tuple[Any, ...]]) -> dict[str, list[dict[str, Any]]]:

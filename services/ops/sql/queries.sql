@@ -18,7 +18,7 @@ DELETE FROM proposals WHERE stage = %s AND letter = %s;
 
 -- name: add_proposal
 -- Adds a proposed correction, for a second person to agree to.
-INSERT INTO proposals (stage, letter, key, value, reason, proposed_by) VALUES (%s, %s, %s, %s, %s, %s);
+INSERT INTO proposals (stage, letter, key, value, type, reason, proposed_by) VALUES (%s, %s, %s, %s, %s, %s, %s);
 
 -- name: forget_proposal
 -- Removes a proposal when its correction is on its way.
@@ -30,7 +30,7 @@ SELECT to_regclass('ops.proposals');
 
 -- name: proposal
 -- Reads the correction that is proposed for a dead letter.
-SELECT id, stage, letter, key, value, reason, proposed_by, proposed_at
+SELECT id, stage, letter, key, value, type, reason, proposed_by, proposed_at
 FROM proposals
 WHERE stage = %s AND letter = %s;
 
@@ -74,6 +74,10 @@ ORDER BY count(*) DESC, code;
 -- name: count_that_fit
 -- Counts the dead letters that a filter finds.
 SELECT count(*) FROM {}.dead_letters WHERE {};
+
+-- name: open_numbers
+-- Reads the numbers of the letters that an act on a reason code would be about.
+SELECT id FROM {0}.dead_letters WHERE {1} ORDER BY id LIMIT {2};
 
 -- name: mark
 -- Writes the status of dead letters; gives where they lie.

@@ -96,6 +96,29 @@ SELECT * FROM unmatched_payments WHERE received_on <= %s ORDER BY received_on, p
 -- Reads the unmatched payments, the oldest first.
 SELECT * FROM unmatched_payments ORDER BY received_on, payment_id LIMIT %s;
 
+-- name: unmatched_payment
+-- Reads one payment that is unmatched.
+SELECT * FROM unmatched_payments WHERE payment_id = %s;
+
+-- name: unmatched_return
+-- Reads one return that nobody has explained.
+SELECT * FROM unmatched_returns WHERE return_id = %s;
+
+-- name: waiting_document
+-- Reads one odd document that waits.
+SELECT * FROM waiting_documents WHERE id = %s;
+
+-- name: overpaid
+-- Reads what came above one invoice.
+SELECT * FROM to_return WHERE invoice = %s AND cause = 'overpaid';
+
+-- name: invoice
+-- Reads one invoice, with the partner of its sale.
+SELECT i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name
+FROM invoices i
+LEFT JOIN sales s USING (request_id)
+WHERE i.number = %s;
+
 -- name: candidates
 -- Reads open invoices that an unmatched payment may be for, the likeliest first: those that its purpose names, of its
 -- payer, with exactly its sum due. A suggestion: a person decides.

@@ -100,6 +100,29 @@ def test_a_kit_stays_the_kit_that_it_is(topic: str, said: dict[str, Any], now: d
     assert check(topic, KEY, value, (), KEY, answer(**said)).needs_agreement
 
 
+def test_a_record_without_a_type_may_be_given_one_and_no_other():
+    said = ("DistributorConfirmation.v1", answer(accepted=False))
+    checked = check("commands.requests", KEY, b"{", (("ce_type", b""),), KEY, said[1], "SubmitRequest.v1")
+    assert checked.needs_agreement, "the type says what the record means"
+    with pytest.raises(NotACorrection, match="has a type"):
+        check(ANSWERS, KEY, BROKEN, (("ce_type", b"SignDocument.v1"),), KEY, said[1], said[0])
+    with pytest.raises(NotACorrection, match="no type"):
+        check(ANSWERS, KEY, BROKEN, (), KEY, said[1], "Nonsense.v1")
+
+
+def test_the_type_that_was_agreed_to_goes_out_with_the_record(url: str):
+    put_aside(url)
+    named = "DistributorConfirmation.v1"
+    assert not corrections.correct(url, "billing", 1, "anna", "тип забыли", None, answer(), type_name=named)
+    waiting = corrections.proposal_of(url, "billing", 1)
+    assert waiting is not None
+    assert waiting.type == named
+    corrections.agree(url, "billing", 1, "boris", waiting.id)
+    with psycopg.connect(url, options="-c search_path=ops,public") as connection:
+        (sent,) = corrections.unsent_corrections(connection)
+    assert dict(dead_letters.headers_of(sent["headers"]))["ce_type"] == named.encode()
+
+
 def test_what_a_stage_has_decided_is_not_corrected():
     with pytest.raises(NotACorrection, match="has what a stage has decided"):
         check("approval.events", KEY, b"{", (), KEY, answer())

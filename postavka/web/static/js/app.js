@@ -1,6 +1,7 @@
 // Everything here makes a page nicer that works without it.
 import "./theme.js";
 import "./swap.js";
+import "./ask.js";
 import "./once.js";
 import "./inn.js";
 import "./fits.js";

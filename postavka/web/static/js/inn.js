@@ -28,13 +28,55 @@ function show(field, left) {
   if (!hint) return;
   hint.dataset.first ??= hint.textContent;
   const [text, tone] = says(field, clean, left, hint.dataset.first);
+  if (tone === "bad") {
+    mark(field, text);
+    return;
+  }
+  hint.hidden = false;
   hint.textContent = text;
   hint.className = `hint ${tone}`;
-  if (tone !== "bad") {
-    field.removeAttribute("aria-invalid");
-    document.getElementById(`${field.id}-error`)?.remove();
-  } else field.setAttribute("aria-invalid", "true");
+  field.removeAttribute("aria-invalid");
+  document.getElementById(`${field.id}-error`)?.remove();
 }
+
+// A mistake looks the same whoever has found it: this script, or the server after «Отправить».
+function mark(field, text) {
+  const hint = document.getElementById(`${field.id}-hint`);
+  let error = document.getElementById(`${field.id}-error`);
+  if (!error) {
+    error = document.createElement("span");
+    error.className = "error";
+    error.id = `${field.id}-error`;
+    error.setAttribute("aria-live", "polite");
+    error.innerHTML = '<svg aria-hidden="true"><use></use></svg><span></span>';
+    const sprite = document.querySelector("use")?.getAttribute("href").split("#")[0] ?? "";
+    error.querySelector("use").setAttribute("href", `${sprite}#triangle-alert`);
+    hint.after(error);
+  }
+  error.lastChild.textContent = text;
+  if (field.dataset.inn !== undefined) hint.hidden = true;
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", `${error.id} ${hint.id}`);
+}
+
+// A field is left by pressing something, too: what is said then must not move the button away from under the pointer.
+let pressed = false;
+addEventListener("pointerdown", () => (pressed = true), true);
+for (const each of ["pointerup", "pointercancel"]) addEventListener(each, () => (pressed = false), true);
+
+function unpressed(act) {
+  if (pressed) addEventListener("pointerup", () => setTimeout(act), { once: true });
+  else act();
+}
+
+// A field that says its form (data-form, data-wrong) is looked at when it is left.
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (!field.dataset?.form) return;
+  const clean = field.value.replace(/[\s\u00a0]/g, "");
+  if (clean !== field.value) field.value = clean;
+  if (clean && !new RegExp(field.dataset.form, "u").test(clean)) unpressed(() => mark(field, field.dataset.wrong));
+});
 
 // INN, buyer and KPP are one fact: what was filled in for another number goes with it. What somebody has typed stays.
 function forget(field) {
@@ -52,7 +94,10 @@ document.addEventListener("input", (event) => {
     event.target.form.elements.filled.value = "";
   }
 });
-document.addEventListener("change", (event) => event.target.matches("[data-inn]") && show(event.target, true));
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (field.matches("[data-inn]")) unpressed(() => show(field, true));
+});
 // Enter in this field means the button beside it, not «Отправить».
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !event.target.matches("[data-inn]")) return;

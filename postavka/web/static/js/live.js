@@ -23,7 +23,7 @@ async function refresh() {
     await swap(location.href, place().dataset.parts, { always: true, keep: true });
     if (version() !== before) {
       document.querySelector(".now")?.classList.add("is-live");
-      document.querySelector("[data-toasts]")?.replaceChildren(); // what was awaited has come
+      document.querySelectorAll("[data-said] > .toast:not([id])").forEach((each) => each.remove()); // it has come
     }
   } catch {
     // The line is down; the next message or poll tries again.

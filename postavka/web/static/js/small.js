@@ -1,4 +1,4 @@
-// Toasts, copying, menus, checkboxes for all.
+// Toasts (what is said in a corner goes by itself; what the server says stands in the page until it is closed), copying, menus, checkboxes for all.
 
 export function toast(text, href) {
   const box = document.querySelector("[data-toasts]");
@@ -17,7 +17,25 @@ export function toast(text, href) {
     said.append(link);
   }
   box.replaceChildren(each);
+  settle(box);
   fade(each);
+}
+
+// In the first corner where it lies over nothing that can be pressed or filled in.
+const CORNERS = ["", "at-start", "at-top", "at-top at-start"];
+function settle(box) {
+  const isFree = () => {
+    const own = box.getBoundingClientRect();
+    return ![...document.querySelectorAll("a, button, input, select, textarea, summary")].some((each) => {
+      if (box.contains(each) || !each.checkVisibility()) return false;
+      const other = each.getBoundingClientRect();
+      return other.width > 0 && other.left < own.right && own.left < other.right && other.top < own.bottom && own.top < other.bottom;
+    });
+  };
+  for (const corner of CORNERS) {
+    box.className = `toasts ${corner}`;
+    if (isFree()) return;
+  }
 }
 
 function fade(each) {
@@ -25,8 +43,6 @@ function fade(each) {
   each.addEventListener("pointerenter", () => clearTimeout(timer));
   each.addEventListener("pointerleave", () => (timer = setTimeout(() => each.remove(), 4_000)));
 }
-document.querySelectorAll(".toast").forEach(fade);
-
 // The word of what was done is in the address; a reload need not say it again.
 const url = new URL(location.href);
 if (url.searchParams.has("done")) {
@@ -46,6 +62,14 @@ document.addEventListener("click", async (event) => {
     }
   }
   if (event.target.closest("[data-print]")) print();
+  const show = event.target.closest("[data-show-password]");
+  if (show) {
+    const field = document.getElementById(show.dataset.showPassword);
+    const shown = field.type === "password";
+    field.type = shown ? "text" : "password";
+    show.setAttribute("aria-pressed", shown);
+    show.textContent = shown ? "Скрыть" : "Показать";
+  }
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }

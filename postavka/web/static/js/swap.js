@@ -20,7 +20,7 @@ function keepBegun(old, fresh) {
 }
 
 export async function swap(url, selector, options = {}) {
-  const turn = ++latest;
+  const turn = options.always ? latest : ++latest; // what comes by itself takes no turn from what somebody has asked for
   const targets = selector.split(",");
   targets.forEach((each) => document.querySelector(each)?.setAttribute("aria-busy", "true"));
   try {
@@ -30,7 +30,7 @@ export async function swap(url, selector, options = {}) {
     if (options.still && !options.still()) return null;
     if (!targets.every((each) => page.querySelector(each))) {
       // Another page came: signed out, or an error. A GET is shown; a POST is left to the form itself.
-      if (!options.method) location.assign(url);
+      if (!options.method && !options.part) location.assign(url);
       return false;
     }
     const active = document.activeElement;
@@ -41,7 +41,7 @@ export async function swap(url, selector, options = {}) {
       if (options.keep && old) keepBegun(old, fresh);
       old?.replaceWith(fresh);
     }
-    document.title = page.title;
+    if (!options.part) document.title = page.title;
     if (options.keep && active?.isConnected) active.focus({ preventScroll: true });
     if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
     document.dispatchEvent(new CustomEvent("swapped", { detail: { selector } }));
