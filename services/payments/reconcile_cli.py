@@ -7,13 +7,13 @@ from pathlib import Path
 
 from postavka.domain.calendar import today
 from postavka.domain.vendor import vendor
+from postavka.kernel.address import load
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.web.formats import day, money
 from services.payments import work_list
-from services.payments.exports import Ours, pdf, xlsx
 from services.payments.projection import prepare
 from services.payments.reconcile import (
     TITLES,
@@ -24,6 +24,9 @@ from services.payments.reconcile import (
     summary,
 )
 from services.payments.reconcile import reconcile as reconciled
+
+EXPORTS = "services.payments.exports"
+"""Imported when it is needed: the image of stages sets no documents, and is without its package."""
 
 
 def reconcile(
@@ -80,14 +83,16 @@ def _month(text: str | None) -> tuple[date, date]:
 
 
 def _xlsx(result: Reconciliation) -> bytes:
-    return xlsx(result)
+    made: bytes = load(f"{EXPORTS}:xlsx")(result)
+    return made
 
 
 def _pdf(result: Reconciliation) -> bytes:
     ours = vendor()
     if not result.accounts:
         raise UserError("there is no account to write an act about")
-    return pdf(result, Ours(ours.name, ours.inn, ours.kpp))
+    made: bytes = load(f"{EXPORTS}:pdf")(result, load(f"{EXPORTS}:Ours")(ours.name, ours.inn, ours.kpp))
+    return made
 
 
 def _print(result: Reconciliation) -> None:

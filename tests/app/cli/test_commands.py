@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from postavka.app.cli.app import add_commands
 from postavka.app.registry import AUDIT_COMMANDS, COMMANDS, EXPLAIN
 from postavka.kernel.address import load
 from postavka.kernel.log.offsets import OffsetsUnknown
+from tests.paths import PROJECT
 
 ALL = {
     name: entry for names in (COMMANDS, AUDIT_COMMANDS) for name, entry in names.items() if isinstance(entry[0], str)
@@ -111,3 +113,34 @@ def test_a_defect_of_ours_is_not_explained_away():
 
 def test_commands_can_be_added_again():
     assert add_commands() is add_commands()
+
+
+WITHOUT = """
+import sys
+left_out = set(sys.argv[1:])
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in left_out:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Blocked())
+from postavka.app.registry import AUDIT_COMMANDS, COMMANDS
+from postavka.kernel.address import NothingThere, load
+for name, (address, _) in (COMMANDS | AUDIT_COMMANDS).items():
+    try:
+        load(address) if isinstance(address, str) else None
+    except NothingThere:
+        print(name)
+"""
+LEFT_OUT = tomllib.loads((PROJECT / "deploy" / "image" / "targets.toml").read_text("utf-8"))["left-out"]
+
+
+@pytest.mark.parametrize("target", LEFT_OUT)
+def test_an_image_has_the_packages_of_the_commands_that_are_for_it(target: str):
+    """Nobody starts servers within an image; what is printed for the post takes the image of pages. That of copies
+    alone has pyarrow: the commands say what installs it (`tests/app/test_dependencies.py`)."""
+    packages = [each.replace("-", "_") for each in LEFT_OUT[target] if each != "pyarrow"]
+    done = subprocess.run([sys.executable, "-c", WITHOUT, *packages], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {"up", "demo"} | ({"post"} if target == "stages" else set())
