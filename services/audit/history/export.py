@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
@@ -20,6 +19,7 @@ import orjson
 
 from events.envelope import Envelope, EnvelopeError, header_map, rfc3339
 from events.topics import CHECKPOINTS, ERASURES
+from postavka.kernel.address import load
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
@@ -33,6 +33,8 @@ from services.audit.reading import LOG_OF, STAGE_OF, DeadLetterRow, letter_of, l
 from services.audit.settings import AuditSettings
 
 Format = Literal["jsonl", "parquet"]
+PARQUET = "services.audit.history.parquet"
+"""Imported when it is needed: its package is an extra."""
 Row = dict[str, Any]
 
 SCHEMAS = Path(str(files("events"))) / "schemas"
@@ -233,8 +235,8 @@ def writer_of(form: Format, path: Path, dead_letters: bool = False) -> RowFile:
     path.parent.mkdir(parents=True, exist_ok=True)
     if form == "jsonl":
         return _Lines(path)
-    parquet: Any = import_module("services.audit.history.parquet")  # by name: its package is an extra
-    file: RowFile = parquet.ParquetFile(path, parquet.DEAD_LETTERS if dead_letters else parquet.RECORDS)
+    schema = load(f"{PARQUET}:{'DEAD_LETTERS' if dead_letters else 'RECORDS'}")
+    file: RowFile = load(f"{PARQUET}:ParquetFile")(path, schema)
     return file
 
 
