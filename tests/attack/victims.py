@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx2
@@ -66,6 +67,13 @@ class Victims:
     def _get(self, request_id: str, more: str = "") -> httpx2.Response:
         return self._partner.get(f"/api/v1/requests/{request_id}{more}")
 
+    def _planned(self, request_id: str, act: str) -> str:
+        """A command that waits for months: nobody else sees or undoes it."""
+        later = {"not_before": (datetime.now(UTC) + timedelta(days=300)).isoformat()}
+        done = self._partner.post(f"/api/v1/requests/{request_id}/{act}", json=later, headers=_key())
+        assert done.status_code == 202, done.text
+        return str(done.json()["plan_id"])
+
     def _known(self, site: Site, request_id: str, mark: str) -> Victim:
         wait_until(lambda: self._get(request_id, "/documents").json()["items"], f"{request_id} has documents", 300)
         letter = "SELECT id FROM notices.mail WHERE request_id = %s AND party = 'partner' LIMIT 1"
@@ -78,6 +86,7 @@ class Victims:
         token = "SELECT token_id FROM accounts.tokens WHERE partner_id = %s LIMIT 1"
         things = {
             "request_id": request_id,
+            "plan_id": self._planned(request_id, "withdrawal" if row["can_withdraw"] else "activation"),
             "document_id": self._get(request_id, "/documents").json()["items"][0]["document_id"],
             "form": "pdf",
             "request_type": REQUEST_TYPE,
