@@ -68,7 +68,7 @@ def test_every_door_is_knocked_at_by_whoever_it_is_closed_to():
 
 THINGS = (
     *("request_id", "document_id", "form", "request_type", "stage", "position", "number", "what", "id"),
-    *("session_id", "token_id"),
+    *("session_id", "token_id", "plan_id"),
 )
 
 
