@@ -17,6 +17,7 @@ from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot, current
 from postavka.domain.request_rules import Asked
 from postavka.kernel.privacy.protect import protected
+from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import database_url, settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
@@ -95,4 +96,5 @@ STAGE = Stage(
     gather=Gathering(),
     gather_ms=15,
     begins=(RequestSubmitted,),
+    check=open_vault,  # contacts are recorded encrypted
 )

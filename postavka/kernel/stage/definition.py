@@ -14,6 +14,7 @@ from uuid import UUID
 from events.envelope import Envelope
 from events.model import Decision, Event, Message
 from postavka.kernel.log.record import Record
+from postavka.kernel.settings import Settings
 from postavka.kernel.store.recorder import EventRecorder
 
 
@@ -89,6 +90,8 @@ class Stage:
     copies: dict[str, str] = field(default_factory=dict)
     """Type of event → a further topic that gets a copy (manufacturing orders)."""
 
+    check: Callable[[Settings], object] = lambda config: None
+    """What must hold besides before a worker starts: raises, with a sentence, when it does not."""
     details: Callable[[], Mapping[str, Any]] = dict
     """What a worker says of itself in `/healthz` beside what every stage's does. Must be quick."""
 

@@ -69,6 +69,7 @@ class StageService:
         self.config = config
         conninfo = database_url(config)
         require(conninfo, stage.name, EVENT_STORE)
+        stage.check(config)
         self.inputs = list(stage.inputs())
         self.topics = [each.topic for each in self.inputs]
         check_topics(config, [*self.topics, stage.topic, *stage.copies.values(), "dead-letters"])

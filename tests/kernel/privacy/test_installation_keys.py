@@ -10,7 +10,10 @@ import pytest
 from postavka.kernel.key_file import NoKey, make_key
 from postavka.kernel.privacy.installation_keys import LETTERS, MASTER, WrongKey, installation_key, registered, replace
 from postavka.kernel.privacy.master import PrivacySettings, master_key
+from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
+from postavka.kernel.stage.service import StageService
+from services.approval.stage import STAGE
 
 KINDS = (MASTER, LETTERS)
 
@@ -50,6 +53,13 @@ def test_so_is_another_key(kind: Any, database: str, tmp_path: Path) -> None:
     assert registered(machine(database, tmp_path))[kind.name] in said
     assert key.hex() not in said
     assert other.read_text().strip() not in said
+
+
+def test_a_stage_that_encrypts_does_not_start_without_the_key(
+    servers: Endpoints, database: str, tmp_path: Path
+) -> None:
+    with pytest.raises(NoKey, match="POSTAVKA_PRIVACY_KEY"):
+        StageService(STAGE, Settings(**servers.settings(database_url=database, home=tmp_path, make_keys=False)))
 
 
 def test_an_installation_that_exists_registers_the_key_it_has(database: str, tmp_path: Path) -> None:
