@@ -7,7 +7,7 @@ from postavka.app.migrations import migrate_all
 from postavka.kernel.console import console, print_json
 from postavka.kernel.installation.contract import read_finished
 from postavka.kernel.runtime.connection import connected
-from postavka.kernel.settings import database_url
+from postavka.kernel.settings import database_url, settings
 
 LOCK_SECONDS = 5.0
 
@@ -26,7 +26,7 @@ def migrate(*, finish: bool = False, lock_seconds: float = LOCK_SECONDS, json: b
     json
         Print what ran as JSON.
     """
-    url = database_url(connected())
+    url = database_url(settings() if settings().database_url else connected())  # Kafka is not needed
     ran = migrate_all(url, finish=finish, lock_seconds=lock_seconds)
     finished = read_finished(url) >= CONTRACT
     if json:

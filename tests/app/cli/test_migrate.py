@@ -26,8 +26,8 @@ from tests.paths import PROJECT
 POSTAVKA = str(Path(sys.executable).parent / "postavka")
 
 
-def told(servers: Endpoints, database: str, *arguments: str) -> dict[str, object]:
-    env = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap, "DATABASE_URL": database}
+def told(database: str, *arguments: str) -> dict[str, object]:
+    env = {**os.environ, "DATABASE_URL": database}
     done = subprocess.run(
         [POSTAVKA, "migrate", "--json", *arguments], env=env, capture_output=True, text=True, check=False
     )
@@ -39,19 +39,19 @@ def told(servers: Endpoints, database: str, *arguments: str) -> dict[str, object
 def test_a_new_database_gets_everything_and_is_finished(servers: Endpoints, bare_database: str) -> None:
     with pytest.raises(NotMigrated, match="run `postavka migrate`"):
         StageService(STAGE, Settings(**servers.settings(database_url=bare_database)))
-    first = told(servers, bare_database)
+    first = told(bare_database)
     assert set(first["ran"]) == set(SCHEMAS)  # type: ignore[call-overload]
     assert first["finished"] is True
-    assert told(servers, bare_database) == {"ran": {}, "finished": True}
+    assert told(bare_database) == {"ran": {}, "finished": True}
     for entry in SERVICES.values():
         if entry.site is not None and (prepare := load(entry.site).prepare) is not None:
             prepare(bare_database)  # only looks
 
 
-def test_an_upgrade_is_finished_by_hand(servers: Endpoints, bare_database: str) -> None:
+def test_an_upgrade_is_finished_by_hand(bare_database: str) -> None:
     migrate(bare_database, "billing", EVENT_STORE)  # an earlier release was here
-    assert told(servers, bare_database)["finished"] is False
-    assert told(servers, bare_database, "--finish")["finished"] is True
+    assert told(bare_database)["finished"] is False
+    assert told(bare_database, "--finish")["finished"] is True
 
 
 def test_every_set_of_files_has_its_schema() -> None:
