@@ -11,7 +11,7 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from events.activation import Activator
 from events.model import Command, Delivery, Id, PositiveMoney, Text, Value
@@ -247,3 +247,16 @@ class ActivateDelivery(Command):
     """Required when a partner activates: it must be the one that bought the delivery."""
     code: Id | None = None
     """Required when the user activates: the code from the kit."""
+
+
+class ConsiderService(Command):
+    """A day has come on which something may be due for a running service: a reminder, or its end. Only the timer says
+    so; twice, or late, does no harm. Topic `commands.services`."""
+
+    TYPE: ClassVar[str] = "ConsiderService.v1"
+
+    request_id: UUID
+    day: date
+    """In Moscow. Refused while the broker's time has not come to it."""
+    ladder: tuple[Annotated[int, Field(ge=1, le=3_660)], ...]
+    """Days before the end of a service at which a reminder is due."""

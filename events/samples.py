@@ -61,6 +61,7 @@ EVERYDAY: dict[str, Any] = {
     "ReportRendering.form": "pdf/1",
     "Vendor.id": "softehno",
     "Vendor.name": "ООО «Софтехно»",
+    "Reckoning.zone": "Europe/Moscow",
     "Reason.code": "inn.check-digits",
     "Reason.message": "ИНН 7707083890: контрольная цифра не сходится. Проверьте номер по карточке клиента.",
     "MatchPayment.note": "Платит материнская компания, письмо партнёра от 17.03.2026",

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from events import activation, approval, audit, billing, commands, notices, ops, request, shipping
+from events import activation, approval, audit, billing, commands, notices, ops, renewal, request, shipping
 from events.model import Message
 
 
@@ -23,6 +23,8 @@ class Party(StrEnum):
     BILLING = "billing"
     SHIPPING = "shipping"
     ACTIVATION = "activation"
+    RENEWAL = "renewal"
+    TIMER = "timer"
     CABINET = "cabinet"
     PAPERS = "papers"
     PAYMENTS = "payments"
@@ -130,8 +132,15 @@ ACTIVATION_EVENTS = Topic(
     "activation.events",
     "Activated or refused",
     (Party.ACTIVATION,),
-    (Party.CABINET, Party.NOTICES, Party.AUDIT),
+    (Party.RENEWAL, Party.CABINET, Party.NOTICES, Party.AUDIT),
     (activation.DeliveryRegistered, activation.ActivationHeld, activation.Activated, activation.ActivationRefused),
+)
+RENEWAL_EVENTS = Topic(
+    "renewal.events",
+    "How long services run, what reminds of their end, and which have ended",
+    (Party.RENEWAL,),
+    (Party.TIMER, Party.CABINET, Party.AUDIT),
+    (renewal.ServiceStarted, renewal.ReminderDue, renewal.ServiceLapsed),
 )
 
 REQUEST_COMMANDS = Topic(
@@ -150,6 +159,13 @@ DOCUMENT_COMMANDS = Topic(
 )
 ACTIVATION_COMMANDS = Topic(
     "commands.activations", "Activations asked for", (Party.USERS,), (Party.ACTIVATION,), (commands.ActivateDelivery,)
+)
+SERVICE_COMMANDS = Topic(
+    "commands.services",
+    "Services whose day has come, told by the timer",
+    (Party.TIMER,),
+    (Party.RENEWAL,),
+    (commands.ConsiderService,),
 )
 CONFIRMATIONS = Topic(
     "distributors.{distributor}.confirmations",
@@ -227,11 +243,12 @@ DEAD_LETTERS = Topic(
     (),
 )
 
-STAGE_TOPICS = (REQUEST_EVENTS, APPROVAL_EVENTS, BILLING_EVENTS, SHIPPING_EVENTS, ACTIVATION_EVENTS)
+STAGE_TOPICS = (REQUEST_EVENTS, APPROVAL_EVENTS, BILLING_EVENTS, SHIPPING_EVENTS, ACTIVATION_EVENTS, RENEWAL_EVENTS)
 INPUT_TOPICS = (
     REQUEST_COMMANDS,
     DOCUMENT_COMMANDS,
     ACTIVATION_COMMANDS,
+    SERVICE_COMMANDS,
     BANK_PAYMENTS,
     PAYMENT_COMMANDS,
     MANUFACTURING_KITS,

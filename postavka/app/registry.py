@@ -36,6 +36,12 @@ SERVICES = {
         ServiceEntry("billing", "services.billing"),
         ServiceEntry("shipping", "services.shipping"),
         ServiceEntry("activation", "services.activation"),
+        ServiceEntry("renewal", "services.renewal"),
+        ServiceEntry(
+            "timer",
+            "services.renewal.timer",
+            read_model=("services.renewal.timer.projection:MODEL", "services and their ends, for the timer"),
+        ),
         ServiceEntry(
             "cabinet",
             "services.cabinet",

@@ -40,6 +40,7 @@ STAGES: Mapping[str, str] = {
     "billing": "Расчёты",
     "shipping": "Отгрузка",
     "activation": "Активация",
+    "renewal": "Продление",
 }
 """The stages, in the order of the procedure."""
 
@@ -49,6 +50,7 @@ STAGE_COLOURS: Mapping[str, str] = {
     "billing": "yellow",
     "shipping": "magenta",
     "activation": "blue",
+    "renewal": "bright_blue",
 }
 """Colour of each stage on a terminal, as `rich` names it."""
 

@@ -9,15 +9,15 @@ for (other topic): it is held and taken up with the shipment.
 from __future__ import annotations
 
 import hmac
-from calendar import monthrange
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
 from events.activation import Activated, ActivationHeld, ActivationRefused, Activator, DeliveryRegistered
 from events.commands import ActivateDelivery
 from events.model import Decision, Event, Reason
 from events.reference import Contract
 from events.shipping import ShipmentIssued
+from postavka.domain.periods import last_day
 
 MOST_HELD = 5
 """Activations held for a delivery that is not known yet; further ones are refused."""
@@ -253,17 +253,6 @@ def _wrong_codes(state: Ready, refused: ActivationRefused) -> int:
         return state.wrong_codes + 1
     knew_the_code = refused.activated_by is Activator.USER and refused.reason.code != TOO_MANY_CODES.code
     return 0 if knew_the_code else state.wrong_codes
-
-
-def last_day(first: date, months: int) -> date:
-    """The last day of so many months that begin on `first`: the day before the same day of the month; the last of the
-    month where that month has no such day.
-    """
-    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
-    longest = monthrange(year, month + 1)[1]
-    if first.day > longest:
-        return date(year, month + 1, longest)
-    return date(year, month + 1, first.day) - timedelta(days=1)
 
 
 def _same(given: str | None, right: str) -> bool:

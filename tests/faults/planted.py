@@ -89,12 +89,13 @@ DEFECTS: dict[str, Defect] = {
     **{f"{name} lies there twice": partial(_again, name) for name in ("Approved", "ShipmentIssued")},
     **{
         f"{name} is decided twice": partial(_decided_again, name)
-        for name in ("ManufacturingOrdered", "PaymentReceived")
+        for name in ("ManufacturingOrdered", "PaymentReceived", "ServiceStarted")
     },
     "two events are exchanged": _exchanged,
     "a kopeck is missing": partial(_with, "PaymentReceived", {"due": "0.01"}),
     "a permission number is used again": _same_number,
     "manufactured before it was confirmed": _before_the_gate,
     "an event lies in another partition": _elsewhere,
+    "a service runs a day longer": partial(_with, "ServiceStarted", {"service_until": "2099-01-01"}),
     "the cabinet shows another permission": partial(_with, "PermissionIssued", {"number": "1"}),
 }

@@ -1,6 +1,6 @@
 """The whole procedure against a plain model: random commands, told twice, read in any order across topics (L2-L19).
 
-The five real stages run on a log in memory, each in the kernel's own runner. Hypothesis sends commands, repeats them,
+The six real stages run on a log in memory, each in the kernel's own runner. Hypothesis sends commands, repeats them,
 decides which stage reads which of its topics when and in which batches, publishes, writes late duplicates of a replaced
 relay, and kills processes. Beside them runs a model: plain fields and ifs, no decider, no event sourcing. Whatever a
 stage makes of a record, type by type, must be what the model says of it; and what the cabinet shows must be where the
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ from events.activation import Activator
 from events.commands import (
     ActivateDelivery,
     BankPayment,
+    ConsiderService,
     DistributorConfirmation,
     KitManufactured,
     SubmitRequest,
@@ -41,6 +42,7 @@ from events.topics import (
     BANK_PAYMENTS,
     MANUFACTURING_KITS,
     REQUEST_COMMANDS,
+    SERVICE_COMMANDS,
     STAGE_TOPICS,
     confirmations_of,
 )
@@ -52,6 +54,8 @@ from services.approval import decider as approval_decider
 from services.approval import stage as approval
 from services.billing import stage as billing
 from services.cabinet.fold import Row, fold, status
+from services.renewal import decider as renewal_decider
+from services.renewal import stage as renewal
 from services.request import stage as request
 from services.shipping import stage as shipping
 from tests.services.histories import DISTRIBUTOR, PARTNER, PRICE, PRODUCT, TODAY
@@ -101,6 +105,23 @@ class Registry:
     def decided(self, incoming: Incoming, events: Any) -> None: ...
 
 
+class Days:
+    """The broker's time: it goes on by days."""
+
+    def __init__(self) -> None:
+        self.today = TODAY
+
+    def gather(self, *_: Any) -> Days:
+        return self
+
+    def of(self, incoming: Incoming, state: Any) -> renewal_decider.Facts:
+        return renewal_decider.Facts(datetime(2026, 3, 16, tzinfo=UTC), self.today)
+
+    def decided(self, incoming: Incoming, events: Any) -> None: ...
+
+
+LADDER = (60, 30, 7)
+
 # The plain model
 
 DEAD = None
@@ -131,6 +152,9 @@ class Plain:
     wishes_held: list[dict[str, Any]] = field(default_factory=list)
     wrong_codes: int = 0
     active: bool = False
+    runs: tuple[date, date] | None = None
+    reminded: set[int] = field(default_factory=set)
+    lapsed: bool = False
 
     # request
 
@@ -293,6 +317,28 @@ class Plain:
         self.active = True
         return "Activated"
 
+    # renewal
+
+    def renew_activated(self, body: dict[str, Any]) -> list[str]:
+        if self.runs is not None:
+            return []
+        self.runs = date.fromisoformat(body["service_from"]), date.fromisoformat(body["service_until"])
+        return ["ServiceStarted"]
+
+    def renew_day(self, day: date, today: date) -> list[str] | None:
+        if day > today or self.runs is None:
+            return DEAD
+        first, last = self.runs
+        if self.lapsed:
+            return []
+        if day > last:
+            self.lapsed = True
+            return ["ServiceLapsed"]
+        passed = {step for step in LADDER if first < last - timedelta(days=step) <= day}
+        new = {step for step in passed if not any(step >= told for told in self.reminded)}
+        self.reminded |= {min(new)} if new else set()
+        return ["ReminderDue"] if new else []
+
     @property
     def shown(self) -> str:
         """What its partner should see."""
@@ -318,7 +364,7 @@ class Model:
         self.requests: dict[str, Plain] = defaultdict(Plain)
         self._highest: dict[tuple[str, str], int] = defaultdict(int)
 
-    def expects(self, stage: str, record: Record, contract: bool) -> list[str] | None:
+    def expects(self, stage: str, record: Record, contract: bool, today: date) -> list[str] | None:
         """Types of the events that this record leads to in this stage; `DEAD`."""
         envelope = Envelope.read(record.headers)
         if envelope.position is not None:
@@ -365,6 +411,10 @@ class Model:
                 return of.act_shipped(contract)
             case "activation", "ActivateDelivery":
                 return of.act_wish(body, contract)
+            case "renewal", "Activated":
+                return of.renew_activated(body)
+            case "renewal", "ConsiderService":
+                return of.renew_day(date.fromisoformat(body["day"]), today)
             case _:
                 return []  # of the contract, but not for this stage
 
@@ -378,6 +428,7 @@ class Procedure(RuleBasedStateMachine):
         super().__init__()
         self.log = Log()
         self.registry = Registry()
+        self.days = Days()
         self.model = Model()
         stages: list[tuple[Stage, list[Input]]] = [
             (request.STAGE, request.inputs()),
@@ -385,6 +436,7 @@ class Procedure(RuleBasedStateMachine):
             (billing.STAGE, [*billing_inputs(), Input(confirmations_of(OTHER), (DistributorConfirmation,))]),
             (shipping.STAGE, shipping.inputs()),
             (replace(activation.STAGE, gather=self.registry.gather), activation.inputs()),
+            (replace(renewal.STAGE, gather=self.days.gather), renewal.inputs()),
         ]
         self.workers = {stage.name: Worker(stage, inputs, self.log) for stage, inputs in stages}
         self.count = 0
@@ -500,6 +552,19 @@ class Procedure(RuleBasedStateMachine):
                 self.registry.contract = True
                 self.activate(request_id, 30, how)
 
+    @rule(request_id=requests, days=ONE([-200, -7, -1, 0, 0, 0, 1]))
+    def consider(self, request_id: UUID, days: int) -> None:
+        """The timer tells a day: today's, one that is over, or one that has not come."""
+        asked = ConsiderService(request_id=request_id, day=self.days.today + timedelta(days=days), ladder=LADDER)
+        self.log.send(SERVICE_COMMANDS.name, str(request_id), asked)
+
+    @rule(request_id=requests, days=ONE([1, 7, 30, 100, 310]))
+    def days_pass(self, request_id: UUID, days: int) -> None:
+        """And the timer tells the day to which they lead."""
+        self.settle()
+        self.days.today += timedelta(days=days)
+        self.consider(request_id, 0)
+
     @rule(there=st.booleans())
     def contract(self, there: bool) -> None:
         """The user concludes a 1C:ITS contract, or it ends."""
@@ -517,7 +582,7 @@ class Procedure(RuleBasedStateMachine):
     # What machines do
 
     @rule(
-        stage=ONE(["request", "approval", "billing", "shipping", "activation"]),
+        stage=ONE(["request", "approval", "billing", "shipping", "activation", "renewal"]),
         topics=st.lists(st.integers(0, 6), min_size=1, max_size=7, unique=True),
         most=ONE([1, 2, 5, 50]),
     )
@@ -539,21 +604,21 @@ class Procedure(RuleBasedStateMachine):
             made[event.input or ""].append(event.type.partition(".")[0])
         dead = {letter.record.coordinates for letter in worker.store.dead_letters}
         for record in batch:
-            expected = self.model.expects(stage, record, self.registry.contract)
+            expected = self.model.expects(stage, record, self.registry.contract, self.days.today)
             told = f"{stage} on {Envelope.read(record.headers).type} at {record.coordinates}"
             assert (record.coordinates in dead) == (expected is DEAD), told
             assert made[record.coordinates] == (expected or []), told
 
-    @rule(stage=ONE(["request", "approval", "billing", "shipping", "activation"]))
+    @rule(stage=ONE(["request", "approval", "billing", "shipping", "activation", "renewal"]))
     def publish(self, stage: str) -> None:
         self.workers[stage].publish()
 
-    @rule(stage=ONE(["request", "approval", "billing", "shipping", "activation"]))
+    @rule(stage=ONE(["request", "approval", "billing", "shipping", "activation", "renewal"]))
     def kill(self, stage: str) -> None:
         """What it had in memory is gone."""
         self.workers[stage].restart()
 
-    @rule(stage=ONE(["request", "approval", "billing", "shipping"]), data=st.data())
+    @rule(stage=ONE(["request", "approval", "billing", "shipping", "activation"]), data=st.data())
     def write_late(self, stage: str, data: st.DataObject) -> None:
         """A relay that was replaced while it was paused writes what it had in hand."""
         records = self.log.topics[f"{stage}.events"]

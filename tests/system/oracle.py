@@ -31,7 +31,7 @@ import psycopg
 from confluent_kafka import Consumer, Message, TopicPartition
 from psycopg.rows import dict_row
 
-STAGES = ("request", "approval", "billing", "shipping", "activation")
+STAGES = ("request", "approval", "billing", "shipping", "activation", "renewal")
 PARTITIONS = 12
 SILENCE_SECONDS = 60
 """The broker must not be silent for longer while there is something to read."""
@@ -50,15 +50,16 @@ OF_NO_REQUEST = {
 OPENED = ["RequestSubmitted", "Approved", "BillingOpened", "ShippingOpened", "PermissionIssued"]
 ACT = ["DocumentIssued"]
 MADE = ["ManufacturingOrdered", "ShipmentIssued", "DeliveryRegistered"]
+RUNS = ["Activated", "ServiceStarted"]
 SOLD = [*OPENED, *ACT, "DistributorConfirmed", *MADE]
 INVOICED = [*OPENED, *ACT, "InvoiceIssued", "InvoiceNoted", "DocumentIssued"]
 DECLINED = ["RequestSubmitted", "Approved", "BillingOpened", "DistributorDeclined", "ShippingClosed"]
 EXPECTED = {
-    "through-distributor": [*SOLD, "Activated"],
-    "confirmed-before-approval": [*SOLD, "Activated"],
-    "everything-told-twice": [*SOLD, "Activated"],
-    "direct-in-two-parts": [*INVOICED, "PaymentReceived", "PaymentReceived", *MADE, "Activated"],
-    "direct-overpaid": [*INVOICED, "PaymentReceived", *MADE, "Activated"],
+    "through-distributor": [*SOLD, *RUNS],
+    "confirmed-before-approval": [*SOLD, *RUNS],
+    "everything-told-twice": [*SOLD, *RUNS],
+    "direct-in-two-parts": [*INVOICED, "PaymentReceived", "PaymentReceived", *MADE, *RUNS],
+    "direct-overpaid": [*INVOICED, "PaymentReceived", *MADE, *RUNS],
     "declined": [*DECLINED, "ShippingOpened", "PermissionIssued", *ACT],
     "incomplete": ["RequestSubmitted", "Rejected", "BillingClosed"],
     "no-contract": [*SOLD, "ActivationRefused"],
@@ -219,6 +220,7 @@ class Oracle:
             self.check_gate,
             self.check_numbers,
             self.check_money,
+            self.check_terms,
             partial(self.check_cabinet, rows),
             *(partial(self.check_request, request_id, plan) for request_id, plan in plans.items()),
         ]
@@ -284,7 +286,11 @@ class Oracle:
                 ]
                 assert opened, f"{request_id}: manufactured, neither confirmed nor paid"
                 assert min(opened) < order.clock, f"{request_id}: manufactured before it was confirmed or paid"
-            for after, before in (("ShipmentIssued", "ManufacturingOrdered"), ("Activated", "ShipmentIssued")):
+            for after, before in (
+                ("ShipmentIssued", "ManufacturingOrdered"),
+                ("Activated", "ShipmentIssued"),
+                ("ServiceStarted", "Activated"),
+            ):
                 if after in first:
                     assert before in first, f"{request_id}: {after} without {before}"
                     assert first[before].clock < first[after].clock, f"{request_id}: {after} before {before}"
@@ -303,6 +309,25 @@ class Oracle:
                     said = tuple(Decimal(told.body[name]) for name in ("paid", "due", "overpaid"))
                     counted = (paid, max(invoice - paid, Decimal(0)), max(paid - invoice, Decimal(0)))
                     assert said == counted, f"{request_id}: {said} is said, {counted} came"
+
+    def check_terms(self) -> None:
+        """A service runs for the days that it was activated for; each of its reminders comes once, while it runs, and
+        nothing comes after its end but that it has ended."""
+        for request_id, events in self.of.items():
+            activated = [told.body for told in events if told.name == "Activated"]
+            term = [told for told in events if told.topic == "renewal.events"]
+            started = [told.body for told in term if told.name == "ServiceStarted"]
+            days = [tuple(body[name] for name in ("service_from", "service_until")) for body in started]
+            assert days == [tuple(body[name] for name in ("service_from", "service_until")) for body in activated], (
+                f"{request_id}: activated for other days than the service runs"
+            )
+            steps = [told.body["days_before"] for told in term if told.name == "ReminderDue"]
+            assert steps == sorted(set(steps), reverse=True), f"{request_id}: reminders {steps}"
+            for told in term:
+                if "reckoning" in told.body:
+                    over = told.body["reckoning"]["day"] > told.body["service_until"]
+                    assert over == (told.name == "ServiceLapsed"), f"{request_id}: {told.name} on another day"
+            assert [told.name for told in term[:-1]].count("ServiceLapsed") == 0, f"{request_id}: ended, and goes on"
 
     def check_payments(self, sent: Mapping[str, Decimal]) -> None:
         """Every payment that was sent (id → amount) counts once, for an invoice or as unmatched."""
@@ -385,7 +410,7 @@ def _complaint(check: Callable[[], None]) -> str | None:
 
 def picture(row: Mapping[str, Any]) -> dict[str, Any]:
     """What a partner is shown of a request, from a row of the cabinet."""
-    request, approval, billing, shipping, activation = (row[stage] or {} for stage in STAGES)
+    request, approval, billing, shipping, activation, _ = (row[stage] or {} for stage in STAGES)
     return {
         "status": row["status"],
         "partner": row["partner_id"],

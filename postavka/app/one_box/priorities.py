@@ -26,7 +26,7 @@ NICENESS = {
     **dict.fromkeys(("shipping", "web"), 0),
     **dict.fromkeys(("billing", "activation", "desk"), 5),
     "cabinet": 10,
-    **dict.fromkeys(("payments", "ops", "audit"), 15),
+    **dict.fromkeys(("payments", "ops", "audit", "renewal", "timer"), 15),
     **dict.fromkeys(("papers", "notices"), 19),
 }
 """Of every service, and of Kafka; other programs have 0."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -21,6 +21,7 @@ from events.billing import InvoiceIssued
 from events.commands import MatchReturn, SignDocument
 from events.model import Event, Reason
 from events.reference import Contact
+from events.renewal import ReminderDue, ServiceLapsed
 from events.request import RequestSubmitted
 from events.shipping import (
     DocumentIssued,
@@ -46,6 +47,8 @@ from services.billing.parked import ParkedMoney, payment_named
 from services.billing.stage import STAGE as BILLING
 from services.billing.stage import OfMoney, own_place
 from services.billing.stage import claims as billing_claims
+from services.renewal import decider as renewal
+from services.renewal.stage import STAGE as RENEWAL
 from services.request.stage import STAGE as REQUEST
 from services.shipping import state as shipping
 from services.shipping.stage import STAGE as SHIPPING
@@ -85,7 +88,7 @@ class RecordedDecision:
         return next((event for event in self.events if isinstance(event, kind)), None)
 
 
-STAGES: tuple[Stage, ...] = (REQUEST, APPROVAL, BILLING, SHIPPING, ACTIVATION)
+STAGES: tuple[Stage, ...] = (REQUEST, APPROVAL, BILLING, SHIPPING, ACTIVATION, RENEWAL)
 """Whose decisions are made again; `RecordedFacts` has the facts of each."""
 
 Oracle = Callable[[RecordedDecision, Any], Any]
@@ -104,6 +107,7 @@ class RecordedFacts:
             BILLING.name: self._billing,
             SHIPPING.name: self._shipping,
             ACTIVATION.name: self._activation,
+            RENEWAL.name: self._renewal,
         }
 
     def _approval(self, recorded: RecordedDecision, state: Any) -> Any:
@@ -156,6 +160,15 @@ class RecordedFacts:
                     known = event.reason.code != "unknown-registration"
                     today, contract = event.looked_up_on or today, event.contract
         return activation.Facts(today, known, contract)
+
+    def _renewal(self, recorded: Recorded, state: Any) -> Any:
+        due = recorded.first(ReminderDue) or recorded.first(ServiceLapsed)
+        contract = due.contract if isinstance(due, ReminderDue) else None
+        if due is not None:
+            return renewal.Facts(due.reckoning.moment, due.reckoning.moment.astimezone(MOSCOW).date(), contract)
+        if recorded.refused is not None and recorded.refused[0] == "day-ahead":
+            return renewal.Facts(recorded.at, recorded.message.day - timedelta(days=1))
+        return renewal.Facts(recorded.at, recorded.day)
 
 
 def _person(contact_id: str, approved: Approved | None) -> Contact:

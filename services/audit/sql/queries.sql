@@ -200,7 +200,8 @@ SET LOCAL search_path TO {}, public;
 
 -- name: cabinet_rows
 -- Reads the cabinet's rows of these requests, to compare them with the fold.
-SELECT request_id, status, request::text, approval::text, billing::text, shipping::text, activation::text
+SELECT request_id, status, request::text, approval::text, billing::text, shipping::text, activation::text,
+    renewal::text
 FROM {}.requests
 WHERE request_id = ANY(%s);
 

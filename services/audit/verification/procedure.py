@@ -76,6 +76,8 @@ MATTERS = frozenset(
         "ManufacturingOrdered",
         "ShipmentIssued",
         "Activated",
+        "ServiceStarted",
+        "ReminderDue",
     )
 )
 STANDS_ON = {
@@ -87,6 +89,8 @@ STANDS_ON = {
     "ManufacturingOrdered": "PermissionIssued",
     "ShipmentIssued": "ManufacturingOrdered",
     "Activated": "ShipmentIssued",
+    "ServiceStarted": "Activated",
+    "ReminderDue": "ServiceStarted",
 }
 """A step → the one that must have come before it, by the clock."""
 ONCE = (
@@ -99,6 +103,7 @@ ONCE = (
     "ManufacturingOrdered",
     "ShipmentIssued",
     "Activated",
+    "ServiceStarted",
 )
 
 
@@ -114,6 +119,12 @@ def check_case(request: UUID, case: Case, inputs: OutsideInputs, findings: Findi
         if step is not None and (ground is None or ground.clock >= step.clock):
             what = "without" if ground is None else "before its"
             findings.problem("out-of-procedure", step.place, f"{name} of {request} {what} {before}")
+    reminded: set[tuple[str, int]] = set()
+    for told in case.all("ReminderDue"):
+        due = told.fields["service_until"], told.fields["days_before"]
+        if due in reminded:
+            findings.problem("reminded-twice", told.place, f"{request}, {due[1]} days before {due[0]}: a second time")
+        reminded.add(due)
     for order in case.all("ManufacturingOrdered"):
         _check_gate(request, case, order, inputs, findings)
 

@@ -23,7 +23,7 @@ WHERE topic || '/' || partition = ANY(%s) AND reason LIKE 'the type %% is not kn
 WITH places AS MATERIALIZED (SELECT request_id FROM cabinet.requests WHERE {} ORDER BY submitted_at {order}, request_id
     LIMIT %(size)s)
 SELECT r.request_id, r.status, r.submitted_at, r.partner_id, r.distributor_id, r.request, r.approval, r.billing,
-    r.shipping, r.activation
+    r.shipping, r.activation, r.renewal
 FROM cabinet.requests r
 WHERE r.request_id = ANY (ARRAY(SELECT request_id FROM places)) AND {}
 ORDER BY r.submitted_at {order}, r.request_id;
@@ -31,7 +31,7 @@ ORDER BY r.submitted_at {order}, r.request_id;
 -- name: one
 -- Reads the row of one request; none also where it is another tenant's: nobody can tell the two apart.
 SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, shipping,
-    activation
+    activation, renewal
 FROM cabinet.requests
 WHERE request_id = %(id)s AND {};
 

@@ -15,6 +15,7 @@ from events.commands import ActivateDelivery
 from events.model import Channel
 from events.reference import Contract
 from events.shipping import Kit, ShipmentIssued
+from postavka.domain.periods import last_day
 from postavka.kernel.testing.specification import Specification
 from services.activation import decider
 from services.activation.decider import (
@@ -22,7 +23,6 @@ from services.activation.decider import (
     MOST_WRONG_CODES,
     REMEMBERED_TRIES,
     Facts,
-    last_day,
     registration_to_look_up,
 )
 from tests.services.histories import CLIENT, PRODUCT, TODAY, again, merged, run

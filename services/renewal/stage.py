@@ -1,0 +1,59 @@
+"""Renewal on the log: activations and the timer's days come in; contracts are looked up once a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from events.activation import Activated
+from events.commands import ConsiderService
+from events.model import Event
+from events.reference import Contract
+from events.topics import ACTIVATION_EVENTS, SERVICE_COMMANDS
+from postavka.domain.calendar import MOSCOW
+from postavka.domain.reference.store import find_registrations
+from postavka.kernel.settings import database_url, settings
+from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.store.recorder import EventRecorder
+from services.renewal import decider
+
+
+def inputs() -> list[Input]:
+    """The same for every installation."""
+    return [
+        Input(ACTIVATION_EVENTS.name, (Activated,), from_stage=True),
+        Input(SERVICE_COMMANDS.name, (ConsiderService,)),
+    ]
+
+
+class RenewalFacts:
+    """Facts for one batch: the contracts of all services that are considered are looked up in one query."""
+
+    def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
+        self._contracts: dict[str, Contract | None] = {}
+        self._look_up({decider.contract_to_look_up(before[each.subject], _message(each)) for each in batch})
+
+    def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
+        number = decider.contract_to_look_up(state, _message(incoming))
+        self._look_up({number} - self._contracts.keys())  # the state may have changed within this very batch
+        moment = datetime.fromtimestamp(incoming.record.timestamp_ms / 1000, UTC)
+        contract = self._contracts[number] if number is not None else None
+        return decider.Facts(moment, moment.astimezone(MOSCOW).date(), contract)
+
+    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
+
+    def _look_up(self, wanted: set[str | None]) -> None:
+        numbers = sorted(number for number in wanted if number is not None)
+        if numbers:
+            found = find_registrations(database_url(settings()), numbers)
+            self._contracts |= {number: found[number].contract if number in found else None for number in numbers}
+
+
+def _message(incoming: Incoming) -> Activated | ConsiderService:
+    assert isinstance(incoming.message, Activated | ConsiderService)  # noqa: S101  (all that `inputs` takes)
+    return incoming.message
+
+
+STAGE = Stage("renewal", inputs, decider.INITIAL, decider.decide, decider.evolve, gather=RenewalFacts)

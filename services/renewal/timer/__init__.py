@@ -1,0 +1,1 @@
+"""The timer: looks up which services have something due, and tells the stage of the day. It decides nothing."""

@@ -1,0 +1,90 @@
+"""Tells the stage of the day: every service of which something may be due is considered, once a day.
+
+What is due is looked up by an index and by the stage's own rule; whether it is so, the stage decides. Nothing depends
+on being told once: after a crash a day is told twice, and after a week of absence the day of the return alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from events.commands import ConsiderService
+from events.topics import SERVICE_COMMANDS
+from postavka.domain.calendar import MOSCOW
+from postavka.kernel.outbox.command_sender import CommandNotSent, NoTopic, Sender
+from postavka.kernel.process.logs import logger
+from postavka.kernel.projection.blue_green import connect
+from postavka.kernel.settings import Settings, database_url
+from services.renewal.ladder import Term, is_due
+from services.renewal.settings import RenewalSettings
+from services.renewal.timer.projection import QUERIES, SCHEMA
+
+log = logger(__name__)
+
+SOURCE = "/postavka/timer"
+AT_ONCE = 2_000
+"""Services that are looked at between two writes of what was told."""
+AFTER_MIDNIGHT = timedelta(minutes=10)
+"""A day begins here so much later than in Moscow: the broker, whose time counts, may be behind."""
+
+
+def day_at(moment: datetime) -> date:
+    """The day that is told at this moment."""
+    return (moment - AFTER_MIDNIGHT).astimezone(MOSCOW).date()
+
+
+class DailyRound:
+    """Looks at the services again and again, beside the projection that keeps them."""
+
+    def __init__(self, config: Settings, own: RenewalSettings) -> None:
+        self._config = config
+        self._own = own
+        self._sender: Sender | None = None
+        self.told = 0
+
+    async def run(self) -> None:
+        """Until the process ends."""
+        while True:
+            try:
+                await asyncio.to_thread(self.tell, day_at(datetime.now(UTC)))
+            except (psycopg.Error, CommandNotSent, NoTopic) as away:
+                log.warning("the day could not be told", error=str(away)[:200])
+            await asyncio.sleep(self._own.timer_seconds)
+
+    def tell(self, day: date) -> int:
+        """Tell this day to every service of which something is due on it; returns how many. Raises `psycopg.Error`,
+        `CommandNotSent`, `NoTopic`: then it is told again."""
+        told, ladder = 0, self._own.reminder_ladder
+        horizon = day + timedelta(days=max(ladder, default=0))
+        with connect(database_url(self._config), SCHEMA, SCHEMA) as connection:
+            while found := connection.execute(
+                QUERIES.candidates, {"horizon": horizon, "day": day, "most": AT_ONCE}
+            ).fetchall():
+                due = [row[0] for row in found if is_due(Term(*row[1:]), day, ladder)]
+                self._send(due, day)
+                looked_at = {"day": day, "ids": [row[0] for row in found], "ends": [row[1] for row in found]}
+                if connection.execute(QUERIES.looked_at, looked_at).rowcount == 0:
+                    break  # all of them have another end by now
+                told += len(due)
+        self.told += told
+        return told
+
+    def _send(self, due: Sequence[UUID], day: date) -> None:
+        if not due:
+            return
+        if self._sender is None:
+            self._sender = Sender(self._config, SOURCE)
+        for each in due:
+            asked = ConsiderService(request_id=each, day=day, ladder=self._own.reminder_ladder)
+            self._sender.send(SERVICE_COMMANDS.name, str(each), asked)
+        self._sender.flush()
+
+    def details(self) -> dict[str, Any]:
+        """For `/healthz`."""
+        return {"services_told": self.told}

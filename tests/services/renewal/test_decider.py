@@ -1,0 +1,315 @@
+"""Renewal: a term starts with its activation, each step of the ladder is told once, and the end is told (L19)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from typing import Any, get_args
+from uuid import UUID
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from events.activation import Activated, Activator
+from events.commands import ConsiderService
+from events.model import Event, Unacceptable
+from events.reference import Contract
+from events.renewal import Reckoning, ReminderDue, ServiceLapsed, ServiceStarted
+from events.topics import RENEWAL_EVENTS
+from postavka.domain.periods import last_day
+from postavka.kernel.testing.specification import Specification
+from services.renewal import decider
+from services.renewal.decider import Facts, Lapsed, NotStarted, Running, contract_to_look_up
+from services.renewal.ladder import Term, is_due, step_due
+from services.renewal.stage import inputs
+
+given = Specification(decider).given
+
+REQUEST = UUID("0190f3a0-0000-7000-8000-000000000001")
+NUMBER = "12345678"
+CONTRACT = Contract(number="ITS-1", valid_from=date(2026, 1, 1), valid_until=date(2026, 12, 31))
+ENDED = Contract(number="ITS-0", valid_from=date(2025, 1, 1), valid_until=date(2025, 12, 31))
+LADDER = (60, 30, 14, 7, 1)
+FROM, UNTIL = date(2026, 1, 1), date(2026, 12, 31)
+
+
+def activated(first: date = FROM, last: date = UNTIL) -> Activated:
+    return Activated(
+        activation_id="a-1",
+        activated_by=Activator.USER,
+        actor="petrov",
+        registration_number=NUMBER,
+        contract=CONTRACT,
+        service_from=first,
+        service_until=last,
+    )
+
+
+def started(first: date = FROM, last: date = UNTIL) -> ServiceStarted:
+    return ServiceStarted(registration_number=NUMBER, service_from=first, service_until=last)
+
+
+def on(day: date, ladder: tuple[int, ...] = LADDER) -> ConsiderService:
+    return ConsiderService(request_id=REQUEST, day=day, ladder=ladder)
+
+
+def facts(day: date, contract: Contract | None = CONTRACT) -> Facts:
+    """The broker has the command at noon of this day, UTC."""
+    return Facts(datetime(day.year, day.month, day.day, 12, tzinfo=UTC), day, contract)
+
+
+def reckoned(day: date, ladder: tuple[int, ...] = LADDER) -> Reckoning:
+    return Reckoning(day=day, moment=facts(day).moment, zone="Europe/Moscow", ladder=ladder)
+
+
+def reminder(day: date, step: int, until: date = UNTIL, contract: Contract | None = CONTRACT) -> ReminderDue:
+    return ReminderDue(
+        service_until=until, days_before=step, days_left=(until - day).days, contract=contract, reckoning=reckoned(day)
+    )
+
+
+def lapsed(day: date, until: date = UNTIL) -> ServiceLapsed:
+    return ServiceLapsed(service_until=until, reckoning=reckoned(day))
+
+
+def before(days: int, until: date = UNTIL) -> date:
+    return until - timedelta(days=days)
+
+
+# The term
+
+
+def test_an_activation_starts_the_term_for_its_days() -> None:
+    given().when(activated(), facts(FROM)).then(started())
+
+
+def test_the_same_activation_again_gives_nothing() -> None:
+    given(started()).when(activated(), facts(FROM)).then_nothing()
+    given(started(), lapsed(date(2027, 1, 1))).when(activated(), facts(FROM)).then_nothing()
+
+
+def test_a_service_activated_late_runs_from_its_activation() -> None:
+    """Sold in January, activated in May: the term that was bought is not shortened (L19)."""
+    first = date(2026, 5, 15)
+    given().when(activated(first, last_day(first, 12)), facts(first)).then(started(first, date(2027, 5, 14)))
+
+
+# The ladder
+
+
+@pytest.mark.parametrize("step", LADDER)
+def test_a_reminder_comes_on_the_day_of_each_step(step: int) -> None:
+    day = before(step)
+    given(started()).when(on(day), facts(day)).then(reminder(day, step))
+
+
+@pytest.mark.parametrize("step", LADDER)
+def test_none_comes_the_day_before_its_step(step: int) -> None:
+    passed = [reminder(before(each), each) for each in LADDER if each > step]
+    day = before(step + 1)
+    given(started(), *passed).when(on(day), facts(day)).then_nothing()
+
+
+@pytest.mark.parametrize("step", LADDER)
+def test_a_doubled_or_late_day_tells_no_step_again(step: int) -> None:
+    told = [reminder(before(each), each) for each in LADDER if each >= step]
+    given(started(), *told).when(on(before(step)), facts(before(step))).then_nothing()
+    late = before(step) + timedelta(days=2)
+    given(started(), *told).when(on(before(step)), facts(late)).then_nothing()
+
+
+def test_after_a_week_away_the_one_step_that_matters_is_told() -> None:
+    """The steps 14 and 7 have passed unseen: with 5 days left it is the one of 7."""
+    told = [reminder(before(60), 60), reminder(before(30), 30)]
+    day = before(5)
+    given(started(), *told).when(on(day), facts(day)).then(reminder(day, 7))
+    given(started(), *told, reminder(day, 7)).when(on(before(4)), facts(before(4))).then_nothing()
+    given(started(), *told, reminder(day, 7)).when(on(before(1)), facts(before(1))).then(reminder(before(1), 1))
+
+
+def test_a_service_that_ran_long_before_the_first_look_is_reminded_once() -> None:
+    """As on the first day of the release that brought the reminders."""
+    day = before(2)
+    given(started()).when(on(day), facts(day)).then(reminder(day, 7))
+
+
+def test_the_last_day_still_belongs_to_the_service() -> None:
+    given(started(), reminder(before(1), 1)).when(on(UNTIL), facts(UNTIL)).then_nothing()
+    given(started()).when(on(UNTIL), facts(UNTIL)).then(reminder(UNTIL, 1))
+
+
+def test_nobody_is_reminded_of_the_end_of_what_was_bought_a_moment_ago() -> None:
+    """A month's service has no step 60 or 30; 14 is its first."""
+    first, last = date(2026, 2, 1), date(2026, 2, 28)
+    day = date(2026, 2, 2)
+    given(started(first, last)).when(on(day), facts(day)).then_nothing()
+    day = before(14, last)
+    given(started(first, last)).when(on(day), facts(day)).then(reminder(day, 14, last))
+
+
+def test_another_ladder_is_another_rule_and_is_recorded() -> None:
+    day = before(10)
+    given(started()).when(on(day, (10,)), facts(day)).then(
+        ReminderDue(
+            service_until=UNTIL, days_before=10, days_left=10, contract=CONTRACT, reckoning=reckoned(day, (10,))
+        )
+    )
+    given(started()).when(on(day, ()), facts(day)).then_nothing()
+
+
+@pytest.mark.parametrize("contract", [ENDED, None])
+def test_a_reminder_says_that_the_contract_has_ended(contract: Contract | None) -> None:
+    """Without a contract the renewal could be bought and not be activated: who reminds must know."""
+    day = before(30)
+    given(started()).when(on(day), facts(day, contract)).then(reminder(day, 30, contract=contract))
+
+
+def test_over_the_year_end_days_are_counted_on() -> None:
+    until = date(2027, 1, 10)
+    day = date(2026, 12, 27)
+    given(started(date(2026, 1, 11), until)).when(on(day), facts(day)).then(reminder(day, 14, until))
+
+
+@pytest.mark.parametrize(
+    ("until", "day"), [(date(2028, 3, 1), date(2028, 2, 29)), (date(2027, 3, 1), date(2027, 2, 28))]
+)
+def test_the_day_before_the_first_of_march_is_the_last_of_february(until: date, day: date) -> None:
+    told = [reminder(before(each, until), each, until) for each in LADDER[:-1]]
+    given(started(date(2026, 3, 2), until), *told).when(on(day), facts(day)).then(reminder(day, 1, until))
+
+
+def test_a_service_from_the_29th_of_february_ends_on_the_28th() -> None:
+    first = date(2028, 2, 29)
+    last = last_day(first, 12)
+    assert last == date(2029, 2, 28)
+    day = date(2029, 3, 1)
+    given(started(first, last)).when(on(day), facts(day)).then(lapsed(day, last))
+
+
+# The end
+
+
+def test_the_day_after_the_last_the_service_has_lapsed() -> None:
+    day = date(2027, 1, 1)
+    given(started()).when(on(day), facts(day)).then(lapsed(day))
+
+
+def test_a_service_that_ended_long_ago_lapses_without_a_reminder() -> None:
+    day = date(2029, 6, 1)
+    given(started()).when(on(day), facts(day)).then(lapsed(day))
+
+
+def test_after_the_end_no_day_gives_anything() -> None:
+    day = date(2027, 1, 1)
+    given(started(), lapsed(day)).when(on(day), facts(day)).then_nothing()
+    given(started(), lapsed(day)).when(on(UNTIL), facts(day)).then_nothing()
+
+
+# What makes no sense
+
+
+def test_a_day_that_has_not_come_by_the_brokers_time_is_refused() -> None:
+    day = before(60)
+    given(started()).when(on(day), facts(day - timedelta(days=1))).then_unacceptable("day-ahead")
+    given(started()).when(on(date(2099, 1, 1)), facts(day)).then_unacceptable("day-ahead")
+
+
+def test_a_service_that_has_not_started_is_not_considered() -> None:
+    given().when(on(FROM), facts(FROM)).then_unacceptable("no-service")
+
+
+def test_a_contract_is_looked_up_only_for_a_running_service() -> None:
+    running = decider.evolve(decider.INITIAL, started())
+    assert contract_to_look_up(running, on(FROM)) == NUMBER
+    assert contract_to_look_up(running, activated()) is None
+    assert contract_to_look_up(decider.INITIAL, on(FROM)) is None
+    assert contract_to_look_up(decider.evolve(running, lapsed(date(2027, 1, 1))), on(FROM)) is None
+
+
+# All of it
+
+DAY = before(7)
+AFTER = date(2027, 1, 1)
+STATES: dict[type, tuple[Event, ...]] = {NotStarted: (), Running: (started(),), Lapsed: (started(), lapsed(AFTER))}
+"""A history that leads to each state."""
+MESSAGES = {Activated: activated(), ConsiderService: on(DAY)}
+DECIDED: dict[tuple[type, type], Any] = {
+    (NotStarted, Activated): [started()],
+    (NotStarted, ConsiderService): "no-service",
+    (Running, Activated): [],
+    (Running, ConsiderService): [reminder(DAY, 7)],
+    (Lapsed, Activated): [],
+    (Lapsed, ConsiderService): [],
+}
+FOLLOWS = {(NotStarted, ServiceStarted), (Running, ReminderDue), (Running, ServiceLapsed)}
+"""What may follow a state; everything else raises."""
+
+
+def test_every_pair_of_state_and_message_is_decided_on_purpose() -> None:
+    """The pairs are those of the code: a new state, or a type that the stage begins to take, is missing here."""
+    taken = {message for feed in inputs() for message in feed.takes}
+    assert set(product(get_args(decider.State), taken)) == DECIDED.keys()
+    for (state, message), expected in DECIDED.items():
+        before_it = decider.INITIAL
+        for event in STATES[state]:
+            before_it = decider.evolve(before_it, event)
+        assert type(before_it) is state
+        decision = decider.decide(before_it, MESSAGES[message], facts(DAY))  # type: ignore[arg-type]
+        assert (decision.code if isinstance(decision, Unacceptable) else list(decision)) == expected
+
+
+@pytest.mark.parametrize(("state", "event"), list(product(get_args(decider.State), RENEWAL_EVENTS.carries)))
+def test_every_pair_of_state_and_event_is_lived_through_or_refused(state: type, event: type[Event]) -> None:
+    samples = {ServiceStarted: started(), ReminderDue: reminder(DAY, 7), ServiceLapsed: lapsed(AFTER)}
+    known = decider.INITIAL
+    for each in STATES[state]:
+        known = decider.evolve(known, each)
+    if (state, event) in FOLLOWS:
+        decider.evolve(known, samples[event])
+    else:
+        with pytest.raises(ValueError, match="can't follow"):
+            decider.evolve(known, samples[event])
+
+
+DAYS = st.integers(-400, 30).map(lambda days: UNTIL + timedelta(days=days))
+
+
+@for_all(st.lists(DAYS, max_size=40))
+def test_in_whatever_order_days_come_each_step_is_told_once_and_nothing_after_the_end(days: list[date]) -> None:
+    state, told = decider.evolve(decider.INITIAL, started()), list[Event]()
+    for day in days:
+        decision = decider.decide(state, on(day), facts(max(days)))
+        assert not isinstance(decision, Unacceptable)
+        for event in decision:
+            told.append(event)
+            state = decider.evolve(state, event)
+    steps = [event.days_before for event in told if isinstance(event, ReminderDue)]
+    assert steps == sorted(set(steps), reverse=True)
+    assert [isinstance(event, ServiceLapsed) for event in told[:-1]].count(True) == 0
+    assert (bool(days) and max(days) > UNTIL) == any(isinstance(event, ServiceLapsed) for event in told)
+
+
+@for_all(
+    st.dates(date(2020, 1, 1), date(2040, 1, 1)),
+    st.integers(1, 36),
+    st.lists(st.integers(1, 120), max_size=6),
+    st.integers(1, 20),
+)
+def test_days_told_without_a_gap_give_every_step_on_its_own_day(
+    first: date, months: int, ladder: list[int], gap: int
+) -> None:
+    """And with gaps the nearest one, as counted plainly here, day by day."""
+    until, told = last_day(first, months), dict[date, int]()
+    term, plain = Term(until, first), dict[date, int]()
+    wanted = [step for step in set(ladder) if until - timedelta(days=step) > first]
+    for number in range(0, (until - first).days + 1, gap):
+        day = first + timedelta(days=number)
+        step = step_due(term, day, ladder)
+        assert is_due(term, day, ladder) == (step is not None)
+        if step is not None:
+            told[day], term = step, Term(until, first, step)
+        passed = [each for each in wanted if until - timedelta(days=each) <= day]
+        if passed and (not plain or min(passed) < min(plain.values())):
+            plain[day] = min(passed)
+    assert told == plain

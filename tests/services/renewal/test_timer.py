@@ -1,0 +1,186 @@
+"""The timer looks up what is due by its index, and tells the stage of the day: once a day, whatever happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from events.commands import ConsiderService
+from events.envelope import Envelope
+from events.model import Event
+from events.registry import decode, encode
+from events.renewal import Reckoning, ReminderDue, ServiceLapsed, ServiceStarted
+from events.topics import RENEWAL_EVENTS, SERVICE_COMMANDS
+from postavka.kernel.log.record import Piece, Record
+from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.projection.table_projection import TableFold
+from postavka.kernel.runtime.embedded import Endpoints
+from postavka.kernel.settings import Settings
+from services.renewal.settings import RenewalSettings
+from services.renewal.timer.daily_round import DailyRound, day_at
+from services.renewal.timer.projection import DEFINITION, MODEL, SCHEMA, Services
+from tests.kernel.polling import on_topic, until
+
+FROM, UNTIL = date(2026, 1, 1), date(2026, 12, 31)
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+class World:
+    """Renewal's topic as its relay writes it, the timer's table, and what the timer has told."""
+
+    def __init__(self, config: Settings) -> None:
+        self.config = config
+        self.services = Services(config)
+        self.records: list[Record] = []
+
+    def happens(self, subject: UUID, event: Event) -> None:
+        """One event, read by the projection."""
+        number = len(self.records)
+        envelope = Envelope(
+            f"{subject}/{number + 1}", "/postavka/renewal", event.TYPE, str(subject), NOON, 1, position=number + 1
+        )
+        key, headers = str(subject).encode(), tuple(envelope.headers())
+        self.records.append(Record(RENEWAL_EVENTS.name, 0, number, 0, key, encode(event), headers))
+        self.services.marks([f"{RENEWAL_EVENTS.name}/0"])
+        assert self.services.project(self.records[-1:]) == 1
+
+    def round(self, ladder: tuple[int, ...] = (60, 30, 14, 7, 1)) -> DailyRound:
+        """A timer that has just started."""
+        return DailyRound(self.config, RenewalSettings(reminder_ladder=ladder))
+
+    def told(self, subject: UUID) -> list[ConsiderService]:
+        """What lies on the topic for this service."""
+        found = []
+        for record in on_topic(self.config, SERVICE_COMMANDS.name):
+            if record.key == str(subject).encode():
+                message = decode(Envelope.read(record.headers).type, record.value)
+                assert isinstance(message, ConsiderService)
+                found.append(message)
+        return found
+
+    def tells(self, subject: UUID, days: list[date]) -> None:
+        """In the end these days are told of a service, and no more."""
+        until(lambda: len(self.told(subject)) >= len(days), "the day is on the topic")
+        assert [each.day for each in self.told(subject)] == days
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Of the table."""
+        with psycopg.connect(self.config.database_url.get_secret_value()) as connection:  # type: ignore[union-attr]
+            return connection.execute(
+                f"SELECT request_id, until, known_since, reminded, lapsed FROM {SCHEMA}.services ORDER BY 1"  # noqa: S608
+            ).fetchall()
+
+
+@pytest.fixture
+def world(servers: Endpoints, database: str) -> World:
+    config = Settings(**servers.settings(database_url=database))
+    ensure_topics(config, [SERVICE_COMMANDS.name])
+    return World(config)
+
+
+def started(last: date = UNTIL) -> ServiceStarted:
+    return ServiceStarted(registration_number="1", service_from=FROM, service_until=last)
+
+
+def reckoned(day: date) -> Reckoning:
+    return Reckoning(day=day, moment=NOON, zone="Europe/Moscow", ladder=(7,))
+
+
+def reminded(day: date, step: int) -> ReminderDue:
+    left = (UNTIL - day).days
+    return ReminderDue(service_until=UNTIL, days_before=step, days_left=left, contract=None, reckoning=reckoned(day))
+
+
+def test_a_day_is_told_of_what_is_due_and_of_nothing_else(world: World) -> None:
+    due, far, over = uuid4(), uuid4(), uuid4()
+    world.happens(due, started())
+    world.happens(far, started(date(2027, 6, 30)))
+    world.happens(over, started())
+    world.happens(over, ServiceLapsed(service_until=UNTIL, reckoning=reckoned(date(2027, 1, 1))))
+    day = UNTIL - timedelta(days=7)
+    timer = world.round()
+    assert timer.tell(day) == 1
+    world.tells(due, [day])
+    assert world.told(due)[0].ladder == (60, 30, 14, 7, 1)
+    assert timer.tell(day) == 0, "told already"
+    world.happens(due, reminded(day, 7))
+    assert timer.tell(day + timedelta(days=1)) == 0, "the step was told"
+    assert timer.tell(UNTIL) == 1
+    assert timer.tell(date(2027, 1, 1)) == 1, "it may have run out"
+    world.tells(due, [day, UNTIL, date(2027, 1, 1)])
+    assert world.told(far) == world.told(over) == []
+
+
+def test_after_a_week_away_the_day_of_the_return_is_told_alone(world: World) -> None:
+    due = uuid4()
+    world.happens(due, started())
+    assert world.round().tell(UNTIL - timedelta(days=60)) == 1
+    world.happens(due, reminded(UNTIL - timedelta(days=60), 60))
+    assert world.round().tell(UNTIL - timedelta(days=5)) == 1
+    world.tells(due, [UNTIL - timedelta(days=60), UNTIL - timedelta(days=5)])
+
+
+def test_a_timer_that_died_between_telling_and_noting_it_tells_again(world: World, monkeypatch: Any) -> None:
+    due = uuid4()
+    world.happens(due, started())
+    timer, day = world.round(), UNTIL - timedelta(days=30)
+    send = timer._send
+
+    def send_and_die(*arguments: Any) -> None:
+        send(*arguments)
+        raise psycopg.OperationalError("killed")
+
+    monkeypatch.setattr(timer, "_send", send_and_die)
+    with pytest.raises(psycopg.OperationalError):
+        timer.tell(day)
+    assert world.round().tell(day) == 1
+    world.tells(due, [day, day])
+
+
+def test_what_is_due_is_found_by_the_index(world: World) -> None:
+    with psycopg.connect(world.config.database_url.get_secret_value(), autocommit=True) as connection:  # type: ignore[union-attr]
+        connection.execute(f"SET search_path TO {SCHEMA}")
+        connection.execute(
+            "INSERT INTO services (request_id, until, known_since, lapsed) "
+            "SELECT gen_random_uuid(), date '2026-01-01' + n % 3000, date '2025-01-01', false "
+            "FROM generate_series(1, 30000) n"
+        )
+        connection.execute("ANALYZE services")
+        plan = connection.execute(
+            "EXPLAIN SELECT request_id FROM services WHERE NOT lapsed AND until <= date '2026-03-01' "
+            "AND (asked_on IS NULL OR asked_on < date '2026-01-01') ORDER BY until LIMIT 2000"
+        ).fetchall()
+    assert "services_by_end" in str(plan)
+
+
+def test_a_rebuild_makes_the_same_table(world: World) -> None:
+    for number in range(4):
+        subject = uuid4()
+        world.happens(subject, started())
+        if number % 2:
+            world.happens(subject, reminded(UNTIL - timedelta(days=7), 7))
+        if number == 3:
+            world.happens(subject, ServiceLapsed(service_until=UNTIL, reckoning=reckoned(date(2027, 1, 1))))
+    before = world.rows()
+    fold = TableFold(DEFINITION)
+    fold.take(Piece(RENEWAL_EVENTS.name, 0, world.records))
+    with psycopg.connect(world.config.database_url.get_secret_value()) as connection:  # type: ignore[union-attr]
+        connection.execute(f"TRUNCATE {SCHEMA}.services")
+        for each in fold.copied():
+            columns = ", ".join(each.columns)
+            with connection.cursor().copy(f"COPY {SCHEMA}.{each.table} ({columns}) FROM STDIN") as copy:  # type: ignore[arg-type]
+                for row in each.rows:
+                    copy.write(row)
+    assert world.rows() == before
+    assert len(before) == 4
+    assert MODEL.schema == SCHEMA
+
+
+def test_a_day_begins_a_little_after_midnight_in_moscow() -> None:
+    """The broker's clock decides, and may be behind: a day that has not come there is refused."""
+    assert day_at(datetime(2026, 12, 31, 21, 9, tzinfo=UTC)) == date(2026, 12, 31)
+    assert day_at(datetime(2026, 12, 31, 21, 11, tzinfo=UTC)) == date(2027, 1, 1)
