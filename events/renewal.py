@@ -14,7 +14,7 @@ from events.reference import Contract
 
 
 class Reckoning(Value):
-    """By which rule and at which moment a day was found due."""
+    """The rule by which a day was found due, and the moment at which it was."""
 
     day: date
     """In `zone`."""

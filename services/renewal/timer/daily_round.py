@@ -49,7 +49,7 @@ class DailyRound:
         self.told = 0
 
     async def run(self) -> None:
-        """Until the process ends."""
+        """Goes on until the process ends."""
         while True:
             try:
                 await asyncio.to_thread(self.tell, day_at(datetime.now(UTC)))
@@ -86,5 +86,5 @@ class DailyRound:
         self._sender.flush()
 
     def details(self) -> dict[str, Any]:
-        """For `/healthz`."""
+        """Tells `/healthz` how many services were told a day."""
         return {"services_told": self.told}

@@ -47,7 +47,7 @@ class ServiceRows:
         return True
 
     def write(self, connection: psycopg.Connection[Any]) -> None:
-        """Into the table; the same again changes nothing but that a day may be told again."""
+        """Writes into the table; the same again changes nothing but that a day may be told again."""
         rows = {"rows": orjson.dumps(list(self._rows.values())).decode()}
         connection.execute(QUERIES.write, rows)
         connection.execute(QUERIES.go_on, rows)
@@ -75,7 +75,7 @@ DEFINITION = ProjectionDefinition(
 
 
 class Services(TableProjection):
-    """See `postavka.kernel.projection.worker.Projection`."""
+    """The live projection of renewal's events."""
 
     def __init__(self, config: Settings, schema: str | None = None) -> None:
         super().__init__(config, DEFINITION, schema)
