@@ -21,11 +21,14 @@ from postavka.kernel.outbox.command_sender import CommandNotSent, NoTopic, Sende
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.blue_green import connect
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.queries import load_queries
 from services.renewal.ladder import Term, is_due
 from services.renewal.settings import RenewalSettings
-from services.renewal.timer.projection import QUERIES, SCHEMA
+from services.renewal.timer.projection import SCHEMA
 
 log = logger(__name__)
+
+QUERIES = load_queries("services.renewal.timer")
 
 SOURCE = "/postavka/timer"
 AT_ONCE = 2_000
