@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from postavka.app.registry import SERVICES
 from postavka.kernel.privacy.vault import ERASED
 from tests.system.conftest import System, wait_until
-from tests.system.oracle import Told, read
+from tests.system.oracle import STAGES, Told, read
 from tests.system.test_commands import submit
 from tests.system.traffic import Unfinished
 
@@ -228,7 +228,7 @@ def test_manufacturing_is_asked_and_answers_on_its_two_topics(system: System):
     assert shipped["kit"] == kit.body["kit"]
 
 
-AS_USERS = ("request", "approval", "billing", "shipping", "activation", "cabinet", "payments", "notices", "desk")
+AS_USERS = (*STAGES, "cabinet", "payments", "notices", "desk", "timer")
 
 
 @pytest.fixture
@@ -281,6 +281,8 @@ def test_every_service_does_its_work_with_no_more_than_its_permissions(
         ("cabinet", "request.events"),
         ("desk", "shipping.events"),
         ("notices", CONFIRMATIONS),
+        ("renewal", "commands.services"),
+        ("web", "commands.services"),
     ):
         said: list[str] = []
         user = {
