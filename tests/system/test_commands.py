@@ -119,6 +119,7 @@ READ_MODELS: dict[str, tuple[str, ...]] = {
     "payments": ("reported", "booked", "parts", "invoices", "refunds", "sales", "documents", "orders"),
     "papers": ("sales", "invoices", "documents", "answers"),
     "notices": ("stories", "answers", "mail"),
+    "timer": ("services",),
 }
 CATALOGUE = """
 SELECT 'index', indexdef FROM pg_indexes WHERE schemaname = %(schema)s
