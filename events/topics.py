@@ -139,7 +139,7 @@ RENEWAL_EVENTS = Topic(
     "renewal.events",
     "How long services run, what reminds of their end, and which have ended",
     (Party.RENEWAL,),
-    (Party.TIMER, Party.CABINET, Party.AUDIT),
+    (Party.TIMER, Party.CABINET, Party.NOTICES, Party.AUDIT),
     (renewal.ServiceStarted, renewal.ReminderDue, renewal.ServiceLapsed),
 )
 

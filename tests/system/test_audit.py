@@ -24,6 +24,7 @@ from services.audit.replay.replay import ForeignSchema, ReplayOrder, replay
 from services.audit.verification.verify import verify
 from tests.paths import PROJECT
 from tests.system.conftest import System
+from tests.system.oracle import STAGES
 from tests.system.traffic import DECLINED, DIRECT, INCOMPLETE, NO_CONTRACT, PLANS, TOLD_TWICE, Traffic
 
 
@@ -157,14 +158,13 @@ def test_as_of_now_is_the_cabinet(system: System, sent):
     found = stood(system, datetime.now(UTC), partner="lukomor")
     with psycopg.connect(system.database_url) as connection:
         rows = connection.execute(
-            "SELECT request_id::text, status, request, approval, billing, shipping, activation FROM cabinet.requests "
+            f"SELECT request_id::text, status, {', '.join(STAGES)} FROM cabinet.requests "  # noqa: S608
             "WHERE partner_id = 'lukomor'"
         ).fetchall()
     assert rows
     for request, status, *groups in rows:
         assert found[request].status == status
-        names = ("request", "approval", "billing", "shipping", "activation")
-        assert [found[request].row.get(name) for name in names] == groups
+        assert [found[request].row.get(name) for name in STAGES] == groups
 
 
 def test_as_of_a_moment_shows_what_was_there_then(system: System, sent):
@@ -198,11 +198,11 @@ def test_everything_is_decided_again_as_it_was_and_makes_the_same_cabinet(system
     report = json.loads(system.cli("audit", "replay", "--into", "replayed", "--json"))
     assert report["requests"] == {}, report["differences"][:3]
     assert report["decisions"] > len(sent[0].plans) * 5
-    columns = "request_id, status, partner_id, request, approval, billing, shipping, activation"
+    columns = f"request_id, status, partner_id, {', '.join(STAGES)}"
     with psycopg.connect(system.database_url) as connection:
         heads = [
             connection.execute(f"SELECT position FROM {stage}.head").fetchone()  # noqa: S608
-            for stage in ("request", "approval", "billing", "shipping", "activation")
+            for stage in STAGES
         ]
         assert report["events"] == sum(head[0] for head in heads if head)
         differ = connection.execute(
