@@ -85,6 +85,8 @@ SCHEMAS = {
     "billing": (EVENT_STORE,),
     "shipping": (EVENT_STORE,),
     "activation": (EVENT_STORE,),
+    "renewal": (EVENT_STORE,),
+    "timer": ("services.renewal.timer.projection:MIGRATIONS",),
     "ops": (EVENT_STORE, "services.ops.store:MIGRATIONS"),
     "planned": ("postavka.web.planned:MIGRATIONS",),
     "cabinet": ("services.cabinet.table:MIGRATIONS",),

@@ -165,6 +165,16 @@ def test_the_keys_that_it_has_are_registered(old: System):
     assert [each["key"] for each in keys if each["fingerprint"] != each["registered"]] == []
 
 
+def test_services_that_run_when_the_release_comes_have_their_terms(old: System):
+    old.settle()
+    of = "SELECT originator_id FROM {}.stored_events WHERE topic = %s"
+    with psycopg.connect(old.database_url) as connection:
+        active = connection.execute(of.format("activation"), ("Activated.v1",)).fetchall()
+        started = connection.execute(of.format("renewal"), ("ServiceStarted.v1",)).fetchall()
+    assert active
+    assert sorted(active) == sorted(started)
+
+
 def test_no_letter_is_sent_twice(old: System):
     old.settle("notices")
     letters = [each["Message-ID"] for each in mailbox.mbox(old.launch.home / "mail" / "outbox.mbox")]

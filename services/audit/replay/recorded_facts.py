@@ -161,7 +161,7 @@ class RecordedFacts:
                     today, contract = event.looked_up_on or today, event.contract
         return activation.Facts(today, known, contract)
 
-    def _renewal(self, recorded: Recorded, state: Any) -> Any:
+    def _renewal(self, recorded: RecordedDecision, state: Any) -> Any:
         due = recorded.first(ReminderDue) or recorded.first(ServiceLapsed)
         contract = due.contract if isinstance(due, ReminderDue) else None
         if due is not None:

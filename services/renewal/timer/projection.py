@@ -15,7 +15,7 @@ from postavka.kernel.projection.copy_format import field, line
 from postavka.kernel.projection.read_model import Copied, ReadModel
 from postavka.kernel.projection.table_projection import ProjectionDefinition, TableFold, TableProjection
 from postavka.kernel.settings import Settings
-from postavka.kernel.store.migration import MigrationSet, migrate
+from postavka.kernel.store.migration import MigrationSet, require
 from postavka.kernel.store.queries import load_queries
 
 QUERIES = load_queries("services.renewal.timer")
@@ -59,8 +59,8 @@ class ServiceRows:
 
 
 def prepare(conninfo: str) -> None:
-    """Bring the schema up to date."""
-    migrate(conninfo, SCHEMA, MIGRATIONS)
+    """Check that the schema is up to date. Raises `NotMigrated`."""
+    require(conninfo, SCHEMA, MIGRATIONS)
 
 
 DEFINITION = ProjectionDefinition(

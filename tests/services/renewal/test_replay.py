@@ -13,7 +13,7 @@ from events.model import Event, Unacceptable
 from events.reference import Contract
 from events.renewal import ServiceStarted
 from postavka.domain.calendar import MOSCOW
-from services.audit.replay.recorded_facts import Recorded, RecordedFacts
+from services.audit.replay.recorded_facts import RecordedDecision, RecordedFacts
 from services.renewal import decider
 
 REQUEST = UUID("0190f3a0-0000-7000-8000-000000000001")
@@ -44,7 +44,7 @@ def test_every_decision_is_made_again_from_its_record(asked: list[tuple[datetime
         refused = (decision.code, decision.reason) if isinstance(decision, Unacceptable) else None
         events: list[Event] = [] if isinstance(decision, Unacceptable) else list(decision)
         at = moment + timedelta(days=3) if events else moment  # of an input that led to nothing: the broker's time
-        recorded = Recorded(REQUEST, message, events, at, refused, 1 if events else None)
+        recorded = RecordedDecision(REQUEST, message, events, at, refused, 1 if events else None)
         assert decider.decide(state, message, facts_of(recorded, state)) == decision
         for event in events:
             state = decider.evolve(state, event)
