@@ -10,7 +10,7 @@ from postavka.kernel.projection.worker import BackgroundTask, main
 from postavka.kernel.settings import Settings
 from services.renewal.settings import renewal_settings
 from services.renewal.timer.daily_round import DailyRound
-from services.renewal.timer.projection import Services
+from services.renewal.timer.projection import SCHEMA, Services
 
 
 def start(config: Settings) -> Services:
@@ -25,4 +25,4 @@ def beside(config: Settings, services: Services) -> Sequence[BackgroundTask]:
 
 
 if __name__ == "__main__":
-    main(start, beside)
+    main(SCHEMA, start, beside)
