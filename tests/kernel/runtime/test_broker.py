@@ -83,6 +83,7 @@ def test_no_password_is_in_a_command_line(tmp_path: Path, monkeypatch: pytest.Mo
 
     def formatted(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         run.append(argv)
+        (tmp_path / "data").mkdir()
         return subprocess.CompletedProcess(argv, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", formatted)
