@@ -13,7 +13,7 @@ from postavka.domain.request_rules import shortcoming
 from postavka.web.identity.sample import PASSWORD
 from tests.browser.conftest import Shoot, TaxService
 from tests.browser.look import look
-from tests.browser.person import Person
+from tests.browser.person import FRESH, Person
 from tests.browser.sending import submit
 from tests.system.conftest import System
 
@@ -378,7 +378,7 @@ class TestNothingIsLost:
         partner.choose("Контакт. лицо", "Березина Ольга Юрьевна")
         partner.choose("Дистрибьютор", "ООО «Уральский Каменный Цветок Дистрибуция»")
         partner.choose("Баз. поставка", "1С:Предприятие 8. Больничная аптека")
-        partner.field("Рег. номер поставки").fill("8010203")
+        partner.field("Рег. номер поставки").fill(f"{next(FRESH)}")
         partner.choose("Товар", "1С:ИТС Отраслевой, 6\u00a0месяцев")
         partner.field("ИНН").fill("0077009599")
         partner.field("Покупатель").fill("АО «Больничная аптека № 7»")
