@@ -17,7 +17,8 @@ from pathlib import Path
 
 FS_IOC_SHUTDOWN = 0x8004587D
 WITHOUT_FLUSHING_THE_JOURNAL = 2
-MEGABYTES = 1_024
+MEGABYTES = 3_072
+"""Of the disk; its image takes what is written to it."""
 UNMOUNT_SECONDS = 60
 
 

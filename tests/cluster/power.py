@@ -13,6 +13,7 @@ acknowledged and a relay publishes what a stage has stored. After each cut every
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import random
 import signal
@@ -38,7 +39,7 @@ from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder
 from tests.cluster.disk import Disk, why_not
-from tests.kernel.polling import PATIENCE_SECONDS, until
+from tests.kernel.polling import PATIENCE_SECONDS, on_topic, positions, until
 from tests.kernel.toys import SCHEMA, event
 from tests.paths import JARS
 
@@ -73,6 +74,18 @@ class CutReport:
     @property
     def holds(self) -> bool:
         return not (self.missing_rows or self.missing_records or self.missing_events)
+
+
+def relay_of(settings: Settings) -> Relay:
+    """The toy stage's relay."""
+    assert settings.database_url is not None
+    recorder = EventRecorder(SchemaDatastore(settings.database_url.get_secret_value(), SCHEMA))
+    return Relay(settings, recorder, EVENTS, "/postavka/toy", {})
+
+
+def relay_alone(endpoints: Endpoints) -> None:
+    """Work as a process that can be killed."""
+    relay_of(Settings(**endpoints.settings())).run()
 
 
 class Stand:
@@ -132,7 +145,7 @@ class Stand:
     def _work(self, endpoints: Endpoints, settings: Settings) -> None:
         """Commit, produce and publish until the power is cut."""
         self._stopping.clear()
-        relay = self._relay(settings)
+        relay = multiprocessing.get_context("spawn").Process(target=relay_alone, args=(endpoints,), daemon=True)
         relay.start()
         begun = [threading.Event() for _ in range(3)]
         workers = [
@@ -147,9 +160,11 @@ class Stand:
         self._disk.cut()
         self._stopping.set()
         self._end(gently=False)
-        relay.stop()
-        for thread in (*workers, relay):
-            thread.join(PATIENCE_SECONDS)
+        relay.kill()  # it has no power either: it must not go on with the next servers
+        relay.join()
+        for each in workers:
+            each.join(PATIENCE_SECONDS)
+            assert not each.is_alive()
 
     def _commit_rows(self, endpoints: Endpoints, settings: Settings, begun: threading.Event) -> None:
         number = max(self._told.rows, default=0)
@@ -186,16 +201,10 @@ class Stand:
                 begun.set()
         recorder.datastore.close()
 
-    def _relay(self, settings: Settings) -> Relay:
-        store = settings.model_copy(update={})
-        assert store.database_url is not None
-        recorder = EventRecorder(SchemaDatastore(store.database_url.get_secret_value(), SCHEMA))
-        return Relay(settings, recorder, EVENTS, "/postavka/toy", {})
-
     def _published_again(self, settings: Settings) -> int:
         """Let a relay find what the broker has lost; how many events that were."""
         before = len(set(self._positions(settings)))
-        relay = self._relay(settings)
+        relay = relay_of(settings)
         relay.start()
         until(lambda: relay.failed is not None or relay.position >= self._told.events, "the relay publishes again")
         relay.stop()
@@ -204,8 +213,6 @@ class Stand:
         return len(set(self._positions(settings))) - before
 
     def _positions(self, settings: Settings) -> list[int]:
-        from tests.kernel.polling import on_topic, positions
-
         return positions(on_topic(settings, EVENTS))
 
     def _look(self, endpoints: Endpoints, settings: Settings, published_again: int) -> CutReport:

@@ -28,17 +28,10 @@ FROM cabinet.requests r
 WHERE r.request_id = ANY (ARRAY(SELECT request_id FROM places)) AND {}
 ORDER BY r.submitted_at {order}, r.request_id;
 
--- name: one
--- Reads the row of one request; none also where it is another tenant's: nobody can tell the two apart.
+-- name: several
+-- Reads the rows of these requests; none where it is another tenant's: nobody can tell that from one that isn't there.
 SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, shipping,
     activation, renewal
-FROM cabinet.requests
-WHERE request_id = %(id)s AND {};
-
--- name: several
--- Reads several at once, each only where it is the tenant's.
-SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, shipping,
-    activation
 FROM cabinet.requests
 WHERE request_id = ANY(%(ids)s) AND {};
 
