@@ -111,11 +111,14 @@ class LiveProjection:
         self.beside = beside
         self.config = config
         self.handled: dict[Place, int] = {}
+        """Offset of the last record handled, of partitions that are read from their marks on. aiokafka fetches from the
+        group's offsets as soon as a partition is assigned: what comes before the mark was sought is not taken."""
         self.watchdog = Watchdog(projection.name, config.stall_seconds, turns=TURNS, many=MOST_RECORDS)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="project")
         self.offsets = PartitionOffsets(config)
-        self.held = HeldPartitions(config, projection.name) if group is None else None
-        """None where Kafka keeps how far it has come."""
+        self._kafka_keeps = group is not None
+        """The group's offsets are the only marks there are: they follow every batch, or a rebalance would repeat it."""
+        self.held = None if self._kafka_keeps else HeldPartitions(config, projection.name)
         self._all = [(topic, number) for topic in projection.topics for number in range(PARTITIONS)]
         """Looked at while no partition is ours."""
         self._committed, self._behind = time.monotonic(), False
@@ -183,6 +186,9 @@ class LiveProjection:
             self.watchdog.servers.silent(KAFKA, time.monotonic(), away)
             return False
 
+    def _is_sought(self, tp: TopicPartition) -> bool:
+        return (tp.topic, tp.partition) in self.handled
+
     def _is_held(self, tp: TopicPartition) -> bool:
         return self.held is not None and (tp.topic, tp.partition) in self.held
 
@@ -190,7 +196,7 @@ class LiveProjection:
         loop = asyncio.get_running_loop()
         while True:
             given = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
-            fetched = {tp: batch for tp, batch in given.items() if not self._is_held(tp)}
+            fetched = {tp: batch for tp, batch in given.items() if self._is_sought(tp) and not self._is_held(tp)}
             records = [record for batch in fetched.values() for record in batch]
             self._pace.fetched(self.consumer, bool(records))
             if self._behind and time.monotonic() - self._committed > COMMIT_SECONDS:
@@ -209,10 +215,13 @@ class LiveProjection:
                 continue
             took = time.monotonic() - started
             self._pace.handled(took)
-            self.handled |= {(tp.topic, tp.partition): batch[-1].offset for tp, batch in fetched.items() if batch}
+            reached = {(tp.topic, tp.partition): batch[-1].offset for tp, batch in fetched.items() if batch}
+            self.handled |= {place: offset for place, offset in reached.items() if place in self.handled}
             metrics.RECORDS.labels(self.projection.name, "handled").inc(counted)
             self.watchdog.handled(len(records), took)
             self._behind = True
+            if self._kafka_keeps:
+                await self._commit()
 
     async def _commit(self) -> None:
         """Kafka's group offsets follow: as a hint for tools that show lag, or as the marks of who keeps none."""
