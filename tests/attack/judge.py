@@ -21,7 +21,7 @@ def standing(log: Sequence[Told], victims: Collection[str]) -> Standing:
     """Request → what has happened to it, but for answers without effect, and papers, which go out by themselves."""
     found: dict[str, Counter[str]] = {victim: Counter() for victim in victims}
     for told in log:
-        subject = told.headers["ce_subject"]
+        subject = told.headers.get("ce_subject")  # tests beside leave records that say nothing of themselves
         if subject in found and told.name not in OF_NO_EFFECT | OF_PAPERS:
             found[subject][told.name] += 1
     return found
