@@ -82,6 +82,7 @@ def test_pages_of_a_request_on_its_way(person: SignedIn, shoot: Shoot) -> None:
     look(distributor.page, "the distributor's page of a request")
     shoot(distributor.page, "distributor-request")
     distributor.press("Готовы оплатить счёт")
+    expect(distributor.page.get_by_role("dialog")).to_be_visible()
     look(distributor.page, "the question before an answer")
     distributor.agree()
     look(distributor.page, "the seconds to undo an answer")
