@@ -11,6 +11,7 @@ import secrets
 from pathlib import Path
 
 from postavka.kernel.blobs.store import BlobMissing, BlobsAway, checked, key_of, name_of
+from postavka.kernel.runtime.file_access import sync_folder
 
 
 class FolderBlobs:
@@ -34,7 +35,7 @@ class FolderBlobs:
                 beside.replace(place)
             finally:
                 beside.unlink(missing_ok=True)
-            _flush_folder(place.parent)
+            sync_folder(place.parent)
         except OSError as error:
             raise BlobsAway(f"{self._root}: {error.strerror or error}") from error
         return sha256
@@ -59,7 +60,7 @@ class FolderBlobs:
         for each in (self._root, folder):
             if not each.exists():
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _flush_folder(each.parent)
+                sync_folder(each.parent)
 
 
 def _same(place: Path, data: bytes) -> bool:
@@ -75,11 +76,3 @@ def _write(path: Path, data: bytes) -> None:
         out.write(data)
         out.flush()
         os.fsync(out.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

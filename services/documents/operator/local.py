@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from postavka.kernel.runtime.file_access import sync_folder
 from services.documents.operator.interface import Declined, OperatorEvent, OutgoingDocument, SignedBack, TakenByOperator
 
 DOCUMENT = "document"
@@ -65,9 +66,9 @@ class LocalOperator:
                 _write(beside / "content", outgoing.content)
                 if outgoing.signature is not None:
                     _write(beside / "signature", outgoing.signature)
-                _flush(beside)
+                sync_folder(beside)
                 beside.rename(place)  # fails where one stands already: that was the same key
-                _flush(self._letters)
+                sync_folder(self._letters)
             except OSError:
                 if not place.exists():
                     raise
@@ -117,7 +118,7 @@ class LocalOperator:
                     os.link(beside, self._feed / f"{number:010}.json")
                 except FileExistsError:
                     continue  # somebody else answered just now
-                _flush(self._feed)
+                sync_folder(self._feed)
                 return
         finally:
             beside.unlink()
@@ -168,11 +169,3 @@ def _write(path: Path, data: bytes) -> None:
         out.write(data)
         out.flush()
         os.fsync(out.fileno())
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -142,7 +142,7 @@ def die(*_): os.kill(os.getpid(), signal.SIGKILL)
 if at == "written":
     folder.Path.replace = die
 elif at == "renamed":
-    folder._flush_folder = lambda path: die() if len(path.name) == 2 else None
+    folder.sync_folder = lambda path: die() if len(path.name) == 2 else None
 folder.FolderBlobs(sys.argv[1]).put("Акт приема-передачи".encode())
 """
 
