@@ -16,7 +16,7 @@ from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.problem import problem
 from postavka.web.state import Web, web
 from services.cabinet.api.bodies import CompanyQuestion
-from services.cabinet.api.models import (
+from services.cabinet.api.reference_models import (
     BaseDeliveries,
     BaseDelivery,
     BranchOut,
