@@ -114,6 +114,7 @@ class Load:
         return self.result
 
     def close(self) -> None:
+        """Close the connections of all that publish and read."""
         self._publisher.close()
         self._approvals.close()
         self._others.close()

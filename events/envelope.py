@@ -91,7 +91,7 @@ class Envelope:
     @classmethod
     def read(cls, headers: Collection[tuple[str, bytes | None]]) -> Envelope:
         """The envelope in these Kafka headers. Raises `EnvelopeError` naming the header that is missing or malformed;
-        its value is not told, since it may be anything. A malformed `traceparent` is left out, as W3C wants it."""
+        its value is not shown, since it may be anything. A malformed `traceparent` is left out, as W3C wants it."""
         return cls.of(header_map(headers))
 
     @classmethod

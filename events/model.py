@@ -61,7 +61,7 @@ class Unacceptable:
 
 
 Decision = Sequence[Event] | Unacceptable
-"""What a decider returns: the events that follow (none: nothing to do, told twice), or why it can't be taken."""
+"""What a decider returns: the events that follow (none: nothing to do, a repetition), or why it can't be taken."""
 
 
 Text = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]

@@ -14,7 +14,7 @@ Upcaster = tuple[str, Callable[[Fields], Fields]]
 
 
 def _with_document(fields: Fields) -> Fields:
-    """A payment of version 1 did not tell its payment order."""
+    """A payment of version 1 did not name its payment order."""
     return {**fields, "document": None}
 
 
@@ -70,7 +70,7 @@ def upcast(type_name: str, fields: Fields) -> tuple[str, Fields]:
     """Lift `fields` of `type_name` to the newest version. A type without an entry is the newest.
 
     Raises `NotLifted`, whatever the upcaster stumbles over: the body came from outside, and its model is gone. Only
-    the kind of failure is told: what an exception says may be a value.
+    the kind of failure is named: what an exception says may be a value.
     """
     while type_name in UPCASTERS:
         following, lift = UPCASTERS[type_name]

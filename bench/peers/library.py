@@ -66,6 +66,7 @@ class Bill(_OfRequest):
 
     @event("DistributorConfirmed")
     def confirm(self, facts: dict[str, str]) -> None:
+        """The distributor has confirmed."""
         self.confirmed = True
 
 
@@ -77,16 +78,20 @@ class Shipment(_OfRequest):
         self.issued = False
 
     @event("PermissionIssued")
-    def permit(self, facts: dict[str, str]) -> None: ...
+    def permit(self, facts: dict[str, str]) -> None:
+        """The permission is issued."""
 
     @event("DocumentIssued")
-    def issue(self, facts: dict[str, str]) -> None: ...
+    def issue(self, facts: dict[str, str]) -> None:
+        """A document is issued."""
 
     @event("ManufacturingOrdered")
-    def order(self, facts: dict[str, str]) -> None: ...
+    def order(self, facts: dict[str, str]) -> None:
+        """The kit is ordered from the manufacturer."""
 
     @event("ShipmentIssued")
     def ship(self, facts: dict[str, str]) -> None:
+        """The kit is shipped."""
         self.issued = True
 
 
@@ -99,6 +104,7 @@ class Delivery(_OfRequest):
 
     @event("Activated")
     def activate(self, facts: dict[str, str]) -> None:
+        """The delivery is activated."""
         self.active = True
 
 
@@ -106,6 +112,7 @@ class Requests(Application[UUID]):
     """The first stage: takes commands."""
 
     def submit(self, request: UUID) -> None:
+        """Save one request."""
         self.save(Request(request, FACTS))
 
 
@@ -113,7 +120,8 @@ class Approvals(ProcessApplication[UUID]):
     """The second stage: approves."""
 
     @singledispatchmethod
-    def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None: ...
+    def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None:
+        """Approve each request; other events are passed over."""
 
     @policy.register
     def _(self, domain_event: Request.RequestSubmitted, processing_event: ProcessingEvent[UUID]) -> None:  # type: ignore[name-defined]
@@ -124,7 +132,8 @@ class Billing(ProcessApplication[UUID]):
     """The third stage: takes confirmations."""
 
     @singledispatchmethod
-    def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None: ...
+    def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None:
+        """Bill each approval and confirm it; other events are passed over."""
 
     @policy.register
     def _(self, domain_event: Approval.Approved, processing_event: ProcessingEvent[UUID]) -> None:  # type: ignore[name-defined]
@@ -137,7 +146,8 @@ class Shipping(ProcessApplication[UUID]):
     """The fourth stage: ships."""
 
     @singledispatchmethod
-    def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None: ...
+    def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None:
+        """Ship what is confirmed; other events are passed over."""
 
     @policy.register
     def _(self, domain_event: Bill.DistributorConfirmed, processing_event: ProcessingEvent[UUID]) -> None:  # type: ignore[name-defined]
@@ -151,7 +161,8 @@ class Activation(ProcessApplication[UUID]):
     """The last stage: activates."""
 
     @singledispatchmethod
-    def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None: ...
+    def policy(self, domain_event: Any, processing_event: ProcessingEvent[UUID]) -> None:
+        """Activate what is shipped; other events are passed over."""
 
     @policy.register
     def _(self, domain_event: Shipment.ShipmentIssued, processing_event: ProcessingEvent[UUID]) -> None:  # type: ignore[name-defined]

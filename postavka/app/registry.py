@@ -72,7 +72,7 @@ SERVICES = {
         ServiceEntry("audit", "services.audit", "services.audit.site:SITE"),
     )
 }
-"""By name, in the order in which they are started. A name is as it was first told to brokers and dashboards: `papers`
+"""By name, in the order in which they are started. A name stays as brokers and dashboards first knew it: `papers`
 is the service of documents."""
 
 EVENT_STORE = "postavka.kernel.store.migration:EVENT_STORE"
@@ -209,7 +209,7 @@ COMMANDS: dict[str, tuple[str | Mapping[str, tuple[str, str]], str]] = {
     ),
     "distributor": (
         "postavka.app.broker_access.distributor_cli:distributor",
-        "Distributors as clients of Kafka: each writes its answers and reads what it is told, and nothing else.",
+        "Distributors as clients of Kafka: each writes its answers and reads its notices, and nothing else.",
     ),
     "acls": (
         "postavka.app.broker_access.acls_cli:acls",

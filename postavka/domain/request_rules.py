@@ -64,7 +64,7 @@ class RequestFacts:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that may be wrong with a field. Exactly one of `alone` and `against` tells whether it is."""
+    """One thing that may be wrong with a field. Exactly one of `alone` and `against` decides whether it is."""
 
     field: str
     code: str

@@ -45,7 +45,7 @@ def table(title: str | None, *columns: str) -> Table:
 
 @contextmanager
 def progress() -> Iterator[OnProgress]:
-    """Bars on the error output, one for each thing that is told of."""
+    """Bars on the error output, one for each thing that is reported."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

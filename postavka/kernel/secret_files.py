@@ -45,6 +45,7 @@ class FileSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources of settings, strongest first: the code, the environment, `.env`, files of secrets."""
         return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, env_settings, dotenv_settings)
 
 
@@ -72,6 +73,10 @@ class SecretFiles(PydanticBaseSettingsSource):
         return found
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The field's value from the file that `<NAME>_FILE` names, or None.
+
+        Raises `BadSecretFile` for a file that can't be read, or where the variable itself has another value.
+        """
         names = list(self._names(field, field_name))
         given = next((value for name in names if (value := self._variables.get(name.lower()))), None)
         for name, file in self._files(names):

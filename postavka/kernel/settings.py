@@ -163,7 +163,7 @@ SERVERS = {
 
 
 def environment(config: Settings) -> dict[str, str]:
-    """The variables that tell another process of the same servers. Holds passwords: never print it."""
+    """The variables that give another process the same servers. Holds passwords: never print it."""
     values = ((variable, getattr(config, name)) for name, variable in SERVERS.items())
     return {
         variable: value.get_secret_value() if isinstance(value, SecretStr) else str(value)

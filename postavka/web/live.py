@@ -101,7 +101,7 @@ class Live:
             for channel in self._channels:
                 await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
             self.connected = True
-            self._wake_all()  # what was told while nobody listened is lost: everybody looks again
+            self._wake_all()  # notifications sent while nobody listened are lost: everybody looks again
             while True:
                 async for notice in connection.notifies(timeout=QUIET_SECONDS):
                     yield notice.payload

@@ -33,4 +33,4 @@ class Site:
     commands: tuple[CommandKind, ...] = ()
     """Kinds of commands that its pages and calls let be sent later."""
     changes_channel: str = ""
-    """PostgreSQL's channel on which it tells which requests have changed, ids with blanks between them."""
+    """PostgreSQL's channel of notifications of changed requests: their ids with blanks between them."""

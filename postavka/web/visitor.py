@@ -42,8 +42,8 @@ class Visitor:
     cookies: list[str] = field(default_factory=list)
     """`Set-Cookie` values to go out with the answer."""
     shown: set[UUID] = field(default_factory=set)
-    """Requests that this answer shows beside the one that its address names: the auditor is told who looked at them. A
-    stream adds to it before it tells more."""
+    """Requests that this answer shows beside the one that its address names: the auditor sees who looked at them. A
+    stream adds to it before it sends more."""
     planned: Sequence[Any] = ()
     """Commands that this person has under way (`postavka.web.planned`), for the bar of its pages."""
 

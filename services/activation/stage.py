@@ -7,12 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from events.commands import ActivateDelivery
-from events.model import Event
 from events.shipping import ShipmentIssued
 from events.topics import ACTIVATION_COMMANDS, SHIPPING_EVENTS
 from postavka.domain.calendar import today
 from postavka.kernel.settings import database_url, settings
-from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.stage.definition import BatchFacts, Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.activation import decider
 from services.activation.registry import ContractRegistry, EmbeddedRegistry
@@ -31,7 +30,7 @@ def registry() -> ContractRegistry:
     return EmbeddedRegistry(database_url(settings()))
 
 
-class ActivationFacts:
+class ActivationFacts(BatchFacts):
     """Facts for one batch: the numbers of all deliveries to be activated are looked up in one query."""
 
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
@@ -41,6 +40,7 @@ class ActivationFacts:
         self._found = dict(registry().find(sorted(self._asked)))
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
+        """Today, and the registration with its contract where the state asks for one."""
         number = decider.registration_to_look_up(state, _message(incoming))
         if number is None:
             return decider.Facts(self._today)
@@ -49,8 +49,6 @@ class ActivationFacts:
             self._asked.add(number)
         registration = self._found.get(number)
         return decider.Facts(self._today, registration is not None, registration.contract if registration else None)
-
-    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
 
 def _message(incoming: Incoming) -> ShipmentIssued | ActivateDelivery:

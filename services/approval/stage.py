@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from events.model import Event
 from events.reference import Contact
 from events.request import RequestSubmitted
 from events.topics import REQUEST_EVENTS
@@ -19,7 +18,7 @@ from postavka.domain.request_rules import Asked
 from postavka.kernel.privacy.protect import protected
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import database_url, settings
-from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.stage.definition import BatchFacts, Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.approval import decider
 
@@ -62,19 +61,18 @@ class RecordedContacts:
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalFacts:
+class ApprovalFacts(BatchFacts):
     """Facts for one batch, all on one version of the reference data."""
 
     known: Snapshot
     recorded: RecordedContacts
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
+        """The facts that the rules of L13 ask for, by the reference data of today."""
         assert isinstance(incoming.message, RequestSubmitted)  # noqa: S101  (the one type this stage takes)
         partner = incoming.message.partner_id
         facts = facts_from(self.known, partner, Asked.of(dict(incoming.message)), today())
         return replace(facts, contacts=self.recorded.of(self.known, partner, facts.contacts))
-
-    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
 
 class Gathering:

@@ -17,7 +17,7 @@ from services.audit.reading import Place, logs_there, reading, topics_there
 QUERIES = load_queries("services.audit")
 
 PATIENCE_SECONDS = 20.0
-"""How long relays are waited for. What is unpublished after that is told as missing."""
+"""How long relays are waited for. What is unpublished after that is reported as missing."""
 POLL_SECONDS = 0.2
 
 

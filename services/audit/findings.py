@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MOST = 200
-"""Findings of one kind that are told in words; all are counted."""
+"""Findings of one kind that are listed; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)

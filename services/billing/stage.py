@@ -43,7 +43,7 @@ from postavka.domain.calendar import today
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.log.record import Record
 from postavka.kernel.settings import database_url, settings
-from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.stage.definition import BatchFacts, Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.billing import decider
 from services.billing.money import part_id
@@ -118,7 +118,7 @@ def find_subject(read: Sequence[tuple[Record, Message]], recorder: EventRecorder
     return found
 
 
-class BillingFacts:
+class BillingFacts(BatchFacts):
     """Facts for one batch. The invoice number moves on only when it was used."""
 
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
@@ -128,6 +128,7 @@ class BillingFacts:
         self._register = ParkedMoney((each.message for each in batch), recorder)
 
     def of(self, incoming: Incoming, state: State) -> Facts:
+        """Today, the number for an invoice to be issued, and what is known of the payment that is named."""
         message = incoming.message
         if isinstance(message, Approved):
             return Facts(self._today, self._next_number() if message.distributor is None else "")
@@ -141,6 +142,7 @@ class BillingFacts:
         )
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None:
+        """Note money that was parked or taken, and that an invoice's number is used."""
         self._register.take(events)
         for event in events:
             if isinstance(event, InvoiceIssued):

@@ -1,4 +1,4 @@
-"""A second request for what is asked for already, or runs: its partner is told before it is sent."""
+"""A second request for what is asked for already, or runs: its partner is warned before it is sent."""
 
 from __future__ import annotations
 

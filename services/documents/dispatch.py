@@ -3,7 +3,7 @@ until the log has it (L14, L15).
 
 A document is rendered and kept; then it goes to the exchange operator or waits in the postal queue; what the other side
 answers comes back as commands. Whatever is done is safe to do twice: renderings are the same bytes, the store is
-content-addressed, the operator takes a key once, and shipping's decider knows what it has been told. So a process that
+content-addressed, the operator takes a key once, and shipping's decider knows what has been reported. So a process that
 dies between any two steps leaves nothing unsent and nothing twice.
 """
 
@@ -57,9 +57,13 @@ OPEN_TASKS = (Path(__file__).parent / "open_tasks.sql").read_text()
 class ReportSender(Protocol):
     """The sender of reports: `postavka.kernel.outbox.command_sender.Sender`."""
 
-    def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> object: ...
+    def send(self, topic: str, subject: str, message: Message, trace: str | None = None) -> object:
+        """Write one report to the topic, under the request's id."""
+        ...
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        """Wait until Kafka has all that was sent."""
+        ...
 
 
 class WrongBytes(RuntimeError):

@@ -64,7 +64,7 @@ async def sent(
     request_id: Annotated[UUID, Form()],
     tracking: Annotated[str, Form(max_length=60)],
 ) -> Response:
-    """The envelope was posted; the worker tells the log."""
+    """The envelope was posted; the worker reports it to the log."""
     try:
         await _asked(
             request, lambda connection: post.sent(connection, request_id, tracking, principal.actor), write=True

@@ -86,7 +86,7 @@ def sent(
     connection: psycopg.Connection[Any], request_id: UUID, tracking: str, by: str, documents: Sequence[str] = ()
 ) -> list[str]:
     """The clerk has posted the envelope of this request (or only these `documents` of it). Returns their ids; the
-    worker tells the log.
+    worker reports it to the log.
 
     Raises `NotQueued` if nothing, or one of `documents` not, is waiting; `UserError` for what is no tracking number.
     """

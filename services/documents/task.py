@@ -135,7 +135,7 @@ def content_from(
     issued_at: datetime | None,
     invoiced: tuple[Decimal, Decimal] | None,
 ) -> DocumentContent:
-    """The document from the rows that tell of it."""
+    """The document, put together from its rows."""
     return content_of(ShippingOpened.model_validate(facts), DocumentKind(kind), number, issued_on, issued_at, invoiced)
 
 

@@ -80,7 +80,7 @@ class Notices:
         anew: tuple[str, Mapping[str, Checkpoint]] | None = None,
     ) -> None:
         """`distributors`: those whose topics there are. `anew` is for a rebuild: the schema with the new tables and how
-        far they have got. Nothing is told to anybody then, and marks are not kept."""
+        far they have got. Nobody is notified then, and marks are not kept."""
         self._conninfo = database_url(config)
         self._schema = anew[0] if anew else SCHEMA
         self.silent = anew is not None

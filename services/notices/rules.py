@@ -3,7 +3,7 @@
 Topics have no order among each other, so an event may be read before what it needs: a permission before the approval
 that names the contact. It waits in the state, and is news when that has come.
 
-What is told to whom: the partner of the request, and the distributor that the approved request names. Another
+Who is notified: the partner of the request, and the distributor that the approved request names. Another
 distributor that has answered gets the receipt of its answer, and nothing of the request.
 """
 
@@ -101,7 +101,7 @@ class RuleState(_Part):
     documents: tuple[NoticeDocument, ...] = ()
     confirmed: bool = False
     told: bool = False
-    """The permission has been told: the distributor knows of the request."""
+    """The distributor has been notified of the permission: it knows of the request."""
     waiting: tuple[EarlyEvent, ...] = ()
 
     def document(self, document_id: str) -> NoticeDocument | None:
@@ -123,7 +123,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One party is told one thing: its people (`category`), its program on the topic, or both."""
+    """One party is notified of one thing: its people (`category`), its program on the topic, or both."""
 
     request_id: UUID
     cause: Cause
@@ -132,10 +132,10 @@ class News:
     category: Category | None
     topic: NoticeKind | None
     known: RuleState | None
-    """None: nothing of the request may be told."""
+    """None: nobody may be notified of the request."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     once: str = ""
-    """Of what people are told: not again for the same request, party, kind and this."""
+    """The key of an e-mail: it is not sent again for the same request, party, kind and this."""
 
 
 def apply_rules(known: RuleState, request_id: UUID, event: Message, cause: Cause) -> tuple[RuleState, list[News]]:
@@ -273,7 +273,7 @@ class _Rules:
         )
 
     def _issued(self, event: DocumentIssued, cause: Cause) -> None:
-        """The last document of an approval tells all of it: one e-mail with permission, invoice or act (L14, L15)."""
+        """The last document of an approval brings all of it: one e-mail with permission, invoice or act (L14, L15)."""
         document = NoticeDocument(
             document_id=event.document_id,
             kind=event.kind,
@@ -381,7 +381,7 @@ AFTER_APPROVAL: frozenset[type[Message]] = frozenset(
         ReminderRequested,
     )
 )
-"""Events that are told with what the approval says."""
+"""Events whose notice carries what the approval says."""
 
 _AT_ONCE: tuple[type[Message], ...] = (RequestSubmitted, Approved, Rejected, ConfirmationHeld, ConfirmationRefused)
 TAKES = frozenset(each.TYPE for each in (*AFTER_APPROVAL, *_AT_ONCE))

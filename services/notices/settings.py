@@ -75,7 +75,7 @@ class NoticesSettings(FileSettings):
 
     @property
     def vendor(self) -> str:
-        """Name of who sells, where no event has told it."""
+        """Name of who sells, where no event names it."""
         return self.mail_vendor or vendor().name
 
     @model_validator(mode="after")

@@ -40,7 +40,7 @@ class Worded:
 
 
 def word(news: News, vendor: str) -> Worded:
-    """The words for a piece of news. `vendor`: the name of who sells, where no event has told it."""
+    """The words for a piece of news. `vendor`: the name of who sells, where no event names it."""
     vendor = (news.known.vendor if news.known else None) or vendor
     return _to_partner(news, vendor) if news.party is Audience.PARTNER else _to_distributor(news, vendor)
 

@@ -2,8 +2,8 @@
 
 The reader starts with the first viewer and ends after the last; the next time it goes on where it was, if that is not
 too far back. It keeps the newest events in memory, so that a viewer that was away for a while goes on where it stopped,
-or is told how many it has missed. A viewer is told at most `SHOWN` events a beat; the others it is
-told as counts: thousands a second must not drown a browser.
+or gets the number that it has missed. A viewer gets at most `SHOWN` events a beat; the others it is
+counted only: thousands a second must not drown a browser.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TOPICS = (*STAGE_TOPICS, OPS_EVENTS)
 KEPT = 20_000
 """Events kept in memory: ten seconds of two thousand a second."""
 SHOWN = 40
-"""Events told to a viewer in one beat; more can't be read anyway."""
+"""Events sent to a viewer in one beat; more can't be read anyway."""
 PARTIES_KEPT = 50_000
 LINGER_SECONDS = 30.0
 """The reader stays so long after its last viewer."""
@@ -116,7 +116,7 @@ class Beat:
     more: int
     counts: Mapping[str, int]
     missed: int
-    """Events that were gone from memory before this viewer could be told."""
+    """Events that were gone from memory before they could be sent to this viewer."""
 
 
 class Feed:
@@ -140,7 +140,7 @@ class Feed:
         """Where the partitions ended when the reader began."""
         self.reading = False
         """Has the reader all that was there when it began? What is written from then on is seen, and what was written
-        while nobody looked is not told as new."""
+        while nobody looked is not sent as new."""
         self.trouble: str | None = None
 
     def now(self) -> int:

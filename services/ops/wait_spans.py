@@ -228,7 +228,7 @@ ENDINGS = {"DistributorDeclined": "дистрибьютор отказался"}
 
 
 def moments_of(events: Sequence[ShownEvent]) -> list[SpanMoment]:
-    """Refusals, documents and what operations did, as events tell of them."""
+    """Refusals, documents and what operations did, from their events."""
     found = []
     for event in events:
         link = f"/ops/events/{event.stage}/{event.position}"

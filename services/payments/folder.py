@@ -29,7 +29,7 @@ log = logger(__name__)
 QUIET_SECONDS = 1.0
 """How long a file must lie unchanged."""
 LOOK_SECONDS = 5.0
-"""At least so often the folder is looked at: network folders tell of no changes."""
+"""At least so often the folder is looked at: network folders report no changes."""
 DONE, BROKEN = "done", "broken"
 
 
@@ -43,7 +43,7 @@ class StatementsFolder:
             each.mkdir(parents=True, exist_ok=True)
 
     def run(self, stop: threading.Event) -> None:
-        """Take what comes, until told to stop. While a server is away files stay where they are."""
+        """Take what comes, until asked to stop. While a server is away files stay where they are."""
         log.info("statements are taken from", folder=str(self._folder))
         changes = watch(
             self._folder,

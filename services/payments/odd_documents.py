@@ -82,7 +82,7 @@ def note(connection: psycopg.Connection[Any], documents: Sequence[ListedOddDocum
 
 
 def message(connection: psycopg.Connection[Any], document: str) -> BankPayment | BankReturn | None:
-    """What billing would be told of a document that waits. None: none of that id waits, or it can't be read in full."""
+    """The command to billing about a document that waits. None: none of that id waits, or it can't be read in full."""
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(QUERIES.message, (document,)).fetchone()
     if row is None or row["message"] is None:

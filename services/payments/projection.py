@@ -68,7 +68,7 @@ class Books(TableProjection):
 MODEL = ReadModel(
     address="services.payments.projection:MODEL",
     schema=SCHEMA,
-    # An invoice, a payment and an order may be told of in the partitions of several requests.
+    # An invoice, a payment and an order may be named in the partitions of several requests.
     tables={table: key for table, (key, _) in TABLES.items()} | {"marks": (), "unread": ()},
     topics=lambda config: TOPICS,
     prepare=prepare,

@@ -30,6 +30,7 @@ class DocumentsTotal:
     amount: Decimal = ZERO
 
     def and_(self, amount: Decimal) -> DocumentsTotal:
+        """The total with one more document, of `amount` in rubles."""
         return DocumentsTotal(self.count + 1, self.amount + amount)
 
 
@@ -68,7 +69,7 @@ class Taken:
 
     @property
     def messages(self) -> tuple[BankPayment | BankReturn, ...]:
-        """All that billing is told."""
+        """All that billing gets."""
         return (*self.payments, *self.returns)
 
 
@@ -115,14 +116,14 @@ def take(statement: BankStatement, sha256: str) -> Taken:
 
 
 def is_ours_to_take(document: PaymentDocument) -> bool:
-    """Whether billing is told of a document: money that came, and of what went only returns."""
+    """Whether billing gets a document: money that came, and of what went only returns."""
     if document.direction is Direction.OUTGOING:
         return _RETURN.search(document.purpose) is not None or payment_in(document.purpose) is not None
     return document.direction is Direction.INCOMING
 
 
 def message_of(document: PaymentDocument, sha256: str) -> BankPayment | BankReturn:
-    """What billing is told of money that came, or went back; `sha256` is that of the file."""
+    """The command to billing about money that came, or went back; `sha256` is that of the file."""
     if document.direction is Direction.INCOMING:
         return _payment(document, sha256)
     return _return(document, sha256)

@@ -138,4 +138,4 @@ TABLES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
 }
 """Table → (its key, its columns with their types)."""
 FIRST_STANDS = frozenset({"reported"})
-"""Of the same payment told twice, what was told first stands, as with billing."""
+"""Of the same payment reported twice, the first report stands, as with billing."""

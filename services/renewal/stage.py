@@ -9,13 +9,12 @@ from uuid import UUID
 
 from events.activation import Activated
 from events.commands import ConsiderService
-from events.model import Event
 from events.reference import Contract
 from events.topics import ACTIVATION_EVENTS, SERVICE_COMMANDS
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.reference.store import find_registrations
 from postavka.kernel.settings import database_url, settings
-from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.stage.definition import BatchFacts, Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.renewal import decider
 
@@ -28,7 +27,7 @@ def inputs() -> list[Input]:
     ]
 
 
-class RenewalFacts:
+class RenewalFacts(BatchFacts):
     """Facts for one batch: the contracts of all services that are considered are looked up in one query."""
 
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
@@ -36,13 +35,12 @@ class RenewalFacts:
         self._look_up({decider.contract_to_look_up(before[each.subject], _message(each)) for each in batch})
 
     def of(self, incoming: Incoming, state: decider.State) -> decider.Facts:
+        """The record's moment, its day in Moscow, and the contract where the state asks for one."""
         number = decider.contract_to_look_up(state, _message(incoming))
         self._look_up({number} - self._contracts.keys())  # the state may have changed within this very batch
         moment = datetime.fromtimestamp(incoming.record.timestamp_ms / 1000, UTC)
         contract = self._contracts[number] if number is not None else None
         return decider.Facts(moment, moment.astimezone(MOSCOW).date(), contract)
-
-    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
     def _look_up(self, wanted: set[str | None]) -> None:
         numbers = sorted(number for number in wanted if number is not None)

@@ -42,7 +42,7 @@ default_algorithms = ALL
 
 
 class CannotTell(Exception):
-    """It can't be told here and now: something is missing on this machine, not in the signature."""
+    """It can't be decided here and now: something is missing on this machine, not in the signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Authorities:
         """The signature covers exactly its content, and its certificate led to a trusted root at `moment`.
 
         `purpose`: as openssl names it; what it asks of the certificate in process is the caller's to check. Raises
-        `BadSignature`; `CannotTell` and `NoCurrentList` where it can't be told.
+        `BadSignature`; `CannotTell` and `NoCurrentList` where it can't be decided.
         """
         others = [*signed.others, *self.intermediates]
         if signed.is_gost:

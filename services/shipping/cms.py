@@ -180,7 +180,7 @@ WRONG_BYTES = "wrong-bytes"
 
 
 def is_gost(certificate: x509.Certificate) -> bool:
-    """Is its key one of GOST R 34.10-2012? `cryptography` can't tell more about it."""
+    """Is its key one of GOST R 34.10-2012? `cryptography` reads no more of it."""
     return certificate.public_key_algorithm_oid.dotted_string in GOST_KEYS
 
 
@@ -211,7 +211,7 @@ def other_algorithm() -> BadSignature:
 def read_detached(content: bytes, signature: bytes) -> Signed:
     """A detached signature over `content`. Raises `BadSignature`, or `ValueError` for what is no such thing.
 
-    A signer that streams (`openssl cms -stream`) puts the document inside even where it is told to leave it out: that
+    A signer that streams (`openssl cms -stream`) puts the document inside even where it is asked to leave it out: that
     is taken, if it is this very document.
     """
     data = parse(signature)
@@ -250,7 +250,7 @@ def elements(of: asn1.TLV) -> list[asn1.TLV]:
 
 def _certificates_in(data: SignedData) -> Iterator[x509.Certificate]:
     """The certificates in a signature (RFC 5652, 10.2.2): beside those of X.509 there may be others, which nothing here
-    needs. One that can't be read is left out as well: if it is the signer's, that is told."""
+    needs. One that can't be read is left out as well: if it is the signer's, that is reported."""
     for each in data.certificates or []:
         if each.tag_bytes == SEQUENCE:
             try:

@@ -34,7 +34,7 @@ class Revoked(Exception):
 
 
 class NoCurrentList(Exception):
-    """There is no list in force, so that nobody can tell: the issuer's list is missing, or its time is over."""
+    """There is no list in force, so that it can't be decided: the issuer's list is missing, or its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class RevocationLists:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def found(self) -> FilesRead:
-        """What the files hold now. One that can't be read is told of and stops nothing but its own lists."""
+        """What the files hold now. One that can't be read is reported and stops nothing but its own lists."""
         with self._lock:
             lists: list[KnownList] = []
             bad: list[BadFile] = []

@@ -7,7 +7,7 @@ Valid when? With a time stamp over the signature (CAdES-T, `services.shipping.ti
 certificate that has ended, or was revoked, since then still counts. Without one at the moment of the check, since what
 the signer's own clock says proves nothing. A time stamp that does not hold is as none.
 
-What can't be told on this machine (GOST without openssl's engine, no current revocation list) is `Unverifiable`, not
+What can't be decided on this machine (GOST without openssl's engine, no current revocation list) is `Unverifiable`, not
 refused: the record waits in the dead letters until it can.
 """
 
@@ -120,16 +120,24 @@ class Trust(Protocol):
     """The settings that say whom to trust: PEM files; None: nobody, and every signature is `Unverifiable`."""
 
     @property
-    def signature_roots(self) -> Path | None: ...
+    def signature_roots(self) -> Path | None:
+        """Certificates of the authorities that are trusted."""
+        ...
 
     @property
-    def signature_intermediates(self) -> Path | None: ...
+    def signature_intermediates(self) -> Path | None:
+        """Certificates between those and the signers', for signatures that don't carry them."""
+        ...
 
     @property
-    def signature_revocation_lists(self) -> Path | None: ...
+    def signature_revocation_lists(self) -> Path | None:
+        """The folder of revocation lists."""
+        ...
 
     @property
-    def signature_time_stamp_roots(self) -> Path | None: ...
+    def signature_time_stamp_roots(self) -> Path | None:
+        """Certificates of the authorities trusted for time stamps; None: those for signatures."""
+        ...
 
 
 def make_verifier(trust: Trust, lists: RevocationLists | None = None) -> Verifier:

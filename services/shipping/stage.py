@@ -27,7 +27,7 @@ from postavka.domain.reference.store import current
 from postavka.domain.vendor import vendor
 from postavka.kernel.blobs import Blobs, open_blobs
 from postavka.kernel.settings import database_url, settings
-from postavka.kernel.stage.definition import Incoming, Input, Stage
+from postavka.kernel.stage.definition import BatchFacts, Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.shipping import decider, documents
 from services.shipping.checking import check
@@ -78,7 +78,7 @@ def blobs() -> Blobs:
     return open_blobs(settings())
 
 
-class ShippingFacts:
+class ShippingFacts(BatchFacts):
     """Facts for one batch. A fresh permission number is drawn only for an approval."""
 
     def __init__(self, batch: Sequence[Incoming], recorder: EventRecorder, before: Mapping[UUID, Any]) -> None:
@@ -89,13 +89,12 @@ class ShippingFacts:
         self._taken = recorder.find_claims(SIGNATURE, signatures) if signatures else {}
 
     def of(self, incoming: Incoming, state: State) -> Facts:
+        """The moment, the permission's number for an approval, and the check of a signature that came."""
         message = incoming.message
         number = new_permission_number() if isinstance(message, Approved) else ""
         checked, power = self._verify(state, message) if isinstance(message, SignDocument) else (None, None)
         taken = self._taken.get(_digest(message) or "", incoming.subject) != incoming.subject
         return Facts(self._today, number, self._vendor, self._now, checked, power, taken)
-
-    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
     @staticmethod
     def _verify(state: State, message: SignDocument) -> tuple[Claimed | NotVerified | Unverifiable | None, str | None]:

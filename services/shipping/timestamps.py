@@ -98,7 +98,7 @@ class SigningCertificate:
 def read_stamp(signed: Signed, authorities: Authorities, at: datetime) -> Stamped | Reason | None:
     """The time stamp over a signature, checked at `at`: None if there is none, why if it does not hold.
 
-    Raises `CannotTell` and `NoCurrentList` where this machine can't tell. Of several stamps the first one counts.
+    Raises `CannotTell` and `NoCurrentList` where this machine can't decide. Of several stamps the first one counts.
     """
     try:
         tokens = values_of(signed.signer.unsigned_attributes or [], TIME_STAMP)

@@ -34,7 +34,7 @@ class NotVerified:
 
 @dataclass(frozen=True, slots=True)
 class Unverifiable:
-    """It can't be told here and now: something is missing on this machine, not in the signature."""
+    """It can't be decided here and now: something is missing on this machine, not in the signature."""
 
     cause: str
 

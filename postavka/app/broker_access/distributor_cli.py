@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 distributor = App(
     name="distributor",
-    help="Distributors as clients of Kafka: each writes its answers and reads what it is told, and nothing else.",
+    help="Distributors as clients of Kafka: each writes its answers and reads its notices, and nothing else.",
 )
 
 

@@ -10,7 +10,7 @@ from postavka.kernel.installation.contract import read_finished
 from postavka.web.identity.sample import PASSWORD, with_known_password
 
 SHOWN = {"lukomor": "partner", "romashka-it": "partner", "dist-north": "distributor", "ops": "", "auditor": ""}
-"""Sample users that are offered, and as what they sign in where their login does not tell."""
+"""Sample users that are offered, and as what they sign in where their login does not show it."""
 
 
 def who_signs_in(conninfo: str) -> list[str]:

@@ -6,7 +6,7 @@ weighs as much as Kafka and all services together. Within a control group of the
 the group as a whole weighs as much as one session beside it.
 
 systemd and containers put their programs into one as a rule. Who is in none needs to be root to make one; who is not is
-told so by `postavka doctor`.
+warned of it by `postavka doctor`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _enter(group: Path) -> None:
 
 
 def _hand_down(root: Path) -> None:
-    """Let groups below the root have a share of the processor. Version 2 must be told, for all of them and for good."""
+    """Let groups below the root have a share of the processor: in version 2 a setting for all of them, and for good."""
     if (root / "cgroup.subtree_control").exists() and "cpu" not in _words(root / "cgroup.subtree_control"):
         (root / "cgroup.subtree_control").write_text("+cpu")
 

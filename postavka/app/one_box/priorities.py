@@ -62,6 +62,7 @@ class SessionPriorities(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
+        """Follow the sessions of PostgreSQL until `stop`; while PostgreSQL is away, it is looked for again."""
         while not self._stopping.is_set():
             with (
                 contextlib.suppress(psycopg.Error),  # PostgreSQL is away, or stops: look again

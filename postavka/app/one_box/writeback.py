@@ -45,6 +45,7 @@ class EarlyWriter(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
+        """Begin every few seconds until `stop`; ends at once where the kernel has no such call."""
         while self._begin is not None and not self._stopping.wait(SECONDS):
             self.begin()
 

@@ -2,7 +2,7 @@
 
 Format: order of the Federal Tax Service of 19.12.2023 No. ЕД-7-26/970@, version 5.03 (file `ON_NSCHFDOPPR`), XML in
 windows-1251. Function ДОП is a primary document alone, no VAT invoice: the act of L14 and the shipping documents of L15
-are both that, and tell their own name in `НаимДокОпр`.
+are both that, and have their own name in `НаимДокОпр`.
 
 The bytes follow from the facts alone, the file's GUID included. Never to be changed: a correction is a new form beside
 this one, with a name of its own.

@@ -169,7 +169,7 @@ class OnlineRegister:
 
 
 def understood(inn: str, body: bytes) -> RegisteredCompany | None:
-    """The company that an answer tells of; None if it tells of none. Raises when it makes no sense."""
+    """The company in an answer; None if there is none in it. Raises when it makes no sense."""
     try:
         parties = [each.data for each in _Answer.model_validate_json(body).suggestions[:MOST_BRANCHES]]
     except ValidationError as wrong:

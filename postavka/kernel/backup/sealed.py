@@ -92,12 +92,15 @@ class Sealing(io.RawIOBase):
         self._written = 0
 
     def writable(self) -> bool:
+        """The stream is written only."""
         return True
 
     def tell(self) -> int:
+        """Bytes given to it so far, before they are sealed."""
         return self._written
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Seal these bytes, a piece at a time; returns how many there were: always all of them."""
         piece = bytes(data)
         self._held += piece
         self._written += len(piece)
@@ -111,6 +114,7 @@ class Sealing(io.RawIOBase):
         self._pieces += 1
 
     def close(self) -> None:
+        """Write the last piece, marked as such, and bring the file to the disk: without it no copy opens."""
         if not self.closed:
             self._put(bytes(self._held), last=True)
             self._out.flush()

@@ -1,4 +1,4 @@
-"""How each client library is told where Kafka is and who we are. One place for SASL and TLS."""
+"""The connection to Kafka in each client library's settings: addresses and who we are. One place for SASL and TLS."""
 
 from __future__ import annotations
 

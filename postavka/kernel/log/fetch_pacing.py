@@ -16,7 +16,7 @@ IDLE_MS = 1_000
 
 
 class Pace:
-    """The pace of one `AIOKafkaConsumer`. `fetched` is told after each of its answers."""
+    """The pace of one `AIOKafkaConsumer`. `fetched` is called after each of its answers."""
 
     def __init__(self, gather_ms: int, longest_ms: int | None = None, times: float = 1) -> None:
         """`gather_ms` between two fetches while records flow; when handling a batch takes longer, `times` as long, up

@@ -95,7 +95,7 @@ class Follower:
                 self._consumer.seek(TopicPartition(*place), offset)
 
     def lag(self) -> int:
-        """Records not read yet, by the ends that the broker told with the last fetches: nothing is asked for this."""
+        """Records not read yet, by the ends that came with the last fetches: the broker isn't asked for this."""
         ends = {place: self._consumer.last_stable_offset(TopicPartition(*place)) for place in self.following}
         return sum(max(0, end - self.following[place]) for place, end in ends.items() if end is not None)
 
@@ -106,6 +106,7 @@ class Follower:
         self.close()
 
     def close(self) -> None:
+        """Stop the consumer and the loop it runs in."""
         try:
             self._loop.run(_stopped(self._consumer))
         finally:

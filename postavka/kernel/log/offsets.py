@@ -114,6 +114,7 @@ class PartitionOffsets:
         return self._client
 
     def close(self) -> None:
+        """Close the connection, if there is one, and the loop it runs in."""
         with self._lock:
             if self._client is not None:
                 self._loop.run(self._client.close())

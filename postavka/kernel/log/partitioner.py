@@ -1,7 +1,7 @@
 """The partition that a key belongs to: murmur2, as Kafka's own Java clients do it.
 
-Every producer of ours is told to use it (librdkafka's default is another one), so that a request has one partition
-number in every event topic. Here it is for those who need to know the partition without sending.
+Every producer of ours is configured with it (librdkafka's default is another one), so that a request has one
+partition number in every event topic. Here it is for those who need to know the partition without sending.
 """
 
 from __future__ import annotations

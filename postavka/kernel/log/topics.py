@@ -115,7 +115,7 @@ def _alter(admin: AdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def _wait_until_known(admin: AdminClient, names: Iterable[str]) -> None:
-    """A broker may answer that a topic is made before it tells of it."""
+    """A broker may answer that a topic is made before it lists it."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not _partitions(admin).keys() >= set(names) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

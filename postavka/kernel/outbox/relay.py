@@ -145,6 +145,7 @@ class Relay(threading.Thread):
         self._woken.set()
 
     def run(self) -> None:
+        """Relay while this process holds the outbox's lock, until `stop`; wait while PostgreSQL or Kafka is away."""
         while not self._stopping.is_set():
             liveness.beat(self.name)
             try:

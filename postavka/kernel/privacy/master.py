@@ -1,5 +1,5 @@
 """The master key: wraps persons' keys, and hides the names they are found by. A file outside of the database, so that
-neither a copy of the database nor the log alone tells anything."""
+neither a copy of the database nor the log alone can be decrypted."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from postavka.kernel.settings import PARTITIONS, Settings
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A record with personal data that anybody can read. What it is is not told."""
+    """A record with personal data that anybody can read. The values themselves are not shown."""
 
     record: str
     type: str

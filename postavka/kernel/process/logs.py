@@ -90,6 +90,7 @@ class OncePerMinute(logging.Filter):
         """When it was let through last, and how often it was said since."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged: a repeated warning once a minute, with the count of those held back."""
         key = _repeated(record)
         if key is None:
             return True

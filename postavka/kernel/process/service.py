@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 60.0
 """So long a start waits for servers that are away, from its first try; then it is for the supervisor."""
 PAUSE_SECONDS = 2.0
 CANCEL_SECONDS = 3.0
-"""What has been told to end is waited for so long at most."""
+"""Tasks that have been asked to end are waited for so long at most."""
 STARTING = "it has not started yet"
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class ServiceProcess(Protocol):
         ...
 
     def work(self) -> Sequence[Coroutine[Any, Any, object]]:
-        """What goes on side by side from then on. When one of them ends the service ends; what it raises is told."""
+        """What goes on side by side from then on. When one of them ends the service ends; what it raises is logged."""
         ...
 
     async def close(self) -> None:

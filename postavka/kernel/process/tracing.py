@@ -100,8 +100,8 @@ def span(name: str, kind: str = "INTERNAL", parent: str | None = None, **attribu
 
 @contextmanager
 def answering(method: str, parent: str | None) -> Iterator[Callable[[str | None, int], None]]:
-    """A span around answering a web request: a person's click. The given function is told the route (its pattern, so
-    that the span's name has no ids in it) and the status before the end. Switched off: the parent is handed on."""
+    """A span around answering a web request: a person's click. Call the function it gives with the route (its pattern,
+    so that the span's name has no ids in it) and the status before the end. Switched off: the parent is handed on."""
     if _tracer is None:
         with _entered(parent):
             yield lambda route, status: None

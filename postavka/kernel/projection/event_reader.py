@@ -33,7 +33,7 @@ is None at most: ask with `get`."""
 
 
 class Unreadable(ValueError):
-    """A record that can't be read. `code` is for programs; `reason` says why and never tells a value of the body;
+    """A record that can't be read. `code` is for programs; `reason` says why and never contains a value of the body;
     `subject` is the request that the record names, if it got so far."""
 
     def __init__(self, code: str, reason: str, subject: UUID | None = None) -> None:

@@ -51,9 +51,13 @@ class Fold(Protocol):
 class CatchingUp(Protocol):
     """The live projection, on the new tables: it folds in what has come since."""
 
-    def marks(self, names: Sequence[str]) -> dict[str, int]: ...
+    def marks(self, names: Sequence[str]) -> dict[str, int]:
+        """Offset of the last record folded in, by `topic/partition`; -1 for none."""
+        ...
 
-    def project(self, records: Sequence[Record]) -> int: ...
+    def project(self, records: Sequence[Record]) -> int:
+        """Fold these records in and move the marks, in one transaction; returns how many counted."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class ReadModel:
 
     `address` is where this object is found, `module:name`: the processes of a rebuild look for it there.
     `tables`: each with its key if rows of two partitions may be one (what each of them says is put together), or with
-    nothing if they can't. `live` makes the live projection with its tables in the schema that it is told; it is told
+    nothing if they can't. `live` makes the live projection with its tables in the schema that it is given; it is given
     how far they have got, too. `reached` is for a projection that keeps its marks elsewhere and does more than fold: it
     goes on from those marks, so that the new tables may not be ahead of them. `together` says of which topics one share
     reads all partitions, since what belongs together may lie in several.

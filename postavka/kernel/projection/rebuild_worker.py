@@ -93,7 +93,7 @@ class Folder:
     def close(self) -> None:
         """End it; again does nothing."""
         self.kill()
-        with suppress(BrokenPipeError):  # what it was told last, and did not read
+        with suppress(BrokenPipeError):  # the last job, which it did not read
             self._process.__exit__(None, None, None)
 
 

@@ -52,10 +52,14 @@ class Projection(Protocol):
     """The interface of a projection. Called from one thread at a time."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the service: of its consumer group, schema and process."""
+        ...
 
     @property
-    def topics(self) -> Sequence[str]: ...
+    def topics(self) -> Sequence[str]:
+        """The topics that are folded."""
+        ...
 
     def marks(self, names: Sequence[str]) -> dict[str, int]:
         """Offset of the last record folded in, by `topic/partition`; -1 for none."""
@@ -71,7 +75,9 @@ class Projection(Protocol):
 class BackgroundTask(Protocol):
     """The interface of a task in the projection's process beside it: when one ends, all end."""
 
-    async def run(self) -> None: ...
+    async def run(self) -> None:
+        """Do the task's work until it is cancelled."""
+        ...
 
     def details(self) -> dict[str, Any]:
         """Its figures for `/healthz`."""
@@ -85,8 +91,8 @@ def main(
     gather_ms: int = GATHER_MS,
     group: str | None = None,
 ) -> NoReturn:
-    """Run a projection until SIGTERM or SIGINT; exits non-zero when it can't go on. `beside` is told the settings and
-    the projection; `group` is its consumer group, where that is not called after it."""
+    """Run a projection until SIGTERM or SIGINT; exits non-zero when it can't go on. `beside` is called with the
+    settings and the projection; `group` is its consumer group, where that is not called after it."""
 
     def live(config: Settings) -> LiveProjection:
         projection = make(config)

@@ -6,7 +6,7 @@ controller alone knows). A door without a password on loopback would let every u
 Behind all doors stands the authorizer: who has no permission is refused. Only `admin` and the broker may do everything.
 
 Passwords are made at the first start and lie in files that only their owner may read. None is ever in a command line:
-the broker's own user signs in with what lies in its configuration, and tells the broker the administrator's.
+the broker's own user signs in with what lies in its configuration, and sets the administrator's at the broker.
 """
 
 from __future__ import annotations

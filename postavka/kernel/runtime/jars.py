@@ -48,10 +48,12 @@ class Jar:
 
     @property
     def file(self) -> str:
+        """The file's name, as Maven Central has it."""
         return f"{self.artifact}-{self.version}.jar"
 
     @property
     def coordinate(self) -> str:
+        """The name that Maven knows it by: `group:artifact:version`."""
         return f"{self.group}:{self.artifact}:{self.version}"
 
 

@@ -10,7 +10,9 @@ from rich.console import Console
 class StepReporter(Protocol):
     """Told of every step; a step ends when its context does."""
 
-    def step(self, text: str) -> ReportedStep: ...
+    def step(self, text: str) -> ReportedStep:
+        """Begin a step; `text` says what is being done."""
+        ...
 
 
 class ReportedStep(Protocol):
@@ -20,13 +22,16 @@ class ReportedStep(Protocol):
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """Show how far the step has come."""
+        ...
 
 
 class Silent:
     """A progress that shows nothing."""
 
     def step(self, text: str) -> Silent:
+        """Begin a step that nobody sees."""
         return self
 
     def __enter__(self) -> Self:
@@ -34,7 +39,8 @@ class Silent:
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """Show nothing."""
 
 
 class Spoken:
@@ -44,6 +50,7 @@ class Spoken:
         self.console = console or Console(stderr=True)
 
     def step(self, text: str) -> _SpokenStep:
+        """Begin a step: its text turns while it lasts, and ends with a mark for success or failure."""
         return _SpokenStep(self.console, text)
 
 

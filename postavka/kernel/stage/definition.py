@@ -44,21 +44,24 @@ class Incoming:
 
 
 class BatchFacts(Protocol):
-    """Facts for the messages of one batch. `of` is asked right before a message is decided, `decided` told after it:
-    a counter (invoice numbers) moves only by what was really used."""
+    """Facts for the messages of one batch. `of` is called right before a message is decided, `decided` after it: a
+    counter (invoice numbers) moves only by what was really used."""
 
-    def of(self, incoming: Incoming, state: Any) -> Any: ...
+    def of(self, incoming: Incoming, state: Any) -> Any:
+        """The facts for one message, looked up right before it is decided by `state`."""
+        ...
 
-    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
+    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None:
+        """Take note of what the decider made of the message; most facts have nothing to note."""
+        ...
 
 
-class NoFacts:
+class NoFacts(BatchFacts):
     """The facts of a decider that looks nothing up."""
 
     def of(self, incoming: Incoming, state: Any) -> Any:
+        """Nothing, whatever the message."""
         return None
-
-    def decided(self, incoming: Incoming, events: Sequence[Event]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

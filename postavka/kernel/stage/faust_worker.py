@@ -46,6 +46,7 @@ class WholeFetches(SchedulingStrategyT):  # type: ignore[misc]
     that one."""
 
     def iterate(self, records: Mapping[TP, Fetched]) -> Iterator[tuple[TP, tuple[int, Fetched]]]:
+        """All records of one fetch as one item, under the offset of the first partition's last record."""
         if records:
             tp, first = next(iter(records.items()))
             yield tp, (first[-1].offset, [record for batch in records.values() for record in batch])
@@ -55,6 +56,8 @@ class AsItCame(faust.Schema):  # type: ignore[misc]
     """A decoder that decodes nothing: the runner does, since it knows what may be skipped."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
+        """The decoder that Faust asks for: it puts the record into an event as it came."""
+
         async def decode(message: Message, **_: Any) -> Any:
             return app.create_event(None, message.value, None, message)
 

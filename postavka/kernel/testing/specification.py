@@ -44,7 +44,7 @@ from events.model import Decision, Event, Unacceptable
 
 
 class Decider(Protocol):
-    """What a stage decides with: usually a module. It tells nobody and asks nobody."""
+    """What a stage decides with: usually a module. It does no I/O."""
 
     INITIAL: Any
     """The state of a request of which nothing is known yet."""

@@ -1,4 +1,4 @@
-"""Every page of a person tells what it has under way, with the way to undo it: on whatever device, in whatever tab."""
+"""Every page of a person shows what it has under way, with the way to undo it: on whatever device, in whatever tab."""
 
 from __future__ import annotations
 

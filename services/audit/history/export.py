@@ -64,6 +64,7 @@ class ExportReport:
 
     @property
     def records(self) -> int:
+        """The number of records in all files."""
         return sum(each.get("records", 0) for each in self.files.values())
 
 

@@ -50,7 +50,7 @@ class EntryKind(StrEnum):
     """The kind of an entry in a history."""
 
     INPUT = "input"
-    """A command, confirmation, payment, kit: asked for or told from outside, or done by operations."""
+    """A command, confirmation, payment, kit: asked for or reported from outside, or done by operations."""
     EVENT = "event"
     DEAD_LETTER = "dead-letter"
     """A stage could not take an input."""

@@ -1,5 +1,5 @@
 """The folder that is kept elsewhere: of each log the signed checkpoints, one note behind another, and the hashes of its
-leaves, 32 bytes each. Both files only grow, and are on the disk before anybody is told.
+leaves, 32 bytes each. Both files only grow, and are on the disk before a checkpoint is published.
 
 The checkpoints prove what was; the leaf hashes name the very event that is not as it was, even where log, database and
 trees were all rewritten together. Hashes say nothing of the events' contents.
@@ -64,7 +64,7 @@ class EvidenceFiles:
             if note.encode() in tail:
                 return
             whole = _whole(tail)
-            if whole < len(tail):  # a crash has torn the last note: it is told again now
+            if whole < len(tail):  # a crash has torn the last note: it is written again now
                 file.truncate(file.tell() - len(tail) + whole)
             file.write(note.encode())
             file.flush()

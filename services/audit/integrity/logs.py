@@ -35,7 +35,7 @@ RawHeaders = Collection[tuple[str, bytes | None]]
 
 
 class Foreign(ValueError):
-    """A record on a stage's topic that its relay did not write; the message says by what it is told."""
+    """A record on a stage's topic that its relay did not write; the message says by what it is recognised."""
 
 
 def position_of(log: str, key: bytes | None, headers: RawHeaders, value: bytes | None) -> int:

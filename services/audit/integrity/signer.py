@@ -259,7 +259,7 @@ class Signer:
         return safe
 
     def sign(self) -> list[SignedCheckpoint]:
-        """Sign every log that has grown (with a new key at hand: every log), and tell it."""
+        """Sign every log that has grown (with a new key at hand: every log), and publish the checkpoint."""
         key_file = self.audit.key_file(self.config)
         rotating = keys.next_file(key_file).exists()
         announced = [f"{NEXT_KEY}{keys.read_key(keys.next_file(key_file)).verifier}"] if rotating else []

@@ -178,8 +178,8 @@ def _of_feed(feed: Input, messages: Sequence[Record], log: Log, counted: Contain
 
 
 def _subject_of(record: Record, feed: Input) -> UUID | None:
-    """The request to whose lane an input belongs that led to nothing. Money that was told again has no lane of its own:
-    its first telling is what counts."""
+    """The request to whose lane an input belongs that led to nothing. Money that was reported again has no lane of its
+    own: its first report counts."""
     if feed.topic in OTHER_KEYS:
         return None
     try:

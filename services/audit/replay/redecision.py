@@ -84,7 +84,7 @@ class Redecision:
 
     def lane(self, lane: Lane, wanted: Callable[[RecordedStep], bool]) -> Iterator[tuple[int, Callable[[], Verdict]]]:
         """What there is to decide in it: when (for pacing: an event's clock or an input's time, in milliseconds) and
-        how. States follow what is on record, so that one difference is not told again by all that comes after it."""
+        how. States follow what is on record, so that all that comes after one difference does not repeat it."""
         rules = self._rules[lane.stage]
         states = [rules.initial]
         recorded: list[list[Event]] = []

@@ -118,8 +118,8 @@ def acknowledged(config: Settings, audit: AuditSettings | None = None) -> list[A
 
 
 def set_apart(findings: Findings, known: Iterable[Acknowledged]) -> list[Acknowledged]:
-    """Take the acknowledged ones out of the problems and return them. Of a kind of which not all are told in words
-    nothing is taken out: what was not told can't have been looked into."""
+    """Take the acknowledged ones out of the problems and return them. Of a kind of which not all are listed
+    nothing is taken out: what was not listed can't have been looked into."""
     told = findings.problems + findings.notes
     whole = {code for code, count in findings.counts.items() if sum(each.code == code for each in told) == count}
     by_finding = {each.finding: each for each in known if each.finding.code in whole}

@@ -56,9 +56,11 @@ class Case:
     events: dict[str, list[ProcedureEvent]] = field(default_factory=dict)
 
     def all(self, name: str) -> list[ProcedureEvent]:
+        """All events of one type, in the order of their stage; empty if there is none."""
         return self.events.get(name, [])
 
     def first(self, name: str) -> ProcedureEvent | None:
+        """The event of one type that is earliest by its clock; None if there is none."""
         found = self.events.get(name)
         return min(found, key=lambda event: event.clock) if found else None
 

@@ -94,21 +94,27 @@ class Digests:
         self._map = mmap.mmap(self._file.fileno(), self._size)
 
     def get(self, position: int) -> bytes:
+        """The digest at one position, counted from 1; zeros where none was put."""
         return self._map[(position - 1) * DIGEST : position * DIGEST]
 
     def put(self, position: int, digest: bytes) -> None:
+        """Keep the digest of one position."""
         self._map[(position - 1) * DIGEST : position * DIGEST] = digest
 
     def window(self, after: int, until: int) -> bytes:
+        """The digests of positions `after + 1` to `until`, one after another."""
         return self._map[after * DIGEST : until * DIGEST]
 
     def put_window(self, after: int, digests: bytes) -> None:
+        """Keep digests, one after another, from position `after + 1` on."""
         self._map[after * DIGEST : after * DIGEST + len(digests)] = digests
 
     def flush(self) -> None:
+        """Bring what was put to the disk."""
         self._map.flush()
 
     def close(self) -> None:
+        """Close the file."""
         self._map.close()
         self._file.close()
 

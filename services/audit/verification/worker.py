@@ -27,7 +27,7 @@ TELL_EVERY = 5_000
 
 
 def main(config: Settings, folder: Path) -> None:
-    """Check, tell, until no more jobs come."""
+    """Check and report, until no more jobs come."""
     gc.disable()
     cut = read_cut(folder)
     for line in sys.stdin.buffer:

@@ -80,7 +80,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One tab above a list; `count` is None where it isn't told."""
+    """One tab above a list; `count` is None where it isn't counted."""
 
     word: str
     href: str

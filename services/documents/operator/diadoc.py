@@ -1,7 +1,7 @@
 """A client of Diadoc's HTTP API, or of one of its shape: JSON over HTTPS, `PostMessage` and `GetNewEvents`.
 
 A sending carries the document's key as `operationId`: Diadoc answers a repeated one with the result of the first. The
-feed of events tells what has changed without contents; they are fetched when they matter. What comes from outside is
+feed of events names what has changed without contents; they are fetched when they matter. What comes from outside is
 untrusted: sizes are bounded, and its signatures are checked by shipping, not here.
 """
 
@@ -163,7 +163,7 @@ class Diadoc:
 
     def _organizations(self, outgoing: OutgoingDocument) -> Sequence[Mapping[str, Any]]:
         """The organisations that may be meant. Asked for a branch that it doesn't know, Diadoc names the head office;
-        asked for an INN that several have, it says "not found", and tells them by another question."""
+        asked for an INN that several have, it says "not found", and names them in another answer."""
         if outgoing.to_participant:
             return [self._call("GET", "/GetOrganization", params={"fnsParticipantId": outgoing.to_participant})]
         params = {"inn": outgoing.to_inn} | ({"kpp": outgoing.to_kpp} if outgoing.to_kpp else {})

@@ -67,7 +67,7 @@ class Section:
     fields: dict[str, tuple[int, str]] = field(default_factory=dict)
     problems: list[StatementProblem] = field(default_factory=list)
     is_unsure: bool = False
-    """Two values contradict each other, or the end is missing: which money it moves can't be told."""
+    """Two values contradict each other, or the end is missing: which money it moves is unclear."""
     accounts: list[tuple[int, str]] = field(default_factory=list)
     """Of the header: every `РасчСчет`, with its line."""
     kinds: list[str] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """The bank's totals of an account against its documents. Pure.
 
-A document that was lost or edited shows here, and what documents alone don't tell: whether equal ones are one payment
+A document that was lost or edited shows here, and what documents alone don't show: whether equal ones are one payment
 shown twice or several, and whether money has moved that has the other side's day only. Each such question is a number
 of documents that the total counts, between a least and a most. Where only one answer makes the total, it is proved;
 where several do, or the bank gives no total, a person is asked.

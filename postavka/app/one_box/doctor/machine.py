@@ -124,7 +124,7 @@ def check_revocation_lists(found: Survey) -> Check:
 
 
 def check_processor(outside: bool, divided: Division | None) -> Check:
-    """Do programs give way to each other as they were told? A slow system is no broken one: never wrong."""
+    """Do programs give way to each other as configured? A slow system is no broken one: never wrong."""
     if outside:
         return Check("processor", "ok", "PostgreSQL is not started here: nothing to be arranged with it")
     if divided is None or (divided.in_root and os.access(divided.root, os.W_OK)):

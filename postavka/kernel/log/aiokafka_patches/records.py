@@ -10,8 +10,8 @@ of three. Batches are still read by the library; what differs:
   its last offset, with the packed bytes as its value. The library unpacks whatever it is given: a megabyte of zstd can
   hold more than any memory.
 - A batch without records for readers (the marker of a transaction, and a batch whose transaction was aborted) comes
-  as one record, told by `is_marker`. The library skips it silently, and a partition that ends in one would never count
-  as handled.
+  as one record, which `is_marker` recognises. The library skips it silently, and a partition that ends in one would
+  never count as handled.
 - A header's name ends at a NUL, as it does for librdkafka: all readers must see the same.
 
 Consumers must read committed records only (`connection.for_aiokafka_consumer`), and take keys and values as they are.

@@ -1,4 +1,4 @@
-"""Addresses of those who are told: contact persons of the partner, or of the distributor, and nobody else."""
+"""Addresses of those who are notified: contact persons of the partner, or of the distributor, and nobody else."""
 
 from __future__ import annotations
 

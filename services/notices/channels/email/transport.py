@@ -77,7 +77,9 @@ class Transport(Protocol):
         """Hand over one e-mail; returns what was answered. Raises `RefusedForGood`, `Later`, `Away`."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        ...
 
 
 def open_transport(config: NoticesSettings, home: Path) -> Transport:
@@ -98,6 +100,7 @@ class Server:
         self._client: SMTP | None = None
 
     async def send(self, email: Outgoing) -> str:
+        """Give one e-mail to the server; returns its answer. Raises as `Transport.send` says."""
         client = await self._connected()
         handed_over = False
         try:
@@ -157,6 +160,7 @@ class Server:
             await self.close()
 
     async def close(self) -> None:
+        """Close the connection at once; the next e-mail opens another."""
         client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -178,6 +182,7 @@ class Mbox:
         self._file = file
 
     async def send(self, email: Outgoing) -> str:
+        """Append one e-mail to the file; returns which file that is."""
         await asyncio.to_thread(self._append, email)
         return f"written to {self._file.name}"
 
@@ -192,4 +197,5 @@ class Mbox:
             os.fsync(file.fileno())
 
     async def close(self) -> None:
+        """Nothing to close: the file is opened for each e-mail."""
         return

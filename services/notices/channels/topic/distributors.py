@@ -23,7 +23,7 @@ LOOK_SECONDS = 5.0
 
 def with_topics(config: Settings) -> list[str]:
     """Distributors of the reference data (their topics are made if need be), and those that have left it: their topics
-    stay, and so does what is told of requests under way."""
+    stay, and so do notices of requests under way."""
     known = distributor_ids(database_url(config))
     topics = AdminClient(for_librdkafka(config)).list_topics(timeout=30).topics
     former = {found for topic in topics if (found := distributor_of(topic)) and notices_of(found) in topics}
