@@ -1,7 +1,8 @@
 """OpenID Connect: who somebody is, by the word of a provider that the settings name (code flow, PKCE, nonce, state).
 
 The provider's metadata and keys are fetched when they are first needed and kept for an hour. What it answers is not
-trusted further than its signature: issuer, audience, time, nonce and the claim are checked here.
+trusted further than its signature: issuer, audience, time, nonce and the claim are checked here, and how strongly and
+how recently the person has signed in there, where the settings ask for that (OpenID Connect Core 1.0, 3.1.2.1).
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class Provider:
         assert config.oidc_issuer is not None  # noqa: S101
         assert config.url is not None  # noqa: S101
         self._config, self._issuer = config, config.oidc_issuer
+        self._strengths, self._max_age = config.oidc_acr_values.split(), config.oidc_max_age
         self.redirect = config.url.rstrip("/") + "/sign-in/oidc/back"
         self._client = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False)
         self._metadata: dict[str, Any] = {}
@@ -119,6 +121,8 @@ class Provider:
             "nonce": started.nonce,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
+            **({"acr_values": " ".join(self._strengths)} if self._strengths else {}),
+            **({"max_age": str(self._max_age)} if self._max_age is not None else {}),
         }
         endpoint = str(self._metadata["authorization_endpoint"])
         return endpoint + ("&" if "?" in endpoint else "?") + urlencode(query)
@@ -158,6 +162,8 @@ class Provider:
             "nonce": isinstance(claims.get("nonce"), str)
             and hmac.compare_digest(claims["nonce"].encode(), started.nonce.encode()),
             "subject": isinstance(claims.get("sub"), str) and bool(claims["sub"]),
+            "strength (acr)": not self._strengths or claims.get("acr") in self._strengths,
+            "time of sign-in (auth_time)": _is_recent(claims.get("auth_time"), self._max_age, now),
         }
         wrong = [name for name, holds in checks.items() if not holds]
         if wrong:
@@ -205,6 +211,16 @@ class Provider:
         if not isinstance(value, dict):
             raise NotVouched("the provider's answer is no object")
         return value
+
+
+def _is_recent(signed_in_at: object, max_age: int | None, now: float) -> bool:
+    """Is it a time, in seconds since 1970, neither longer ago than `max_age` seconds nor in the future? Without a limit
+    it is always recent."""
+    return max_age is None or (
+        isinstance(signed_in_at, int | float)
+        and not isinstance(signed_in_at, bool)
+        and now - max_age - LEEWAY_SECONDS <= signed_in_at <= now + LEEWAY_SECONDS
+    )
 
 
 def _readable(found: dict[str, Any]) -> KeySet:

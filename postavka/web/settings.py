@@ -72,6 +72,14 @@ class WebSettings(FileSettings):
     oidc_claim: str = Field(
         "email", description="which claim is the login: email (must be verified) or preferred_username"
     )
+    oidc_acr_values: str = Field(
+        "",
+        description="how strongly people must have signed in there: its names for it (acr), the best first, blanks "
+        "between them; an ID token with none of them lets nobody in",
+    )
+    oidc_max_age: int | None = Field(
+        None, ge=0, description="how many seconds ago they may have signed in there; longer ago: they are asked again"
+    )
     oidc_name: str = Field("Единый вход", description="the button's text on the sign-in page")
 
     undo_seconds: float = Field(

@@ -244,6 +244,60 @@ def test_what_does_not_hold_is_not_believed(liar: Liar, lie: str | None, web_dat
         running.sql("UPDATE accounts.users SET oidc_issuer = NULL, oidc_subject = NULL")
 
 
+def ago(seconds: float) -> int:
+    return int(time.time() - seconds)
+
+
+@pytest.mark.parametrize(
+    ("claims", "let_in"),
+    [
+        ({"acr": "two-factors", "auth_time": 0}, True),
+        ({"acr": "smart-card", "auth_time": 3_000}, True),
+        ({"acr": "password", "auth_time": 0}, False),
+        ({"auth_time": 0}, False),
+        ({"acr": ["two-factors"], "auth_time": 0}, False),
+        ({"acr": "two-factors", "auth_time": 4_000}, False),
+        ({"acr": "two-factors", "auth_time": -600}, False),
+        ({"acr": "two-factors"}, False),
+    ],
+    ids=[
+        "strong",
+        "another strong one",
+        "weak",
+        "not said",
+        "a list",
+        "long ago",
+        "in the future",
+        "nobody knows when",
+    ],
+)
+def test_who_must_sign_in_strongly_and_lately_is_held_to_it(
+    liar: Liar, claims: dict[str, Any], let_in: bool, web_database: str, kernel: Settings
+):
+    """`auth_time` stands here as seconds ago."""
+    port = free_port()
+    config = WebSettings(
+        url=f"http://127.0.0.1:{port}", oidc_issuer=liar.issuer, oidc_client_id=CLIENT,
+        oidc_acr_values="two-factors smart-card", oidc_max_age=3_600, _env_file=None,
+    )  # fmt: skip
+    liar.change = claims | ({"auth_time": ago(claims["auth_time"])} if "auth_time" in claims else {})
+    with served(create_app(kernel, config), web_database, kernel, port) as running:
+        browser = running.person()
+        asked = parse_qs(urlsplit(browser.get("/sign-in/oidc").headers["location"]).query)
+        assert asked["acr_values"] == ["two-factors smart-card"]
+        assert asked["max_age"] == ["3600"]
+        liar.nonce = asked["nonce"][0]
+        back = browser.get("/sign-in/oidc/back", params={"state": asked["state"][0], "code": "c"})
+        assert back.status_code == (303 if let_in else 401)
+        assert browser.get("/api/v1/me").status_code == (200 if let_in else 401)
+        running.sql("UPDATE accounts.users SET oidc_issuer = NULL, oidc_subject = NULL")
+
+
+def test_nothing_of_it_is_asked_for_where_nothing_is_set(site: Site):
+    asked = parse_qs(urlsplit(site.person().get("/sign-in/oidc").headers["location"]).query)
+    assert not {"acr_values", "max_age"} & asked.keys()
+
+
 def test_the_button_is_there_only_with_a_provider(web_database: str, kernel: Settings):
     with served(create_app(kernel, WebSettings(_env_file=None)), web_database, kernel) as running:
         assert "oidc" not in running.person().get("/sign-in").text
