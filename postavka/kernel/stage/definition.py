@@ -53,7 +53,7 @@ class BatchFacts(Protocol):
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None:
         """Take note of what the decider made of the message; most facts have nothing to note."""
-        ...
+        return
 
 
 class NoFacts(BatchFacts):

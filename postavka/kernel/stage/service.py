@@ -30,11 +30,12 @@ from postavka.kernel.process.progress import Progress
 from postavka.kernel.process.service import run_service
 from postavka.kernel.process.watchdog import KAFKA, POSTGRESQL, POSTGRESQL_AWAY, WATCH_SECONDS, NoProgress, Watchdog
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
+from postavka.kernel.stage.batch_run import BatchOutcome
 from postavka.kernel.stage.definition import Stage
 from postavka.kernel.stage.faust_worker import FaustWorker
 from postavka.kernel.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
 from postavka.kernel.stage.refusals import codes
-from postavka.kernel.stage.runner import BatchOutcome, StageRunner
+from postavka.kernel.stage.runner import StageRunner
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, require
 from postavka.kernel.store.recorder import EventRecorder

@@ -19,9 +19,10 @@ from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.record import Record
 from postavka.kernel.outbox.relay import Relay, envelope_of
 from postavka.kernel.settings import PARTITIONS, Settings
+from postavka.kernel.stage.batch_run import BatchOutcome
 from postavka.kernel.stage.definition import Stage
 from postavka.kernel.stage.recovery import bring_back, complete_inputs, fetch_input, imported_inputs
-from postavka.kernel.stage.runner import BatchOutcome, StageRunner, StoreWentBack
+from postavka.kernel.stage.runner import StageRunner, StoreWentBack
 from postavka.kernel.store.checkpoint import Checkpoint
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 from tests.kernel.conftest import MakeTopics, OpenRecorder
