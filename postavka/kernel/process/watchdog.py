@@ -13,6 +13,7 @@ import stamina
 
 from postavka.kernel.process import metrics
 from postavka.kernel.process.progress import Place, Progress, Servers
+from postavka.kernel.process.usable_time import UsableTime
 
 BUSY_SECONDS = 120.0
 """A batch that takes longer while PostgreSQL is not known to be away hangs: in a decider, or on a dead connection."""
@@ -48,6 +49,8 @@ class Watchdog:
         """`turns` and `many` are those of `Progress`; `away` is what is raised while PostgreSQL is away."""
         self.servers = Servers()
         self.progress = Progress(stall_seconds, turns, many)
+        self.time = UsableTime()
+        """By which progress is judged: who waits for a processor does not hang."""
         self.lag = 0
         """Records not handled yet."""
         self.last_batch = time.monotonic()
@@ -88,17 +91,19 @@ class Watchdog:
 
     def not_seen(self, server: str, why: object) -> None:
         """A look has failed: this server has not answered, and nobody can be blamed meanwhile."""
+        self.time.look()
         self.servers.silent(server, time.monotonic(), why)
         self.progress.forgive()
 
     def see(self, ends: Mapping[Place, int], handled: Mapping[Place, int]) -> None:
         """A look: `ends` and `handled` as `Progress` takes them. Raises `NoProgress`."""
-        now = time.monotonic()
+        self.time.look()
+        now, usable = time.monotonic(), self.time.now()
         self.lag = Progress.lag(ends, handled)
         metrics.LAG.labels(self._name).set(self.lag)
         metrics.OLDEST_BATCH.labels(self._name).set(now - self.last_batch)
-        stalled = self.progress.see(now, ends, handled)
-        metrics.STANDSTILL.labels(self._name).set(self.progress.standstill(now))
+        stalled = self.progress.see(usable, ends, handled)
+        metrics.STANDSTILL.labels(self._name).set(self.progress.standstill(usable))
         if not self.may_judge(now):
             return
         if self.busy_since is not None:  # a batch at hand may take its time
@@ -114,15 +119,13 @@ class Watchdog:
 
     def trouble(self) -> str | None:
         """What is wrong, as a sentence; None while all is well."""
-        now = time.monotonic()
-        return self.servers.trouble(now) or self.progress.trouble(now)
+        return self.servers.trouble(time.monotonic()) or self.progress.trouble(self.time.now())
 
     def details(self) -> dict[str, Any]:
         """Its figures for `/healthz`."""
-        now = time.monotonic()
         return {
             "lag_records": self.lag,
-            "standstill_seconds": round(self.progress.standstill(now), 1),
+            "standstill_seconds": round(self.progress.standstill(self.time.now()), 1),
             "stall_seconds": self.progress.patience,
-            "seconds_since_batch": round(now - self.last_batch, 1),
+            "seconds_since_batch": round(time.monotonic() - self.last_batch, 1),
         }

@@ -233,6 +233,8 @@ class LiveProjection:
         """Kafka's group offsets follow: as a hint for tools that show lag, or as the marks of who keeps none."""
         self._committed, self._behind = time.monotonic(), False
         ours = {TopicPartition(*place): self.handled[place] + 1 for place in self._assigned() & self.handled.keys()}
+        if not ours:  # a rebalance has taken them: who has them now commits them (aiokafka refuses an empty commit)
+            return
         try:
             await self.consumer.commit(ours)
         except KafkaError as error:

@@ -207,12 +207,12 @@ class StageService:
         if moved:
             return True
         self.watchdog.see({place: end for place, end in ends.items() if place not in self.held}, handled)
-        now = time.monotonic()
-        if not self.watchdog.may_judge(now):
+        if not self.watchdog.may_judge(time.monotonic()):
             return False
         # A producer can stop for good as well, looking alive. A standby publishes nothing.
         to_publish = {RELAY: head + 1} if self.relay.active else {RELAY: 0}
-        if (unpublished := self.relay_progress.see(now, to_publish, {RELAY: self.relay.position})) is not None:
+        usable = self.watchdog.time.now()
+        if (unpublished := self.relay_progress.see(usable, to_publish, {RELAY: self.relay.position})) is not None:
             raise NoProgress(unpublished)
         return False
 
@@ -252,7 +252,7 @@ class StageService:
         if self.relay.failed is not None:
             return "the relay has failed"
         held = self.held.trouble(self.worker.assigned())
-        return self.watchdog.trouble() or held or self.relay_progress.trouble(time.monotonic())
+        return self.watchdog.trouble() or held or self.relay_progress.trouble(self.watchdog.time.now())
 
     def details(self) -> dict[str, Any]:
         """The figures for `/healthz` that an operator asks for first."""

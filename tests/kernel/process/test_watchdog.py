@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from postavka.kernel.process import usable_time
 from postavka.kernel.process.watchdog import BUSY_SECONDS, KAFKA, NoProgress, Watchdog
 
 PLACE = ("orders", 0)
@@ -14,10 +16,11 @@ STALL_SECONDS = 30.0
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
     """The monotonic clock, as a list of one."""
     clock = [10_000.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(usable_time, "THREADS", tmp_path)  # nobody waits for a processor
     return clock
 
 
