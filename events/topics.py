@@ -29,6 +29,7 @@ class Party(StrEnum):
     PAPERS = "papers"
     PAYMENTS = "payments"
     NOTICES = "notices"
+    FEED = "feed"
     OPS = "ops"
     AUDIT = "audit"
     PRIVACY = "privacy"
@@ -70,21 +71,21 @@ REQUEST_EVENTS = Topic(
     "request.events",
     "What partners asked for",
     (Party.REQUEST,),
-    (Party.APPROVAL, Party.BILLING, Party.SHIPPING, Party.CABINET, Party.NOTICES, Party.AUDIT),
+    (Party.APPROVAL, Party.BILLING, Party.SHIPPING, Party.CABINET, Party.NOTICES, Party.FEED, Party.AUDIT),
     (request.RequestSubmitted, request.RequestWithdrawn),
 )
 APPROVAL_EVENTS = Topic(
     "approval.events",
     "Complete or not",
     (Party.APPROVAL,),
-    (Party.BILLING, Party.SHIPPING, Party.PAYMENTS, Party.CABINET, Party.NOTICES, Party.AUDIT),
+    (Party.BILLING, Party.SHIPPING, Party.PAYMENTS, Party.CABINET, Party.NOTICES, Party.FEED, Party.AUDIT),
     (approval.Approved, approval.Rejected),
 )
 BILLING_EVENTS = Topic(
     "billing.events",
     "Confirmed or paid",
     (Party.BILLING,),
-    (Party.SHIPPING, Party.PAYMENTS, Party.CABINET, Party.NOTICES, Party.AUDIT),
+    (Party.SHIPPING, Party.PAYMENTS, Party.CABINET, Party.NOTICES, Party.FEED, Party.AUDIT),
     (
         billing.BillingOpened,
         billing.BillingClosed,
@@ -110,7 +111,16 @@ SHIPPING_EVENTS = Topic(
     "shipping.events",
     "Permission, documents, manufacturing, delivery",
     (Party.SHIPPING,),
-    (Party.BILLING, Party.ACTIVATION, Party.PAYMENTS, Party.PAPERS, Party.CABINET, Party.NOTICES, Party.AUDIT),
+    (
+        Party.BILLING,
+        Party.ACTIVATION,
+        Party.PAYMENTS,
+        Party.PAPERS,
+        Party.CABINET,
+        Party.NOTICES,
+        Party.FEED,
+        Party.AUDIT,
+    ),
     (
         shipping.ShippingOpened,
         shipping.ShippingClosed,
@@ -132,14 +142,14 @@ ACTIVATION_EVENTS = Topic(
     "activation.events",
     "Activated or refused",
     (Party.ACTIVATION,),
-    (Party.RENEWAL, Party.CABINET, Party.NOTICES, Party.AUDIT),
+    (Party.RENEWAL, Party.CABINET, Party.NOTICES, Party.FEED, Party.AUDIT),
     (activation.DeliveryRegistered, activation.ActivationHeld, activation.Activated, activation.ActivationRefused),
 )
 RENEWAL_EVENTS = Topic(
     "renewal.events",
     "How long services run, what reminds of their end, and which have ended",
     (Party.RENEWAL,),
-    (Party.TIMER, Party.CABINET, Party.NOTICES, Party.AUDIT),
+    (Party.TIMER, Party.CABINET, Party.NOTICES, Party.FEED, Party.AUDIT),
     (renewal.ServiceStarted, renewal.ReminderDue, renewal.ServiceLapsed),
 )
 

@@ -70,6 +70,7 @@ SERVICES = {
         ServiceEntry("ops", "services.ops", "services.ops.site:SITE"),
         ServiceEntry("web", "postavka.app.web", "postavka.web.own_site:SITE"),
         ServiceEntry("audit", "services.audit", "services.audit.site:SITE"),
+        ServiceEntry("feed", "services.feed", "services.feed.site:SITE"),
     )
 }
 """By name, in the order in which they are started. A name stays as brokers and dashboards first knew it: `papers`
@@ -94,6 +95,7 @@ SCHEMAS = {
     "payments": ("services.payments.projection:MIGRATIONS",),
     "notices": (EVENT_STORE, "services.notices.projection:MIGRATIONS"),
     "audit": ("services.audit.integrity.store:MIGRATIONS",),
+    "feed": ("services.feed.projection:MIGRATIONS",),
 }
 """Schemas of PostgreSQL → addresses of what makes each, in the order in which they are made: that of the accounts has
 what row-level security needs."""

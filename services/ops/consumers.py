@@ -74,6 +74,7 @@ READERS: tuple[LogConsumer, ...] = (
     LogConsumer("payments", PROJECTION),
     LogConsumer("timer", PROJECTION),
     LogConsumer("notices", STORE, outbox=SQL("SELECT count(*) FROM notices.mail WHERE status IN ('due', 'sending')")),
+    LogConsumer("feed", PROJECTION),
     LogConsumer("ops", outbox=SQL("SELECT count(*) FROM ops.corrections WHERE sent_at IS NULL")),
     LogConsumer("audit", FOLLOWED, outbox=SQL("SELECT count(*) FROM audit.checkpoints WHERE NOT told")),
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 STAGES = ("request", "approval", "billing", "shipping", "activation", "renewal")
-SERVICES = (*STAGES, "cabinet", "papers", "payments", "notices", "desk", "timer", "ops", "web", "audit")
+SERVICES = (*STAGES, "cabinet", "papers", "payments", "notices", "desk", "timer", "feed", "ops", "web", "audit")
 OF_THE_PROCEDURE = (*STAGES, "cabinet", "desk")
 """Without them no request comes to its end and nobody sees it."""
 SERVERS = ("kafka", "postgres")

@@ -228,7 +228,7 @@ def test_manufacturing_is_asked_and_answers_on_its_two_topics(system: System):
     assert shipped["kit"] == kit.body["kit"]
 
 
-AS_USERS = (*STAGES, "cabinet", "payments", "notices", "desk", "timer")
+AS_USERS = (*STAGES, "cabinet", "payments", "notices", "desk", "timer", "feed")
 
 
 @pytest.fixture

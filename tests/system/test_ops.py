@@ -131,7 +131,7 @@ def test_streams_show_all_readers_services_and_sizes(system: System) -> None:
     assert services.keys() == set(SERVICES)
     assert {each["version"] for each in services.values()} == {version("postavka")}
     guarded = {name for name, each in services.items() if each["patience"] is not None}
-    assert guarded == {*STAGES, "cabinet", "papers", "payments", "notices", "desk", "timer"}
+    assert guarded == {*STAGES, "cabinet", "papers", "payments", "notices", "desk", "timer", "feed"}
     assert found["sizes_unknown"] is None
     sizes = {each["name"]: each["bytes"] for each in found["topics"]}
     assert sizes["request.events"] > 1_000

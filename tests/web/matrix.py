@@ -174,6 +174,8 @@ MATRIX: dict[str, Case] = {
     "GET /api/v1/requests/{request_id}/copy": case(P),
     "POST /api/v1/requests/{request_id}/withdrawal": case(P, json={}, key=True),
     "POST /api/v1/requests/{request_id}/activation": case(P, key=True),
+    "GET /api/v1/events": case(P, D),
+    "GET /api/v1/events/stream": case(P, D, stream=True),
     "GET /api/v1/deliveries": Case(ALL),
     "GET /api/v1/confirmations/waiting": case(D),
     "POST /api/v1/requests/{request_id}/confirmation": case(D, json=ANSWER, key=True),

@@ -14,7 +14,7 @@ from postavka.web.database import WEB_ROLE
 from tests.web.conftest import Site
 from tests.web.stories import Story
 
-TABLES = ("cabinet.requests", "accounts.tokens")
+TABLES = ("cabinet.requests", "feed.events", "accounts.tokens")
 SECRET_TABLES = ("accounts.users", "accounts.sessions", "accounts.devices", "accounts.answers", "reference.entries")
 
 

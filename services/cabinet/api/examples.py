@@ -62,6 +62,19 @@ RECORD = {
     "can_withdraw": True,
 }
 ANSWER = {"accepted": True, "note": "до пятницы"}
+EVENT = {
+    "specversion": "1.0",
+    "id": f"{REQUEST}/2",
+    "source": "/postavka/shipping",
+    "type": "PermissionIssued.v1",
+    "subject": REQUEST,
+    "time": "2026-03-16T09:30:00.513204Z",
+    "datacontenttype": "application/json",
+    "causationid": f"/postavka/approval#{REQUEST}/1",
+    "correlationid": "0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d81",
+    "cursor": "17.5f3c09ab",
+    "data": {"number": "482-019-337-561-908-274-651", "partner_id": "lukomor", "distributor_id": "dist-north"},
+}
 PLAN = {
     "plan_id": "3c1f2f0e-55c0-5d1b-8a3f-6f0f5f3f9b11",
     "title": "Активировать Продление поддержки, 12 месяцев на 32 400,00 ₽ для АО «Завод точных весов»",
@@ -114,6 +127,7 @@ EXAMPLES: dict[str, Any] = {
     },
     "RequestCopy": TYPED,
     "DocumentList": {"items": [DOCUMENT]},
+    "EventPage": {"items": [EVENT], "next": "17.5f3c09ab", "more": False},
     "Contacts": {
         "items": [
             {

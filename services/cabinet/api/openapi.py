@@ -64,6 +64,7 @@ INTRODUCTION = """Заявки на приобретение электронн�
   `events` (server-sent), or its `status`.
 - Errors are `application/problem+json` (RFC 9457): `type` is stable, `title`, `detail` and each `errors[].detail` are
   for people, in Russian; `errors[].pointer` is a JSON Pointer into the body.
+- What happens to all your requests: `events`, page by page behind a place that you keep, or as it comes.
 - Lists give `next`; send it as `after`. No totals: a list may have a million entries.
 """
 
@@ -112,6 +113,7 @@ def document() -> dict[str, Any]:
         {"name": "planned", "description": "Команды, которые уйдут позже"},
         {"name": "documents", "description": "Документы и подписи"},
         {"name": "lists", "description": "Справочники для заявки"},
+        {"name": "events", "description": "Лента событий своих заявок"},
         {"name": "public", "description": "Активация пользователем, без входа"},
         {"name": "meta", "description": "О самом API"},
     ]

@@ -42,8 +42,8 @@ def test_published_operations_stay():
     assert {
         "activateByCode", "activateDelivery", "answerRequest", "answerRequests", "copyRequest", "downloadDocument",
         "getRequest", "getTimeline", "listBaseDeliveries", "listContacts", "listDeliveries", "listDistributors",
-        "listDocuments", "listProducts", "listRequests", "listWaiting", "lookUpCompany", "signDocument",
-        "streamRequest", "submitRequest", "whoAmI", "withdrawRequest",
+        "listDocuments", "listEvents", "listProducts", "listRequests", "listWaiting", "lookUpCompany", "signDocument",
+        "streamEvents", "streamRequest", "submitRequest", "whoAmI", "withdrawRequest",
     } <= {operation["operationId"] for _, operation in OPERATIONS}  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_every_field_is_described():
 
 def test_what_is_no_json_is_given_to_a_generated_client_as_bytes():
     said = {operation["operationId"]: operation["responses"]["200"] for name, operation in OPERATIONS if "GET" in name}
-    for name in ("downloadDocument", "streamRequest"):
+    for name in ("downloadDocument", "streamEvents", "streamRequest"):
         assert {each["schema"]["format"] for each in said[name]["content"].values()} == {"binary"}, name
 
 
