@@ -187,6 +187,10 @@ COMMANDS: dict[str, tuple[str | Mapping[str, tuple[str, str]], str]] = {
         "Play a counterparty on the local exchange operator: what it has received, sign it, refuse it. For trying.",
     ),
     "log": ("postavka.app.cli.events:log", "Look at the event log."),
+    "kafka": (
+        "postavka.app.cli.kafka:kafka",
+        "Print the properties with which kcat, Kafka's own tools or Kafbat read the topics.",
+    ),
     "dead-letters": (
         "services.ops.dead_letters_cli:letters",
         "Records that could not be taken: kept as they came, with the reason.",
