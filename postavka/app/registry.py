@@ -196,7 +196,10 @@ COMMANDS: dict[str, tuple[str | Mapping[str, tuple[str, str]], str]] = {
         "Records that could not be taken: kept as they came, with the reason.",
     ),
     "ops": ("services.ops.cli:ops", "What waits and for whom, how the streams do, and what to put right."),
-    "top": ("services.ops.cli:top", "A live view of everything: what waits, streams, services. Ctrl-C ends it."),
+    "top": (
+        "services.ops.cli:top",
+        "A live view of everything: what waits, streams, services. Ctrl-C ends it, and so does q; arrows scroll.",
+    ),
     "payments": (
         "services.payments.cli:payments",
         "Money that the bank has reported: what is unmatched, owed, or in debt.",
@@ -260,6 +263,8 @@ COMMANDS: dict[str, tuple[str | Mapping[str, tuple[str, str]], str]] = {
 
 EXPLAIN = "postavka.app.cli.explained:explain"
 """What says in a sentence what a library has raised; imported when something was."""
+AWAY = "postavka.app.cli.explained:AWAY"
+"""What libraries raise when a server can't be used."""
 
 
 def sites() -> list[Site]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from postavka.kernel.errors import UserError
+
 MOSCOW = ZoneInfo("Europe/Moscow")
 
 
@@ -14,7 +16,7 @@ def today() -> date:
 
 
 def parse_since(text: str) -> datetime:
-    """`15m`, `2h`, `3d` ago; a date or a time; `0`: the beginning. Raises `SystemExit` with what is possible."""
+    """`15m`, `2h`, `3d` ago; a date or a time; `0`: the beginning. Raises `UserError` with what is possible."""
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     if text == "0":
         return datetime(2000, 1, 1, tzinfo=UTC)
@@ -23,5 +25,5 @@ def parse_since(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise SystemExit(f"--since {text}: write 15m, 2h, 3d, 2026-11-24 or 2026-11-24T15:30") from None
+        raise UserError(f"{text!r}: write 15m, 2h, 3d, 2026-11-24 or 2026-11-24T15:30") from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=MOSCOW)

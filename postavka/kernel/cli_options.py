@@ -8,3 +8,4 @@ from cyclopts import Parameter
 
 Json = Annotated[bool, Parameter(help="Print as JSON.")]
 JsonArray = Annotated[bool, Parameter(help="Print as one JSON array.")]
+Wait = Annotated[bool, Parameter(help="Stay until something has come of it, and say what.")]

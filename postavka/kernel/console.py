@@ -16,8 +16,17 @@ from postavka.kernel.on_progress import OnProgress
 SOURCE = "/postavka/cli"
 """`ce_source` of what is sent from the command line."""
 
-console = Console()
-errors = Console(stderr=True)
+
+class PipedConsole(Console):
+    """A console whose closed pipe is an error as of any other output; by itself it ends the program in silence."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        raise BrokenPipeError
+
+
+console = PipedConsole()
+errors = PipedConsole(stderr=True)
 
 
 def print_json(value: Any) -> None:

@@ -8,6 +8,7 @@ import psycopg
 from cyclopts import App
 from psycopg.rows import dict_row
 
+from postavka.domain.reference.known import require_known
 from postavka.kernel.cli_options import Json
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.privacy.vault import open_vault
@@ -32,7 +33,10 @@ def show(*, partner: str, limit: int = 50, json: bool = False) -> None:
     json
         Everything, as one JSON array.
     """
-    rows = requests_of(connected(), partner, limit)
+    config = connected()
+    rows = requests_of(config, partner, limit)
+    if not rows:
+        require_known(config, partner=partner)
     if json:
         print_json(rows)
     else:

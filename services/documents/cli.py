@@ -13,10 +13,12 @@ from cyclopts import App
 from rich.markup import escape
 from rich.table import Table
 
+from postavka.domain.request_ids import RequestId
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import NotFound
+from postavka.kernel.id_beginning import one_of
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
 from postavka.web.formats import at
@@ -35,13 +37,13 @@ MISSING = {
 }
 
 
-class NoSuchDocument(UserError):
+class NoSuchDocument(NotFound):
     """The log knows no such document."""
 
 
 @documents.command(name="list")
 def list_(
-    *, request: UUID | None = None, state: DocumentState | None = None, limit: int = 50, json: JsonArray = False
+    *, request: RequestId | None = None, state: DocumentState | None = None, limit: int = 50, json: JsonArray = False
 ) -> None:
     """List documents, newest first.
 
@@ -87,7 +89,7 @@ def documents_table(rows: Iterable[tuple[str, str, str]]) -> Table:
 
 
 @documents.command
-def show(request: UUID, document: str, *, json: Json = False) -> None:
+def show(request: RequestId, document: str, *, json: Json = False) -> None:
     """All that is known of a document: hashes, dispatch, signature.
 
     Parameters
@@ -111,7 +113,7 @@ def show(request: UUID, document: str, *, json: Json = False) -> None:
 
 
 @documents.command
-def get(request: UUID, document: str, *, format: Format = "pdf", out: Path | None = None) -> None:
+def get(request: RequestId, document: str, *, format: Format = "pdf", out: Path | None = None) -> None:
     """Write a document's bytes to a file.
 
     Parameters
@@ -175,12 +177,12 @@ def opened(config: Settings, *, write: bool = False) -> psycopg.Connection[Any]:
 
 
 def _find(connection: psycopg.Connection[Any], request: UUID, document: str) -> ListedDocument:
-    for each in catalogue.documents_of(connection, request):
-        if each.document_id == document:
-            return each
-    raise NoSuchDocument(
-        f"request {request} has no document {document!r}; see `postavka documents list --request {request}`"
-    )
+    known = {each.document_id: each for each in catalogue.documents_of(connection, request)}
+    if not any(each.startswith(document) for each in known):
+        raise NoSuchDocument(
+            f"request {request} has no document {document!r}; see `postavka documents list --request {request}`"
+        )
+    return known[one_of("document", document, known)]
 
 
 def _told(document: ListedDocument) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from cyclopts import App
 from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
+from postavka.kernel.id_beginning import one_of
 from postavka.kernel.runtime.connection import connected
 from services.documents import counterparty as play
 from services.documents.operator.local import LocalOperator
@@ -49,10 +50,7 @@ def sign_received(message: str) -> None:
         As `counterparty list` shows it.
     """
     operator = _local()
-    try:
-        play.sign_received(operator, play.trial_authority(connected().home), message)
-    except LookupError as missing:
-        raise UserError(str(missing)) from None
+    play.sign_received(operator, play.trial_authority(connected().home), _message(operator, message))
     console.print("signed; the answer arrives within seconds: `postavka documents list --state signed`")
 
 
@@ -67,10 +65,8 @@ def decline(message: str, reason: str) -> None:
     reason
         In the counterparty's words.
     """
-    try:
-        _local().decline(message, reason)
-    except LookupError as missing:
-        raise UserError(str(missing)) from None
+    operator = _local()
+    operator.decline(_message(operator, message), reason)
     console.print("declined")
 
 
@@ -90,6 +86,10 @@ def signature(file: Path, *, inn: str, out: Path | None = None) -> None:
     place = out or file.with_name(f"{file.name}.sig")
     place.write_bytes(play.trial_authority(connected().home).sign(file.read_bytes(), inn, inn))
     console.print(str(place), highlight=False, soft_wrap=True)
+
+
+def _message(operator: LocalOperator, typed: str) -> str:
+    return one_of("message", typed, (each.message_id for each in operator.mailbox(None)))
 
 
 def _local() -> LocalOperator:

@@ -11,6 +11,7 @@ import psycopg
 from cyclopts import App
 
 from postavka.domain.calendar import today
+from postavka.domain.request_ids import RequestId
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, print_json, table
@@ -53,7 +54,7 @@ def queue(*, json: JsonArray = False) -> None:
 
 
 @postal.command(name="print")
-def print_(out: Path, *, request: UUID | None = None) -> None:
+def print_(out: Path, *, request: RequestId | None = None) -> None:
     """Write what waits as one PDF to print: for each envelope the address sheet, then its documents.
 
     Parameters
@@ -86,7 +87,7 @@ def register(out: Path) -> None:
 
 
 @postal.command
-def sent(request: UUID, tracking: str, *, document: list[str] | None = None, by: str | None = None) -> None:
+def sent(request: RequestId, tracking: str, *, document: list[str] | None = None, by: str | None = None) -> None:
     """Say that an envelope was posted, with its tracking number.
 
     Parameters

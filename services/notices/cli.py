@@ -9,13 +9,25 @@ from uuid import UUID
 from cyclopts import App, Parameter
 from rich.markup import escape
 
+from postavka.domain.request_ids import RequestId
 from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
+from postavka.kernel.id_beginning import bounds, converter
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.web.formats import at
 from services.notices.categories import CATEGORIES, Category
-from services.notices.channels.email.mail_log import MailFilter, email, emails, preferences, send_again, switch
+from services.notices.channels.email.mail_log import (
+    MailFilter,
+    email,
+    emails,
+    find_email,
+    preferences,
+    send_again,
+    switch,
+)
+
+LetterId = Annotated[UUID, Parameter(converter=converter("letter", find_email))]
 
 notices = App(name="notices", help="E-mail to partners and distributors: what was sent, what waits, what failed.")
 
@@ -24,7 +36,7 @@ notices = App(name="notices", help="E-mail to partners and distributors: what wa
 def list_(
     *,
     status: str | None = None,
-    request: UUID | None = None,
+    request: RequestId | None = None,
     to: str | None = None,
     kind: Category | None = None,
     limit: int = 50,
@@ -68,7 +80,7 @@ def list_(
 
 
 @notices.command
-def show(id: UUID, *, html: Path | None = None, json: Json = False) -> None:
+def show(id: LetterId, *, html: Path | None = None, json: Json = False) -> None:
     """One e-mail, as it was written.
 
     Parameters
@@ -94,7 +106,7 @@ def show(id: UUID, *, html: Path | None = None, json: Json = False) -> None:
 @notices.command
 def retry(id: Annotated[str, Parameter(help="As in the list; `failed` for all that have failed.")]) -> None:
     """Send e-mails that have failed, or were not wanted, after all."""
-    count = send_again(database_url(connected()), None if id == "failed" else UUID(id))
+    count = send_again(database_url(connected()), None if id == "failed" else _letter(id))
     console.print(f"{count} will be sent: see `postavka notices list`")
 
 
@@ -134,3 +146,8 @@ def prefs(
         always = "always" if CATEGORIES[kind].mandatory else "on" if gets else "off"
         shown.add_row(kind.value, CATEGORIES[kind].title, always)
     console.print(shown)
+
+
+def _letter(typed: str) -> UUID:
+    low, high = bounds("letter", typed)
+    return low if low == high else find_email(typed)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from cyclopts import App
 from rich.console import Group
-from rich.live import Live
 from rich.text import Text
 
+from postavka.domain.request_ids import RequestId
 from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
+from postavka.kernel.errors import NotFound, UserError
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
@@ -27,6 +29,7 @@ from services.ops.queues import KINDS, Queue
 from services.ops.reminders import awaited
 from services.ops.reminders import remind as send_reminder
 from services.ops.request import look_at
+from services.ops.scrolling import show_live
 from services.ops.settings import ops_settings
 from services.ops.store import SEES_ALL, prepare
 from services.ops.wait_spans import WaitChart
@@ -51,7 +54,7 @@ def waiting(*, what: str | None = None, overdue: bool = False, limit: int = 50, 
         At most so many requests.
     """
     if what is not None and what not in KINDS:
-        raise SystemExit(f"nothing waits for {what!r}; there are {', '.join(KINDS)}")
+        raise UserError(f"nothing waits for {what!r}; there are {', '.join(KINDS)}")
     with _database() as connection:
         if what is None and not overdue:
             found = waits.queues(connection, ops_settings())
@@ -103,7 +106,7 @@ def trend(*, what: str | None = None, days: int = 14, json: JsonArray = False) -
 
 
 @ops.command
-def request(request: UUID, *, json: Json = False) -> None:
+def request(request: RequestId, *, json: Json = False) -> None:
     """Show one request's path: who had to act and for how long, what happened beside it, what stages have done.
 
     Parameters
@@ -114,7 +117,7 @@ def request(request: UUID, *, json: Json = False) -> None:
     with _database() as connection:
         found = look_at(connection, request, ops_settings(), open_vault(connected()).reveal)
     if found is None:
-        raise SystemExit(f"nothing is known of {request}")
+        raise NotFound(f"nothing is known of {request}")
     if json:
         print_json({"request_id": request, **found.as_json()})
     elif found.chart is not None:
@@ -128,7 +131,7 @@ def request(request: UUID, *, json: Json = False) -> None:
 
 
 @ops.command
-def remind(request: UUID, *, what: str, note: str | None = None, dry_run: bool = False) -> None:
+def remind(request: RequestId, *, what: str, note: str | None = None, dry_run: bool = False) -> None:
     """Remind whoever must act on a request; at most once in four hours.
 
     Parameters
@@ -148,7 +151,7 @@ def remind(request: UUID, *, what: str, note: str | None = None, dry_run: bool =
         found = waits.of_request(connection, ops_settings(), request)
     item = next((each for each in found if each.waits_for == what), None)
     if item is None:
-        raise SystemExit(f"{request} does not wait for {what}; see `postavka ops waiting --what {what}`")
+        raise UserError(f"{request} does not wait for {what}; see `postavka ops waiting --what {what}`")
     if dry_run:
         who, whom = awaited(item)
         console.print(f"{who} {whom} would be reminded of the {what}")
@@ -177,7 +180,7 @@ def streams(*, seconds: float = 2.0, json: Json = False) -> None:
 
 
 def top(*, seconds: float = 2.0, rounds: int = 0) -> None:
-    """A live view of everything: what waits, streams, services. Ctrl-C ends it.
+    """A live view of everything: what waits, streams, services. Ctrl-C ends it, and so does q; arrows scroll.
 
     Parameters
     ----------
@@ -186,27 +189,28 @@ def top(*, seconds: float = 2.0, rounds: int = 0) -> None:
     rounds
         End after so many looks; 0: go on.
     """
-    config = connected()
-    probe = Probe(config)
-    done = 0
-    try:
-        with Live(Text("looking …"), console=console, refresh_per_second=4, screen=console.is_terminal) as live:
-            while True:
-                try:
-                    with _database() as connection:
-                        queues = waits.queues(connection, ops_settings())
-                    view: Any = Group(_queues(queues), Text(), _streams(probe.look()))
-                    if probe.age > FRESH_SECONDS:
-                        view = Group(Text(f"as of {duration(probe.age)} ago: a server does not answer", "red"), view)
-                except (NothingSeen, psycopg.OperationalError):
-                    view = Text("a server is away; `postavka doctor` says which", "red")
-                live.update(view, refresh=True)
-                done += 1
-                if rounds and done >= rounds:
-                    return
-                time.sleep(seconds)
-    except KeyboardInterrupt:
+    probe = Probe(connected())
+
+    def look() -> Any:
+        try:
+            with _database() as connection:
+                queues = waits.queues(connection, ops_settings())
+            view: Any = Group(_queues(queues), Text(), _streams(probe.look()))
+        except (NothingSeen, psycopg.OperationalError):
+            return Text("a server is away; `postavka doctor` says which", "red")
+        if probe.age > FRESH_SECONDS:
+            view = Group(Text(f"as of {duration(probe.age)} ago: a server does not answer", "red"), view)
+        return view
+
+    if console.is_terminal:
+        with suppress(KeyboardInterrupt):
+            show_live(look, seconds, rounds, console)
         return
+    for done in itertools.count(1):
+        console.print(look())
+        if done == rounds:
+            return
+        time.sleep(seconds)
 
 
 def duration(seconds: float) -> str:

@@ -19,7 +19,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier
 from events.model import Event
 from events.ops import DeadLetterDiscarded, DeadLetterRetried, LetterPlace
 from events.topics import STAGE_TOPICS
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import NotFound
 from postavka.kernel.store.queries import load_queries
 from services.ops.identity import has_type, requests_named
 from services.ops.store import acting, cause_of, record
@@ -56,7 +56,7 @@ NO_TYPE = (
 UNKNOWN_CODE = "Стадия не смогла принять запись по своим правилам; причина названа ниже."
 
 
-class NoSuchDeadLetter(UserError):
+class NoSuchDeadLetter(NotFound):
     """The dead letter is not there, or is settled already."""
 
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, errors, print_json, table
+from postavka.kernel.errors import NotFound, UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from services.ops import corrections
@@ -151,7 +152,7 @@ def retry(
     before = dead.tally(url, stage)
     marked = dead.retry(url, stage, numbers, _who(), code, reason)
     if not marked:
-        raise SystemExit(f"nothing open under {id}")
+        raise NotFound(f"nothing open under {id}")
     left = _wait_for(url, stage, marked, quiet=json) if wait else marked
     after = dead.tally(url, stage)
     taken = after.taken - before.taken
@@ -219,7 +220,7 @@ def agree(id: str, *, yes: bool = False) -> None:
     url = _url()
     found = corrections.proposal_of(url, stage, number)
     if found is None and yes:
-        raise SystemExit(f"no correction of {id} waits for a second person")
+        raise NotFound(f"no correction of {id} waits for a second person")
     if found is None:
         console.print(f"no correction of {id} waits for a second person")
         return
@@ -260,12 +261,12 @@ def discard(
         _foretell(foreseen, "would be given up", json)
         return
     if numbers is None and not (code and yes):
-        raise SystemExit(
+        raise UserError(
             f"that would be {foreseen.letters:,} records: name their --code, look at --dry-run, then say --yes"
         )
     count = dead.discard(url, stage, numbers, _who(), reason, code)
     if not count:
-        raise SystemExit(f"nothing open under {id}")
+        raise NotFound(f"nothing open under {id}")
     if json:
         print_json({"stage": stage, "discarded": count})
     else:
@@ -309,7 +310,7 @@ def _wait_for(url: str, stage: str, marked: int, quiet: bool) -> int:
 def _one(id: str) -> tuple[str, int]:
     stage, number = _split(id)
     if number is None:
-        raise SystemExit(f"{id!r}: one dead letter is meant here: billing/12")
+        raise UserError(f"{id!r}: one dead letter is meant here: billing/12")
     return stage, number
 
 
@@ -322,7 +323,7 @@ def _those(id: str) -> tuple[str, list[int] | None]:
 def _split(id: str) -> tuple[str, int | None]:
     stage, _, number = id.partition("/")
     if stage not in STAGES or not (number.isdigit() or number == "all"):
-        raise SystemExit(f"{id!r}: write stage/number, as in the list: billing/12")
+        raise UserError(f"{id!r}: write stage/number, as in the list: billing/12")
     return stage, None if number == "all" else int(number)
 
 

@@ -17,7 +17,7 @@ from events.topics import PAYMENT_COMMANDS
 from postavka.domain import invoice_numbers
 from postavka.kernel.cli_options import Json
 from postavka.kernel.console import SOURCE, console, print_json, table
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import CommandRefused, NoAnswer, NotFound
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
@@ -101,7 +101,7 @@ def unmatched(*, limit: int = 200, json: Json = False) -> None:
 def book(document: Document, *, why: Why, by: By = None) -> None:
     """An odd document of a statement counts as it stands there: it was in doubt, and the bank confirms it."""
     if not Loader(connected()).book(document, by or user(), why):
-        raise UserError(f"no document {document!r} waits that can be read in full")
+        raise NotFound(f"no document {document!r} waits that can be read in full")
     console.print("done")
 
 
@@ -109,7 +109,7 @@ def book(document: Document, *, why: Why, by: By = None) -> None:
 def close(document: Document, *, why: Why, by: By = None) -> None:
     """An odd document of a statement has been dealt with: it counts for nothing, or a corrected statement is loaded."""
     if not Loader(connected()).close(document, by or user(), why):
-        raise UserError(f"no document {document!r} waits")
+        raise NotFound(f"no document {document!r} waits")
     console.print("done")
 
 
@@ -125,7 +125,7 @@ def show(payment: str) -> None:
     with work_list.connect(database_url(connected())) as connection:
         row = work_list.payment(connection, payment)
     if row is None:
-        raise UserError(f"no payment or return {payment!r} is known")
+        raise NotFound(f"no payment or return {payment!r} is known")
     print_json(row)
 
 
@@ -270,9 +270,9 @@ def _send(order: MatchPayment | ReturnMoney | MatchReturn, subject: str, wait: b
         console.print(f"{order.TYPE} sent as [bold]{order.order_id}[/]")
         return
     if decided is None:
-        raise UserError(f"{order.order_id} was sent, but billing has not decided within {PATIENCE_SECONDS} s")
+        raise NoAnswer(f"{order.order_id} was sent, but billing has not decided within {PATIENCE_SECONDS} s")
     if decided["code"]:
-        raise UserError(f"refused: {decided['reason']}")
+        raise CommandRefused(f"refused: {decided['reason']}")
     sum_ = f": {money(decided['amount'])}" if decided["amount"] is not None else ""
     console.print(f"done{sum_}", highlight=False)
 

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from events.approval import Approved, Rejected
+from postavka.kernel.errors import NOT_FOUND, REFUSED
 from services.audit.history.as_of import StoodRequest, as_of, diff
 from services.audit.history.export import ExportRange, FolderNotEmpty, export
 from services.audit.history.history import as_json, history
@@ -137,7 +138,7 @@ def test_the_table_and_the_page_show_the_same(system: System, sent, tmp_path):
 
 def test_dead_letters_of_a_request_are_in_its_history(system: System, sent):
     request = of_plan(sent[0], DECLINED)
-    system.cli("request", "withdraw", request, "--partner", "romashka-it")
+    assert system.run_cli("request", "withdraw", request, "--partner", "romashka-it").returncode == REFUSED
     system.settle()
     entries = read(system, request)
     letter = next(entry for entry in entries if entry["kind"] == "dead-letter")
@@ -147,7 +148,7 @@ def test_dead_letters_of_a_request_are_in_its_history(system: System, sent):
 
 def test_an_unknown_request_is_said_to_be_unknown(system: System):
     done = system.run_cli("audit", "history", "00000000-0000-4000-8000-000000000000")
-    assert done.returncode != 0
+    assert done.returncode == NOT_FOUND
     assert "nothing is known" in done.stderr
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from postavka.app.cli.rebuild import READ_MODELS as READ_MODEL_ADDRESSES
 from postavka.app.one_box.launcher import SAMPLE
+from postavka.kernel.errors import CANT_BE_DONE, NOT_FOUND, REFUSED, UNREACHABLE
 from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.projection.read_model import find
 from postavka.kernel.settings import PARTITIONS
@@ -70,9 +71,11 @@ def test_a_direct_sale_is_paid_and_activated_with_the_code(system: System):
     system.cli("pay", invoice["number"], invoice["amount"], "--payer-inn", invoice["payer_inn"])
     shipment = wait_for(system, request_id, "ShipmentIssued")["body"]
     assert isinstance(shipment, dict)
-    refused = system.cli("activate", request_id, "--code", "WRONG-CODE")
-    assert request_id in refused
-    wait_for(system, request_id, "ActivationRefused")
+    refused = system.run_cli("activate", request_id, "--code", "WRONG-CODE", "--json")
+    assert refused.returncode == REFUSED
+    told = json.loads(refused.stdout)
+    assert (told["outcome"], [each["type"] for each in told["events"]]) == ("refused", ["ActivationRefused.v2"])
+    assert told["reasons"][0] in refused.stderr
     system.cli("activate", request_id, "--code", shipment["kit"]["code"])
     wait_for(system, request_id, "Activated")
 
@@ -87,7 +90,9 @@ def test_a_request_is_withdrawn(system: System):
 def test_another_partner_can_not_withdraw_and_the_mistake_is_visible(system: System):
     request_id = submit(system, "--distributor", "dist-north")
     wait_for(system, request_id, "Approved")
-    system.cli("request", "withdraw", request_id, "--partner", "romashka-it")
+    refused = system.run_cli("request", "withdraw", request_id, "--partner", "romashka-it")
+    assert refused.returncode == REFUSED
+    assert "no-such-request" in refused.stderr
 
     def letters() -> list[dict[str, object]]:
         listed = json.loads(system.cli("dead-letters", "list", "--stage", "request", "--json"))
@@ -112,6 +117,53 @@ def test_the_log_is_filtered(system: System):
     ).splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["Approved.v3"]
     assert "Approved" in system.cli("log", "tail", "--request", request_id, "--since", "10m", "--no-follow")
+
+
+def test_the_beginning_of_an_id_is_enough_everywhere(system: System):
+    request_id = submit(system, "--distributor", "dist-north")
+    begun = request_id[:13]
+    wait_for(system, request_id, "ShippingOpened")
+    assert "DistributorConfirmed" in system.cli("confirm", begun, "--distributor", "dist-north")
+    wait_for(system, request_id, "ShipmentIssued")
+    assert "Activated" in system.cli("activate", begun, "--partner", "lukomor")
+    for command in ("audit as-of now --request {}", "documents list --request {}", "log tail --request {} --no-follow"):
+        said = [system.cli(*command.format(each).split(), "--json") for each in (begun, request_id)]
+        assert said[0] == said[1]
+        assert request_id in said[0]
+
+
+@pytest.mark.parametrize("command", ["confirm {} --distributor dist-north", "activate {} --partner lukomor"])
+def test_what_is_asked_for_a_request_that_is_not_there_is_not_sent(system: System, command: str):
+    done = system.run_cli(*command.format("11111111-1111-4111-8111-111111111111").split())
+    assert done.returncode == NOT_FOUND
+    assert "there is no request" in done.stderr
+    assert "sent" not in done.stdout
+
+
+def test_a_command_that_does_not_wait_says_only_that_it_is_sent(system: System):
+    request_id = submit(system, "--distributor", "dist-north", "--no-wait")
+    wait_for(system, request_id, "Approved")
+    said = json.loads(system.cli("request", "withdraw", request_id, "--partner", "lukomor", "--no-wait", "--json"))
+    assert said["outcome"] == "sent"
+    wait_for(system, request_id, "ShippingClosed")
+    again = json.loads(system.cli("request", "withdraw", request_id, "--partner", "lukomor", "--json"))
+    assert again["outcome"] == "nothing"
+
+
+def test_a_request_with_mistakes_is_refused_with_every_reason(system: System):
+    done = system.run_cli("request", "submit", "--partner", "lukomor", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == REFUSED
+    assert [each["type"].partition(".")[0] for each in told["events"]] == ["RequestSubmitted", "Rejected"]
+    assert len(told["reasons"]) > 3
+
+
+def test_the_whole_log_comes_in_the_order_of_its_clocks(system: System):
+    submit(system, "--distributor", "dist-north")
+    lines = system.cli("log", "tail", "--since", "0", "--no-follow", "--json").splitlines()
+    clocks = [json.loads(line)["clock"] for line in lines]
+    assert clocks == sorted(clocks)
+    assert len(clocks) > 5
 
 
 READ_MODELS: dict[str, tuple[str, ...]] = {
@@ -212,6 +264,11 @@ def test_reference_data_is_loaded_from_a_file(system: System, tmp_path):
         (("log", "tail", "--since", "yesterday"), "15m"),
         (("pay", "2026-0000001", "-5.00", "--payer-inn", "7707083893"), "amount"),
         (("confirm", str(uuid4()), "--distributor", "nobody"), "'nobody' is no distributor"),
+        (("cabinet", "show", "--partner", "lukomorr"), "Did you mean 'lukomor'?"),
+        (("request", "submit", "--partner", "lukomorr"), "Did you mean 'lukomor'?"),
+        (("log", "tail", "--stage", "biling", "--no-follow"), "Did you mean 'billing'?"),
+        (("cabinet", "show"), "--partner is missing"),
+        (("cabinet", "show", "--partner"), "--partner needs a value"),
         (("request", "withdraw", "not-an-id", "--partner", "lukomor"), "not-an-id"),
     ],
 )
@@ -224,10 +281,10 @@ def test_a_mistake_gets_a_clear_message(system: System, arguments: tuple[str, ..
 
 def test_without_servers_the_commands_say_what_to_do(system: System, tmp_path):
     done = system.run_cli("cabinet", "show", "--partner", "lukomor", POSTAVKA_HOME=str(tmp_path))
-    assert done.returncode == 2
+    assert done.returncode == UNREACHABLE
     assert "postavka up" in done.stderr
     half = system.run_cli("up", POSTAVKA_HOME=str(tmp_path), DATABASE_URL="postgresql://nowhere/x")
-    assert half.returncode == 2
+    assert half.returncode == CANT_BE_DONE
     assert "only one of" in half.stderr
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pypdf
 
+from postavka.kernel.errors import NOT_FOUND, REFUSED
 from services.documents import catalogue, post
 from services.documents.catalogue import ListedDocument
 from services.documents.projection import connect
@@ -99,7 +100,7 @@ def test_a_signature_over_a_file_is_taken_from_the_command_line(system: System, 
     file = tmp_path / "act.pdf"
     system.cli("documents", "get", request_id, act.document_id, "--out", str(file))
     system.cli("counterparty", "signature", str(file), "--inn", "7707083893")
-    system.cli("sign", request_id, act.document_id, f"{file}.sig")
+    assert system.run_cli("sign", request_id, act.document_id, f"{file}.sig").returncode == REFUSED
     system.cli("counterparty", "signature", str(file), "--inn", "0010550324")
     system.cli("sign", request_id, act.document_id, f"{file}.sig")
     wait_until(lambda: state(system, request_id) == {"signed"}, "the second signature counts")
@@ -127,7 +128,7 @@ def test_an_employee_signs_by_power_of_attorney(system: System, tmp_path: Path):
 
 def test_a_document_that_is_not_there_is_one_line(system: System):
     done = system.run_cli("documents", "get", str(uuid4()), "act-1")
-    assert done.returncode == 2
+    assert done.returncode == NOT_FOUND
     assert "has no document" in done.stderr
     assert "Traceback" not in done.stderr
 

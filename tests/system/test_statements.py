@@ -16,6 +16,7 @@ from events.request import REQUEST_TYPE
 from events.topics import REQUEST_COMMANDS
 from postavka.app.one_box.demo import DIRECT
 from postavka.domain.calendar import today
+from postavka.kernel.errors import NOT_FOUND, REFUSED
 from postavka.kernel.outbox.command_sender import Sender
 from services.payments import work_list
 from services.payments.loader import Loader, StatementReport
@@ -134,7 +135,7 @@ def test_an_odd_document_waits_and_the_others_are_taken(system: System, tmp_path
         if each["statement_name"] == "odd.txt"
     ]
     assert "Дата «вчера»" in system.cli("payments", "unmatched", COLUMNS="300")
-    assert system.run_cli("payments", "book", waits["id"], "--why", "нельзя").returncode == 2
+    assert system.run_cli("payments", "book", waits["id"], "--why", "нельзя").returncode == NOT_FOUND
     assert "done" in system.cli("payments", "close", waits["id"], "--why", "исправлено в копии")
     assert waits["id"] not in system.cli("payments", "unmatched")
 
@@ -156,7 +157,7 @@ def test_operations_match_a_payment_and_the_gate_opens(system: System, tmp_path:
     payment = waiting(system, order["Номер"])
     assert payment["payment_id"] in system.cli("payments", "unmatched")
     refused = system.run_cli("payments", "match", payment["payment_id"], "2026-9999999", "--why", "опечатка")
-    assert refused.returncode == 2
+    assert refused.returncode == REFUSED
     assert "Счёта 2026-9999999 нет." in refused.stderr
     assert "done" in system.cli("payments", "match", payment["payment_id"], invoice["number"], "--why", "письмо № 7")
     shipped(system, invoice)

@@ -14,6 +14,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from postavka.kernel.errors import NOT_FOUND
 from postavka.kernel.settings import environment
 from postavka.web.identity.sample import PASSWORD
 from tests.system.conftest import System, wait_until
@@ -118,8 +119,8 @@ def test_users_and_tokens_by_command_line(system: System, address: str):
     person = Person(base_url=address, timeout=30)
 
     refused = cli(system, "user", "add", login, "--role", "partner", "--partner", "nobody", typed="a phrase of words\n")
-    assert refused.returncode == 2
-    assert "no partner 'nobody'" in refused.stderr
+    assert refused.returncode == NOT_FOUND
+    assert "'nobody' is no partner" in refused.stderr
     added = cli(system, "user", "add", login, "--role", "partner", "--partner", "lukomor", typed="a phrase of words\n")
     assert added.returncode == 0, added.stderr
     assert "a phrase of words" not in added.stdout + added.stderr

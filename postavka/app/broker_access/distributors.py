@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from events.topics import confirmations_of, notices_of
 from postavka.domain.reference.store import snapshot
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import NotFound, UserError
 from postavka.kernel.log.broker_access import Access, Permission, Quota
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings, database_url
@@ -27,7 +27,7 @@ PASSWORD_BYTES = 24
 SHORTEST_PASSWORD = 16
 
 
-class NoSuchDistributor(UserError):
+class NoSuchDistributor(NotFound):
     """The reference data knows no distributor of that id, or it has no such user."""
 
 

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import orjson
 from cyclopts import App
 
 from events.envelope import Envelope
 from events.topics import OPS_EVENTS, STAGE_TOPICS
-from postavka.app.event_lines import in_causal_order, print_event
+from postavka.app.event_lines import print_event
+from postavka.app.event_order import Place, Read, in_clock_order, in_window
 from postavka.domain.calendar import parse_since
-from postavka.kernel.console import print_line
+from postavka.domain.request_ids import RequestId
+from postavka.kernel.console import errors, print_line
+from postavka.kernel.id_beginning import unknown
 from postavka.kernel.log.follower import Follower, beginnings
+from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.log.partitioner import partition_of
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
-from postavka.kernel.settings import Settings
+from postavka.kernel.settings import PARTITIONS, Settings
 
 log = App(name="log", help="Look at the event log.")
 
+WINDOW_SECONDS = 2.0
 TAILED = (*STAGE_TOPICS, OPS_EVENTS)
 
 
@@ -28,24 +38,26 @@ TAILED = (*STAGE_TOPICS, OPS_EVENTS)
 def tail(
     *,
     stage: str | None = None,
-    request: str | None = None,
+    request: RequestId | None = None,
     type: str | None = None,
     since: str | None = None,
     follow: bool = True,
     json: bool = False,
 ) -> None:
-    """Show events as they happen.
+    """Show events as they happen, sorted by their clocks: a cause before its effects. While following, each is held
+    back for two seconds, so that one that comes later and was earlier stands before it.
 
     ```
     postavka log tail
     postavka log tail --stage billing --since 1h
-    postavka log tail --request 6f9c… --since 2026-11-01 --no-follow --json
+    postavka log tail --request 6f9c --since 2026-11-01 --no-follow --json
     ```
 
     Parameters
     ----------
     stage
-        Only of this stage: request, approval, billing, shipping or activation; `ops` shows what was done by hand.
+        Only of this stage: request, approval, billing, shipping, activation or renewal; `ops` shows what was done by
+        hand.
     request
         Only of this request; the beginning of its id is enough.
     type
@@ -59,22 +71,38 @@ def tail(
     """
     names = [topic.name for topic in TAILED if stage == topic.writer or (stage is None and topic is not OPS_EVENTS)]
     if not names:
-        raise SystemExit(f"no stage {stage!r}; there are {', '.join(topic.writer for topic in TAILED)}")
+        raise unknown("stage", stage or "", [topic.writer for topic in TAILED])
     begin = None if since is None and follow else parse_since(since or "0")
     config = connected()
-    with Follower(config, beginnings(config, names, begin)) as follower:
-        try:
-            for batch in follower.records(math.inf if follow else 1.5):
-                for record, envelope in in_causal_order(batch):
-                    if wanted(envelope, request, type):
-                        print_line(as_json(record, envelope, config)) if json else print_event(record, envelope)
-        except KeyboardInterrupt:
-            return
+    start = beginnings(config, names, begin)
+    if request is not None:  # all of its events lie in the partition of its key
+        number = partition_of(str(request).encode(), PARTITIONS)
+        start = {place: offset for place, offset in start.items() if place[1] == number}
+
+    def wanted(envelope: Envelope) -> bool:
+        return _fits(envelope, request, type)
+
+    shown = 0
+    for record, envelope in _followed(config, start, wanted) if follow else _read(config, start, wanted):
+        print_line(as_json(record, envelope, config)) if json else print_event(record, envelope)
+        shown += 1
+    if not shown and not follow:
+        errors.print("no such events", highlight=False)
 
 
-def wanted(envelope: Envelope, request: str | None, type_name: str | None) -> bool:
-    """Does the event fit the filters?"""
-    if request is not None and not envelope.subject.startswith(request):
+def _read(config: Settings, start: Mapping[Place, int], wanted: Callable[[Envelope], bool]) -> Iterator[Read]:
+    ends = {place: end for place, end in end_offsets(config, start).items() if end > start[place]}
+    return in_clock_order(read_records(config, {place: start[place] for place in ends}, ends), ends, wanted)
+
+
+def _followed(config: Settings, start: Mapping[Place, int], wanted: Callable[[Envelope], bool]) -> Iterator[Read]:
+    errors.print(f"[dim]following, {WINDOW_SECONDS:.0f} s behind to have all in order; Ctrl-C ends it[/]")
+    with Follower(config, start) as follower, suppress(KeyboardInterrupt):
+        yield from in_window(follower.records(math.inf), WINDOW_SECONDS, wanted)
+
+
+def _fits(envelope: Envelope, request: UUID | None, type_name: str | None) -> bool:
+    if request is not None and envelope.subject != str(request):
         return False
     return type_name is None or type_name in (envelope.type, envelope.type.rpartition(".")[0])
 

@@ -12,6 +12,8 @@ from postavka.domain.reference.file import ReferenceFileError
 from postavka.kernel.errors import ServerAway, UserError
 from postavka.kernel.server_errors import kafka_error, postgresql_error
 
+AWAY = (psycopg.OperationalError, KafkaException, KafkaError)
+
 
 def explain(error: BaseException) -> str | None:
     """One line for the terminal."""

@@ -20,7 +20,6 @@ from events.commands import (
     SubmitRequest,
     WithdrawRequest,
 )
-from events.model import Message
 from events.request import REQUEST_TYPE
 from events.topics import (
     ACTIVATION_COMMANDS,
@@ -29,24 +28,15 @@ from events.topics import (
     REQUEST_COMMANDS,
     confirmations_of,
 )
+from postavka.app.cli.outcome import send
 from postavka.domain.calendar import today
-from postavka.kernel.cli_options import Json
-from postavka.kernel.console import SOURCE, console, print_line
-from postavka.kernel.outbox.command_sender import NoTopic, Sender
+from postavka.domain.reference.known import require_known
+from postavka.domain.request_ids import RequestId, require_request
+from postavka.kernel.cli_options import Json, Wait
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 
 request = App(name="request", help="Submit or withdraw a purchase request (L4-L11).")
-
-
-def send(topic: str, subject: str, message: Message, json: bool) -> None:
-    """Send one command and say under which ids."""
-    sender = Sender(connected(), SOURCE)
-    envelope = sender.send(topic, subject, message)
-    sender.flush()
-    if json:
-        print_line({"request": subject, "command": envelope.id, "topic": topic, "type": message.TYPE})
-    else:
-        console.print(f"{message.TYPE} sent for [bold]{subject}[/]")
 
 
 @request.command
@@ -64,6 +54,7 @@ def submit(
     comment: str | None = None,
     request_id: UUID | None = None,
     by: str = "cli",
+    wait: Wait = True,
     json: Json = False,
 ) -> None:
     """Send a request. What is left out is found missing by approval, which names every mistake at once.
@@ -102,6 +93,8 @@ def submit(
     by
         The user who sends it.
     """
+    config = connected()
+    require_known(config, partner=partner)
     chosen = request_id or uuid4()
     message = SubmitRequest(
         request_id=chosen,
@@ -118,11 +111,19 @@ def submit(
         kpp=kpp,
         comment=comment,
     )
-    send(REQUEST_COMMANDS.name, str(chosen), message, json)
+    send(config, REQUEST_COMMANDS.name, str(chosen), message, stage="request", wait=wait, json=json)
 
 
 @request.command
-def withdraw(request_id: UUID, *, partner: str, reason: str | None = None, by: str = "cli", json: Json = False) -> None:
+def withdraw(
+    request_id: RequestId,
+    *,
+    partner: str,
+    reason: str | None = None,
+    by: str = "cli",
+    wait: Wait = True,
+    json: Json = False,
+) -> None:
     """Take a request back. Possible until manufacturing is ordered.
 
     Parameters
@@ -136,17 +137,21 @@ def withdraw(request_id: UUID, *, partner: str, reason: str | None = None, by: s
     by
         The user who withdraws it.
     """
+    config = connected()
+    require_known(config, partner=partner)
+    require_request(config, request_id)
     message = WithdrawRequest(request_id=request_id, partner_id=partner, withdrawn_by=by, reason=reason)
-    send(REQUEST_COMMANDS.name, str(request_id), message, json)
+    send(config, REQUEST_COMMANDS.name, str(request_id), message, stage="request", wait=wait, json=json)
 
 
 def confirm(
-    request_id: UUID,
+    request_id: RequestId,
     *,
     distributor: str,
     decline: bool = False,
     note: str | None = None,
     confirmation_id: str | None = None,
+    wait: Wait = True,
     json: Json = False,
 ) -> None:
     """Answer as a distributor: ready to pay the invoice for the partner's request, or not (L17).
@@ -164,16 +169,16 @@ def confirm(
     confirmation_id
         The distributor's own number of the answer; made here if left out.
     """
+    config = connected()
+    require_known(config, distributor=distributor)
+    require_request(config, request_id)
     message = DistributorConfirmation(
         request_id=request_id,
         confirmation_id=confirmation_id or f"cli-{uuid4().hex[:12]}",
         accepted=not decline,
         note=note,
     )
-    try:
-        send(confirmations_of(distributor), str(request_id), message, json)
-    except NoTopic as missing:
-        raise NoTopic(f"{distributor!r} is no distributor of the reference data: {missing}") from None
+    send(config, confirmations_of(distributor), str(request_id), message, stage="billing", wait=wait, json=json)
 
 
 def pay(
@@ -184,6 +189,7 @@ def pay(
     payment_id: str | None = None,
     received_on: date | None = None,
     purpose: str | None = None,
+    wait: Wait = True,
     json: Json = False,
 ) -> None:
     """Report a payment, as the bank's statement would (L17, direct sale).
@@ -212,16 +218,17 @@ def pay(
         purpose=purpose or f"Оплата по счету {invoice}",
         invoice_number=invoice,
     )
-    send(BANK_PAYMENTS.name, chosen, message, json)
+    send(connected(), BANK_PAYMENTS.name, chosen, message, stage="billing", wait=wait, json=json, claim="payment")
 
 
 def activate(
-    request_id: UUID,
+    request_id: RequestId,
     *,
     partner: str | None = None,
     code: str | None = None,
     by: str = "cli",
     activation_id: str | None = None,
+    wait: Wait = True,
     json: Json = False,
 ) -> None:
     """Activate a delivery: as the partner that bought it, or as the user with the code from the kit (L19).
@@ -240,7 +247,10 @@ def activate(
         Made here if left out. The same one twice is one try.
     """
     if (partner is None) == (code is None):
-        raise SystemExit("say either --partner (the partner activates) or --code (the user activates)")
+        raise UserError("say either --partner (the partner activates) or --code (the user activates)")
+    config = connected()
+    require_known(config, partner=partner)
+    require_request(config, request_id)
     message = ActivateDelivery(
         request_id=request_id,
         activation_id=activation_id or f"cli-{uuid4().hex[:12]}",
@@ -249,15 +259,16 @@ def activate(
         partner_id=partner,
         code=code,
     )
-    send(ACTIVATION_COMMANDS.name, str(request_id), message, json)
+    send(config, ACTIVATION_COMMANDS.name, str(request_id), message, stage="activation", wait=wait, json=json)
 
 
 def sign(
-    request_id: UUID,
+    request_id: RequestId,
     document: str,
     signature: Annotated[Path, Parameter(help="File with the detached CMS signature, DER.")],
     *,
     by: str = "cli",
+    wait: Wait = True,
     json: Json = False,
 ) -> None:
     """Return a signed document (L16): the signature is checked against the exact bytes issued.
@@ -271,10 +282,12 @@ def sign(
     by
         Who sends it.
     """
+    config = connected()
+    require_request(config, request_id)
     message = SignDocument(
         request_id=request_id,
         document_id=document,
         signature=base64.b64encode(signature.read_bytes()).decode(),
         sent_by=by,
     )
-    send(DOCUMENT_COMMANDS.name, str(request_id), message, json)
+    send(config, DOCUMENT_COMMANDS.name, str(request_id), message, stage="shipping", wait=wait, json=json)

@@ -27,7 +27,8 @@ from events.topics import (
     STAGE_TOPICS,
     confirmations_of,
 )
-from postavka.app.event_lines import in_causal_order, print_event
+from postavka.app.event_lines import print_event
+from postavka.app.event_order import in_causal_order
 from postavka.domain.calendar import today
 from postavka.domain.reference.contracts import record_contract
 from postavka.kernel.console import console

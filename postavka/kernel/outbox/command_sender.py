@@ -49,6 +49,8 @@ class Sender:
         self._settings = settings
         self._source = source
         self._failed: KafkaError | None = None
+        self.place: tuple[str, int, int] | None = None
+        """Topic, partition and offset of what the broker has taken last."""
         self._known: set[str] = set()
         self._producer = Producer(
             for_producer(settings)
@@ -104,6 +106,8 @@ class Sender:
             raise NoTopic(f"there is no topic {topic}; `postavka topics` makes those that belong to the reference data")
         self._known.add(topic)
 
-    def _delivered(self, error: KafkaError | None, _: KafkaMessage) -> None:
+    def _delivered(self, error: KafkaError | None, taken: KafkaMessage) -> None:
         if error is not None:
             self._failed = error
+        else:
+            self.place = taken.topic(), taken.partition(), taken.offset()

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from pydantic import BaseModel
 
 from events.personal import ENCRYPTED, LONGEST, PREFIX, is_encrypted, personal_fields
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import NotFound, UserError
 from postavka.kernel.privacy.installation_keys import MIGRATIONS, SCHEMA
 from postavka.kernel.privacy.master import master_key
 from postavka.kernel.settings import Settings, database_url
@@ -62,7 +62,7 @@ class NotOnePerson(UserError):
     """What was given names several persons."""
 
 
-class NobodyKnown(UserError):
+class NobodyKnown(NotFound):
     """Nothing is encrypted for the person that was named."""
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import UNREACHABLE, UserError
 from postavka.kernel.log.connection import bootstrap
 from postavka.kernel.settings import Settings, settings
 
 
 class NothingRuns(UserError):
     """No servers are named in the environment and none run here."""
+
+    exit_status = UNREACHABLE
 
 
 class HalfNamed(UserError):

@@ -12,9 +12,10 @@ from uuid import UUID
 import psycopg
 from cyclopts import App, Parameter
 
-from postavka.domain.reference.store import current
+from postavka.domain.reference.known import require_known
 from postavka.kernel.console import console, errors, print_json, table
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import NotFound, UserError
+from postavka.kernel.id_beginning import bounds, converter, the_one
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.kernel.store.migration import require
@@ -26,11 +27,16 @@ user = App(name="user", help="Who may sign in to the cabinet, and as what.")
 token = App(name="token", help="Tokens of programs for the REST API.")
 
 T = TypeVar("T")
+
+
+def find_token(typed: str) -> UUID:
+    """The one token whose id begins as a person has typed it. Raises `UserError`, `NotFound`."""
+    low, high = bounds("token", typed)
+    return the_one("token", typed, _run(lambda rows: tokens.beginning(rows, low, high)))
+
+
+TokenId = Annotated[UUID, Parameter(converter=converter("token", find_token))]
 Connection = psycopg.AsyncConnection[Any]
-
-
-class NoSuchTenant(UserError):
-    """The reference data has no such partner or distributor."""
 
 
 class CannotBe(UserError):
@@ -64,7 +70,7 @@ def add(
     no_password
         It signs in through OpenID Connect only.
     """
-    _known(partner, distributor)
+    require_known(connected(), partner=partner, distributor=distributor)
     password = None if no_password else _ask_password()
     made = _run(
         lambda rows: users.add(
@@ -214,10 +220,10 @@ def list_tokens(*, partner: str | None = None, distributor: str | None = None, j
 
 
 @token.command
-def revoke(token_id: UUID) -> None:
+def revoke(token_id: TokenId) -> None:
     """End a token at once."""
     if not _run(lambda rows: tokens.revoke(rows, token_id)):
-        raise CannotBe(f"there is no token {token_id}")
+        raise NotFound(f"there is no token {token_id}")
     console.print(f"token {token_id} opens nothing any more")
 
 
@@ -252,21 +258,10 @@ def _run(act: Callable[[Connection], Awaitable[T]]) -> T:
         raise CannotBe(str(weak)) from None
 
 
-def _known(partner: str | None, distributor: str | None) -> None:
-    known = current(database_url(connected()))
-    if partner is not None and partner not in known.partners:
-        raise NoSuchTenant(
-            f"the reference data has no partner {partner!r}; there are {', '.join(sorted(known.partners))}"
-        )
-    if distributor is not None and distributor not in known.distributors:
-        there = ", ".join(sorted(known.distributors))
-        raise NoSuchTenant(f"the reference data has no distributor {distributor!r}; there are {there}")
-
-
 def _tenant(partner: str | None, distributor: str | None) -> Principal:
     if (partner is None) == (distributor is None):
         raise CannotBe("say either --partner or --distributor")
-    _known(partner, distributor)
+    require_known(connected(), partner=partner, distributor=distributor)
     role = Role.PARTNER if partner else Role.DISTRIBUTOR
     return Principal("cli", "command line", role, partner, distributor, frozenset(SCOPES[role]), "cli")
 

@@ -110,6 +110,12 @@ async def of_tenant(connection: Connection) -> list[Token]:
         return await cursor.fetchall()
 
 
+async def beginning(connection: Connection, low: UUID, high: UUID) -> list[UUID]:
+    """The ids within these bounds, nine at most."""
+    found = await connection.execute(QUERIES.tokens_beginning, (low, high))
+    return [token_id for (token_id,) in await found.fetchall()]
+
+
 async def revoke(connection: Connection, token_id: UUID) -> bool:
     """Revoke a token, which opens nothing from now on; False when the tenant has no such token."""
     done = await connection.execute(QUERIES.revoke_token, (token_id,))

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed
 
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import NotFound, UserError
 from postavka.kernel.store.queries import load_queries
 from postavka.web.identity import passwords
 from postavka.web.identity.principal import SCOPES, Principal, Role
@@ -25,7 +25,7 @@ LOGIN = re.compile(r"[a-z0-9._@+-]{1,100}")
 COLUMNS = SQL("user_id, login, name, role, partner_id, distributor_id, password_hash, disabled_at, created_at")
 
 
-class NoUser(UserError):
+class NoUser(NotFound):
     """No user has this login."""
 
 

@@ -7,15 +7,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from cyclopts import Parameter
 
 from postavka.domain.calendar import MOSCOW
+from postavka.domain.reference.known import require_known
+from postavka.domain.request_ids import RequestId
 from postavka.domain.wording import STAGE_COLOURS
 from postavka.kernel.console import console, print_json, print_line, table
+from postavka.kernel.errors import NotFound, UserError
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.runtime.connection import connected
+from postavka.kernel.settings import Settings
 from postavka.web.formats import at
 from services.audit.cli import moment, rate
 from services.audit.history.as_of import as_of as stood
@@ -29,7 +32,7 @@ from services.audit.history.history import history as read_history
 from services.cabinet.words import stage_of
 
 
-def history(request: UUID, *, json: bool = False, html: Path | None = None) -> None:
+def history(request: RequestId, *, json: bool = False, html: Path | None = None) -> None:
     """Everything that happened to a request, in causal order, each with who, why and where it lies.
 
     ```
@@ -47,7 +50,7 @@ def history(request: UUID, *, json: bool = False, html: Path | None = None) -> N
     """
     found = read_history(connected(), request)
     if not found.entries:
-        raise SystemExit(f"nothing is known of {request}")
+        raise NotFound(f"nothing is known of {request}")
     if html is not None:
         html.write_text(render_history(found), "utf-8")
         console.print(f"{len(found.entries)} entries: {html}", highlight=False)
@@ -59,7 +62,7 @@ def history(request: UUID, *, json: bool = False, html: Path | None = None) -> N
 
 
 def as_of(
-    time: str, *, partner: str | None = None, request: UUID | None = None, limit: int = 50, json: bool = False
+    time: str, *, partner: str | None = None, request: RequestId | None = None, limit: int = 50, json: bool = False
 ) -> None:
     """The cabinet as it stood at a moment, folded from the log.
 
@@ -85,8 +88,10 @@ def as_of(
     then = moment(time)
     found = stood(config, then, partner, None if request is None else [request])
     if json:
-        for standing in found:
+        written = 0
+        for written, standing in enumerate(found, 1):  # noqa: B007
             print_line(vault.reveal(standing_as_json(standing)))
+        _require_known_if_none(config, written, partner)
         return
     counts: Counter[str] = Counter()
     newest: list[Any] = []
@@ -95,6 +100,7 @@ def as_of(
         newest.append(standing)
         if len(newest) > 10 * limit:
             newest = sorted(newest, key=lambda each: each.submitted_at, reverse=True)[:limit]
+    _require_known_if_none(config, counts.total(), partner)
     shown = table(
         f"As it stood on {at(then, seconds=True)} (Moscow)", "заявка", "партнёр", "статус", "отправлена", "разрешение"
     )
@@ -112,7 +118,7 @@ def as_of(
 
 
 def diff(
-    earlier: str, later: str, *, partner: str | None = None, request: UUID | None = None, json: bool = False
+    earlier: str, later: str, *, partner: str | None = None, request: RequestId | None = None, json: bool = False
 ) -> None:
     """What changed in the cabinet between two moments, request by request.
 
@@ -131,7 +137,7 @@ def diff(
     """
     first, last = moment(earlier), moment(later)
     if first > last:
-        raise SystemExit("the earlier moment comes first")
+        raise UserError("the earlier moment comes first")
     config = connected()
     vault = open_vault(config)
     changes = compare(config, first, last, partner, None if request is None else [request])
@@ -152,6 +158,7 @@ def diff(
             stage_of(change.after.status).word,
             _some(change.fields),
         )
+    _require_known_if_none(config, count, partner)
     if not json:
         console.print(shown)
         console.print(f"{count} requests changed")
@@ -163,7 +170,7 @@ def export(
     format: Literal["jsonl", "parquet"] = "jsonl",
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     to: str | None = None,
-    request: UUID | None = None,
+    request: RequestId | None = None,
     json: bool = False,
 ) -> None:
     """The log as files, with hashes, schemas, signed checkpoints, a verifier and a guide for the reader.
@@ -213,6 +220,12 @@ def _print_history(found: Any) -> None:
             entry.coordinates,
         )
     console.print(shown)
+
+
+def _require_known_if_none(config: Settings, found: int, partner: str | None) -> None:
+    """Nothing may mean that the partner is misspelled. One that is no longer in the reference data has its past."""
+    if not found:
+        require_known(config, partner=partner)
 
 
 def _some(names: Iterable[str], most: int = 4) -> str:

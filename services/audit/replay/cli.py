@@ -6,12 +6,13 @@ import sys
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from cyclopts import Parameter
 from rich.markup import escape
 
+from postavka.domain.request_ids import RequestId
 from postavka.kernel.console import console, print_json, print_line, table
+from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.web.formats import at
 from services.audit.cli import SHOWN, moment, rate
@@ -23,7 +24,7 @@ def replay(
     *,
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     to: str | None = None,
-    request: UUID | None = None,
+    request: RequestId | None = None,
     speed: str = "max",
     rules: str | None = None,
     into: str | None = None,
@@ -32,7 +33,7 @@ def replay(
 ) -> None:
     """Decide everything again on recorded inputs and facts, and say which requests would go otherwise now.
 
-    Nothing is sent outward. Exit status: 0 the same, 1 something would go otherwise, 2 it could not be done.
+    Nothing is sent outward. Exit status: 0 the same, 1 something would go otherwise, 2 and above it could not be done.
 
     ```
     postavka audit replay
@@ -130,5 +131,5 @@ def _speed(text: str) -> float | None:
     except ValueError:
         speed = 0.0
     if speed <= 0:
-        raise SystemExit(f"--speed {text}: write 1x, 10x or max")
+        raise UserError(f"--speed {text}: write 1x, 10x or max")
     return speed

@@ -21,7 +21,7 @@ from events.audit import FindingAcknowledged
 from events.envelope import header_map, rfc3339
 from events.registry import BadBody, UnknownType, decode, explain
 from events.topics import CHECKPOINTS
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import NotFound, UserError
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.outbox.command_sender import Sender
@@ -38,7 +38,7 @@ KEEP = 10_000
 """Findings of the last verification that can be acknowledged."""
 
 
-class NoSuchFinding(UserError):
+class NoSuchFinding(NotFound):
     """The last verification did not find this."""
 
 

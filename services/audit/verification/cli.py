@@ -23,7 +23,7 @@ def verify(*, resume: bool = False, processes: int | None = None, json: bool = F
     payment. What an auditor has acknowledged is shown and counted, and is no problem any more.
 
     Runs while everything works: what comes meanwhile is left for the next time. Exit status: 0 all is well, 1 problems
-    were found, 2 it could not be done.
+    were found, 2 and above it could not be done.
 
     Parameters
     ----------

@@ -4,6 +4,10 @@
 -- Reads which categories these addresses have switched off.
 SELECT recipient, kind FROM preferences WHERE recipient = ANY(%s);
 
+-- name: letters_beginning
+-- Reads the ids of e-mails within these bounds, for a person who has typed the beginning of one; nine are too many.
+SELECT id FROM notices.mail WHERE id BETWEEN %s AND %s ORDER BY id LIMIT 9;
+
 -- name: send_again
 -- Makes an e-mail that has failed due again (without an id: all that have failed); one without an address stays.
 UPDATE mail SET status = 'due', next_at = now(), made_at = now() WHERE recipient IS NOT NULL AND CASE WHEN

@@ -45,3 +45,17 @@ INSERT INTO dead_letters (topic, partition, "offset", timestamp_ms, key, value, 
     subject)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (topic, partition, "offset") DO NOTHING;
+
+-- name: dead_letter_at
+-- Reads why the record at this place could not be taken, for the command that has sent it.
+SELECT code, reason FROM dead_letters WHERE topic = %s AND partition = %s AND "offset" = %s;
+
+-- name: events_of_input
+-- Reads the events of these requests that follow from one record, for the command that has sent it.
+SELECT notification_id, topic, state, originator_id, originator_version FROM stored_events
+WHERE originator_id = ANY(%s) AND input = %s ORDER BY notification_id;
+
+-- name: events_of_cause
+-- Reads the events of a request that follow from another stage's event, for the command at the beginning of both.
+SELECT notification_id, topic, state, originator_id, originator_version FROM stored_events
+WHERE originator_id = %s AND causation = %s ORDER BY notification_id;

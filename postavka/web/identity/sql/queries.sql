@@ -99,6 +99,10 @@ RETURNING {};
 -- Reads all tokens that the transaction's tenant may see, the newest first.
 SELECT {} FROM accounts.tokens ORDER BY created_at DESC, token_id;
 
+-- name: tokens_beginning
+-- Reads the ids of tokens within these bounds, for a person who has typed the beginning of one; nine are too many.
+SELECT token_id FROM accounts.tokens WHERE token_id BETWEEN %s AND %s ORDER BY token_id LIMIT 9;
+
 -- name: revoke_token
 -- Revokes one token of the transaction's tenant.
 UPDATE accounts.tokens SET revoked_at = coalesce(revoked_at, now()) WHERE token_id = %s;

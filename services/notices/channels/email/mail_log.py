@@ -11,8 +11,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from postavka.domain.email_address import read_address
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import NotFound, UserError
+from postavka.kernel.id_beginning import bounds, the_one
 from postavka.kernel.privacy.vault import Vault, open_vault
+from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
@@ -30,7 +32,7 @@ AGAIN = ("failed", "too-old", "no-address", "off")
 """An e-mail in one of these is sent when somebody asks for it."""
 
 
-class NoSuchEmail(UserError):
+class NoSuchEmail(NotFound):
     """There is no e-mail of that id, or it can't be sent again."""
 
 
@@ -88,6 +90,14 @@ def email(config: Settings, id: UUID) -> dict[str, Any]:
         raise NoSuchEmail(f"there is no letter {id}; see `postavka notices list`")
     readable: dict[str, Any] = open_vault(config).reveal(row)
     return readable
+
+
+def find_email(typed: str) -> UUID:
+    """The one e-mail whose id begins as a person has typed it. Raises `UserError`, `NotFound`."""
+    with connect(database_url(connected())) as connection:
+        found = connection.execute(QUERIES.letters_beginning, bounds("letter", typed)).fetchall()
+    letters: list[UUID] = [row["id"] for row in found]
+    return the_one("letter", typed, letters)
 
 
 def send_again(conninfo: str, id: UUID | None) -> int:

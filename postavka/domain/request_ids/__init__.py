@@ -1,0 +1,40 @@
+"""What a person types for a request: its id, or the beginning of one. The one place that commands ask.
+
+The store of the stage `request` is asked, which knows a request before any page does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import psycopg
+from cyclopts import Parameter
+
+from postavka.kernel.errors import NotFound
+from postavka.kernel.id_beginning import bounds, converter, the_one
+from postavka.kernel.runtime.connection import connected
+from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("postavka.domain.request_ids")
+
+
+def find_request(typed: str) -> UUID:
+    """The one request that is meant. Raises `UserError`, `NotFound`."""
+    with psycopg.connect(database_url(connected())) as connection:
+        found = connection.execute(QUERIES.beginning, bounds("request", typed)).fetchall()
+    requests: list[UUID] = [request_id for (request_id,) in found]
+    return the_one("request", typed, requests)
+
+
+def require_request(config: Settings, request_id: UUID) -> None:
+    """Look before something is sent for a request. Raises `NotFound`."""
+    with psycopg.connect(database_url(config)) as connection:
+        row = connection.execute(QUERIES.known, (request_id,)).fetchone()
+    if row is None or not row[0]:
+        raise NotFound(f"there is no request {request_id}")
+
+
+RequestId = Annotated[UUID, Parameter(converter=converter("request", find_request))]
+"""The type of a command's parameter that names a request."""
