@@ -21,6 +21,7 @@ class PipedConsole(Console):
     """A console whose closed pipe is an error as of any other output; by itself it ends the program in silence."""
 
     def on_broken_pipe(self) -> None:
+        """Raise what `rich` has caught, and print no more."""
         self.quiet = True
         raise BrokenPipeError
 
