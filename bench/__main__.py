@@ -8,7 +8,10 @@ steps (e): where the time of the five stages goes (needs py-spy);
 
 latency (b): submit → Approved at 25, 50 and 75 % of the throughput (brings `through`);
 
-peers (a): the same procedure by Faust alone and by the eventsourcing library alone (brings `through`);
+rest (g): what everything spends on waiting, in a minute, and its memory;
+
+peers (a): the same procedure by Faust alone, by the eventsourcing library alone and by Kafka Streams, in Java (brings
+`through`);
 
 raw: librdkafka, aiokafka, COPY, inserts;
 
@@ -23,6 +26,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from enum import StrEnum
@@ -32,13 +36,15 @@ from cyclopts import App, Parameter
 
 from bench.growth import fill, growth, models
 from bench.pages import ROWS, measure_pages
-from bench.peers import faust_stages, library, raw
+from bench.peers import faust_stages, library, raw, streams
 from bench.peers.procedure import EVENTS
 from bench.table import Found, Peer, Row, percentile
 from bench.used import make_log_files
-from bench.walk import COMPLETED, beside, latency, load, steps, throughput
+from bench.walk import COMPLETED, at_rest, beside, latency, load, steps, throughput
 from postavka.app.one_box.launcher import Launch
 from postavka.kernel.projection.rebuild import rebuild
+from postavka.kernel.runtime.jars import UnreachedJars
+from postavka.kernel.runtime.java import NoJava
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings, settings
 from services.audit.verification.verify import verify
@@ -47,6 +53,8 @@ from services.cabinet.rebuild import MODEL
 app = App(help=__doc__, default_parameter=Parameter(consume_multiple=True))
 WARM_UP = 300
 RATE = 100.0
+STREAMS = 10
+"""Times as many requests through Kafka Streams as through the other peers: it is that much faster."""
 JARS = Path(".postavka") / "jars"
 
 
@@ -56,6 +64,7 @@ class Part(StrEnum):
     THROUGH = "through"
     STEPS = "steps"
     LATENCY = "latency"
+    REST = "rest"
     PEERS = "peers"
     RAW = "raw"
     LOG = "log"
@@ -138,6 +147,9 @@ def _walked(launch: Launch, found: Found, only: set[Part], requests: int, second
     if Part.LATENCY in only:
         with progress.step("at shares of that"):
             found.add(latency(launch, found, seconds))
+    if Part.REST in only:
+        with progress.step("a minute at rest"):
+            found.add(at_rest(launch))
 
 
 def _standing(launch: Launch, found: Found, only: set[Part], events: int, peer_requests: int) -> None:
@@ -205,7 +217,11 @@ def _log_rows(config: Settings, alone: raw.Raw) -> list[Row]:
 def _peers(config: Settings, found: Found, requests: int) -> None:
     by_faust = faust_stages.measure(config, requests)
     by_library = library.measure(config, requests)
-    named = (("Faust, a transaction an event", by_faust), ("eventsourcing's runner", by_library))
+    named = [("Faust, a transaction an event", by_faust), ("eventsourcing's runner", by_library)]
+    try:
+        named.append(("Kafka Streams", streams.measure(config, JARS.resolve(), STREAMS * requests)))
+    except (NoJava, UnreachedJars) as missing:
+        print(f"Kafka Streams is left out: {missing}", file=sys.stderr)
     beside(found.rows, COMPLETED, [Peer(name, each.requests_per_second) for name, each in named])
     beside(found.rows, "events/s", [Peer(name, each.events_per_second) for name, each in named])
     what = f"CPU of a request of {EVENTS} events, servers left out"

@@ -70,3 +70,36 @@ def spent_by(pid: int, children: bool = True) -> float:
             continue
         total += of_child.user + of_child.system
     return float(total)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Bytes that were made durable: PostgreSQL's write-ahead log, and records on the broker (its own topics too)."""
+
+    wal: int
+    log: int
+
+    def __sub__(self, before: Written) -> Written:
+        return Written(self.wal - before.wal, self.log - before.log)
+
+
+def written(launch: Launch) -> Written:
+    """Everything that was written until now."""
+    with psycopg.connect(database_url(launch.config)) as connection:
+        row = connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone()
+    assert row is not None
+    return Written(int(row[0]), sum(each.stat().st_size for each in (launch.home / "kafka").rglob("*-*/*.log")))
+
+
+def memory_bytes(launch: Launch) -> dict[str, int]:
+    """Memory by program, with its children: the proportional set size (PSS), in which what several share is counted
+    once."""
+    pids = {name: launch.processes.pid(name) for name in ("kafka", "postgres", *launch.services)}
+    return {
+        name: sum(each.memory_full_info().pss for each in _family(pid)) for name, pid in pids.items() if pid is not None
+    }
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]

@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from events.activation import Activated, Activator
@@ -46,16 +46,19 @@ from postavka.kernel.settings import PARTITIONS, Settings
 DISTRIBUTOR = "dist-north"
 PARTNER = "lukomor"
 OUTSTANDING = 4_000
-"""Most requests on their way, while they are sent as fast as they are taken. At a rate there is no bound: those that it
-had held back would not have been waiting in the figures."""
+"""Most requests on their way, while they are sent as fast as they are taken. At a rate there is no bound, and
+the sender never waits: those that it had held back would not have been waiting in the figures."""
 GATHER_SECONDS, LATE_SECONDS = 0.1, 0.2
 """How often events are answered: as fast as requests are taken; while latency is measured."""
 STOP_SECONDS = 10.0
-STEP_SECONDS = 0.01
-"""How often requests that are due are sent, while latency is measured."""
+STEP_SECONDS = 0.002
+"""How often requests that are due are looked for, while latency is measured."""
 
 Read = tuple[str, str, bytes]
 """Request, type and body of an event."""
+Headers = Sequence[tuple[str, bytes | None]]
+Send = Callable[[str, bytes, bytes, Headers], None]
+"""Takes topic, key, value and headers of a record."""
 
 
 @dataclass(slots=True)
@@ -63,13 +66,14 @@ class Result:
     """Times in seconds of a monotonic clock."""
 
     sent: dict[str, float] = field(default_factory=dict)
+    """Request → when it was handed to the client library; at a rate, when it was due, so that the load's own lateness
+    counts as well."""
     approved: dict[str, float] = field(default_factory=dict)
     done: dict[str, float] = field(default_factory=dict)
     events: int = 0
 
     def latencies_ms(self) -> list[float]:
-        """The latencies in ms, from handing the command to the client library until `Approved` was read from the log,
-        sorted."""
+        """The latencies in ms, from `sent` until `Approved` was read from the log, sorted."""
         return sorted((at - self.sent[each]) * 1000 for each, at in self.approved.items())
 
 
@@ -83,6 +87,7 @@ class Load:
     def __init__(self, config: Settings, direct: int = 0) -> None:
         self._config = config
         self._publisher = Publisher(config, {})
+        self._at_a_rate = Producer(for_librdkafka(config) | {"acks": "all", "partitioner": "murmur2_random"})
         self._direct = direct
         self.result = Result()
         self._approvals = _reader(config, [APPROVAL_EVENTS.name], min_bytes=1)
@@ -116,6 +121,7 @@ class Load:
     def close(self) -> None:
         """Close the connections of all that publish and read."""
         self._publisher.close()
+        self._at_a_rate.flush(STOP_SECONDS)
         self._approvals.close()
         self._others.close()
 
@@ -134,12 +140,18 @@ class Load:
                 raise RuntimeError("the load can't go on") from self._failed
             if now - started > patience:
                 raise TimeoutError(f"{len(self.result.done)} of {requests} were done after {patience:.0f} s")
-            due = requests if rate is None else min(requests, int((now - started) * rate) + 1)
-            while count < due and (rate is not None or count - len(self.result.done) < OUTSTANDING):
-                self._submit(count)
-                count += 1
-            self._publisher.wait()
-            self._ended.wait(GATHER_SECONDS if rate is None else STEP_SECONDS)
+            if rate is None:
+                while count < requests and count - len(self.result.done) < OUTSTANDING:
+                    self._submit(self._publisher.send, count, now)
+                    count += 1
+                self._publisher.wait()
+                self._ended.wait(GATHER_SECONDS)
+            else:
+                while count < min(requests, int((now - started) * rate) + 1):
+                    self._submit(self._send_at_once, count, started + count / rate)
+                    count += 1
+                self._at_a_rate.poll(0)
+                self._ended.wait(STEP_SECONDS)
 
     def _await_approvals(self, gathered: bool) -> None:
         while not self._ended.is_set():
@@ -156,12 +168,16 @@ class Load:
         try:
             while not self._ended.wait(gather):
                 for read in chain(_waiting(self._approved), _read(self._others.consume(10_000, timeout=0.0))):
-                    self._answer_to(publisher, *read)
+                    self._answer_to(publisher.send, *read)
                 publisher.wait()
         finally:
             publisher.close()
 
-    def _submit(self, number: int) -> None:
+    def _send_at_once(self, topic: str, key: bytes, value: bytes, headers: Headers) -> None:
+        """Hand over a record, and wait for nobody."""
+        self._at_a_rate.produce(topic, value, key, headers=headers)
+
+    def _submit(self, send: Send, number: int, since: float) -> None:
         request_id = uuid4()
         direct = number % 100 < self._direct
         command = SubmitRequest(
@@ -178,10 +194,10 @@ class Load:
             kpp="773601001",
             buyer="АО «Завод точных весов»",
         )
-        self.result.sent[str(request_id)] = time.monotonic()
-        _send(self._publisher, REQUEST_COMMANDS.name, str(request_id), command)
+        self.result.sent[str(request_id)] = since
+        _send(send, REQUEST_COMMANDS.name, str(request_id), command)
 
-    def _answer_to(self, publisher: Publisher, subject: str, type_name: str, value: bytes) -> None:
+    def _answer_to(self, send: Send, subject: str, type_name: str, value: bytes) -> None:
         if subject not in self.result.sent:
             return
         self.result.events += 1
@@ -189,7 +205,7 @@ class Load:
             case Approved.TYPE:
                 if orjson.loads(value)["channel"] == "distributor":
                     answer = DistributorConfirmation(request_id=UUID(subject), confirmation_id=subject, accepted=True)
-                    _send(publisher, confirmations_of(DISTRIBUTOR), subject, answer)
+                    _send(send, confirmations_of(DISTRIBUTOR), subject, answer)
             case InvoiceIssued.TYPE:
                 invoice = orjson.loads(value)
                 payment = BankPayment(
@@ -200,7 +216,7 @@ class Load:
                     purpose="",
                     invoice_number=invoice["number"],
                 )
-                _send(publisher, BANK_PAYMENTS.name, subject, payment)
+                _send(send, BANK_PAYMENTS.name, subject, payment)
             case ShipmentIssued.TYPE:
                 wish = ActivateDelivery(
                     request_id=UUID(subject),
@@ -209,14 +225,14 @@ class Load:
                     actor="bench",
                     partner_id=PARTNER,
                 )
-                _send(publisher, ACTIVATION_COMMANDS.name, subject, wish)
+                _send(send, ACTIVATION_COMMANDS.name, subject, wish)
             case Activated.TYPE:
                 self.result.done[subject] = time.monotonic()
 
 
-def _send(publisher: Publisher, topic: str, subject: str, message: Message) -> None:
+def _send(send: Send, topic: str, subject: str, message: Message) -> None:
     headers = envelope_of(message, "/postavka/bench", subject, None).headers()
-    publisher.send(topic, subject.encode(), encode(message), headers)
+    send(topic, subject.encode(), encode(message), headers)
 
 
 def _read(messages: Sequence[KafkaMessage]) -> Iterator[Read]:

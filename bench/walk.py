@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from bench.cost import cost, postgres_by_client
+from bench.cost import cost, memory_bytes, postgres_by_client, written
 from bench.load import Load, Result
 from bench.steps import sampled
 from bench.table import Found, Peer, Row, percentile
@@ -17,6 +17,8 @@ SHARES = (25, 50, 75)
 """Per cent of the throughput at which the latency is measured."""
 SMALL = 0.005
 """CPU-ms of a request, below which a line is not worth its place."""
+SETTLE_SECONDS = 20.0
+"""Until letters and documents of what went before are made."""
 DECIDERS = ("request", "approval", "billing", "shipping", "activation")
 COMPLETED = "completed requests/s"
 CORE = "the five stages, the desk, Kafka and PostgreSQL"
@@ -40,11 +42,16 @@ def core(each: Mapping[str, float]) -> float:
 
 def throughput(launch: Launch, requests: int) -> list[Row]:
     """(a) and the cost of it by process (e)."""
-    before, sessions, started = cost(launch), postgres_by_client(launch.config), time.perf_counter()
+    before, sessions, disk, started = (
+        cost(launch),
+        postgres_by_client(launch.config),
+        written(launch),
+        time.perf_counter(),
+    )
     walked = load(launch, requests)
     took = time.perf_counter() - started
     spent, of_postgres = cost(launch) - before, postgres_by_client(launch.config) - sessions
-    each = spent.per_request_ms(requests)
+    each, disk = spent.per_request_ms(requests), written(launch) - disk
     rows = [
         Row("a", COMPLETED, requests / took, ""),
         Row("a", "events/s", walked.events / took, ""),
@@ -53,6 +60,10 @@ def throughput(launch: Launch, requests: int) -> list[Row]:
         Row("e", f"… of it {CORE}", core(each), "CPU-ms"),
     ]
     rows += [Row("e", f"… {name}", value, "CPU-ms") for name, value in each.items()]
+    rows += [
+        Row("e", "write-ahead log of a request", disk.wal / requests / 1000, "kB"),
+        Row("e", "log on the broker of a request", disk.log / requests / 1000, "kB"),
+    ]
     return rows + [
         Row("e", f"… postgres for {name}", value, "CPU-ms")
         for name, value in of_postgres.per_request_ms(requests).items()
@@ -75,7 +86,7 @@ def steps(launch: Launch, requests: int, names: Sequence[str] = DECIDERS) -> lis
 
 
 def latency(launch: Launch, found: Found, seconds: float) -> list[Row]:
-    """(b), from handing the command to the client library until `Approved` was read from the log."""
+    """(b), from the moment at which a request was due until its `Approved` was read from the log."""
     whole = found.value("a", COMPLETED)
     assert whole, "latency is measured at a share of the throughput"
     rows = []
@@ -87,6 +98,23 @@ def latency(launch: Launch, found: Found, seconds: float) -> list[Row]:
             for percent in (50, 99, 99.9)
         ]
     return rows
+
+
+def at_rest(launch: Launch, seconds: float = 60.0) -> list[Row]:
+    """(g), when nothing has come for a while: what everything spends on waiting, and the memory it holds."""
+    time.sleep(SETTLE_SECONDS)
+    before = cost(launch)
+    time.sleep(seconds)
+    spent = cost(launch) - before
+    each = sorted(spent.seconds.items(), key=lambda pair: -pair[1])
+    held = sorted(memory_bytes(launch).items(), key=lambda pair: -pair[1])
+    minute = 60 / seconds
+    return [
+        Row("g", "at rest, everything, a minute", spent.whole * minute, "CPU-s"),
+        *(Row("g", f"… {name}, a minute", value * minute, "CPU-s") for name, value in each if name != "bench"),
+        Row("g", "at rest, memory of everything", sum(value for _, value in held) / 1e6, "MB"),
+        *(Row("g", f"… memory of {name}", value / 1e6, "MB") for name, value in held),
+    ]
 
 
 def beside(rows: list[Row], what: str, peers: Sequence[Peer]) -> None:

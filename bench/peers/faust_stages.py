@@ -129,11 +129,12 @@ def measure(config: Settings, requests: int) -> Measured:
     return Measured(requests / took, requests * EVENTS / took, spent * 1000 / requests)
 
 
-def drive(config: Settings, requests: int) -> None:
-    """Send commands, answer as distributor, department and partner, until all are activated."""
+def drive(config: Settings, requests: int, prefix: str = PREFIX) -> None:
+    """Send commands, answer as distributor, department and partner, until all are activated. Topics begin with
+    `prefix`."""
     producer = Producer(for_producer(config) | {"linger.ms": 2})
     consumer = Consumer(for_librdkafka(config) | {"group.id": "peer", "enable.auto.commit": False})
-    ends = end_offsets(config, [(PREFIX + stage, number) for stage in STAGES for number in range(PARTITIONS)])
+    ends = end_offsets(config, [(prefix + stage, number) for stage in STAGES for number in range(PARTITIONS)])
     consumer.assign([TopicPartition(*place, offset) for place, offset in ends.items()])
     ours = [str(uuid4()) for _ in range(requests)]
     waiting = set(ours)
@@ -144,14 +145,14 @@ def drive(config: Settings, requests: int) -> None:
             raise TimeoutError(f"{len(waiting)} of {requests} requests were not done in {PATIENCE_SECONDS:.0f} s")
         while sent < requests and sent - (requests - len(waiting)) < OUTSTANDING:
             body = orjson.dumps(FACTS | {"type": "SubmitRequest", "request": ours[sent]})
-            producer.produce(PREFIX + "commands", body, ours[sent])
+            producer.produce(prefix + "commands", body, ours[sent])
             sent += 1
         for message in consumer.consume(1_000, timeout=0.01):
             said = orjson.loads(message.value())
             if said["type"] == LAST:
                 waiting.discard(said["request"])
             elif (answer := ANSWERS.get(said["type"])) is not None:
-                producer.produce(PREFIX + answer[0], orjson.dumps(said | {"type": answer[1]}), message.key())
+                producer.produce(prefix + answer[0], orjson.dumps(said | {"type": answer[1]}), message.key())
         producer.poll(0)
     consumer.close()
 
