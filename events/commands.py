@@ -23,7 +23,7 @@ class SubmitRequest(Command):
     """Button «Отправить» (L11). The request's id is made by the sender before the first try: the same id twice is one
     request. Topic `commands.requests`."""
 
-    TYPE: ClassVar[str] = "SubmitRequest.v1"
+    TYPE: ClassVar[str] = "SubmitRequest.v2"
 
     request_id: UUID
     partner_id: Id
@@ -40,6 +40,8 @@ class SubmitRequest(Command):
     comment: Text | None = None
     client_email: Annotated[Text | None, OF_CLIENT] = None
     client_phone: Annotated[Text | None, OF_CLIENT] = None
+    renews: Text | None = None
+    """The id of the request whose service this one prolongs; since version 2."""
 
 
 class WithdrawRequest(Command):
@@ -260,3 +262,30 @@ class ConsiderService(Command):
     """In Moscow. Refused while the broker's time has not come to it."""
     ladder: tuple[Annotated[int, Field(ge=1, le=3_660)], ...]
     """Days before the end of a service at which a reminder is due."""
+
+
+class ProlongService(Command):
+    """The days of a renewal for the service that it names; the timer carries them from one to the other. Topic
+    `commands.services`."""
+
+    TYPE: ClassVar[str] = "ProlongService.v1"
+
+    request_id: UUID
+    """The request whose service is prolonged."""
+    renewal_id: UUID
+    """The request that prolongs it; the same one twice is one renewal."""
+    registration_number: Id
+    activated_from: date
+    activated_until: date
+
+
+class RefuseRenewal(Command):
+    """What a renewal names has refused its days; the timer tells it. Topic `commands.services`."""
+
+    TYPE: ClassVar[str] = "RefuseRenewal.v1"
+
+    request_id: UUID
+    """The renewal."""
+    refused_by: UUID
+    renews: UUID | None = None
+    """What it prolongs instead; None: nothing, so that its delivery is a service of its own."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import ClassVar
+from uuid import UUID
 
-from events.model import Event, Id, Value
+from events.model import Event, Id, Reason, Value
 from events.reference import Contract
 
 
@@ -58,3 +59,48 @@ class ServiceLapsed(Event):
 
     service_until: date
     reckoning: Reckoning
+
+
+class RenewalRequested(Event):
+    """A request names the delivery whose service it prolongs. Told of the request that prolongs."""
+
+    TYPE: ClassVar[str] = "RenewalRequested.v1"
+
+    renews: UUID
+
+
+class RenewalActivated(Event):
+    """The delivery of a renewal is activated: its days go to the service that it names, which may refuse them and name
+    another one. Told of the request that prolongs."""
+
+    TYPE: ClassVar[str] = "RenewalActivated.v1"
+
+    renews: UUID
+    registration_number: Id
+    activated_from: date
+    activated_until: date
+
+
+class ServiceRenewed(Event):
+    """A renewal prolongs this service. The term is that of all its deliveries together: what is activated before the
+    end is added to it, what is activated after the end starts it anew."""
+
+    TYPE: ClassVar[str] = "ServiceRenewed.v1"
+
+    renewal_id: UUID
+    activated_from: date
+    activated_until: date
+    service_from: date
+    service_until: date
+
+
+class RenewalRefused(Event):
+    """A renewal can't prolong what it names. It prolongs another service, or becomes one of its own. Told of what was
+    named."""
+
+    TYPE: ClassVar[str] = "RenewalRefused.v1"
+
+    renewal_id: UUID
+    reason: Reason
+    renews: UUID | None
+    """What it prolongs instead: that which this request, itself a renewal, names."""

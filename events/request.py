@@ -18,7 +18,7 @@ REQUEST_TYPE = "1c8-updates-and-addons"
 class RequestSubmitted(Event):
     """A partner has sent a request (L11). Fields are as typed: approval says what is wrong with them (L13)."""
 
-    TYPE: ClassVar[str] = "RequestSubmitted.v1"
+    TYPE: ClassVar[str] = "RequestSubmitted.v2"
 
     procedure: Id
     partner_id: Id
@@ -35,6 +35,8 @@ class RequestSubmitted(Event):
     comment: Text | None = None
     client_email: Annotated[Text | None, OF_CLIENT] = None
     client_phone: Annotated[Text | None, OF_CLIENT] = None
+    renews: Text | None = None
+    """The id of the request whose service this one prolongs; since version 2. Stage renewal says what comes of it."""
 
 
 class RequestWithdrawn(Event):

@@ -145,6 +145,7 @@ EVERYDAY: dict[str, Any] = {
     "recipient_id": "d-soyuz",
     "refund_id": "2026-000123-withdrawn",
     "registration_number": "800123456",
+    "renews": "0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d80",
     "requested_by": "ops-1",
     "retried_by": "ops-1",
     "request_type": "1c8-updates-and-addons",

@@ -71,7 +71,16 @@ REQUEST_EVENTS = Topic(
     "request.events",
     "What partners asked for",
     (Party.REQUEST,),
-    (Party.APPROVAL, Party.BILLING, Party.SHIPPING, Party.CABINET, Party.NOTICES, Party.FEED, Party.AUDIT),
+    (
+        Party.APPROVAL,
+        Party.BILLING,
+        Party.SHIPPING,
+        Party.RENEWAL,
+        Party.CABINET,
+        Party.NOTICES,
+        Party.FEED,
+        Party.AUDIT,
+    ),
     (request.RequestSubmitted, request.RequestWithdrawn),
 )
 APPROVAL_EVENTS = Topic(
@@ -150,7 +159,15 @@ RENEWAL_EVENTS = Topic(
     "How long services run, what reminds of their end, and which have ended",
     (Party.RENEWAL,),
     (Party.TIMER, Party.CABINET, Party.NOTICES, Party.FEED, Party.AUDIT),
-    (renewal.ServiceStarted, renewal.ReminderDue, renewal.ServiceLapsed),
+    (
+        renewal.ServiceStarted,
+        renewal.ReminderDue,
+        renewal.ServiceLapsed,
+        renewal.RenewalRequested,
+        renewal.RenewalActivated,
+        renewal.RenewalRefused,
+        renewal.ServiceRenewed,
+    ),
 )
 
 REQUEST_COMMANDS = Topic(
@@ -175,7 +192,7 @@ SERVICE_COMMANDS = Topic(
     "Services whose day has come, told by the timer",
     (Party.TIMER,),
     (Party.RENEWAL,),
-    (commands.ConsiderService,),
+    (commands.ConsiderService, commands.ProlongService, commands.RefuseRenewal),
 )
 CONFIRMATIONS = Topic(
     "distributors.{distributor}.confirmations",

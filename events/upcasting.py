@@ -42,6 +42,8 @@ def _refusal_with_facts(fields: Fields) -> Fields:
 
 
 UPCASTERS: dict[str, Upcaster] = {
+    "RequestSubmitted.v1": ("RequestSubmitted.v2", _same),
+    "SubmitRequest.v1": ("SubmitRequest.v2", _same),
     "Approved.v1": ("Approved.v2", _same),
     "Approved.v2": ("Approved.v3", _the_one_request_type),
     "ShippingOpened.v1": ("ShippingOpened.v2", _same),

@@ -72,7 +72,7 @@ READERS: tuple[LogConsumer, ...] = (
         ),
     ),
     LogConsumer("payments", PROJECTION),
-    LogConsumer("timer", PROJECTION),
+    LogConsumer("timer", PROJECTION, outbox=SQL("SELECT count(*) FROM timer.carried WHERE NOT sent")),
     LogConsumer("notices", STORE, outbox=SQL("SELECT count(*) FROM notices.mail WHERE status IN ('due', 'sending')")),
     LogConsumer("feed", PROJECTION),
     LogConsumer("ops", outbox=SQL("SELECT count(*) FROM ops.corrections WHERE sent_at IS NULL")),

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from events.activation import Activated
-from events.commands import ConsiderService
+from events.commands import ConsiderService, ProlongService, RefuseRenewal
 from events.reference import Contract
-from events.topics import ACTIVATION_EVENTS, SERVICE_COMMANDS
+from events.request import RequestSubmitted
+from events.topics import ACTIVATION_EVENTS, REQUEST_EVENTS, SERVICE_COMMANDS
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.reference.store import find_registrations
 from postavka.kernel.settings import database_url, settings
@@ -22,8 +23,9 @@ from services.renewal import decider
 def inputs() -> list[Input]:
     """The same for every installation."""
     return [
+        Input(REQUEST_EVENTS.name, (RequestSubmitted,), from_stage=True),
         Input(ACTIVATION_EVENTS.name, (Activated,), from_stage=True),
-        Input(SERVICE_COMMANDS.name, (ConsiderService,)),
+        Input(SERVICE_COMMANDS.name, (ConsiderService, ProlongService, RefuseRenewal)),
     ]
 
 
@@ -49,8 +51,8 @@ class RenewalFacts(BatchFacts):
             self._contracts |= {number: found[number].contract if number in found else None for number in numbers}
 
 
-def _message(incoming: Incoming) -> Activated | ConsiderService:
-    assert isinstance(incoming.message, Activated | ConsiderService)  # noqa: S101  (all that `inputs` takes)
+def _message(incoming: Incoming) -> decider.Message:
+    assert isinstance(incoming.message, decider.Message)  # noqa: S101  (all that `inputs` takes)
     return incoming.message
 
 

@@ -34,7 +34,7 @@ from events.commands import (
 from events.envelope import Envelope
 from events.model import Event
 from events.reference import BaseDelivery, Contact, Contract
-from events.registry import read_fields
+from events.registry import decode, read_fields
 from events.request import REQUEST_TYPE
 from events.shipping import Kit
 from events.topics import (
@@ -56,6 +56,7 @@ from services.billing import stage as billing
 from services.cabinet.fold import Row, fold, status
 from services.renewal import decider as renewal_decider
 from services.renewal import stage as renewal
+from services.renewal.timer.projection import ServiceRows
 from services.request import stage as request
 from services.shipping import stage as shipping
 from tests.services.histories import DISTRIBUTOR, PARTNER, PRICE, PRODUCT, TODAY
@@ -152,7 +153,11 @@ class Plain:
     wishes_held: list[dict[str, Any]] = field(default_factory=list)
     wrong_codes: int = 0
     active: bool = False
-    runs: tuple[date, date] | None = None
+    term: str = "none"
+    names: list[str] = field(default_factory=list)
+    own_days: bool = False
+    renewals: set[str] = field(default_factory=set)
+    asked_by: set[str] = field(default_factory=set)
     reminded: set[int] = field(default_factory=set)
     lapsed: bool = False
 
@@ -319,17 +324,49 @@ class Plain:
 
     # renewal
 
-    def renew_activated(self, body: dict[str, Any]) -> list[str]:
-        if self.runs is not None:
+    def renew_submitted(self, body: dict[str, Any]) -> list[str]:
+        if body["renews"] is None or self.names or self.renewals or self.lapsed:
             return []
-        self.runs = date.fromisoformat(body["service_from"]), date.fromisoformat(body["service_until"])
+        self.names = [body["renews"]]
+        self.term = "another's"
+        return ["RenewalRequested", "RenewalActivated"] if self.own_days else ["RenewalRequested"]
+
+    def renew_activated(self) -> list[str]:
+        if self.own_days:
+            return []
+        self.own_days = True
+        if self.term == "another's":
+            return ["RenewalActivated"]
+        self.term = "own"
         return ["ServiceStarted"]
 
-    def renew_day(self, day: date, today: date) -> list[str] | None:
-        if day > today or self.runs is None:
+    def renew_prolong(self, renewal: str) -> list[str]:
+        if renewal in self.asked_by:
+            return []
+        self.asked_by.add(renewal)
+        if self.term != "own":
+            return ["RenewalRefused"]
+        self.renewals.add(renewal)
+        self.reminded, self.lapsed = set(), False
+        return ["ServiceRenewed"]
+
+    def renew_refused(self, itself: str, body: dict[str, Any]) -> list[str] | None:
+        if not self.own_days:
             return DEAD
-        first, last = self.runs
-        if self.lapsed:
+        if self.term == "own" or body["refused_by"] != self.names[-1]:
+            return []
+        if body["renews"] in (None, itself, *self.names):
+            self.term = "own"
+            return ["ServiceStarted"]
+        self.names.append(body["renews"])
+        return ["RenewalActivated"]
+
+    def renew_day(self, day: date, today: date) -> list[str] | None:
+        if day > today or self.term == "none":
+            return DEAD
+        # All are activated on one day, each for a year.
+        first, last = TODAY, date(TODAY.year + 1 + len(self.renewals), TODAY.month, 1) - timedelta(days=1)
+        if self.term != "own" or self.lapsed:
             return []
         if day > last:
             self.lapsed = True
@@ -411,8 +448,14 @@ class Model:
                 return of.act_shipped(contract)
             case "activation", "ActivateDelivery":
                 return of.act_wish(body, contract)
+            case "renewal", "RequestSubmitted":
+                return of.renew_submitted(body)
             case "renewal", "Activated":
-                return of.renew_activated(body)
+                return of.renew_activated()
+            case "renewal", "ProlongService":
+                return of.renew_prolong(body["renewal_id"])
+            case "renewal", "RefuseRenewal":
+                return of.renew_refused(body["request_id"], body)
             case "renewal", "ConsiderService":
                 return of.renew_day(date.fromisoformat(body["day"]), today)
             case _:
@@ -429,6 +472,7 @@ class Procedure(RuleBasedStateMachine):
         self.log = Log()
         self.registry = Registry()
         self.days = Days()
+        self.carried: set[tuple[str, str, str]] = set()
         self.model = Model()
         stages: list[tuple[Stage, list[Input]]] = [
             (request.STAGE, request.inputs()),
@@ -460,7 +504,21 @@ class Procedure(RuleBasedStateMachine):
     def submit_under_a_known_id(self, request_id: UUID, distributor: str | None, complete: bool) -> None:
         self._submit(request_id, distributor, complete)
 
-    def _submit(self, request_id: UUID, distributor: str | None, complete: bool) -> None:
+    @rule(target=requests, old=requests, itself=ONE([False, False, False, True]))
+    def renew(self, old: UUID, itself: bool) -> UUID:
+        """A request that prolongs another one, sold or not, or itself a renewal; or names itself."""
+        self.count += 1
+        request_id = UUID(int=0x0190F3A0_0000_7000_8000_000000000000 + self.count)
+        self._submit(request_id, DISTRIBUTOR.id, True, request_id if itself else old)
+        return request_id
+
+    @rule(request_id=requests, other=requests)
+    def renew_each_other(self, request_id: UUID, other: UUID) -> None:
+        """Under ids that were known to others before."""
+        self._submit(request_id, DISTRIBUTOR.id, True, other)
+        self._submit(other, DISTRIBUTOR.id, True, request_id)
+
+    def _submit(self, request_id: UUID, distributor: str | None, complete: bool, renews: UUID | None = None) -> None:
         command = SubmitRequest(
             request_id=request_id,
             partner_id=PARTNER.id,
@@ -474,6 +532,7 @@ class Procedure(RuleBasedStateMachine):
             inn="7707083893",
             kpp="773601001",
             buyer="АО «Завод»",
+            renews=str(renews) if renews else None,
         )
         self.log.send(REQUEST_COMMANDS.name, str(request_id), command)
 
@@ -564,6 +623,19 @@ class Procedure(RuleBasedStateMachine):
         self.settle()
         self.days.today += timedelta(days=days)
         self.consider(request_id, 0)
+
+    @rule(again=st.booleans())
+    def carry(self, again: bool) -> None:
+        """The timer carries what one service tells another; one that has lost its memory, all of it again."""
+        told = ServiceRows()
+        for record in self.log.topics["renewal.events"]:
+            envelope = Envelope.read(record.headers)
+            told.take(*read_fields(envelope.type, record.value), envelope.subject, "", None)
+        for key, row in told.carried.items():
+            if again or key not in self.carried:
+                self.carried.add(key)
+                command = decode(row["type"], json.dumps(row["body"]).encode())
+                self.log.send(SERVICE_COMMANDS.name, row["request_id"], command)
 
     @rule(there=st.booleans())
     def contract(self, there: bool) -> None:
@@ -657,8 +729,16 @@ class Procedure(RuleBasedStateMachine):
         return list(zip(self.workers[stage].told(), store.events, strict=True))
 
     def teardown(self) -> None:
-        """At the end the cabinet shows where the model stands, and a number exists once."""
-        self.settle()
+        """At the end the cabinet shows where the model stands, and a number exists once. Whatever was activated is
+        part of one service, and of one only."""
+        before = -1
+        while before < len(self.log.topics[SERVICE_COMMANDS.name]):
+            before = len(self.log.topics[SERVICE_COMMANDS.name])
+            self.settle()
+            self.carry(again=False)
+        served = [subject for subject, of in self.model.requests.items() if of.term == "own"]
+        served += [renewal for of in self.model.requests.values() for renewal in of.renewals]
+        assert sorted(served) == sorted(subject for subject, of in self.model.requests.items() if of.own_days)
         rows: dict[str, Row] = defaultdict(dict)
         for topic in STAGE_TOPICS:
             highest = 0

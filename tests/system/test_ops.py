@@ -125,7 +125,7 @@ def test_streams_show_all_readers_services_and_sizes(system: System) -> None:
     assert all(each["rate"] is not None for name, each in readers.items() if name != "ops")
     assert {name for name, each in readers.items() if each["relay_delay"] is not None} == {*STAGES, "notices", "ops"}
     assert {name for name, each in readers.items() if each["unsent"] is not None} == {
-        "papers", "notices", "ops", "audit",
+        "papers", "notices", "ops", "audit", "timer",
     }  # fmt: skip
     services = {each["name"]: each for each in found["services"]}
     assert services.keys() == set(SERVICES)

@@ -1,4 +1,5 @@
-"""Tells the stage of the day: every service of which something may be due is considered, once a day.
+"""Tells the stage of the day: every service of which something may be due is considered, once a day. And carries what
+one service tells another.
 
 What is due is looked up by an index and by the stage's own rule; whether it is so, the stage decides. Nothing depends
 on being told once: after a crash a day is told twice, and after a week of absence the day of the return alone.
@@ -15,6 +16,8 @@ from uuid import UUID
 import psycopg
 
 from events.commands import ConsiderService
+from events.model import Message
+from events.registry import decode
 from events.topics import SERVICE_COMMANDS
 from postavka.domain.calendar import MOSCOW
 from postavka.kernel.outbox.command_sender import CommandNotSent, NoTopic, Sender
@@ -55,6 +58,7 @@ class DailyRound:
         """Goes on until the process ends."""
         while True:
             try:
+                await asyncio.to_thread(self.carry)
                 await asyncio.to_thread(self.tell, day_at(datetime.now(UTC)))
             except (psycopg.Error, CommandNotSent, NoTopic) as away:
                 log.warning("the day could not be told", error=str(away)[:200])
@@ -70,7 +74,7 @@ class DailyRound:
                 QUERIES.candidates, {"horizon": horizon, "day": day, "most": AT_ONCE}
             ).fetchall():
                 due = [row[0] for row in found if is_due(Term(*row[1:]), day, ladder)]
-                self._send(due, day)
+                self._send([(each, ConsiderService(request_id=each, day=day, ladder=ladder)) for each in due])
                 looked_at = {"day": day, "ids": [row[0] for row in found], "ends": [row[1] for row in found]}
                 if connection.execute(QUERIES.looked_at, looked_at).rowcount == 0:
                     break  # all of them have another end by now
@@ -78,14 +82,23 @@ class DailyRound:
         self.told += told
         return told
 
-    def _send(self, due: Sequence[UUID], day: date) -> None:
-        if not due:
+    def carry(self) -> int:
+        """Send what one service tells another; returns how many commands. Raises like `tell`."""
+        carried = 0
+        with connect(database_url(self._config), SCHEMA, SCHEMA) as connection:
+            while found := connection.execute(QUERIES.unsent, (AT_ONCE,)).fetchall():
+                self._send([(row[0], decode(row[2], row[3].encode())) for row in found])
+                connection.execute(QUERIES.mark_sent, [[row[place] for row in found] for place in range(3)])
+                carried += len(found)
+        return carried
+
+    def _send(self, commands: Sequence[tuple[UUID, Message]]) -> None:
+        if not commands:
             return
         if self._sender is None:
             self._sender = Sender(self._config, SOURCE)
-        for each in due:
-            asked = ConsiderService(request_id=each, day=day, ladder=self._own.reminder_ladder)
-            self._sender.send(SERVICE_COMMANDS.name, str(each), asked)
+        for request_id, command in commands:
+            self._sender.send(SERVICE_COMMANDS.name, str(request_id), command)
         self._sender.flush()
 
     def details(self) -> dict[str, Any]:

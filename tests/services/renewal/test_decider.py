@@ -12,17 +12,28 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events.activation import Activated, Activator
-from events.commands import ConsiderService
-from events.model import Event, Unacceptable
+from events.commands import ConsiderService, ProlongService, RefuseRenewal
+from events.model import Event, Reason, Unacceptable
 from events.reference import Contract
-from events.renewal import Reckoning, ReminderDue, ServiceLapsed, ServiceStarted
+from events.renewal import (
+    Reckoning,
+    ReminderDue,
+    RenewalActivated,
+    RenewalRefused,
+    RenewalRequested,
+    ServiceLapsed,
+    ServiceRenewed,
+    ServiceStarted,
+)
+from events.request import PROCEDURE, RequestSubmitted, RequestWithdrawn
 from events.topics import RENEWAL_EVENTS
 from postavka.domain.periods import last_day
 from postavka.kernel.testing.specification import Specification
 from services.renewal import decider
-from services.renewal.decider import Facts, Lapsed, NotStarted, Running, contract_to_look_up
+from services.renewal.decider import Facts, contract_to_look_up
 from services.renewal.ladder import Term, is_due, step_due
 from services.renewal.stage import inputs
+from services.renewal.state import Lapsed, NotStarted, Renewal, Running, State
 
 given = Specification(decider).given
 
@@ -227,49 +238,286 @@ def test_a_contract_is_looked_up_only_for_a_running_service() -> None:
     assert contract_to_look_up(decider.evolve(running, lapsed(date(2027, 1, 1))), on(FROM)) is None
 
 
+# Renewals
+
+OTHER, THIRD = UUID("0190f3a0-0000-7000-8000-000000000002"), UUID("0190f3a0-0000-7000-8000-000000000003")
+NEXT_FROM, NEXT_UNTIL = date(2026, 12, 20), date(2027, 12, 19)
+"""A renewal that is activated twelve days before the end."""
+PROLONGED = date(2027, 12, 31)
+
+
+def submitted(renews: UUID | str | None = OTHER) -> RequestSubmitted:
+    nothing = dict.fromkeys(("request_type", "contact_id", "distributor_id", "base_delivery_id", "product_id"))
+    nothing |= dict.fromkeys(("registration_number", "inn", "buyer", "kpp"))
+    named = None if renews is None else str(renews)
+    return RequestSubmitted(procedure=PROCEDURE, partner_id="p-1", submitted_by="anna", renews=named, **nothing)
+
+
+def of_renewal(first: date = NEXT_FROM, last: date = NEXT_UNTIL, renews: UUID = OTHER) -> RenewalActivated:
+    return RenewalActivated(renews=renews, registration_number=NUMBER, activated_from=first, activated_until=last)
+
+
+def prolong(
+    first: date = NEXT_FROM, last: date = NEXT_UNTIL, renewal: UUID = OTHER, number: str = NUMBER
+) -> ProlongService:
+    return ProlongService(
+        request_id=REQUEST, renewal_id=renewal, registration_number=number, activated_from=first, activated_until=last
+    )
+
+
+def renewed(
+    until: date = PROLONGED, first: date = NEXT_FROM, last: date = NEXT_UNTIL, of: date = FROM, renewal: UUID = OTHER
+) -> ServiceRenewed:
+    return ServiceRenewed(
+        renewal_id=renewal, activated_from=first, activated_until=last, service_from=of, service_until=until
+    )
+
+
+def refused(reason: Reason, renewal: UUID = OTHER, instead: UUID | None = None) -> RenewalRefused:
+    return RenewalRefused(renewal_id=renewal, reason=reason, renews=instead)
+
+
+def refuse(by: UUID = OTHER, instead: UUID | None = None) -> RefuseRenewal:
+    return RefuseRenewal(request_id=REQUEST, refused_by=by, renews=instead)
+
+
+REQUESTED = RenewalRequested(renews=OTHER)
+NOW = facts(NEXT_FROM)
+
+
+def test_an_ordinary_request_says_nothing_here() -> None:
+    given().when(submitted(None), NOW).then_nothing()
+    given(started()).when(submitted(None), NOW).then_nothing()
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "17", "яя" * 500])
+def test_what_is_no_id_names_nothing(typed: str) -> None:
+    given().when(submitted(typed), NOW).then_nothing()
+
+
+def test_an_id_may_be_written_in_any_way() -> None:
+    given().when(submitted(f" {str(OTHER).upper()} "), NOW).then(REQUESTED)
+
+
+def test_a_renewal_gives_its_days_to_the_service_it_names() -> None:
+    given().when(submitted(), NOW).then(REQUESTED)
+    given(REQUESTED).when(activated(NEXT_FROM, NEXT_UNTIL), NOW).then(of_renewal())
+    given(REQUESTED, of_renewal()).when(activated(NEXT_FROM, NEXT_UNTIL), NOW).then_nothing()
+    given(REQUESTED, of_renewal()).when(on(NEXT_UNTIL), facts(NEXT_UNTIL)).then_nothing()
+
+
+def test_the_request_may_be_read_after_its_activation() -> None:
+    """They come on two topics, between which there is no order."""
+    given(started(NEXT_FROM, NEXT_UNTIL)).when(submitted(), NOW).then(REQUESTED, of_renewal())
+
+
+def test_before_the_end_a_renewal_is_added() -> None:
+    given(started()).when(prolong(), NOW).then(renewed())
+
+
+def test_on_the_day_after_the_end_it_is_still_one_term() -> None:
+    first, last = date(2027, 1, 1), date(2027, 12, 31)
+    given(started()).when(prolong(first, last), NOW).then(renewed(last, first, last))
+
+
+def test_after_the_end_the_term_starts_anew() -> None:
+    first = date(2027, 3, 1)
+    last = last_day(first, 12)
+    over = lapsed(date(2027, 1, 1))
+    given(started(), over).when(prolong(first, last), NOW).then(renewed(last, first, last, of=first))
+
+
+def test_two_renewals_in_a_row_are_one_term_in_whatever_order_they_come() -> None:
+    later, earlier = (NEXT_FROM + timedelta(days=2), date(2027, 6, 21)), (NEXT_FROM, NEXT_UNTIL)
+    until = last_day(date(2027, 1, 1), 12 + 6)
+    given(started(), renewed()).when(prolong(*later, renewal=THIRD), NOW).then(renewed(until, *later, renewal=THIRD))
+    first_told = renewed(date(2027, 6, 30), *later, renewal=THIRD)
+    given(started(), first_told).when(prolong(*earlier), NOW).then(renewed(until, *earlier))
+
+
+def test_a_service_of_the_29th_of_february_is_prolonged_by_whole_years() -> None:
+    first = date(2028, 2, 29)
+    own = started(first, last_day(first, 12))
+    following = date(2029, 2, 1)
+    last = last_day(following, 12)
+    given(own).when(prolong(following, last), NOW).then(renewed(date(2030, 2, 28), following, last, of=first))
+
+
+def test_a_renewed_service_is_reminded_of_its_new_end() -> None:
+    told = reminder(before(14), 14)
+    day = before(60, PROLONGED)
+    given(started(), told, renewed()).when(on(UNTIL), facts(UNTIL)).then_nothing()
+    given(started(), told, renewed()).when(on(day), facts(day)).then(reminder(day, 60, PROLONGED))
+
+
+def test_a_renewal_that_was_withdrawn_changes_nothing() -> None:
+    """Nothing is told here of a withdrawal: only what is activated prolongs a service; until then it is reminded."""
+    day = before(7)
+    assert all(RequestWithdrawn not in feed.takes for feed in inputs())
+    given(started()).when(on(day), facts(day)).then(reminder(day, 7))
+
+
+def test_a_renewal_that_came_late_revives_a_lapsed_service() -> None:
+    given(started(), lapsed(date(2027, 1, 1))).when(prolong(), NOW).then(renewed())
+    day = before(1, PROLONGED)
+    given(started(), lapsed(date(2027, 1, 1)), renewed()).when(on(day), facts(day)).then(reminder(day, 1, PROLONGED))
+
+
+def test_days_before_the_term_do_not_revive_it() -> None:
+    """Of a delivery that ran out long before this one began: the end stays where it is."""
+    first, last = date(2020, 1, 1), date(2020, 12, 31)
+    old = renewed(UNTIL, first, last)
+    over = lapsed(date(2027, 1, 1))
+    given(started(), over).when(prolong(first, last), NOW).then(old)
+    given(started(), over, old).when(on(date(2027, 1, 2)), facts(date(2027, 1, 2))).then_nothing()
+
+
+@pytest.mark.parametrize("days", [(NEXT_FROM, NEXT_UNTIL), (date(2026, 12, 20), date(2027, 1, 2))])
+def test_the_same_renewal_again_gives_nothing(days: tuple[date, date]) -> None:
+    given(started(), renewed()).when(prolong(*days), NOW).then_nothing()
+
+
+def test_whoever_has_sold_it_the_registration_number_must_be_the_same() -> None:
+    """Else one partner could silence what another one's client is reminded of."""
+    given(started()).when(prolong(number="99999999"), NOW).then(refused(decider.OTHER_NUMBER))
+    given(started(), refused(decider.OTHER_NUMBER)).when(prolong(number="99999999"), NOW).then_nothing()
+    over = lapsed(date(2027, 1, 1))
+    given(started(), over).when(prolong(number="99999999"), NOW).then(refused(decider.OTHER_NUMBER))
+    given(started(), over, refused(decider.OTHER_NUMBER)).when(prolong(), NOW).then_nothing()
+
+
+def test_what_has_not_started_can_not_be_prolonged() -> None:
+    given().when(prolong(), NOW).then(refused(decider.NOT_STARTED))
+    given(refused(decider.NOT_STARTED)).when(activated(), NOW).then(started())
+    given(refused(decider.NOT_STARTED)).when(submitted(), NOW).then(REQUESTED)
+
+
+def test_a_renewal_of_a_renewal_is_sent_on_to_what_that_one_names() -> None:
+    sent_on = refused(decider.A_RENEWAL, THIRD, OTHER)
+    given(REQUESTED, of_renewal()).when(prolong(renewal=THIRD), NOW).then(sent_on)
+    given(REQUESTED, of_renewal(), sent_on).when(prolong(renewal=THIRD), NOW).then_nothing()
+    given(REQUESTED, of_renewal()).when(refuse(instead=THIRD), NOW).then(of_renewal(renews=THIRD))
+    given(REQUESTED, of_renewal(), of_renewal(renews=THIRD)).when(refuse(instead=THIRD), NOW).then_nothing()
+
+
+@pytest.mark.parametrize("instead", [REQUEST, OTHER, THIRD])
+def test_a_renewal_that_is_sent_in_a_circle_becomes_a_service(instead: UUID) -> None:
+    """To itself, or to what has refused it before."""
+    sent_on = REQUESTED, of_renewal(), of_renewal(renews=THIRD)
+    given(*sent_on).when(refuse(THIRD, instead), NOW).then(started(NEXT_FROM, NEXT_UNTIL))
+
+
+def test_a_refused_renewal_is_reminded_like_any_other_service() -> None:
+    alone = started(NEXT_FROM, NEXT_UNTIL)
+    given(REQUESTED, of_renewal()).when(refuse(), NOW).then(alone)
+    day = before(30, NEXT_UNTIL)
+    given(REQUESTED, of_renewal(), alone).when(on(day), facts(day)).then(reminder(day, 30, NEXT_UNTIL))
+    given(REQUESTED, of_renewal(), alone).when(refuse(), NOW).then_nothing()
+
+
+def test_a_service_with_renewals_stays_one_whatever_it_named_itself() -> None:
+    given(started(), renewed()).when(submitted(), NOW).then_nothing()
+    given(started(), lapsed(date(2027, 1, 1))).when(submitted(), NOW).then_nothing()
+
+
 # All of it
 
 DAY = before(7)
 AFTER = date(2027, 1, 1)
-STATES: dict[type, tuple[Event, ...]] = {NotStarted: (), Running: (started(),), Lapsed: (started(), lapsed(AFTER))}
+STATES: dict[type, tuple[Event, ...]] = {
+    NotStarted: (),
+    Renewal: (REQUESTED, of_renewal(FROM, UNTIL)),
+    Running: (started(),),
+    Lapsed: (started(), lapsed(AFTER)),
+}
 """A history that leads to each state."""
-MESSAGES = {Activated: activated(), ConsiderService: on(DAY)}
+MESSAGES = {
+    RequestSubmitted: submitted(),
+    Activated: activated(),
+    ConsiderService: on(DAY),
+    ProlongService: prolong(renewal=THIRD),
+    RefuseRenewal: refuse(),
+}
 DECIDED: dict[tuple[type, type], Any] = {
+    (NotStarted, RequestSubmitted): [REQUESTED],
     (NotStarted, Activated): [started()],
     (NotStarted, ConsiderService): "no-service",
+    (NotStarted, ProlongService): [refused(decider.NOT_STARTED, THIRD)],
+    (NotStarted, RefuseRenewal): "no-service",
+    (Renewal, RequestSubmitted): [],
+    (Renewal, Activated): [],
+    (Renewal, ConsiderService): [],
+    (Renewal, ProlongService): [refused(decider.A_RENEWAL, THIRD, OTHER)],
+    (Renewal, RefuseRenewal): [started()],
+    (Running, RequestSubmitted): [REQUESTED, of_renewal(FROM, UNTIL)],
     (Running, Activated): [],
     (Running, ConsiderService): [reminder(DAY, 7)],
+    (Running, ProlongService): [renewed(renewal=THIRD)],
+    (Running, RefuseRenewal): [],
+    (Lapsed, RequestSubmitted): [],
     (Lapsed, Activated): [],
     (Lapsed, ConsiderService): [],
+    (Lapsed, ProlongService): [renewed(renewal=THIRD)],
+    (Lapsed, RefuseRenewal): [],
 }
-FOLLOWS = {(NotStarted, ServiceStarted), (Running, ReminderDue), (Running, ServiceLapsed)}
-"""What may follow a state; everything else raises."""
+EVENTS: dict[type[Event], Event] = {
+    ServiceStarted: started(),
+    ReminderDue: reminder(DAY, 7),
+    ServiceLapsed: lapsed(AFTER),
+    RenewalRequested: REQUESTED,
+    RenewalActivated: of_renewal(),
+    RenewalRefused: refused(decider.OTHER_NUMBER),
+    ServiceRenewed: renewed(),
+}
+FOLLOWS = {
+    (NotStarted, ServiceStarted): Running,
+    (NotStarted, RenewalRequested): Renewal,
+    (NotStarted, RenewalRefused): NotStarted,
+    (Renewal, ServiceStarted): Running,
+    (Renewal, RenewalActivated): Renewal,
+    (Renewal, RenewalRefused): Renewal,
+    (Running, ReminderDue): Running,
+    (Running, ServiceLapsed): Lapsed,
+    (Running, RenewalRequested): Renewal,
+    (Running, RenewalRefused): Running,
+    (Running, ServiceRenewed): Running,
+    (Lapsed, RenewalRefused): Lapsed,
+    (Lapsed, ServiceRenewed): Running,
+}
+"""What may follow a state, and where it leads; everything else raises."""
+
+
+def lived(state: type) -> State:
+    """That state, after its history."""
+    known = decider.INITIAL
+    for event in STATES[state]:
+        known = decider.evolve(known, event)
+    assert type(known) is state
+    return known
 
 
 def test_every_pair_of_state_and_message_is_decided_on_purpose() -> None:
     """The pairs are those of the code: a new state, or a type that the stage begins to take, is missing here."""
     taken = {message for feed in inputs() for message in feed.takes}
-    assert set(product(get_args(decider.State), taken)) == DECIDED.keys()
+    assert taken == set(get_args(decider.Message))
+    assert set(product(get_args(State), taken)) == DECIDED.keys()
     for (state, message), expected in DECIDED.items():
-        before_it = decider.INITIAL
-        for event in STATES[state]:
-            before_it = decider.evolve(before_it, event)
-        assert type(before_it) is state
-        decision = decider.decide(before_it, MESSAGES[message], facts(DAY))  # type: ignore[arg-type]
-        assert (decision.code if isinstance(decision, Unacceptable) else list(decision)) == expected
+        decision = decider.decide(lived(state), MESSAGES[message], facts(DAY))  # type: ignore[arg-type]
+        decided = decision.code if isinstance(decision, Unacceptable) else list(decision)
+        assert decided == expected, (state, message)
 
 
-@pytest.mark.parametrize(("state", "event"), list(product(get_args(decider.State), RENEWAL_EVENTS.carries)))
+def test_a_renewal_that_is_not_activated_has_asked_nobody() -> None:
+    given(REQUESTED).when(refuse(), NOW).then_unacceptable("no-service")
+
+
+@pytest.mark.parametrize(("state", "event"), list(product(get_args(State), RENEWAL_EVENTS.carries)))
 def test_every_pair_of_state_and_event_is_lived_through_or_refused(state: type, event: type[Event]) -> None:
-    samples = {ServiceStarted: started(), ReminderDue: reminder(DAY, 7), ServiceLapsed: lapsed(AFTER)}
-    known = decider.INITIAL
-    for each in STATES[state]:
-        known = decider.evolve(known, each)
     if (state, event) in FOLLOWS:
-        decider.evolve(known, samples[event])
+        assert type(decider.evolve(lived(state), EVENTS[event])) is FOLLOWS[state, event]
     else:
         with pytest.raises(ValueError, match="can't follow"):
-            decider.evolve(known, samples[event])
+            decider.evolve(lived(state), EVENTS[event])
 
 
 DAYS = st.integers(-400, 30).map(lambda days: UNTIL + timedelta(days=days))

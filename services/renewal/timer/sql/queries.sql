@@ -32,3 +32,21 @@ UPDATE services s
 SET asked_on = %(day)s
 FROM unnest(%(ids)s::uuid[], %(ends)s::date[]) AS r(request_id, until)
 WHERE s.request_id = r.request_id AND s.until = r.until;
+
+-- name: carry
+-- Keeps commands to be sent; one that is there already was, or will be.
+INSERT INTO carried (request_id, told_by, type, body)
+SELECT request_id, told_by, type, body
+FROM jsonb_to_recordset(%s::jsonb) AS r(request_id uuid, told_by uuid, type text, body jsonb)
+ON CONFLICT DO NOTHING;
+
+-- name: unsent
+-- Reads commands that were not sent.
+SELECT request_id, told_by, type, body::text FROM carried WHERE NOT sent ORDER BY request_id LIMIT %s;
+
+-- name: mark_sent
+-- Notes that these commands were sent.
+UPDATE carried c
+SET sent = true
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS r(request_id, told_by, type)
+WHERE (c.request_id, c.told_by, c.type) = (r.request_id, r.told_by, r.type);
