@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from events import activation, approval, billing, request, shipping
+from events import activation, approval, billing, renewal, request, shipping
 from events.registry import MESSAGES, UnknownType, read_fields
 from events.request import REQUEST_TYPE
 from events.topics import STAGE_TOPICS
@@ -229,6 +229,21 @@ def _refused_activation(group: Group, fields: Fields, time: str) -> None:
     group.setdefault("refusals", []).append({**fields, "at": time})
 
 
+def _term(group: Group, fields: Fields, time: str) -> None:
+    group.update(service_from=fields["service_from"], service_until=fields["service_until"])
+    group.pop("lapsed_at", None)
+
+
+def _lapsed(group: Group, fields: Fields, time: str) -> None:
+    group["lapsed_at"] = time
+
+
+def _of_another(group: Group, fields: Fields, time: str) -> None:
+    """A renewal has no term of its own."""
+    for name in ("service_from", "service_until", "lapsed_at"):
+        group.pop(name, None)
+
+
 CHANGES: dict[str, Callable[[Group, Fields, str], None]] = {
     request.RequestSubmitted.TYPE: _submitted,
     request.RequestWithdrawn.TYPE: _withdrawn,
@@ -255,18 +270,23 @@ CHANGES: dict[str, Callable[[Group, Fields, str], None]] = {
     shipping.WithdrawalRefused.TYPE: _withdrawal_refused,
     activation.Activated.TYPE: _activated,
     activation.ActivationRefused.TYPE: _refused_activation,
+    renewal.ServiceStarted.TYPE: _term,
+    renewal.ServiceRenewed.TYPE: _term,
+    renewal.ServiceLapsed.TYPE: _lapsed,
+    renewal.RenewalActivated.TYPE: _of_another,
 }
 """Events that change what a cabinet shows. Others (held confirmations, a stage's own notes) only move the position."""
 
 UNSHOWN = {
     billing.PaymentUnmatched.TYPE,
+    renewal.RenewalRefused.TYPE,
     billing.ReturnOrdered.TYPE,
     billing.ReturnPaid.TYPE,
     billing.ReturnUnmatched.TYPE,
     billing.ReturnMatched.TYPE,
     billing.SettlementRefused.TYPE,
 }
-"""Events that may belong to no request: money that nobody knows the place of."""
+"""Events that may belong to no request: money that nobody knows the place of, renewals of what isn't there."""
 
 UNREAD_BODIES = {type_name for types in REQUIRED.values() for type_name in types} - CHANGES.keys() - UNSHOWN
 """Events of which only type, time and position count here."""

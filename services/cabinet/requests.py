@@ -119,6 +119,12 @@ class Row:
         return self.groups.get("activation") or {}
 
     @property
+    def term(self) -> Group:
+        """How long the service runs with all its renewals; empty before it starts, and of a renewal."""
+        renewal = self.groups.get("renewal") or {}
+        return renewal if "service_until" in renewal else {}
+
+    @property
     def buyer(self) -> str | None:
         """The buyer (L10); None also where only blanks were typed."""
         return ((self.approval.get("client") or {}).get("name") or self.asked.get("buyer") or "").strip() or None

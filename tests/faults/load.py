@@ -18,7 +18,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, Message
 
-from tests.system.traffic import DISTRIBUTOR, PLANS, Traffic
+from tests.system.traffic import DISTRIBUTOR, PLANS, RENEWAL, Traffic
 
 COPIES = (1, 1, 1, 1, 1, 1, 2, 2, 3)
 LATEST_SECONDS = 3.0
@@ -56,7 +56,7 @@ class Load(Traffic):
         started = time.monotonic()
         while not stop.is_set():
             while len(self.plans) < (time.monotonic() - started) * rate:
-                self._submit(self._chance.choice(PLANS))
+                self._submit(self._chance.choice((*PLANS, RENEWAL)))
                 if self._chance.random() < POISONED:
                     self._send_poison()
             self._send_due()

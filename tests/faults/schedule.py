@@ -13,7 +13,7 @@ from random import Random
 
 STAGES = ("request", "approval", "billing", "shipping", "activation", "renewal")
 SERVICES = (*STAGES, "cabinet", "papers", "payments", "notices", "desk", "timer", "feed", "ops", "web", "audit")
-OF_THE_PROCEDURE = (*STAGES, "cabinet", "desk")
+OF_THE_PROCEDURE = (*STAGES, "timer", "cabinet", "desk")
 """Without them no request comes to its end and nobody sees it."""
 SERVERS = ("kafka", "postgres")
 OLD = ("approval", "activation")

@@ -53,7 +53,7 @@ from services.activation import stage as activation
 from services.approval import decider as approval_decider
 from services.approval import stage as approval
 from services.billing import stage as billing
-from services.cabinet.fold import Row, fold, status
+from services.cabinet.fold import UNSHOWN, Row, fold, status
 from services.renewal import decider as renewal_decider
 from services.renewal import stage as renewal
 from services.renewal.timer.projection import ServiceRows
@@ -749,7 +749,7 @@ class Procedure(RuleBasedStateMachine):
                     continue
                 highest = envelope.position
                 type_name, fields = read_fields(envelope.type, record.value)
-                if type_name.partition(".")[0] != "PaymentUnmatched":
+                if type_name not in UNSHOWN:
                     fold(rows[envelope.subject], topic.writer or "", type_name, fields, "2026-03-01", highest)
         for subject, row in rows.items():
             assert status(row) == self.model.requests[subject].shown, subject

@@ -112,20 +112,28 @@ class System:
 
     def settle(self, *also: str, seconds: float = 240) -> None:
         """Until the stages, the cabinet, the desk (and `also`) have handled everything, and all is published."""
-        names = (*STAGES, "cabinet", "desk", *also)
+        names = (*STAGES, "timer", "cabinet", "desk", *also)
         wait_until(lambda: all(self._is_idle(name) for name in names), "all is handled", seconds)
 
     def _is_idle(self, name: str) -> bool:
-        if name in (*STAGES, "cabinet", "notices"):
+        if name == "timer" and self._is_telling():
+            return False
+        if name in (*STAGES, "cabinet", "notices", "timer"):
             return self._lag_of(name) == 0
         return self.is_well(name)
 
+    def _is_telling(self) -> bool:
+        """Has the timer something to carry from one service to another?"""
+        with psycopg.connect(self.database_url) as connection:
+            return bool(connection.execute("SELECT FROM timer.carried WHERE NOT sent LIMIT 1").fetchall())
+
     def _lag_of(self, name: str) -> int:
-        table = "cabinet.marks" if name == "cabinet" else f"{name}.notification_tracking"
-        columns = 'name, "offset"' if name == "cabinet" else "application_name, notification_id"
+        projection = name in ("cabinet", "timer")
+        table = f"{name}.marks" if projection else f"{name}.notification_tracking"
+        columns = 'name, "offset"' if projection else "application_name, notification_id"
         with psycopg.connect(self.database_url) as connection:
             marks = dict(connection.execute(f"SELECT {columns} FROM {table}").fetchall())  # noqa: S608
-            if name != "cabinet":
+            if not projection:
                 head = connection.execute(f"SELECT position FROM {name}.head").fetchone()  # noqa: S608
                 said = self.launch.health(name)
                 if said is None or head is None or said.get("relayed_position") != head[0]:

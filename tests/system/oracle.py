@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from operator import methodcaller
+from operator import itemgetter, methodcaller
 from typing import Any
 from uuid import uuid4
 
@@ -35,17 +35,17 @@ STAGES = ("request", "approval", "billing", "shipping", "activation", "renewal")
 PARTITIONS = 12
 SILENCE_SECONDS = 60
 """The broker must not be silent for longer while there is something to read."""
-MAY_COME = {"ConfirmationHeld", "BasisHeld", "ActivationHeld"}
+MAY_COME = {"ConfirmationHeld", "BasisHeld", "ActivationHeld", "ServiceRenewed", "RenewalRefused"}
 """A stage's note that something came before what it belongs to: depends on the order across topics."""
 
 OF_PAPERS = {"DocumentRendered", "DocumentDispatched"}
 """What is told of documents that go out by themselves, whenever that is: once each, never twice."""
 
 OF_NO_REQUEST = {
-    "PaymentUnmatched",
+    *("PaymentUnmatched", "RenewalRefused"),
     *("ReturnOrdered", "ReturnPaid", "ReturnUnmatched", "ReturnMatched", "SettlementRefused"),
 }
-"""Money, and orders about money, that may belong to no request: the cabinet shows none of it."""
+"""Money, orders about money, and renewals, that may belong to no request: the cabinet shows none of it."""
 
 OPENED = ["RequestSubmitted", "Approved", "BillingOpened", "ShippingOpened", "PermissionIssued"]
 ACT = ["DocumentIssued"]
@@ -63,9 +63,10 @@ EXPECTED = {
     "declined": [*DECLINED, "ShippingOpened", "PermissionIssued", *ACT],
     "incomplete": ["RequestSubmitted", "Rejected", "BillingClosed"],
     "no-contract": [*SOLD, "ActivationRefused"],
+    "renewal": [*SOLD, "Activated", "RenewalRequested", "RenewalActivated"],
 }
-OR_ELSE = {"declined": DECLINED}
-"""Shipping may read the refusal before the approval, from another topic: then it closes without permission and act."""
+OR_ELSE = {"declined": DECLINED, "renewal": [*EXPECTED["renewal"], "ServiceStarted"]}
+"""A renewal of what is not there, or not yet, becomes a service of its own. Shipping may read the refusal before the approval, from another topic: then it closes without permission and act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,23 +312,44 @@ class Oracle:
                     assert said == counted, f"{request_id}: {said} is said, {counted} came"
 
     def check_terms(self) -> None:
-        """A service runs for the days that it was activated for; each of its reminders comes once, while it runs, and
-        nothing comes after its end but that it has ended."""
+        """A delivery that is activated is part of one service, and of one only: its own, or that which it prolongs. A
+        reminder comes once for one end, while the service runs; nothing comes after its end but a renewal."""
+        days_of = itemgetter("activated_from", "activated_until")
+        parts: Counter[str] = Counter()
         for request_id, events in self.of.items():
-            activated = [told.body for told in events if told.name == "Activated"]
             term = [told for told in events if told.topic == "renewal.events"]
-            started = [told.body for told in term if told.name == "ServiceStarted"]
-            days = [tuple(body[name] for name in ("service_from", "service_until")) for body in started]
-            assert days == [tuple(body[name] for name in ("service_from", "service_until")) for body in activated], (
-                f"{request_id}: activated for other days than the service runs"
-            )
-            steps = [told.body["days_before"] for told in term if told.name == "ReminderDue"]
-            assert steps == sorted(set(steps), reverse=True), f"{request_id}: reminders {steps}"
+            bodies: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for told in term:
-                if "reckoning" in told.body:
-                    over = told.body["reckoning"]["day"] > told.body["service_until"]
-                    assert over == (told.name == "ServiceLapsed"), f"{request_id}: {told.name} on another day"
-            assert [told.name for told in term[:-1]].count("ServiceLapsed") == 0, f"{request_id}: ended, and goes on"
+                bodies[told.name].append(told.body)
+            activated = [
+                (told.body["service_from"], told.body["service_until"]) for told in events if told.name == "Activated"
+            ]
+            own = {(body["service_from"], body["service_until"]) for body in bodies["ServiceStarted"]}
+            own |= set(map(days_of, bodies["RenewalActivated"]))
+            assert own <= set(activated), f"{request_id}: activated for {activated}, its service says {own}"
+            parts[request_id] += bool(activated and bodies["ServiceStarted"])
+            parts.update(body["renewal_id"] for body in bodies["ServiceRenewed"])
+            self._check_reminders(request_id, term)
+        wrong = {each: times for each, times in parts.items() if times != 1 and self._is_activated(each)}
+        assert not wrong, f"activated, and part of so many services: {dict(list(wrong.items())[:3])}"
+
+    def _is_activated(self, request_id: str) -> bool:
+        return any(told.name == "Activated" for told in self.of[request_id])
+
+    def _check_reminders(self, request_id: str, term: Sequence[Told]) -> None:
+        steps: set[tuple[str, int]] = set()
+        lapsed = False
+        for told in term:
+            lapsed = lapsed and told.name != "ServiceRenewed"
+            assert not lapsed, f"{request_id}: ended, and goes on with {told.name}"
+            if "reckoning" in told.body:
+                lapsed = told.body["reckoning"]["day"] > told.body["service_until"]
+                assert lapsed == (told.name == "ServiceLapsed"), f"{request_id}: {told.name} on another day"
+            if told.name == "ReminderDue":
+                step = (told.body["service_until"], told.body["days_before"])
+                nearer = [each for end, each in steps if end == step[0] and each <= step[1]]
+                assert not nearer, f"{request_id}: {step} after {nearer}"
+                steps.add(step)
 
     def check_payments(self, sent: Mapping[str, Decimal]) -> None:
         """Every payment that was sent (id → amount) counts once, for an invoice or as unmatched."""

@@ -31,6 +31,8 @@ DECLINED = "declined"
 WITHDRAWN = "withdrawn"
 INCOMPLETE = "incomplete"
 NO_CONTRACT = "no-contract"
+RENEWAL = "renewal"
+"""Names one that was sold through the distributor and has ended; none yet: nothing that was ever sold."""
 
 PLANS = (
     THROUGH_DISTRIBUTOR,
@@ -56,6 +58,7 @@ LAST_OF = {
     WITHDRAWN: "BillingClosed.v1",
     INCOMPLETE: "BillingClosed.v1",
     NO_CONTRACT: "ActivationRefused.v2",
+    RENEWAL: "Activated.v1",
 }
 """The event that ends a plan as far as the sender of the traffic is concerned."""
 
@@ -77,6 +80,8 @@ class Traffic:
     plans: dict[str, str] = field(default_factory=dict)
     """request id → plan"""
     ended: set[str] = field(default_factory=set)
+    renewed: dict[str, str] = field(default_factory=dict)
+    """request id that a renewal names → the renewal"""
     _not_sent: list[str] = field(default_factory=list)
     seen: dict[str, list[str]] = field(default_factory=dict)
     approved_after: list[float] = field(default_factory=list)
@@ -170,6 +175,10 @@ class Traffic:
             "kpp": None if plan == INCOMPLETE else "773601001",
             "buyer": "АО «Завод точных весов»",
         }
+        if plan == RENEWAL:
+            sold = [each for each in self.ended if self.plans[each] == THROUGH_DISTRIBUTOR and each not in self.renewed]
+            body["renews"] = min(sold, default=str(uuid4()))
+            self.renewed[body["renews"]] = request_id
         for _ in range(2 if plan == TOLD_TWICE else 1):
             self.send("commands.requests", request_id, "SubmitRequest.v1", body)
         if plan == WITHDRAWN:

@@ -52,6 +52,7 @@ def submit(
     kpp: str | None = None,
     distributor: str | None = None,
     comment: str | None = None,
+    renews: UUID | None = None,
     request_id: UUID | None = None,
     by: str = "cli",
     wait: Wait = True,
@@ -88,6 +89,8 @@ def submit(
         Leave it out for a direct sale (L6).
     comment
         Never required (L12).
+    renews
+        The request whose service this one prolongs.
     request_id
         Made here if left out. The same id twice is one request.
     by
@@ -110,6 +113,7 @@ def submit(
         buyer=buyer,
         kpp=kpp,
         comment=comment,
+        renews=str(renews) if renews else None,
     )
     send(config, REQUEST_COMMANDS.name, str(chosen), message, stage="request", wait=wait, json=json)
 

@@ -20,6 +20,7 @@ TYPED = {
     "comment": None,
     "client_email": "zakaz@zavod.example",
     "client_phone": None,
+    "renews": None,
 }
 DOCUMENT = {
     "document_id": "act-2026-0000017",
@@ -57,6 +58,7 @@ RECORD = {
     "kit": None,
     "shipped_on": None,
     "activation": None,
+    "term": None,
     "activation_refusal": None,
     "documents": [DOCUMENT],
     "can_withdraw": True,

@@ -42,6 +42,16 @@ class NewRequest(TakenByRules):
         description="Send it although the tax register has another name or КПП under this ИНН, or no such ИНН. "
         "Without it such a request is answered with 422, which names the fields and what the register says (L10)",
     )
+    renews: UUID | None = Field(
+        None,
+        description="The sold delivery whose service this one prolongs, whoever sold it: `request_id` of its request. "
+        "Counts if both are for the same registration number",
+    )
+
+    def fields(self) -> dict[str, str | None]:
+        """Gives the fields as `SubmitRequest` has them."""
+        own = self.model_dump(exclude={"client_as_typed"})
+        return own | {"renews": str(self.renews) if self.renews else None}
 
 
 class Accepted(BaseModel):
@@ -148,6 +158,14 @@ class DocumentOut(BaseModel):
     refusals: list[ReasonOut] = Field(description="Of signatures that were not taken, the earliest first")
 
 
+class TermOut(BaseModel):
+    """How long a service runs: two deliveries in a row are one term."""
+
+    service_from: date = Field(description="First day")
+    service_until: date = Field(description="Last day")
+    lapsed: bool = Field(description="The last day is over and nothing has prolonged it")
+
+
 class RequestOut(BaseModel):
     """A request as far as its reader may see it."""
 
@@ -170,6 +188,7 @@ class RequestOut(BaseModel):
     comment: str | None = Field(description="As it was typed (L12)")
     client_email: str | None = Field(description="As it was typed (L12)")
     client_phone: str | None = Field(description="As it was typed (L12)")
+    renews: str | None = Field(description="The request whose service this one prolongs")
     amount: str | None = Field(description="Price in roubles, VAT included; null before the approval")
     reasons: list[ReasonOut] = Field(description="Every shortcoming of a rejected request (L13)")
     permission_number: str | None = Field(description="Of the approved request (L14)")
@@ -179,6 +198,7 @@ class RequestOut(BaseModel):
     kit: Kit | None = Field(description="Комплект, once it is sold (L18)")
     shipped_on: date | None = Field(description="Day of the sale in Moscow (L18)")
     activation: ActivationOut | None = Field(description="The service that runs (L19)")
+    term: TermOut | None = Field(description="How long it runs with all its renewals; null for a renewal itself")
     activation_refusal: ReasonOut | None = Field(description="Why the last try to activate failed")
     documents: list[DocumentOut] = Field(description="Those that have been issued, in their order")
     can_withdraw: bool = Field(description="`withdrawRequest` is possible now")
@@ -208,6 +228,7 @@ class RequestOut(BaseModel):
             comment=asked.get("comment"),
             client_email=asked.get("client_email"),
             client_phone=asked.get("client_phone"),
+            renews=asked.get("renews"),
             amount=row.amount,
             reasons=[_reason(each) for each in row.approval.get("reasons") or ()],
             permission_number=row.permission_number,
@@ -217,6 +238,7 @@ class RequestOut(BaseModel):
             kit=None if kit is None else Kit(number=kit["number"], name=kit["name"], code=kit.get("code")),
             shipped_on=shipping.get("shipped_on"),
             activation=_activation(row.activation),
+            term=_term(row.term),
             activation_refusal=_reason(refusals[-1]["reason"]) if refusals and row.status != "activated" else None,
             documents=documents_of(row, tenant),
             can_withdraw=row.can_withdraw,
@@ -327,6 +349,14 @@ def _reason(reason: Group) -> ReasonOut:
 
 def _invoice(invoice: Group) -> Invoice:
     return Invoice(number=invoice["number"], issued_on=invoice["issued_on"], amount=invoice["amount"])
+
+
+def _term(group: Group) -> TermOut | None:
+    if not group:
+        return None
+    return TermOut(
+        service_from=group["service_from"], service_until=group["service_until"], lapsed="lapsed_at" in group
+    )
 
 
 def _activation(group: Group) -> ActivationOut | None:

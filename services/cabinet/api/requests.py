@@ -108,7 +108,7 @@ async def submit_request(
 
     async def act(key: str) -> tuple[int, Accepted]:
         request_id = id_from(principal, "submit", key)
-        fields = body.model_dump(exclude={"client_as_typed"})
+        fields = body.fields()
         try:
             await acts.submit(web(request), principal, request_id, fields, as_typed=body.client_as_typed)
         except ClientInDoubt as doubt:

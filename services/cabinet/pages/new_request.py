@@ -57,8 +57,9 @@ async def form_page(
     request_type: str,
     principal: Annotated[Principal, allowed(Role.PARTNER)],
     copy: UUID | None = None,
+    renew: bool = False,
 ) -> Response:
-    """The form, empty or with the content of an earlier request."""
+    """The form, empty or with the content of an earlier request, whose service the new one may prolong (`renew`)."""
     if request_type not in REQUEST_TYPES:
         raise not_found()
     known = await reference(request)
@@ -71,7 +72,7 @@ async def form_page(
         raise not_found()
     visitor_of(request).shown.add(copy)
     typed = replace(Typed.of(row.asked).renewed(), request_type=request_type)
-    typed = replace(typed, filled=typed.inn)
+    typed = replace(typed, filled=typed.inn, renews=str(copy) if renew else "" if row.term else typed.renews)
     errors = mistakes(typed, known, principal.partner_id or "") if row.status == "rejected" else {}
     return await _form(
         request, principal, known, lists, typed, errors=errors, lead="Что исправить в заявке, которая не согласована:"

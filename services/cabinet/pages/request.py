@@ -88,6 +88,7 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         decline_id=str(uuid4()),
         waiting=bool(visitor_of(request).planned),
         copy_href=f"/requests/new/{row.asked.get('request_type')}?copy={request_id}",
+        renew_href=f"/requests/new/{row.asked.get('request_type')}?copy={request_id}&renew=1" if row.term else None,
         live_href=f"/requests/{request_id}/events",
         self_href=f"/requests/{request_id}",
         list_href=list_href,

@@ -56,6 +56,8 @@ class Typed:
     comment: str = ""
     client_email: str = ""
     client_phone: str = ""
+    renews: str = ""
+    """The request whose service this one prolongs, if it does."""
     filled: str = ""
     """The INN that buyer and KPP were filled in for by the register, or copied with; empty once somebody has typed
     them. They are no other number's."""

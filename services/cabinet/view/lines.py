@@ -7,7 +7,7 @@ from typing import Any
 
 from postavka.domain.reference.store import Snapshot
 from postavka.domain.wording import REQUEST_TYPES
-from postavka.web.formats import money, short
+from postavka.web.formats import day, money, short
 from services.cabinet.requests import Row
 from services.cabinet.words import ShownStage, product_name, stage_of
 
@@ -54,7 +54,7 @@ def line(row: Row, known: Snapshot) -> RequestLine:
         permission=row.permission_number or "",
         kit=(row.shipping.get("kit") or {}).get("number", ""),
         shipped_on=row.shipping.get("shipped_on", ""),
-        service_until=row.activation.get("service_until", ""),
+        service_until=row.term.get("service_until") or row.activation.get("service_until", ""),
         refusal=refusals[-1]["reason"]["message"] if refusals and row.status == "shipped" else "",
     )
 
@@ -94,6 +94,7 @@ def facts(row: Row, known: Snapshot, *, with_partner: bool) -> PageFacts:
             ("Баз. поставка", base_name),
             ("Рег. номер поставки", approved.get("registration_number") or asked.get("registration_number") or ""),
             ("Товар", full_name),
+            ("Срок сервиса", _term(row)),
             ("Сумма", f"{money(price)}, НДС {vat}\u00a0% включён" if price else ""),
             ("Комментарий", asked.get("comment") or ""),
         ),
@@ -111,6 +112,11 @@ def product_of(row: Row) -> str:
     """Short name of what was approved."""
     product = row.approval.get("product") or {}
     return product_name(product.get("service"), product.get("months"), row.product or "сервис")
+
+
+def _term(row: Row) -> str:
+    """The term with all renewals; a renewal itself has none."""
+    return f"с {day(row.term['service_from'])} по {day(row.term['service_until'])}" if row.term else ""
 
 
 def _product(row: Row, known: Snapshot) -> tuple[str, str]:

@@ -250,5 +250,7 @@ def test_even_the_longest_text_in_a_field_is_answered(field: str):
 @for_all(st.sets(st.sampled_from(FIELDS)))
 def test_any_set_of_fields_left_out_gives_a_reason_for_each_that_is_required(left_out: set[str]):
     found = {field for field, _ in reasons(request(**dict.fromkeys(left_out)), FACTS)}
-    optional = {"comment", "client_email", "client_phone", "distributor_id"} | ({"kpp"} if "inn" in left_out else set())
+    optional = {"comment", "client_email", "client_phone", "distributor_id", "renews"} | (
+        {"kpp"} if "inn" in left_out else set()
+    )
     assert found == left_out - optional
