@@ -66,7 +66,8 @@ EXPECTED = {
     "renewal": [*SOLD, "Activated", "RenewalRequested", "RenewalActivated"],
 }
 OR_ELSE = {"declined": DECLINED, "renewal": [*EXPECTED["renewal"], "ServiceStarted"]}
-"""A renewal of what is not there, or not yet, becomes a service of its own. Shipping may read the refusal before the approval, from another topic: then it closes without permission and act."""
+"""Shipping may read the refusal before the approval, from another topic: then it closes without permission and act. A
+renewal of what is not there, or not yet, becomes a service of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,18 +315,18 @@ class Oracle:
     def check_terms(self) -> None:
         """A delivery that is activated is part of one service, and of one only: its own, or that which it prolongs. A
         reminder comes once for one end, while the service runs; nothing comes after its end but a renewal."""
-        days_of = itemgetter("activated_from", "activated_until")
+        service_of, days_of = (
+            itemgetter("service_from", "service_until"),
+            itemgetter("activated_from", "activated_until"),
+        )
         parts: Counter[str] = Counter()
         for request_id, events in self.of.items():
             term = [told for told in events if told.topic == "renewal.events"]
             bodies: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for told in term:
                 bodies[told.name].append(told.body)
-            activated = [
-                (told.body["service_from"], told.body["service_until"]) for told in events if told.name == "Activated"
-            ]
-            own = {(body["service_from"], body["service_until"]) for body in bodies["ServiceStarted"]}
-            own |= set(map(days_of, bodies["RenewalActivated"]))
+            activated = [service_of(told.body) for told in events if told.name == "Activated"]
+            own = {*map(service_of, bodies["ServiceStarted"]), *map(days_of, bodies["RenewalActivated"])}
             assert own <= set(activated), f"{request_id}: activated for {activated}, its service says {own}"
             parts[request_id] += bool(activated and bodies["ServiceStarted"])
             parts.update(body["renewal_id"] for body in bodies["ServiceRenewed"])
