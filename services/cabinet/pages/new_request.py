@@ -91,6 +91,8 @@ async def form_sent(
     typed = replace(Typed.of(given), request_type=request_type)
     if not is_request_id(typed.request_id):
         typed = typed.renewed()
+    if not is_request_id(typed.renews):
+        typed = replace(typed, renews="")
     known = await reference(request)
     lists = choices(known, principal.partner_id or "")
     typed = typed.of_its_inn()

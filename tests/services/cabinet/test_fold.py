@@ -98,6 +98,23 @@ def test_every_event_of_a_stage_can_be_folded_alone(stage: str):
         assert status(row)
 
 
+def test_a_term_is_that_of_the_last_event_and_a_renewal_has_none():
+    def term(*events: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        history: list[Told] = [("renewal", *event, "t", place) for place, event in enumerate(events, 1)]
+        group = folded(history)["renewal"]
+        return {name: group.get(name) for name in ("service_from", "service_until", "lapsed_at")}
+
+    started = ("ServiceStarted.v1", {"service_from": "2026-01-01", "service_until": "2026-12-31"})
+    lapsed = ("ServiceLapsed.v1", {"service_until": "2026-12-31"})
+    renewed = ("ServiceRenewed.v1", {"service_from": "2026-01-01", "service_until": "2027-12-31"})
+    of_another = ("RenewalActivated.v1", {"renews": "x"})
+    nothing = dict.fromkeys(("service_from", "service_until", "lapsed_at"))
+    assert term(started) == {**started[1], "lapsed_at": None}
+    assert term(started, lapsed) == {**started[1], "lapsed_at": "t"}
+    assert term(started, lapsed, renewed) == {**renewed[1], "lapsed_at": None}
+    assert term(started, of_another) == term(of_another) == nothing
+
+
 def test_every_event_that_changes_a_row_is_of_one_stage():
     known = {type_name for types in REQUIRED.values() for type_name in types}
     assert CHANGES.keys() <= known
