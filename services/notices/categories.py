@@ -31,6 +31,7 @@ class Category(StrEnum):
     SHIPPED = "shipped"
     ACTIVATED = "activated"
     ACTIVATION_REFUSED = "activation-refused"
+    RENEWAL = "renewal"
     REMINDER = "reminder"
 
 
@@ -61,5 +62,6 @@ CATEGORIES = {
     Category.SHIPPED: About("Электронная поставка отгружена", False, PARTNER),
     Category.ACTIVATED: About("Сервис активирован", False, PARTNER),
     Category.ACTIVATION_REFUSED: About("Активация не удалась", False, PARTNER),
+    Category.RENEWAL: About("Срок сервиса заканчивается", False, PARTNER),
     Category.REMINDER: About("Напоминания", False, PARTNER | DISTRIBUTOR),
 }

@@ -35,6 +35,7 @@ from events.notices import NoticeDocument, NoticeKind, NoticeReceipt, NoticeSale
 from events.ops import Awaited, ReminderRequested
 from events.reference import Client, Contact
 from events.registry import decode
+from events.renewal import ReminderDue
 from events.request import RequestSubmitted
 from events.shipping import (
     DocumentDispatched,
@@ -247,6 +248,8 @@ class _Rules:
                 self._partner(cause, Category.ACTIVATED, activated=event)
             case ActivationRefused():
                 self._partner(cause, Category.ACTIVATION_REFUSED, reason=event.reason)
+            case ReminderDue():
+                self._partner(cause, Category.RENEWAL, due=event)
             case ReminderRequested():
                 self._reminder(event, cause)
 
@@ -378,6 +381,7 @@ AFTER_APPROVAL: frozenset[type[Message]] = frozenset(
         ShipmentIssued,
         Activated,
         ActivationRefused,
+        ReminderDue,
         ReminderRequested,
     )
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from events.billing import PaymentReceived, PaymentReturned, RefundOwed, RefundPaid
 from events.notices import NoticeKind
+from events.renewal import ReminderDue
 from postavka.domain.wording import DOCUMENTS
 from postavka.web.formats import NO_BREAK_SPACE, day, money
 from services.notices.categories import Audience, Category
@@ -134,9 +135,32 @@ def _to_partner(news: News, vendor: str) -> Worded:
                 "Когда причина устранена, активируйте снова.",
                 action="Повторить активацию",
             )
+        case Category.RENEWAL:
+            return _renewal(worded, facts["due"], rows, buyer)
         case Category.REMINDER:
             return _reminder(worded, facts, buyer, vendor)
     raise ValueError(f"{news.category} is no news for a partner")
+
+
+def _renewal(worded: Any, due: ReminderDue, rows: tuple[tuple[str, str], ...], buyer: str) -> Worded:
+    last, contract = day(due.service_until), due.contract
+    more = []
+    if contract is None:
+        more = ["Договора 1С:ИТС у пользователя нет: без него продление не активируется."]
+    elif contract.valid_until <= due.service_until:
+        more = [
+            f"Договор 1С:ИТС № {contract.number} действует до {day(contract.valid_until)}. Продлите и его: без "
+            "договора продление не активируется."
+        ]
+    return _worded(
+        worded,
+        f"Сервис работает до {last}: {buyer}",
+        f"{last} — последний день сервиса. Чтобы он не прерывался, продлите его: в заявке всё уже заполнено.",
+        "Новый срок прибавится к прежнему, если активировать продление, пока сервис работает.",
+        *more,
+        rows=(*rows, ("Последний день", last)),
+        action="Открыть и продлить",
+    )
 
 
 def _permission_to_partner(known: RuleState, rows: tuple[tuple[str, str], ...], path: str, buyer: str) -> Worded:

@@ -19,6 +19,7 @@ from events.billing import (
 from events.model import Channel, Delivery, Message, Reason
 from events.ops import Awaited, ReminderRequested
 from events.reference import Contact, Contract
+from events.renewal import Reckoning, ReminderDue
 from events.shipping import (
     DocumentDispatched,
     DocumentKind,
@@ -44,6 +45,7 @@ from tests.services.notices.stories import (
     NUMBER,
     PARTNER,
     PRODUCT,
+    REQUEST,
     THROUGH,
     VENDOR,
     approved,
@@ -55,6 +57,14 @@ from tests.services.notices.stories import (
     summary,
     told,
 )
+
+
+def reminder(contract: Contract | None = None) -> ReminderDue:
+    reckoning = Reckoning(day=date(2027, 3, 1), moment=NOON, zone="Europe/Moscow", ladder=(14,))
+    return ReminderDue(
+        service_until=date(2027, 3, 15), days_before=14, days_left=14, contract=contract, reckoning=reckoning
+    )
+
 
 REASON = Reason(code="already-answered", message="Вы уже ответили на эту заявку.")
 ACTIVATED = Activated(
@@ -171,6 +181,7 @@ AFTER: list[tuple[Message, list[tuple[str, str | None, str | None]]]] = [
         ActivationRefused(activation_id="a-1", activated_by=Activator.USER, actor="x", reason=REASON),
         [(PARTNER.id, "activation-refused", None)],
     ),
+    (reminder(), [(PARTNER.id, "renewal", None)]),
     (
         ReminderRequested(
             awaited=Awaited.DISTRIBUTOR, awaited_id=DISTRIBUTOR.id, waits_for="confirmation", requested_by="ops"
@@ -264,3 +275,21 @@ def test_a_contact_that_was_erased_is_not_written_to():
     erased = CONTACT.model_copy(update={"name": "стёрто", "email": "стёрто"})
     found = recipients(the_partners_letter(), nobody_else(), lambda _: erased)
     assert [each.address for each in found] == ["other@partner.example"]
+
+
+@pytest.mark.parametrize(
+    ("contract", "said"),
+    [
+        (None, "Договора 1С:ИТС у пользователя нет"),
+        (date(2027, 3, 15), "№ ITS-1 действует до 15.03.2027. Продлите и его"),
+        (date(2027, 3, 16), None),
+    ],
+)
+def test_a_reminder_says_whether_the_contract_will_do(contract: date | None, said: str | None) -> None:
+    """What is bought without a contract can't be activated (L2, L19)."""
+    known = contract and Contract(number="ITS-1", valid_from=date(2026, 1, 1), valid_until=contract)
+    worded = word(told(*THROUGH, reminder(known))[-1], VENDOR)
+    assert worded.title == "Сервис работает до 15.03.2027: АО «Завод точных весов»"
+    assert (said or "") in worded.text
+    assert ("1С:ИТС" in worded.text) == (said is not None)
+    assert (worded.action, worded.path) == ("Открыть и продлить", f"/requests/{REQUEST}")
