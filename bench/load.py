@@ -27,7 +27,6 @@ from events.billing import InvoiceIssued
 from events.commands import ActivateDelivery, BankPayment, DistributorConfirmation, SubmitRequest
 from events.envelope import header_map
 from events.model import Message
-from events.registry import encode
 from events.request import REQUEST_TYPE
 from events.shipping import ShipmentIssued
 from events.topics import (
@@ -38,6 +37,7 @@ from events.topics import (
     STAGE_TOPICS,
     confirmations_of,
 )
+from events.versions import spoken
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.outbox.command_sender import envelope_of
 from postavka.kernel.outbox.publisher import Publisher
@@ -231,8 +231,9 @@ class Load:
 
 
 def _send(send: Send, topic: str, subject: str, message: Message) -> None:
-    headers = envelope_of(message, "/postavka/bench", subject, None).headers()
-    send(topic, subject.encode(), encode(message), headers)
+    type_name, body = spoken(message)
+    headers = envelope_of(type_name, "/postavka/bench", subject, None).headers()
+    send(topic, subject.encode(), body, headers)
 
 
 def _read(messages: Sequence[KafkaMessage]) -> Iterator[Read]:

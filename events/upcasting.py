@@ -68,6 +68,15 @@ def newest_version(type_name: str) -> str:
     return type_name
 
 
+def only_adds(type_name: str) -> bool:
+    """Do the versions after this one only add fields with defaults, so that the newest model reads its bodies?"""
+    while type_name in UPCASTERS:
+        type_name, lift = UPCASTERS[type_name]
+        if lift is not _same:
+            return False
+    return True
+
+
 def upcast(type_name: str, fields: Fields) -> tuple[str, Fields]:
     """Lift `fields` of `type_name` to the newest version. A type without an entry is the newest.
 

@@ -24,7 +24,6 @@ from events.commands import (
     WithdrawRequest,
 )
 from events.model import Message
-from events.registry import encode
 from events.topics import (
     ACTIVATION_COMMANDS,
     DOCUMENT_COMMANDS,
@@ -32,6 +31,7 @@ from events.topics import (
     REQUEST_COMMANDS,
     confirmations_of,
 )
+from events.versions import spoken
 from postavka.kernel.log.connection import for_aiokafka
 from postavka.kernel.outbox.command_sender import envelope_of
 from postavka.kernel.privacy.protect import protected
@@ -108,8 +108,9 @@ class Commands:
             raise NotSentYet("Kafka has not been reached yet")
         subject = str(request_id)
         message = await asyncio.to_thread(protected, self._config, message)
-        envelope = envelope_of(message, SOURCE, subject, tracing.current())
-        sending = producer.send_and_wait(topic, encode(message), subject.encode(), headers=envelope.headers())
+        type_name, body = spoken(message)
+        envelope = envelope_of(type_name, SOURCE, subject, tracing.current())
+        sending = producer.send_and_wait(topic, body, subject.encode(), headers=envelope.headers())
         try:
             await asyncio.wait_for(sending, self._seconds)
         except (KafkaError, TimeoutError) as away:

@@ -22,7 +22,9 @@ from events.commands import (
 )
 from events.model import Command
 from events.registry import encode
-from events.request import REQUEST_TYPE
+from events.request import REQUEST_TYPE, RequestSubmitted
+from events.versions import HELD_BACK
+from postavka.kernel.installation.contract import QUERIES as CONTRACT_QUERIES
 from postavka.kernel.store.queries import load_queries
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import not_found, problem
@@ -82,9 +84,9 @@ async def submit(
     parts: Web, principal: Principal, request_id: UUID, fields: dict[str, Any], *, as_typed: bool = False
 ) -> None:
     """Send a request (L11). `fields` as typed; approval says what is wrong with them (L13). Where the tax register
-    knows
-    another client under this INN it goes out only `as_typed`, and is listed for operations to check; so is one that the
-    register gave no answer about. Raises `ClientInDoubt`, `NotSentYet`; `TooMany` like all that sends."""
+    knows another client under this INN it goes out only `as_typed`, and is listed for operations to check; so is one
+    that the register gave no answer about. Raises `ClientInDoubt`, `NotSentYet`; `TooMany` like all that sends; 409 for
+    a renewal while the installation may still go back to a release that knows none."""
     checked = await check_client(parts.register, fields["inn"], fields["buyer"], fields["kpp"])
     if checked.agreement not in (Agreement.SAME, Agreement.UNCHECKED) and not as_typed:
         raise ClientInDoubt(checked)
@@ -95,11 +97,23 @@ async def submit(
         submitted_by=principal.actor,
         **{"request_type": REQUEST_TYPE, **fields},
     )
+    if command.renews is not None:
+        await _check_renewing(parts)
     await _keep(parts, principal, command)
     if checked.agreement is not Agreement.SAME:
         await keep_unchecked(parts, request_id, checked)
     await parts.commands.submit(command)
     parts.recently.note(principal.owner, request_id)
+
+
+async def _check_renewing(parts: Web) -> None:
+    async with parts.database.accounts() as rows:
+        row = await (await rows.execute(CONTRACT_QUERIES.finished)).fetchone()
+    if row is None or row[0] < HELD_BACK[RequestSubmitted.TYPE][0]:
+        raise problem(
+            409, "conflict", "Продлевать пока нельзя: обновление системы не завершено. Оператору нужно вызвать "
+            "postavka migrate --finish."
+        )  # fmt: skip
 
 
 async def _keep(parts: Web, principal: Principal, command: Command) -> None:

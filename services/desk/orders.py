@@ -79,5 +79,5 @@ class Orders:
         kit = make_kit(envelope.subject, order, self._secret)
         made = KitManufactured.model_validate({"request_id": envelope.subject, "kit": kit})
         with tracing.span(f"send {made.TYPE}", "PRODUCER", envelope.trace) as sent:
-            headers = envelope_of(made, SOURCE, envelope.subject, sent).headers()
+            headers = envelope_of(made.TYPE, SOURCE, envelope.subject, sent).headers()
         publisher.send(MANUFACTURING_KITS.name, envelope.subject.encode(), encode(made), headers)

@@ -180,7 +180,7 @@ class Traffic:
             body["renews"] = min(sold, default=str(uuid4()))
             self.renewed[body["renews"]] = request_id
         for _ in range(2 if plan == TOLD_TWICE else 1):
-            self.send("commands.requests", request_id, "SubmitRequest.v1", body)
+            self.send("commands.requests", request_id, f"SubmitRequest.v{2 if 'renews' in body else 1}", body)
         if plan == WITHDRAWN:
             withdrawal = {"request_id": request_id, "partner_id": PARTNER, "withdrawn_by": "traffic"}
             self.send("commands.requests", request_id, "WithdrawRequest.v1", withdrawal)

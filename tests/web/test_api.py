@@ -217,7 +217,7 @@ def test_a_request_is_the_command_of_its_sender(site: Site, sent: Any):
     token = site.token("lukomor", name="обмен с 1С")
     answer = site.program(token).post("/api/v1/requests", json=FIELDS, headers=key())
     ((envelope, command, record),) = sent(REQUEST_COMMANDS.name, answer.json()["request_id"])
-    assert envelope.type == "SubmitRequest.v2"
+    assert envelope.type == "SubmitRequest.v1"
     assert command.partner_id == "lukomor"
     assert command.submitted_by == "token:обмен с 1С"
     assert command.buyer == FIELDS["buyer"]

@@ -11,7 +11,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from events.envelope import Envelope
 from events.model import Message
-from events.registry import encode
+from events.versions import spoken
 from postavka.kernel.errors import ServerAway, UserError
 from postavka.kernel.log.connection import for_producer
 from postavka.kernel.privacy.protect import protected
@@ -29,12 +29,12 @@ class NoTopic(UserError):
     """The topic does not exist, so nothing was sent."""
 
 
-def envelope_of(message: Message, source: str, subject: str, trace: str | None) -> Envelope:
+def envelope_of(type_name: str, source: str, subject: str, trace: str | None) -> Envelope:
     """The envelope of a command that is sent now. `trace`: the `traceparent` of the sending."""
     return Envelope(
         id=str(uuid4()),
         source=source,
-        type=message.TYPE,
+        type=type_name,
         subject=subject,
         time=datetime.now(UTC),
         correlation=subject,
@@ -69,8 +69,9 @@ class Sender:
             return self._send(topic, subject, message, sent)
 
     def _send(self, topic: str, subject: str, message: Message, trace: str | None) -> Envelope:
-        envelope = envelope_of(message, self._source, subject, trace)
-        self.send_raw(topic, subject.encode(), encode(message), envelope.headers())
+        type_name, body = spoken(message)
+        envelope = envelope_of(type_name, self._source, subject, trace)
+        self.send_raw(topic, subject.encode(), body, envelope.headers())
         return envelope
 
     def send_raw(

@@ -20,7 +20,7 @@ from events.envelope import Envelope
 from events.model import Decision, Event, Message, Unacceptable
 from events.registry import MESSAGES, decode
 from events.upcasting import newest_version
-from events.versions import CONTRACT, written
+from events.versions import CONTRACT, ContractUnfinished, written
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import Record
 from postavka.kernel.process import tracing
@@ -196,6 +196,9 @@ class BatchRun:
                 self._refuse(incoming.record, decision.code, decision.reason, incoming.subject)
                 return
             self._record(incoming, current, decision)
+        except ContractUnfinished as waits:
+            self._refuse(incoming.record, "upgrade-unfinished", str(waits), incoming.subject)
+            return
         except (IntegrityError, OperationalError, InterfaceError, AssertionError):
             raise  # of the store, not of the decider: the batch is handled again
         except (

@@ -13,14 +13,24 @@ import orjson
 
 from events.envelope import header_map
 from events.model import Event, Unacceptable
-from events.registry import decode, encode, fields_of
+from events.registry import decode, fields_of
+from events.versions import spoken
 from postavka.kernel.stage.definition import Input, Stage
 from services.audit.reading import Corrections, corrector
 from services.audit.replay.decision_log import Lane, Past, RecordedStep, incoming_of
 from services.audit.replay.recorded_facts import Oracle, RecordedDecision
 
 NOT_DECIDERS = frozenset(
-    ("unreadable", "unknown-type", "no-position", "too-large", "bad-body", "wrong-key", "no-subject")
+    (
+        "unreadable",
+        "unknown-type",
+        "no-position",
+        "too-large",
+        "bad-body",
+        "wrong-key",
+        "no-subject",
+        "upgrade-unfinished",
+    )
 )
 """Codes of dead letters that no decider has seen."""
 MOST_FIELDS = 6
@@ -114,7 +124,7 @@ class Redecision:
 
         def verdict(now: tuple[str, ...], difference: str | None, decided: Sequence[Event] = ()) -> Verdict:
             position = step.events[0].position if step.events else None
-            bodies = tuple((event.TYPE, encode(event)) for event in decided)
+            bodies = tuple(spoken(event) for event in decided)
             return Verdict(
                 lane.stage, lane.subject, step.coordinates, step.at_ms, then, now, difference, position, bodies,
                 tuple(step.events), self._corrector(step),

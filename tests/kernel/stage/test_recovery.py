@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier
 
 from events.envelope import Envelope
 from events.registry import UnknownType
-from events.request import RequestSubmitted, RequestWithdrawn
+from events.request import RequestWithdrawn
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.record import Record
 from postavka.kernel.outbox.relay import Relay, envelope_of
@@ -42,7 +42,7 @@ from tests.kernel.toys import (
 )
 
 TABLES = ("head", "stored_events", "notification_tracking", "claims", "imported_inputs", "incomplete_inputs", "relay")
-SUBMITTED, WITHDRAWN = RequestSubmitted.TYPE, RequestWithdrawn.TYPE
+SUBMITTED, WITHDRAWN = "RequestSubmitted.v1", "RequestWithdrawn.v1"
 PLACE = f"{COMMANDS}/0"
 
 

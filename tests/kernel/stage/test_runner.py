@@ -22,6 +22,7 @@ from events.model import Decision, Event, Message, Unacceptable
 from events.registry import encode
 from events.request import PROCEDURE, RequestSubmitted, RequestWithdrawn
 from events.upcasting import UPCASTERS
+from events.versions import CONTRACT
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import RawHeaders, Record
 from postavka.kernel.projection.event_reader import LARGEST_BODY
@@ -49,13 +50,15 @@ from tests.kernel.toys import (
 
 ANY_COMMAND = f"{COMMANDS}/0"
 ANY_UPSTREAM = f"{UPSTREAM}/0"
-SUBMITTED, WITHDRAWN = RequestSubmitted.TYPE, RequestWithdrawn.TYPE
+SUBMITTED, WITHDRAWN = "RequestSubmitted.v1", RequestWithdrawn.TYPE
 
 
-def runner_on(recorder: EventRecorder, stage: Stage | None = None, cache_size: int = 100) -> StageRunner:
+def runner_on(
+    recorder: EventRecorder, stage: Stage | None = None, cache_size: int = 100, finished: int = CONTRACT
+) -> StageRunner:
     """A worker that starts now."""
     stage = stage or toy()
-    return StageRunner(stage, recorder, list(stage.inputs()), cache_size)
+    return StageRunner(stage, recorder, list(stage.inputs()), cache_size, finished)
 
 
 @pytest.fixture
@@ -495,6 +498,15 @@ def test_a_decider_that_fails_in_the_middle_of_a_request_leaves_its_state_alone(
     assert codes(recorder) == ["decider-failed"]
     assert "ZeroDivisionError" in recorder.dead_letters()[0].reason
     assert recorder.dead_letters()[0].subject == request
+
+
+def test_what_the_release_before_could_not_read_waits_for_the_contract(recorder: EventRecorder) -> None:
+    plain, renewal = submit(uuid4()), submit(uuid4(), renews=str(uuid4()))
+    runner_on(recorder, finished=CONTRACT - 1).handle([command(0, renewal), command(1, plain)])
+    assert codes(recorder) == ["upgrade-unfinished"]
+    assert history(recorder, plain.request_id) == [SUBMITTED]
+    runner_on(recorder).handle([command(2, renewal)])
+    assert history(recorder, renewal.request_id) == ["RequestSubmitted.v2"]
 
 
 def test_an_event_that_can_not_be_lived_through_is_not_written(recorder: EventRecorder) -> None:
