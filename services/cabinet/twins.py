@@ -37,7 +37,7 @@ async def twins(requests: Requests, typed: Typed, today: date) -> list[Twin]:
 
 
 def among(rows: Iterable[Row], typed: Typed, today: date) -> Iterable[Twin]:
-    """The twins among these rows."""
+    """The twins among these rows. What runs already is no twin of its renewal, but another renewal under way is."""
     wanted = (typed.registration_number, typed.product_id, typed.inn)
     for row in rows:
         asked = row.asked
@@ -47,5 +47,5 @@ def among(rows: Iterable[Row], typed: Typed, today: date) -> Iterable[Twin]:
         until = row.activation.get("service_until")
         if until is None:
             yield Twin(row.request_id, f"{named}: {_lower(row.status_title)}.")
-        elif date.fromisoformat(until) >= today:
+        elif not typed.renews and date.fromisoformat(until) >= today:
             yield Twin(row.request_id, f"{named}; сервис действует до {day(until)}.")

@@ -95,6 +95,7 @@ def facts(row: Row, known: Snapshot, *, with_partner: bool) -> PageFacts:
             ("Рег. номер поставки", approved.get("registration_number") or asked.get("registration_number") or ""),
             ("Товар", full_name),
             ("Срок сервиса", _term(row)),
+            ("Продлевает", f"поставку по заявке {short(asked['renews'])}" if asked.get("renews") else ""),
             ("Сумма", f"{money(price)}, НДС {vat}\u00a0% включён" if price else ""),
             ("Комментарий", asked.get("comment") or ""),
         ),

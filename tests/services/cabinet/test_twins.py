@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -39,3 +40,9 @@ def test_a_service_counts_as_long_as_it_runs(until: str, words: list[str]):
 @pytest.mark.parametrize("name", ASKED)
 def test_another_client_product_or_number_is_no_twin(name: str):
     assert list(among([row("shipped", {**ASKED, name: "other"})], TYPED, TODAY)) == []
+
+
+def test_a_service_that_runs_is_no_twin_of_its_renewal_and_another_renewal_under_way_is():
+    runs, under_way = row("activated", service_until="2027-11-02"), row("awaiting-payment")
+    (twin,) = among([runs, under_way], replace(TYPED, renews=str(runs.request_id)), TODAY)
+    assert twin.words.endswith("ждёт оплаты.")
