@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from events.billing import DistributorConfirmed
 from events.model import Channel, Event, Reason
 from events.reference import Client, Contract
 from events.registry import encode
+from events.renewal import ServiceStarted
 from events.request import PROCEDURE, REQUEST_TYPE, RequestSubmitted
 from events.shipping import (
     Basis,
@@ -52,6 +53,7 @@ class Story:
     at: datetime = BEGIN
     request_id: UUID = field(default_factory=uuid4)
     registration: str = "1000001"
+    renews: str | None = None
     row: dict[str, Any] = field(default_factory=dict)
     events: int = 0
 
@@ -76,6 +78,7 @@ class Story:
                 buyer=self.buyer,
                 kpp="773601001",
                 client_phone="+7 495 000-11-22",
+                renews=self.renews,
             ),
         )
 
@@ -174,6 +177,11 @@ class Story:
                 service_until=BEGIN.date(),
             ),
         )
+
+    def serving(self, first: date, last: date) -> Story:
+        """The service of the activated delivery runs, or ran, from day to day."""
+        started = ServiceStarted(registration_number=self.registration, service_from=first, service_until=last)
+        return self._take("renewal", started)
 
     @property
     def client(self) -> Client:

@@ -421,7 +421,7 @@ def _poison() -> dict[str, tuple[Record, str]]:
         "an unknown field": (good._replace(value=encode(submit(request))[:-1] + b',"more":1}'), "bad-body"),
         "deeply nested": (good._replace(value=b"[" * 100_000), "bad-body"),
         "too large": (good._replace(value=b" " * LARGEST_BODY + b"{}"), "too-large"),
-        "an unknown version": (with_headers(good, ce_type=b"SubmitRequest.v2"), "unknown-type"),
+        "an unknown version": (with_headers(good, ce_type=b"SubmitRequest.v999"), "unknown-type"),
         "no type": (good._replace(headers=()), "unknown-type"),
         "a null type": (with_headers(good, ce_type=None), "unknown-type"),
         "no key": (good._replace(key=None), "wrong-key"),
@@ -501,7 +501,7 @@ def test_a_decider_that_fails_in_the_middle_of_a_request_leaves_its_state_alone(
 
 
 def test_what_the_release_before_could_not_read_waits_for_the_contract(recorder: EventRecorder) -> None:
-    plain, renewal = submit(uuid4()), submit(uuid4(), renews=str(uuid4()))
+    plain, renewal = submit(uuid4()), submit(uuid4()).model_copy(update={"renews": str(uuid4())})
     runner_on(recorder, finished=CONTRACT - 1).handle([command(0, renewal), command(1, plain)])
     assert codes(recorder) == ["upgrade-unfinished"]
     assert history(recorder, plain.request_id) == [SUBMITTED]
