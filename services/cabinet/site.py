@@ -6,6 +6,8 @@ from postavka.web.site import Site
 from services.cabinet.api.router import router as api
 from services.cabinet.later import COMMANDS
 from services.cabinet.pages import distributor, documents, export, live, new_request, partner, public, request
+from services.cabinet.renewals import pages as renewals
+from services.cabinet.renewals.renew import RENEW
 from services.cabinet.table import CHANGES_CHANNEL, prepare
 
 SITE = Site(
@@ -19,11 +21,12 @@ SITE = Site(
         live.router,
         request.router,
         documents.router,
+        renewals.router,
         api,
     ),
-    navigation=(*partner.NAVIGATION, *distributor.NAVIGATION),
+    navigation=(*partner.NAVIGATION, *renewals.NAVIGATION, *distributor.NAVIGATION),
     prepare=prepare,
     ready="SELECT FROM cabinet.requests WHERE false",  # nobody sees any row: to look for one would read them all
-    commands=COMMANDS,
+    commands=(*COMMANDS, RENEW),
     changes_channel=CHANGES_CHANNEL,
 )

@@ -117,6 +117,7 @@ NO_PAGES = {
     "GET /sold/export.xlsx": "a file",
     "GET /sold/export.csv": "a file",
     "GET /balance/act.pdf": "a file",
+    "GET /expiring.ics": "a file",
     "GET /planned/{plan_id}": "needs a plan: tests/browser/test_undo.py",
     "GET /ops/stream/events": "a stream",
     "GET /ops/search": "leads on",

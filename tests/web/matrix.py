@@ -87,6 +87,10 @@ MATRIX: dict[str, Case] = {
     "GET /sold/export.xlsx": case(P),
     "GET /sold/export.csv": case(P),
     "POST /sold/{request_id}/activate": case(P, form={}),
+    "GET /expiring": case(P),
+    "GET /expiring.ics": Case(EVERYBODY, told=frozenset((404,))),  # its address is its key: tests/web/test_expiring.py
+    "POST /expiring/renew": case(P, form={"request_id": "{request_id}"}),
+    "POST /expiring/calendar": case(P, form={}),
     "GET /waiting": case(D),
     "GET /answered": case(D),
     "POST /waiting/answer": case(D, form={"answer": "confirm"}),

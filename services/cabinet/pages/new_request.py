@@ -28,6 +28,7 @@ from postavka.web.visitor import visitor_of
 from services.cabinet import acts
 from services.cabinet.client_check import CheckedClient, ClientInDoubt
 from services.cabinet.pages.sent import sent_mark
+from services.cabinet.renewals.renew import renewal_of
 from services.cabinet.requests import Requests, Row
 from services.cabinet.twins import Twin, twins
 from services.cabinet.view.form import (
@@ -71,8 +72,10 @@ async def form_page(
     if row is None:
         raise not_found()
     visitor_of(request).shown.add(copy)
-    typed = replace(Typed.of(row.asked).renewed(), request_type=request_type)
-    typed = replace(typed, filled=typed.inn, renews=str(copy) if renew else "" if row.term else typed.renews)
+    typed = renewal_of(row) if renew else Typed.of(row.asked).renewed()
+    typed = replace(typed, request_type=request_type, filled=typed.inn)
+    if not renew and row.term:  # of a renewal that was refused, say, the copy is one as well
+        typed = replace(typed, renews="")
     errors = mistakes(typed, known, principal.partner_id or "") if row.status == "rejected" else {}
     return await _form(
         request, principal, known, lists, typed, errors=errors, lead="Что исправить в заявке, которая не согласована:"

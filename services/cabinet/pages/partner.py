@@ -23,6 +23,7 @@ from services.cabinet.later import (
     question_of_activation,
     question_of_withdrawal,
 )
+from services.cabinet.renewals.pages import badges_of
 from services.cabinet.requests import Filter, Page, Requests
 from services.cabinet.view.form import is_request_id
 from services.cabinet.view.lines import line
@@ -45,6 +46,7 @@ async def requests_page(
         requests = Requests(rows, principal)
         found = await requests.page(wanted(filters, GROUPS), after)
         counts = await requests.counts()
+        badges = await badges_of(rows, principal, counts)
     known = await reference(request)
     return await show(
         request,
@@ -55,7 +57,7 @@ async def requests_page(
         filters=filters,
         tabs=tabs("/requests", filters, GROUPS, counts),
         stages=stages_of(),
-        badges={"/sold": counts.get("shipped", 0)},
+        badges=badges,
         export_xlsx="/requests/export.xlsx" + filters.query(),
         export_csv="/requests/export.csv" + filters.query(),
         **places("/requests", filters, found, after),
@@ -72,6 +74,7 @@ async def sold_page(
         requests = Requests(rows, principal)
         found = await requests.page(wanted(filters, SOLD_GROUPS), after)
         counts = await requests.counts()
+        badges = await badges_of(rows, principal, counts)
     known = await reference(request)
     return await show(
         request,
@@ -82,7 +85,7 @@ async def sold_page(
         try_id=lambda: str(uuid4()),
         filters=filters,
         tabs=tabs("/sold", filters, SOLD_GROUPS, {each: counts.get(each, 0) for each in ("shipped", "activated")}),
-        badges={"/sold": counts.get("shipped", 0)},
+        badges=badges,
         export_xlsx="/sold/export.xlsx" + filters.query(),
         export_csv="/sold/export.csv" + filters.query(),
         **places("/sold", filters, found, after),

@@ -39,6 +39,45 @@ WHERE request_id = ANY(%(ids)s) AND {};
 -- Counts the requests by status; a status without any is left out.
 SELECT status, count(*) FROM cabinet.requests WHERE {} GROUP BY status;
 
+-- name: ending
+-- Reads one page of the services that end between two days, the nearest end first.
+SELECT r.request_id, r.status, r.submitted_at, r.partner_id, r.distributor_id, r.request, r.approval, r.billing,
+    r.shipping, r.activation, r.renewal
+FROM cabinet.requests r
+WHERE {} AND r.renewal ->> 'service_until' BETWEEN %(since)s AND %(until)s
+    AND (r.renewal ->> 'service_until', r.request_id) > (%(after_day)s, %(after_id)s)
+ORDER BY r.renewal ->> 'service_until', r.request_id
+LIMIT %(size)s;
+
+-- name: ending_totals
+-- Counts the services that end between two days and that nothing is to prolong yet, with their prices, by product.
+SELECT r.approval -> 'product' ->> 'id', count(*), sum((r.approval -> 'product' ->> 'price')::numeric)
+FROM cabinet.requests r
+WHERE {} AND r.renewal ->> 'service_until' BETWEEN %(since)s AND %(until)s AND NOT EXISTS (
+    SELECT FROM cabinet.requests n WHERE n.request ->> 'renews' = r.request_id::text AND n.status <> ALL(%(over)s)
+)
+GROUP BY 1;
+
+-- name: renewals_under_way
+-- Reads the renewals of these services that are on their way, the newest last.
+SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, shipping,
+    activation, renewal
+FROM cabinet.requests
+WHERE request ->> 'renews' = ANY(%(named)s) AND status <> ALL(%(over)s) AND {}
+ORDER BY submitted_at;
+
+-- name: calendar_made
+-- Keeps the digest of a new address for the calendar; the former one of this user opens nothing any more.
+INSERT INTO cabinet.calendar_addresses (user_id, digest, partner_id) VALUES (%s, %s, %s)
+ON CONFLICT (user_id) DO UPDATE SET digest = excluded.digest, partner_id = excluded.partner_id, made_at = now();
+
+-- name: calendar_of
+-- Reads whose calendar an address opens, if that user is still open and of the same partner.
+SELECT u.user_id::text, u.name, u.login, c.partner_id
+FROM cabinet.calendar_addresses c
+JOIN accounts.users u USING (user_id)
+WHERE c.digest = %s AND u.disabled_at IS NULL AND u.role = 'partner' AND u.partner_id = c.partner_id;
+
 -- name: notify_changed
 -- Notifies open pages of a change when this transaction commits.
 SELECT pg_notify(%s, %s);

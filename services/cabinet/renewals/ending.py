@@ -1,0 +1,100 @@
+"""Services that end between two days, for one tenant: which, how many, what renewing them costs, and which are being
+renewed already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from postavka.domain.reference.store import Snapshot
+from postavka.kernel.store.queries import load_queries
+from services.cabinet.requests import ENDED, Requests, Row
+
+QUERIES = load_queries("services.cabinet")
+
+MOST = 200
+"""Services on one page, and renewals that are sent at once."""
+OVER = (*ENDED, "activated")
+"""Where a renewal stands that is no longer on its way: what is activated has moved the end, or counts for nothing."""
+FIRST = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Last days of service, both included."""
+
+    since: date
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A service that ends. `renewal`: the request that is to prolong it and has not come to its end."""
+
+    row: Row
+    renewal: Row | None
+
+    @property
+    def last_day(self) -> date:
+        """The last day of service."""
+        return date.fromisoformat(self.row.term["service_until"])
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many services end that nothing is to prolong yet, and the roubles for which they would be renewed."""
+
+    count: int
+    amount: Decimal
+
+
+class Endings(Requests):
+    """The services of one tenant by their end, in the transaction of `Database.rows`."""
+
+    async def between(self, period: Period, after: str | None = None, size: int = MOST) -> tuple[list[Ending], str]:
+        """Those that end then, the nearest end first; and where the list goes on, empty at its end."""
+        values = {**self._of(period), "size": size + 1} | _place(after)
+        rows = await self._rows(QUERIES.ending.format(self._own("r.")), values)
+        going = f"{rows[size - 1].term['service_until']}.{rows[size - 1].request_id}" if len(rows) > size else ""
+        rows = rows[:size]
+        renewals = await self.renewals_of([each.request_id for each in rows])
+        return [Ending(each, renewals.get(each.request_id)) for each in rows], going
+
+    async def renewals_of(self, request_ids: Sequence[UUID]) -> dict[UUID, Row]:
+        """The renewals on their way of these services, by the request that they name."""
+        values = {**self._tenant(), "named": [str(each) for each in request_ids], "over": list(OVER)}
+        found = await self._rows(QUERIES.renewals_under_way.format(self._own()), values)
+        return {UUID(each.asked["renews"]): each for each in found}
+
+    async def count(self, period: Period) -> int:
+        """How many nothing is to prolong yet."""
+        return sum(number for _, number, _ in await self._by_product(period))
+
+    async def totals(self, period: Period, known: Snapshot) -> Totals:
+        """What nothing is to prolong yet, at today's prices; what is sold no more at the price of its sale."""
+        count, amount = 0, Decimal(0)
+        for product_id, number, sold_for in await self._by_product(period):
+            entry = known.products.get(product_id or "")
+            count += number
+            amount += entry.product.price * number if entry else sold_for or 0
+        return Totals(count, amount)
+
+    async def _by_product(self, period: Period) -> list[tuple[str | None, int, Decimal | None]]:
+        values = {**self._of(period), "over": list(OVER)}
+        cursor = await self._connection.execute(QUERIES.ending_totals.format(self._own("r.")), values)
+        return await cursor.fetchall()
+
+    def _of(self, period: Period) -> dict[str, object]:
+        return {**self._tenant(), "since": period.since.isoformat(), "until": period.until.isoformat()}
+
+
+def _place(after: str | None) -> dict[str, object]:
+    """Where a page begins; a place that makes no sense is the beginning."""
+    day, _, request_id = (after or "").partition(".")
+    try:
+        return {"after_day": date.fromisoformat(day).isoformat(), "after_id": UUID(request_id)}
+    except ValueError:
+        return {"after_day": "", "after_id": FIRST}

@@ -1,0 +1,117 @@
+"""«Продлить» for many services at once: the form of each filled in and checked as if it were sent by hand (L5-L12)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from postavka.domain.reference.store import Snapshot, current
+from postavka.web.formats import day, money, plural, short
+from postavka.web.identity.principal import Principal
+from postavka.web.planned.ask import CommandQuestion
+from postavka.web.planned.kinds import CommandKind, CommandOutcome, Fields
+from postavka.web.problem import problem
+from postavka.web.state import Web
+from services.cabinet import acts
+from services.cabinet.client_check import ClientInDoubt
+from services.cabinet.renewals.ending import Ending, Endings
+from services.cabinet.requests import Row
+from services.cabinet.view.form import LABELS, Typed, mistakes
+
+MOST_NAMED = 5
+"""Services that a question or an answer names; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRenewable:
+    """A service that can't be renewed like this, and why."""
+
+    row: Row
+    why: str
+
+    @property
+    def words(self) -> str:
+        """The client and why."""
+        return f"{self.row.buyer or short(self.row.request_id)}: {self.why}"
+
+
+def renewal_of(row: Row) -> Typed:
+    """The form of the request that prolongs this one's service, with everything filled in."""
+    typed = Typed.of(row.asked).renewed()
+    return replace(typed, filled=typed.inn, renews=str(row.request_id))
+
+
+def sort_out(found: Sequence[Ending], reference: Snapshot, partner_id: str) -> tuple[list[Row], list[NotRenewable]]:
+    """Which of these can be renewed as they are, and which not: by the rules of the form, each once at a time."""
+    rows, refused = [], []
+    for each in found:
+        wrong = mistakes(renewal_of(each.row), reference, partner_id)
+        if each.renewal is not None:
+            refused.append(NotRenewable(each.row, f"уже продлевается заявкой {short(each.renewal.request_id)}"))
+        elif wrong:
+            name, message = next(iter(wrong.items()))
+            refused.append(NotRenewable(each.row, f"«{LABELS[name]}»: {message}"))
+        else:
+            rows.append(each.row)
+    return rows, refused
+
+
+def question_of_renewals(rows: Sequence[Row], refused: Sequence[NotRenewable], reference: Snapshot) -> CommandQuestion:
+    """A partner renews these services; `refused` will stay as they are."""
+    total = money(sum((price_of(each, reference) or Decimal(0) for each in rows), Decimal(0)))
+    what = plural(len(rows), "сервис", "сервиса", "сервисов")
+    points = [f"{each.buyer or short(each.request_id)}: до {day(each.term['service_until'])}" for each in rows]
+    left = [f"Не войдёт — {each.words}" for each in refused]
+    return CommandQuestion(
+        f"Продлить {what} на {total}",
+        "Продлить",
+        (*_some(points), "На каждый уйдёт заявка с теми же данными, по сегодняшней цене.", *_some(left)),
+    )
+
+
+def price_of(row: Row, reference: Snapshot) -> Decimal | None:
+    """Today's price of the same product; of one that is sold no more, that of the sale."""
+    product_id = (row.approval.get("product") or {}).get("id") or row.asked.get("product_id") or ""
+    entry = reference.products.get(product_id)
+    return entry.product.price if entry else Decimal(row.amount) if row.amount else None
+
+
+def renewals_of(rows: Sequence[Row]) -> Fields:
+    """The fields of a plan: which services, and the ids of the requests that will prolong them."""
+    return {"renewals": [{"renews": str(each.request_id), "request_id": str(uuid4())} for each in rows]}
+
+
+async def _renew(parts: Web, principal: Principal, fields: Fields) -> CommandOutcome:
+    ids = {UUID(each["renews"]): UUID(each["request_id"]) for each in fields["renewals"]}
+    async with parts.database.rows(principal) as rows:
+        endings = Endings(rows, principal)
+        found = [each for each in await endings.several(list(ids)) if each.term]
+        renewals = await endings.renewals_of([each.request_id for each in found])
+    others = {named: each for named, each in renewals.items() if each.request_id != ids[named]}
+    reference = await asyncio.to_thread(current, parts.conninfo)
+    able, refused = sort_out(
+        [Ending(each, others.get(each.request_id)) for each in found], reference, principal.partner_id or ""
+    )
+    sent = 0
+    for row in able:
+        try:
+            await acts.submit(parts, principal, ids[row.request_id], renewal_of(row).command())
+            sent += 1
+        except ClientInDoubt as doubt:
+            refused.append(NotRenewable(row, doubt.checked.in_words(row.asked.get("inn") or "")))
+    left = "; ".join(_some([each.words for each in refused]))
+    if not sent:
+        raise problem(409, "conflict", f"Ничего не отправлено. {left}")
+    outcome = f"Отправлено: {plural(sent, 'заявка', 'заявки', 'заявок')}."
+    return CommandOutcome(True, outcome + (f" Не отправлено: {left}." if left else ""))
+
+
+def _some(texts: Sequence[str]) -> list[str]:
+    more = len(texts) - MOST_NAMED
+    return [*texts[:MOST_NAMED], f"и ещё {more}"] if more > 0 else list(texts)
+
+
+RENEW = CommandKind("renew", _renew)

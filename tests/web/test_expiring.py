@@ -1,0 +1,192 @@
+"""«Истекают»: what ends soon, «Продлить» for many with everything filled in, and the calendar of ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from events.topics import REQUEST_COMMANDS
+from events.versions import CONTRACT
+from postavka.domain.calendar import today
+from services.cabinet.renewals.calendar import LONGEST_LINE, calendar
+from services.cabinet.renewals.ending import Ending
+from services.cabinet.requests import Row
+from tests.web.conftest import Person, Site
+from tests.web.stories import Story
+
+PARTNER = "romashka-it"
+PAGE = "/expiring"
+
+
+def ending(days: int, **changes: Any) -> Story:
+    """Sold; its service ends in so many days."""
+    story = Story(**{"partner": PARTNER, **changes})
+    last = today() + timedelta(days=days)
+    return story.submitted().approved().shipped().activated().serving(last - timedelta(days=364), last)
+
+
+def ids_on(page: str) -> list[str]:
+    """The services of the list that can be chosen, in its order."""
+    return re.findall(r'name="request_id" value="([0-9a-f-]{36})"', page)
+
+
+def chosen(stories: Sequence[Story]) -> list[str]:
+    return [str(each.request_id) for each in stories]
+
+
+@pytest.fixture
+def partner(site: Site) -> Person:
+    """Nothing of this partner is in the cabinet yet."""
+    site.sql("DELETE FROM cabinet.requests WHERE partner_id = %s", PARTNER)
+    return site.person(PARTNER)
+
+
+def test_lists_what_ends_within_the_days_that_are_asked_for_the_nearest_first(site: Site, partner: Person) -> None:
+    today_, in_ten, in_forty, in_eighty, yesterday = (ending(days) for days in (0, 10, 40, 80, -1))
+    site.write(in_eighty, in_forty, today_, yesterday, in_ten)
+    assert ids_on(partner.get(PAGE).text) == chosen([today_, in_ten, in_forty])
+    assert ids_on(partner.get(f"{PAGE}?days=14").text) == chosen([today_, in_ten])
+    assert ids_on(partner.get(f"{PAGE}?days=90").text) == chosen([today_, in_ten, in_forty, in_eighty])
+    assert ids_on(partner.get(f"{PAGE}?days=ended").text) == chosen([yesterday])
+    assert ids_on(partner.get(f"{PAGE}?days=17&after=nonsense").text) == chosen([today_, in_ten, in_forty])
+
+
+def test_count_and_sum_leave_out_what_is_being_renewed_and_the_menu_counts_the_same(
+    site: Site, partner: Person
+) -> None:
+    first, second = ending(5), ending(50)
+    under_way = Story(partner=PARTNER, renews=str(first.request_id)).submitted().approved()
+    rejected = Story(partner=PARTNER, renews=str(second.request_id)).submitted().rejected()
+    site.write(first, second, under_way, rejected)
+    page = unescape(partner.get(PAGE).text)
+    assert "Не продлены: 1\N{NO-BREAK SPACE}сервис на 32\N{NO-BREAK SPACE}400,00\N{NO-BREAK SPACE}₽" in page
+    assert ids_on(page) == chosen([second]), "and only what nothing is to prolong can be chosen"
+    assert f"/requests/{under_way.request_id}" in page
+    assert str(rejected.request_id) not in page
+    for path in (PAGE, "/sold", "/requests"):
+        assert re.search(r'href="/expiring"[^>]*>Истекают<span class="count"><span aria-hidden="true">1<',
+                         partner.get(path).text), path  # fmt: skip
+
+
+def test_many_are_renewed_with_everything_filled_in(
+    site: Site, partner: Person, sent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [uuid4() for _ in range(20)]
+    monkeypatch.setattr("services.cabinet.renewals.renew.uuid4", iter(ids).__next__)
+    stories = [ending(days) for days in (3, 4)]
+    busy = ending(5)
+    under_way = Story(partner=PARTNER, renews=str(busy.request_id)).submitted()
+    site.write(*stories, busy, under_way)
+    data = {"request_id": chosen([*stories, busy])}
+    question = unescape(partner.submit(f"{PAGE}/renew", data, page=PAGE).text)
+    assert "Продлить 2\N{NO-BREAK SPACE}сервиса на 64\N{NO-BREAK SPACE}800,00" in question
+    assert f"уже продлевается заявкой {str(under_way.request_id)[:8]}" in question
+    assert partner.agree(f"{PAGE}/renew", data).status_code == 303
+    found = [each for request_id in ids for each in sent(REQUEST_COMMANDS.name, request_id)]
+    for story, (envelope, command, _) in zip(stories, found, strict=True):
+        assert envelope.type == "SubmitRequest.v2"
+        assert command.renews == str(story.request_id)
+        asked = story.row["request"]
+        fields = (
+            "contact_id",
+            "distributor_id",
+            "base_delivery_id",
+            "registration_number",
+            "product_id",
+            "inn",
+            "buyer",
+        )
+        assert [getattr(command, name) for name in fields] == [asked[name] for name in fields]
+
+
+def test_a_client_whom_the_register_knows_otherwise_is_left_for_a_person(site: Site, partner: Person) -> None:
+    fits, differs = ending(3), ending(4, buyer="ООО «Электрополюс»")
+    site.write(fits, differs)
+    partner.agree(f"{PAGE}/renew", {"request_id": chosen([fits, differs])})
+    ((state, outcome),) = site.sql(
+        "SELECT state, outcome FROM planned.commands WHERE subjects = %s", chosen([fits, differs])
+    )
+    assert state == "sent"
+    assert unescape(outcome).startswith(
+        "Отправлено: 1\N{NO-BREAK SPACE}заявка. Не отправлено: ООО «Электрополюс»: По данным ФНС"
+    )
+
+
+def test_another_partners_service_can_not_be_chosen(site: Site, partner: Person) -> None:
+    story = ending(3, partner="lukomor")
+    site.write(story)
+    answer = partner.submit(f"{PAGE}/renew", {"request_id": chosen([story])}, page=PAGE)
+    assert answer.status_code == 303
+    assert answer.headers["location"].endswith("done=no-service-chosen")
+
+
+def test_nothing_is_renewed_while_the_release_before_could_come_back(site: Site, partner: Person) -> None:
+    story = ending(3)
+    site.write(story)
+    site.sql("UPDATE installation.contract SET finished = %s", CONTRACT - 1)
+    try:
+        partner.agree(f"{PAGE}/renew", {"request_id": chosen([story])})
+        ((outcome,),) = site.sql("SELECT outcome FROM planned.commands WHERE subjects = %s", chosen([story]))
+        assert "--finish" in outcome
+    finally:
+        site.sql("UPDATE installation.contract SET finished = %s", CONTRACT)
+
+
+def test_the_calendar_opens_with_its_address_alone_and_a_new_one_closes_the_former(site: Site, partner: Person) -> None:
+    story = ending(7)
+    site.write(story, ending(8, partner="lukomor"))
+    addresses = []
+    for _ in range(2):
+        made = unescape(partner.submit(f"{PAGE}/calendar", {}, page=PAGE).text)
+        found = re.search(r'data-copy="([^"]*?(/expiring\.ics\?key=[\w-]+))"', made)
+        assert found
+        addresses.append(found[2])
+    anybody = site.person()
+    assert anybody.get(addresses[0]).status_code == 404
+    answer = anybody.get(addresses[1])
+    assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
+    (event,) = events_of(answer.content)
+    assert event["UID"] == f"{story.request_id}@postavka"
+    site.sql("UPDATE accounts.users SET disabled_at = now() WHERE login = %s", PARTNER)
+    try:
+        assert anybody.get(addresses[1]).status_code == 404
+    finally:
+        site.sql("UPDATE accounts.users SET disabled_at = NULL WHERE login = %s", PARTNER)
+
+
+def events_of(content: bytes) -> list[dict[str, str]]:
+    """Reads what the calendar holds, as RFC 5545 has it: lines of at most 75 octets, unfolded, with their escapes."""
+    lines = content.split(b"\r\n")
+    assert lines.pop() == b""
+    assert all(len(line) <= LONGEST_LINE and b"\n" not in line for line in lines)
+    whole = content.replace(b"\r\n ", b"").decode().split("\r\n")[:-1]
+    assert (whole[0], whole[-1]) == ("BEGIN:VCALENDAR", "END:VCALENDAR")
+    found: list[dict[str, str]] = []
+    for line in whole:
+        name, _, value = line.partition(":")
+        if line == "BEGIN:VEVENT":
+            found.append({})
+        elif found:
+            plain = re.sub(r"\\(.)", lambda each: "\n" if each[1] in "nN" else each[1], value)
+            found[-1].setdefault(name, plain)
+    return found
+
+
+@pytest.mark.parametrize(
+    "buyer", ["ООО «Ы»", "a;b,c\\d", "длинное имя " * 20, "в две\r\nBEGIN:VALARM\nстроки\x07", "😀" * 40]
+)
+def test_whatever_a_buyer_is_called_stands_in_the_summary(buyer: str) -> None:
+    groups = {"request": {"buyer": buyer, "product_id": "p"}, "renewal": {"service_until": "2028-02-29"}}
+    row = Row(UUID(int=1), "activated", None, "p-1", None, groups)
+    at = datetime(2028, 1, 1, 9, tzinfo=UTC)
+    (event,) = events_of(calendar([Ending(row, None)], "https://site.example", at))
+    shown = re.sub(r"[\x00-\x09\x0b-\x1f]", "", buyer.strip().replace("\r\n", "\n"))
+    assert event["SUMMARY"] == f"Последний день сервиса: {shown}"
+    assert (event["DTSTART;VALUE=DATE"], event["DTEND;VALUE=DATE"]) == ("20280229", "20280301")
+    assert date(2028, 2, 29) + timedelta(days=1) == date(2028, 3, 1)
