@@ -325,7 +325,7 @@ class Plain:
     # renewal
 
     def renew_submitted(self, body: dict[str, Any]) -> list[str]:
-        if body["renews"] is None or self.names or self.renewals or self.lapsed:
+        if body.get("renews") is None or self.names or self.renewals or self.lapsed:
             return []
         self.names = [body["renews"]]
         self.term = "another's"
