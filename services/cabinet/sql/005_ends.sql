@@ -3,6 +3,7 @@ CREATE INDEX requests_of_partner_by_end ON requests (partner_id, (renewal ->> 's
 WHERE renewal ->> 'service_until' IS NOT NULL;
 CREATE INDEX requests_of_distributor_by_end ON requests (distributor_id, (renewal ->> 'service_until'), request_id)
 WHERE renewal ->> 'service_until' IS NOT NULL;
+CREATE INDEX requests_by_end ON requests ((renewal ->> 'service_until')) WHERE renewal ->> 'service_until' IS NOT NULL;
 CREATE INDEX requests_by_renewed ON requests ((request ->> 'renews')) WHERE request ->> 'renews' IS NOT NULL;
 
 -- Addresses of calendars: whoever has one reads the ends of a partner's services, so that only a digest is kept.
