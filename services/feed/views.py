@@ -44,7 +44,7 @@ _BASE = names("id name")
 _REASON = names("code message field")
 _REQUEST = names(
     "procedure partner_id submitted_by request_type contact_id distributor_id base_delivery_id registration_number "
-    "product_id inn buyer kpp comment client_email client_phone"
+    "product_id inn buyer kpp comment client_email client_phone renews"
 )
 _APPROVED = names(
     "procedure request_type channel registration_number",
@@ -94,6 +94,8 @@ VIEWS: Mapping[str, View] = {
     renewal.ServiceStarted.TYPE: _for_both(names("registration_number service_from service_until")),
     renewal.ReminderDue.TYPE: _for_both(names("service_until days_before days_left")),
     renewal.ServiceLapsed.TYPE: _for_both(names("service_until")),
+    renewal.ServiceRenewed.TYPE: _for_both(names("service_from service_until")),  # by whom may be another partner's
+    renewal.RenewalActivated.TYPE: _for_both(names("registration_number activated_from activated_until")),
 }
 """By the newest version of each type that is told to anybody."""
 
