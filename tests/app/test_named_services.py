@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from bench.growth import LEFT_OUT
-from postavka.app.broker_access.services import GROUPS, SEES_ALL, STANDS_FOR
+from postavka.app.broker_access.services import GROUPS, READS_ALL, SEES_ALL, STANDS_FOR
 from postavka.app.one_box.priorities import NICENESS
 from postavka.app.registry import SCHEMAS, SERVICES
 from services.ops.consumers import READERS
@@ -41,6 +41,7 @@ def test_all_services_are_named(named: Collection[str]) -> None:
         pytest.param(STANDS_FOR, id="parties"),
         pytest.param(GROUPS, id="groups"),
         pytest.param(SEES_ALL, id="sees all"),
+        pytest.param(READS_ALL, id="reads all"),
         pytest.param(LEFT_OUT, id="left out of the benchmark of growth"),
     ],
 )

@@ -41,6 +41,9 @@ SEES_ALL = ("ops", "web")
 """Services that show all topics, their ends, their settings and how large they are: the page of streams is the web
 application's."""
 
+READS_ALL = ("web",)
+"""Services that show what lies on every topic: the live stream and the record browser are the web application's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -102,6 +105,8 @@ def _permissions(service: str, distributor_ids: Sequence[str]) -> set[Permission
     if service in STAGES:
         found.add(Permission("topic", DEAD_LETTERS.name, "write"))
     found.add(Permission("topic", DEAD_LETTERS.name, "describe"))
+    if service in READS_ALL:
+        found.add(Permission("topic", "*", "read"))
     if service in SEES_ALL:
         found |= {Permission("topic", "*", "describe"), Permission("topic", "*", "describe-configs")}
         found |= {Permission("cluster", "kafka-cluster", "describe")}
