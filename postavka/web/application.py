@@ -18,7 +18,7 @@ from starlette.routing import Route, compile_path
 
 from postavka.domain.tax_register import open_register
 from postavka.kernel.blobs import open_blobs
-from postavka.kernel.log.offsets import OffsetsUnknown
+from postavka.kernel.errors import ServerAway
 from postavka.kernel.privacy.master import master_key
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import logger
@@ -179,7 +179,7 @@ def _add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(TooMany, too_many)
     app.add_exception_handler(NotSentYet, not_sent)
     app.add_exception_handler(BadCursor, bad_cursor)
-    for each in (KafkaException, OffsetsUnknown, psycopg.OperationalError, PoolTimeout):
+    for each in (KafkaException, ServerAway, psycopg.OperationalError, PoolTimeout):
         app.add_exception_handler(each, away)
 
 

@@ -76,6 +76,14 @@ def at(value: datetime | str | None, seconds: bool = False) -> str:
     return f"{when:%d.%m.%Y %H:%M:%S}" if seconds else f"{when:%d.%m.%Y %H:%M}"
 
 
+def stamp(value: datetime | str | None) -> str:
+    """Day and time in Moscow to the millisecond, for dense rows: `23.11. 16:30:18,123`; the year stands elsewhere."""
+    if not value:
+        return "—"
+    when = moscow(value)
+    return f"{when:%d.%m. %H:%M:%S},{when.microsecond // 1000:03}"
+
+
 def exact(value: datetime | str | None) -> str:
     """`23.11.2026 16:30:18 по Москве`: for a title and for paper."""
     return f"{at(value, seconds=True)} по Москве" if value else ""

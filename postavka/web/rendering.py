@@ -25,7 +25,7 @@ SHOWN: Mapping[str, Callable[..., str]] = {
     each.__name__: each
     for each in (
         *(formats.money, formats.whole, formats.plural),
-        *(formats.day, formats.at, formats.moment, formats.exact, formats.iso),
+        *(formats.day, formats.at, formats.moment, formats.exact, formats.stamp, formats.iso),
     )
 }
 """How templates show sums, numbers, days and moments."""
@@ -36,8 +36,8 @@ class Rendering:
 
     In every template: `principal` (or None), `navigation`, `csrf()` (a hidden field), `csrf_token` (for scripts),
     `static(name)`, `path`, `here` (path and query), `planned` (commands under way), `under_way` (what they are about),
-    `just_sent` (what the last ones were about), `now`, `theme`, `support_email`; as functions and as filters alike what
-    `SHOWN` names.
+    `just_sent` (what the last ones were about), `badges` (path of a section → how much waits there), `badges_path`
+    (where that is told anew), `now`, `theme`, `support_email`; as functions and as filters alike what `SHOWN` names.
     """
 
     def __init__(
@@ -74,7 +74,8 @@ class Rendering:
             just_sent={subject for each in visitor.planned if each.state == "sent" for subject in each.subjects},
             theme=theme if (theme := request.cookies.get("theme")) in THEMES else "",
             now=datetime.now(UTC),
-            **values,
+            badges_path=visitor.badges_path,
+            **{"badges": visitor.badges, **values},
         )
 
 

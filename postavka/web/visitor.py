@@ -7,7 +7,7 @@ random cookie, which its forms' CSRF tokens are made from.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -46,6 +46,10 @@ class Visitor:
     stream adds to it before it sends more."""
     planned: Sequence[Any] = ()
     """Commands that this person has under way (`postavka.web.planned`), for the bar of its pages."""
+    badges: Mapping[str, int] = field(default_factory=dict)
+    """How much waits for this person in each section, by the section's path: what the menu shows."""
+    badges_path: str = ""
+    """Where the same is told to a page that stays open; empty where nobody tells."""
 
     def csrf_token(self) -> str:
         """The token for the forms of this answer."""

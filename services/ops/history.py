@@ -96,12 +96,12 @@ def page_of(
     cursor = _read_cursor(before)
     found: list[ShownEvent] = []
     reached: dict[str, int] = {}
-    for stage in _there(connection):
+    for stage in stages_there(connection):
         if wanted.stage and stage != wanted.stage:
             continue
         top = cursor.get(stage)
         if top is None:
-            top = _head(connection, stage) + 1 if until is None else _position_at(connection, stage, until)
+            top = _head(connection, stage) + 1 if until is None else positions_at(connection, stage, [until])[0]
         bounds = {"top": top, "bottom": top - SCANNED, "limit": limit}
         rows = _select(connection, stage, FITTING, {**asdict(wanted), **bounds})
         found += rows
@@ -120,7 +120,7 @@ def page_of(
 
 def one(connection: psycopg.Connection[Any], stage: str, position: int) -> ShownEvent | None:
     """The event at this place; None when there is none."""
-    if stage not in _there(connection):
+    if stage not in stages_there(connection):
         return None
     found = _select(connection, stage, SQL("notification_id = %s"), (position,))
     return found[0] if found else None
@@ -129,7 +129,7 @@ def one(connection: psycopg.Connection[Any], stage: str, position: int) -> Shown
 def of_request(connection: psycopg.Connection[Any], request: UUID) -> list[ShownEvent]:
     """Everything that happened to a request, causes before effects."""
     found: list[ShownEvent] = []
-    for stage in _there(connection):
+    for stage in stages_there(connection):
         found += _select(connection, stage, SQL("originator_id = %s"), (request,))
     return sorted(found, key=lambda event: event.clock)
 
@@ -160,7 +160,8 @@ def _select(
     return [ShownEvent(stage, *row) for row in connection.execute(statement, parameters, binary=True)]
 
 
-def _there(connection: psycopg.Connection[Any]) -> list[str]:
+def stages_there(connection: psycopg.Connection[Any]) -> list[str]:
+    """The stages that have a store, and operations."""
     rows = connection.execute(QUERIES.stages_there, (list(STAGES),))
     return [stage for (stage,) in rows]
 
@@ -170,17 +171,21 @@ def _head(connection: psycopg.Connection[Any], stage: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _position_at(connection: psycopg.Connection[Any], stage: str, moment: datetime) -> int:
-    """The first position recorded after a moment: positions follow the order of commit, so times nearly do as well."""
-    low, high = 1, _head(connection, stage) + 1
-    statement = QUERIES.recorded_at.format(Identifier(stage))
-    while low < high:
-        middle = (low + high) // 2
-        row = connection.execute(statement, (middle,)).fetchone()
-        if row is not None and row[0] <= moment:
-            low = middle + 1
-        else:
-            high = middle
+def positions_at(connection: psycopg.Connection[Any], stage: str, moments: Sequence[datetime]) -> list[int]:
+    """The first position recorded after each of these moments: positions follow the order of commit, so times nearly do
+    as well. All are looked for at once, by halving."""
+    low, high = [1] * len(moments), [_head(connection, stage) + 1] * len(moments)
+    statement = QUERIES.recorded_at_many.format(Identifier(stage))
+    while low != high:
+        middles = [(lower + upper) // 2 for lower, upper in zip(low, high, strict=True)]
+        recorded: dict[int, datetime] = dict(connection.execute(statement, (sorted(set(middles)),)).fetchall())
+        for number, (middle, moment) in enumerate(zip(middles, moments, strict=True)):
+            if low[number] == high[number]:
+                continue
+            if middle in recorded and recorded[middle] <= moment:
+                low[number] = middle + 1
+            else:
+                high[number] = middle
     return low
 
 

@@ -49,6 +49,102 @@ def submit(traffic: Traffic) -> str:
     return request_id
 
 
+def put_aside(traffic: Traffic) -> str:
+    """A record of a request that its stage can't take."""
+    request_id = str(uuid4())
+    traffic.send("commands.requests", request_id, "SubmitRequest.v1", {"request_id": request_id, "inn": 1})
+    traffic.flush()
+    return request_id
+
+
+def test_the_home_of_operations_says_what_burns_and_the_menu_the_same(
+    person: SignedIn, traffic: Traffic, shoot: Shoot
+) -> None:
+    ops = person("ops")
+    expect(ops.page).to_have_url(re.compile("/ops$"))
+    menu = ops.page.get_by_role("navigation", name="Разделы").get_by_role("link", name="Непринятое")
+    refused = ops.page.get_by_role("region", name="Непринятое")
+    before = int((refused.locator("h2 .number").text_content() or "0").replace("\N{NO-BREAK SPACE}", ""))
+    submit(traffic)
+    put_aside(traffic)
+    # The page follows by itself, and the menu has the same number: of other tests' records as well.
+    expect(refused.locator("h2 .number")).not_to_have_text(str(before), timeout=60_000)
+    ops.page.reload()
+    now = refused.locator("h2 .number").text_content() or ""
+    assert int(now.replace("\N{NO-BREAK SPACE}", "")) > before
+    expect(menu).to_contain_text(now.replace("\N{NO-BREAK SPACE}", ""))
+    look(ops.page, "the home of operations")
+    shoot(ops.page, "ops-home")
+    refused.get_by_role("link", name="request", exact=True).click()
+    expect(ops.page).to_have_url(re.compile(r"/ops/letters\?stage=request"))
+    ops.go("/ops")
+    ops.follow("15 минут")
+    expect(ops.page.get_by_role("link", name="15 минут")).to_have_attribute("aria-current", "true")
+    ops.page.get_by_role("region", name="Стадии").get_by_role("link", name="approval").click()
+    expect(ops.page).to_have_url(re.compile(r"/ops/stream\?stage=approval"))
+
+
+def test_the_tab_tells_what_is_new_until_somebody_looks(person: SignedIn) -> None:
+    ops = person("ops")
+    page = ops.page
+    counts = {"/ops/waiting": 0}
+    page.route("**/ops/badges", lambda route: route.fulfill(json=counts))
+    page.clock.install()
+    ops.go("/account")
+    menu = page.get_by_role("navigation", name="Разделы").get_by_role("link", name="Что ждёт")
+    page.clock.run_for(11_000)
+    expect(menu.locator(".count")).to_have_count(0)
+    counts["/ops/waiting"] = 3
+    page.clock.run_for(11_000)
+    expect(menu).to_contain_text("3")
+    expect(page).to_have_title(re.compile(r"^\(\+3\) "))
+    icon = page.locator("link[rel='icon']")
+    expect(icon).to_have_attribute("href", re.compile("alarm"))
+    page.mouse.move(200, 300)
+    expect(page).to_have_title(re.compile("^Учётная запись"))
+    expect(icon).not_to_have_attribute("href", re.compile("alarm"))
+
+
+def test_records_of_any_topic_are_browsed_and_revealed_on_record(
+    person: SignedIn, traffic: Traffic, system: System, shoot: Shoot
+) -> None:
+    request_id = submit(traffic)
+    ops = person("ops")
+    key = f"/ops/records?topic=commands.requests&key={request_id}"
+    row = ops.page.get_by_role("row").filter(has_text=request_id)
+    for _ in range(50):
+        ops.go(key)
+        if row.count():
+            break
+        ops.page.wait_for_timeout(200)
+    row.get_by_role("button", name=re.compile("Тело и заголовки")).click()
+    body = ops.page.get_by_role("region", name=re.compile("Тело записи"))
+    expect(body).to_contain_text("lukomor")
+    expect(body).not_to_contain_text("Завод точных весов")
+    look(ops.page, "a record unfolded")
+    shoot(ops.page, "ops-records")
+    row.get_by_role("link", name="SubmitRequest.v1").click()
+    expect(body).not_to_contain_text("Завод точных весов")
+    look(ops.page, "a record, covered")
+    ops.follow("Раскрыть")
+    expect(body).to_contain_text("Завод точных весов")
+    look(ops.page, "a record, revealed")
+    shoot(ops.page, "ops-record")
+    auditor = person("auditor")
+    auditor.go(f"/audit/looked?request_id={request_id}")
+    expect(auditor.page.get_by_role("row").filter(has_text="/revealed")).to_contain_text("commands.requests")
+
+    ops.go("/ops/records?topic=approval.events&where=%24.version+%3E")
+    expect(ops.page.get_by_text("Не понять отбор")).to_be_visible()
+    ops.go("/ops/records?topic=privacy.erasures&order=old")
+    look(ops.page, "a topic with little or nothing")
+    ops.go("/ops/records?topic=approval.events")
+    with ops.page.expect_download() as given:
+        ops.follow("Скачать экран")
+    lines = given.value.path().read_bytes().splitlines()
+    assert {json.loads(line)["topic"] for line in lines} == {"approval.events"}
+
+
 def stream_is_open(page: Page) -> None:
     expect(page.locator("[data-state]")).to_have_text("живой поток")
 
@@ -62,6 +158,9 @@ def test_events_arrive_in_the_stream_and_wait_out_a_pause(person: SignedIn, traf
     expect(fresh.get_by_role("link", name="Approved").first).to_be_visible()
     expect(fresh.locator(f"a[href='/ops/requests/{first}']").first).to_be_visible()
     shoot(ops.page, "ops-stream")
+    fresh.get_by_role("button", name=re.compile("Тело approval")).first.click()
+    expect(fresh.get_by_role("region", name=re.compile("Тело approval"))).to_contain_text("channel")
+    look(ops.page, "the stream with a body unfolded")
     ops.press("Пауза")
     second = submit(traffic)
     time.sleep(1.5)

@@ -18,13 +18,14 @@ class PlannedBar:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visitor = scope.get("state", {}).get("visitor")
-        if isinstance(visitor, Visitor) and visitor.principal is not None and _is_page(scope):
+        if isinstance(visitor, Visitor) and visitor.principal is not None and is_page(scope):
             async with self._database.accounts() as rows:
                 visitor.planned = await store.of_actor(rows, visitor.principal)
         await self._app(scope, receive, send)
 
 
-def _is_page(scope: Scope) -> bool:
+def is_page(scope: Scope) -> bool:
+    """Is a page asked for, by a browser?"""
     return scope["type"] == "http" and not scope["path"].startswith("/api/") and _takes_html(scope)
 
 

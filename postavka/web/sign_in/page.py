@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 from postavka.kernel.process.logs import logger
 from postavka.web.authorization import ANYBODY
 from postavka.web.formats import plural
-from postavka.web.frame import show
 from postavka.web.identity import passwords, sessions, users
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.rendering import page
@@ -25,8 +24,8 @@ router = APIRouter(include_in_schema=False)
 
 WRONG = "Неверный логин или пароль."
 """Also where there is no such user, or it is disabled."""
-HOMES = {Role.PARTNER: "/requests", Role.DISTRIBUTOR: "/waiting", Role.AUDITOR: "/audit"}
-"""Where these roles begin; the others at a page that lists their sections, as the parts' `NAVIGATION` names them."""
+HOMES = {Role.PARTNER: "/requests", Role.DISTRIBUTOR: "/waiting", Role.OPS: "/ops", Role.AUDITOR: "/audit"}
+"""Where each role begins."""
 
 
 @router.get("/")
@@ -34,9 +33,7 @@ async def home(request: Request, principal: Annotated[Principal | None, ANYBODY]
     """Where this role begins; strangers sign in first."""
     if principal is None:
         return RedirectResponse("/sign-in", 303)
-    if principal.role in HOMES:
-        return RedirectResponse(HOMES[principal.role], 303)
-    return await show(request, principal, "home.html")
+    return RedirectResponse(HOMES[principal.role], 303)
 
 
 @router.get("/sign-in")

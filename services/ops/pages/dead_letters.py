@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Callable, Iterable
 from typing import Annotated
 from urllib.parse import urlencode
 
-import orjson
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -21,6 +19,7 @@ from postavka.web.visitor import visitor_of
 from services.ops import corrections, dead_letters
 from services.ops.identity import NotACorrection, has_type
 from services.ops.later import DISCARD, question_of_discard
+from services.ops.masking import readable
 from services.ops.pages.frame import Ops, done
 from services.ops.settings import ops_settings
 
@@ -76,7 +75,7 @@ async def _letter_page(
     found = await _letter(request, stage, number)
     letters_shown(request, [found])
     waiting_for_word = await asyncio.to_thread(corrections.proposal_of, web(request).conninfo, stage, number)
-    key, value = _readable(found.key), _readable(found.value)
+    key, value = readable(found.key), readable(found.value)
     return page(
         request,
         "ops_letter.html",
@@ -86,9 +85,9 @@ async def _letter_page(
         value=value,
         typed=typed or (key, value, ""),
         has_type=has_type(found.headers),
-        record_headers=[(name, _readable(data)) for name, data in found.headers],
+        record_headers=[(name, readable(data)) for name, data in found.headers],
         proposal=waiting_for_word,
-        proposed=(_readable(waiting_for_word.key), _readable(waiting_for_word.value)) if waiting_for_word else None,
+        proposed=(readable(waiting_for_word.key), readable(waiting_for_word.value)) if waiting_for_word else None,
         me=visitor_of(request).principal,
         told=told,
         wrong=wrong,
@@ -253,17 +252,3 @@ def letters_shown(request: Request, found: Iterable[dead_letters.KeptDeadLetter]
 
 def _back(stage: str, number: int, told: str) -> Response:
     return RedirectResponse(f"/ops/letters/{stage}/{number}?told={told}", 303)
-
-
-def _readable(data: bytes | None) -> str:
-    """Text as it is, JSON indented, other bytes in base64."""
-    if data is None:
-        return ""
-    try:
-        return orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2).decode()
-    except ValueError:
-        pass
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return "base64:" + base64.b64encode(data).decode()

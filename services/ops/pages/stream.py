@@ -150,7 +150,8 @@ async def event_page(request: Request, principal: Ops, stage: str, position: int
     event, whole = found
     visitor_of(request).shown.add(event.request)
     cause, effects = history.cause_and_effects(whole, event)
-    return page(request, "ops_event.html", event=event, cause=cause, effects=effects, trace_url=trace_url(event.trace))
+    template = "ops_event_body.html" if request.headers.get("x-part") == "body" else "ops_event.html"
+    return page(request, template, event=event, cause=cause, effects=effects, trace_url=trace_url(event.trace))
 
 
 def _moment(text: str) -> datetime | None:

@@ -114,9 +114,53 @@ SELECT s FROM unnest(%s::text[]) AS s WHERE to_regclass(s || '.stored_events') I
 -- Reads the last position given out in a store.
 SELECT position FROM {}.head;
 
--- name: recorded_at
--- Reads when the event at a position was recorded. Positions follow the order of commit, so times nearly do as well.
-SELECT recorded_at FROM {}.stored_events WHERE notification_id = %s;
+-- name: recorded_at_many
+-- Reads when the events at these positions were recorded. Positions follow the order of commit, so times nearly do as well.
+SELECT notification_id, recorded_at FROM {}.stored_events WHERE notification_id = ANY(%s);
+
+-- name: newest_with_cause
+-- Reads those of a stage's newest events, from a position on, that another event has led to: for the times a stage takes.
+SELECT originator_id, recorded_at, causation
+FROM (SELECT originator_id, recorded_at, causation
+    FROM {}.stored_events
+    WHERE notification_id >= %s
+    ORDER BY notification_id DESC
+    LIMIT %s) AS newest
+WHERE causation LIKE '/postavka/%%';
+
+-- name: recorded_at_of
+-- Reads when these events, given by subject and version, were recorded.
+SELECT e.originator_id, e.originator_version, e.recorded_at
+FROM unnest(%s::uuid[], %s::bigint[]) AS wanted(subject, version)
+JOIN {}.stored_events AS e ON e.originator_id = wanted.subject AND e.originator_version = wanted.version;
+
+-- name: count_unchecked
+-- Counts the clients that nobody has checked yet, of requests that have not ended.
+SELECT count(*)
+FROM cabinet.unchecked_clients AS u
+JOIN cabinet.requests AS r USING (request_id)
+WHERE u.checked_at IS NULL AND r.status NOT IN ('withdrawn', 'rejected', 'declined');
+
+-- name: count_money
+-- Counts what the accountants have to decide: payments, returns and odd documents that fit nothing; refunds.
+SELECT (SELECT count(*) FROM payments.unmatched_payments) + (SELECT count(*) FROM payments.unmatched_returns) + (SELECT
+    count(*) FROM payments.waiting_documents), (SELECT count(*) FROM payments.to_return);
+
+-- name: count_post
+-- Counts the requests whose documents wait for the postal clerk, and the documents whose dispatch was put off.
+SELECT (SELECT count(DISTINCT d.request_id)
+    FROM papers.documents AS d
+    JOIN papers.sales AS s USING (request_id)
+    LEFT JOIN papers.work AS w USING (request_id, document_id)
+    WHERE d.delivery = 'post' AND d.dispatched_at IS NULL AND d.rendering_sha256 IS NOT NULL AND s.closed_at IS NULL AND
+        w.posted_at IS NULL), (SELECT count(*)
+    FROM papers.work AS w
+    JOIN papers.documents AS d USING (request_id, document_id)
+    WHERE w.trouble IS NOT NULL AND d.dispatched_at IS NULL);
+
+-- name: count_failed_mail
+-- Counts the e-mails that were given up.
+SELECT count(*) FROM notices.mail WHERE status = 'failed';
 
 -- name: emails_about
 -- Reads the e-mails about a request: (when sent or made, subject, status).
@@ -192,3 +236,11 @@ subject = %s OR
     (octet_length(value) <= 100000 AND
         EXISTS (SELECT FROM unnest(%s::text[]) AS id WHERE strpos(lower(encode(value, 'escape')), id) > 0)) OR
     EXISTS (SELECT FROM unnest(%s::text[]) AS id WHERE strpos(headers::text, id) > 0);
+
+-- name: where
+-- Tells which of these bodies a person's jsonpath fits, by their numbers: a predicate holds, or something is found.
+SELECT number
+FROM unnest(%(bodies)s::text[]) WITH ORDINALITY AS b(body, number)
+WHERE body IS NOT NULL AND coalesce(jsonb_path_match(body::jsonb, %(where)s::jsonpath, '{}', true),
+    jsonb_path_exists(body::jsonb, %(where)s::jsonpath, '{}', true))
+ORDER BY number;

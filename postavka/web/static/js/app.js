@@ -8,3 +8,4 @@ import "./fits.js";
 import "./draft.js";
 import "./live.js";
 import "./small.js";
+import "./badges.js";

@@ -5,8 +5,15 @@ const bar = document.querySelector("[data-live]");
 const rows = document.querySelector("tbody[data-new]");
 const past = document.querySelector("tbody[data-past]");
 const time = new Intl.DateTimeFormat("ru", {
-  timeZone: "Europe/Moscow", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  timeZone: "Europe/Moscow", day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  fractionalSecondDigits: 3,
 });
+
+// As the server writes it: 30.11. 17:40:40,123.
+function stamp(moment) {
+  const part = Object.fromEntries(time.formatToParts(new Date(moment)).map(({ type, value }) => [type, value]));
+  return `${part.day}.${part.month}. ${part.hour}:${part.minute}:${part.second},${part.fractionalSecond}`;
+}
 
 function cell(row, kind) {
   const made = row.insertCell();
@@ -26,7 +33,7 @@ function rowOf(event) {
   const row = document.createElement("tr");
   const when = document.createElement("time");
   when.dateTime = event.time;
-  when.textContent = time.format(new Date(event.time)).replace(" г. в ", ", ");
+  when.textContent = stamp(event.time);
   cell(row, "first").append(when);
   const lane = document.createElement("span");
   lane.className = `lane lane-${event.stage}`;
@@ -35,6 +42,14 @@ function rowOf(event) {
   link(cell(row, "lead"), `/ops/events/${event.stage}/${event.position}`, event.type.split(".")[0], "row-link");
   link(cell(row), `/ops/requests/${event.request}`, event.request.slice(0, 8), "number");
   cell(row, "words").textContent = event.words;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "unfold";
+  button.dataset.unfold = `/ops/events/${event.stage}/${event.position}`;
+  button.setAttribute("aria-expanded", "false");
+  button.setAttribute("aria-label", `Тело ${event.stage}/${event.position}`);
+  button.innerHTML = `<svg aria-hidden="true"><use href="${bar.dataset.chevron}"/></svg>`;
+  cell(row, "right").append(button);
   return row;
 }
 
