@@ -3,7 +3,7 @@ PYTHON ?= $(shell sh deploy/find-python.sh)
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install copies develop lock up demo test quick check debian bench faults attack clean
+.PHONY: help install copies develop lock up demo test quick check debian bench faults cluster attack clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,6 +71,9 @@ STARVED ?= 600
 faults: develop  ## break everything at random for SECONDS, then take the processor away for STARVED (docs/faults.md); SEED=
 	@$(RUN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 	@$(RUN)/python -m tests.faults.starvation --seconds $(STARVED)
+
+cluster: develop  ## break three brokers and two PostgreSQL under load, drill by drill (docs/cluster.md); DRILL="promotion pause"
+	@$(RUN)/python -m tests.cluster $(if $(DRILL),--drill $(DRILL))
 
 attack: develop  ## 20,000 hostile records and 7,000 foreign probes beside honest traffic: nothing counts, nothing is shown; SEED=
 	@$(RUN)/python -m tests.attack $(if $(SEED),--seed $(SEED))

@@ -195,12 +195,11 @@ class Broker:
 
     def _format(self) -> None:
         java = [str(find_java()), "-XX:TieredStopAtLevel=1", "-cp", self.class_path, "kafka.tools.StorageTool"]
-        cluster = secrets.token_urlsafe(16)
         done = subprocess.run(  # noqa: S603
             [
                 *java,
                 "format",
-                f"--cluster-id={cluster}",  # one argument: it may begin with a dash
+                f"--cluster-id={self._cluster_id()}",  # one argument: it may begin with a dash
                 "--config",
                 str(self.folder / "server.properties"),
             ],
@@ -213,6 +212,10 @@ class Broker:
         if done.returncode != 0:
             raise NoBroker(f"Kafka's storage could not be formatted: {(done.stderr or done.stdout)[-2000:]}")
         sync_tree(self.folder / "data")  # without these files Kafka does not start again
+
+    def _cluster_id(self) -> str:
+        """The id of the cluster that this broker is formatted for: one of its own."""
+        return secrets.token_urlsafe(16)
 
     def _password(self, user: str) -> str:
         """The password of one of the broker's own users; made when it is first asked for. Letters, digits, `-` and `_`
