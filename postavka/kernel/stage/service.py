@@ -49,8 +49,9 @@ RETRY_SECONDS = 1.0
 RETRIED_AT_ONCE = 200
 """Dead letters tried between two batches: new records must not wait for ten thousand of them."""
 STOP_SECONDS = 3.0
-STORE_AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError)
-AWAY: tuple[type[Exception], ...] = (OffsetsUnknown, *POSTGRESQL_AWAY, OperationalError, InterfaceError)
+STORE_AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError, *POSTGRESQL_AWAY)
+"""What a batch meets while PostgreSQL is away: the store says it in its own words, a stage's facts in psycopg's."""
+AWAY: tuple[type[Exception], ...] = (OffsetsUnknown, *STORE_AWAY)
 STORE = "the event store"
 """The database, as the watchdog asks it; to a batch it is PostgreSQL."""
 RELAY = ("the relay", 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -99,6 +101,21 @@ async def test_while_a_server_is_away_nothing_ends(service: StageService):
     service.watchdog.servers.silent(POSTGRESQL, time.monotonic(), "away")
     service.watchdog.away_at = time.monotonic()
     await look(service)
+
+
+def test_facts_that_cannot_be_asked_for_are_asked_for_again(service: StageService, monkeypatch: pytest.MonkeyPatch):
+    """A primary has died, and the next one is not there yet: the stage waits, and does not end."""
+    gather, away = service.stage.gather, [psycopg.OperationalError("the server is in hot standby mode")]
+
+    def gather_when_back(*arguments: Any) -> Any:
+        if away:
+            raise away.pop()
+        return gather(*arguments)
+
+    monkeypatch.setattr(service.runner, "stage", replace(service.stage, gather=gather_when_back))
+    outcome = service._handle_batch([command(0, submit(uuid4()))])
+    assert len(outcome.events) == 1
+    assert not away
 
 
 async def test_a_batch_that_hangs_when_it_is_tried_again_ends_the_process(service: StageService):
