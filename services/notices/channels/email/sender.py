@@ -128,9 +128,9 @@ class EmailSender:
             try:
                 async with await self._session() as session:
                     await self._send_while_locked(session)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as away:
+            except* (psycopg.OperationalError, psycopg.InterfaceError) as away:  # of one task, or of several
                 self.active = False
-                log.warning("mail: PostgreSQL is away, trying again", error=str(away)[:200])
+                log.warning("mail: PostgreSQL is away, trying again", error=str(away.exceptions[0])[:200])
                 await asyncio.sleep(LOCK_RETRY_SECONDS)
 
     async def _session(self) -> psycopg.AsyncConnection[Any]:

@@ -158,6 +158,23 @@ async def test_a_server_that_is_away_costs_no_letter_a_try(outbox: Outbox, plain
     assert {row["tries"] for row in outbox.rows()} == {1}
 
 
+async def test_sessions_that_postgresql_ends_end_nobody(outbox: Outbox, plain: NoticesSettings, post: Post):
+    """The process is also that of receipts: letters must not take it with them."""
+    outbox.put(2)
+    outbox.connection.execute("UPDATE mail SET status = 'off' WHERE recipient LIKE 'reader-1@%'")
+
+    def sends_again() -> bool:
+        if outbox.statuses() == ["sent", "off"]:
+            outbox.connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'postavka-notices'"
+            )
+            outbox.connection.execute("UPDATE mail SET status = 'due' WHERE status = 'off'")
+        return outbox.statuses() == ["sent", "sent"]
+
+    await send_until(outbox, plain, sends_again)
+
+
 async def test_only_what_is_due_is_sent(outbox: Outbox, plain: NoticesSettings, post: Post):
     outbox.put(4)
     for number, status in enumerate(("off", "no-address", "too-old")):
