@@ -23,7 +23,7 @@ def start(config: Settings) -> Notices:
 
 def beside(config: Settings, notices: Notices) -> Sequence[BackgroundTask]:
     """What carries news away, and what looks for new distributors."""
-    away = carriers(config, notices.distributors)
+    away = carriers(config, notices.distributors, lambda: notices.busy)
 
     def wake() -> None:
         for each in away:

@@ -94,6 +94,8 @@ class Notices:
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[str, Checkpoint] = dict(anew[1]) if anew else {}
         self._states: OrderedDict[UUID, RuleState] = OrderedDict()
+        self.busy = False
+        """Something is taken in just now: a receipt may be among it, and letters give way."""
         self.wake: Callable[[], None] = lambda: None
         """Told after every commit with something in the outbox."""
 
@@ -112,6 +114,13 @@ class Notices:
 
     def project(self, records: Sequence[Record]) -> int:
         """Take the records in. Everything or nothing is written."""
+        self.busy = True
+        try:
+            return self._project(records)
+        finally:
+            self.busy = False
+
+    def _project(self, records: Sequence[Record]) -> int:
         connection = self._connect()
         work = _Work(self, connection, records)
         try:

@@ -21,6 +21,6 @@ def channels(
     return TopicChannel(distributors, chosen.vendor, reference), EmailChannel(config, chosen, reference)
 
 
-def carriers(config: Settings, distributors: Sequence[str]) -> Sequence[Carrier]:
-    """What carries away what was written down."""
-    return EmailSender(config), NoticePublisher(config, distributors)
+def carriers(config: Settings, distributors: Sequence[str], is_busy: Callable[[], bool]) -> Sequence[Carrier]:
+    """What carries away what was written down; letters give way while news are taken in (`is_busy`)."""
+    return EmailSender(config, gives_way=is_busy), NoticePublisher(config, distributors)

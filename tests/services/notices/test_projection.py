@@ -32,7 +32,7 @@ from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.projection.worker import Projection
 from services.notices.channels.email.channel import EmailChannel
 from services.notices.channels.email.personal import reader_key
-from services.notices.channels.topic.channel import NewDistributor
+from services.notices.channels.topic.channel import NewDistributor, TopicChannel
 from services.notices.channels.topic.publisher import NoticePublisher
 from services.notices.projection import Notices, is_relayed, read_news
 from services.notices.settings import NoticesSettings
@@ -75,6 +75,23 @@ def test_an_approval_through_a_distributor_is_told_to_both(notices: Notices, out
     assert first["distributor_id"] == NORTH
     assert first["sale"]["client"]["name"] == "АО «Завод точных весов»"
     assert first["title"].startswith("Ждём вашего ответа")
+
+
+def test_letters_give_way_while_news_are_written(notices: Notices, log: Log, monkeypatch: pytest.MonkeyPatch):
+    deliver, seen = TopicChannel.deliver, []
+
+    def seen_at_work(self: TopicChannel, *arguments: Any) -> int:
+        seen.append(notices.busy)
+        return deliver(self, *arguments)
+
+    monkeypatch.setattr(TopicChannel, "deliver", seen_at_work)
+    request = uuid4()
+    notices.project([log.event(request, event) for event in THROUGH])
+    assert seen == [True]
+    assert not notices.busy
+    with pytest.raises(AttributeError):
+        notices.project([None])  # type: ignore[list-item]
+    assert not notices.busy, "nor after a failure"
 
 
 def test_a_direct_sale_is_told_to_the_partner_alone(notices: Notices, outbox: Outbox, log: Log):

@@ -50,6 +50,8 @@ log = logger(__name__)
 POLL_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 4 * 3_600.0
 LOCK_RETRY_SECONDS = 2.0
+GIVES_WAY_SECONDS, WAY_POLL_SECONDS = 5.0, 0.01
+"""How long a letter waits at the most while the service takes in what has happened, and how often it looks."""
 MEASURE_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 300.0
 """Between tries to reach a server that is away. No e-mail's own tries are used up by that."""
@@ -72,18 +74,19 @@ class SendOutcome:
 
     @property
     def parameters(self) -> tuple[Any, ...]:
-        """The parameters of `NOTE_AND_NEXT`."""
-        return self.status, self.said, self.unsure, self.next_at, self.status, self.id, self.id
+        """The parameters of `NOTE`; `NOTE_AND_NEXT` wants the id once more."""
+        return self.status, self.said, self.unsure, self.next_at, self.status, self.id
 
 
 NEXT = (
     "UPDATE mail SET status = 'sending' WHERE id = (SELECT id FROM mail WHERE status = 'due' AND id <> %s "
     "AND next_at <= now() ORDER BY next_at, happened_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
 )
-NOTE_AND_NEXT = f"""WITH noted AS (
-    UPDATE mail SET status = %s::text, tries = tries + 1, said = %s, unsure = unsure OR %s,
-    next_at = coalesce(%s, next_at), sent_at = CASE WHEN %s = 'sent' THEN now() ELSE sent_at END WHERE id = %s
-) {NEXT}"""  # noqa: S608
+NOTE = (
+    "UPDATE mail SET status = %s::text, tries = tries + 1, said = %s, unsure = unsure OR %s, "
+    "next_at = coalesce(%s, next_at), sent_at = CASE WHEN %s = 'sent' THEN now() ELSE sent_at END WHERE id = %s"
+)
+NOTE_AND_NEXT = f"WITH noted AS ({NOTE}) {NEXT}"
 """A row is changed once in a statement: an e-mail that another sender has put back to `due` must not be taken here, or
 what became of it would not be noted."""
 NOBODY = UUID(int=0)
@@ -97,7 +100,10 @@ class EmailSender:
         config: Settings,
         chosen: NoticesSettings | None = None,
         connect: Callable[[NoticesSettings, Path], Transport] = open_transport,
+        gives_way: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`gives_way`: does something have to be told to a program just now? To send a letter costs five times what it
+        takes to write a receipt, and both have the same processor."""
         self._conninfo = database_url(config)
         self._config = chosen or notices_settings()
         self._home = config.home
@@ -105,6 +111,7 @@ class EmailSender:
         self._erasures = -1
         """How many persons had been forgotten when the file of e-mails was last looked through."""
         self._connect = connect
+        self._gives_way = gives_way
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.trouble: str | None = None
@@ -160,6 +167,9 @@ class EmailSender:
                 connection.row_factory = dict_row
                 noted: SendOutcome | None = None
                 while True:
+                    if self._gives_way():
+                        await self._give_way(connection, noted)
+                        noted = None
                     email = await self._next(connection, noted)
                     noted = None
                     if email is None:
@@ -178,6 +188,14 @@ class EmailSender:
         finally:
             await transport.close()
 
+    async def _give_way(self, connection: psycopg.AsyncConnection[Any], noted: SendOutcome | None) -> None:
+        """Wait, with the last letter's outcome written down."""
+        if noted is not None:
+            await connection.execute(NOTE, noted.parameters)
+        until = time.monotonic() + GIVES_WAY_SECONDS
+        while self._gives_way() and time.monotonic() < until:  # noqa: ASYNC110  (another thread is busy)
+            await asyncio.sleep(WAY_POLL_SECONDS)
+
     async def _rest(self) -> None:
         try:
             await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
@@ -191,7 +209,7 @@ class EmailSender:
         if noted is None:
             cursor = await connection.execute(NEXT, (NOBODY,))
         else:
-            cursor = await connection.execute(NOTE_AND_NEXT, noted.parameters)
+            cursor = await connection.execute(NOTE_AND_NEXT, (*noted.parameters, noted.id))
         row: dict[str, Any] | None = await cursor.fetchone()
         return row
 

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from postavka.domain.wording import MAIL_TROUBLES
 from postavka.kernel.settings import environment
+from services.notices.channels.email import sender as module
 from services.notices.channels.email.mime import Outgoing
 from services.notices.channels.email.sender import EmailSender
 from services.notices.channels.email.transport import Transport, Trouble, open_transport
@@ -32,9 +33,10 @@ async def send_until(
     config: NoticesSettings,
     holds: Callable[[], bool],
     connect: Callable[[NoticesSettings, Path], Transport] = open_transport,
+    gives_way: Callable[[], bool] = lambda: False,
 ) -> EmailSender:
     """Send until it holds."""
-    sender = EmailSender(outbox.settings, config, connect)
+    sender = EmailSender(outbox.settings, config, connect, gives_way)
     sending = asyncio.create_task(sender.run())
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -156,6 +158,37 @@ async def test_a_server_that_is_away_costs_no_letter_a_try(outbox: Outbox, plain
     assert outbox.statuses() == ["due", "due"]
     await send_until(outbox, plain, lambda: outbox.statuses() == ["sent", "sent"])
     assert {row["tries"] for row in outbox.rows()} == {1}
+
+
+async def test_no_letter_is_sent_while_a_receipt_is_written(
+    outbox: Outbox, plain: NoticesSettings, post: Post, monkeypatch: pytest.MonkeyPatch
+):
+    """A queue of letters; in the midst of it news come in. What is in hand is sent and noted, nothing more, until they
+    are written."""
+    monkeypatch.setattr(module, "GIVES_WAY_SECONDS", PATIENCE_SECONDS)
+    outbox.put(20)
+    looks: list[list[str]] = []
+
+    def is_busy() -> bool:
+        """From the third letter on, until it was looked five times."""
+        if len(post.taken) >= 3 and len(looks) < 5:
+            looks.append(outbox.statuses())
+            return True
+        return False
+
+    await send_until(outbox, plain, lambda: set(outbox.statuses()) == {"sent"}, gives_way=is_busy)
+    assert [sorted(each).count("sent") for each in looks[1:]] == [3] * 4
+    assert all("sending" not in each for each in looks[1:])
+    assert {row["tries"] for row in outbox.rows()} == {1}
+
+
+async def test_letters_do_not_wait_for_ever(
+    outbox: Outbox, plain: NoticesSettings, post: Post, monkeypatch: pytest.MonkeyPatch
+):
+    """News that can't be written, since a lock is held, say, keep no letter for good."""
+    monkeypatch.setattr(module, "GIVES_WAY_SECONDS", 0.02)
+    outbox.put(3)
+    await send_until(outbox, plain, lambda: set(outbox.statuses()) == {"sent"}, gives_way=lambda: True)
 
 
 async def test_sessions_that_postgresql_ends_end_nobody(outbox: Outbox, plain: NoticesSettings, post: Post):
