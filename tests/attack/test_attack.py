@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import islice
 
@@ -66,10 +67,8 @@ def test_every_door_is_knocked_at_by_whoever_it_is_closed_to():
                 assert (actor.name, name) in tried
 
 
-THINGS = (
-    *("request_id", "document_id", "form", "request_type", "stage", "position", "number", "what", "id"),
-    *("session_id", "token_id", "plan_id"),
-)
+THINGS = sorted({name for route in MATRIX for name in re.findall(r"{(\w+)}", route)})
+"""What the addresses of all routes name."""
 
 
 @pytest.mark.parametrize(
