@@ -36,7 +36,6 @@ from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
-from postavka.kernel.store.session import open_session
 
 QUERIES = load_queries("postavka.kernel.outbox")
 
@@ -168,9 +167,8 @@ class Relay(threading.Thread):
         """The session that holds the lock. A machine that is cut off never says good-bye, so both ends look for each
         other: otherwise the lock of a dead relay would keep the others waiting for two hours."""
         looks = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
-        return open_session(
-            self._recorder.datastore.conninfo,  # type: ignore[attr-defined]
-            {"search_path": self._recorder.datastore.schema, **looks},
+        return self._recorder.datastore.open_session(
+            looks,
             application_name=f"postavka-{self._recorder.datastore.schema}",
             keepalives_idle=5,
             keepalives_interval=5,

@@ -15,7 +15,10 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
+from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
+
+QUERIES = load_queries("postavka.kernel.projection")
 
 T = TypeVar("T")
 
@@ -37,12 +40,12 @@ def connect(conninfo: str, schema: str, in_use: str) -> psycopg.Connection[Any]:
 
 def swap_lock(connection: psycopg.Connection[Any], schema: str) -> None:
     """Lock out swaps, for the writer of the tables, first of all in its transaction: no swap until it has ended."""
-    connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext(%s))", (f"swap of {schema}",))
+    connection.execute(QUERIES.lock_out_swaps, (f"swap of {schema}",))
 
 
 def generation(connection: psycopg.Connection[Any], table: str) -> int:
     """Changes with every swap: what a writer remembers of the tables does not hold any more."""
-    row = connection.execute("SELECT coalesce(to_regclass(%s)::oid::bigint, 0)", (table,)).fetchone()
+    row = connection.execute(QUERIES.generation, (table,)).fetchone()
     return row[0] if row else 0
 
 

@@ -16,13 +16,14 @@ from psycopg.rows import tuple_row
 from postavka.kernel.projection.read_model import Unread
 from postavka.kernel.store.arrays import Bigints, Texts
 from postavka.kernel.store.checkpoint import Checkpoint, CheckpointMoved
+from postavka.kernel.store.queries import load_queries
+
+QUERIES = load_queries("postavka.kernel.projection")
 
 
 def read_marks(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Checkpoint]:
     """The checkpoints by `topic/partition`; a partition without one is at -1."""
-    rows = connection.cursor(row_factory=tuple_row).execute(
-        'SELECT name, "offset", position FROM marks WHERE name = ANY(%b)', (Texts(names),)
-    )
+    rows = connection.cursor(row_factory=tuple_row).execute(QUERIES.marks, (Texts(names),))
     found = {name: Checkpoint(offset, position) for name, offset, position in rows}
     return {name: found.get(name, Checkpoint()) for name in names}
 
@@ -32,11 +33,7 @@ def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Ch
     names = Texts(moved)
     before = Bigints(mark.offset for mark, _ in moved.values())
     rows = connection.execute(
-        'INSERT INTO marks AS m (name, "offset", position) SELECT name, reached, position '
-        "FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[]) AS u(name, before, reached, position) "
-        'ON CONFLICT (name) DO UPDATE SET "offset" = excluded."offset", position = excluded.position '
-        'WHERE m."offset" = ANY (SELECT before FROM unnest(%b::text[], %b::bigint[]) AS w(name, before) '
-        "WHERE w.name = m.name) RETURNING 1",
+        QUERIES.move_marks,
         (
             names,
             before,
@@ -53,4 +50,4 @@ def move_marks(connection: psycopg.Connection[Any], moved: Mapping[str, tuple[Ch
 def keep_unread(connection: psycopg.Connection[Any], records: Iterable[Unread]) -> None:
     """Keep what could not be read, each record once."""
     for each in records:
-        connection.execute("INSERT INTO unread VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", each)
+        connection.execute(QUERIES.keep_unread, each)

@@ -12,10 +12,11 @@ Stop all workers of the stage before restoring its schema: one that still runs n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.sql import SQL
 
 from events.envelope import Envelope
 from events.registry import decode
@@ -32,7 +33,6 @@ from postavka.kernel.stage.runner import StageRunner
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.recorder import RecordedEvent
-from postavka.kernel.store.session import open_session
 
 QUERIES = load_queries("postavka.kernel.stage")
 
@@ -41,10 +41,10 @@ log = logger(__name__)
 
 def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> int:
     """Import every event of the stage's topic that lies above the store's head; returns how many."""
-    with open_session(datastore.conninfo, {"search_path": datastore.schema}) as connection:
+    with datastore.open_session() as connection:
         connection.execute(QUERIES.lock, (f"recovery of {stage.name}",))
         _, offsets = read_checkpoint(connection, [stage.topic])
-        head = _head(connection)
+        head = _head(connection, QUERIES.head)
         missing: dict[int, RecordedEvent] = {}
         for batch in read_records(settings, offsets):
             liveness.beat(liveness.START, liveness.START_SECONDS)
@@ -56,7 +56,7 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
             return 0
         with connection.transaction():
             # Another worker of the stage may be at work: what it wrote and published meanwhile is in the store already.
-            head = _head(connection, "FOR UPDATE")
+            head = _head(connection, QUERIES.head_for_update)
             events = [missing[position] for position in sorted(missing) if position > head]
             if events:
                 import_events(
@@ -114,8 +114,8 @@ def imported_inputs(datastore: SchemaDatastore) -> frozenset[str]:
         return frozenset(row["input"] for row in connection.execute(QUERIES.imported_inputs))
 
 
-def _head(connection: psycopg.Connection[Any], lock: Literal["", "FOR UPDATE"] = "") -> int:
-    row = connection.execute(f"SELECT position FROM head {lock}").fetchone()  # noqa: S608  (a literal)
+def _head(connection: psycopg.Connection[Any], query: SQL) -> int:
+    row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0
 
 

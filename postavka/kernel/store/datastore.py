@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
-from postavka.kernel.store.session import set_parameters
+from postavka.kernel.store.session import open_session, set_parameters
 
 POOL = 2
 """Connections kept open by one worker: one decides, one relays."""
@@ -45,3 +45,7 @@ class SchemaDatastore(PostgresDatastore):
             set_parameters(connection, parameters)
 
         return after_connect
+
+    def open_session(self, parameters: Mapping[str, str] | None = None, **others: Any) -> psycopg.Connection[Any]:
+        """A session beside the pool, for who holds a lock for long; `others` as `psycopg.connect` takes them."""
+        return open_session(self.conninfo, {"search_path": self.schema, **(parameters or {})}, **others)

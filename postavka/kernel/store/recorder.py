@@ -91,6 +91,8 @@ class TrackingConflict(IntegrityError):
 class EventRecorder(PostgresProcessRecorder):
     """Reads and writes the event store in one schema. The schema is made by `postavka.kernel.store.migration`."""
 
+    datastore: SchemaDatastore
+
     def __init__(self, datastore: SchemaDatastore) -> None:
         super().__init__(datastore)
 

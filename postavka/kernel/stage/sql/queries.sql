@@ -4,6 +4,14 @@
 -- Lets one worker of a stage at a time bring events back from the topic.
 SELECT pg_advisory_lock(hashtext(%s));
 
+-- name: head
+-- Reads the last position given out.
+SELECT position FROM head;
+
+-- name: head_for_update
+-- Reads the last position given out, and lets nobody give out another one until the transaction ends.
+SELECT position FROM head FOR UPDATE;
+
 -- name: note_incomplete
 -- Adds an input of which some events may be missing, until they are completed.
 INSERT INTO incomplete_inputs (input) VALUES (%s) ON CONFLICT DO NOTHING;
