@@ -22,7 +22,7 @@ from events.registry import MESSAGES, decode
 from events.upcasting import newest_version
 from events.versions import CONTRACT, ContractUnfinished, written
 from postavka.kernel.clock import Clock
-from postavka.kernel.log.record import Record
+from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.process import tracing
 from postavka.kernel.process.logs import logger
 from postavka.kernel.projection.event_reader import (
@@ -83,8 +83,34 @@ class StageWorker:
         self.takes = {each.topic: {message.TYPE for message in each.takes} for each in inputs}
         self.marks: dict[str, Checkpoint] = {}
         self.clock = Clock()
-        self.imported: frozenset[str] = frozenset()
+        self._imported: frozenset[str] = frozenset()
+        self._imported_until: dict[str, int] = {}
         self.states = RequestStates(stage, recorder, cache_size)
+
+    @property
+    def imported(self) -> frozenset[str]:
+        """Inputs whose events came back from the topic, as `topic/partition/offset` (`recovery.py`)."""
+        return self._imported
+
+    @imported.setter
+    def imported(self, inputs: frozenset[str]) -> None:
+        self._imported, self._imported_until = inputs, {}
+        for place, offset in map(_place_and_offset, inputs):
+            self._imported_until[place] = max(offset, self._imported_until.get(place, -1))
+
+    def met_then(self, record: Record, subject: UUID) -> RequestState | None:
+        """The state that this input met when it was handled, if that is known: it lies before one whose events came
+        back, and came to nothing, or its own would lie before them on the topic and be back as well. None otherwise."""
+        here = partition_name(record.topic, record.partition)
+        if record.offset >= self._imported_until.get(here, -1):
+            return None
+        stored = self.recorder.load([subject]).get(subject, [])
+        for event in stored:
+            if event.input in self._imported:
+                place, offset = _place_and_offset(event.input)
+                if place == here and offset > record.offset:
+                    return self.states.fold(each for each in stored if each.version < event.version)
+        return None
 
 
 class BatchRun:
@@ -101,6 +127,7 @@ class BatchRun:
         self.worker = worker
         self.stage = worker.stage
         self._records = records
+        self._reprocessing = reprocessing
         self.assume_new = assume_new
         self.batch = Batch()
         self.outcome = BatchOutcome()
@@ -188,6 +215,12 @@ class BatchRun:
         """Decide on one message, and collect what follows: events with their claims, or a dead letter."""
         current = states[incoming.subject]
         try:
+            if not self._reprocessing and (met := self.worker.met_then(incoming.record, incoming.subject)) is not None:
+                if isinstance(decision := self._ask(incoming, met, facts), Unacceptable):
+                    self._refuse(incoming.record, decision.code, decision.reason, incoming.subject)
+                else:
+                    self.outcome.duplicates += 1
+                return
             decision = self._ask(incoming, current, facts)
             if (not decision or isinstance(decision, Unacceptable)) and incoming.subject in self.unconfirmed:
                 current = states[incoming.subject] = self._read_again(incoming.subject)
@@ -316,6 +349,11 @@ class Completion(BatchRun):
                 )
         self._write()
         return self.outcome
+
+
+def _place_and_offset(coordinates: str) -> tuple[str, int]:
+    place, _, offset = coordinates.rpartition("/")
+    return place, int(offset)
 
 
 def _uuid(text: str) -> UUID | None:

@@ -76,7 +76,11 @@ class StageRunner(StageWorker):
     def complete(self, record: Record) -> BatchOutcome:
         """Decide an input once more, of whose events perhaps only the first came back from the topic, and add the rest.
         The marks stay: read again, the input is skipped."""
-        return Completion(self, [record], reprocessing=True).run()
+        while True:
+            try:
+                return Completion(self, [record], reprocessing=True).run()
+            except IntegrityError:
+                log.info("another worker that starts has completed an input", input=record.coordinates)
 
     def _attempt(self, records: Sequence[Record], retried: DeadLetter | None) -> BatchOutcome:
         for tries in range(MOST_TRIES):
