@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from postavka.web.guard import CONTENT_SECURITY_POLICY
-from services.cabinet.pages.export import _csv_cell, _csv_lines
+from postavka.web.spreadsheet.writing import csv_cell, csv_lines
 from tests.web.conftest import Site
 from tests.web.matrix import MATRIX
 from tests.web.stories import Story
@@ -131,16 +131,16 @@ def test_the_policy_lets_nothing_in_that_is_not_ours():
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_cell_of_a_csv_is_no_formula(sign: str):
-    assert _csv_cell(f"{sign}cmd|' /C calc'!A0").startswith("'")
+    assert csv_cell(f"{sign}cmd|' /C calc'!A0").startswith("'")
 
 
 @pytest.mark.parametrize("text", ["0274062111", "500100732259", "12E3", "007", "12-2026"])
 def test_a_spreadsheet_leaves_a_number_that_is_a_name_as_it_is(text: str):
     """Without the formula around it Excel reads 274062111, 5,00101E+11, 12000, 7 and a month."""
-    assert _csv_cell(text) == f'="{text}"'
-    assert _csv_lines([[_csv_cell(text), _csv_cell("ООО")]]) == f'"=""{text}""";ООО\r\n'
+    assert csv_cell(text) == f'="{text}"'
+    assert csv_lines([[text, "ООО"]]) == f'"=""{text}""";ООО\r\n'
 
 
 @pytest.mark.parametrize("text", ["7707083893", "472-930-118", "ООО «007»", "K-0042", "30.11.2026", "0"])
 def test_what_a_spreadsheet_shows_as_it_is_stays_plain(text: str):
-    assert _csv_cell(text) == text
+    assert csv_cell(text) == text
