@@ -19,8 +19,9 @@ from postavka.domain.wording import REQUEST_TYPES
 
 LONGEST_QUOTE = 100
 """Characters of a field that a sentence repeats."""
-LONGEST: Mapping[str, int] = {"buyer": 500, "comment": 2_000, "client_email": 2_000, "client_phone": 2_000}
-"""Characters that free text may have, by field."""
+LONGEST: Mapping[str, int] = {"buyer": 500, "comment": 2_000, "client_email": 500, "client_phone": 500}
+"""Characters that free text may have, by field. Personal data grows when it is encrypted, and has to fit its field
+then."""
 
 
 @dataclass(frozen=True, slots=True)

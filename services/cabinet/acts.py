@@ -7,6 +7,7 @@ still possible the stages decide; what can be known here already is answered at 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -29,7 +30,7 @@ from postavka.kernel.store.queries import load_queries
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import not_found, problem
 from postavka.web.state import Web
-from services.cabinet.client_check import Agreement, ClientInDoubt, check_client
+from services.cabinet.client_check import Agreement, CheckedClient, ClientInDoubt, check_client
 from services.cabinet.requests import Requests, Row
 from services.cabinet.unchecked import keep_unchecked
 
@@ -90,6 +91,13 @@ async def submit(
     checked = await check_client(parts.register, fields["inn"], fields["buyer"], fields["kpp"])
     if checked.agreement not in (Agreement.SAME, Agreement.UNCHECKED) and not as_typed:
         raise ClientInDoubt(checked)
+    await submit_checked(parts, principal, request_id, fields, checked)
+
+
+async def submit_checked(
+    parts: Web, principal: Principal, request_id: UUID, fields: Mapping[str, Any], checked: CheckedClient
+) -> None:
+    """Send a request of whose client it is known what the tax register says. Raises `NotSentYet`, `TooMany`."""
     assert principal.partner_id is not None  # noqa: S101  (`allowed(Role.PARTNER)`)
     command = SubmitRequest(
         request_id=request_id,

@@ -6,8 +6,10 @@ An activation, an answer and a withdrawal are judged twice: when they are asked 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from postavka.domain.calendar import today
@@ -45,6 +47,24 @@ def question_of_answer(rows: Sequence[Row], accepted: bool, others: int) -> Comm
     points.append("Заявки закроются. Причину увидят партнёры.")
     why = ReasonField("note", "Причина отказа", longest=LONGEST_NOTE)
     return CommandQuestion(f"Отказать по {what} на {total}", "Отказать", points, why, is_refusal=True)
+
+
+def question_of_answers(yes: Sequence[Row], no: Sequence[Row], others: int) -> CommandQuestion:
+    """A distributor's word on many, each with its own answer and note, as a file has them."""
+    if not (yes and no):
+        return replace(question_of_answer([*yes, *no], bool(yes), others), reason=None)
+    points = [f"Отказ: {_named(each)}" for each in no[:MOST_NAMED]] + (
+        [f"и ещё отказов: {len(no) - MOST_NAMED}"] if len(no) > MOST_NAMED else []
+    )
+    if others:
+        points.append(f"Не войдут, на них уже ответили или их отозвали: {others}")
+    confirmed = plural(len(yes), "заявку", "заявки", "заявок")
+    declined = plural(len(no), "заявке", "заявкам", "заявкам")
+    return CommandQuestion(
+        f"Подтвердить {confirmed} на {money(sum_of(yes))} и отказать по {declined} на {money(sum_of(no))}",
+        "Отправить",
+        (*points, "Вы обещаете оплатить подтверждённые счета; заказы сразу уйдут в изготовление."),
+    )
 
 
 def question_of_activation(row: Row) -> CommandQuestion:
@@ -129,13 +149,13 @@ COMMANDS = (ANSWER, ACTIVATE, WITHDRAW)
 
 def answers_of(request_ids: Sequence[UUID], accepted: bool, note: str | None) -> Fields:
     """The fields of an answer on the pages; its ids are the same whoever presses twice."""
-    word = "yes" if accepted else "no"
-    return {
-        "answers": [
-            {"request_id": str(each), "confirmation_id": f"web-{each}-{word}", "accepted": accepted, "note": note}
-            for each in request_ids
-        ]
-    }
+    return {"answers": [answer_of(each, accepted, note) for each in request_ids]}
+
+
+def answer_of(request_id: UUID, accepted: bool, note: str | None) -> dict[str, Any]:
+    """One of them."""
+    confirmation_id = f"web-{request_id}-{'yes' if accepted else 'no'}"
+    return {"request_id": str(request_id), "confirmation_id": confirmation_id, "accepted": accepted, "note": note}
 
 
 def sum_of(rows: Sequence[Row]) -> Decimal:

@@ -64,6 +64,8 @@ BEHIND_NEWEST = SQL("submitted_at <= %(at)s AND (submitted_at < %(at)s OR reques
 BEHIND_OLDEST = SQL("submitted_at >= %(at)s AND (submitted_at > %(at)s OR request_id > %(id)s)")
 """What stands behind a cursor."""
 ENDED = frozenset(("rejected", "declined", "withdrawn"))
+SIGNED = ("act", "shipping")
+"""Kinds of documents that the counterparty signs and returns (L16); an invoice is paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,16 @@ class Requests:
             each.request_id: each for each in await self._rows(query, {**self._tenant(), "ids": list(request_ids)})
         }
         return [found[each] for each in request_ids if each in found]
+
+    async def running_under(self, registrations: Sequence[str], statuses: Sequence[str], most: int) -> list[Row]:
+        """Those in these statuses with one of these registration numbers."""
+        values = {"registrations": list(registrations), "statuses": list(statuses), "size": most}
+        return await self._rows(QUERIES.running_under.format(self._own(), self._own()), {**self._tenant(), **values})
+
+    async def to_sign(self, tenant: str, most: int) -> list[Row]:
+        """Those that have not ended and have a document that this tenant is to sign (L16), the oldest first."""
+        values = {"tenant": tenant, "ended": list(ENDED), "kinds": list(SIGNED), "size": most}
+        return await self._rows(QUERIES.to_sign.format(self._own(), self._own()), {**self._tenant(), **values})
 
     async def waiting(self, after: str | None = None, size: int = PAGE) -> Page:
         """What waits for this distributor's word (L17)."""

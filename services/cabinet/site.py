@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from postavka.web.site import Site
 from services.cabinet.api.router import router as api
+from services.cabinet.bulk.sending import COMMANDS as BULK
 from services.cabinet.later import COMMANDS
-from services.cabinet.pages import distributor, documents, export, live, new_request, partner, public, request
+from services.cabinet.pages import (
+    answers_file,
+    bulk,
+    distributor,
+    documents,
+    export,
+    live,
+    new_request,
+    partner,
+    public,
+    request,
+    signing,
+)
 from services.cabinet.renewals import pages as renewals
 from services.cabinet.renewals.renew import RENEW
 from services.cabinet.table import CHANGES_CHANNEL, prepare
@@ -13,9 +26,12 @@ from services.cabinet.table import CHANGES_CHANNEL, prepare
 SITE = Site(
     "services.cabinet",
     (
+        bulk.router,
+        signing.router,
         new_request.router,
         export.router,
         partner.router,
+        answers_file.router,
         distributor.router,
         public.router,
         live.router,
@@ -24,9 +40,10 @@ SITE = Site(
         renewals.router,
         api,
     ),
-    navigation=(*partner.NAVIGATION, *renewals.NAVIGATION, *distributor.NAVIGATION),
+    navigation=(*partner.NAVIGATION, *renewals.NAVIGATION, *distributor.NAVIGATION, *signing.NAVIGATION),
+    larger_bodies=signing.BODY_BYTES,
     prepare=prepare,
     ready="SELECT FROM cabinet.requests WHERE false",  # nobody sees any row: to look for one would read them all
-    commands=(*COMMANDS, RENEW),
+    commands=(*COMMANDS, RENEW, *BULK),
     changes_channel=CHANGES_CHANNEL,
 )

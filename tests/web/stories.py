@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from pypdf import PdfWriter
 
 from events.activation import Activated, ActivationRefused, Activator
 from events.approval import Approved, Rejected
@@ -192,6 +194,15 @@ class Story:
         time = (self.at + timedelta(seconds=self.events)).isoformat(timespec="microseconds").replace("+00:00", "Z")
         fold(self.row, stage, event.TYPE, json.loads(encode(event)), time, self.events)
         return self
+
+
+def blank_pdf(pages: int = 1) -> bytes:
+    """A document with nothing on it."""
+    target, made = io.BytesIO(), PdfWriter()
+    for _ in range(pages):
+        made.add_blank_page(595, 842)
+    made.write(target)
+    return target.getvalue()
 
 
 def write(database: str, stories: Iterable[Story]) -> None:

@@ -16,8 +16,8 @@ from postavka.web.application import OWN
 from postavka.web.authorization import check_routes
 from tests.web.conftest import Site
 from tests.web.knocking import Actor, fill, knock, make_actors, may, routes
-from tests.web.matrix import MATRIX, Case
-from tests.web.stories import Story
+from tests.web.matrix import MATRIX, NEW, Case
+from tests.web.stories import Story, blank_pdf
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,12 @@ def things(site: Site) -> dict[str, str]:
     """Ids of what belongs to the owners."""
     blobs = site.app.state.web.blobs
     story = Story("lukomor", "dist-north").submitted().approved()
-    story.documented("doc-1", blobs.put(b"{}"), blobs.put(b"%PDF"))
+    story.documented("doc-1", blobs.put(b"{}"), blobs.put(blank_pdf()))
     site.write(story)
     return {
         "request_id": str(story.request_id),
         "plan_id": str(uuid4()),
+        "bulk_id": _bulk(site),
         "document_id": "doc-1",
         "form": "pdf",
         "request_type": REQUEST_TYPE,
@@ -49,6 +50,14 @@ def things(site: Site) -> dict[str, str]:
         "session_id": "00000000-0000-4000-8000-000000000000",
         "token_id": "00000000-0000-4000-8000-000000000000",
     }
+
+
+def _bulk(site: Site) -> str:
+    """Many requests of the partner, one of which is wrong; none is sent."""
+    given = {"requests": [NEW, {"inn": "1"}], "dry_run": True}
+    partner = site.program(site.token("lukomor"))
+    done = partner.post("/api/v1/bulk/requests", json=given, headers={"Idempotency-Key": f'"{uuid4()}"'})
+    return str(done.json()["bulk_id"])
 
 
 def test_every_route_is_in_the_matrix(site: Site):

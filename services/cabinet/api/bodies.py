@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from events.checks import INN_PATTERN, REGISTRATION_NUMBER_PATTERN
 from postavka.domain.request_rules import LONGEST
 from postavka.web.problem import RUSSIAN
+from postavka.web.spreadsheet.reading import MOST_ROWS
 from services.cabinet.api.rule_messages import rules_speak
 
 # As in events.model: no control characters in an id, no NUL in a text.
@@ -111,7 +112,32 @@ class AnswerTo(Verdict):
 class Answers(Later):
     """Answers to several requests at once."""
 
-    answers: Annotated[list[AnswerTo], Field(min_length=1, max_length=200, description="One for each request")]
+    answers: Annotated[list[AnswerTo], Field(min_length=1, max_length=MOST_ROWS, description="One for each request")]
+    dry_run: bool = Field(False, description="Only say what would come of each: nothing is sent")
+
+
+class BulkRequestRow(Taken):
+    """A purchase request among many (L4-L12): any text, since what is wrong with it is said row by row."""
+
+    contact_id: Text | None = Field(None, description="Контакт. лицо: one of your own `contacts` (L5)")
+    distributor_id: Text | None = Field(None, description="Дистрибьютор; left out in a direct sale (L6)")
+    base_delivery_id: Text | None = Field(None, description="Баз. поставка (L7)")
+    registration_number: Text | None = Field(None, description="Рег. номер поставки (L8)")
+    product_id: Text | None = Field(None, description="Товар: must fit the base delivery (L9)")
+    inn: Text | None = Field(None, description="ИНН (L10)")
+    kpp: Text | None = Field(None, description="КПП of an organisation (L10)")
+    buyer: Text | None = Field(None, description="Покупатель (L10)")
+    comment: Text | None = Field(None, description="Never required, like the next two (L12)")
+    client_email: Text | None = Field(None, description="Of the buyer (L12)")
+    client_phone: Text | None = Field(None, description="Of the buyer")
+    client_as_typed: bool = Field(False, description="As of a single request: send it whatever the tax register has")
+
+
+class BulkRequestOrder(Taken):
+    """Many purchase requests in one call."""
+
+    requests: Annotated[list[BulkRequestRow], Field(min_length=1, max_length=MOST_ROWS, description="One a row")]
+    dry_run: bool = Field(False, description="Only judge the rows: nothing is sent")
 
 
 class Signature(Taken):

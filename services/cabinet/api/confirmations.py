@@ -28,6 +28,7 @@ ANSWERER = allowed(Role.DISTRIBUTOR, scope=Scope.CONFIRM)
 
 MESSAGES: dict[str, str] = {
     "accepted": "Ответ отправлен.",
+    "ready": "Ответ можно отправить.",
     "not-found": "Такой заявки нет.",
     "not-waiting": "Заявка не ждёт ответа: на неё уже ответили, её отозвали или выполнили.",
 }
@@ -93,6 +94,8 @@ async def answer_requests(
     """One result for each, in the same order; one that can't be taken doesn't stop the others."""
 
     async def act(key: str) -> tuple[int, AnswerResults]:
+        if body.dry_run:
+            return 200, await _dry_run(request, principal, body)
         if body.not_before is not None and body.is_later:
             return 200, await _plan_many(request, principal, body, key)
         results = []
@@ -107,12 +110,26 @@ async def answer_requests(
     return await once(request, principal, idempotency_key, act)
 
 
+async def _dry_run(request: Request, principal: Principal, body: Answers) -> AnswerResults:
+    found = await _rows(request, principal, body)
+    results = []
+    for each in body.answers:
+        row = found.get(each.request_id)
+        result: Literal["ready", "not-found", "not-waiting"]
+        result = "not-found" if row is None else "ready" if acts.awaits_answer(row) else "not-waiting"
+        results.append(AnswerResult(request_id=each.request_id, result=result, message=MESSAGES[result]))
+    return AnswerResults(results=results)
+
+
+async def _rows(request: Request, principal: Principal, body: Answers) -> dict[UUID, Row]:
+    async with web(request).database.rows(principal) as rows:
+        found = await Requests(rows, principal).several([each.request_id for each in body.answers])
+    return {row.request_id: row for row in found}
+
+
 async def _plan_many(request: Request, principal: Principal, body: Answers, key: str) -> AnswerResults:
     assert body.not_before is not None  # noqa: S101
-    async with web(request).database.rows(principal) as rows:
-        found = {row.request_id: row for row in await Requests(rows, principal).several(
-            [each.request_id for each in body.answers]
-        )}  # fmt: skip
+    found = await _rows(request, principal, body)
     results, planned = [], []
     for each in body.answers:
         row = found.get(each.request_id)

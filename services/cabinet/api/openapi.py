@@ -36,7 +36,7 @@ HEADERS = {
     "X-Request-Id": "Names this call in our logs: give it when you ask about it",
     "Retry-After": "Seconds to wait before the same call is made again",
     "Idempotency-Replayed": "`true`: the first answer to this Idempotency-Key, given again",
-    "Location": "Where the new request is",
+    "Location": "Where what was made is",
     "ETag": "SHA-256 of the bytes, quoted; send it as `If-None-Match`",
     "Content-Disposition": "The name under which the document is saved",
 }
@@ -44,6 +44,7 @@ HEADERS = {
 PARAMETERS = {
     "request_id": "Of a request, as the call that sent it was answered",
     "plan_id": "Of a command that is sent later, as the call that planned it was answered",
+    "bulk_id": "Of many requests, as the call that sent them was answered",
     "document_id": "Among the documents of its request",
     "form": "`original`: the exact bytes issued, which a signature must cover; `pdf`: to read and print",
     "base_delivery_id": "Only what fits this base delivery (L9)",
@@ -53,7 +54,11 @@ PARAMETERS = {
 """Of addresses and headers, where their routes don't describe them."""
 AGAIN = ("409", "429", "503")
 """Answers after which the same call can be made again."""
-OF_OPERATION = {"submitRequest": ("Location",), "downloadDocument": ("ETag", "Content-Disposition")}
+OF_OPERATION = {
+    "submitRequest": ("Location",),
+    "submitRequests": ("Location",),
+    "downloadDocument": ("ETag", "Content-Disposition"),
+}
 """Headers of its answer that only this operation has."""
 INTRODUCTION = """Заявки на приобретение электронных поставок сервисов поддержки.
 

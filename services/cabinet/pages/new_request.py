@@ -40,6 +40,7 @@ from services.cabinet.view.form import (
     choices,
     is_request_id,
     mistakes,
+    own_contact,
 )
 from services.cabinet.view.found import NOBODY, NOT_ANSWERING, Found, fill, note
 
@@ -66,7 +67,7 @@ async def form_page(
     known = await reference(request)
     lists = choices(known, principal.partner_id or "")
     if copy is None:
-        typed = Typed(request_id=str(uuid4()), request_type=request_type, contact_id=_own_contact(lists, principal))
+        typed = Typed(request_id=str(uuid4()), request_type=request_type, contact_id=own_contact(lists, principal))
         return await _form(request, principal, known, lists, typed, fresh=True)
     row = await _row(request, principal, copy)
     if row is None:
@@ -217,10 +218,3 @@ async def _form(
         form_path=f"/requests/new/{typed.request_type}",
         type_word=REQUEST_TYPES[typed.request_type],
     )
-
-
-def _own_contact(lists: Choices, principal: Principal) -> str:
-    """The contact person that the reader is, or the only one."""
-    if len(lists.contacts) == 1:
-        return lists.contacts[0].value
-    return next((each.value for each in lists.contacts if each.text == principal.name), "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
@@ -27,6 +25,7 @@ from services.cabinet.client_check import check_row
 from services.cabinet.pages.sent import is_just_sent
 from services.cabinet.pages.too_late import unless_too_late
 from services.cabinet.requests import Requests, Row
+from services.cabinet.signing.signature_file import LONGEST_SIGNATURE, read_signature
 from services.cabinet.view.documents import ShownDocument, shown_documents
 from services.cabinet.view.form import is_request_id
 from services.cabinet.view.lines import facts
@@ -42,8 +41,6 @@ READERS = {Role.PARTNER: Viewer.PARTNER, Role.DISTRIBUTOR: Viewer.DISTRIBUTOR}
 PROGRAM = "token:"
 """Begins what a program is called in events; the name after it is its tenant's own."""
 LONGEST_REASON = 1_000
-LONGEST_SIGNATURE = 150_000
-"""Bytes; in base64 it stays below what the command takes."""
 
 
 @router.get("/requests/{request_id}")
@@ -109,7 +106,7 @@ async def signature(
         await acts.check_to_sign(parts, principal, request_id, document_id)  # before the file is looked at
         given = (await request.form()).get("signature")
         content = await given.read(LONGEST_SIGNATURE + 1) if isinstance(given, UploadFile) else b""
-        der = _der(content)
+        der = read_signature(content)
         if der is None:  # said at its field, with the form still open
             return RedirectResponse(f"/requests/{request_id}?{urlencode({'no-signature': document_id})}#papers", 303)
         await acts.sign(parts, principal, request_id, document_id, der, None)
@@ -132,20 +129,6 @@ async def refusal(
     async with unless_too_late():
         await acts.refuse_to_sign(web(request), principal, request_id, document_id, decline_id, reason)
     return RedirectResponse(f"/requests/{request_id}?done=refusal", 303)
-
-
-def _der(content: bytes) -> str | None:
-    """The signature in base64, whichever way the file holds it; None when it can't be one."""
-    if content and len(content) <= LONGEST_SIGNATURE:
-        if content[:1] == b"\x30":
-            return base64.b64encode(content).decode()
-        lines = [each for each in content.split() if not each.startswith(b"-----")]
-        text = b"".join(each for each in lines if each not in (b"BEGIN", b"END", b"PKCS7-----", b"CMS-----"))
-        try:
-            return base64.b64encode(base64.b64decode(text, validate=True)).decode() if text else None
-        except binascii.Error:
-            return None
-    return None
 
 
 async def _just_sent(request: Request, principal: Principal, request_id: UUID) -> Response:

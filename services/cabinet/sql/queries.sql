@@ -120,3 +120,61 @@ LIMIT %s;
 -- name: see_all
 -- Lets this transaction see the requests of all partners.
 SET LOCAL app.scope = 'all';
+
+-- name: running_under
+-- Reads the requests of a tenant in these statuses with one of these registration numbers, which the searched text begins
+-- with: second requests for the same are found among them.
+SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, shipping,
+    activation, renewal
+FROM cabinet.requests
+WHERE request_id = ANY (ARRAY(
+    SELECT request_id FROM cabinet.requests
+    WHERE {} AND status = ANY(%(statuses)s) AND split_part(search, ' ', 1) = ANY(%(registrations)s)
+    ORDER BY submitted_at DESC LIMIT %(size)s
+)) AND {};
+
+-- name: keep_bulk
+-- Keeps many requests that came at once; the same again changes nothing.
+INSERT INTO cabinet.bulk (bulk_id, name, partner_id, actor, rows)
+VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (bulk_id) DO NOTHING;
+
+-- name: bulk
+-- Reads many requests that came at once, for their own partner.
+SELECT name, actor, created_at, rows FROM cabinet.bulk WHERE bulk_id = %s AND partner_id = %s;
+
+-- name: set_bulk_rows
+-- Writes what has become of the rows.
+UPDATE cabinet.bulk SET rows = %s WHERE bulk_id = %s AND partner_id = %s;
+
+-- name: expire_bulk
+-- Removes what was kept for so long.
+DELETE FROM cabinet.bulk WHERE created_at < now() - %s;
+
+-- name: to_sign
+-- Reads the requests with a document that waits for the signature of this tenant, the oldest first.
+SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, shipping,
+    activation, renewal
+FROM cabinet.requests
+WHERE request_id = ANY (ARRAY(
+    SELECT request_id FROM cabinet.requests
+    WHERE {} AND status <> ALL(%(ended)s) AND EXISTS (
+        SELECT FROM jsonb_each(shipping -> 'documents') AS d(id, document)
+        WHERE document ->> 'recipient_id' = %(tenant)s AND document ->> 'kind' = ANY(%(kinds)s) AND
+            document ? 'issued_at' AND NOT document ? 'signed_at'
+    )
+    ORDER BY submitted_at, request_id LIMIT %(size)s
+)) AND {}
+ORDER BY submitted_at, request_id;
+
+-- name: preview
+-- Reads the picture of a document that somebody looks at.
+SELECT picture FROM cabinet.previews WHERE pdf_sha256 = %s;
+
+-- name: keep_preview
+-- Keeps the picture of a document, for whoever looks at it next.
+INSERT INTO cabinet.previews (pdf_sha256, picture) VALUES (%s, %s) ON CONFLICT DO NOTHING;
+
+-- name: expire_previews
+-- Removes pictures that were made so long ago.
+DELETE FROM cabinet.previews WHERE made_at < now() - %s;

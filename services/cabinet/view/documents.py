@@ -8,11 +8,8 @@ from typing import Any
 
 from postavka.domain.wording import document_name
 from postavka.web.formats import moment
-from services.cabinet.requests import Row
+from services.cabinet.requests import SIGNED, Row
 from services.cabinet.view.now import Viewer
-
-SIGNED = ("act", "shipping")
-"""Kinds that the counterparty signs and returns (L16); an invoice is paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +24,11 @@ class ShownDocument:
     state: str
     icon: str
     is_signed: bool
+    is_void: bool
+    """Its request has ended: the document is good for nothing."""
+    has_picture: bool
+    original: str
+    """What the issued bytes are called on a button: what a signature covers."""
     signable: bool
     refusals: Sequence[Any]
     """Signatures that were not taken."""
@@ -52,6 +54,9 @@ def shown_documents(row: Row, own: str | None, reader: Viewer) -> list[ShownDocu
                 state=_state(document, to_reader, row.has_ended),
                 icon="file-check" if signed else "file-text",
                 is_signed=signed,
+                is_void=row.has_ended,
+                has_picture="rendered_sha256" in document,
+                original="XML" if str(document.get("form", "")).startswith("fns.") else "JSON",
                 signable=not row.has_ended
                 and to_reader
                 and not signed

@@ -17,6 +17,7 @@ from postavka.domain.email_address import BadAddress, read_address
 from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot
 from postavka.domain.request_rules import LONGEST, Asked, shortcoming, shortcomings
+from postavka.web.identity.principal import Principal
 from services.cabinet.words import product_name
 
 LABELS = {
@@ -145,6 +146,13 @@ def choices(reference: Snapshot, partner_id: str) -> Choices:
 
 def _by_name(options: object) -> list[Option]:
     return sorted(options, key=lambda each: each.text.casefold().replace("ё", "е"))  # type: ignore[call-overload,no-any-return]
+
+
+def own_contact(lists: Choices, principal: Principal) -> str:
+    """The contact person that the reader is, or the only one."""
+    if len(lists.contacts) == 1:
+        return lists.contacts[0].value
+    return next((each.value for each in lists.contacts if each.text == principal.name), "")
 
 
 def mistakes(typed: Typed, known: Snapshot, partner_id: str) -> dict[str, str]:

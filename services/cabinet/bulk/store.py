@@ -1,0 +1,89 @@
+"""Keeps many requests that came at once, from their verdict to what has become of them. Personal data lies there as it
+lies on the log: under a person's key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from events.personal import is_encrypted
+from postavka.kernel.privacy.vault import ERASED, UNREADABLE, open_vault
+from postavka.kernel.store.queries import load_queries
+from postavka.web.identity.principal import Principal
+from postavka.web.personal import reveal
+from postavka.web.state import Web
+from services.cabinet.bulk.rows import BulkRow
+from services.cabinet.view.form import Typed
+
+QUERIES = load_queries("services.cabinet")
+KEEP = timedelta(days=30)
+PERSONAL = ("client_email", "client_phone")
+"""The first that is filled in names the person, as in `SubmitRequest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """What came at once. `name`: of the file; empty for a call of the API."""
+
+    bulk_id: UUID
+    name: str
+    actor: str
+    created_at: datetime
+    rows: Sequence[BulkRow]
+
+
+async def keep(parts: Web, principal: Principal, bulk_id: UUID, name: str, rows: Sequence[BulkRow]) -> None:
+    """Keep them; the same id again changes nothing. What is older than `KEEP` goes."""
+    written = await asyncio.to_thread(_written, parts, rows)
+    async with parts.database.rows(principal) as connection:
+        values = (bulk_id, name, principal.partner_id, principal.actor, Jsonb(written))
+        await connection.execute(QUERIES.keep_bulk, values)
+    async with parts.database.accounts() as connection:
+        await connection.execute(QUERIES.expire_bulk, (KEEP,))
+
+
+async def find(parts: Web, principal: Principal, bulk_id: UUID) -> Bulk | None:
+    """What this partner has sent; None where there is nothing, or it is another's."""
+    async with parts.database.rows(principal) as connection:
+        found = await connection.execute(QUERIES.bulk, (bulk_id, principal.partner_id))
+        row = await found.fetchone()
+    if row is None:
+        return None
+    name, actor, created_at, rows = row
+    return Bulk(bulk_id, name, actor, created_at, [_row(each) for each in await asyncio.to_thread(reveal, rows)])
+
+
+async def write(parts: Web, principal: Principal, bulk: Bulk) -> None:
+    """Write what has become of the rows."""
+    written = await asyncio.to_thread(_written, parts, bulk.rows)
+    async with parts.database.rows(principal) as connection:
+        await connection.execute(QUERIES.set_bulk_rows, (Jsonb(written), bulk.bulk_id, principal.partner_id))
+
+
+def is_erased(typed: Typed) -> bool:
+    """Has the person of this row been erased meanwhile? Then nothing of it can be sent."""
+    return any(getattr(typed, name) in (ERASED, UNREADABLE) for name in PERSONAL)
+
+
+def _written(parts: Web, rows: Sequence[BulkRow]) -> list[dict[str, Any]]:
+    return [{**asdict(each), "typed": _sealed(parts, asdict(each.typed))} for each in rows]
+
+
+def _sealed(parts: Web, typed: dict[str, str]) -> dict[str, str]:
+    names = [typed[name] for name in PERSONAL if typed[name] and not is_encrypted(typed[name])]
+    vault = open_vault(parts.kernel) if names else None
+    sealed = {
+        name: vault.encrypt(typed[name], names, None) for name in PERSONAL if vault is not None and typed[name] in names
+    }
+    return {name: value for name, value in {**typed, **sealed}.items() if value}
+
+
+def _row(written: Mapping[str, Any]) -> BulkRow:
+    row = BulkRow(**{**written, "typed": Typed(**written["typed"])})
+    return replace(row, errors=dict(row.errors))

@@ -1,0 +1,79 @@
+"""Documents to sign, many at once: one archive to take, one of signatures to bring, a verdict on each (L16)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from postavka.kernel.blobs import BlobsAway
+from postavka.web.authorization import allowed
+from postavka.web.frame import show
+from postavka.web.identity.principal import Principal, Role
+from postavka.web.navigation import Entry
+from postavka.web.problem import not_found, problem
+from postavka.web.spreadsheet.writing import named
+from postavka.web.state import web
+from postavka.web.visitor import visitor_of
+from services.cabinet.signing.archive import LARGEST_ARCHIVE, BadArchive, read_signatures
+from services.cabinet.signing.waiting import MOST_AT_ONCE, SignatureVerdict, archive_of, sign_many, to_sign
+
+router = APIRouter(include_in_schema=False)
+SIGNER = allowed(Role.PARTNER, Role.DISTRIBUTOR)
+NAVIGATION = (Entry("На подпись", "/signing", frozenset((Role.PARTNER, Role.DISTRIBUTOR)), 25),)
+BODY_BYTES = {"/signing": LARGEST_ARCHIVE + 64 * 1024}
+"""Paths that take larger bodies than others: the archive, and the form around it."""
+
+
+@router.get("/signing")
+async def signing_page(request: Request, principal: Annotated[Principal, SIGNER]) -> Response:
+    """What waits for the reader's signature."""
+    return await _page(request, principal)
+
+
+@router.get("/signing/documents.zip")
+async def documents(request: Request, principal: Annotated[Principal, SIGNER]) -> Response:
+    """All of it as one archive."""
+    waiting = await to_sign(web(request), principal)
+    if not waiting:
+        raise not_found()
+    visitor_of(request).shown.update(each.row.request_id for each in waiting)
+    try:
+        body = await archive_of(web(request), waiting)
+    except BlobsAway:
+        raise problem(503, "unavailable", "Хранилище документов не отвечает. Повторите через минуту.") from None
+    return Response(body, media_type="application/zip", headers=named("documents-to-sign.zip"))
+
+
+@router.post("/signing")
+async def signatures(request: Request, principal: Annotated[Principal, SIGNER]) -> Response:
+    """An archive of signatures: each is sent to be verified, or told why not."""
+    given = (await request.form()).get("archive")
+    data = await given.read(LARGEST_ARCHIVE + 1) if isinstance(given, UploadFile) else b""
+    if not isinstance(given, UploadFile) or not given.filename:
+        return await _page(request, principal, wrong="Выберите архив.")
+    try:
+        files = await asyncio.to_thread(read_signatures, data)
+    except BadArchive as bad:
+        return await _page(request, principal, wrong=str(bad))
+    parts = web(request)
+    return await _page(
+        request, principal, verdicts=await sign_many(parts, principal, files, await to_sign(parts, principal))
+    )
+
+
+async def _page(
+    request: Request, principal: Principal, *, wrong: str = "", verdicts: Sequence[SignatureVerdict] = ()
+) -> Response:
+    waiting = await to_sign(web(request), principal)
+    sent = {each.waiting.place for each in verdicts if each.waiting and not each.wrong}
+    left = [each for each in waiting if each.place not in sent]
+    return await show(
+        request, principal, "signing.html", 422 if wrong else 200,
+        wrong=wrong, verdicts=verdicts, sent=len(sent), waiting=left, most_at_once=MOST_AT_ONCE,
+        most_bytes=LARGEST_ARCHIVE // 1_000_000,
+    )  # fmt: skip
