@@ -140,7 +140,7 @@ class History:
 
 
 SOLD = [
-    "RequestSubmitted.v1", "Approved.v3", "PermissionIssued.v1", "DistributorConfirmed.v1", "ManufacturingOrdered.v1",
+    RequestSubmitted.TYPE, "Approved.v3", "PermissionIssued.v1", "DistributorConfirmed.v1", "ManufacturingOrdered.v1",
     "ShipmentIssued.v1", "Activated.v1",
 ]  # fmt: skip
 """What both are told of a sale of `History.sold`."""

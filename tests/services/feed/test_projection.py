@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from events.reference import Partner
+from events.request import RequestSubmitted
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.settings import Settings
 from postavka.kernel.store.checkpoint import CheckpointMoved
@@ -108,9 +109,9 @@ def test_by_chance_in_pieces_and_with_new_processes(feed: Feed, seed: int):
         ):  # permission and confirmation know nothing of each other
             assert [each for each in told if each in path] == path
         assert feed.types("distributor", DISTRIBUTOR.id, subject) == told
-    assert feed.types("partner", PARTNER.id, refused) == ["RequestSubmitted.v1", "Rejected.v1"]
+    assert feed.types("partner", PARTNER.id, refused) == [RequestSubmitted.TYPE, "Rejected.v1"]
     assert feed.types("distributor", DISTRIBUTOR.id, refused) == []
-    everything = {"RequestSubmitted.v1", "RequestWithdrawn.v1", "Approved.v3", "PermissionIssued.v1"}
+    everything = {RequestSubmitted.TYPE, "RequestWithdrawn.v1", "Approved.v3", "PermissionIssued.v1"}
     assert set(feed.types("partner", PARTNER.id, gone)) == everything
     assert set(feed.types("distributor", DISTRIBUTOR.id, gone)) == everything, "also what was before the approval"
     assert {each["subject"] for each in feed.told("partner", OTHER.id)} == {str(sold[1])}
@@ -167,7 +168,7 @@ def test_numbers_are_seen_in_their_order_while_transactions_overlap(feed: Feed):
         early.commit()
         late.join()
     assert [each["subject"] for each in feed.told("partner", PARTNER.id)] == ["", str(mine)]
-    assert feed.types("partner", OTHER.id, theirs) == ["RequestSubmitted.v1"]
+    assert feed.types("partner", OTHER.id, theirs) == [RequestSubmitted.TYPE]
 
 
 def _without_marks(projection: FeedProjection, records: Sequence[Record]) -> int:
