@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from html import unescape
+from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,11 +14,12 @@ import pytest
 
 from events.topics import REQUEST_COMMANDS
 from events.versions import CONTRACT
-from postavka.domain.calendar import today
+from postavka.domain.calendar import MOSCOW, today
 from services.cabinet.renewals.calendar import LONGEST_LINE, calendar
 from services.cabinet.renewals.ending import Ending
 from services.cabinet.requests import Row
-from tests.web.conftest import Person, Site
+from tests.kernel.polling import PATIENCE_SECONDS
+from tests.web.conftest import HIDDEN, Person, Site
 from tests.web.stories import Story
 
 PARTNER = "romashka-it"
@@ -118,6 +120,67 @@ def test_a_client_whom_the_register_knows_otherwise_is_left_for_a_person(site: S
     )
 
 
+class TestPlanned:
+    def test_it_waits_for_the_morning_of_its_day_is_shown_and_can_be_taken_back(
+        self, site: Site, partner: Person
+    ) -> None:
+        story, on = ending(20), today() + timedelta(days=5)
+        site.write(story)
+        data = {"request_id": chosen([story]), "do": "plan", "on": on.isoformat()}
+        question = unescape(partner.submit(f"{PAGE}/renew", data, page=PAGE).text)
+        assert f"Запланировать на {on:%d.%m.%Y}: продлить 1\N{NO-BREAK SPACE}сервис" in question
+        fields = {name: unescape(value) for name, value in HIDDEN.findall(question)}
+        for _ in range(2):  # agreed to twice, it is planned once
+            assert partner.post(f"{PAGE}/renew", data={**data, **fields}).headers["location"] == PAGE
+        ((plan_id, not_before),) = site.sql(
+            "SELECT plan_id, not_before FROM planned.commands WHERE subjects = %s", chosen([story])
+        )
+        assert not_before.astimezone(MOSCOW) == datetime.combine(on, time(9), MOSCOW)
+        page = partner.get(PAGE).text
+        assert f"Уйдёт {on:%d.%m.%Y}" in page
+        assert ids_on(page) == []
+        again = partner.submit(f"{PAGE}/renew", {"request_id": chosen([story])}, page=PAGE)
+        assert again.headers["location"].endswith("done=nothing-to-renew"), "it is planned already"
+        partner.submit(f"/planned/{plan_id}/undo", {"back": PAGE}, page=PAGE)
+        assert ids_on(partner.get(PAGE).text) == chosen([story])
+
+    def test_on_its_day_it_is_sent_and_what_can_not_be_is_told_with_the_reason(
+        self, site: Site, partner: Person, sent: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ids = [uuid4() for _ in range(20)]
+        monkeypatch.setattr("services.cabinet.renewals.renew.uuid4", iter(ids).__next__)
+        stories = [ending(days) for days in (20, 21)]
+        site.write(*stories)
+        on = (today() + timedelta(days=5)).isoformat()
+        data = {"request_id": chosen(stories), "do": "plan", "on": on}
+        fields = {
+            name: unescape(value)
+            for name, value in HIDDEN.findall(partner.submit(f"{PAGE}/renew", data, page=PAGE).text)
+        }
+        partner.post(f"{PAGE}/renew", data={**data, **fields})
+        site.write(Story(partner=PARTNER, renews=str(stories[1].request_id)).submitted())  # somebody was quicker
+        plan = UUID(fields["plan_id"])
+        site.sql("UPDATE planned.commands SET not_before = now() WHERE plan_id = %s", plan)
+        deadline = monotonic() + PATIENCE_SECONDS
+        while (row := site.sql("SELECT state, outcome FROM planned.commands WHERE plan_id = %s", plan)[0])[
+            0
+        ] == "waiting":
+            assert monotonic() < deadline
+            sleep(0.05)
+        assert row[0] == "sent"
+        assert "Не отправлено: АО «Завод точных весов»: уже продлевается заявкой" in row[1]
+        ((_, command, _),) = [each for one in ids for each in sent(REQUEST_COMMANDS.name, one)]
+        assert command.renews == str(stories[0].request_id)
+        assert "уже продлевается заявкой" in partner.get("/planned").text
+
+    @pytest.mark.parametrize("on", ["", "2020-01-01", "9999-12-31", "завтра"])
+    def test_a_day_that_is_none_to_come_is_asked_for(self, site: Site, partner: Person, on: str) -> None:
+        story = ending(20)
+        site.write(story)
+        data = {"request_id": chosen([story]), "do": "plan", "on": on}
+        assert partner.submit(f"{PAGE}/renew", data, page=PAGE).headers["location"].endswith("done=no-such-day")
+
+
 def test_another_partners_service_can_not_be_chosen(site: Site, partner: Person) -> None:
     story = ending(3, partner="lukomor")
     site.write(story)
@@ -185,7 +248,7 @@ def test_whatever_a_buyer_is_called_stands_in_the_summary(buyer: str) -> None:
     groups = {"request": {"buyer": buyer, "product_id": "p"}, "renewal": {"service_until": "2028-02-29"}}
     row = Row(UUID(int=1), "activated", None, "p-1", None, groups)
     at = datetime(2028, 1, 1, 9, tzinfo=UTC)
-    (event,) = events_of(calendar([Ending(row, None)], "https://site.example", at))
+    (event,) = events_of(calendar([Ending(row)], "https://site.example", at))
     shown = re.sub(r"[\x00-\x09\x0b-\x1f]", "", buyer.strip().replace("\r\n", "\n"))
     assert event["SUMMARY"] == f"Последний день сервиса: {shown}"
     assert (event["DTSTART;VALUE=DATE"], event["DTEND;VALUE=DATE"]) == ("20280229", "20280301")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -60,9 +60,10 @@ async def ask_first(
     subjects: Sequence[str],
     back: str,
     result_path: str | None = None,
+    not_before: datetime | None = None,
 ) -> Response:
     """The question, or after it the command planned and the page `back`. `result_path`: where it shows what came of
-    it."""
+    it. `not_before`: the moment at which it is to be sent, if not after the seconds to undo it."""
     form = await request.form()
     reason = question.reason
     lacks_reason = reason is not None and reason.required and not str(form.get(reason.field, "")).strip()
@@ -77,9 +78,9 @@ async def ask_first(
         return page(
             request, "ask.html", 422 if has_agreed else 409 if has_changed else 200, has_changed=has_changed,
             question=question, carried=carried, plan_id=plan_id, typed=typed, back=back,
-            after=_spelled(seconds), lacks_reason=has_agreed and lacks_reason,
+            after="" if not_before else _spelled(seconds), lacks_reason=has_agreed and lacks_reason,
         )  # fmt: skip
-    new = NewPlan(plan_id, kind, fields, subjects, question.title, result_path or back)
+    new = NewPlan(plan_id, kind, fields, subjects, question.title, result_path or back, not_before)
     async with web(request).database.rows(principal) as rows:
         await store.plan(rows, principal, new, timedelta(seconds=seconds))
     return RedirectResponse(back, 303)

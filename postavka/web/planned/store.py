@@ -105,6 +105,13 @@ async def of_owner(rows: Connection, principal: Principal) -> list[PlannedComman
         return await reading.fetchall()
 
 
+async def about(rows: Connection, principal: Principal, subjects: Sequence[str]) -> list[PlannedCommand]:
+    """What this tenant has waiting about any of these subjects, what is due first."""
+    async with rows.cursor(row_factory=class_row(PlannedCommand)) as reading:
+        await reading.execute(QUERIES.about.format(COLUMNS), (principal.owner, list(subjects)))
+        return await reading.fetchall()
+
+
 async def one(rows: Connection, principal: Principal, plan_id: UUID) -> PlannedCommand | None:
     """One plan; None where there is none, or it is another's."""
     async with rows.cursor(row_factory=class_row(PlannedCommand)) as reading:

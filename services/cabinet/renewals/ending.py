@@ -11,6 +11,7 @@ from uuid import UUID
 
 from postavka.domain.reference.store import Snapshot
 from postavka.kernel.store.queries import load_queries
+from postavka.web.planned.store import PlannedCommand, about
 from services.cabinet.requests import ENDED, Requests, Row
 
 QUERIES = load_queries("services.cabinet")
@@ -32,10 +33,12 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A service that ends. `renewal`: the request that is to prolong it and has not come to its end."""
+    """A service that ends. `renewal`: the request that is to prolong it and has not come to its end; `plan`: the
+    command that will send one on a day to come."""
 
     row: Row
-    renewal: Row | None
+    renewal: Row | None = None
+    plan: PlannedCommand | None = None
 
     @property
     def last_day(self) -> date:
@@ -60,8 +63,17 @@ class Endings(Requests):
         rows = await self._rows(QUERIES.ending.format(self._own("r.")), values)
         going = f"{rows[size - 1].term['service_until']}.{rows[size - 1].request_id}" if len(rows) > size else ""
         rows = rows[:size]
+        return await self._with_renewals(rows), going
+
+    async def chosen(self, request_ids: Sequence[UUID]) -> list[Ending]:
+        """Those of these that have a term, in the order of `request_ids`."""
+        return await self._with_renewals([each for each in await self.several(request_ids) if each.term])
+
+    async def _with_renewals(self, rows: Sequence[Row]) -> list[Ending]:
         renewals = await self.renewals_of([each.request_id for each in rows])
-        return [Ending(each, renewals.get(each.request_id)) for each in rows], going
+        planned = await about(self._connection, self._principal, [str(each.request_id) for each in rows])
+        plans = {subject: each for each in planned for subject in each.subjects}
+        return [Ending(each, renewals.get(each.request_id), plans.get(str(each.request_id))) for each in rows]
 
     async def renewals_of(self, request_ids: Sequence[UUID]) -> dict[UUID, Row]:
         """The renewals on their way of these services, by the request that they name."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from postavka.domain.calendar import today
+from postavka.domain.calendar import MOSCOW, today
 from postavka.domain.reference.store import Snapshot
 from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import ANYBODY, allowed
@@ -22,7 +22,8 @@ from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.identity.sessions import digest
 from postavka.web.navigation import Entry
-from postavka.web.planned.ask import ask_first
+from postavka.web.planned.ask import PLAN_ID, ask_first
+from postavka.web.planned.store import PlannedCommand
 from postavka.web.problem import not_found
 from postavka.web.sign_in.return_to import own_path
 from postavka.web.state import web
@@ -37,11 +38,14 @@ QUERIES = load_queries("services.cabinet")
 
 router = APIRouter(include_in_schema=False)
 PATH = "/expiring"
-NAVIGATION = (Entry("Истекают", PATH, frozenset((Role.PARTNER,)), 30),)
+NAVIGATION = (Entry("Истекают", PATH, frozenset((Role.PARTNER,)), 22),)
 SOON_DAYS = 60
 """What ends within so many days is counted in the menu: the first reminder comes then as well."""
 CALENDAR_DAYS = 400
 ENDED_DAYS = 90
+LONGEST_PLAN_DAYS = 366
+MORNING = time(9)
+"""In Moscow: when what is planned for a day is sent."""
 TABS = {"14": "14 дней", "30": "30 дней", "": "60 дней", "90": "90 дней", "ended": "Закончились"}
 """By `days` in the address."""
 
@@ -58,6 +62,7 @@ class EndingLine:
     """The id of the request that is to prolong it; empty: none."""
     renewal_stage: ShownStage | None
     renew_href: str
+    plan: PlannedCommand | None
 
 
 async def badges_of(rows: Connection, principal: Principal, counts: Mapping[str, int]) -> dict[str, int]:
@@ -98,6 +103,8 @@ async def _show(
         self_href=PATH + query,
         next_href=f"{PATH}?days={chosen}&after={going}" if going else None,
         first_href=PATH + query if after else None,
+        first_day=(today() + timedelta(days=1)).isoformat(),
+        last_day=(today() + timedelta(days=LONGEST_PLAN_DAYS)).isoformat(),
         calendar_href=calendar_href,
     )
 
@@ -109,24 +116,26 @@ async def renew(request: Request, principal: Annotated[Principal, allowed(Role.P
     back = own_path(str(form.get("back", PATH)))
     wanted = list(dict.fromkeys(filter(None, map(_uuid, form.getlist("request_id")[:MOST]))))
     known = await reference(request)
+    on = _later(str(form.get("on", ""))) if form.get("do") == "plan" else None
     async with web(request).database.rows(principal) as rows:
-        endings = Endings(rows, principal)
-        found = [each for each in await endings.several(wanted) if each.term]
-        renewals = await endings.renewals_of([each.request_id for each in found])
-    services = [Ending(each, renewals.get(each.request_id)) for each in found]
+        services = await Endings(rows, principal).chosen(wanted)
+    given = str(form.get(PLAN_ID, ""))  # agreed to twice, it is one plan and no hindrance to itself
+    own = [each.plan is not None and str(each.plan.plan_id) == given for each in services]
+    services = [replace(each, plan=None) if mine else each for each, mine in zip(services, own, strict=True)]
     able, refused = sort_out(services, known, principal.partner_id or "")
-    if not able:
-        done = "nothing-to-renew" if refused else "no-service-chosen"
+    if not able or (form.get("do") == "plan" and on is None):
+        done = "no-such-day" if able else "nothing-to-renew" if refused else "no-service-chosen"
         return RedirectResponse(f"{back}{'&' if '?' in back else '?'}done={done}", 303)
     return await ask_first(
         request,
         principal,
-        question_of_renewals(able, refused, known),
+        question_of_renewals(able, refused, known, on),
         kind=RENEW.name,
         fields=renewals_of(able),
         subjects=[str(each.request_id) for each in able],
         back=back,
         result_path="/requests",
+        not_before=datetime.combine(on, MORNING, MOSCOW) if on is not None else None,
     )
 
 
@@ -179,11 +188,21 @@ def _line(each: Ending, known: Snapshot) -> EndingLine:
         renewal=str(each.renewal.request_id) if each.renewal else "",
         renewal_stage=stage_of(each.renewal.status) if each.renewal else None,
         renew_href=f"/requests/new/{row.asked.get('request_type')}?copy={row.request_id}&renew=1",
+        plan=each.plan,
     )
 
 
 def _days(number: int) -> str:
     return plural(number, "день", "дня", "дней")
+
+
+def _later(text: str) -> date | None:
+    """The day for which renewals are planned: to come, and within a year."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 0 < (day - today()).days <= LONGEST_PLAN_DAYS else None
 
 
 def _uuid(text: Any) -> UUID | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -51,6 +52,8 @@ def sort_out(found: Sequence[Ending], reference: Snapshot, partner_id: str) -> t
         wrong = mistakes(renewal_of(each.row), reference, partner_id)
         if each.renewal is not None:
             refused.append(NotRenewable(each.row, f"уже продлевается заявкой {short(each.renewal.request_id)}"))
+        elif each.plan is not None:
+            refused.append(NotRenewable(each.row, f"уже запланировано на {day(each.plan.not_before)}"))
         elif wrong:
             name, message = next(iter(wrong.items()))
             refused.append(NotRenewable(each.row, f"«{LABELS[name]}»: {message}"))
@@ -59,16 +62,24 @@ def sort_out(found: Sequence[Ending], reference: Snapshot, partner_id: str) -> t
     return rows, refused
 
 
-def question_of_renewals(rows: Sequence[Row], refused: Sequence[NotRenewable], reference: Snapshot) -> CommandQuestion:
-    """A partner renews these services; `refused` will stay as they are."""
+def question_of_renewals(
+    rows: Sequence[Row], refused: Sequence[NotRenewable], reference: Snapshot, on: date | None = None
+) -> CommandQuestion:
+    """A partner renews these services, now or `on` that day; `refused` will stay as they are."""
     total = money(sum((price_of(each, reference) or Decimal(0) for each in rows), Decimal(0)))
     what = plural(len(rows), "сервис", "сервиса", "сервисов")
     points = [f"{each.buyer or short(each.request_id)}: до {day(each.term['service_until'])}" for each in rows]
     left = [f"Не войдёт — {each.words}" for each in refused]
+    if on is None:
+        sure = "На каждый уйдёт заявка с теми же данными, по сегодняшней цене."
+        return CommandQuestion(f"Продлить {what} на {total}", "Продлить", (*_some(points), sure, *_some(left)))
+    late = [each for each in rows if each.term["service_until"] < on.isoformat()]
+    after = [f"Закончатся раньше, и срок начнётся заново: {len(late)}"] if late else []
+    sure = f"Заявки с теми же данными уйдут {day(on)} утром, по цене того дня. До тех пор это можно отменить."
     return CommandQuestion(
-        f"Продлить {what} на {total}",
-        "Продлить",
-        (*_some(points), "На каждый уйдёт заявка с теми же данными, по сегодняшней цене.", *_some(left)),
+        f"Запланировать на {day(on)}: продлить {what} на {total}",
+        "Запланировать",
+        (*_some(points), sure, *after, *_some(left)),
     )
 
 
@@ -87,14 +98,14 @@ def renewals_of(rows: Sequence[Row]) -> Fields:
 async def _renew(parts: Web, principal: Principal, fields: Fields) -> CommandOutcome:
     ids = {UUID(each["renews"]): UUID(each["request_id"]) for each in fields["renewals"]}
     async with parts.database.rows(principal) as rows:
-        endings = Endings(rows, principal)
-        found = [each for each in await endings.several(list(ids)) if each.term]
-        renewals = await endings.renewals_of([each.request_id for each in found])
-    others = {named: each for named, each in renewals.items() if each.request_id != ids[named]}
+        services = await Endings(rows, principal).chosen(list(ids))
+    # The renewal may be there already, if a process died after sending it; and the plan is the one that is being sent.
+    services = [
+        Ending(each.row, each.renewal if each.renewal and each.renewal.request_id != ids[each.row.request_id] else None)
+        for each in services
+    ]
     reference = await asyncio.to_thread(current, parts.conninfo)
-    able, refused = sort_out(
-        [Ending(each, others.get(each.request_id)) for each in found], reference, principal.partner_id or ""
-    )
+    able, refused = sort_out(services, reference, principal.partner_id or "")
     sent = 0
     for row in able:
         try:

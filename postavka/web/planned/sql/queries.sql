@@ -19,6 +19,12 @@ ORDER BY planned_at DESC;
 -- Reads what an owner has planned, what waits first, then the newest.
 SELECT {} FROM planned.commands WHERE owner = %s ORDER BY state = 'waiting' DESC, planned_at DESC LIMIT %s;
 
+-- name: about
+-- Reads what an owner has waiting about any of these subjects, what is due first.
+SELECT {} FROM planned.commands
+WHERE owner = %s AND state = 'waiting' AND subjects && %s::text[]
+ORDER BY not_before;
+
 -- name: one
 -- Reads one plan of its owner.
 SELECT {} FROM planned.commands WHERE plan_id = %s AND owner = %s;
