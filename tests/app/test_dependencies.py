@@ -41,9 +41,18 @@ def imported() -> dict[str, set[str]]:
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+                names += _loaded(node)
                 for top in {name.partition(".")[0] for name in names} - OURS - set(sys.stdlib_module_names):
                     found.setdefault("|".join(sorted(set(map(normal, distributions[top])))), set()).add(path.name)
     return found
+
+
+def _loaded(node: ast.AST) -> list[str]:
+    """The module of `load("module:name")` (`postavka.kernel.address`): imported when it is first needed."""
+    match node:
+        case ast.Call(func=ast.Name(id="load"), args=[ast.Constant(value=str(address))]):
+            return [address.partition(":")[0]]
+    return []
 
 
 def test_what_is_imported_is_declared() -> None:
