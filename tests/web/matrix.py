@@ -48,6 +48,7 @@ NEW = {
 }
 ANSWER = {"accepted": True}
 SIGNATURE = {"signature": "AAAA"}
+NOBODYS = "00000000-0000-4000-8000-000000000000"
 ACTIVATION = {"registration_number": "7777777", "code": "NONE"}
 
 MONEY = {"order_id": "o-1", "payment_id": "p-1", "return_id": "r-1", "invoice": "2026-0000001", "note": "why"}
@@ -218,6 +219,11 @@ MATRIX: dict[str, Case] = {
     "POST /api/v1/requests/{request_id}/documents/{document_id}/refusal": case(
         D, json={"reason": "не тот КПП"}, key=True
     ),
+    "GET /api/v1/documents/waiting": case(P, D),
+    "POST /api/v1/signatures": case(
+        P, D, json={"signatures": [{"request_id": NOBODYS, "document_id": "doc-1", "signature": "AAAA"}]}, key=True
+    ),
+    "GET /api/v1/bulk/requests/{bulk_id}/events": case(P, stream=True),
     "GET /api/v1/contacts": case(P),
     "GET /api/v1/distributors": Case(ALL),
     "GET /api/v1/base-deliveries": Case(ALL),

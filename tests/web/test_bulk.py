@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import openpyxl
+import orjson
 import pytest
 
 from events.topics import REQUEST_COMMANDS, confirmations_of
@@ -239,6 +240,22 @@ class TestByProgram:
             time.sleep(0.05)
         assert (found["state"], found["sent"], found["wrong"]) == ("sent", 2, 1)
         assert len(sent(REQUEST_COMMANDS.name, UUID(found["rows"][0]["request_id"]))) == 1
+
+    def test_what_becomes_of_it_is_told_as_it_happens(self, site: Site):
+        program = site.program(site.token("lukomor"))
+        body = {"requests": [NEW | {"registration_number": number()}, {"inn": "1"}]}
+        key = {"Idempotency-Key": f'"{uuid4()}"'}
+        bulk = program.post("/api/v1/bulk/requests", json=body, headers=key)
+        told = []
+        with program.stream("GET", f"{bulk.headers['Location']}/events") as stream:
+            for line in stream.iter_lines():
+                if not line.startswith("data: "):
+                    continue
+                told.append(orjson.loads(line.removeprefix("data: ")))
+                row = told[-1]["rows"][0]
+                if row["state"] == "sent" and row["status"] is None:  # the stages, which are not here, would say so
+                    site.write(Story(request_id=UUID(row["request_id"])).submitted().approved())
+        assert (told[-1]["state"], told[-1]["rows"][0]["status"]) == ("sent", "awaiting-confirmation")
 
     def test_a_dry_run_sends_nothing(self, site: Site):
         found = self.call(site, str(uuid4()), requests=[NEW], dry_run=True).json()

@@ -81,3 +81,23 @@ def test_an_archive_that_cannot_be_read_is_answered_at_its_field(site: Site, sto
     assert refused.status_code == 422
     assert 'id="archive-error"' in refused.text and "не архив ZIP" in refused.text  # noqa: PT018
     assert bring(north, b"x" * 10_500_000).status_code in (413, 422)
+
+
+def test_a_program_asks_what_waits_and_returns_many(site: Site, stories: list[Story], sent: Any):
+    one, two, over, other = stories
+    program = site.program(site.token("dist-north"))
+    items = program.get("/api/v1/documents/waiting").json()["items"]
+    waiting = {each["request_id"]: each["document"]["document_id"] for each in items}
+    assert {str(one.request_id), str(two.request_id)} <= waiting.keys()
+    assert not {str(over.request_id), str(other.request_id)} & waiting.keys()
+    body = {
+        "signatures": [
+            {"request_id": str(each.request_id), "document_id": f"act-{each.request_id}", "signature": "MAFvbmU="}
+            for each in (one, over, other)
+        ]
+    }
+    key = {"Idempotency-Key": f'"{uuid4()}"'}
+    done = program.post("/api/v1/signatures", json=body, headers=key)
+    assert [each["result"] for each in done.json()["results"]] == ["accepted", "not-waiting", "not-found"]
+    assert program.post("/api/v1/signatures", json=body, headers=key).content == done.content
+    assert len(sent(DOCUMENT_COMMANDS.name, one.request_id)) == 1

@@ -151,6 +151,19 @@ class Signature(Taken):
     )
 
 
+class SignatureOf(Signature):
+    """One of several signatures."""
+
+    request_id: UUID = Field(description="Of the document's request")
+    document_id: Id = Field(description="Of the document that is signed")
+
+
+class Signatures(Taken):
+    """Documents that come back signed, many at once (L16)."""
+
+    signatures: Annotated[list[SignatureOf], Field(min_length=1, max_length=100, description="One for each document")]
+
+
 class Refusal(Taken):
     """A document that is not signed (L16)."""
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from postavka.web.authorization import allowed
 from postavka.web.idempotency import IdempotencyKey, id_from, key_of, once
 from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.planned import store as planned
 from postavka.web.problem import not_found
-from postavka.web.state import Web, web
+from postavka.web.state import Web, is_let_in, web
+from postavka.web.throttle import TooMany
 from services.cabinet.api.bodies import BulkRequestOrder, BulkRequestRow
 from services.cabinet.api.models import BulkErrorOut, BulkOut, BulkRowOut
 from services.cabinet.api.requests import SENDER
@@ -26,9 +29,11 @@ from services.cabinet.bulk.sending import SEND, question_of
 from services.cabinet.bulk.store import Bulk
 from services.cabinet.later import plan_for_program
 from services.cabinet.requests import Requests
+from services.cabinet.stream import LONGEST_SECONDS, RETRY_MS
 from services.cabinet.view.form import Typed
 
 router = APIRouter(tags=["requests"])
+LOOK_SECONDS = 1.0
 
 
 @router.post(
@@ -78,6 +83,65 @@ async def get_requests(
     if bulk is None:
         raise not_found()
     return await _out(web(request), principal, bulk)
+
+
+@router.get(
+    "/bulk/requests/{bulk_id}/events",
+    operation_id="streamRequests",
+    summary="What becomes of many requests, as it happens",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "content": {"text/event-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "Server-sent events `changed`",
+        }
+    },
+)
+async def stream_requests(
+    request: Request, bulk_id: UUID, principal: Annotated[Principal, allowed(Role.PARTNER, scope=Scope.READ)]
+) -> StreamingResponse:
+    """Each event has what `getRequests` answers, whenever that has changed. The stream ends when every request that was
+    sent has been decided on, or after an hour."""
+    parts = web(request)
+    bulk = await store.find(parts, principal, bulk_id)
+    if bulk is None:
+        raise not_found()
+    owner = f"{principal.owner}:{principal.id}"
+    parts.live.check_room(owner)
+
+    async def body() -> AsyncIterator[bytes]:
+        told, until = b"", time.monotonic() + LONGEST_SECONDS
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        try:
+            subscription = parts.live.subscription(str(bulk_id), owner)
+            changed = subscription.__enter__()
+        except TooMany:  # others came in between: the client tries again
+            return
+        try:
+            while not parts.live.closing.is_set() and time.monotonic() < until and await is_let_in(parts, principal):
+                found = await store.find(parts, principal, bulk_id)
+                if found is None:
+                    return
+                out = await _out(parts, principal, found)
+                said = out.model_dump_json().encode()
+                if said != told:
+                    told = said
+                    yield b"event: changed\ndata: " + said + b"\n\n"
+                if _is_over(out):
+                    return
+                await parts.live.wait(changed, LOOK_SECONDS)
+        finally:
+            subscription.__exit__(None, None, None)
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
+
+
+def _is_over(out: BulkOut) -> bool:
+    """Nothing more is to be told: no row waits to be sent, nor for the decision on its request."""
+    return out.state != "waiting" and all(
+        each.status not in (None, "submitted") for each in out.rows if each.state == "sent"
+    )
 
 
 def _row(number: int, body: BulkRequestRow, request_id: UUID) -> BulkRow:

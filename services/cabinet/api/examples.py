@@ -116,6 +116,22 @@ EXAMPLES: dict[str, Any] = {
         ],
     },
     "Signature": {"signature": "MIIBszCCAVmgAwIBAgIUQUJD"},
+    "Signatures": {
+        "signatures": [
+            {"request_id": REQUEST, "document_id": "act-2026-0000017", "signature": "MIIBszCCAVmgAwIBAgIUQUJD"}
+        ]
+    },
+    "SignatureResults": {
+        "results": [
+            {
+                "request_id": REQUEST,
+                "document_id": "act-2026-0000017",
+                "result": "accepted",
+                "message": "Подпись отправлена на проверку.",
+            }
+        ]
+    },
+    "DocumentsToSign": {"items": [{"request_id": REQUEST, "document": {**DOCUMENT, "yours_to_sign": True}}]},
     "Refusal": {"reason": "Неверно указан КПП покупателя"},
     "PublicActivation": {"registration_number": "1000001", "code": "7927-D160"},
     "CompanyQuestion": {"inn": "7707083893"},
