@@ -34,7 +34,8 @@ QUERIES = load_queries("postavka.kernel.installation")
 log = logger(__name__)
 
 AGAIN_SECONDS = 3.0
-"""So long an end is asked for again before a partition is held: a new leader may not know its own at once."""
+"""So long after its first answer an end is asked for again before a partition is held. A new leader may not know its
+own at once; and a broker that was cut off answers as the leader that it was until it has heard of another."""
 PAUSE_SECONDS = 0.5
 
 OURS = frozenset(topic.name for topic in STAGE_TOPICS)
@@ -91,14 +92,18 @@ class HeldPartitions:
         return bool(ours)
 
     def _shorter(self, reached: Mapping[Place, int]) -> dict[Place, int]:
-        deadline = time.monotonic() + AGAIN_SECONDS
+        """Partitions that end before these offsets, with their ends. What is believed was asked long enough after the
+        first answer, however long that took: other brokers may have kept it waiting."""
         suspected = {place: offset for place, offset in reached.items() if offset >= 0}
+        deadline: float | None = None
         while True:
+            asked = time.monotonic()
             ends = self._offsets.ends(suspected)
             suspected = {place: offset for place, offset in suspected.items() if ends[place] <= offset}
-            if not suspected or time.monotonic() > deadline:
+            if not suspected or (deadline is not None and asked >= deadline):
                 return {place: ends[place] for place in suspected}
-            time.sleep(PAUSE_SECONDS)
+            deadline = deadline or time.monotonic() + AGAIN_SECONDS
+            time.sleep(max(0.0, min(PAUSE_SECONDS, deadline - time.monotonic())))
 
     def let_go(self) -> bool:
         """Has somebody set a checkpoint back? Then the reader starts anew. Raises psycopg's `OperationalError`."""

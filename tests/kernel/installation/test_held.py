@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from uuid import UUID, uuid4
 
 import psycopg
@@ -138,6 +138,29 @@ def test_new_records_at_offsets_that_were_handled_are_read_in_the_end(
     read(service)
     assert handled(service) == {*old, *new}
     assert service.trouble() is None
+
+
+def test_a_broker_that_was_cut_off_and_answers_as_the_leader_that_it_was_holds_nothing(
+    settings: Settings, open_service: Callable[[], StageService], send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer comes with those of others, which took longer than an end is asked for again."""
+    monkeypatch.setattr(held_module, "AGAIN_SECONDS", 0.05)
+    service = open_service()
+    send(5)
+    read(service)
+    ends, asked = service.held._offsets.ends, []
+
+    def late_and_old(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        asked.append(list(places))
+        if len(asked) > 1:
+            return ends(asked[-1])
+        time.sleep(0.1)
+        return dict.fromkeys(asked[-1], 0)
+
+    monkeypatch.setattr(service.held._offsets, "ends", late_and_old)
+    assert not service.held.look({PLACE: 4})
+    assert not service.held.held
+    assert asked == [[PLACE], [PLACE]]
 
 
 def all_held_of(store: str) -> list[held_module.HeldPartition]:
