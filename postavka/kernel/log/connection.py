@@ -13,6 +13,12 @@ ISOLATION = "read_committed"
 one not yet, and a partition ends where the first open transaction begins (its last stable offset)."""
 
 
+REQUEST_SECONDS = 15
+"""How long every service of ours waits for a broker's answer. A broker that has died closes its connections; one whose
+host is cut off, or that stands, says nothing, and until then nobody asks where its partitions are led now. Libraries
+wait for 30 to 60 s, and stages one behind another wait one after another."""
+
+
 class NoKafka(UserError):
     """No bootstrap servers are set."""
 
@@ -102,5 +108,6 @@ def for_producer(settings: Settings) -> dict[str, Any]:
         "enable.idempotence": True,
         "acks": "all",
         "max.in.flight.requests.per.connection": 1,
+        "socket.timeout.ms": REQUEST_SECONDS * 1_000,
         "partitioner": "murmur2_random",
     }

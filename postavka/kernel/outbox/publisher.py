@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from postavka.kernel.log.connection import for_aiokafka
+from postavka.kernel.log.connection import REQUEST_SECONDS, for_aiokafka
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.settings import PARTITIONS, Settings
 
@@ -111,7 +111,7 @@ async def _started(settings: Settings) -> AIOKafkaProducer:
         acks="all",
         linger_ms=0,
         max_batch_size=LARGEST_BATCH,
-        request_timeout_ms=30_000,
+        request_timeout_ms=REQUEST_SECONDS * 1_000,
     )
     try:
         await producer.start()

@@ -20,7 +20,7 @@ from confluent_kafka import KafkaException
 
 from postavka.kernel.installation.held import HeldPartitions, place_of
 from postavka.kernel.log.aiokafka_patches.records import install
-from postavka.kernel.log.connection import for_aiokafka_consumer
+from postavka.kernel.log.connection import REQUEST_SECONDS, for_aiokafka_consumer
 from postavka.kernel.log.fetch_pacing import Pace
 from postavka.kernel.log.offsets import OffsetsUnknown, PartitionOffsets
 from postavka.kernel.log.record import Record, partition_name
@@ -146,7 +146,7 @@ class LiveProjection:
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
             rebalance_timeout_ms=10_000,
-            request_timeout_ms=15_000,
+            request_timeout_ms=REQUEST_SECONDS * 1_000,
             max_poll_records=MOST_RECORDS,
             fetch_max_wait_ms=500,
         )

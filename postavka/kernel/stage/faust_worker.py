@@ -25,7 +25,7 @@ from faust.types import TP, Message
 from faust.types.transports import SchedulingStrategyT
 
 from postavka.kernel.log.aiokafka_patches.records import install
-from postavka.kernel.log.connection import ISOLATION, bootstrap, ssl_context
+from postavka.kernel.log.connection import ISOLATION, REQUEST_SECONDS, bootstrap, ssl_context
 from postavka.kernel.log.fetch_pacing import Pace
 from postavka.kernel.log.record import Record, partition_name
 from postavka.kernel.settings import Settings
@@ -213,7 +213,7 @@ def _app(settings: Settings, name: str) -> StageApp:
         broker_session_timeout=10,
         broker_rebalance_timeout=10,
         broker_heartbeat_interval=2,
-        broker_request_timeout=15,
+        broker_request_timeout=REQUEST_SECONDS,
         broker_commit_interval=2,
         broker_max_poll_records=2_000,
         stream_buffer_maxsize=QUEUE,

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from postavka.kernel.log.connection import NoKafka, bootstrap, for_aiokafka, for_librdkafka
+from postavka.kernel.log.connection import (
+    REQUEST_SECONDS,
+    NoKafka,
+    bootstrap,
+    for_aiokafka,
+    for_librdkafka,
+    for_producer,
+)
 from postavka.kernel.settings import Settings
 from postavka.kernel.stage.faust_worker import _credentials
 from tests.kernel.test_settings import secure
@@ -51,6 +58,11 @@ def test_aiokafka_and_faust_are_told_the_same() -> None:
     )
     assert credentials.protocol.value == "SASL_SSL"
     assert credentials.ssl_context.verify_mode == ssl.CERT_REQUIRED
+
+
+def test_a_broker_that_says_nothing_is_waited_for_as_long_by_every_library() -> None:
+    """A host that is cut off closes no connection: with librdkafka's own 60 s work stood for a minute."""
+    assert for_producer(secure())["socket.timeout.ms"] == REQUEST_SECONDS * 1_000
 
 
 def test_without_sasl_and_tls_nothing_of_them_is_told() -> None:
