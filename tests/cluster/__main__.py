@@ -16,7 +16,7 @@ import time
 from tests.cluster.drills import DRILLS, NEED_HOSTS, Report, Sent, carry_out
 from tests.cluster.hosts import why_no_hosts
 from tests.cluster.rig import new_home, rig
-from tests.faults.schedule import SERVICES
+from tests.faults.schedule import OF_THE_PROCEDURE, SERVICES
 from tests.paths import JARS
 
 
@@ -31,19 +31,17 @@ def main() -> None:
             examples:
               python -m tests.cluster                                  all drills, about a quarter of an hour
               python -m tests.cluster --drill promotion --keep         one; logs and data stay
-              python -m tests.cluster --drill broker --services request approval billing shipping activation \\
-                  renewal cabinet desk                                 with few services: starts faster"""),
+              python -m tests.cluster --drill broker pause --few       without what only reads: starts faster"""),
     )
     wanted.add_argument("--drill", nargs="+", choices=DRILLS, default=list(DRILLS), metavar="NAME", help="these only")
     wanted.add_argument("--rate", type=float, default=4, help="requests a second (default: 4)")
     wanted.add_argument("--seed", type=int, default=1, help="of the requests that are sent")
-    wanted.add_argument(
-        "--services", nargs="+", choices=SERVICES, default=SERVICES, metavar="SERVICE", help="these only"
-    )
+    wanted.add_argument("--few", action="store_true", help="only the services that the procedure needs")
     wanted.add_argument("--one-worker", action="store_true", help="no second worker of each stage")
     wanted.add_argument("--keep", action="store_true", help="leave logs and data where they are")
     chosen = wanted.parse_args()
     drills = list(chosen.drill)
+    services = OF_THE_PROCEDURE if chosen.few else SERVICES
     if (impossible := why_no_hosts()) is not None:
         for name in [each for each in drills if each in NEED_HOSTS]:
             print(f"left out: {name}: {impossible}")
@@ -52,7 +50,7 @@ def main() -> None:
     own_hosts = bool({*drills} & {*NEED_HOSTS})
     with (
         new_home(keep=chosen.keep) as home,
-        rig(home, JARS, chosen.services, standby=True, own_hosts=own_hosts) as running,
+        rig(home, JARS, services, standby=True, own_hosts=own_hosts) as running,
     ):
         if not chosen.one_worker:
             running.start_second_workers()

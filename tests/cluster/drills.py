@@ -18,8 +18,10 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from tests.cluster.rig import TOPIC, Rig, verify
+from postavka.kernel.log.connection import REQUEST_SECONDS
+from tests.cluster.rig import TOPIC, Rig
 from tests.cluster.scene import PATIENCE_SECONDS, Scene
+from tests.cluster.upgrade import upgrade
 from tests.faults.load import Load
 from tests.system.conftest import wait_until
 from tests.system.oracle import Oracle, cabinet_rows, headers_of, read_raw
@@ -169,6 +171,7 @@ DRILLS: dict[str, Drill] = {
     "standby": lose_the_standby,
     "cut": cut_a_host_off,
     "one-way": silence_a_host,
+    "upgrade": upgrade,
 }
 NEED_HOSTS = ("cut", "one-way")
 
@@ -177,7 +180,7 @@ def carry_out(rig: Rig, name: str, rate: float, seed: int, sent: Sent, seconds: 
     """One drill with its judgement; `rate` and `seconds` as of `Scene`. `sent`: by earlier drills of this rig, and
     then by this one."""
     report = Report(name)
-    load = Load(rig.direct, seed)
+    load = Load({**rig.direct, "socket.timeout.ms": REQUEST_SECONDS * 1_000}, seed)  # a sender as patient as ours
     ends = len(rig.launch.ends())
     scene = Scene(rig, load, rate, seconds)
     scene.wait_for(WARM)
@@ -208,7 +211,7 @@ def judge(rig: Rig, sent: Sent, report: Report) -> None:
     started = time.monotonic()
     wait_until(lambda: all(map(rig.system.is_well, rig.launch.services)), "every service is well", PATIENCE_SECONDS)
     report.violations += rig.system.judged(lambda: _look(rig, sent, report))
-    if wrong := verify(rig):
+    if wrong := rig.postavka("audit", "verify"):
         report.violations.append(f"audit verify: {wrong}")
     report.figures["at rest and judged"] = f"{time.monotonic() - started:.1f} s"
     if seconds:

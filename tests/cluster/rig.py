@@ -27,6 +27,7 @@ from tests.cluster.brokers import REPLICAS, ClusterBroker, active_controller, ma
 from tests.cluster.databases import Pair
 from tests.cluster.hosts import Hosts, why_no_hosts
 from tests.faults.schedule import STAGES
+from tests.paths import PROJECT
 from tests.system.conftest import System, wait_until
 
 PATIENCE_SECONDS = 300.0
@@ -40,21 +41,47 @@ TOPIC = "drill"
 
 
 class TwoWorkers(Launch):
-    """The product on servers of one's own, with a second worker of every stage."""
+    """The product on servers of one's own, with a second worker of every stage. Each program has its release, a link
+    to a tree: to begin with, this one."""
 
     def _programs(self) -> list[Program]:
         replicas = {"POSTAVKA_KAFKA_REPLICATION": str(REPLICAS)}
-        first = [replace(each, env=each.env | replicas, launched_by=LATER) for each in super()._programs()]
+        first = [replace(each, env=each.env | replicas) for each in super()._programs()]
         second = {"POSTAVKA_HOME": str(self.home.resolve()), "POSTAVKA_HTTP_PORT": "0", "POSTAVKA_WORKER": "second"}
-        return first + [
-            Program(f"{stage}-second", [sys.executable, "-m", f"services.{stage}"], env=second, launched_by=LATER)
-            for stage in STAGES
+        workers = [
+            Program(f"{stage}-second", [sys.executable, "-m", f"services.{stage}"], env=second) for stage in STAGES
         ]
+        self.releases = self.home.resolve() / "releases"
+        self.releases.mkdir(exist_ok=True)
+        self.this = copy_release(self.home.resolve() / "this-release")
+        return [self._of_its_release(each) for each in (*first, *workers)]
+
+    def _of_its_release(self, program: Program) -> Program:
+        self.use(self.this, program.name)
+        return replace(program, env=program.env | path_of(self.releases / program.name), launched_by=LATER)
+
+    def use(self, release: Path, name: str) -> None:
+        """From its next start on this program is of the release in this folder."""
+        link = self.releases / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(release)
 
     def ends(self) -> list[str]:
         """Names of services that have ended without being told to, each as often as it did."""
         log = (self.home / "log" / "supervisord.log").read_text(errors="replace")
         return [line.split("exited: ")[1].split()[0] for line in log.splitlines() if "exited: " in line]
+
+
+def copy_release(folder: Path) -> Path:
+    """This release in a folder of its own: whoever edits it while a drill runs changes nothing there."""
+    for package in ("events", "postavka", "services"):
+        shutil.copytree(PROJECT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def path_of(release: Path) -> dict[str, str]:
+    """Variables of a process that is of the release in this folder, wherever it is started."""
+    return {"PYTHONPATH": str(release), "PYTHONSAFEPATH": "1"}
 
 
 @dataclass
@@ -70,6 +97,8 @@ class Rig:
     system: System
     direct: dict[str, Any]
     """How a client signs in."""
+    release: Path = PROJECT
+    """Of the commands."""
 
     def controller(self) -> ClusterBroker:
         """The active one."""
@@ -96,6 +125,22 @@ class Rig:
             self.wait_for_replicas()
         partitions = admin.list_topics(TOPIC, timeout=PATIENCE_SECONDS).topics[TOPIC].partitions
         return [number for number, each in partitions.items() if each.leader == broker.number]
+
+    def restart(self, release: Path, *names: str) -> None:
+        """With the release in this folder, one after another, as an operator would; returns when all are well."""
+        for name in names:
+            self.launch.processes.stop(name)
+            self.launch.use(release, name)
+            self.launch.processes.start(name)
+        told = [name for name in names if name in self.launch.services]
+        wait_until(lambda: all(map(self.system.is_well, told)), f"{told} are well", PATIENCE_SECONDS)
+
+    def postavka(self, *arguments: str, release: Path | None = None) -> str:
+        """What is wrong with a command, as this release or another one has it; an empty text when all is well."""
+        self.release = release or self.release
+        env = environment(self.launch.config) | path_of(self.release)
+        done = self.system.run_cli(*arguments, **env)
+        return "" if done.returncode == 0 else (done.stdout + done.stderr)[-2_000:]
 
     def stage_workers(self) -> list[str]:
         """Second workers that run."""
@@ -195,9 +240,3 @@ def rig(home: Path, jars: Path, services: Sequence[str], *, standby: bool, own_h
         running = Rig(servers, brokers, databases, hosts, launch, System(launch, config=config), for_librdkafka(config))
         running.note_partitions()
         yield running
-
-
-def verify(running: Rig) -> str:
-    """`audit verify`; an empty text when all is well, otherwise what it says."""
-    done = running.system.run_cli("audit", "verify", **environment(running.launch.config))
-    return "" if done.returncode == 0 else (done.stdout + done.stderr)[-2_000:]
