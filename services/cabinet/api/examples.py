@@ -131,7 +131,7 @@ EXAMPLES: dict[str, Any] = {
             }
         ]
     },
-    "DocumentsToSign": {"items": [{"request_id": REQUEST, "document": {**DOCUMENT, "yours_to_sign": True}}]},
+    "WaitingDocuments": {"items": [{"request_id": REQUEST, "document": {**DOCUMENT, "yours_to_sign": True}}]},
     "Refusal": {"reason": "Неверно указан КПП покупателя"},
     "PublicActivation": {"registration_number": "1000001", "code": "7927-D160"},
     "CompanyQuestion": {"inn": "7707083893"},

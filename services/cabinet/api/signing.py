@@ -17,7 +17,7 @@ from services.cabinet.api.bodies import Signatures
 from services.cabinet.api.documents import Signer
 from services.cabinet.api.models import documents_of
 from services.cabinet.api.requests import tenant_of
-from services.cabinet.api.signing_models import DocumentsToSign, DocumentToSign, SignatureResult, SignatureResults
+from services.cabinet.api.signing_models import SignatureResult, SignatureResults, WaitingDocument, WaitingDocuments
 from services.cabinet.requests import SIGNED, Requests
 
 router = APIRouter(tags=["documents"])
@@ -27,14 +27,14 @@ MOST_LISTED = 200
 @router.get("/documents/waiting", operation_id="listToSign", summary="Documents that wait for your signature (L16)")
 async def list_to_sign(
     request: Request, principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR, scope=Scope.READ)]
-) -> DocumentsToSign:
+) -> WaitingDocuments:
     """Of the 200 requests that have waited for the longest. `downloadDocument` gives the bytes of each."""
     tenant = tenant_of(principal)
     async with web(request).database.rows(principal) as rows:
         found = await Requests(rows, principal).to_sign(tenant or "", MOST_LISTED)
-    return DocumentsToSign(
+    return WaitingDocuments(
         items=[
-            DocumentToSign(request_id=row.request_id, document=each)
+            WaitingDocument(request_id=row.request_id, document=each)
             for row in found
             for each in documents_of(row, tenant)
             if each.yours_to_sign and each.kind in SIGNED

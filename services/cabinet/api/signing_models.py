@@ -10,17 +10,17 @@ from pydantic import BaseModel, Field
 from services.cabinet.api.models import DocumentOut
 
 
-class DocumentToSign(BaseModel):
+class WaitingDocument(BaseModel):
     """A document that waits for your signature (L16)."""
 
     request_id: UUID = Field(description="Of its request")
     document: DocumentOut = Field(description="The document")
 
 
-class DocumentsToSign(BaseModel):
+class WaitingDocuments(BaseModel):
     """What has waited for the longest stands first."""
 
-    items: list[DocumentToSign] = Field(description="Documents of requests that have not ended")
+    items: list[WaitingDocument] = Field(description="Documents of requests that have not ended")
 
 
 class SignatureResult(BaseModel):
