@@ -31,11 +31,16 @@ class TypedId(UUID):
         return found
 
 
-def converter(what: str, look_up: Callable[[str], UUID]) -> Callable[[Any, Sequence[Token]], UUID]:
-    """What makes an id of a word of the command line. A whole one is taken as it is."""
+def converter(
+    what: str, look_up: Callable[[str], UUID], is_other_name: Callable[[str], bool] = lambda typed: False
+) -> Callable[[Any, Sequence[Token]], UUID]:
+    """What makes an id of a word of the command line. A whole one is taken as it is. `is_other_name`: whether it is
+    something else that `look_up` knows."""
 
     def convert(_: Any, tokens: Sequence[Token]) -> UUID:
         typed = tokens[0].value
+        if is_other_name(typed):
+            return TypedId(typed, UUID(int=0), look_up)
         low, high = bounds(what, typed)
         return low if low == high else TypedId(typed, low, look_up)
 

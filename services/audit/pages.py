@@ -14,6 +14,9 @@ from psycopg.rows import dict_row
 from starlette.responses import HTMLResponse, Response
 
 from postavka.domain.calendar import MOSCOW
+from postavka.domain.request_ids import request_named
+from postavka.domain.request_numbers import canonical
+from postavka.kernel.errors import UserError
 from postavka.kernel.log.offsets import OffsetsUnknown
 from postavka.kernel.log.range_reader import RangeUnread
 from postavka.kernel.settings import Settings, database_url
@@ -88,7 +91,7 @@ async def as_of_page(
 ) -> Response:
     """The cabinet as it stood at a moment (Moscow time)."""
     moment, wrong = _moment(at)
-    only = _uuid(request_id)
+    only = await asyncio.to_thread(_named, web(request).conninfo, request_id)
     shown: list[StoodRequest] = []
     counts: Counter[str] = Counter()
     if moment is not None and (partner or only):
@@ -134,6 +137,14 @@ async def looked_page(
     )
 
 
+def _named(conninfo: str, typed: str) -> UUID | None:
+    """The request that somebody has typed, by its number or the beginning of its id."""
+    try:
+        return request_named(conninfo, typed) if typed.strip() else None
+    except UserError:
+        return _uuid(typed)
+
+
 def _search(config: Settings, asked: str) -> list[dict[str, Any]]:
     """The requests that fit, in the cabinet's columns. Text is looked for as lists do it: small letters, «ё» as «е»."""
     with reading(config) as connection:
@@ -145,6 +156,7 @@ def _search(config: Settings, asked: str) -> list[dict[str, Any]]:
                     "begin": _plain(asked.lower()) + "%",
                     "part": "%" + _plain(asked.lower().replace("ё", "е")) + "%",
                     "exact": asked,
+                    "number": canonical(asked),
                     "most": MOST_FOUND,
                 },
             )

@@ -69,11 +69,13 @@ def requests_of(config: Settings, partner: str, limit: int = 50) -> list[dict[st
 
 def print_cabinet(partner: str, rows: list[dict[str, Any]]) -> None:
     """Print the cabinet as a table."""
-    shown = table(f"Кабинет партнёра {partner}", "заявка", "статус", "товар", "клиент", "разрешение", "комплект")
+    columns = ("заявка", "номер", "статус", "товар", "клиент", "разрешение", "комплект")
+    shown = table(f"Кабинет партнёра {partner}", *columns)
     for row in rows:
         approval, shipping, asked = row["approval"] or {}, row["shipping"] or {}, row["request"] or {}
         shown.add_row(
             str(row["request_id"])[:8],
+            asked.get("number", "—"),
             stage_of(row["status"]).word,
             approval.get("product", {}).get("name") or asked.get("product_id") or "—",
             approval.get("client", {}).get("name") or asked.get("buyer") or "—",

@@ -11,6 +11,7 @@ of them is cheap. Fields are read through `events.registry.read_fields`, so that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from events.registry import MESSAGES, UnknownType, read_fields
 from events.request import REQUEST_TYPE
 from events.topics import STAGE_TOPICS
 from events.upcasting import newest_version
+from postavka.domain.request_numbers import number_of
 
 REQUIRED = {
     topic.writer: {
@@ -108,7 +110,8 @@ def request_type(row: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _submitted(group: Group, fields: Fields, time: str) -> None:
-    group.update(fields, submitted_at=time)
+    number = number_of(group["position"], datetime.fromisoformat(time))
+    group.update(fields, submitted_at=time, number=number)
 
 
 def _withdrawn(group: Group, fields: Fields, time: str) -> None:

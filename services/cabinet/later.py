@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from postavka.domain.calendar import today
-from postavka.web.formats import at, day, money, plural, short
+from postavka.web.formats import at, day, money, plural
 from postavka.web.identity.principal import Principal
 from postavka.web.planned.ask import CommandQuestion, ReasonField
 from postavka.web.planned.kinds import CommandKind, CommandOutcome, Fields
@@ -87,7 +87,7 @@ def question_of_withdrawal(row: Row) -> CommandQuestion:
         points.append(f"Номер разрешения {row.permission_number} станет недействительным.")
     amount = f" на {money(row.amount)}" if row.amount else ""
     return CommandQuestion(
-        f"Отозвать заявку {short(row.request_id)}{amount}, {row.buyer or 'клиент не указан'}",
+        f"Отозвать заявку {row.name}{amount}, {row.buyer or 'клиент не указан'}",
         "Отозвать",
         points,
         ReasonField("reason", "Причина", required=False, longest=LONGEST_REASON),
@@ -164,4 +164,4 @@ def sum_of(rows: Sequence[Row]) -> Decimal:
 
 
 def _named(row: Row) -> str:
-    return f"{short(row.request_id)}, {row.buyer or 'клиент не указан'}, {money(row.amount)}"
+    return f"{row.name}, {row.buyer or 'клиент не указан'}, {money(row.amount)}"

@@ -17,11 +17,13 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Composable, Composed
 
 from events.envelope import rfc3339
+from postavka.domain import request_numbers
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.vendor import vendor
 from postavka.kernel.store.queries import load_queries
 from postavka.web import cursor
 from postavka.web.database import Connection
+from postavka.web.formats import NO_BREAK_SPACE, short
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.personal import reveal
 from services.cabinet import words as said
@@ -83,6 +85,16 @@ class Row:
     def status_title(self) -> str:
         """The status in Russian."""
         return said.stage_of(self.status).word
+
+    @property
+    def number(self) -> str | None:
+        """The number by which people call it: `2026-000255`; None until what the stage `request` says of it is here."""
+        return self.asked.get("number")
+
+    @property
+    def name(self) -> str:
+        """What people call it: `№ 2026-000255`; its short id where the number is not here yet."""
+        return f"№{NO_BREAK_SPACE}{self.number}" if self.number else short(self.request_id)
 
     @property
     def has_ended(self) -> bool:
@@ -272,9 +284,10 @@ class Requests:
         if wanted.until is not None:
             conditions.append(SQL("submitted_at < %(until)s"))
             values["until"] = _midnight(min(wanted.until, date.max - timedelta(days=2)) + timedelta(days=1))
-        for number, word in enumerate(words(wanted.search)):
-            conditions.append(SQL(f"search LIKE %(word{number})s"))
-            values[f"word{number}"] = "%" + word + "%"
+        for place, word in enumerate(words(wanted.search)):
+            number = request_numbers.canonical(word)
+            conditions.append(SQL(f"number = %(word{place})s" if number else f"search LIKE %(word{place})s"))
+            values[f"word{place}"] = number or "%" + word + "%"
         return conditions, values
 
     async def _rows(self, query: SQL | Composed, values: Mapping[str, Any]) -> list[Row]:
@@ -301,8 +314,8 @@ class Requests:
 
 
 def words(search: str) -> list[str]:
-    """What to look for: small letters, «е» for «ё», LIKE's own characters made harmless."""
-    folded = search.replace("\x00", "").lower().replace("ё", "е")
+    """What to look for: small letters, «е» for «ё», no sign of a number, LIKE's own characters made harmless."""
+    folded = search.replace("\x00", "").replace("№", " ").lower().replace("ё", "е")
     found = folded.split()[:MOST_WORDS]
     return [each[:100].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for each in found]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from postavka.web.formats import day, short
+from postavka.web.formats import day
 from services.cabinet.requests import ENDED, Filter, Requests, Row
 from services.cabinet.view.form import Typed
 from services.cabinet.words import STAGES
@@ -43,7 +43,7 @@ def among(rows: Iterable[Row], typed: Typed, today: date) -> Iterable[Twin]:
         asked = row.asked
         if wanted != (asked.get("registration_number"), asked.get("product_id"), asked.get("inn")):
             continue
-        named = f"Уже есть заявка {short(row.request_id)} от {day(row.submitted_at)}"
+        named = f"Уже есть заявка {row.name} от {day(row.submitted_at)}"
         until = row.activation.get("service_until")
         if until is None:
             yield Twin(row.request_id, f"{named}: {_lower(row.status_title)}.")

@@ -204,7 +204,7 @@ def read_news(reader: EventReader, records: Iterable[Record], keep: Callable[[Un
 def cause_of(record: Record, envelope: Envelope) -> Cause:
     """What news of this event stand on."""
     where = envelope.input or record.coordinates
-    return Cause(envelope.reference, where, envelope.time, envelope.type, record.value or b"")
+    return Cause(envelope.reference, where, envelope.time, envelope.type, record.value or b"", envelope.position or 0)
 
 
 def not_taken(record: Record) -> tuple[str, str, dict[str, str]] | None:

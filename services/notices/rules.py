@@ -51,6 +51,7 @@ from events.shipping import (
     SignatureRefused,
     WithdrawalRefused,
 )
+from postavka.domain.request_numbers import number_of
 from services.notices.categories import Audience, Category
 
 MOST_WAITING = 50
@@ -93,6 +94,8 @@ class RuleState(_Part):
     vendor: str | None = None
     """Name of who sells, as the documents of this request have it."""
     buyer: str | None = None
+    number: str | None = None
+    """What people call the request; None in a state that an earlier release has folded."""
     distributor_id: str | None = None
     distributor: str | None = None
     channel: Channel | None = None
@@ -120,6 +123,8 @@ class Cause:
     happened_at: datetime
     type: str = ""
     body: bytes = b""
+    position: int = 0
+    """In its stage's store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,7 @@ class _Rules:
                     partner_id=event.partner_id,
                     contact_id=event.contact_id,
                     buyer=self.known.buyer or event.buyer,
+                    number=number_of(cause.position, cause.happened_at) if cause.position else None,
                 )
                 self._take_up(Rejected.TYPE)
             case Approved():

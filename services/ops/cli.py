@@ -67,10 +67,11 @@ def waiting(*, what: str | None = None, overdue: bool = False, limit: int = 50, 
     if not requests:
         console.print("nothing waits" if not overdue else "nothing waits beyond its limit")
         return
-    shown = table(None, "request", "waits for", "since", "for", "partner", "distributor")
+    shown = table(None, "request", "number", "waits for", "since", "for", "partner", "distributor")
     for each in requests:
         shown.add_row(
             str(each.request_id),
+            each.number or "",
             each.waits_for + (f" {each.document}" if each.document else ""),
             f"{each.since:%Y-%m-%d %H:%M:%S}",
             Text(duration(each.seconds), "red" if each.overdue else ""),

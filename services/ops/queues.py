@@ -68,6 +68,8 @@ class WaitingRequest:
     seconds: float
     overdue: bool
     document: str | None
+    number: str | None
+    """What people call the request."""
 
 
 def queues(connection: psycopg.Connection[Any], limits: OpsSettings) -> list[Queue]:

@@ -1,6 +1,6 @@
 -- What waits, for what, for whom and since when: one row for each thing that somebody still has to do.
 -- The conditions are those of the statuses in services/cabinet/sql/001_cabinet.sql.
-SELECT waits_for, request_id, partner_id, distributor_id, since::timestamptz AS since, document
+SELECT waits_for, request_id, partner_id, distributor_id, since::timestamptz AS since, document, number
 FROM (
     SELECT
         CASE status
@@ -20,12 +20,12 @@ FROM (
             WHEN 'manufacturing' THEN shipping ->> 'ordered_at'
             ELSE shipping ->> 'shipped_at'
         END AS since,
-        NULL::text AS document
+        NULL::text AS document, number
     FROM cabinet.requests
     WHERE status IN ('submitted', 'awaiting-confirmation', 'awaiting-payment', 'manufacturing', 'shipped')
     UNION ALL
     SELECT 'signature', request_id, partner_id, distributor_id, coalesce(d.value ->> 'dispatched_at', d.value ->> 'issued_at'),
-        d.key
+        d.key, number
     FROM cabinet.requests, jsonb_each(shipping -> 'documents') AS d
     WHERE jsonb_path_exists(shipping, '$.documents.* ? (!exists(@.signed_at) && @.kind != "invoice")')
         AND status NOT IN ('withdrawn', 'declined')

@@ -100,6 +100,7 @@ def unmatched(*, limit: int = 200, json: Json = False) -> None:
 @payments.command
 def book(document: Document, *, why: Why, by: By = None) -> None:
     """An odd document of a statement counts as it stands there: it was in doubt, and the bank confirms it."""
+    document = _whole(document)
     if not Loader(connected()).book(document, by or user(), why):
         raise NotFound(f"no document {document!r} waits that can be read in full")
     console.print("done")
@@ -108,6 +109,7 @@ def book(document: Document, *, why: Why, by: By = None) -> None:
 @payments.command
 def close(document: Document, *, why: Why, by: By = None) -> None:
     """An odd document of a statement has been dealt with: it counts for nothing, or a corrected statement is loaded."""
+    document = _whole(document)
     if not Loader(connected()).close(document, by or user(), why):
         raise NotFound(f"no document {document!r} waits")
     console.print("done")
@@ -123,7 +125,7 @@ def show(payment: str) -> None:
         Its id, like bp-20260305-1f3a9c0b7d2e4f61.
     """
     with work_list.connect(database_url(connected())) as connection:
-        row = work_list.payment(connection, payment)
+        row = work_list.payment(connection, work_list.whole_id(connection, payment))
     if row is None:
         raise NotFound(f"no payment or return {payment!r} is known")
     print_json(row)
@@ -177,6 +179,7 @@ def match(
     amount
         Of the part; left out: what is due, or all that is left of the payment if that is less.
     """
+    payment = _whole(payment)
     order = MatchPayment(
         order_id=order_id or _new_order(),
         payment_id=payment,
@@ -214,6 +217,7 @@ def return_(
     amount
         Left out: all that can go back.
     """
+    payment = None if payment is None else _whole(payment)
     order = ReturnMoney(
         order_id=order_id or _new_order(),
         payment_id=payment,
@@ -246,6 +250,7 @@ def match_return(
     payment
         Id of the unmatched payment.
     """
+    gone, payment = _whole(gone), None if payment is None else _whole(payment)
     order = MatchReturn(
         order_id=order_id or _new_order(),
         return_id=gone,
@@ -283,6 +288,11 @@ def _await(config: Settings, order_id: str) -> dict[str, Any] | None:
         while (found := work_list.outcome_of(connection, order_id)) is None and time.monotonic() < deadline:
             time.sleep(0.1)
     return found
+
+
+def _whole(typed: str) -> str:
+    with work_list.connect(database_url(connected())) as connection:
+        return work_list.whole_id(connection, typed)
 
 
 def _invoice(text: str) -> str:

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from postavka.domain import invoice_numbers
+from postavka.kernel.id_beginning import one_of
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
 from services.payments.projection import SCHEMA
@@ -47,6 +48,13 @@ def unmatched_return(connection: psycopg.Connection[Row], return_id: str) -> Row
 def waiting_document(connection: psycopg.Connection[Row], document: str) -> Row | None:
     """One odd document; None when it does not wait (any more)."""
     return connection.execute(QUERIES.waiting_document, (document,)).fetchone()
+
+
+def whole_id(connection: psycopg.Connection[Row], typed: str) -> str:
+    """The id of a payment, return or odd document that begins so; as it was typed where none is known here. Raises
+    `UserError` for several."""
+    found = [row["id"] for row in connection.execute(QUERIES.ids_beginning, {"begun": typed})]
+    return one_of("payment", typed, found) if found else typed
 
 
 def overpaid(connection: psycopg.Connection[Row], invoice: str) -> Row | None:

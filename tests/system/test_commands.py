@@ -126,10 +126,14 @@ def test_the_beginning_of_an_id_is_enough_everywhere(system: System):
     assert "DistributorConfirmed" in system.cli("confirm", begun, "--distributor", "dist-north")
     wait_for(system, request_id, "ShipmentIssued")
     assert "Activated" in system.cli("activate", begun, "--partner", "lukomor")
+    wait_until(lambda: bool(row_of(system, request_id)), "the cabinet shows it")
+    asked = row_of(system, request_id)["request"]
+    assert isinstance(asked, dict)
+    assert asked["number"] in system.cli("cabinet", "show", "--partner", "lukomor")
     for command in ("audit as-of now --request {}", "documents list --request {}", "log tail --request {} --no-follow"):
-        said = [system.cli(*command.format(each).split(), "--json") for each in (begun, request_id)]
-        assert said[0] == said[1]
-        assert request_id in said[0]
+        said = {system.cli(*command.format(each).split(), "--json") for each in (begun, request_id, asked["number"])}
+        assert len(said) == 1
+        assert request_id in said.pop()
 
 
 @pytest.mark.parametrize("command", ["confirm {} --distributor dist-north", "activate {} --partner lukomor"])

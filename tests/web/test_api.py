@@ -309,7 +309,7 @@ def test_lists_are_filtered_and_searched(site: Site):
     client = site.program(site.token("ip-berezin"))
     yolka = Story("ip-berezin", buyer="ООО «Ёлочная_игрушка 100%»", at=BEGIN).submitted()
     shipped = Story("ip-berezin", buyer="АО Берёзка", at=BEGIN + timedelta(days=2)).submitted().approved().shipped()
-    rejected = Story("ip-berezin", buyer="АО Осина", at=BEGIN + timedelta(days=4)).submitted().rejected()
+    rejected = Story("ip-berezin", buyer="АО Осина", at=BEGIN + timedelta(days=4), events=254).submitted().rejected()
     site.write(yolka, shipped, rejected)
 
     def found(**params: Any) -> set[str]:
@@ -324,6 +324,7 @@ def test_lists_are_filtered_and_searched(site: Site):
     assert found(search="333277779796390250944") == {shipped.buyer}, "a permission number without its hyphens"
     assert found(search="157964077793") == {shipped.buyer}, "a kit's number"
     assert found(search=str(rejected.request_id)[:8]) == {rejected.buyer}
+    assert found(search="№ 2026-000255 осина") == found(search="2026/000255") == {rejected.buyer}, "what people call it"
     assert found(status="rejected") == {rejected.buyer}
     assert found(status=["rejected", "submitted"]) == {rejected.buyer, yolka.buyer}
     assert found(since="2026-03-18", until="2026-03-18") == {shipped.buyer}

@@ -30,7 +30,8 @@ Start with `postavka demo`, and look around from another terminal:
     postavka request submit --help            send a request of your own
 
 The commands find the servers that run in this folder; KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others. The
-beginning of an id is enough, as long as it fits one alone. What asks for something waits for what comes of it.
+beginning of an id is enough, as long as it fits one alone, and so is a request's number. What asks for something waits
+for what comes of it.
 
 Exit status: 0 done, 1 looked at and the answer is no, 2 a mistake, or it can't be done, 3 not found, 4 refused,
 5 a server can't be reached, 6 no answer in time, 130 interrupted, 141 whoever was reading has gone.""",

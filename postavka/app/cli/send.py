@@ -52,7 +52,7 @@ def submit(
     kpp: str | None = None,
     distributor: str | None = None,
     comment: str | None = None,
-    renews: UUID | None = None,
+    renews: RequestId | None = None,
     request_id: UUID | None = None,
     by: str = "cli",
     wait: Wait = True,

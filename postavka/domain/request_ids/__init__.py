@@ -1,4 +1,4 @@
-"""What a person types for a request: its id, or the beginning of one. The one place that commands ask.
+"""What a person types for a request: its number, its id, or the beginning of one. The one place that commands ask.
 
 The store of the stage `request` is asked, which knows a request before any page does.
 """
@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 from cyclopts import Parameter
 
+from postavka.domain.request_numbers import canonical, number_of, position_of
 from postavka.kernel.errors import NotFound
 from postavka.kernel.id_beginning import bounds, converter, the_one
 from postavka.kernel.runtime.connection import connected
@@ -21,8 +22,20 @@ QUERIES = load_queries("postavka.domain.request_ids")
 
 
 def find_request(typed: str) -> UUID:
+    """The one request that is meant, asked of the servers that commands find. Raises as `request_named`."""
+    return request_named(database_url(connected()), typed)
+
+
+def request_named(conninfo: str, typed: str) -> UUID:
     """The one request that is meant. Raises `UserError`, `NotFound`."""
-    with psycopg.connect(database_url(connected())) as connection:
+    number = canonical(typed)
+    with psycopg.connect(conninfo) as connection:
+        if number is not None:
+            there = connection.execute(QUERIES.at_position, (position_of(number),)).fetchone()
+            if there is None or number_of(position_of(number), there[1]) != number:
+                raise NotFound(f"there is no request № {number}")
+            numbered: UUID = there[0]
+            return numbered
         found = connection.execute(QUERIES.beginning, bounds("request", typed)).fetchall()
     requests: list[UUID] = [request_id for (request_id,) in found]
     return the_one("request", typed, requests)
@@ -36,5 +49,10 @@ def require_request(config: Settings, request_id: UUID) -> None:
         raise NotFound(f"there is no request {request_id}")
 
 
-RequestId = Annotated[UUID, Parameter(converter=converter("request", find_request))]
+def is_number(typed: str) -> bool:
+    """Is it the number of a request, rather than an id?"""
+    return canonical(typed) is not None
+
+
+RequestId = Annotated[UUID, Parameter(converter=converter("request", find_request, is_number))]
 """The type of a command's parameter that names a request."""

@@ -206,6 +206,8 @@ def _compare(connection: psycopg.Connection[Any], rows: Mapping[UUID, Row], find
 def _different(shown: Row, expected: Row) -> list[str]:
     """Stages whose groups differ. A field that is None and one that is not there are the same: an earlier release may
     have folded a record that did not have the field yet."""
+    if "request" in expected and "number" not in shown.get("request", {}):
+        expected = {**expected, "request": {**expected["request"], "number": None}}  # folded by the release before
     return [stage for stage in STAGES if _without_empty(shown.get(stage)) != _without_empty(expected.get(stage))]
 
 

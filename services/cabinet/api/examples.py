@@ -41,6 +41,7 @@ DOCUMENT = {
 }
 RECORD = {
     "request_id": REQUEST,
+    "number": "2026-000017",
     "status": "awaiting-confirmation",
     "status_title": "Ждёт ответа дистрибьютора",
     "version": "1-1-1-3-0",

@@ -203,6 +203,9 @@ class RequestOut(BaseModel):
     """A request as far as its reader may see it."""
 
     request_id: UUID = Field(description="The same as in the call that sent it")
+    number: str | None = Field(
+        description="What people call it: `2026-000255`; null until the request is recorded. `search` finds it"
+    )
     status: Status = Field(description="Stable, for programs")
     status_title: str = Field(description="Status in Russian")
     version: str = Field(description="Changes with every change of the request; the id of its server-sent events")
@@ -247,6 +250,7 @@ class RequestOut(BaseModel):
             status_title=row.status_title,
             version=row.version,
             submitted_at=row.submitted_at,
+            number=row.number,
             submitted_by=asked.get("submitted_by"),
             partner_id=row.partner_id,
             contact_id=asked.get("contact_id"),

@@ -28,9 +28,9 @@ MOST_ROWS = 100_000
 CUT = "Здесь первые {} строк. Остальные выгружаются по частям: с отбором."
 HEADINGS = (
     "Заявка", "Отправлена (Москва)", "Стадия", "Покупатель", "ИНН", "Товар", "Рег. номер поставки", "Дистрибьютор",
-    "Сумма, ₽", "Номер разрешения", "Комплект", "Продана", "Сервис до",
+    "Сумма, ₽", "Номер разрешения", "Комплект", "Продана", "Сервис до", "Номер заявки",
 )  # fmt: skip
-WIDTHS = (38, 18, 22, 36, 14, 36, 16, 36, 12, 30, 16, 12, 12)
+WIDTHS = (38, 18, 22, 36, 14, 36, 16, 36, 12, 30, 16, 12, 12, 14)
 
 
 @router.get("/requests/export.xlsx")
@@ -77,7 +77,7 @@ def _cells(row: Any, known: Snapshot) -> Sequence[Any]:
     return (
         shown.id, shown.submitted_at, shown.stage.word, shown.buyer, shown.inn, shown.product, shown.registration,
         shown.distributor or "Напрямую", Decimal(row.amount) if row.amount else None, shown.permission, shown.kit,
-        shown.shipped_on, shown.service_until,
+        shown.shipped_on, shown.service_until, row.number or "",
     )  # fmt: skip
 
 

@@ -65,6 +65,8 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         known=known,
         id=str(request_id),
         short=short(request_id),
+        name=row.name,
+        submitted_at=row.submitted_at,
         version=row.version,
         turn=now(groups, reader),
         steps=shown_steps(groups),

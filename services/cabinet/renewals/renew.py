@@ -10,7 +10,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from postavka.domain.reference.store import Snapshot, current
-from postavka.web.formats import day, money, plural, short
+from postavka.web.formats import day, money, plural
 from postavka.web.identity.principal import Principal
 from postavka.web.planned.ask import CommandQuestion
 from postavka.web.planned.kinds import CommandKind, CommandOutcome, Fields
@@ -36,7 +36,7 @@ class NotRenewable:
     @property
     def words(self) -> str:
         """The client and why."""
-        return f"{self.row.buyer or short(self.row.request_id)}: {self.why}"
+        return f"{self.row.buyer or self.row.name}: {self.why}"
 
 
 def renewal_of(row: Row) -> Typed:
@@ -51,7 +51,7 @@ def sort_out(found: Sequence[Ending], reference: Snapshot, partner_id: str) -> t
     for each in found:
         wrong = mistakes(renewal_of(each.row), reference, partner_id)
         if each.renewal is not None:
-            refused.append(NotRenewable(each.row, f"уже продлевается заявкой {short(each.renewal.request_id)}"))
+            refused.append(NotRenewable(each.row, f"уже продлевается заявкой {each.renewal.name}"))
         elif each.plan is not None:
             refused.append(NotRenewable(each.row, f"уже запланировано на {day(each.plan.not_before)}"))
         elif wrong:
@@ -68,7 +68,7 @@ def question_of_renewals(
     """A partner renews these services, now or `on` that day; `refused` will stay as they are."""
     total = money(sum((price_of(each, reference) or Decimal(0) for each in rows), Decimal(0)))
     what = plural(len(rows), "сервис", "сервиса", "сервисов")
-    points = [f"{each.buyer or short(each.request_id)}: до {day(each.term['service_until'])}" for each in rows]
+    points = [f"{each.buyer or each.name}: до {day(each.term['service_until'])}" for each in rows]
     left = [f"Не войдёт — {each.words}" for each in refused]
     if on is None:
         sure = "На каждый уйдёт заявка с теми же данными, по сегодняшней цене."

@@ -18,6 +18,7 @@ class RequestLine:
 
     id: str
     short: str
+    name: str
     submitted_at: Any
     stage: ShownStage
     partner: str
@@ -42,6 +43,7 @@ def line(row: Row, known: Snapshot) -> RequestLine:
     return RequestLine(
         id=str(row.request_id),
         short=short(row.request_id),
+        name=row.name,
         submitted_at=row.submitted_at,
         stage=stage_of(row.status),
         partner=row.partner or "",

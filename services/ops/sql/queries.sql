@@ -193,7 +193,7 @@ GROUP BY waits_for;
 -- Reads the requests of a queue that have waited longest.
 WITH waiting AS ({query}), limits AS ({limits})
 SELECT waits_for, request_id, partner_id, distributor_id, since, extract(epoch FROM now() - since)::float8 AS
-    seconds, {overdue}, document
+    seconds, {overdue}, document, number
 FROM waiting
 JOIN limits AS l USING (waits_for)
 WHERE (%s::text IS NULL OR waits_for = %s) AND (NOT %s OR {overdue}) AND (%s::uuid IS NULL OR request_id = %s)

@@ -108,6 +108,11 @@ SELECT * FROM unmatched_returns WHERE return_id = %s;
 -- Reads one odd document that waits.
 SELECT * FROM waiting_documents WHERE id = %s;
 
+-- name: ids_beginning
+-- Reads the ids of payments, returns and odd documents that begin so, for a person who types one; nine are too many.
+SELECT id FROM reported WHERE starts_with(id, %(begun)s) UNION SELECT id FROM waiting_documents
+WHERE starts_with(id, %(begun)s) ORDER BY id LIMIT 9;
+
 -- name: overpaid
 -- Reads what came above one invoice.
 SELECT * FROM to_return WHERE invoice = %s AND cause = 'overpaid';

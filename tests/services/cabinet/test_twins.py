@@ -20,13 +20,13 @@ TYPED = Typed(**ASKED)
 
 def row(status: str, asked: dict[str, str] = ASKED, **activation: Any) -> Row:
     request_id = UUID("d75a234e-0000-4000-8000-000000000000")
-    groups = {"request": asked, "activation": activation}
+    groups = {"request": {"number": "2026-000041", **asked}, "activation": activation}
     return Row(request_id, status, datetime(2026, 11, 3, 12, tzinfo=UTC), "lukomor", None, groups)
 
 
 def test_an_open_one_is_named_with_where_it_stands():
     (twin,) = among([row("awaiting-confirmation")], TYPED, TODAY)
-    assert twin.words == "Уже есть заявка d75a234e от 03.11.2026: ждёт дистрибьютора."
+    assert twin.words == "Уже есть заявка № 2026-000041 от 03.11.2026: ждёт дистрибьютора."
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_an_open_one_is_named_with_where_it_stands():
 )
 def test_a_service_counts_as_long_as_it_runs(until: str, words: list[str]):
     found = among([row("activated", service_until=until)], TYPED, TODAY)
-    assert [each.words.removeprefix("Уже есть заявка d75a234e от 03.11.2026") for each in found] == words
+    assert [each.words.removeprefix("Уже есть заявка № 2026-000041 от 03.11.2026") for each in found] == words
 
 
 @pytest.mark.parametrize("name", ASKED)

@@ -107,7 +107,12 @@ def told(*events: Message) -> list[News]:
     known, news = RuleState(), []
     for number, event in enumerate(events):
         cause = Cause(
-            f"/postavka/x#{number}", f"x.events/0/{number}", NOON, event.TYPE, event.model_dump_json().encode()
+            f"/postavka/x#{number}",
+            f"x.events/0/{number}",
+            NOON,
+            event.TYPE,
+            event.model_dump_json().encode(),
+            number + 255,
         )
         known, fresh = apply_rules(RuleState.model_validate_json(known.model_dump_json()), REQUEST, event, cause)
         news += fresh

@@ -80,6 +80,7 @@ def _email(news: News, kind: Category, recipient: Recipient, config: NoticesSett
     off = None
     if not about.mandatory and config.url and recipient.address:
         off = unsubscribe_link(config.url, recipient.address, kind, secret)
+    known_number = news.known.number if news.known else None
     number = news.known.permission_number if news.known and kind is Category.PERMISSION else None
     values = {
         "title": worded.title,
@@ -89,7 +90,7 @@ def _email(news: News, kind: Category, recipient: Recipient, config: NoticesSett
         "link": config.url.rstrip("/") + worded.path if config.url and worded.action else None,
         "action": worded.action,
         "moment": in_words(news.cause.happened_at, "d MMMM y, HH:mm", tzinfo=MOSCOW, locale="ru") + " (Москва)",
-        "request_id": news.request_id,
+        "request": f"№\u00a0{known_number} ({news.request_id})" if known_number else news.request_id,
         "because": (
             "вы контактное лицо партнёра по этой заявке"
             if news.party is Audience.PARTNER

@@ -64,6 +64,13 @@ def test_a_letter_says_who_writes_to_whom_of_what():
     assert contents(message)[0][1].splitlines() == sent.text.splitlines()
 
 
+def test_a_letter_calls_its_request_by_its_number_beside_the_id() -> None:
+    sent = email()
+    called = f"заявка №\u00a02026-000255 ({sent.request_id})"
+    assert called in sent.text
+    assert called in sent.html
+
+
 def test_a_letter_names_the_vendor_of_its_sale_else_the_one_that_is_set():
     by_event = told(*THROUGH[:2], ShippingOpened.model_construct(vendor=SELLER), *THROUGH[2:])
     assert by_event
