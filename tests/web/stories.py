@@ -62,6 +62,11 @@ class Story:
     def __post_init__(self) -> None:
         self.code = f"{self.request_id.hex[:4]}-{self.request_id.hex[4:8]}".upper()
 
+    @property
+    def name(self) -> str:
+        """What people call the request, once it is submitted."""
+        return f"№\u00a0{self.row['request']['number']}"
+
     def submitted(self) -> Story:
         contact = PARTNERS[self.partner].contacts[0].id
         return self._take(

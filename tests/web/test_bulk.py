@@ -99,13 +99,13 @@ class TestTheVerdict:
         assert "Или поставьте «да»" in page
 
     def test_what_is_asked_for_already_is_held_unless_its_sender_is_sure(self, site: Site, partner: Person):
-        story = Story(registration=number()).submitted().approved()
+        story = Story(registration=number(), events=254).submitted().approved()
         site.write(story)
         twin = row(registration_number=story.registration)
         path = checked(partner, [twin, twin | {"anyway": "да"}, row(registration_number="1234567")] * 2)
         found = state(partner, path)
         assert [each for each, _, _ in found[:3]] == ["wrong", "ready", "ready"]
-        assert f"Уже есть заявка {str(story.request_id)[:8]}" in found[0][2][None]
+        assert f"Уже есть заявка {story.name} " in found[0][2][None]
         assert found[5][2][None] == "То же, что в строке 4."
         assert len({request_id for _, request_id, _ in found}) == 6
 

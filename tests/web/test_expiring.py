@@ -83,12 +83,12 @@ def test_many_are_renewed_with_everything_filled_in(
     monkeypatch.setattr("services.cabinet.renewals.renew.uuid4", iter(ids).__next__)
     stories = [ending(days) for days in (3, 4)]
     busy = ending(5)
-    under_way = Story(partner=PARTNER, renews=str(busy.request_id)).submitted()
+    under_way = Story(partner=PARTNER, renews=str(busy.request_id), events=254).submitted()
     site.write(*stories, busy, under_way)
     data = {"request_id": chosen([*stories, busy])}
     question = unescape(partner.submit(f"{PAGE}/renew", data, page=PAGE).text)
     assert "Продлить 2\N{NO-BREAK SPACE}сервиса на 64\N{NO-BREAK SPACE}800,00" in question
-    assert f"уже продлевается заявкой {str(under_way.request_id)[:8]}" in question
+    assert f"уже продлевается заявкой {under_way.name}" in question
     assert partner.agree(f"{PAGE}/renew", data).status_code == 303
     found = [each for request_id in ids for each in sent(REQUEST_COMMANDS.name, request_id)]
     for story, (envelope, command, _) in zip(stories, found, strict=True):
