@@ -76,6 +76,8 @@ class Invariants:
         self._copies: dict[tuple[Place, int], tuple[Actor | None, int]] = {}
         """Who has written what lies in a partition under a position, and how many records were written before."""
         self._count = 0
+        self.tried_again: set[str] = set()
+        """Dead letters that operators have let be tried again, by their records' coordinates."""
         self._rows: dict[Place, list[dict[str, tuple[str, ...]]]] = {}
 
     # The log
@@ -250,8 +252,19 @@ class Invariants:
         again: dict[UUID, list[Made]] = defaultdict(list)
         for each in events:
             again[each[0]].append(each)
-        stored = {request: [made(each) for each in theirs] for request, theirs in tables.requests.items()}
-        hold(stored == dict(again), "decided again, it is otherwise", stage.name, stored, dict(again))
+        places = {each.coordinates: each for each in records}
+        for request, theirs in tables.requests.items():
+            stored = [made(each) for each in theirs]
+            if not any(each.input in self.tried_again for each in theirs):
+                hold(stored == again[request], "decided again, it is otherwise", stage.name, stored, again[request])
+            else:  # not in the order of the topic
+                for place in dict.fromkeys(each.input for each in theirs):
+                    first = next(each.version for each in theirs if each.input == place)
+                    store = StoreTables(requests={request: theirs[: first - 1]})
+                    alone, _, _ = decided(stage, store, [places[place or ""]])
+                    of_this = [each for each in stored if each[4] == place]
+                    hold(of_this == alone, "a letter tried again led to something else", stage.name, of_this, alone)
+        hold(again.keys() <= tables.requests.keys(), "of a request nothing is left", stage.name)
 
 
 def decided(

@@ -27,14 +27,15 @@ ASLEEP, LONGEST_SLEEP = 0.03, 80
 class Step(NamedTuple):
     """One thing that happens. `go`: an actor goes on (`size`: how much its next fetch brings), or its process starts;
     `tell`: somebody sends a command; `crash`, `cut`: a process is killed, its sessions are ended; `assign`: partitions
-    are dealt anew; `copy`, `restore`: a store is backed up, put back; `land`: a record of a dead sender arrives."""
+    are dealt anew; `copy`, `restore`: a store is backed up, put back; `retry`: its dead letters are tried again;
+    `land`: a record of a dead sender arrives."""
 
     kind: str
     who: str = ""
     size: int = 1
 
 
-FAULTS = {"crash": 0.02, "cut": 0.02, "assign": 0.03, "copy": 0.02, "restore": 0.02, "land": 0.05}
+FAULTS = {"crash": 0.02, "cut": 0.02, "assign": 0.03, "copy": 0.02, "restore": 0.02, "retry": 0.02, "land": 0.05}
 SIZES = (1, 1, 2, 3, 50)
 
 
@@ -72,6 +73,8 @@ def happens(world: World, step: Step) -> None:
             world.copy(step.who)
         case "restore":
             world.restore(step.who)
+        case "retry":
+            world.retry(step.who)
         case "land":
             world.log.land()
 
@@ -107,7 +110,9 @@ class Chance:
         self._count = 0
         self._processes = list(world.processes)
         self._names = [*self._processes, *(f"{each}/relay" for each in self._processes if not each.startswith("shown"))]
-        self._schemas = list(world.databases)
+        schemas = list(world.databases)
+        stages = [schema for schema in schemas if schema != "shown"]
+        self._who = {"assign": schemas, "copy": schemas, "restore": schemas, "retry": stages, "land": [""]}
 
     def step(self) -> Step:
         """The next one."""
@@ -117,11 +122,7 @@ class Chance:
         for kind, often in self._faults.items():
             roll -= often
             if roll < 0:
-                who = (
-                    ""
-                    if kind == "land"
-                    else chance.choice(self._schemas if kind in ("assign", "copy", "restore") else self._processes)
-                )
+                who = chance.choice(self._who.get(kind, self._processes))
                 return Step(kind, who, chance.randrange(4) if kind == "assign" else 1)
         if roll < 0.1:
             return self._tell()

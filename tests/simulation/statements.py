@@ -45,6 +45,8 @@ class StoreTables:
     imported: frozenset[str] = frozenset()
     incomplete: frozenset[str] = frozenset()
     letters: dict[tuple[str, int, int], tuple[Any, ...]] = field(default_factory=dict)
+    status: dict[int, str] = field(default_factory=dict)
+    """Of dead letters that are not open, by their number."""
     relayed: frozenset[int] = frozenset()
     checkpoint: tuple[int, dict[str, int]] = (0, {})
 
@@ -58,6 +60,7 @@ class StoreTables:
             self.imported,
             self.incomplete,
             dict(self.letters),
+            dict(self.status),
             self.relayed,
             self.checkpoint,
         )
@@ -136,6 +139,29 @@ def append(tables: StoreTables, *parameters: Any) -> Found:
 def add_dead_letter(tables: StoreTables, *letter: Any) -> Found:
     topic, partition, offset = letter[:3]
     tables.letters.setdefault((topic, partition, offset), (len(tables.letters) + 1, *letter))
+    return NOTHING
+
+
+@statement("SELECT * FROM dead_letters WHERE status = 'retry' ORDER BY id LIMIT %s")
+def letters_to_retry(tables: StoreTables, limit: int) -> Found:
+    names = "id", "topic", "partition", "offset", "timestamp_ms", "key", "value", "headers", "code", "reason"
+    found = [each for each in tables.letters.values() if tables.status.get(each[0]) == "retry"]
+    rows = [(*each[:7], orjson.loads(each[7]), *each[8:10], each[11]) for each in found]
+    return (*names, "subject"), rows[:limit]
+
+
+@statement(recorder.QUERIES.dead_letters_taken, writes=True)
+def dead_letters_taken(tables: StoreTables, numbers: list[int]) -> Found:
+    tables.status.update(dict.fromkeys(numbers, "done"))
+    return NOTHING
+
+
+@statement(recorder.QUERIES.refuse_again, writes=True)
+def refuse_again(tables: StoreTables, code: str, reason: str, number: int) -> Found:
+    for place, letter in tables.letters.items():
+        if letter[0] == number and tables.status.get(number, "open") in ("open", "retry"):
+            tables.letters[place] = (*letter[:8], code, reason, *letter[10:])
+            tables.status.pop(number, None)
     return NOTHING
 
 

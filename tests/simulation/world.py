@@ -130,7 +130,7 @@ class Process:
             fetched: list[Record] = []
             for place, offset in self._next.items():
                 fetched += partitions[place][offset : offset + self.world.size]
-            if not fetched:
+            if not fetched and not self.has_letters():
                 pause(self._has_something)
                 continue
             yield fetched
@@ -145,9 +145,15 @@ class Process:
 
     def _has_something(self) -> bool:
         partitions = self.world.log.partitions
-        return self._generation != self.group.generation or any(
-            len(partitions[place]) > offset for place, offset in self._next.items()
+        return (
+            self._generation != self.group.generation
+            or self.has_letters()
+            or any(len(partitions[place]) > offset for place, offset in self._next.items())
         )
+
+    def has_letters(self) -> bool:
+        """Are there dead letters to be tried again?"""
+        return False
 
 
 class Worker(Process):
@@ -175,10 +181,18 @@ class Worker(Process):
             return {name: mark.offset for name, mark in self.runner.take_partitions(names).items()}
 
         for records in self.batches(marks):
-            self.at_hand = records
-            outcome = self.patiently(self.runner.handle, records)
-            self.at_hand = None
-            relay.feed(outcome.events, outcome.first_position)
+            if self.has_letters():
+                letters = self.patiently(recorder.dead_letters, "status = 'retry'", 200)
+                self.patiently(self.runner.retry, letters)
+                relay.wake()
+            if records:
+                self.at_hand = records
+                outcome = self.patiently(self.runner.handle, records)
+                self.at_hand = None
+                relay.feed(outcome.events, outcome.first_position)
+
+    def has_letters(self) -> bool:
+        return "retry" in self.database.tables.status.values()
 
     def _relay(self) -> None:
         assert self.relay is not None
@@ -268,6 +282,14 @@ class World:
     def tell(self, number: int, kind: str) -> None:
         self.log.append(*command(number, kind))
 
+    def retry(self, schema: str) -> None:
+        """An operator lets all dead letters that are open be tried again."""
+        database = self.databases[schema]
+        with database.change():
+            for place, letter in database.tables.letters.items():
+                database.tables.status.setdefault(letter[0], "retry")
+                self.invariants.tried_again.add("/".join(map(str, place)))
+
     def copy(self, schema: str) -> None:
         """A backup."""
         database = self.databases[schema]
@@ -291,6 +313,8 @@ class World:
                 if len(log[place]) > (mark.offset + 1 if mark is not None else 0):
                     return False
             if schema != "shown":
+                if "retry" in tables.status.values():
+                    return False
                 relays = [each.relay for each in self.of(schema) if isinstance(each, Worker) and each.alive]
                 if all(relay is None or relay.position < tables.head for relay in relays if relay and relay.active):
                     return False
