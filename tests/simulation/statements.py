@@ -88,6 +88,12 @@ class ModelTables:
         return ModelTables(dict(self.rows), dict(self.marks), self.unread)
 
 
+def let_retry(tables: StoreTables) -> None:
+    """All open dead letters are to be tried again: what an operator's command does."""
+    for letter in tables.letters.values():
+        tables.status.setdefault(letter[0], "retry")
+
+
 Row = Sequence[Any]
 Found = tuple[Sequence[str], Iterable[Row]]
 """Names of columns, rows."""

@@ -1,11 +1,12 @@
-"""The models of PostgreSQL hold what the real one does: the product's code asks both the same, at random, and is
-answered the same. What the model leaves out is waiting: locks of rows, and isolation within a transaction."""
+"""The models of PostgreSQL and Kafka hold what the real ones do: the product's code asks both the same, at random, and
+is answered the same. What the model leaves out is waiting: locks of rows, and isolation within a transaction."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -15,21 +16,31 @@ from eventsourcing.persistence import PersistenceError
 
 from events.registry import encode
 from events.request import RequestWithdrawn
+from postavka.kernel.log import offsets
+from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
+from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.outbox import relay
+from postavka.kernel.outbox.publisher import Publisher
 from postavka.kernel.projection import checkpoints
 from postavka.kernel.projection.blue_green import connect
+from postavka.kernel.runtime.embedded import Endpoints
+from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.stage import recovery
 from postavka.kernel.store.checkpoint import Checkpoint, CheckpointMoved
 from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.recorder import Batch, Claim, DeadLetter, EventRecorder, RecordedEvent
 from tests.kernel.polling import until
+from tests.kernel.toys import unique_name
+from tests.simulation import log
 from tests.simulation.database import Database, Datastore, Session
 from tests.simulation.small_world import NOON
-from tests.simulation.statements import ModelTables, StoreTables
+from tests.simulation.statements import ModelTables, StoreTables, let_retry
 
 STORE, MODEL = "request", "timer"
 REQUESTS = [UUID(int=number) for number in range(1, 4)]
+LET_RETRY = "UPDATE dead_letters SET status = 'retry' WHERE status = 'open'"
+OTHERS = ["marks", "load", "head", "relay", "letters", "retry", "come_back", "project"]
 NAMES = ["commands.requests/0", "commands.requests/1"]
 TYPE, BODY = RequestWithdrawn.TYPE, encode(RequestWithdrawn(withdrawn_by="anna"))
 
@@ -61,6 +72,8 @@ class Asked:
     datastore: Any
     model: Any
     """A session in the schema of a read model."""
+    let_retry: Callable[[], object]
+    """Lets all open dead letters be tried again, as an operator does."""
 
     def __post_init__(self) -> None:
         self.recorder = EventRecorder.__new__(EventRecorder)
@@ -97,6 +110,15 @@ class Asked:
             (key, value, [each for each in headers if each[0] != "dlq_id"]) for _, key, value, headers in sent.records
         ]
 
+    def _retry(self) -> Any:
+        self.let_retry()
+        letters = self.recorder.dead_letters("status = 'retry'", 200)
+        for first in letters[:1]:
+            self.recorder.refuse_again(replace(first, code="again", reason="still wrong"))
+        self.recorder.append(Batch(retried=[each.id for each in letters[1:2]]))
+        left = self.recorder.dead_letters("status = 'retry'", 200)
+        return [[replace(each, id=0) for each in found] for found in (letters, left)]
+
     def _come_back(self, events: Sequence[RecordedEvent]) -> Any:
         with self.session.transaction():
             head = recovery._head(self.session, recovery.QUERIES.head_for_update)
@@ -127,8 +149,9 @@ def both(database: str) -> Iterator[tuple[Asked, Asked]]:
         Database(name, tables, Nobody()) for name, tables in ((STORE, StoreTables()), (MODEL, ModelTables()))
     )
     with connect(database, MODEL, MODEL) as session:
-        real = Asked(datastore, session)
-        yield real, Asked(Datastore(store, lambda session: None), Session(model))
+        real = Asked(datastore, session, lambda: real.session.execute(LET_RETRY))
+        modelled = Datastore(store, lambda session: None)
+        yield real, Asked(modelled, Session(model), lambda: let_retry(store.tables))
         real.session.close()
     datastore.close()
 
@@ -149,7 +172,9 @@ def questions(chance: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
         return DeadLetter(record, "code", "reason", chance.choice([None, *REQUESTS]))
 
     for _ in range(count):
-        what = chance.choice(["append"] * 4 + ["marks", "load", "head", "relay", "letters", "come_back", "project"])
+        what = chance.choice(
+            ["append"] * 4 + ["marks", "load", "head", "relay", "letters", "retry", "come_back", "project"]
+        )
         moved = {name: (guessed(), guessed()) for name in chance.sample(NAMES, chance.randrange(3))}
         match what:
             case "append":
@@ -171,6 +196,38 @@ def questions(chance: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
                 yield (what,)
 
 
+def test_the_log_in_memory_keeps_what_a_broker_keeps(servers: Endpoints) -> None:
+    """Rounds of a relay, and what is found on the topic by who starts behind them."""
+    settings, topic, chance = Settings(**servers.settings()), unique_name(), random.Random(1)
+    world: Any = SimpleNamespace(size=1, log=log.Log(lambda *_: None))
+    ensure_topics(settings, [topic])
+    publisher = Publisher(settings, {})
+    kept = log.MemoryPublisher(world, {})
+    try:
+        for _ in range(5):
+            for _ in range(chance.randrange(30)):
+                key, value = b"%d" % chance.randrange(9), b"%d" % chance.randrange(1_000)
+                for each in (publisher, kept):
+                    each.send(topic, key, value, [("a", b"b")])
+            publisher.wait()
+            kept.wait()
+            assert publisher.offsets == kept.offsets
+    finally:
+        publisher.close()
+    places = [(topic, number) for number in range(PARTITIONS)]
+    assert offsets.end_offsets(settings, places) == log.end_offsets(world, places)
+    assert offsets.first_offsets(settings, places) == log.first_offsets(world, places)
+    start = {place: chance.randrange(4) for place in places}
+    found = {place: [each for each in all_of(read_records(settings, start)) if each[:2] == place] for place in places}
+    known = {place: [each for each in all_of(log.read_records(world, start)) if each[:2] == place] for place in places}
+    assert found == known
+    assert any(found.values())
+
+
+def all_of(batches: Iterator[list[Record]]) -> list[Record]:
+    return [each._replace(timestamp_ms=0) for batch in batches for each in batch]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_model_answers_as_postgresql_does(both: tuple[Asked, Asked], seed: int) -> None:
     real, model = both
@@ -179,7 +236,7 @@ def test_the_model_answers_as_postgresql_does(both: tuple[Asked, Asked], seed: i
         expected = real.ask(what, *about)
         assert model.ask(what, *about) == expected, f"{number}: {what} {about}"
         answers.add(expected if isinstance(expected, str) else what)
-    assert answers >= {"append", "come_back", "project", "letters", "TrackingConflict", "IntegrityError"}
+    assert answers >= {"append", "come_back", "project", "letters", "retry", "TrackingConflict", "IntegrityError"}
 
 
 def test_a_lock_is_one_sessions_until_that_ends(both: tuple[Asked, Asked]) -> None:

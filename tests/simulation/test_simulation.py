@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.simulation.__main__ import main, told_failure
+from tests.simulation.defects import DEFECTS
 from tests.simulation.simulation import as_test, first_failure, history_of, holds_on, shortened
 
 
@@ -23,6 +25,16 @@ def test_nothing_is_lost_or_doubled_whatever_happens(seeds: range) -> None:
 
 def test_a_seed_is_one_history() -> None:
     assert history_of(17) == history_of(17) != history_of(18)
+
+
+def test_the_long_form_says_how_far_it_is_and_what_it_has_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "30", "--processes", "1"]) == 0
+    assert "30 histories in" in capsys.readouterr().out
+    with DEFECTS[0].planted():
+        found = told_failure(range(5))
+    assert found is not None
+    assert found.startswith("seed 0: ")
+    assert "def test_seed_0() -> None:" in found
 
 
 # What simulated histories have found, as they shrank

@@ -34,7 +34,7 @@ from tests.simulation.database import Database, Datastore, Session
 from tests.simulation.invariants import Invariants
 from tests.simulation.log import Log, Place
 from tests.simulation.small_world import PLACES, SHOWN, STAGES, TOPICS, command
-from tests.simulation.statements import ModelTables, StoreTables
+from tests.simulation.statements import ModelTables, StoreTables, let_retry
 
 T = TypeVar("T")
 AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
@@ -286,9 +286,8 @@ class World:
         """An operator lets all dead letters that are open be tried again."""
         database = self.databases[schema]
         with database.change():
-            for place, letter in database.tables.letters.items():
-                database.tables.status.setdefault(letter[0], "retry")
-                self.invariants.tried_again.add("/".join(map(str, place)))
+            let_retry(database.tables)
+        self.invariants.tried_again |= {"/".join(map(str, place)) for place in database.tables.letters}
 
     def copy(self, schema: str) -> None:
         """A backup."""
