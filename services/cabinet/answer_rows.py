@@ -25,14 +25,15 @@ COLUMNS = (
     Column("request_id", "Заявка", required=True),
     Column("answer", "Ответ", required=True),
     Column("note", "Примечание"),
+    Column("number", "Номер"),
     Column("partner", "Партнёр"),
     Column("buyer", "Покупатель"),
     Column("inn", "ИНН"),
     Column("product", "Товар"),
     Column("amount", "Сумма, ₽"),
 )
-"""Of these the last five are for people, and read by nobody."""
-WIDTHS = (40, 10, 40, 36, 40, 14, 36, 14)
+"""Of these the last six are for people, and read by nobody."""
+WIDTHS = (40, 10, 40, 16, 36, 40, 14, 36, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _wrong(row: Row | None, accepted: bool | None, answer: str, note: str) -> st
 
 def _cells(row: Row) -> list[Any]:
     amount = Decimal(row.amount) if row.amount else None
-    return [str(row.request_id), "", "", row.partner, row.buyer, row.inn, product_of(row), amount]
+    return [str(row.request_id), "", "", row.number, row.partner, row.buyer, row.inn, product_of(row), amount]
 
 
 def _uuid(text: str) -> UUID | None:

@@ -55,7 +55,7 @@ class RowLine:
     errors: tuple[tuple[str, str], ...]
     anyway_helps: bool
     request_id: str
-    short: str
+    name: str
     stage: ShownStage | None
 
 
@@ -177,6 +177,6 @@ def _line(row: BulkRow, products: dict[str, str], there: dict[UUID, Row]) -> Row
         errors=tuple((LABELS.get(name, ""), text) for name, text in row.errors.items()),
         anyway_helps=row.anyway_helps,
         request_id=row.typed.request_id,
-        short=short(row.request_id),
+        name=found.name if found else short(row.request_id),
         stage=stage_of(found.status) if found else None,
     )
