@@ -17,8 +17,19 @@ FOREIGN_FONTS = """() => [...document.querySelectorAll("body *")]
 """Texts and controls that are not set in the font that pages bring along: their size would be the machine's."""
 
 
+UNDER_THE_ACCOUNT = """() => {
+    const tools = document.querySelector(".bar-tools")?.getBoundingClientRect()
+    const places = tools ? Array.from({length: Math.floor(tools.width / 8)}, (_, each) => tools.left + 8 * each) : []
+    const there = places.flatMap((x) => document.elementsFromPoint(x, tools.top + tools.height / 2))
+    return there.some((each) => each.closest(".nav"))
+}"""
+"""Whether sections of the menu lie under what stands beside them."""
+
+
 def look(page: Page, what: str) -> None:
-    """axe finds nothing of any weight in light and dark, and nothing is wider than the smallest phone."""
+    """axe finds nothing of any weight in light and dark, nothing in the bar lies under anything else, and nothing is
+    wider than the smallest phone."""
+    assert not page.evaluate(UNDER_THE_ACCOUNT), f"{what}: sections of the menu lie under the account"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         # Chromium sometimes leaves a text in the colour of the other scheme until it is laid out anew.
