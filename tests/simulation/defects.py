@@ -154,7 +154,7 @@ DEFECTS = (
     Defect(
         "recovery starts one too far",
         recovery,
-        "bring_back",
+        "import_missing",
         (("event.position > head:", "event.position > head + 1:"),),
         12,
     ),
@@ -175,7 +175,7 @@ DEFECTS = (
     Defect(
         "recovery does not look again at the head",
         recovery,
-        "bring_back",
+        "import_missing",
         (("if position > head]", "]"),),
         324,
     ),

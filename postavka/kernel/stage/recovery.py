@@ -41,9 +41,27 @@ log = logger(__name__)
 
 def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> int:
     """Import every event of the stage's topic that lies above the store's head; returns how many."""
+    return import_missing(
+        settings,
+        datastore,
+        [stage.topic],
+        lambda event: stage.claims(event.originator_id, decode(event.type, event.body)),  # type: ignore[arg-type]
+        _note_incomplete,
+    )
+
+
+def import_missing(
+    settings: Settings,
+    datastore: SchemaDatastore,
+    topics: Sequence[str],
+    claims: Callable[[RecordedEvent], Iterable[tuple[str, str]]],
+    note: Callable[[psycopg.Connection[Any], Sequence[RecordedEvent]], None] = lambda connection, events: None,
+) -> int:
+    """Import what lies on the topics of a store above its head, with what it claims; returns how many. `note` is called
+    in the same transaction."""
     with datastore.open_session() as connection:
-        connection.execute(QUERIES.lock, (f"recovery of {stage.name}",))
-        _, offsets = read_checkpoint(connection, [stage.topic])
+        connection.execute(QUERIES.lock, (f"recovery of {datastore.schema}",))
+        _, offsets = read_checkpoint(connection, list(topics))
         head = _head(connection, QUERIES.head)
         missing: dict[int, RecordedEvent] = {}
         for batch in read_records(settings, offsets):
@@ -55,18 +73,16 @@ def bring_back(settings: Settings, stage: Stage, datastore: SchemaDatastore) -> 
         if not missing:
             return 0
         with connection.transaction():
-            # Another worker of the stage may be at work: what it wrote and published meanwhile is in the store already.
+            # Another worker of the store may be at work: what it wrote and published meanwhile is there already.
             head = _head(connection, QUERIES.head_for_update)
             events = [missing[position] for position in sorted(missing) if position > head]
             if events:
-                import_events(
-                    connection,
-                    events,
-                    lambda event: stage.claims(event.originator_id, decode(event.type, event.body)),  # type: ignore[arg-type]
-                )
-                _note_incomplete(connection, events)
+                import_events(connection, events, claims)
+                note(connection, events)
         if events:
-            log.warning("events came back from the topic into an older store", stage=stage.name, events=len(events))
+            log.warning(
+                "events came back from the topic into an older store", store=datastore.schema, events=len(events)
+            )
     return len(events)
 
 

@@ -75,18 +75,6 @@ SELECT value FROM claims WHERE kind = %s AND value = ANY(%s);
 -- Reads the last version of each subject's notices.
 SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id = ANY(%s) GROUP BY 1;
 
--- name: lock_recovery
--- Lets one process at a time bring notices back from the topics.
-SELECT pg_advisory_lock(hashtext('recovery of notices'));
-
--- name: head
--- Reads the last position given out.
-SELECT position FROM head;
-
--- name: relay_offsets
--- Reads from which offset each distributor's topic must be looked at.
-SELECT offsets FROM relay;
-
 -- name: counts
 -- Counts e-mails by status, for the page of operations.
 SELECT status, count(*) AS letters FROM notices.mail GROUP BY status;

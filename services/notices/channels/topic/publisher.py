@@ -14,19 +14,14 @@ from eventsourcing.persistence import InterfaceError, OperationalError
 
 from events.registry import read_fields
 from events.topics import notices_of
-from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.outbox.relay import Relay
-from postavka.kernel.process import liveness, metrics
+from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
-from postavka.kernel.settings import PARTITIONS, Settings, database_url
-from postavka.kernel.stage.recovery import import_events, recorded
+from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.stage.recovery import import_missing
 from postavka.kernel.store.datastore import SchemaDatastore
-from postavka.kernel.store.queries import load_queries
-from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
-from postavka.kernel.store.session import open_session
+from postavka.kernel.store.recorder import EventRecorder
 from services.notices.channels.topic.channel import CLAIM, claim_of
-
-QUERIES = load_queries("services.notices")
 
 log = logger(__name__)
 
@@ -52,8 +47,9 @@ class NoticePublisher:
     def __init__(self, config: Settings, distributors: Sequence[str]) -> None:
         self._route = ToDistributors(distributors)
         conninfo = database_url(config)
-        bring_back(config, conninfo, self._route.topics)
-        recorder = EventRecorder(SchemaDatastore(conninfo, SCHEMA))
+        datastore = SchemaDatastore(conninfo, SCHEMA)
+        import_missing(config, datastore, self._route.topics, lambda event: [(CLAIM, claim_of(event))])
+        recorder = EventRecorder(datastore)
         self._recorder = recorder
         counted = metrics.RELAYED.labels(SCHEMA).inc
         self.relay = Relay(config, recorder, "notices", SOURCE, {}, counted, route=self._route)
@@ -89,31 +85,3 @@ class NoticePublisher:
             "relay": "active" if self.relay.active else "standby",
             "relayed_position": self.relay.position,
         }
-
-
-def bring_back(config: Settings, conninfo: str, topics: Sequence[str]) -> int:
-    """Import what lies on the topics above the store's head; returns how many."""
-    with open_session(conninfo, {"search_path": SCHEMA}) as connection:
-        connection.execute(QUERIES.lock_recovery)
-        row = connection.execute(QUERIES.head).fetchone()
-        head = int(row[0]) if row else 0
-        stored = connection.execute(QUERIES.relay_offsets).fetchone()
-        offsets = stored[0] if stored else {}
-        start = {
-            (topic, number): int(offsets.get(f"{topic}/{number}", 0))
-            for topic in topics
-            for number in range(PARTITIONS)
-        }
-        missing: dict[int, RecordedEvent] = {}
-        for batch in read_records(config, start):
-            liveness.beat(liveness.START, liveness.START_SECONDS)
-            for record in batch:
-                event = recorded(record)
-                if event is not None and event.position > head:
-                    missing.setdefault(event.position, event)
-        if missing:
-            events = [missing[position] for position in sorted(missing)]
-            with connection.transaction():
-                import_events(connection, events, lambda event: [(CLAIM, claim_of(event))])
-            log.warning("notices came back from the topics into an older store", events=len(missing))
-    return len(missing)
