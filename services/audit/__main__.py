@@ -7,11 +7,18 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import psycopg
+
 from postavka.kernel.process import liveness
+from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.process.service import run_service
-from postavka.kernel.settings import Settings
+from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.store.session import KeptSession
 from services.audit.integrity.signer import Signer
 from services.audit.integrity.store import SCHEMA
+from services.audit.verification.verifications import is_asked, verify_what_is_asked
+
+log = logger("services.audit")
 
 STANDBY_SECONDS = 1.0
 STEP_SECONDS = 300.0
@@ -19,6 +26,8 @@ STEP_SECONDS = 300.0
 LOOK_BACK_SECONDS = 1_800.0
 """For opening the trees at the start: they are looked at as a whole."""
 FOLLOWING = "following"
+ASKED_SECONDS = 1.0
+"""So often it is looked whether a verification is asked for."""
 
 T = TypeVar("T")
 
@@ -27,6 +36,8 @@ class AuditService:
     """The signer, in a thread of its own, which one step after another is done in."""
 
     def __init__(self, config: Settings) -> None:
+        self._config = config
+        self._looking = KeptSession(database_url(config), application_name="postavka-audit")
         self._signer = Signer(config)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sign")
         self.trouble = self._signer.trouble
@@ -36,8 +47,8 @@ class AuditService:
         """Nothing: who stands by is well too."""
 
     def work(self) -> Sequence[Coroutine[Any, Any, object]]:
-        """Stand by until nobody else is at work, then follow."""
-        return (self._follow(),)
+        """Stand by until nobody else is at work, then follow; verify when somebody asks."""
+        return self._follow(), self._verify()
 
     async def close(self) -> None:
         """Save, once the step at hand is done."""
@@ -51,6 +62,21 @@ class AuditService:
         while True:
             liveness.beat(FOLLOWING, STEP_SECONDS)
             await self._do(self._signer.step)
+
+    async def _verify(self) -> None:
+        """In a thread beside the signer's; the work itself is done by another process."""
+        while True:
+            try:
+                await asyncio.to_thread(self._look)
+            except psycopg.Error as away:
+                log.warning(WAITING, server="PostgreSQL", why=str(away)[:200])
+            await asyncio.sleep(ASKED_SECONDS)
+
+    def _look(self) -> None:
+        with self._looking as connection:
+            asked = is_asked(connection)
+        if asked:
+            verify_what_is_asked(self._config)
 
     async def _do(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)

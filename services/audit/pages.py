@@ -38,6 +38,7 @@ from services.audit.integrity.logs import LOGS, stage_of
 from services.audit.integrity.signed_tables import TABLES, access_log
 from services.audit.integrity.store import SCHEMA, newest_checkpoint, open_tree, unsigned
 from services.audit.reading import reading
+from services.audit.state_pages import state_of
 from services.audit.verification.acknowledgements import Acknowledged, acknowledged
 from services.cabinet.words import stage_of as stage_shown
 
@@ -48,6 +49,7 @@ AUDITOR = frozenset((Role.AUDITOR,))
 NAVIGATION = (
     Entry("Заявки", "/audit", AUDITOR, 10),
     Entry("На дату", "/audit/as-of", AUDITOR, 20),
+    Entry("Что изменилось", "/audit/diff", AUDITOR, 25),
     Entry("Подписи журналов", "/audit/checkpoints", AUDITOR, 30),
     Entry("Кто смотрел", "/audit/looked", AUDITOR, 40),
 )
@@ -58,11 +60,14 @@ MOST_SHOWN = 200
 
 @router.get("")
 async def search_page(request: Request, principal: Auditor, q: str = "") -> Response:
-    """Find a request by its id, by the beginning of it, by INN, name, registration or permission number."""
-    found = await asyncio.to_thread(_search, web(request).kernel, q.strip()[:200]) if q.strip() else []
+    """The home of the auditor, with how the whole stands. Finds a request by its id or the beginning of it, by INN,
+    name, registration or permission number."""
+    config, asked = web(request).kernel, q.strip()[:200]
+    found = await asyncio.to_thread(_search, config, asked) if asked else []
+    state = None if asked else await asyncio.to_thread(state_of, config)
     visitor_of(request).shown.update(row["request_id"] for row in found)
     return await show(
-        request, principal, "audit_search.html", q=q.strip(), rows=found, most=MOST_FOUND, stage=stage_shown
+        request, principal, "audit_search.html", q=asked, rows=found, most=MOST_FOUND, stage=stage_shown, state=state
     )
 
 

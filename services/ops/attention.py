@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL
 
+from postavka.domain.wording import STAGES
 from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
@@ -94,7 +95,7 @@ def concerns_of(
         for each in waiting
     ]
     refused = [
-        Concern(f"Непринятое: {stage}", count, f"/ops/letters?stage={stage}", "/ops/letters")
+        Concern(f"Непринятое: {STAGES[stage].lower()}", count, f"/ops/letters?stage={stage}", "/ops/letters")
         for stage, count in letters.items()
     ]
     return [

@@ -103,6 +103,7 @@ class Victims:
             "topic": "request.events",
             "partition": "1",
             "offset": "1",
+            "log": "billing.events",
             "number": "1",
             "what": "payment",
             "id": str(site.sql(letter, request_id)[0][0]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 from playwright.sync_api import expect
@@ -14,6 +15,7 @@ from services.audit.findings import Finding
 from services.audit.integrity.keys import read_key
 from services.audit.settings import AuditSettings
 from services.audit.verification.acknowledgements import publish, statement_of
+from services.audit.verifier import main as verifier_main
 from tests.browser.conftest import Shoot
 from tests.browser.look import look
 from tests.browser.person import Person
@@ -80,6 +82,59 @@ def test_the_auditor_reads_what_happened_and_who_looked(system: System, person: 
     expect(auditor.page.get_by_role("row").filter(has_text=f"/audit/requests/{request}").first).to_be_visible()
     look(auditor.page, "audit-looked")
     shoot(auditor.page, "audit-looked")
+
+
+def test_the_auditor_begins_at_how_the_whole_stands_and_verifies_it(person: SignedIn, shoot: Shoot) -> None:
+    auditor = person("auditor")
+    state = auditor.page.get_by_role("region", name="Состояние")
+    expect(state).to_contain_text("Последняя сверка")
+    button = auditor.page.get_by_role("button", name="Проверить сейчас")
+    button.click()
+    expect(auditor.page.get_by_role("status").filter(has_text="Сверка")).to_be_visible()
+    look(auditor.page, "a verification at work")
+    # Whatever it finds of what other tests have forged: the page follows it to its end.
+    expect(button).to_be_visible(timeout=300_000)
+    expect(state).to_contain_text(re.compile("всё как было записано|найдено"))
+    expect(state).to_contain_text("auditor")
+    look(auditor.page, "the auditor's home")
+    shoot(auditor.page, "audit-home")
+
+
+def test_an_event_is_proved_by_a_file_that_the_verifier_takes(
+    system: System, person: SignedIn, shoot: Shoot, tmp_path: Path
+) -> None:
+    sent = system.traffic()
+    sent.run(1, 10, plans=(DIRECT,))
+    system.settle()
+    (request,) = sent.plans
+    auditor = person("auditor")
+    auditor.go(f"/audit/requests/{request}")
+    record = auditor.page.locator("details.record").filter(has_text="Approved.v3").first
+    record.locator("summary").click()
+    record.get_by_role("link", name="Доказать").click()
+    given = auditor.page.get_by_role("link", name="Скачать доказательство")
+    for _ in range(90):
+        if given.count():
+            break
+        auditor.page.wait_for_timeout(2_000)  # logs are signed once a minute
+        auditor.page.reload()
+    look(auditor.page, "a proof")
+    shoot(auditor.page, "audit-proof")
+    with auditor.page.expect_download() as download:
+        given.click()
+    proof = tmp_path / "proof.json"
+    proof.write_bytes(download.value.path().read_bytes())
+    with auditor.page.expect_download() as download:
+        auditor.page.get_by_role("link", name="Ключи", exact=True).click()
+    keys = tmp_path / "keys.txt"
+    keys.write_bytes(download.value.path().read_bytes())
+    assert verifier_main(["proof", str(proof), "--keys", str(keys)]) == 0
+
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    auditor.go(f"/audit/diff?request_id={request}&earlier={_local(now - timedelta(days=1))}&later={_local(now)}")
+    expect(auditor.page.get_by_role("row").filter(has_text=request)).to_contain_text("не было")
+    look(auditor.page, "a difference")
+    shoot(auditor.page, "audit-diff")
 
 
 def _local(moment: datetime) -> str:

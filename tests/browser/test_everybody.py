@@ -139,6 +139,9 @@ NO_PAGES = {
     "GET /ops/money/month.xlsx": "a file",
     "GET /ops/money/month.pdf": "a file",
     "GET /audit/requests/{request_id}/history.html": "a file",
+    "GET /audit/proofs/{stage}/{position}/file": "a file",
+    "GET /audit/checkpoints/{log}": "a file",
+    "GET /audit/keys": "a file",
 }
 
 
@@ -171,6 +174,34 @@ def test_every_page_there_is(person: SignedIn, opened: Opened, address: str, sys
             assert answer.ok, f"{path} of {role}: {answer.status}"
             expect(page.locator("h1")).to_be_visible()
             look(page, f"{path} of {role}")
+
+
+def test_keys_lead_to_the_search_and_tell_what_they_are(person: SignedIn) -> None:
+    partner = person("lukomor")
+    page, keys = partner.page, partner.page.keyboard
+    search = page.get_by_role("searchbox")
+    keys.press("/")
+    expect(search).to_be_focused()
+    keys.type("/?")
+    expect(search).to_have_value("/?")  # while something is typed they are letters
+    partner.go("/account")
+    keys.press("Control+k")
+    expect(page).to_have_url(re.compile("/requests#search$"))
+    expect(search).to_be_focused()
+    page.locator("h1").click()
+    keys.press("?")
+    dialog = page.get_by_role("dialog", name="Клавиши")
+    expect(dialog).to_be_visible()
+    look(page, "the keys")
+    dialog.get_by_label("Клавиши без Ctrl включены").uncheck()
+    keys.press("Escape")
+    expect(dialog).to_have_count(0)
+    keys.press("/")
+    keys.press("?")
+    expect(dialog).to_have_count(0)
+    page.locator("details.menu summary").click()
+    page.get_by_role("button", name="Клавиши").click()
+    dialog.get_by_label("Клавиши без Ctrl включены").check()
 
 
 def test_by_keyboard_alone(person: SignedIn) -> None:

@@ -75,12 +75,12 @@ def test_the_home_of_operations_says_what_burns_and_the_menu_the_same(
     expect(menu).to_contain_text(now.replace("\N{NO-BREAK SPACE}", ""))
     look(ops.page, "the home of operations")
     shoot(ops.page, "ops-home")
-    refused.get_by_role("link", name="request", exact=True).click()
+    refused.get_by_role("link", name="заявка", exact=True).click()
     expect(ops.page).to_have_url(re.compile(r"/ops/letters\?stage=request"))
     ops.go("/ops")
     ops.follow("15 минут")
     expect(ops.page.get_by_role("link", name="15 минут")).to_have_attribute("aria-current", "true")
-    ops.page.get_by_role("region", name="Стадии").get_by_role("link", name="approval").click()
+    ops.page.get_by_role("region", name="Стадии").get_by_role("link", name="Согласование").click()
     expect(ops.page).to_have_url(re.compile(r"/ops/stream\?stage=approval"))
 
 

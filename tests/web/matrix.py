@@ -189,6 +189,12 @@ MATRIX: dict[str, Case] = {
     "GET /audit/as-of": case(A, whole=True),
     "GET /audit/checkpoints": case(A, whole=True),
     "GET /audit/looked": case(A, whole=True),
+    "GET /audit/diff": case(A, whole=True),
+    "POST /audit/verifications": case(A, form={}, whole=True),
+    "GET /audit/proofs/{stage}/{position}": case(A, whole=True),
+    "GET /audit/proofs/{stage}/{position}/file": case(A, whole=True),
+    "GET /audit/checkpoints/{log}": case(A, whole=True),
+    "GET /audit/keys": case(A, whole=True),
     # API
     "GET /api/v1/openapi.json": Case(EVERYBODY),
     "GET /api/v1/me": Case(ALL),

@@ -44,6 +44,7 @@ def things(site: Site) -> dict[str, str]:
         "topic": "request.events",
         "partition": "1",
         "offset": "1",
+        "log": "billing.events",
         "number": "1",
         "what": "payment",
         "id": "00000000-0000-4000-8000-000000000000",

@@ -41,8 +41,9 @@ SEES_ALL = ("ops", "web")
 """Services that show all topics, their ends, their settings and how large they are: the page of streams is the web
 application's."""
 
-READS_ALL = ("web",)
-"""Services that show what lies on every topic: the live stream and the record browser are the web application's."""
+READS_ALL = ("audit", "web")
+"""Services that read what lies on every topic: the auditor's verifies it, and the live stream and the record browser
+are the web application's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,3 +265,40 @@ SELECT entry, row_id FROM entries WHERE log = %s ORDER BY entry;
 -- name: changed_bodies
 -- Finds dead letters whose body is not the one that their hash was made of.
 SELECT id FROM {} WHERE encode(sha256(coalesce(value, ''::bytea)), 'hex') <> sha256 ORDER BY id;
+
+-- name: verifications
+-- Reads the last verifications, the newest first.
+SELECT id, asked_by, asked_at, started_at, done, total, finished_at, report, failed
+FROM audit.verifications
+ORDER BY id DESC
+LIMIT %s;
+
+-- name: ask_for_verification
+-- Adds a verification that is asked for; nothing while another one is not finished.
+INSERT INTO audit.verifications (asked_by) VALUES (%s) ON CONFLICT DO NOTHING;
+
+-- name: keep_verification
+-- Adds a verification that the command has made, with its outcome.
+INSERT INTO audit.verifications (asked_by, asked_at, started_at, finished_at, report)
+SELECT %s, began, began, now(), %s::jsonb
+FROM (SELECT now() - make_interval(secs => %s) AS began) AS b;
+
+-- name: asked_verification
+-- Reads which verification is asked for and not finished, and whether it was begun before.
+SELECT id, started_at IS NOT NULL FROM audit.verifications WHERE finished_at IS NULL;
+
+-- name: lock_verification
+-- Takes the lock by which one service verifies; false while another one has it.
+SELECT pg_try_advisory_lock(hashtext('postavka.audit.verification'));
+
+-- name: begin_verification
+-- Notes that a verification is at work.
+UPDATE audit.verifications SET started_at = coalesce(started_at, now()) WHERE id = %s;
+
+-- name: verification_goes_on
+-- Writes how far a verification is.
+UPDATE audit.verifications SET done = %s, total = %s WHERE id = %s;
+
+-- name: end_verification
+-- Writes the outcome of a verification, or why it could not be done.
+UPDATE audit.verifications SET report = %s::jsonb, failed = %s, finished_at = now(), done = total WHERE id = %s;

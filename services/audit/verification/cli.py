@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from typing import Any
 
@@ -12,6 +13,7 @@ from postavka.kernel.runtime.connection import connected
 from postavka.web.formats import at
 from services.audit.cli import SHOWN, rate
 from services.audit.verification.acknowledgements import acknowledge as say
+from services.audit.verification.verifications import keep_outcome
 from services.audit.verification.verify import as_json
 from services.audit.verification.verify import verify as check
 
@@ -35,7 +37,9 @@ def verify(*, resume: bool = False, processes: int | None = None, json: bool = F
         The report as one JSON object.
     """
     with rate("events, as records and in the fold") as told:
-        report = check(connected(), told, processes, resume)
+        config = connected()
+        report = check(config, told, processes, resume)
+    keep_outcome(config, f"cli:{getpass.getuser()}", report)
     if json:
         print_json(as_json(report))
     else:

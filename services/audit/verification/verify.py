@@ -89,11 +89,14 @@ def verify(
     on_progress: OnCount = lambda done, total: None,
     processes: int | None = None,
     resume: bool = False,
+    folder: Path | None = None,
+    share: int = LARGEST_SHARE,
 ) -> VerificationReport:
     """Verify all that is asked for, in several processes. `on_progress` hears events checked and to check; every event
-    is looked at twice, as a record and in the fold."""
+    is looked at twice, as a record and in the fold. `folder`: where an unfinished one is kept; `share`: events that one
+    process folds in memory at most."""
     started = time.monotonic()
-    folder = folder_of(config)
+    folder = folder or folder_of(config)
     cut_file = folder / "cut.json"
     resumed = resume and cut_file.exists()
     if resumed:
@@ -107,7 +110,7 @@ def verify(
     for stage in cut.unpublished:
         report.findings.note("unpublished", stage, "its relay had not published everything when the cut was made")
     count = processes or os.cpu_count() or 1
-    jobs = _jobs(cut, report.events, count)
+    jobs = _jobs(cut, report.events, count, share)
     answers = _run(config, folder, jobs, count, on_progress, 2 * report.events)
     _gather(config, report, answers)
     report.rows = check_tables(config, report.findings)
@@ -119,10 +122,10 @@ def verify(
     return report
 
 
-def _jobs(cut: Cut, events: int, processes: int) -> list[Job]:
+def _jobs(cut: Cut, events: int, processes: int, share: int) -> list[Job]:
     """The largest first, so that processes end together."""
     records = [Job(f"records-{stage}", stage, (), head) for stage, head in cut.heads.items()]
-    shares = min(PARTITIONS, max(processes, -(-events // LARGEST_SHARE)))
+    shares = min(PARTITIONS, max(processes, -(-events // share)))
     folds = [
         Job(f"fold-{first}", None, tuple(range(first, PARTITIONS, shares)), events // shares) for first in range(shares)
     ]

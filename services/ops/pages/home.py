@@ -12,6 +12,7 @@ import psycopg
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from postavka.domain.wording import STAGES
 from postavka.web.rendering import page
 from postavka.web.visitor import visitor_of
 from services.ops.pages.badges import PATH, attention_of
@@ -52,6 +53,7 @@ async def home_page(request: Request, principal: Ops, span: str = USUAL) -> Resp
         since=since,
         seconds=(until - since).total_seconds(),
         duration=duration,
+        names={**STAGES, "ops": "Операции"},
     )
 
 

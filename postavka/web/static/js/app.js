@@ -9,3 +9,4 @@ import "./draft.js";
 import "./live.js";
 import "./small.js";
 import "./badges.js";
+import "./keys.js";
