@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import signal
+import sys
 import textwrap
 import time
 
@@ -40,6 +42,7 @@ def main() -> None:
     wanted.add_argument("--one-worker", action="store_true", help="no second worker of each stage")
     wanted.add_argument("--keep", action="store_true", help="leave logs and data where they are")
     chosen = wanted.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # hosts and servers go with it
     drills = list(chosen.drill)
     services = OF_THE_PROCEDURE if chosen.few else SERVICES
     if (impossible := why_no_hosts()) is not None:
