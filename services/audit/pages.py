@@ -11,11 +11,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from psycopg.rows import dict_row
+from psycopg.sql import SQL
 from starlette.responses import HTMLResponse, Response
 
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.request_ids import request_named
-from postavka.domain.request_numbers import canonical
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.offsets import OffsetsUnknown
 from postavka.kernel.log.range_reader import RangeUnread
@@ -40,9 +40,11 @@ from services.audit.integrity.store import SCHEMA, newest_checkpoint, open_tree,
 from services.audit.reading import reading
 from services.audit.state_pages import state_of
 from services.audit.verification.acknowledgements import Acknowledged, acknowledged
+from services.cabinet.search import Search
 from services.cabinet.words import stage_of as stage_shown
 
 QUERIES = load_queries("services.audit")
+CABINET = load_queries("services.cabinet")
 
 router = APIRouter(prefix="/audit", include_in_schema=False)
 AUDITOR = frozenset((Role.AUDITOR,))
@@ -60,8 +62,8 @@ MOST_SHOWN = 200
 
 @router.get("")
 async def search_page(request: Request, principal: Auditor, q: str = "") -> Response:
-    """The home of the auditor, with how the whole stands. Finds a request by its id or the beginning of it, by INN,
-    name, registration or permission number."""
+    """The home of the auditor, with how the whole stands. Finds a request by its id or the beginning of it, by a
+    number, by the names of client, partner or distributor."""
     config, asked = web(request).kernel, q.strip()[:200]
     found = await asyncio.to_thread(_search, config, asked) if asked else []
     state = None if asked else await asyncio.to_thread(state_of, config)
@@ -151,27 +153,18 @@ def _named(conninfo: str, typed: str) -> UUID | None:
 
 
 def _search(config: Settings, asked: str) -> list[dict[str, Any]]:
-    """The requests that fit, in the cabinet's columns. Text is looked for as lists do it: small letters, «ё» as «е»."""
+    """The requests that fit, in the cabinet's columns. Text is looked for as the cabinet's lists do it."""
+    search = Search.of(asked)
+    if not search.things:
+        return []
+    conditions, values = search.conditions()
     with reading(config) as connection:
-        return (
-            connection.cursor(row_factory=dict_row)
-            .execute(
-                QUERIES.search,
-                {
-                    "begin": _plain(asked.lower()) + "%",
-                    "part": "%" + _plain(asked.lower().replace("ё", "е")) + "%",
-                    "exact": asked,
-                    "number": canonical(asked),
-                    "most": MOST_FOUND,
-                },
-            )
-            .fetchall()
-        )
-
-
-def _plain(text: str) -> str:
-    """The text without the signs that LIKE reads otherwise."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        row = connection.execute(CABINET.found, search.parameters).fetchone() if search.query else None
+        if row is not None and row[0] is not None:
+            conditions.append(SQL("request_id = ANY(%(found)s)"))
+            values["found"] = row[0]
+        query = QUERIES.search.format(SQL(" AND ").join(conditions))
+        return connection.cursor(row_factory=dict_row).execute(query, values | {"most": MOST_FOUND}).fetchall()
 
 
 def _stood(

@@ -17,7 +17,6 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Composable, Composed
 
 from events.envelope import rfc3339
-from postavka.domain import request_numbers
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.vendor import vendor
 from postavka.kernel.store.queries import load_queries
@@ -28,12 +27,12 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.personal import reveal
 from services.cabinet import words as said
 from services.cabinet.fold import STAGES
+from services.cabinet.search import Search
 from services.cabinet.timeline import Group, Moment, timeline
 
 QUERIES = load_queries("services.cabinet")
 
 SOLD = tuple(sorted(said.SOLD))
-MOST_WORDS = 6
 PAGE = 50
 LARGEST_PAGE = 200
 
@@ -206,7 +205,7 @@ class Requests:
     async def page(self, wanted: Filter = Filter(), after: str | None = None, size: int = PAGE) -> Page:
         """One page of requests, the newest first. Raises `cursor.BadCursor`."""
         size = max(1, min(size, LARGEST_PAGE))
-        conditions, values = self._conditions(wanted)
+        conditions, values = await self._conditions(wanted)
         if after is not None:
             submitted_at, request_id = cursor.decode(after)
             conditions.append(BEHIND_OLDEST if wanted.oldest_first else BEHIND_NEWEST)
@@ -273,7 +272,7 @@ class Requests:
     def _tenant(self) -> dict[str, Any]:
         return {"partner": self._principal.partner_id, "distributor": self._principal.distributor_id}
 
-    def _conditions(self, wanted: Filter) -> tuple[list[Composable], dict[str, Any]]:
+    async def _conditions(self, wanted: Filter) -> tuple[list[Composable], dict[str, Any]]:
         conditions, values = [self._own(), SQL("submitted_at IS NOT NULL")], self._tenant()
         if wanted.statuses:
             conditions.append(SQL("status = ANY(%(statuses)s)"))
@@ -284,11 +283,19 @@ class Requests:
         if wanted.until is not None:
             conditions.append(SQL("submitted_at < %(until)s"))
             values["until"] = _midnight(min(wanted.until, date.max - timedelta(days=2)) + timedelta(days=1))
-        for place, word in enumerate(words(wanted.search)):
-            number = request_numbers.canonical(word)
-            conditions.append(SQL(f"number = %(word{place})s" if number else f"search LIKE %(word{place})s"))
-            values[f"word{place}"] = number or "%" + word + "%"
-        return conditions, values
+        search = Search.of(wanted.search)
+        texts, given = search.conditions()
+        if (found := await self._found(search)) is not None:
+            texts.append(SQL("request_id = ANY(%(found)s)"))
+            given["found"] = found
+        return conditions + texts, values | given
+
+    async def _found(self, search: Search) -> list[UUID] | None:
+        """The ids of what its words find; None where they are too many, or too short to ask an index for."""
+        if not search.query:
+            return None
+        row = await (await self._connection.execute(QUERIES.found, search.parameters)).fetchone()
+        return row[0] if row else None
 
     async def _rows(self, query: SQL | Composed, values: Mapping[str, Any]) -> list[Row]:
         async with self._connection.cursor(row_factory=tuple_row) as reading:
@@ -311,13 +318,6 @@ class Requests:
             kit.pop("code", None)
         at = datetime.fromisoformat(submitted_at) if submitted_at else None
         return Row(request_id, status, at, partner_id, distributor_id, found)
-
-
-def words(search: str) -> list[str]:
-    """What to look for: small letters, «е» for «ё», no sign of a number, LIKE's own characters made harmless."""
-    folded = search.replace("\x00", "").replace("№", " ").lower().replace("ё", "е")
-    found = folded.split()[:MOST_WORDS]
-    return [each[:100].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for each in found]
 
 
 def _midnight(day: date) -> str:

@@ -119,12 +119,10 @@ SELECT name, "offset" FROM followed;
 SELECT value, originator_id FROM {}.claims WHERE kind = %s AND value = ANY(%s);
 
 -- name: search
--- Reads the requests that an auditor looks for, by the cabinet's columns. Text is looked for as lists do it: small
--- letters, «ё» as «е».
-SELECT request_id, number, partner_id, status, submitted_at, shipping ->> 'permission_number' AS permission,
-coalesce(approval #>> '{client,name}', request ->> 'buyer') AS buyer FROM cabinet.requests WHERE request_id::text
-LIKE %(begin)s OR number = %(number)s OR search LIKE %(part)s OR shipping ->> 'permission_number' = %(exact)s OR billing #>>
-'{invoice,number}' = %(exact)s OR partner_id = %(exact)s ORDER BY submitted_at DESC NULLS LAST LIMIT %(most)s;
+-- Reads the requests that an auditor looks for, by the cabinet's columns.
+SELECT request_id, number, coalesce(approval #>> '{{partner,name}}', partner_id) AS partner, status, submitted_at,
+shipping ->> 'permission_number' AS permission, coalesce(approval #>> '{{client,name}}', request ->> 'buyer') AS buyer
+FROM cabinet.requests WHERE {} ORDER BY submitted_at DESC NULLS LAST LIMIT %(most)s;
 
 -- name: oddities
 -- Counts the oddities of each topic.

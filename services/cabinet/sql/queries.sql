@@ -28,6 +28,10 @@ FROM cabinet.requests r
 WHERE r.request_id = ANY (ARRAY(SELECT request_id FROM places)) AND {}
 ORDER BY r.submitted_at {order}, r.request_id;
 
+-- name: found
+-- Reads the ids of the requests that a search finds, from the index of words; null if they are too many.
+SELECT cabinet.requests_found(%(words)s, %(least_id)s, %(greatest_id)s, %(most)s);
+
 -- name: several
 -- Reads the rows of these requests; none where it is another tenant's: nobody can tell that from one that isn't there.
 SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, shipping,

@@ -1,0 +1,94 @@
+"""Search in lists of requests: what somebody typed, as conditions. Pure.
+
+What is typed between two blanks is one thing to find: the beginnings of words (all of them, where hyphens, quotes or
+underscores stand between), the beginning or the end of a number, or the beginning of a request's id. «ё» is «е», and
+capital letters are small ones.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.sql import SQL, Composable
+
+LONGEST_WORD = 100
+MOST_WORDS = 6
+SHORTEST = 2
+"""Letters of the shortest word that its index is asked for: a single one has too many."""
+SHORTEST_END = 4
+"""Digits of the shortest end of a number."""
+MOST_FOUND = 500
+"""So many requests are fetched by their ids; of words that more of them have, a list shows the first anyway."""
+_WORD = re.compile(r"[^\W_]+")
+_ID = re.compile(r"[0-9a-f]{4,8}|[0-9a-f]{8}(?:-[0-9a-f]{0,4}){1,3}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{0,12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search. `things`: what stands between blanks, in small letters."""
+
+    things: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Search:
+        """The search that was typed."""
+        folded = text.replace("\x00", "").lower().replace("ё", "е")
+        return cls(tuple(each[:LONGEST_WORD] for each in folded.split()[:MOST_WORDS]))
+
+    @property
+    def query(self) -> str:
+        """The words as a `tsquery`; empty where there is none long enough to ask an index for."""
+        return " & ".join(filter(None, map(_query, self.things)))
+
+    @property
+    def ids(self) -> tuple[UUID, UUID] | None:
+        """The first and the last id that begins like this, where nothing else is looked for."""
+        if len(self.things) != 1 or not _ID.fullmatch(self.things[0]):
+            return None
+        digits = self.things[0].replace("-", "")
+        return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the statement `found`."""
+        first, last = self.ids or (None, None)
+        return {"words": self.query, "least_id": first, "greatest_id": last, "most": MOST_FOUND}
+
+    def conditions(self) -> tuple[list[Composable], dict[str, Any]]:
+        """Conditions on a row's text that all hold for what is found, and their values."""
+        conditions: list[Composable] = []
+        values: dict[str, Any] = {}
+        for number, thing in enumerate(self.things):
+            either = SQL(f"search LIKE %(word{number})s")
+            values[f"word{number}"] = _like(thing)
+            if _is_number(thing):
+                either += SQL(f" OR search LIKE %(digits{number})s")
+                values[f"digits{number}"] = _like(thing.replace("-", ""))
+            if (ids := self.ids) is not None:
+                either += SQL(" OR request_id BETWEEN %(least_id)s AND %(greatest_id)s")
+                values |= {"least_id": ids[0], "greatest_id": ids[1]}
+            conditions.append(SQL("({})").format(either))
+        return conditions, values
+
+
+def _is_number(thing: str) -> bool:
+    return thing.isascii() and thing.replace("-", "").isdigit() and not thing.startswith("-")
+
+
+def _query(thing: str) -> str:
+    """One thing as part of a `tsquery`. What is in it are letters and digits."""
+    every = " & ".join(f"'{word}':*" for word in _WORD.findall(thing) if len(word) >= SHORTEST)
+    if not _is_number(thing) or not every:
+        return every
+    digits = thing.replace("-", "")
+    ends = [f"'r{digits[::-1]}':*"] if len(digits) >= SHORTEST_END else []
+    others = " | ".join([f"'{digits}':*", *ends])
+    return f"(({every}) | {others})"
+
+
+def _like(thing: str) -> str:
+    """A pattern for this text anywhere; LIKE's own characters made harmless."""
+    return "%" + thing.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
