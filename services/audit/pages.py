@@ -27,6 +27,7 @@ from postavka.web.frame import ROLES, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
+from postavka.web.search import Search
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.audit.history.access_log import PAGE, looks, prepare
@@ -40,7 +41,6 @@ from services.audit.integrity.store import SCHEMA, newest_checkpoint, open_tree,
 from services.audit.reading import reading
 from services.audit.state_pages import state_of
 from services.audit.verification.acknowledgements import Acknowledged, acknowledged
-from services.cabinet.search import Search
 from services.cabinet.words import stage_of as stage_shown
 
 QUERIES = load_queries("services.audit")

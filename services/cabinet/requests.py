@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
@@ -25,9 +26,10 @@ from postavka.web.database import Connection
 from postavka.web.formats import NO_BREAK_SPACE, short
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.personal import reveal
+from postavka.web.search import Search
 from services.cabinet import words as said
 from services.cabinet.fold import STAGES
-from services.cabinet.search import Search
+from services.cabinet.list_order import SORTINGS, ListOrder, sum_of
 from services.cabinet.timeline import Group, Moment, timeline
 
 QUERIES = load_queries("services.cabinet")
@@ -49,21 +51,34 @@ Status = Literal[
 ]
 
 
+DIRECT = "-"
+"""In the place of a distributor: a direct sale (L6)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The filter of a list. Days are Moscow's, both included."""
+    """The filter of a list. Days are Moscow's, sums roubles; of both the first and the last are included."""
 
     search: str = ""
     statuses: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
-    oldest_first: bool = False
-    """Where somebody waits, who has waited longest stands first."""
+    order: ListOrder = ListOrder.NEWEST
+    partner: str | None = None
+    distributor: str | None = None
+    """`DIRECT`: none."""
+    least: Decimal | None = None
+    most: Decimal | None = None
 
 
-BEHIND_NEWEST = SQL("submitted_at <= %(at)s AND (submitted_at < %(at)s OR request_id > %(id)s)")
-BEHIND_OLDEST = SQL("submitted_at >= %(at)s AND (submitted_at > %(at)s OR request_id > %(id)s)")
-"""What stands behind a cursor."""
+@dataclass(frozen=True, slots=True)
+class ListTotals:
+    """What a filter leaves: how many requests, and the sum of their prices in roubles."""
+
+    count: int
+    amount: Decimal
+
+
 ENDED = frozenset(("rejected", "declined", "withdrawn"))
 SIGNED = ("act", "shipping")
 """Kinds of documents that the counterparty signs and returns (L16); an invoice is paid."""
@@ -203,14 +218,15 @@ class Requests:
         self._principal = principal
 
     async def page(self, wanted: Filter = Filter(), after: str | None = None, size: int = PAGE) -> Page:
-        """One page of requests, the newest first. Raises `cursor.BadCursor`."""
+        """One page of requests. Raises `cursor.BadCursor`."""
         size = max(1, min(size, LARGEST_PAGE))
         conditions, values = await self._conditions(wanted)
+        conditions.append(SQL("submitted_at IS NOT NULL"))
+        order, behind = SORTINGS[wanted.order]
         if after is not None:
-            submitted_at, request_id = cursor.decode(after)
-            conditions.append(BEHIND_OLDEST if wanted.oldest_first else BEHIND_NEWEST)
-            values |= {"at": submitted_at, "id": request_id}
-        order = SQL("ASC" if wanted.oldest_first else "DESC")
+            at, request_id = cursor.decode(after)
+            conditions.append(behind)
+            values |= {"at": sum_of(at) if wanted.order.by_sum else at, "id": request_id}
         query = QUERIES.page.format(SQL(" AND ").join(conditions), self._own("r."), order=order)
         rows = await self._rows(query, {**values, "size": size + 1})
         more = len(rows) > size
@@ -218,8 +234,20 @@ class Requests:
         last = rows[-1] if rows else None
         following = None
         if more and last is not None and last.submitted_at is not None:
-            following = cursor.encode(rfc3339(last.submitted_at), last.request_id)
+            at = last.amount or "0" if wanted.order.by_sum else rfc3339(last.submitted_at)
+            following = cursor.encode(at, last.request_id)
         return Page(rows, following)
+
+    async def summed(self, wanted: Filter) -> ListTotals:
+        """How many requests the filter leaves, and what they cost together."""
+        conditions, values = await self._conditions(wanted)
+        found = await self._connection.execute(QUERIES.totals.format(SQL(" AND ").join(conditions)), values)
+        return ListTotals(*(await found.fetchone() or (0, Decimal(0))))
+
+    async def partners(self) -> list[str]:
+        """The partners whose requests there are, by id."""
+        found = await self._connection.execute(QUERIES.partners.format(self._own()), self._tenant())
+        return [each for (each,) in await found.fetchall() if each is not None]
 
     async def one(self, request_id: UUID) -> Row | None:
         """The row of a request; None where there is none, and where it is another tenant's: nobody can tell the two
@@ -273,7 +301,7 @@ class Requests:
         return {"partner": self._principal.partner_id, "distributor": self._principal.distributor_id}
 
     async def _conditions(self, wanted: Filter) -> tuple[list[Composable], dict[str, Any]]:
-        conditions, values = [self._own(), SQL("submitted_at IS NOT NULL")], self._tenant()
+        conditions, values = [self._own()], self._tenant()
         if wanted.statuses:
             conditions.append(SQL("status = ANY(%(statuses)s)"))
             values["statuses"] = list(wanted.statuses)
@@ -283,6 +311,20 @@ class Requests:
         if wanted.until is not None:
             conditions.append(SQL("submitted_at < %(until)s"))
             values["until"] = _midnight(min(wanted.until, date.max - timedelta(days=2)) + timedelta(days=1))
+        if wanted.partner is not None:
+            conditions.append(SQL("partner_id = %(of_partner)s"))
+            values["of_partner"] = wanted.partner
+        if wanted.distributor == DIRECT:
+            conditions.append(SQL("distributor_id IS NULL"))
+        elif wanted.distributor is not None:
+            conditions.append(SQL("distributor_id = %(of_distributor)s"))
+            values["of_distributor"] = wanted.distributor
+        if wanted.least is not None:
+            conditions.append(SQL("amount >= %(least)s"))
+            values["least"] = wanted.least
+        if wanted.most is not None:
+            conditions.append(SQL("amount <= %(most)s"))
+            values["most"] = wanted.most
         search = Search.of(wanted.search)
         texts, given = search.conditions()
         if (found := await self._found(search)) is not None:

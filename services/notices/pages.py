@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,26 +19,20 @@ from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import database_url
 from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import ANYBODY, LINK, SIGNED_IN, allowed
-from postavka.web.frame import show
+from postavka.web.formats import plural, whole
+from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.personal import reveal
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
+from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, named, workbook
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.notices.categories import CATEGORIES, Category
-from services.notices.channels.email.mail_log import (
-    COLUMNS,
-    QUERY,
-    STATUSES,
-    MailFilter,
-    NoSuchEmail,
-    parameters,
-    send_again,
-    switch,
-)
+from services.notices.channels.email.mail_log import COLUMNS, NoSuchEmail, send_again, switch
 from services.notices.channels.email.message import email_secret, signature
+from services.notices.letters import LetterFilters, kinds, letters
 
 QUERIES = load_queries("services.notices")
 
@@ -46,7 +41,10 @@ NAVIGATION = (
     Entry("Письма", "/letters", frozenset((Role.PARTNER, Role.DISTRIBUTOR)), 80, "mail"),
     Entry("Письма", "/letters", frozenset((Role.OPS, Role.AUDITOR)), 60, "mail"),
 )
-PAGE = 100
+IN_A_FILE = 10_000
+"""So many e-mails a file has at most: each is decrypted for it."""
+HEADINGS = ("Когда (Москва)", "Кому", "Адрес", "Письмо", "О чём", "Заявка", "Состояние")
+WIDTHS = (18, 30, 30, 50, 40, 38, 20)
 WORDS = {
     "due": "ждёт отправки",
     "sending": "отправляется",
@@ -60,30 +58,74 @@ WORDS = {
 
 @router.get("/letters")
 async def emails_page(
-    request: Request, principal: Annotated[Principal, SIGNED_IN], status: str | None = None, to: str | None = None
+    request: Request, principal: Annotated[Principal, SIGNED_IN], after: str | None = None
 ) -> Response:
-    """The list of e-mails, newest first: one's own, or all."""
-    wanted = MailFilter(status if status in STATUSES else None, None, to or None, None)
+    """The list of e-mails, newest first: one's own, or all; by request, party and kind, to the very first one."""
+    filters, known = LetterFilters.of(request.query_params), await reference(request)
+    vault = await asyncio.to_thread(open_vault, web(request).kernel)
     async with web(request).database.rows(principal) as rows, rows.cursor(row_factory=dict_row) as cursor:
-        chosen = await asyncio.to_thread(parameters, open_vault(web(request).kernel), wanted, PAGE)
-        await cursor.execute(QUERY, chosen)
-        found = await asyncio.to_thread(reveal, await cursor.fetchall())
+        found = await letters(rows, filters, known, vault, after)
         await cursor.execute(QUERIES.counts)
-        visitor_of(request).shown.update(row["request_id"] for row in found if row["request_id"] and principal.sees_all)
+        if principal.sees_all:
+            visitor_of(request).shown.update(row["request_id"] for row in found.emails if row["request_id"])
         counts = {row["status"]: row["letters"] for row in await cursor.fetchall()}
     return await show(
         request,
         principal,
         "letters.html",
-        emails=found,
+        emails=found.emails,
         counts=counts,
         words=WORDS,
         troubles=MAIL_TROUBLES,
-        only=wanted.status or "",
-        to=to or "",
+        filters=filters,
+        kinds=kinds(),
         sees_all=principal.sees_all,
-        most=PAGE,
+        found=plural(found.found, "письмо", "письма", "писем"),
+        next_href=f"/letters{filters.query(after=found.next)}" if found.next else None,
+        export_xlsx=f"/letters/export.xlsx{filters.query()}",
+        export_csv=f"/letters/export.csv{filters.query()}",
+        first_href=f"/letters{filters.query()}" if after else None,
     )
+
+
+@router.get("/letters/export.xlsx")
+async def emails_xlsx(request: Request, principal: Annotated[Principal, SIGNED_IN]) -> Response:
+    """The list as XLSX, as it is filtered."""
+    body = await asyncio.to_thread(workbook, SheetToWrite("Письма", HEADINGS, WIDTHS, await _rows(request, principal)))
+    return Response(body, media_type=XLSX, headers=named("letters.xlsx"))
+
+
+@router.get("/letters/export.csv")
+async def emails_csv(request: Request, principal: Annotated[Principal, SIGNED_IN]) -> Response:
+    """The list as CSV, as it is filtered."""
+    body = MARK + csv_lines([HEADINGS, *await _rows(request, principal)])
+    return Response(body, media_type=CSV, headers=named("letters.csv"))
+
+
+async def _rows(request: Request, principal: Principal) -> list[Sequence[Any]]:
+    """The rows of the file, a page in a transaction; one that had to end says so in its last row."""
+    filters, known = LetterFilters.of(request.query_params), await reference(request)
+    vault = await asyncio.to_thread(open_vault, web(request).kernel)
+    titles, lines = dict(kinds()), list[Sequence[Any]]()
+    after: str | None = None
+    while True:
+        async with web(request).database.rows(principal) as rows:
+            found = await letters(rows, filters, known, vault, after, IN_A_FILE // 10)
+        if principal.sees_all:
+            visitor_of(request).shown.update(row["request_id"] for row in found.emails if row["request_id"])
+        lines += [
+            (
+                each["made_at"], each["recipient_name"], each["recipient"], each["subject"],
+                titles.get(each["kind"], each["kind"]), each["request_id"] and str(each["request_id"]),
+                WORDS[each["status"]],
+            )
+            for each in found.emails
+        ]  # fmt: skip
+        after = found.next
+        if after is None:
+            return lines
+        if len(lines) >= IN_A_FILE:
+            return [*lines, (f"Здесь первые {whole(IN_A_FILE)} писем. Остальные выгружаются по частям: с отбором.",)]
 
 
 @router.get("/letters/off")

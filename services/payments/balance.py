@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
@@ -12,17 +13,21 @@ from starlette.responses import Response
 from postavka.domain.calendar import today
 from postavka.domain.vendor import vendor
 from postavka.web.authorization import allowed
+from postavka.web.formats import day
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
+from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, workbook
 from services.payments.exports import Ours, pdf
 from services.payments.pages import asked, attachment
-from services.payments.reconcile import TITLES, Reconciliation, UnknownParty, reconcile
+from services.payments.reconcile import TITLES, Account, Reconciliation, UnknownParty, reconcile
 
 router = APIRouter(include_in_schema=False)
 TENANTS = (Role.PARTNER, Role.DISTRIBUTOR)
 Tenant = Annotated[Principal, allowed(*TENANTS)]
+HEADINGS = ("Дата", "Документ", "Поставлено, ₽", "Оплачено, ₽", "Сальдо, ₽", "Заявка")
+WIDTHS = (12, 50, 16, 16, 16, 38)
 NAVIGATION = (Entry("Взаиморасчёты", "/balance", frozenset(TENANTS), 30),)
 
 
@@ -47,6 +52,42 @@ async def act(request: Request, principal: Tenant, since: str = "", until: str =
     ours = vendor()
     data = await asyncio.to_thread(pdf, result, Ours(ours.name, ours.inn, ours.kpp))
     return attachment(data, "application/pdf", f"akt-sverki-{first}-{last}.pdf")
+
+
+@router.get("/balance/movements.xlsx")
+async def movements_xlsx(request: Request, principal: Tenant, since: str = "", until: str = "") -> Response:
+    """The movements of the chosen days as XLSX."""
+    rows = await _movements(request, principal, since, until)
+    data = await asyncio.to_thread(workbook, SheetToWrite("Движения", HEADINGS, WIDTHS, rows))
+    return attachment(data, XLSX, "movements.xlsx")
+
+
+@router.get("/balance/movements.csv")
+async def movements_csv(request: Request, principal: Tenant, since: str = "", until: str = "") -> Response:
+    """The movements of the chosen days as CSV."""
+    rows = await _movements(request, principal, since, until)
+    return attachment((MARK + csv_lines([HEADINGS, *rows])).encode(), CSV, "movements.csv")
+
+
+async def _movements(request: Request, principal: Principal, since: str, until: str) -> list[Sequence[object]]:
+    first, last = days(since, until)
+    result = await _own(request, principal, first, last)
+    if result is None:
+        raise not_found()
+    return rows_of(result.accounts[0], first, last)
+
+
+def rows_of(account: Account, first: date, last: date) -> list[Sequence[object]]:
+    """The rows of a file: the balance before the first day, each movement, and the balance after the last; sums in
+    roubles. A positive balance is owed to us."""
+    return [
+        (day(first), "Сальдо на начало", None, None, account.opening, None),
+        *(
+            (day(each.day), each.text, each.debit or None, each.credit or None, None, each.request_id)
+            for each in account.movements
+        ),
+        (day(last), "Сальдо на конец", account.debit, account.credit, account.closing, None),
+    ]
 
 
 def days(since: str, until: str) -> tuple[date, date]:

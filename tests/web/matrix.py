@@ -105,6 +105,10 @@ MATRIX: dict[str, Case] = {
     "GET /waiting/file/form.xlsx": case(D),
     "POST /waiting/file": case(D, form={}),
     "POST /waiting/file/send": case(D, form={"answers": "{}"}),
+    "GET /waiting/export.xlsx": case(D),
+    "GET /waiting/export.csv": case(D),
+    "GET /answered/export.xlsx": case(D),
+    "GET /answered/export.csv": case(D),
     "POST /waiting/answer": case(D, form={"answer": "confirm"}),
     "GET /signing": case(P, D),
     "GET /signing/documents.zip": case(P, D, told=frozenset((404,))),  # nothing waits for a partner here
@@ -135,6 +139,8 @@ MATRIX: dict[str, Case] = {
     "GET /ops/streams": case(O, whole=True),
     # Letters that were written to people (tests/web/test_letters.py)
     "GET /letters": case(P, D, O, A, whole=True),
+    "GET /letters/export.xlsx": case(P, D, O, A, whole=True),
+    "GET /letters/export.csv": case(P, D, O, A, whole=True),
     "GET /letters/{id}": case(P, D, O, A, whole=True),
     "POST /letters/{id}/again": case(O, form={}, whole=True),
     "GET /letters/off": Case(EVERYBODY, whole=True),
@@ -165,6 +171,8 @@ MATRIX: dict[str, Case] = {
     "GET /ops/money/month.xlsx": case(O, A, whole=True),
     "GET /ops/money/month.pdf": case(O, A, whole=True),
     "GET /balance": case(P, D),
+    "GET /balance/movements.xlsx": case(P, D, told=frozenset((404,))),
+    "GET /balance/movements.csv": case(P, D, told=frozenset((404,))),
     "GET /balance/act.pdf": case(P, D, told=frozenset((404,))),  # nothing was sold to it yet
     "GET /api/v1/ops/waiting": case(O, whole=True),
     "GET /api/v1/ops/trend": case(O, whole=True),

@@ -17,10 +17,10 @@ from postavka.web.identity.sample import SampleAccountsInPublic, refuse_in_publi
 from postavka.web.navigation import Entry, entries_for
 from postavka.web.openid import Started, cookie_key
 from postavka.web.pages.account import browser
+from postavka.web.search import Search
 from postavka.web.settings import WebSettings, is_public
 from postavka.web.sign_in.return_to import bounded, carried_in, own_path
 from postavka.web.throttle import Throttle, TooMany
-from services.cabinet.requests import words
 from services.cabinet.timeline import timeline
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -139,9 +139,11 @@ def test_what_is_no_cursor_is_said_to_be_none(text: str):
 
 
 def test_words_to_look_for():
-    assert words("  Ёлка  100%_\\ ") == ["елка", "100\\%\\_\\\\"]
-    assert words("\x00") == []
-    assert len(words("a " * 50)) == 6
+    assert Search.of("  Ёлка  100%_\\ ").conditions()[1] == {
+        "word0": "%елка%", "word1": "%100\\%\\_\\\\%",
+    }  # fmt: skip
+    assert Search.of("\x00").things == ()
+    assert len(Search.of("a " * 50).things) == 6
 
 
 def test_a_timeline_is_in_order_and_names_every_reason():

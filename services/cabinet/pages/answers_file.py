@@ -23,6 +23,7 @@ from services.cabinet import acts
 from services.cabinet.answer_rows import COLUMNS, AnswerRow, form_sheet, named_in, verdicts
 from services.cabinet.api.bodies import Answers, AnswerTo
 from services.cabinet.later import ANSWER, answer_of, question_of_answers, sum_of
+from services.cabinet.list_order import ListOrder
 from services.cabinet.requests import LARGEST_PAGE, Filter, Requests, Row
 
 router = APIRouter(include_in_schema=False)
@@ -42,7 +43,7 @@ async def what_waits(request: Request, principal: Annotated[Principal, DISTRIBUT
     """What waits for an answer, the oldest first, to be filled in."""
     waiting: list[Row] = []
     after: str | None = None
-    wanted = Filter(statuses=("awaiting-confirmation",), oldest_first=True)
+    wanted = Filter(statuses=("awaiting-confirmation",), order=ListOrder.OLDEST)
     while len(waiting) < MOST_ROWS:
         async with web(request).database.rows(principal) as rows:
             found = await Requests(rows, principal).page(wanted, after, LARGEST_PAGE)

@@ -22,11 +22,12 @@ from postavka.web.sign_in.return_to import own_path
 from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.later import ANSWER, LONGEST_NOTE, answers_of, question_of_answer
+from services.cabinet.list_order import ListOrder
 from services.cabinet.pages.partner import places
 from services.cabinet.requests import Filter, Requests, Row
 from services.cabinet.view.documents import ShownDocument, shown_documents
 from services.cabinet.view.lines import line
-from services.cabinet.view.lists import Filters, Tab
+from services.cabinet.view.lists import ORDERS, REQUESTS, Filters, Tab, found_in_words, stages_of
 from services.cabinet.view.now import Viewer
 
 router = APIRouter(include_in_schema=False)
@@ -86,10 +87,13 @@ async def _list(
     request: Request, principal: Principal, path: str, statuses: tuple[str, ...], after: str | None
 ) -> Response:
     filters = Filters.of(request.query_params)
+    filter_ = wanted_of(filters, statuses)
     async with web(request).database.rows(principal) as rows:
         requests = Requests(rows, principal)
-        found = await requests.page(Filter(filters.q, statuses, oldest_first=path == "/waiting"), after)
+        found = await requests.page(filter_, after)
+        totals = await requests.summed(filter_)
         counts = await requests.counts()
+        partners = await requests.partners()
     known = await reference(request)
     waiting = counts.get("awaiting-confirmation", 0)
     return await show(
@@ -107,9 +111,23 @@ async def _list(
         ],
         badges={"/waiting": waiting},
         list_path=path,
+        parties=[(each, known.partners[each].partner.name if each in known.partners else each) for each in partners],
+        orders=ORDERS,
+        stages=stages_of(statuses),
+        export_xlsx=f"{path}/export.xlsx{filters.query()}",
+        export_csv=f"{path}/export.csv{filters.query()}",
         self_href=path + filters.query(),
-        **places(path, filters, found, after),
+        **places(path, filters, found, after, found_in_words(totals, REQUESTS)),
     )
+
+
+def wanted_of(filters: Filters, statuses: tuple[str, ...]) -> Filter:
+    """The filter of the query. What waits for an answer stands with the longest wait first."""
+    since, until = filters.days
+    least, most = filters.sums
+    order = ListOrder(filters.order or (ListOrder.OLDEST if statuses == WAITING else ListOrder.NEWEST))
+    chosen = (filters.stage,) if filters.stage in statuses else statuses
+    return Filter(filters.q, chosen, since, until, order, filters.party or None, None, least, most)
 
 
 def _more(row: Row, principal: Principal) -> dict[str, str]:

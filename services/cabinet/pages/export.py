@@ -17,6 +17,7 @@ from postavka.web.frame import reference
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, named, workbook
 from postavka.web.state import web
+from services.cabinet.pages.distributor import ANSWERED, WAITING, wanted_of
 from services.cabinet.pages.partner import wanted
 from services.cabinet.requests import LARGEST_PAGE, Filter, Requests
 from services.cabinet.view.lines import line
@@ -59,6 +60,37 @@ async def sold_xlsx(request: Request, principal: Annotated[Principal, allowed(Ro
     return await _xlsx(request, principal, wanted(filters, SOLD_GROUPS), "sold")
 
 
+@router.get("/waiting/export.xlsx")
+async def waiting_xlsx(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
+    """«Ждут ответа» as XLSX."""
+    return await _xlsx(request, principal, wanted_of(Filters.of(request.query_params), WAITING), "waiting")
+
+
+@router.get("/waiting/export.csv")
+async def waiting_csv(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
+    """Answer «Ждут ответа» as CSV."""
+    return await _csv(request, principal, wanted_of(Filters.of(request.query_params), WAITING), "waiting")
+
+
+@router.get("/answered/export.xlsx")
+async def answered_xlsx(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
+    """«Отвеченные» as XLSX."""
+    return await _xlsx(request, principal, wanted_of(Filters.of(request.query_params), ANSWERED), "answered")
+
+
+@router.get("/answered/export.csv")
+async def answered_csv(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
+    """Answer «Отвеченные» as CSV."""
+    return await _csv(request, principal, wanted_of(Filters.of(request.query_params), ANSWERED), "answered")
+
+
+def _headings(principal: Principal) -> Sequence[str]:
+    """The other party of the sale stands in one column: who reads knows itself."""
+    if principal.role is Role.DISTRIBUTOR:
+        return tuple("Партнёр" if each == "Дистрибьютор" else each for each in HEADINGS)
+    return HEADINGS
+
+
 async def _rows(request: Request, principal: Principal, filter_: Filter) -> AsyncIterator[list[Sequence[Any]]]:
     """Page by page, each in a transaction of its own: nobody holds one while a slow client reads."""
     known = await reference(request)
@@ -66,18 +98,20 @@ async def _rows(request: Request, principal: Principal, filter_: Filter) -> Asyn
     while True:
         async with web(request).database.rows(principal) as rows:
             found = await Requests(rows, principal).page(filter_, after, LARGEST_PAGE)
-        yield [_cells(each, known) for each in found.rows]
+        to_distributor = principal.role is Role.DISTRIBUTOR
+        yield [_cells(each, known, to_distributor=to_distributor) for each in found.rows]
         after = found.next
         if after is None:
             return
 
 
-def _cells(row: Any, known: Snapshot) -> Sequence[Any]:
+def _cells(row: Any, known: Snapshot, *, to_distributor: bool) -> Sequence[Any]:
     shown = line(row, known)
     return (
         shown.id, shown.submitted_at, shown.stage.word, shown.buyer, shown.inn, shown.product, shown.registration,
-        shown.distributor or "Напрямую", Decimal(row.amount) if row.amount else None, shown.permission, shown.kit,
-        shown.shipped_on, shown.service_until, row.number or "",
+        shown.partner if to_distributor else shown.distributor or "Напрямую",
+        Decimal(row.amount) if row.amount else None, shown.permission, shown.kit, shown.shipped_on, shown.service_until,
+        row.number or "",
     )  # fmt: skip
 
 
@@ -86,7 +120,7 @@ async def _csv(request: Request, principal: Principal, filter_: Filter, name: st
     found = _rows(request, principal, filter_)
 
     async def body() -> AsyncIterator[str]:
-        yield MARK + csv_lines([HEADINGS])
+        yield MARK + csv_lines([_headings(principal)])
         async for rows in found:
             yield csv_lines(rows)
 
@@ -100,5 +134,5 @@ async def _xlsx(request: Request, principal: Principal, filter_: Filter, name: s
         if len(rows) > MOST_ROWS:
             rows[MOST_ROWS:] = [(CUT.format(formats.whole(MOST_ROWS)),)]
             break
-    body = await asyncio.to_thread(workbook, SheetToWrite("Список", HEADINGS, WIDTHS, rows))
+    body = await asyncio.to_thread(workbook, SheetToWrite("Список", _headings(principal), WIDTHS, rows))
     return Response(body, media_type=XLSX, headers=named(f"{name}.xlsx"))

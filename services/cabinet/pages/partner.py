@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.domain.reference.store import Snapshot
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
@@ -23,11 +24,22 @@ from services.cabinet.later import (
     question_of_activation,
     question_of_withdrawal,
 )
+from services.cabinet.list_order import ListOrder
 from services.cabinet.renewals.pages import badges_of
-from services.cabinet.requests import Filter, Page, Requests
+from services.cabinet.requests import DIRECT, Filter, Page, Requests
 from services.cabinet.view.form import is_request_id
 from services.cabinet.view.lines import line
-from services.cabinet.view.lists import GROUPS, SOLD_GROUPS, Filters, stages_of, tabs
+from services.cabinet.view.lists import (
+    DELIVERIES,
+    GROUPS,
+    ORDERS,
+    REQUESTS,
+    SOLD_GROUPS,
+    Filters,
+    found_in_words,
+    stages_of,
+    tabs,
+)
 
 router = APIRouter(include_in_schema=False)
 NAVIGATION = (
@@ -45,6 +57,7 @@ async def requests_page(
     async with web(request).database.rows(principal) as rows:
         requests = Requests(rows, principal)
         found = await requests.page(wanted(filters, GROUPS), after)
+        totals = await requests.summed(wanted(filters, GROUPS))
         counts = await requests.counts()
         badges = await badges_of(rows, principal, counts)
     known = await reference(request)
@@ -60,7 +73,9 @@ async def requests_page(
         badges=badges,
         export_xlsx="/requests/export.xlsx" + filters.query(),
         export_csv="/requests/export.csv" + filters.query(),
-        **places("/requests", filters, found, after),
+        parties=distributors_of(known),
+        orders=ORDERS,
+        **places("/requests", filters, found, after, found_in_words(totals, REQUESTS)),
     )
 
 
@@ -73,6 +88,7 @@ async def sold_page(
     async with web(request).database.rows(principal) as rows:
         requests = Requests(rows, principal)
         found = await requests.page(wanted(filters, SOLD_GROUPS), after)
+        totals = await requests.summed(wanted(filters, SOLD_GROUPS))
         counts = await requests.counts()
         badges = await badges_of(rows, principal, counts)
     known = await reference(request)
@@ -88,7 +104,9 @@ async def sold_page(
         badges=badges,
         export_xlsx="/sold/export.xlsx" + filters.query(),
         export_csv="/sold/export.csv" + filters.query(),
-        **places("/sold", filters, found, after),
+        parties=distributors_of(known),
+        orders=ORDERS,
+        **places("/sold", filters, found, after, found_in_words(totals, DELIVERIES)),
     )
 
 
@@ -137,13 +155,22 @@ async def activate(
 def wanted(filters: Filters, groups: Mapping[str, tuple[str, tuple[str, ...]]]) -> Filter:
     """The filter of the query."""
     since, until = filters.days
-    return Filter(filters.q, filters.statuses(groups), since, until)
+    least, most = filters.sums
+    order = ListOrder(filters.order or ListOrder.NEWEST)
+    statuses = filters.statuses(groups)
+    return Filter(filters.q, statuses, since, until, order, None, filters.party or None, least, most)
 
 
-def places(path: str, filters: Filters, found: Page, after: str | None) -> dict[str, Any]:
-    """Where the list goes on."""
+def distributors_of(known: Snapshot) -> list[tuple[str, str]]:
+    """The distributors to filter by, as value and name."""
+    named = sorted(((each.id, each.name) for each in known.distributors.values()), key=lambda each: each[1])
+    return [(DIRECT, "Напрямую"), *named]
+
+
+def places(path: str, filters: Filters, found: Page, after: str | None, how_many: str) -> dict[str, Any]:
+    """Where the list goes on, and how much is in it."""
     return {
         "next_href": path + filters.query(after=found.next) if found.next else None,
         "first_href": path + filters.query() if after else None,
-        "shown": f"На странице: {len(found.rows)}",
+        "shown": how_many if found.next is None and after is None else f"{how_many}, на странице {len(found.rows)}",
     }

@@ -19,14 +19,22 @@ FROM unread
 WHERE topic || '/' || partition = ANY(%s) AND reason LIKE 'the type %% is not known %%';
 
 -- name: page
--- Reads one page of a list, in either order of time.
-WITH places AS MATERIALIZED (SELECT request_id FROM cabinet.requests WHERE {} ORDER BY submitted_at {order}, request_id
+-- Reads one page of a list, in an order of time or price.
+WITH places AS MATERIALIZED (SELECT request_id FROM cabinet.requests WHERE {} ORDER BY {order}, request_id
     LIMIT %(size)s)
 SELECT r.request_id, r.status, r.submitted_at, r.partner_id, r.distributor_id, r.request, r.approval, r.billing,
     r.shipping, r.activation, r.renewal
 FROM cabinet.requests r
 WHERE r.request_id = ANY (ARRAY(SELECT request_id FROM places)) AND {}
-ORDER BY r.submitted_at {order}, r.request_id;
+ORDER BY {order}, r.request_id;
+
+-- name: totals
+-- Counts what a filter leaves of a list, with the sum of its prices.
+SELECT count(*), coalesce(sum(amount), 0) FROM cabinet.requests WHERE {};
+
+-- name: partners
+-- Reads the partners whose requests a distributor has, to choose one by.
+SELECT DISTINCT partner_id FROM cabinet.requests WHERE {} ORDER BY partner_id;
 
 -- name: found
 -- Reads the ids of the requests that a search finds, from the index of words; null if they are too many.

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Self
 from urllib.parse import urlencode
 
+from postavka.web.formats import money, plural
+from services.cabinet.list_order import ListOrder
+from services.cabinet.requests import ListTotals
 from services.cabinet.words import SOLD, STAGES, ShownStage
 
 LONGEST_SEARCH = 200
+LONGEST_PARTY = 100
+ORDERS: Mapping[str, str] = {
+    ListOrder.NEWEST: "Сначала новые",
+    ListOrder.OLDEST: "Сначала давние",
+    ListOrder.DEAREST: "Сначала дорогие",
+    ListOrder.CHEAPEST: "Сначала недорогие",
+}
+"""The orders of a list, in words."""
+REQUESTS = ("заявка", "заявки", "заявок")
+DELIVERIES = ("поставка", "поставки", "поставок")
+COMMA = str.maketrans(",", ".")
+_SUM = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "": ("Все", ()),
     "turn": ("Ждут вас", ("awaiting-payment", "shipped")),
@@ -34,23 +51,42 @@ class Filters:
     stage: str = ""
     since: str = ""
     until: str = ""
+    party: str = ""
+    """The counterparty: the distributor (`DIRECT`: none) of a partner's list, the partner of a distributor's."""
+    least: str = ""
+    most: str = ""
+    order: str = ""
 
     @classmethod
     def of(cls, query: Mapping[str, str], groups: Mapping[str, object] = GROUPS) -> Self:
         """The filters that an address names."""
-        group, stage = query.get("group", ""), query.get("stage", "")
+        group, stage, order = (query.get(name, "") for name in ("group", "stage", "order"))
         return cls(
             q=query.get("q", "").strip()[:LONGEST_SEARCH],
             group=group if group in groups else "",
             stage=stage if stage in STAGES else "",
             since=_day(query.get("since", "")),
             until=_day(query.get("until", "")),
+            party=query.get("party", "").strip()[:LONGEST_PARTY],
+            least=_roubles(query.get("least", "")),
+            most=_roubles(query.get("most", "")),
+            order=order if order in ORDERS else "",
         )
 
     @property
     def any(self) -> bool:
         """Is anything filtered beside the tab?"""
-        return bool(self.q or self.stage or self.since or self.until)
+        return bool(self.q or self.stage or self.since or self.until or self.more)
+
+    @property
+    def more(self) -> bool:
+        """Is anything chosen that a list shows when it is asked to?"""
+        return bool(self.party or self.least or self.most or self.order)
+
+    @property
+    def sums(self) -> tuple[Decimal | None, Decimal | None]:
+        """The least and the greatest sum of the filter in roubles, both included."""
+        return Decimal(self.least) if self.least else None, Decimal(self.most) if self.most else None
 
     @property
     def days(self) -> tuple[date | None, date | None]:
@@ -72,10 +108,19 @@ class Filters:
             "stage": self.stage,
             "since": self.since,
             "until": self.until,
+            "party": self.party,
+            "least": self.least,
+            "most": self.most,
+            "order": self.order,
             **others,
         }
         kept = {name: value for name, value in pairs.items() if value}
         return f"?{urlencode(kept)}" if kept else ""
+
+
+def found_in_words(totals: ListTotals, word: tuple[str, str, str]) -> str:
+    """How many were found, and their sum: `322 заявки на 6 491 520,00 ₽`."""
+    return plural(totals.count, *word) + (f" на {money(totals.amount)}" if totals.amount else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +155,12 @@ def stages_of(statuses: Iterable[str] | None = None) -> list[ShownStage]:
 
 def _brief(count: int) -> str:
     return str(count) if count < 10_000 else f"{count // 1_000}\u00a0тыс."
+
+
+def _roubles(text: str) -> str:
+    """A sum as people type it, `20 160,50`, with a point and without blanks; empty if it is none."""
+    plain = "".join(text.split()).translate(COMMA)
+    return plain if _SUM.fullmatch(plain) else ""
 
 
 def _day(text: str) -> str:

@@ -75,6 +75,24 @@ SELECT value FROM claims WHERE kind = %s AND value = ANY(%s);
 -- Reads the last version of each subject's notices.
 SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id = ANY(%s) GROUP BY 1;
 
+-- name: letters
+-- Reads one page of e-mails, the newest first, by what people look for: the requests that a search finds, or a party.
+SELECT id, request_id, kind, party, party_id, recipient, recipient_name, message_id, subject, cause, happened_at, made_at,
+    status, tries, next_at, sent_at, unsure, said
+FROM notices.mail
+WHERE {} AND (%(after_at)s::timestamptz IS NULL
+    OR made_at <= %(after_at)s AND (made_at < %(after_at)s OR id > %(after_id)s))
+ORDER BY made_at DESC, id
+LIMIT %(size)s;
+
+-- name: letters_found
+-- Counts the e-mails that people look for.
+SELECT count(*) AS letters FROM notices.mail WHERE {};
+
+-- name: requests_found
+-- Reads the ids of the requests that a search finds, for their e-mails; null if they are too many.
+SELECT cabinet.requests_found(%(words)s, %(least_id)s, %(greatest_id)s, %(most)s) AS ids;
+
 -- name: counts
 -- Counts e-mails by status, for the page of operations.
 SELECT status, count(*) AS letters FROM notices.mail GROUP BY status;

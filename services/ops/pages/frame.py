@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import psycopg
@@ -12,8 +12,10 @@ from fastapi import Depends, Request
 from postavka.kernel.settings import database_url
 from postavka.kernel.store.session import open_session
 from postavka.web.authorization import allowed
+from postavka.web.frame import reference
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
+from postavka.web.search import parties_named
 from postavka.web.state import web
 from services.ops.live_feed import EventFilter
 from services.ops.settings import ops_settings
@@ -31,13 +33,28 @@ PAGE = 100
 T = TypeVar("T")
 
 
-def event_filter(
-    stage: str = "", type: str = "", request_id: str = "", partner: str = "", distributor: str = "", text: str = ""
+async def event_filter(
+    request: Request,
+    stage: str = "",
+    type: str = "",
+    request_id: str = "",
+    partner: str = "",
+    distributor: str = "",
+    text: str = "",
 ) -> EventFilter:
-    """The filter of events that an address names; blanks around its words don't count."""
-    return EventFilter(
-        stage, type.strip(), request_id.strip().lower(), partner.strip(), distributor.strip(), text.strip()
-    )
+    """The filter of events that an address names; blanks around its words don't count. A partner or distributor may be
+    named by its code or by its name, where that is one's alone."""
+    partner, distributor = partner.strip(), distributor.strip()
+    if partner or distributor:
+        known = await reference(request)
+        partner = _code({code: entry.partner.name for code, entry in known.partners.items()}, partner)
+        distributor = _code({code: each.name for code, each in known.distributors.items()}, distributor)
+    return EventFilter(stage, type.strip(), request_id.strip().lower(), partner, distributor, text.strip())
+
+
+def _code(names: Mapping[str, str], typed: str) -> str:
+    found = parties_named(names, typed)
+    return found[0] if len(found) == 1 else typed
 
 
 Wanted = Annotated[EventFilter, Depends(event_filter)]

@@ -14,9 +14,9 @@ from events.envelope import rfc3339
 from postavka.domain.request_ids import request_named
 from postavka.domain.request_numbers import number_of
 from postavka.kernel.errors import NotFound, UserError
+from postavka.web.search import Search
 from services.audit.verification.fold_check import _different
 from services.cabinet.fold import Row, fold
-from services.cabinet.requests import words
 from services.cabinet.table import load_rows, write_groups
 from tests.paths import PROJECT
 from tests.services.cabinet.test_fold import EVERYTHING
@@ -92,5 +92,5 @@ def test_a_request_is_found_by_its_number_or_the_beginning_of_its_id(own_databas
 
 
 def test_the_sign_of_a_number_is_no_word_of_a_search() -> None:
-    assert words("№ 2026-000255 Завод №") == ["2026-000255", "завод"]
+    assert Search.of("№ 2026-255 Завод №").things == ("2026-000255", "завод")
     assert number_of(255, NEW_YEAR) == "2027-000255"

@@ -1,18 +1,21 @@
 """Search in lists of requests: what somebody typed, as conditions. Pure.
 
 What is typed between two blanks is one thing to find: the beginnings of words (all of them, where hyphens, quotes or
-underscores stand between), the beginning or the end of a number, or the beginning of a request's id. «ё» is «е», and
-capital letters are small ones.
+underscores stand between), the beginning or the end of a number, a request's number as people say it, or the beginning
+of its id. «ё» is «е», and capital letters are small ones.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from psycopg.sql import SQL, Composable
+
+from postavka.domain.request_numbers import canonical
 
 LONGEST_WORD = 100
 MOST_WORDS = 6
@@ -35,8 +38,10 @@ class Search:
     @classmethod
     def of(cls, text: str) -> Search:
         """The search that was typed."""
-        folded = text.replace("\x00", "").lower().replace("ё", "е")
-        return cls(tuple(each[:LONGEST_WORD] for each in folded.split()[:MOST_WORDS]))
+        if (number := canonical(text)) is not None:
+            return cls((number,))
+        folded = text.replace("\x00", "").replace("№", " ").lower().replace("ё", "е")
+        return cls(tuple(canonical(each) or each[:LONGEST_WORD] for each in folded.split()[:MOST_WORDS]))
 
     @property
     def query(self) -> str:
@@ -62,16 +67,29 @@ class Search:
         conditions: list[Composable] = []
         values: dict[str, Any] = {}
         for number, thing in enumerate(self.things):
-            either = SQL(f"search LIKE %(word{number})s")
+            either = [SQL(f"search LIKE %(word{number})s")]
             values[f"word{number}"] = _like(thing)
             if _is_number(thing):
-                either += SQL(f" OR search LIKE %(digits{number})s")
+                either.append(SQL(f"search LIKE %(digits{number})s"))
                 values[f"digits{number}"] = _like(thing.replace("-", ""))
             if (ids := self.ids) is not None:
-                either += SQL(" OR request_id BETWEEN %(least_id)s AND %(greatest_id)s")
+                either.append(SQL("request_id BETWEEN %(least_id)s AND %(greatest_id)s"))
                 values |= {"least_id": ids[0], "greatest_id": ids[1]}
-            conditions.append(SQL("({})").format(either))
+            conditions.append(SQL("({})").format(SQL(" OR ").join(either)))
         return conditions, values
+
+
+def parties_named(names: Mapping[str, str], typed: str) -> list[str]:
+    """The codes of the partners or distributors that are meant. `names`: by code. It is the one of this code, otherwise
+    those whose name has all that stands between blanks, as lists look for it."""
+    if typed in names:
+        return [typed]
+    things = Search.of(typed).things
+    return [
+        code
+        for code, name in names.items()
+        if things and all(thing in name.lower().replace("ё", "е") for thing in things)
+    ]
 
 
 def _is_number(thing: str) -> bool:

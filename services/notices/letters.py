@@ -1,0 +1,141 @@
+"""The list of e-mails as people read it: by what it is narrowed, and a page of it. To the very first one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Composable
+
+from postavka.domain.reference.store import Snapshot
+from postavka.kernel.privacy.vault import Vault
+from postavka.kernel.store.queries import load_queries
+from postavka.web import cursor
+from postavka.web.database import Connection
+from postavka.web.personal import reveal
+from postavka.web.search import Search, parties_named
+from services.notices.categories import CATEGORIES, Category
+from services.notices.channels.email.mail_log import STATUSES
+
+QUERIES = load_queries("services.notices")
+PAGE = 50
+LONGEST_SEARCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilters:
+    """The filters of the list, as the address says; what makes no sense there counts as nothing. `q`: what finds the
+    request that an e-mail is about, or the name or code of the party that it was written to; `to`: an address."""
+
+    q: str = ""
+    kind: str = ""
+    status: str = ""
+    to: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> LetterFilters:
+        """The filters that an address names."""
+        kind, status = query.get("kind", ""), query.get("status", "")
+        return cls(
+            q=query.get("q", "").strip()[:LONGEST_SEARCH],
+            kind=kind if kind in set(Category) else "",
+            status=status if status in STATUSES else "",
+            to=query.get("to", "").strip()[:LONGEST_SEARCH],
+        )
+
+    @property
+    def any(self) -> bool:
+        """Is anything filtered beside the tab?"""
+        return bool(self.q or self.kind or self.to)
+
+    def query(self, **others: str | None) -> str:
+        """The filters as a query of an address, with other parameters; empty ones are left out."""
+        pairs = {"q": self.q, "kind": self.kind, "status": self.status, "to": self.to, **others}
+        kept = {name: value for name, value in pairs.items() if value}
+        return f"?{urlencode(kept)}" if kept else ""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterPage:
+    """A page of the list; `next` goes on after it, None at the end. `found`: how many there are on all pages."""
+
+    emails: Sequence[Mapping[str, Any]]
+    next: str | None
+    found: int
+
+
+def kinds() -> list[tuple[str, str]]:
+    """The kinds to filter by, as value and title."""
+    return [(category.value, about.title) for category, about in CATEGORIES.items()]
+
+
+async def letters(
+    rows: Connection,
+    wanted: LetterFilters,
+    known: Snapshot,
+    vault: Vault,
+    after: str | None = None,
+    size: int = PAGE,
+) -> LetterPage:
+    """One page, the newest first, of what the tenant of this transaction may see. Raises `cursor.BadCursor`."""
+    conditions, values = await _conditions(rows, wanted, known, vault)
+    filtered = SQL(" AND ").join(conditions)
+    at, id = cursor.decode(after) if after is not None else (None, None)
+    values |= {"after_at": None if at is None else _moment(at), "after_id": id, "size": size + 1}
+    async with rows.cursor(row_factory=dict_row) as reading:
+        await reading.execute(QUERIES.letters_found.format(filtered), values)
+        count = await reading.fetchone()
+        await reading.execute(QUERIES.letters.format(filtered), values)
+        found = await asyncio.to_thread(reveal, await reading.fetchall())
+    last = found[size - 1] if len(found) > size else None
+    going = None if last is None else cursor.encode(last["made_at"].isoformat(), last["id"])
+    return LetterPage(found[:size], going, count["letters"] if count else 0)
+
+
+async def _conditions(
+    rows: Connection, wanted: LetterFilters, known: Snapshot, vault: Vault
+) -> tuple[list[Composable], dict[str, Any]]:
+    conditions: list[Composable] = [SQL("true")]
+    values: dict[str, Any] = {}
+    if wanted.status:
+        conditions.append(SQL("status = %(status)s"))
+        values["status"] = wanted.status
+    if wanted.kind:
+        conditions.append(SQL("kind = %(kind)s"))
+        values["kind"] = wanted.kind
+    if wanted.to:
+        conditions.append(SQL("split_part(recipient, ':', 3) = ANY(%(keys)s)"))
+        values["keys"] = await asyncio.to_thread(vault.find, wanted.to)
+    if wanted.q:
+        conditions.append(SQL("(request_id = ANY(%(requests)s) OR party_id = ANY(%(parties)s))"))
+        values |= {"requests": await _requests(rows, wanted.q), "parties": _parties(known, wanted.q)}
+    return conditions, values
+
+
+async def _requests(rows: Connection, typed: str) -> list[UUID]:
+    """The requests that are meant; none where they are too many to be."""
+    search = Search.of(typed)
+    if not search.query:
+        return []
+    row = await (await rows.execute(QUERIES.requests_found, search.parameters)).fetchone()
+    return list(row[0] or ()) if row else []
+
+
+def _parties(known: Snapshot, typed: str) -> list[str]:
+    """The partners and distributors whose code is this, or whose name has all these words."""
+    partners = {code: entry.partner.name for code, entry in known.partners.items()}
+    return parties_named(partners | {code: each.name for code, each in known.distributors.items()}, typed)
+
+
+def _moment(text: str) -> datetime:
+    """The moment in a cursor. Raises `cursor.BadCursor`."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise cursor.BadCursor(text[:20]) from None
