@@ -20,7 +20,7 @@ from postavka.web.problem import not_found
 from postavka.web.state import Web, is_let_in, web
 from postavka.web.throttle import TooMany
 from services.cabinet.api.bodies import BulkRequestOrder, BulkRequestRow
-from services.cabinet.api.models import BulkErrorOut, BulkOut, BulkRowOut
+from services.cabinet.api.bulk_models import BulkErrorOut, BulkOut, BulkRowOut
 from services.cabinet.api.requests import SENDER
 from services.cabinet.bulk import store
 from services.cabinet.bulk.judging import judge
