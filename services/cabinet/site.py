@@ -41,7 +41,7 @@ SITE = Site(
         api,
     ),
     navigation=(*partner.NAVIGATION, *renewals.NAVIGATION, *distributor.NAVIGATION, *signing.NAVIGATION),
-    larger_bodies={**signing.BODY_BYTES, **answers_file.BODY_BYTES},
+    larger_bodies=signing.BODY_BYTES,
     prepare=prepare,
     ready="SELECT FROM cabinet.requests WHERE false",  # nobody sees any row: to look for one would read them all
     commands=(*COMMANDS, RENEW, *BULK),

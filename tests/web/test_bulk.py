@@ -301,11 +301,6 @@ class TestAnswersFromAFile:
         assert (done.status_code, done.headers["location"]) == (303, "/waiting?done=not-waiting")
         assert site.person("dist-north").submit("/waiting/file/send", {"answers": "[["}).status_code == 422
 
-    def test_five_hundred_long_notes_are_not_too_much(self, site: Site):
-        answers = [{"request_id": str(uuid4()), "accepted": False, "note": "ы" * 500} for _ in range(MOST_ROWS)]
-        done = site.person("dist-north").submit("/waiting/file/send", {"answers": orjson.dumps({"answers": answers})})
-        assert (done.status_code, done.headers["location"]) == (303, "/waiting?done=not-waiting")
-
     def test_a_program_tries_without_sending(self, site: Site):
         story = Story().submitted().approved()
         site.write(story)

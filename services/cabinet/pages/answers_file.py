@@ -28,8 +28,7 @@ from services.cabinet.requests import LARGEST_PAGE, Filter, Requests, Row
 
 router = APIRouter(include_in_schema=False)
 DISTRIBUTOR = allowed(Role.DISTRIBUTOR)
-BODY_BYTES = {"/waiting/file/send": 4_194_304}
-"""Paths that take larger bodies than others: 500 answers with long notes, as a browser writes Russian in a form."""
+FORM = "/waiting/file"
 
 
 @router.get("/waiting/file")
