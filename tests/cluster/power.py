@@ -48,6 +48,11 @@ LOAD_SECONDS = (0.5, 2.5)
 """Power is cut so long after everything has begun to work, at random."""
 
 
+RECOVERY_SECONDS = 180.0
+"""Until everything is published again: behind a cut the broker looks through its logs, and a request that it leaves
+unanswered is repeated after 15 seconds, on a busy machine more than once."""
+
+
 @dataclass
 class Acknowledged:
     """What clients were told is safe."""
@@ -119,8 +124,14 @@ class Stand:
         home = self._disk.path / "home"
         home.mkdir(exist_ok=True)
         (home / "run" / "supervisor.sock").unlink(missing_ok=True)
-        with EmbeddedServers(home, JARS) as self._embedded:
-            yield self._embedded.start()
+        try:
+            with EmbeddedServers(home, JARS) as self._embedded:
+                yield self._embedded.start()
+        except BaseException as failed:  # the disk goes, and their logs with it
+            for log in sorted(home.rglob("*.log")):
+                if log.parent.name != "data" and log.stat().st_size and "-" not in log.parent.name:
+                    failed.add_note(f"{log.name}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]))
+            raise
 
     def _end(self, *, gently: bool) -> None:
         """Stop the servers; or kill everything at once: the kernel ends what supervisord had started."""
@@ -206,7 +217,11 @@ class Stand:
         before = len(set(self._positions(settings)))
         relay = relay_of(settings)
         relay.start()
-        until(lambda: relay.failed is not None or relay.position >= self._told.events, "the relay publishes again")
+        until(
+            lambda: relay.failed is not None or relay.position >= self._told.events,
+            f"the relay, at {relay.position}, publishes all up to {self._told.events} again",
+            RECOVERY_SECONDS,
+        )
         relay.stop()
         relay.join(PATIENCE_SECONDS)
         assert relay.failed is None, relay.failed

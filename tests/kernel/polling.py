@@ -15,9 +15,9 @@ from postavka.kernel.settings import PARTITIONS, Settings
 PATIENCE_SECONDS = 30.0
 
 
-def until(condition: Callable[[], object], what: str) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Poll until it holds. Fails, naming what was waited for, when it never does."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.01)
