@@ -13,7 +13,7 @@ from cyclopts import Token
 from postavka.kernel.errors import NotFound, UserError
 
 MOST_NAMED = 8
-"""Ids, or words, that a message names."""
+"""How many ids or words a message names at most."""
 
 Id = TypeVar("Id", UUID, str)
 

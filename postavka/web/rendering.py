@@ -37,7 +37,8 @@ class Rendering:
     In every template: `principal` (or None), `navigation`, `csrf()` (a hidden field), `csrf_token` (for scripts),
     `static(name)`, `path`, `here` (path and query), `planned` (commands under way), `under_way` (what they are about),
     `just_sent` (what the last ones were about), `badges` (path of a section → how much waits there), `badges_path`
-    (where that is told anew), `now`, `theme`, `support_email`; as functions and as filters alike what `SHOWN` names.
+    (where a page asks for that again), `now`, `theme`, `support_email`; as functions and as filters alike what `SHOWN`
+    names.
     """
 
     def __init__(

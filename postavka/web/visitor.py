@@ -49,7 +49,7 @@ class Visitor:
     badges: Mapping[str, int] = field(default_factory=dict)
     """How much waits for this person in each section, by the section's path: what the menu shows."""
     badges_path: str = ""
-    """Where the same is told to a page that stays open; empty where nobody tells."""
+    """Where a page that stays open asks for the same again; empty where nobody counts it."""
 
     def csrf_token(self) -> str:
         """The token for the forms of this answer."""

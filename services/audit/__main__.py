@@ -27,7 +27,7 @@ LOOK_BACK_SECONDS = 1_800.0
 """For opening the trees at the start: they are looked at as a whole."""
 FOLLOWING = "following"
 ASKED_SECONDS = 1.0
-"""So often it is looked whether a verification is asked for."""
+"""How often the service looks whether a verification is asked for."""
 
 T = TypeVar("T")
 

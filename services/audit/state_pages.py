@@ -54,12 +54,12 @@ class WholeState:
 
     @property
     def running(self) -> Verification | None:
-        """The one that is waited for or at work."""
+        """The verification that is asked for or at work."""
         return next((each for each in self.verifications if each.finished_at is None), None)
 
     @property
     def last(self) -> Verification | None:
-        """The last one that is over."""
+        """The last verification that is over."""
         return next((each for each in self.verifications if each.finished_at is not None), None)
 
 

@@ -69,7 +69,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class DistributorAnswer:
-    """A distributor's answer with the name of the distributor, which only the topic names."""
+    """A distributor's answer, with the distributor's id, which only the topic says."""
 
     distributor_id: str
     confirmation: DistributorConfirmation

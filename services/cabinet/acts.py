@@ -97,7 +97,7 @@ async def submit(
 async def submit_checked(
     parts: Web, principal: Principal, request_id: UUID, fields: Mapping[str, Any], checked: CheckedClient
 ) -> None:
-    """Send a request of whose client it is known what the tax register says. Raises `NotSentYet`, `TooMany`."""
+    """Send a request whose client was compared with the tax register before. Raises `NotSentYet`, `TooMany`."""
     assert principal.partner_id is not None  # noqa: S101  (`allowed(Role.PARTNER)`)
     command = SubmitRequest(
         request_id=request_id,

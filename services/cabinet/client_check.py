@@ -1,7 +1,7 @@
 """Is the client of a request who the tax register says it is? INN, name and KPP are one fact (L10): a name beside
 another firm's number would go into every document of the sale.
 
-Nothing here forbids a request: a partner is asked, operations get it on a list.
+Nothing here forbids a request: the partner is asked, and operations see such requests in a list.
 """
 
 from __future__ import annotations

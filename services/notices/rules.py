@@ -138,7 +138,7 @@ class News:
     category: Category | None
     topic: NoticeKind | None
     known: RuleState | None
-    """None: nobody may be notified of the request."""
+    """None: what is known of the request may not be shown to this party."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     once: str = ""
     """The key of an e-mail: it is not sent again for the same request, party, kind and this."""

@@ -2,8 +2,8 @@
 
 The reader starts with the first viewer and ends after the last; the next time it goes on where it was, if that is not
 too far back. It keeps the newest events in memory, so that a viewer that was away for a while goes on where it stopped,
-or gets the number that it has missed. A viewer gets at most `SHOWN` events a beat; the others it is
-counted only: thousands a second must not drown a browser.
+or learns how many it has missed. A viewer gets at most `SHOWN` events a beat; the others are only counted: thousands
+a second must not drown a browser.
 """
 
 from __future__ import annotations

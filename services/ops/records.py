@@ -2,7 +2,7 @@
 time, bytes and records.
 
 Markers of transactions and what was aborted are left out, so that a stretch of offsets may have fewer records, or none:
-what is told then is how far was looked, and where to go on.
+the answer then says how far the reader looked, and where to go on.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ PUT_ASIDE = {
 
 @dataclass(frozen=True, slots=True)
 class RequestAccount:
-    """`chart`: None for a request that no stage has taken, only dead letters name it."""
+    """`chart`: None for a request that no stage has taken: only dead letters name it."""
 
     chart: WaitChart | None
     steps: Sequence[history.StageTurn]

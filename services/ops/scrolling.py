@@ -104,7 +104,7 @@ def show_live(look: Callable[[], RenderableType], seconds: float, rounds: int, c
 
 @contextmanager
 def keys() -> Iterator[Callable[[float], list[str]]]:
-    """What tells the keys pressed within so many seconds, at the first; none where nobody sits at a keyboard."""
+    """A function that waits so many seconds for keys and returns the first; none where nobody sits at a keyboard."""
     if not sys.stdin.isatty():
         yield lambda seconds: (threading.Event().wait(seconds) and []) or []
         return

@@ -240,7 +240,7 @@ def evolve(state: State, event: Event) -> State:
 
 
 def _renewed(service: Running, event: ServiceRenewed) -> Running:
-    """What was told of the former end does not count for another one."""
+    """Reminders of the former end do not count for another one."""
     return replace(
         service,
         prolonged=(*service.prolonged, (event.activated_from, event.activated_until)),

@@ -47,7 +47,7 @@ class Running:
     prolonged: tuple[tuple[date, date], ...] = ()
     """Days of the renewals' deliveries as they were activated."""
     reminded: int | None = None
-    """The nearest step to this end that was told; None: none yet."""
+    """The step nearest to this end of which there was a reminder; None: there was none yet."""
     answered: tuple[UUID, ...] = ()
 
     @property

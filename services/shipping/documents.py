@@ -2,7 +2,7 @@
 
 A document is made again from the facts of its sale whenever its bytes are needed, and is the one that was issued only
 if the bytes are the same. After closing, a signature is refused (the document is void), but a report that a document
-has left is still taken: it reports what has happened outside. A signature that was refused may be sent again as it is,
+has left is still taken: it says what has happened outside. A signature that was refused may be sent again as it is,
 and is taken if it now verifies (a root added to the trusted ones, say); while it doesn't, it gives nothing new.
 """
 

@@ -34,7 +34,7 @@ class Revoked(Exception):
 
 
 class NoCurrentList(Exception):
-    """There is no list in force, so that it can't be decided: the issuer's list is missing, or its time is over."""
+    """There is no list in force to decide by: the issuer's list is missing, or its time is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def _running(config: Settings, jars: Path, folder: Path) -> Iterator[int]:
 
 
 def _properties(config: Settings, folder: Path) -> Mapping[str, object]:
-    """Its configuration: what librdkafka is told, in Java's words, and what Kafka's guide asks for exactly once."""
+    """Its configuration: librdkafka's settings in Java's words, and what Kafka's guide asks for to be exactly once."""
     given = for_librdkafka(config)
     properties: dict[str, object] = {
         "application.id": APPLICATION,

@@ -14,7 +14,7 @@ from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings
 
 OURS = {"log_level"}
-"""Of our own clients, and no matter of theirs."""
+"""Settings that only our own clients get."""
 
 
 def kafka(program: Literal["kcat", "java", "kafbat"], /, *, to: Path | None = None, force: bool = False) -> None:

@@ -196,7 +196,7 @@ class Launch:
             self.wait_until_well(step.note)
 
     def wait_until_well(self, note: Callable[[str], None] = lambda text: None) -> None:
-        """Wait until every service answers and has partitions to read; `note` is called with who is awaited. Raises
+        """Wait until every service answers and has partitions to read; `note` is called with those awaited. Raises
         `Unwell`."""
         waiting = list(self.services)
         deadline = time.monotonic() + self.well_seconds

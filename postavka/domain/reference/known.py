@@ -1,4 +1,4 @@
-"""Names of partners and distributors that people type: known to the reference data, or told what was meant."""
+"""Names of partners and distributors that people type: one that the reference data does not have is refused."""
 
 from __future__ import annotations
 

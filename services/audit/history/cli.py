@@ -223,7 +223,7 @@ def _print_history(found: Any) -> None:
 
 
 def _require_known_if_none(config: Settings, found: int, partner: str | None) -> None:
-    """Nothing may mean that the partner is misspelled. One that is no longer in the reference data has its past."""
+    """If nothing was found, the partner may be misspelled. One that has left the reference data still has its past."""
     if not found:
         require_known(config, partner=partner)
 

@@ -57,12 +57,12 @@ def newest(connection: psycopg.Connection[Any], most: int = 10) -> list[Verifica
 
 
 def ask(connection: psycopg.Connection[Any], by: str) -> bool:
-    """Ask for a verification; False while another one is waited for or at work."""
+    """Ask for a verification; False while another one is asked for or at work."""
     return connection.execute(QUERIES.ask_for_verification, (by,)).rowcount == 1
 
 
 def is_asked(connection: psycopg.Connection[Any]) -> bool:
-    """Is one waited for or at work?"""
+    """Is a verification asked for or at work?"""
     return connection.execute(QUERIES.asked_verification).fetchone() is not None
 
 

@@ -138,7 +138,7 @@ async def stream_requests(
 
 
 def _is_over(out: BulkOut) -> bool:
-    """Nothing more is to be told: no row waits to be sent, nor for the decision on its request."""
+    """Nothing more will change: no row waits to be sent, nor for the decision on its request."""
     return out.state != "waiting" and all(
         each.status not in (None, "submitted") for each in out.rows if each.state == "sent"
     )

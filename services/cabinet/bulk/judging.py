@@ -28,7 +28,7 @@ REGISTER_SECONDS = 1.5
 REGISTER_AT_A_TIME = 20
 MOST_TWINS = 2_000
 MOST_TRIES = 50
-"""Requests of the same content that are over, one after another."""
+"""How many requests of the same content, one after another and all over, are looked for."""
 Client = tuple[str, str, str]
 Checks = Mapping[Client, CheckedClient]
 

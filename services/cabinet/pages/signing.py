@@ -51,7 +51,7 @@ async def documents(request: Request, principal: Annotated[Principal, SIGNER]) -
 
 @router.post("/signing")
 async def signatures(request: Request, principal: Annotated[Principal, SIGNER]) -> Response:
-    """An archive of signatures: each is sent to be verified, or told why not."""
+    """An archive of signatures: each is sent to be verified, or listed with the reason why not."""
     given = (await request.form()).get("archive")
     data = await given.read(LARGEST_ARCHIVE + 1) if isinstance(given, UploadFile) else b""
     if not isinstance(given, UploadFile) or not given.filename:

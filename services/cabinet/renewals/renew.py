@@ -46,7 +46,7 @@ def renewal_of(row: Row) -> Typed:
 
 
 def sort_out(found: Sequence[Ending], reference: Snapshot, partner_id: str) -> tuple[list[Row], list[NotRenewable]]:
-    """Which of these can be renewed as they are, and which not: by the rules of the form, each once at a time."""
+    """Which of these can be renewed as they are, and which not: by the rules of the form, and one renewal at a time."""
     rows, refused = [], []
     for each in found:
         wrong = mistakes(renewal_of(each.row), reference, partner_id)

@@ -77,7 +77,7 @@ def read_signatures(data: bytes) -> Sequence[SignatureFile]:
 
 
 def _signature(parts: zipfile.ZipFile, listed: zipfile.ZipInfo) -> SignatureFile:
-    """A file that is too long for a signature is not unpacked: nothing is what it holds then."""
+    """A file that is too long for a signature is not unpacked and counts as empty."""
     content = parts.read(listed) if listed.file_size <= LONGEST_SIGNATURE else b""
     name = PurePosixPath(listed.filename.replace("\\", "/")).name
     return SignatureFile(name[:LONGEST_NAME], stem_of(listed.filename), content)

@@ -102,8 +102,8 @@ class EmailSender:
         connect: Callable[[NoticesSettings, Path], Transport] = open_transport,
         gives_way: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`gives_way`: does something have to be told to a program just now? To send a letter costs five times what it
-        takes to write a receipt, and both have the same processor."""
+        """`gives_way`: does a program wait for a notice just now? To send a letter costs five times what it takes to
+        write a receipt, and both have the same processor."""
         self._conninfo = database_url(config)
         self._config = chosen or notices_settings()
         self._home = config.home
