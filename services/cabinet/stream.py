@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import orjson
@@ -11,15 +9,13 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from postavka.web.identity.principal import Principal
-from postavka.web.live import LOOK_SECONDS
 from postavka.web.problem import not_found
-from postavka.web.state import Web, is_let_in, web
-from postavka.web.throttle import TooMany
+from postavka.web.server_sent import News, stream_of_news
+from postavka.web.state import Web, web
 from services.cabinet.requests import Requests, Row
 
-RETRY_MS = 2_000
-LONGEST_SECONDS = 3_600
-"""Then the browser connects anew: rights are looked at again, and no stream outlives its session by much."""
+SOON_SECONDS = 1.0
+"""A request that was just sent and is not in the cabinet yet is looked for again so soon."""
 
 
 async def stream(request: Request, request_id: UUID, principal: Principal, seen: str | None) -> StreamingResponse:
@@ -29,34 +25,19 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
     known = parts.recently.knows(principal.owner, request_id)
     if not known and await _look(parts, principal, request_id) is None:
         raise not_found()
-    owner = f"{principal.owner}:{principal.id}"
-    parts.live.check_room(owner)  # now, so that a refusal is an answer with a status and not a broken stream
+    last_version = seen
 
-    async def body() -> AsyncIterator[bytes]:
-        last_version, until = seen, time.monotonic() + LONGEST_SECONDS
-        yield f"retry: {RETRY_MS}\n\n".encode()
-        try:
-            subscription = parts.live.subscription(str(request_id), owner)
-            changed = subscription.__enter__()
-        except TooMany:  # others came in between: the browser tries again
-            return
-        try:
-            while not parts.live.closing.is_set() and time.monotonic() < until:
-                if not await is_let_in(parts, principal):
-                    return
-                row = await _look(parts, principal, request_id)
-                if row is None and not parts.recently.knows(principal.owner, request_id):
-                    return
-                if row is not None and row.version != last_version:
-                    last_version = row.version
-                    yield _event(row)
-                elif not await parts.live.wait(changed, LOOK_SECONDS if row else 1.0):
-                    yield b": alive\n\n"
-        finally:
-            subscription.__exit__(None, None, None)
+    async def look() -> News | None:
+        nonlocal last_version
+        row = await _look(parts, principal, request_id)
+        if row is None:
+            return News(look_seconds=SOON_SECONDS) if parts.recently.knows(principal.owner, request_id) else None
+        if row.version == last_version:
+            return News()
+        last_version = row.version
+        return News((_event(row),))
 
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
+    return stream_of_news(parts, principal, str(request_id), look)
 
 
 def _event(row: Row) -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -17,8 +15,8 @@ from postavka.web.idempotency import IdempotencyKey, id_from, key_of, once
 from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.planned import store as planned
 from postavka.web.problem import not_found
-from postavka.web.state import Web, is_let_in, web
-from postavka.web.throttle import TooMany
+from postavka.web.server_sent import News, stream_of_news
+from postavka.web.state import Web, web
 from services.cabinet.api.bodies import BulkRequestOrder, BulkRequestRow
 from services.cabinet.api.bulk_models import BulkErrorOut, BulkOut, BulkRowOut
 from services.cabinet.api.requests import SENDER
@@ -29,7 +27,6 @@ from services.cabinet.bulk.sending import SEND, question_of
 from services.cabinet.bulk.store import Bulk
 from services.cabinet.later import plan_for_program
 from services.cabinet.requests import Requests
-from services.cabinet.stream import LONGEST_SECONDS, RETRY_MS
 from services.cabinet.view.form import Typed
 
 router = APIRouter(tags=["requests"])
@@ -106,35 +103,21 @@ async def stream_requests(
     bulk = await store.find(parts, principal, bulk_id)
     if bulk is None:
         raise not_found()
-    owner = f"{principal.owner}:{principal.id}"
-    parts.live.check_room(owner)
+    told, over = b"", False
 
-    async def body() -> AsyncIterator[bytes]:
-        told, until = b"", time.monotonic() + LONGEST_SECONDS
-        yield f"retry: {RETRY_MS}\n\n".encode()
-        try:
-            subscription = parts.live.subscription(str(bulk_id), owner)
-            changed = subscription.__enter__()
-        except TooMany:  # others came in between: the client tries again
-            return
-        try:
-            while not parts.live.closing.is_set() and time.monotonic() < until and await is_let_in(parts, principal):
-                found = await store.find(parts, principal, bulk_id)
-                if found is None:
-                    return
-                out = await _out(parts, principal, found)
-                said = out.model_dump_json().encode()
-                if said != told:
-                    told = said
-                    yield b"event: changed\ndata: " + said + b"\n\n"
-                if _is_over(out):
-                    return
-                await parts.live.wait(changed, LOOK_SECONDS)
-        finally:
-            subscription.__exit__(None, None, None)
+    async def look() -> News | None:
+        nonlocal told, over
+        found = None if over else await store.find(parts, principal, bulk_id)
+        if found is None:
+            return None
+        out = await _out(parts, principal, found)
+        over, said = _is_over(out), out.model_dump_json().encode()
+        if said == told:
+            return News(look_seconds=LOOK_SECONDS)
+        told = said
+        return News((b"event: changed\ndata: " + said + b"\n\n",))
 
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
+    return stream_of_news(parts, principal, str(bulk_id), look)
 
 
 def _is_over(out: BulkOut) -> bool:

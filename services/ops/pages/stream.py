@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from postavka.domain.calendar import MOSCOW
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
+from postavka.web.server_sent import server_sent
 from postavka.web.state import is_let_in, web
 from postavka.web.visitor import visitor_of
 from services.ops import history
@@ -115,8 +116,7 @@ async def stream_events(
         finally:
             subscription.__exit__(None, None, None)
 
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
+    return server_sent(body())
 
 
 async def _until(holds: Callable[[], bool], seconds: float) -> None:
