@@ -12,9 +12,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from psycopg.rows import dict_row
 from psycopg.sql import SQL
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from postavka.domain.calendar import MOSCOW
 from postavka.domain.request_ids import request_named
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.offsets import OffsetsUnknown
@@ -22,7 +21,9 @@ from postavka.kernel.log.range_reader import RangeUnread
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
+from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
+from postavka.web.fields import id_in, moment_field, moment_in
 from postavka.web.frame import ROLES, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
@@ -88,8 +89,7 @@ async def history_file(request: Request, principal: Auditor, request_id: UUID) -
     found = await asyncio.to_thread(history, web(request).kernel, request_id)
     if not found.entries:
         raise not_found()
-    name = f"history-{request_id}.html"
-    return HTMLResponse(render_history(found), headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return attachment(render_history(found), "text/html", f"history-{request_id}.html")
 
 
 @router.get("/as-of")
@@ -97,7 +97,8 @@ async def as_of_page(
     request: Request, principal: Auditor, at: str = "", partner: str = "", request_id: str = ""
 ) -> Response:
     """The cabinet as it stood at a moment (Moscow time)."""
-    moment, wrong = _moment(at)
+    moment = moment_in(at)
+    wrong = "Укажите дату и время, например 31.03.2026 18:00." if at and moment is None else None
     only = await asyncio.to_thread(_named, web(request).conninfo, request_id)
     shown: list[StoodRequest] = []
     counts: Counter[str] = Counter()
@@ -108,7 +109,7 @@ async def as_of_page(
         request,
         principal,
         "audit_as_of.html",
-        at=(moment or datetime.now(UTC)).astimezone(MOSCOW).strftime("%Y-%m-%dT%H:%M"),
+        at=moment_field(moment or datetime.now(UTC)),
         asked=bool(at),
         cut=moment,
         wrong=wrong,
@@ -135,7 +136,7 @@ async def looked_page(
     request: Request, principal: Auditor, request_id: str = "", actor: str = "", before: int | None = None
 ) -> Response:
     """Who looked at what, the newest first."""
-    only, conninfo = _uuid(request_id), web(request).conninfo
+    only, conninfo = id_in(request_id.strip()), web(request).conninfo
     found = await asyncio.to_thread(looks, conninfo, only, actor.strip() or None, before)
     more = found[-1].id if len(found) == PAGE else None
     roles = {role.value: title for role, title in ROLES.items()}
@@ -149,7 +150,7 @@ def _named(conninfo: str, typed: str) -> UUID | None:
     try:
         return request_named(conninfo, typed) if typed.strip() else None
     except UserError:
-        return _uuid(typed)
+        return id_in(typed.strip())
 
 
 def _search(config: Settings, asked: str) -> list[dict[str, Any]]:
@@ -210,24 +211,6 @@ def _acknowledged(config: Settings) -> list[Acknowledged] | None:
     try:
         return sorted(acknowledged(config), key=lambda each: each.at, reverse=True)
     except (OffsetsUnknown, RangeUnread):
-        return None
-
-
-def _moment(text: str) -> tuple[datetime | None, str | None]:
-    """What a `datetime-local` field says, in Moscow; or what is wrong with it."""
-    if not text:
-        return None, None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None, "Укажите дату и время, например 31.03.2026 18:00."
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=MOSCOW)).astimezone(UTC), None
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text.strip())
-    except ValueError:
         return None
 
 

@@ -14,10 +14,11 @@ import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import RedirectResponse, Response
 
-from postavka.domain.calendar import MOSCOW
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.session import open_session
+from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
+from postavka.web.fields import id_in, moment_field, moment_in
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import not_found
@@ -119,7 +120,7 @@ async def proof_file(request: Request, principal: Auditor, stage: str, position:
     except NotProvable:
         raise not_found() from None
     data = orjson.dumps(proof, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    return _file(data, "application/json", f"proof-{stage}-{position}.json")
+    return attachment(data, "application/json", f"proof-{stage}-{position}.json")
 
 
 @router.get("/checkpoints/{log}")
@@ -134,7 +135,7 @@ async def checkpoint_file(request: Request, principal: Auditor, log: str) -> Res
     note = await asyncio.to_thread(read) if log in (*LOGS, *(each.log for each in TABLES)) else None
     if note is None:
         raise not_found()
-    return _file(note.encode(), "text/plain; charset=utf-8", f"checkpoint-{log}.txt")
+    return attachment(note, "text/plain; charset=utf-8", f"checkpoint-{log}.txt")
 
 
 @router.get("/keys")
@@ -143,7 +144,7 @@ async def keys_file(request: Request, principal: Auditor) -> Response:
     keys = await asyncio.to_thread(_keys, web(request).kernel)
     if not keys:
         raise not_found()
-    return _file("".join(f"{key}\n" for key in keys).encode(), "text/plain; charset=utf-8", "postavka-keys.txt")
+    return attachment("".join(f"{key}\n" for key in keys), "text/plain; charset=utf-8", "postavka-keys.txt")
 
 
 @router.get("/diff")
@@ -152,9 +153,9 @@ async def diff_page(
 ) -> Response:
     """What changed in the cabinet between two moments (Moscow time), request by request."""
     now = datetime.now(UTC)
-    first, last = _moment(earlier), _moment(later) or now
+    first, last = moment_in(earlier), moment_in(later) or now
     wrong = "Первый момент должен быть раньше второго." if first is not None and first > last else ""
-    only = _uuid(request_id)
+    only = id_in(request_id.strip())
     changes: list[Change] = []
     if first is not None and not wrong:
         found = diff(web(request).kernel, first, last, partner.strip() or None, None if only is None else [only])
@@ -165,8 +166,8 @@ async def diff_page(
         principal,
         "audit_diff.html",
         422 if wrong else 200,
-        earlier=_field(first or now - timedelta(hours=1)),
-        later=_field(last),
+        earlier=moment_field(first or now - timedelta(hours=1)),
+        later=moment_field(last),
         asked=first is not None,
         wrong=wrong,
         partner=partner,
@@ -196,27 +197,3 @@ def _keys(config: Settings) -> list[str]:
         return [str(key) for key in published_keys(AuditSettings().key_file(config))]
     except OSError:
         return []
-
-
-def _moment(text: str) -> datetime | None:
-    """What a `datetime-local` field says, in Moscow; None for nothing, or nonsense."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=MOSCOW)).astimezone(UTC)
-
-
-def _field(moment: datetime) -> str:
-    return moment.astimezone(MOSCOW).strftime("%Y-%m-%dT%H:%M")
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        return None
-
-
-def _file(data: bytes, kind: str, name: str) -> Response:
-    return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

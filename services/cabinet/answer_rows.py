@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from postavka.web.fields import id_in
 from postavka.web.spreadsheet.reading import MOST_ROWS, Column, Sheet
 from postavka.web.spreadsheet.writing import SheetToWrite
 from services.cabinet.acts import awaits_answer
@@ -57,7 +58,7 @@ def form_sheet(rows: Sequence[Row]) -> SheetToWrite:
 
 def named_in(sheet: Sheet) -> list[UUID]:
     """The requests that a file names."""
-    return list(dict.fromkeys(filter(None, (_uuid(each.cells["request_id"]) for each in sheet.rows))))
+    return list(dict.fromkeys(filter(None, (id_in(each.cells["request_id"]) for each in sheet.rows))))
 
 
 def verdicts(sheet: Sheet, found: Mapping[UUID, Row]) -> list[AnswerRow]:
@@ -68,7 +69,7 @@ def verdicts(sheet: Sheet, found: Mapping[UUID, Row]) -> list[AnswerRow]:
         named, answer, note = (each.cells[name] for name in ("request_id", "answer", "note"))
         if not answer:
             continue
-        row = found.get(_uuid(named) or UUID(int=0))
+        row = found.get(id_in(named) or UUID(int=0))
         accepted = WORDS.get(" ".join(answer.casefold().split()))
         wrong = _wrong(row, accepted, answer, note)
         if row is not None and not wrong:
@@ -95,10 +96,3 @@ def _wrong(row: Row | None, accepted: bool | None, answer: str, note: str) -> st
 def _cells(row: Row) -> list[Any]:
     amount = Decimal(row.amount) if row.amount else None
     return [str(row.request_id), "", "", row.number, row.partner, row.buyer, row.inn, product_of(row), amount]
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -18,6 +18,7 @@ from postavka.domain.wording import MAIL_TROUBLES
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import database_url
 from postavka.kernel.store.queries import load_queries
+from postavka.web.attachment import attachment
 from postavka.web.authorization import ANYBODY, LINK, SIGNED_IN, allowed
 from postavka.web.formats import plural, whole
 from postavka.web.frame import reference, show
@@ -26,7 +27,7 @@ from postavka.web.navigation import Entry
 from postavka.web.personal import reveal
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
-from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, named, workbook
+from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, workbook
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.notices.categories import CATEGORIES, Category
@@ -92,14 +93,13 @@ async def emails_page(
 async def emails_xlsx(request: Request, principal: Annotated[Principal, SIGNED_IN]) -> Response:
     """The list as XLSX, as it is filtered."""
     body = await asyncio.to_thread(workbook, SheetToWrite("Письма", HEADINGS, WIDTHS, await _rows(request, principal)))
-    return Response(body, media_type=XLSX, headers=named("letters.xlsx"))
+    return attachment(body, XLSX, "letters.xlsx")
 
 
 @router.get("/letters/export.csv")
 async def emails_csv(request: Request, principal: Annotated[Principal, SIGNED_IN]) -> Response:
     """The list as CSV, as it is filtered."""
-    body = MARK + csv_lines([HEADINGS, *await _rows(request, principal)])
-    return Response(body, media_type=CSV, headers=named("letters.csv"))
+    return attachment(MARK + csv_lines([HEADINGS, *await _rows(request, principal)]), CSV, "letters.csv")
 
 
 async def _rows(request: Request, principal: Principal) -> list[Sequence[Any]]:

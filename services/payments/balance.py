@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from postavka.domain.calendar import today
 from postavka.domain.vendor import vendor
+from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
 from postavka.web.formats import day
 from postavka.web.frame import show
@@ -20,7 +21,7 @@ from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
 from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, workbook
 from services.payments.exports import Ours, pdf
-from services.payments.pages import asked, attachment
+from services.payments.pages import asked
 from services.payments.reconcile import TITLES, Account, Reconciliation, UnknownParty, reconcile
 
 router = APIRouter(include_in_schema=False)
@@ -66,7 +67,7 @@ async def movements_xlsx(request: Request, principal: Tenant, since: str = "", u
 async def movements_csv(request: Request, principal: Tenant, since: str = "", until: str = "") -> Response:
     """The movements of the chosen days as CSV."""
     rows = await _movements(request, principal, since, until)
-    return attachment((MARK + csv_lines([HEADINGS, *rows])).encode(), CSV, "movements.csv")
+    return attachment(MARK + csv_lines([HEADINGS, *rows]), CSV, "movements.csv")
 
 
 async def _movements(request: Request, principal: Principal, since: str, until: str) -> list[Sequence[object]]:

@@ -24,6 +24,7 @@ from events.commands import MatchPayment, MatchReturn, ReturnMoney
 from postavka.domain import invoice_numbers
 from postavka.domain.calendar import today
 from postavka.domain.vendor import vendor
+from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
@@ -379,8 +380,3 @@ def _sum(text: str) -> Decimal | None:
     if amount is None:
         raise InvalidOperation
     return amount
-
-
-def attachment(data: bytes, kind: str, name: str) -> Response:
-    """A file to be kept under this name."""
-    return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.web.authorization import CSRF_FIELD
+from postavka.web.fields import id_in
 from postavka.web.formats import plural
 from postavka.web.identity.principal import Principal
 from postavka.web.planned import store
@@ -69,7 +70,7 @@ async def ask_first(
     lacks_reason = reason is not None and reason.required and not str(form.get(reason.field, "")).strip()
     has_agreed = form.get(AGREED) == question.title
     has_changed = AGREED in form and not has_agreed
-    plan_id = _uuid(form.get(PLAN_ID)) or uuid4()
+    plan_id = id_in(form.get(PLAN_ID)) or uuid4()
     seconds = web(request).config.undo_seconds
     if not has_agreed or lacks_reason:
         own = {CSRF_FIELD, AGREED, PLAN_ID, reason.field if reason is not None else ""}
@@ -91,10 +92,3 @@ def _spelled(seconds: float) -> str:
     if seconds < 120:
         return plural(round(seconds), "секунду", "секунды", "секунд") if round(seconds) else ""
     return plural(round(seconds / 60), "минуту", "минуты", "минут")
-
-
-def _uuid(text: object) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None

@@ -103,8 +103,3 @@ def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
     target = io.StringIO()
     csv.writer(target, delimiter=";").writerows([csv_cell(each) for each in row] for row in rows)
     return target.getvalue()
-
-
-def named(name: str) -> dict[str, str]:
-    """Headers of a file to be saved under this name, which is ASCII."""
-    return {"Content-Disposition": f'attachment; filename="{name}"'}

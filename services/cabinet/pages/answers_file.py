@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
+from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
 from postavka.web.formats import money
 from postavka.web.frame import show
@@ -17,7 +18,7 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.planned.ask import ask_first
 from postavka.web.problem import problem
 from postavka.web.spreadsheet.reading import LARGEST_FILE, MOST_ROWS, BadSpreadsheet, Sheet, read_sheet
-from postavka.web.spreadsheet.writing import XLSX, named, workbook
+from postavka.web.spreadsheet.writing import XLSX, workbook
 from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.answer_rows import COLUMNS, AnswerRow, form_sheet, named_in, verdicts
@@ -51,7 +52,7 @@ async def what_waits(request: Request, principal: Annotated[Principal, DISTRIBUT
         if after is None:
             break
     body = await asyncio.to_thread(workbook, form_sheet(waiting[:MOST_ROWS]))
-    return Response(body, media_type=XLSX, headers=named("waiting.xlsx"))
+    return attachment(body, XLSX, "waiting.xlsx")
 
 
 @router.post("/waiting/file")

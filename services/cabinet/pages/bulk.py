@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
+from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
 from postavka.web.formats import money, short
 from postavka.web.frame import reference, show
@@ -18,7 +19,7 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.planned.ask import ask_first
 from postavka.web.problem import not_found
 from postavka.web.spreadsheet.reading import LARGEST_FILE, MOST_ROWS, BadSpreadsheet, read_sheet
-from postavka.web.spreadsheet.writing import XLSX, named, workbook
+from postavka.web.spreadsheet.writing import XLSX, workbook
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet.bulk import store
@@ -70,7 +71,7 @@ async def empty_form(request: Request, principal: Annotated[Principal, PARTNER])
     """The workbook to fill in, with lists to choose from."""
     lists = choices(await reference(request), principal.partner_id or "")
     body = await asyncio.to_thread(lambda: workbook(*form_sheets(lists)))
-    return Response(body, media_type=XLSX, headers=named("requests-form.xlsx"))
+    return attachment(body, XLSX, "requests-form.xlsx")
 
 
 @router.post("/requests/file")
@@ -130,7 +131,7 @@ async def corrections(request: Request, bulk_id: UUID, principal: Annotated[Prin
         raise not_found()
     lists = choices(await reference(request), principal.partner_id or "")
     body = await asyncio.to_thread(lambda: workbook(*form_sheets(lists, wrong)))
-    return Response(body, media_type=XLSX, headers=named("requests-to-correct.xlsx"))
+    return attachment(body, XLSX, "requests-to-correct.xlsx")
 
 
 @router.post("/requests/file/{bulk_id}/send")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.web.authorization import allowed
+from postavka.web.fields import id_in
 from postavka.web.formats import lasting
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
@@ -63,7 +63,7 @@ async def answer(request: Request, principal: Annotated[Principal, allowed(Role.
     back = own_path(str(form.get("back", "/waiting")))
     accepted = form.get("answer") == "confirm"
     note = str(form.get("note", "")).strip()[:LONGEST_NOTE] or None
-    wanted = list(dict.fromkeys(filter(None, map(_uuid, form.getlist("request_id")[:MOST_AT_ONCE]))))
+    wanted = list(dict.fromkeys(filter(None, map(id_in, form.getlist("request_id")[:MOST_AT_ONCE]))))
     async with web(request).database.rows(principal) as rows:
         found = await Requests(rows, principal).several(wanted)
     waiting = [each for each in found if acts.awaits_answer(each)]
@@ -148,10 +148,3 @@ def _more(row: Row, principal: Principal) -> dict[str, str]:
 
 def _state_of(act: ShownDocument) -> str:
     return "подписан" if act.is_signed else "ждёт вашей подписи" if act.signable else "не нужен"
-
-
-def _uuid(text: object) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None

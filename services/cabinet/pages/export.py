@@ -12,10 +12,11 @@ from starlette.responses import Response, StreamingResponse
 
 from postavka.domain.reference.store import Snapshot
 from postavka.web import formats
+from postavka.web.attachment import attachment, named
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference
 from postavka.web.identity.principal import Principal, Role
-from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, named, workbook
+from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, workbook
 from postavka.web.state import web
 from services.cabinet.pages.distributor import ANSWERED, WAITING, wanted_of
 from services.cabinet.pages.partner import wanted
@@ -135,4 +136,4 @@ async def _xlsx(request: Request, principal: Principal, filter_: Filter, name: s
             rows[MOST_ROWS:] = [(CUT.format(formats.whole(MOST_ROWS)),)]
             break
     body = await asyncio.to_thread(workbook, SheetToWrite("Список", _headings(principal), WIDTHS, rows))
-    return Response(body, media_type=XLSX, headers=named(f"{name}.xlsx"))
+    return attachment(body, XLSX, f"{name}.xlsx")

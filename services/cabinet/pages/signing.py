@@ -11,12 +11,12 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from postavka.kernel.blobs import BlobsAway
+from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found, problem
-from postavka.web.spreadsheet.writing import named
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet.signing.archive import LARGEST_ARCHIVE, BadArchive, read_signatures
@@ -46,7 +46,7 @@ async def documents(request: Request, principal: Annotated[Principal, SIGNER]) -
         body = await archive_of(web(request), waiting)
     except BlobsAway:
         raise problem(503, "unavailable", "Хранилище документов не отвечает. Повторите через минуту.") from None
-    return Response(body, media_type="application/zip", headers=named("documents-to-sign.zip"))
+    return attachment(body, "application/zip", "documents-to-sign.zip")
 
 
 @router.post("/signing")

@@ -6,8 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -17,6 +16,7 @@ from postavka.domain.reference.store import Snapshot
 from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import ANYBODY, allowed
 from postavka.web.database import Connection
+from postavka.web.fields import id_in
 from postavka.web.formats import money, plural
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
@@ -114,7 +114,7 @@ async def renew(request: Request, principal: Annotated[Principal, allowed(Role.P
     """Renew one or many as they are, after a question that says how many and how much."""
     form = await request.form()
     back = own_path(str(form.get("back", PATH)))
-    wanted = list(dict.fromkeys(filter(None, map(_uuid, form.getlist("request_id")[:MOST]))))
+    wanted = list(dict.fromkeys(filter(None, map(id_in, form.getlist("request_id")[:MOST]))))
     known = await reference(request)
     on = _later(str(form.get("on", ""))) if form.get("do") == "plan" else None
     async with web(request).database.rows(principal) as rows:
@@ -203,10 +203,3 @@ def _later(text: str) -> date | None:
     except ValueError:
         return None
     return day if 0 < (day - today()).days <= LONGEST_PLAN_DAYS else None
-
-
-def _uuid(text: Any) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None

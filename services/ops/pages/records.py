@@ -18,10 +18,11 @@ from starlette.responses import Response
 
 from events.registry import MESSAGES
 from events.topics import topic_names
-from postavka.domain.calendar import MOSCOW
 from postavka.domain.reference.store import distributor_ids
 from postavka.kernel.log.record import Record
 from postavka.kernel.settings import PARTITIONS
+from postavka.web.attachment import attachment
+from postavka.web.fields import moment_in
 from postavka.web.personal import reveal
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
@@ -83,7 +84,7 @@ async def record_query(
         named["topic"],
         int(partition) if partition else None,
         int(offset) if offset else None,
-        _moment(since),
+        moment_in(since),
         order == "old",
         RecordFilter(**filtered),
         _read_cursor(next),
@@ -129,7 +130,7 @@ async def records_file(request: Request, principal: Ops, asked: Asked) -> Respon
         raise not_found() from None
     note_shown(request, found.records)
     lines = b"".join(orjson.dumps(row_of(record)) + b"\n" for record in found.records)
-    return _file(lines, "application/x-ndjson", f"{asked.topic}.ndjson")
+    return attachment(lines, "application/x-ndjson", f"{asked.topic}.ndjson")
 
 
 @router.get("/{topic}/{partition}/{offset}")
@@ -164,7 +165,7 @@ async def record_file(request: Request, principal: Ops, topic: str, partition: P
         "value": _base64(record.value),
     }
     data = orjson.dumps(whole, option=orjson.OPT_INDENT_2)
-    return _file(data, "application/json", f"{record.topic}-{record.partition}-{record.offset}.json")
+    return attachment(data, "application/json", f"{record.topic}-{record.partition}-{record.offset}.json")
 
 
 def row_of(record: Record, *, covered: bool = True) -> dict[str, Any]:
@@ -222,18 +223,6 @@ def _revealed(value: bytes | None) -> str:
 
 def _base64(data: bytes | None) -> str | None:
     return None if data is None else base64.b64encode(data).decode()
-
-
-def _file(data: bytes, kind: str, name: str) -> Response:
-    return Response(data, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
-
-
-def _moment(text: str) -> datetime | None:
-    """A local time of a form's field, Moscow; None for none, or for nonsense."""
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=MOSCOW) if text else None
-    except ValueError:
-        return None
 
 
 def _read_cursor(text: str) -> dict[int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,7 +14,7 @@ import psycopg
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response, StreamingResponse
 
-from postavka.domain.calendar import MOSCOW
+from postavka.web.fields import moment_in
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
 from postavka.web.server_sent import server_sent
@@ -42,7 +41,7 @@ ROWS_KEPT = 400
 @router.get("/stream")
 async def stream_page(request: Request, principal: Ops, wanted: Wanted, until: str = "", before: str = "") -> Response:
     """The past, newest first, and above it what comes."""
-    moment = _moment(until)
+    moment = moment_in(until)
     found = await looked_up(request, lambda rows: history.page_of(rows, wanted, before, moment, PAGE))
     visitor_of(request).shown.update(event.request for event in found.events)
     query = _as_query(wanted)
@@ -152,14 +151,6 @@ async def event_page(request: Request, principal: Ops, stage: str, position: int
     cause, effects = history.cause_and_effects(whole, event)
     template = "ops_event_body.html" if request.headers.get("x-part") == "body" else "ops_event.html"
     return page(request, template, event=event, cause=cause, effects=effects, trace_url=trace_url(event.trace))
-
-
-def _moment(text: str) -> datetime | None:
-    """A local time of a form's field, Moscow; None for none, or for nonsense."""
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=MOSCOW) if text else None
-    except ValueError:
-        return None
 
 
 def _as_query(wanted: EventFilter) -> dict[str, str]:
