@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
@@ -35,54 +36,21 @@ HEADINGS = (
 WIDTHS = (38, 18, 22, 36, 14, 36, 16, 36, 12, 30, 16, 12, 12, 14)
 
 
-@router.get("/requests/export.xlsx")
-async def requests_xlsx(request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)]) -> Response:
-    """«Заявки на приобретение» as XLSX."""
-    return await _xlsx(request, principal, wanted(Filters.of(request.query_params), GROUPS), "requests")
+@dataclass(frozen=True, slots=True)
+class ListToExport:
+    """A list as files. `name`: of its page, and of the files; `wanted`: what is listed, by the query of the address."""
+
+    name: str
+    role: Role
+    wanted: Callable[[Mapping[str, str]], Filter]
 
 
-@router.get("/requests/export.csv")
-async def requests_csv(request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)]) -> Response:
-    """Answer «Заявки на приобретение» as CSV."""
-    return await _csv(request, principal, wanted(Filters.of(request.query_params), GROUPS), "requests")
-
-
-@router.get("/sold/export.csv")
-async def sold_csv(request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)]) -> Response:
-    """Answer «Проданные поставки» as CSV."""
-    filters = Filters.of(request.query_params, SOLD_GROUPS)
-    return await _csv(request, principal, wanted(filters, SOLD_GROUPS), "sold")
-
-
-@router.get("/sold/export.xlsx")
-async def sold_xlsx(request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)]) -> Response:
-    """«Проданные поставки» as XLSX."""
-    filters = Filters.of(request.query_params, SOLD_GROUPS)
-    return await _xlsx(request, principal, wanted(filters, SOLD_GROUPS), "sold")
-
-
-@router.get("/waiting/export.xlsx")
-async def waiting_xlsx(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
-    """«Ждут ответа» as XLSX."""
-    return await _xlsx(request, principal, wanted_of(Filters.of(request.query_params), WAITING), "waiting")
-
-
-@router.get("/waiting/export.csv")
-async def waiting_csv(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
-    """Answer «Ждут ответа» as CSV."""
-    return await _csv(request, principal, wanted_of(Filters.of(request.query_params), WAITING), "waiting")
-
-
-@router.get("/answered/export.xlsx")
-async def answered_xlsx(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
-    """«Отвеченные» as XLSX."""
-    return await _xlsx(request, principal, wanted_of(Filters.of(request.query_params), ANSWERED), "answered")
-
-
-@router.get("/answered/export.csv")
-async def answered_csv(request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)]) -> Response:
-    """Answer «Отвеченные» as CSV."""
-    return await _csv(request, principal, wanted_of(Filters.of(request.query_params), ANSWERED), "answered")
+LISTS = (
+    ListToExport("requests", Role.PARTNER, lambda query: wanted(Filters.of(query), GROUPS)),
+    ListToExport("sold", Role.PARTNER, lambda query: wanted(Filters.of(query, SOLD_GROUPS), SOLD_GROUPS)),
+    ListToExport("waiting", Role.DISTRIBUTOR, lambda query: wanted_of(Filters.of(query), WAITING)),
+    ListToExport("answered", Role.DISTRIBUTOR, lambda query: wanted_of(Filters.of(query), ANSWERED)),
+)
 
 
 def _headings(principal: Principal) -> Sequence[str]:
@@ -137,3 +105,20 @@ async def _xlsx(request: Request, principal: Principal, filter_: Filter, name: s
             break
     body = await asyncio.to_thread(workbook, SheetToWrite("Список", _headings(principal), WIDTHS, rows))
     return attachment(body, XLSX, f"{name}.xlsx")
+
+
+FILES = {"xlsx": _xlsx, "csv": _csv}
+
+
+def _add_route(listed: ListToExport, kind: str) -> None:
+    reader, file = allowed(listed.role), FILES[kind]
+
+    async def export(request: Request, principal: Principal = reader) -> Response:
+        return await file(request, principal, listed.wanted(request.query_params), listed.name)
+
+    router.add_api_route(f"/{listed.name}/export.{kind}", export, name=f"{listed.name}_{kind}")
+
+
+for each in LISTS:
+    for ending in FILES:
+        _add_route(each, ending)
