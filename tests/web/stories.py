@@ -117,7 +117,7 @@ class Story:
         reason = Reason(code="unknown", message="Контактного лица нет в вашем списке.", field="contact_id")
         return self._take("approval", Rejected(partner_id=self.partner, reasons=(reason,), reference_version=1))
 
-    def documented(self, document_id: str, sha256: str, pdf: str) -> Story:
+    def documented(self, document_id: str, sha256: str, pdf: str, form: str = "postavka.document/1") -> Story:
         recipient = self.distributor or self.partner
         self._take(
             "shipping",
@@ -130,7 +130,7 @@ class Story:
                 recipient_id=recipient,
                 signer_inn="0010550324",
                 delivery="edo",
-                form="postavka.document/1",
+                form=form,
                 sha256=sha256,
             ),
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import zipfile
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 
 from events.topics import DOCUMENT_COMMANDS
+from postavka.kernel.blobs import BlobsAway
 from services.cabinet.signing.archive import pack
 from tests.web.conftest import Person, Site
 from tests.web.stories import Story
@@ -73,6 +75,26 @@ def test_each_signature_finds_its_document_and_is_told_apart(site: Site, stories
     ((_, command, _),) = sent(DOCUMENT_COMMANDS.name, one.request_id)
     assert (command.document_id, command.signature) == (f"act-{one.request_id}", "MAFvbmU=")
     assert [sent(DOCUMENT_COMMANDS.name, each.request_id) for each in (two, over, other)] == [[], [], []]
+
+
+def test_a_title_bears_its_own_name_which_is_read_when_it_is_needed(
+    site: Site, sent: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """The page needs none of the bytes: with two hundred that wait it would read as many files from the storage."""
+    blobs, name = site.app.state.web.blobs, f"ON_NSCHFDOPPR_{uuid4().hex}"
+    title = f'<?xml version="1.0" encoding="windows-1251"?><Файл ИдФайл="{name}"/>'.encode("cp1251")
+    story = Story(distributor="dist-ural", buyer=f"ООО {uuid4().hex}").submitted().approved()
+    site.write(
+        story.documented("act-1", blobs.put(title), blobs.put(b"%PDF" + uuid4().bytes), "fns.upd-dop.seller/5.03")
+    )
+    ural = site.person("dist-ural")
+    assert archive(ural)[f"{name}.xml"] == title
+    with monkeypatch.context() as away:
+        away.setattr(blobs, "get", Mock(side_effect=BlobsAway("the disk is gone")))
+        assert story.buyer in ural.get("/signing").text
+        assert bring(ural, pack([(f"{name}.xml.sig", b"0\x01one")])).status_code == 503
+    assert bring(ural, pack([(f"{name}.xml.sig", b"0\x01one")])).status_code == 200
+    assert len(sent(DOCUMENT_COMMANDS.name, story.request_id)) == 1
 
 
 def test_an_archive_that_cannot_be_read_is_answered_at_its_field(site: Site, stories: list[Story]):

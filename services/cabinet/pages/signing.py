@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -20,7 +21,7 @@ from postavka.web.problem import not_found, problem
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet.signing.archive import LARGEST_ARCHIVE, BadArchive, read_signatures
-from services.cabinet.signing.waiting import MOST_AT_ONCE, SignatureVerdict, archive_of, sign_many, to_sign
+from services.cabinet.signing.waiting import MOST_AT_ONCE, SignatureVerdict, archive_of, shown_names, sign_many, to_sign
 
 router = APIRouter(include_in_schema=False)
 SIGNER = allowed(Role.PARTNER, Role.DISTRIBUTOR)
@@ -42,10 +43,8 @@ async def documents(request: Request, principal: Annotated[Principal, SIGNER]) -
     if not waiting:
         raise not_found()
     visitor_of(request).shown.update(each.row.request_id for each in waiting)
-    try:
+    with _storage_asked():
         body = await archive_of(web(request), waiting)
-    except BlobsAway:
-        raise problem(503, "unavailable", "Хранилище документов не отвечает. Повторите через минуту.") from None
     return attachment(body, "application/zip", "documents-to-sign.zip")
 
 
@@ -61,9 +60,10 @@ async def signatures(request: Request, principal: Annotated[Principal, SIGNER]) 
     except BadArchive as bad:
         return await _page(request, principal, wrong=str(bad))
     parts = web(request)
-    return await _page(
-        request, principal, verdicts=await sign_many(parts, principal, files, await to_sign(parts, principal))
-    )
+    waiting = await to_sign(parts, principal)
+    with _storage_asked():
+        verdicts = await sign_many(parts, principal, files, waiting)
+    return await _page(request, principal, verdicts=verdicts)
 
 
 async def _page(
@@ -72,8 +72,19 @@ async def _page(
     waiting = await to_sign(web(request), principal)
     sent = {each.waiting.place for each in verdicts if each.waiting and not each.wrong}
     left = [each for each in waiting if each.place not in sent]
+    with _storage_asked():
+        names = await shown_names(web(request), left)
     return await show(
         request, principal, "signing.html", 422 if wrong else 200,
-        wrong=wrong, verdicts=verdicts, sent=len(sent), waiting=left, most_at_once=MOST_AT_ONCE,
+        wrong=wrong, verdicts=verdicts, sent=len(sent), waiting=left, names=names, most_at_once=MOST_AT_ONCE,
         most_bytes=LARGEST_ARCHIVE // 1_000_000,
     )  # fmt: skip
+
+
+@contextmanager
+def _storage_asked() -> Iterator[None]:
+    """Says that the storage of documents is away, where it is needed."""
+    try:
+        yield
+    except BlobsAway:
+        raise problem(503, "unavailable", "Хранилище документов не отвечает. Повторите через минуту.") from None

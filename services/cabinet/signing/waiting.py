@@ -21,6 +21,7 @@ from services.cabinet import acts
 from services.cabinet.requests import Requests, Row
 from services.cabinet.signing.archive import SignatureFile, pack, stem_of
 from services.cabinet.signing.signature_file import read_signature
+from services.cabinet.timeline import Group
 from services.cabinet.view.documents import ShownDocument, shown_documents
 from services.cabinet.view.now import Viewer
 
@@ -31,16 +32,43 @@ _NOT_PLAIN = re.compile(r"[^a-z0-9.-]+")
 
 @dataclass(frozen=True, slots=True)
 class DocumentToSign:
-    """A document that waits, and the names that its files have in the archive."""
+    """A document that waits, and how its files are called in the archive: by names that every program and file system
+    takes."""
 
     row: Row
     document: ShownDocument
-    names: tuple[str, ...]
 
     @property
     def place(self) -> tuple[UUID, str]:
         """What tells it from all others: the request and the document's id."""
         return self.row.request_id, self.document.id
+
+    @property
+    def stored(self) -> Group:
+        """The document as the cabinet has it."""
+        return self.row.documents[self.document.id]
+
+    @property
+    def pdf_name(self) -> str:
+        """The name of the PDF; empty while there is none."""
+        return f"{self._plain}.pdf" if self.stored.get("rendered_sha256") else ""
+
+    @property
+    def is_title(self) -> bool:
+        """Is it in the tax service's form?"""
+        return str(self.stored.get("form", "")).startswith("fns.")
+
+    def original_name(self, original: bytes) -> str:
+        """The name of the exact bytes: a title of the tax service's form bears the name that it gives itself."""
+        if not self.is_title:
+            return f"{self._plain}.json"
+        with suppress(ValueError):
+            return file_name(original)
+        return f"{self._plain}.xml"
+
+    @property
+    def _plain(self) -> str:
+        return _NOT_PLAIN.sub("-", f"{self.document.kind}-{self.document.number}-{short(self.row.request_id)}".lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +86,17 @@ async def to_sign(parts: Web, principal: Principal) -> list[DocumentToSign]:
     async with parts.database.rows(principal) as rows:
         found = await Requests(rows, principal).to_sign(tenant, MOST_AT_ONCE)
     return [
-        DocumentToSign(row, each, await asyncio.to_thread(_names, parts, row, each))
+        DocumentToSign(row, each)
         for row in found
         for each in shown_documents(row, tenant, VIEWERS[principal.role])
         if each.signable
     ][:MOST_AT_ONCE]
+
+
+async def shown_names(parts: Web, waiting: Sequence[DocumentToSign]) -> list[str]:
+    """The file of each by which people find it in the archive: the PDF, or the original while there is none. Raises
+    `BlobsAway`."""
+    return await asyncio.to_thread(lambda: [each.pdf_name or _original_name(parts, each) for each in waiting])
 
 
 async def archive_of(parts: Web, waiting: Sequence[DocumentToSign]) -> bytes:
@@ -72,7 +106,11 @@ async def archive_of(parts: Web, waiting: Sequence[DocumentToSign]) -> bytes:
         files: list[tuple[str, bytes]] = []
         for each in waiting:
             with suppress(BlobMissing):
-                files += zip(each.names, [parts.blobs.get(sha256) for sha256 in _bytes_of(each)], strict=True)
+                original = parts.blobs.get(each.stored["sha256"])
+                own = [(each.original_name(original), original)]
+                if each.pdf_name:
+                    own.append((each.pdf_name, parts.blobs.get(each.stored["rendered_sha256"])))
+                files += own
         return pack(files)
 
     return await asyncio.to_thread(made)
@@ -81,8 +119,14 @@ async def archive_of(parts: Web, waiting: Sequence[DocumentToSign]) -> bytes:
 async def sign_many(
     parts: Web, principal: Principal, files: Sequence[SignatureFile], waiting: Sequence[DocumentToSign]
 ) -> list[SignatureVerdict]:
-    """Each signature goes to its document, and shipping verifies it; one that is wrong doesn't stop the others."""
-    by_stem = {stem_of(name): each for each in waiting for name in each.names}
+    """Each signature goes to its document, and shipping verifies it; one that is wrong doesn't stop the others. Raises
+    `BlobsAway`."""
+    originals = await asyncio.to_thread(lambda: [_original_name(parts, each) for each in waiting])
+    by_stem = {
+        stem_of(name): each
+        for original, each in zip(originals, waiting, strict=True)
+        for name in filter(None, (original, each.pdf_name))
+    }
     done: dict[tuple[UUID, str], str] = {}
     verdicts = []
     for file in files:
@@ -112,19 +156,9 @@ async def _sign(parts: Web, principal: Principal, file: SignatureFile, waiting: 
     return ""
 
 
-def _bytes_of(waiting: DocumentToSign) -> list[str]:
-    stored = waiting.row.documents[waiting.document.id]
-    return [stored[name] for name in ("sha256", "rendered_sha256") if stored.get(name)]
-
-
-def _names(parts: Web, row: Row, document: ShownDocument) -> tuple[str, ...]:
-    """Names that every program and file system takes. A title of the tax service's form bears the name that it gives
-    itself."""
-    stored = row.documents[document.id]
-    is_title = str(stored.get("form", "")).startswith("fns.")
-    plain = _NOT_PLAIN.sub("-", f"{document.kind}-{document.number}-{short(row.request_id)}".lower())
-    original = f"{plain}.{'xml' if is_title else 'json'}"
-    if is_title:
-        with suppress(ValueError, BlobMissing):
-            original = file_name(parts.blobs.get(stored["sha256"]))
-    return (original, f"{plain}.pdf") if stored.get("rendered_sha256") else (original,)
+def _original_name(parts: Web, waiting: DocumentToSign) -> str:
+    """Read from the bytes where they name themselves. Blocks."""
+    if waiting.is_title:
+        with suppress(BlobMissing):
+            return waiting.original_name(parts.blobs.get(waiting.stored["sha256"]))
+    return waiting.original_name(b"")
