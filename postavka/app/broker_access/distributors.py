@@ -1,5 +1,5 @@
-"""Distributors as clients of the broker (L17): each has users of its own, writes its answers to one topic, reads what
-its notices from another, and may do nothing else. The broker itself refuses what is not allowed.
+"""Distributors as clients of the broker (L17): each has users of its own, writes its answers to one topic, reads its
+notices from another, and may do nothing else. The broker itself refuses what is not allowed.
 
 A user is called `dist-north.1`. A distributor may have several at a time (`dist-north.2` …), so that credentials can be
 changed without a standstill: the new one works beside the old until that is revoked.
