@@ -4,38 +4,28 @@ has made of that, if that is the word that counts."""
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from events.activation import ActivationRefused
-from events.approval import Rejected
-from events.billing import ConfirmationRefused, PaymentUnmatched
+import psycopg
+
 from events.model import Message
-from events.shipping import SignatureRefused, WithdrawalRefused
+from events.upcasting import newest_version
 from postavka.app.event_lines import event_line, reasons_of
 from postavka.kernel.console import SOURCE, console, print_line
 from postavka.kernel.errors import CommandRefused, NoAnswer
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import Settings, database_url
+from postavka.kernel.stage.refusals import says_no
 from postavka.kernel.store.outcome import RecordOutcome, StoredFact, claimed_by, followed, outcome_of
-from postavka.kernel.store.session import KeptSession
+from postavka.kernel.store.session import open_session
 
 PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.05
-REFUSALS = {
-    each.TYPE.partition(".")[0]
-    for each in (
-        Rejected,
-        ConfirmationRefused,
-        ActivationRefused,
-        SignatureRefused,
-        WithdrawalRefused,
-        PaymentUnmatched,
-    )
-}
 NEXT = {"RequestSubmitted": "approval", "RequestWithdrawn": "shipping"}
 """Whose word on an event is the answer: a request that was taken is worth what approval says of it."""
 
@@ -50,9 +40,8 @@ class CommandAnswer:
     @property
     def reasons(self) -> list[str]:
         """Why the answer is no; empty where it is not."""
-        said = [
-            each for fact in self.events if _name(fact) in REFUSALS for each in reasons_of(fact.body) or [fact.type]
-        ]
+        refusals = (fact for fact in self.events if says_no(newest_version(fact.type)))
+        said = [each for fact in refusals for each in reasons_of(fact.body) or [fact.type]]
         return said if self.refused is None else [self.refused, *said]
 
 
@@ -101,33 +90,37 @@ def _wait(
 ) -> CommandAnswer | None:
     """What has come of it; None when nothing was heard in time."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    with ExitStack() as stack:
-        stores = {
-            name: stack.enter_context(KeptSession(database_url(config), {"search_path": name}))
-            for name in {stage, *NEXT.values()}
-        }
-        first = None
-        while first is None:
-            subjects = [UUID(subject)] if claim is None else claimed_by(stores[stage], claim, subject)
-            first = outcome_of(stores[stage], stage, place, subjects)
-            if first is None and not _pause(deadline):
-                return None
-        found = CommandAnswer(list(first.events), first.refused)
-        for fact in first.events:
-            if (name := NEXT.get(_name(fact))) is None:
-                continue
-            answer: RecordOutcome | None = None
-            while answer is None:
-                answer = followed(stores[name], name, fact, place[1], UUID(subject))
-                if answer is None and not _pause(deadline):
-                    return None
-            found.events += answer.events
+    with _store(config, stage) as store:
+
+        def subjects() -> list[UUID]:
+            return [UUID(subject)] if claim is None else claimed_by(store, claim, subject)
+
+        first = _until(deadline, partial(outcome_of, store, stage, place, subjects))
+    if first is None:
+        return None
+    found = CommandAnswer(list(first.events), first.refused)
+    for fact in first.events:
+        if (name := NEXT.get(fact.type.partition(".")[0])) is None:
+            continue
+        with _store(config, name) as store:
+            answer = _until(deadline, partial(followed, store, name, fact, place[1], UUID(subject)))
+        if answer is None:
+            return None
+        found.events += answer.events
     return found
 
 
-def _pause(deadline: float) -> bool:
-    time.sleep(POLL_SECONDS)
-    return time.monotonic() < deadline
+def _store(config: Settings, stage: str) -> psycopg.Connection[Any]:
+    return open_session(database_url(config), {"search_path": stage})
+
+
+def _until(deadline: float, ask: Callable[[], RecordOutcome | None]) -> RecordOutcome | None:
+    """Ask until there is an outcome; None when there was none in time."""
+    while (outcome := ask()) is None:
+        time.sleep(POLL_SECONDS)
+        if time.monotonic() >= deadline:
+            return None
+    return outcome
 
 
 def _as_json(found: CommandAnswer | None, config: Settings) -> dict[str, Any]:
@@ -137,7 +130,3 @@ def _as_json(found: CommandAnswer | None, config: Settings) -> dict[str, Any]:
     reveal = open_vault(config).reveal
     events = [{"stage": each.stage, "type": each.type, "body": reveal(each.body)} for each in found.events]
     return {"outcome": outcome, "events": events, "reasons": found.reasons}
-
-
-def _name(fact: StoredFact) -> str:
-    return fact.type.partition(".")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
+from postavka.kernel.log.record import partition_name
 from postavka.kernel.store.queries import load_queries
 
 QUERIES = load_queries("postavka.kernel.store")
@@ -36,18 +37,22 @@ class RecordOutcome:
 
 
 def outcome_of(
-    connection: psycopg.Connection[Any], stage: str, record: tuple[str, int, int], subjects: Sequence[UUID]
+    connection: psycopg.Connection[Any],
+    stage: str,
+    record: tuple[str, int, int],
+    subjects: Callable[[], Sequence[UUID]],
 ) -> RecordOutcome | None:
     """What has come of the record at (topic, partition, offset); None while the stage has not got there. `connection`:
-    to the stage's store. `subjects`: where its events may lie."""
+    to the stage's store. `subjects`: says where its events may lie; called once they are there."""
     topic, partition, offset = record
-    mark = connection.execute(QUERIES.checkpoints, ([f"{topic}/{partition}"],)).fetchone()
+    input_name = partition_name(topic, partition)
+    mark = connection.execute(QUERIES.checkpoints, ([input_name],)).fetchone()
     if mark is None or mark[1] < offset:
         return None
     letter = connection.execute(QUERIES.dead_letter_at, record).fetchone()
     if letter is not None:
         return RecordOutcome(refused=f"{letter[0]}: {letter[1]}")
-    found = connection.execute(QUERIES.events_of_input, (list(subjects), f"{topic}/{partition}/{offset}"))
+    found = connection.execute(QUERIES.events_of_input, (list(subjects()), f"{input_name}/{offset}"))
     return RecordOutcome(_facts(stage, found))
 
 
@@ -55,7 +60,7 @@ def followed(
     connection: psycopg.Connection[Any], stage: str, cause: StoredFact, partition: int, subject: UUID
 ) -> RecordOutcome | None:
     """What another stage has made of an event; None while it has not got there."""
-    mark = connection.execute(QUERIES.checkpoints, ([f"{cause.stage}.events/{partition}"],)).fetchone()
+    mark = connection.execute(QUERIES.checkpoints, ([partition_name(f"{cause.stage}.events", partition)],)).fetchone()
     if mark is None or mark[2] < cause.position:
         return None
     return RecordOutcome(_facts(stage, connection.execute(QUERIES.events_of_cause, (subject, cause.reference))))
