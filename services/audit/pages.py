@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL
 from starlette.responses import Response
 
-from postavka.domain.request_ids import request_named
+from postavka.domain.request_ids.lookup import request_named
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.offsets import OffsetsUnknown
 from postavka.kernel.log.range_reader import RangeUnread

@@ -13,7 +13,7 @@ from cyclopts import App
 from rich.markup import escape
 from rich.table import Table
 
-from postavka.domain.request_ids import RequestId
+from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table

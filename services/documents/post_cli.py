@@ -11,7 +11,7 @@ import psycopg
 from cyclopts import App
 
 from postavka.domain.calendar import today
-from postavka.domain.request_ids import RequestId
+from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, print_json, table

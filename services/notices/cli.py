@@ -9,10 +9,11 @@ from uuid import UUID
 from cyclopts import App, Parameter
 from rich.markup import escape
 
-from postavka.domain.request_ids import RequestId
+from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
-from postavka.kernel.id_beginning import bounds, converter
+from postavka.kernel.id_beginning import bounds
+from postavka.kernel.id_parameter import converter
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.web.formats import at

@@ -14,7 +14,7 @@ from cyclopts import App
 from rich.console import Group
 from rich.text import Text
 
-from postavka.domain.request_ids import RequestId
+from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import NotFound, UserError

@@ -16,7 +16,7 @@ from postavka.app.registry import AWAY, COMMANDS, EXPLAIN
 from postavka.kernel.address import load
 from postavka.kernel.console import console, errors
 from postavka.kernel.errors import CANT_BE_DONE, INTERRUPTED, PIPE_CLOSED, UNREACHABLE, ServerAway, UserError
-from postavka.kernel.id_beginning import TypedId
+from postavka.kernel.id_parameter import TypedId
 
 app = App(
     name="postavka",

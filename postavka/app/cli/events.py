@@ -16,7 +16,7 @@ from events.topics import OPS_EVENTS, STAGE_TOPICS
 from postavka.app.event_lines import print_event
 from postavka.app.event_order import Place, Read, in_clock_order, in_window
 from postavka.domain.calendar import parse_since
-from postavka.domain.request_ids import RequestId
+from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.console import errors, print_line
 from postavka.kernel.id_beginning import unknown
 from postavka.kernel.log.follower import Follower, beginnings

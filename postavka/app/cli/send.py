@@ -31,7 +31,8 @@ from events.topics import (
 from postavka.app.cli.outcome import send
 from postavka.domain.calendar import today
 from postavka.domain.reference.known import require_known
-from postavka.domain.request_ids import RequestId, require_request
+from postavka.domain.request_ids.lookup import require_request
+from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.cli_options import Json, Wait
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected

@@ -15,7 +15,8 @@ from cyclopts import App, Parameter
 from postavka.domain.reference.known import require_known
 from postavka.kernel.console import console, errors, print_json, table
 from postavka.kernel.errors import NotFound, UserError
-from postavka.kernel.id_beginning import bounds, converter, the_one
+from postavka.kernel.id_beginning import bounds, the_one
+from postavka.kernel.id_parameter import converter
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import database_url
 from postavka.kernel.store.migration import require

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.reference.known import require_known
-from postavka.domain.request_ids import RequestId
+from postavka.domain.request_ids.parameter import RequestId
 from postavka.domain.wording import STAGE_COLOURS
 from postavka.kernel.console import console, print_json, print_line, table
 from postavka.kernel.errors import NotFound, UserError

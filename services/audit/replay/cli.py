@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.markup import escape
 
-from postavka.domain.request_ids import RequestId
+from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.console import console, print_json, print_line, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from events.envelope import rfc3339
-from postavka.domain.request_ids import request_named
+from postavka.domain.request_ids.lookup import request_named
 from postavka.domain.request_numbers import number_of
 from postavka.kernel.errors import NotFound, UserError
 from postavka.web.search import Search
