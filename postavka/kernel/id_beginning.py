@@ -24,6 +24,11 @@ def bounds(what: str, typed: str) -> tuple[UUID, UUID]:
         digits == begun or str(UUID(digits.ljust(32, "0"))).startswith(begun)
     ):
         raise UserError(f"{typed!r} is no id of a {what}, nor the beginning of one")
+    return id_range(digits)
+
+
+def id_range(digits: str) -> tuple[UUID, UUID]:
+    """The lowest and the highest id that begin with these hexadecimal digits."""
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 

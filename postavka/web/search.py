@@ -16,6 +16,7 @@ from uuid import UUID
 from psycopg.sql import SQL, Composable
 
 from postavka.domain.request_numbers import canonical
+from postavka.kernel.id_beginning import id_range
 
 LONGEST_WORD = 100
 MOST_WORDS = 6
@@ -40,8 +41,8 @@ class Search:
         """The search that was typed."""
         if (number := canonical(text)) is not None:
             return cls((number,))
-        folded = text.replace("\x00", "").replace("№", " ").lower().replace("ё", "е")
-        return cls(tuple(canonical(each) or each[:LONGEST_WORD] for each in folded.split()[:MOST_WORDS]))
+        words = _folded(text.replace("\x00", "").replace("№", " ")).split()
+        return cls(tuple(canonical(each) or each[:LONGEST_WORD] for each in words[:MOST_WORDS]))
 
     @property
     def query(self) -> str:
@@ -53,8 +54,7 @@ class Search:
         """The first and the last id that begins like this, where nothing else is looked for."""
         if len(self.things) != 1 or not _ID.fullmatch(self.things[0]):
             return None
-        digits = self.things[0].replace("-", "")
-        return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+        return id_range(self.things[0].replace("-", ""))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -85,11 +85,11 @@ def parties_named(names: Mapping[str, str], typed: str) -> list[str]:
     if typed in names:
         return [typed]
     things = Search.of(typed).things
-    return [
-        code
-        for code, name in names.items()
-        if things and all(thing in name.lower().replace("ё", "е") for thing in things)
-    ]
+    return [code for code, name in names.items() if things and all(thing in _folded(name) for thing in things)]
+
+
+def _folded(text: str) -> str:
+    return text.lower().replace("ё", "е")
 
 
 def _is_number(thing: str) -> bool:
