@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cyclopts import App
@@ -16,6 +15,7 @@ from postavka.kernel.cli_options import JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.log.connection import bootstrap
 from postavka.kernel.runtime.connection import connected
+from postavka.kernel.runtime.file_access import write_secret
 from postavka.kernel.settings import Settings, database_url, settings
 
 acls = App(name="acls", help="Permissions of our own services on Kafka: each stage's topic has one writer.")
@@ -73,8 +73,7 @@ def apply(*, prefix: str = "postavka-", to: Path = Path("service-users")) -> Non
     made = apply_grants(config, wanted)
     for user, password in made.items():
         file = to / f"{user.removeprefix(prefix)}.env"
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            out.write(f"KAFKA_SASL_USERNAME={user}\nKAFKA_SASL_PASSWORD={password}\n")
+        write_secret(file, f"KAFKA_SASL_USERNAME={user}\nKAFKA_SASL_PASSWORD={password}\n")
     count = sum(len(grant.permissions) for grant in wanted)
     console.print(f"{count} permissions of {len(wanted)} users", highlight=False)
     if made:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.connection import connected, outside
+from postavka.kernel.runtime.file_access import write_secret
 from postavka.kernel.settings import settings
 
 if TYPE_CHECKING:
@@ -169,8 +169,7 @@ def _folder(to: Path | None, force: bool) -> Path | None:
 def _say(made: Credentials, folder: Path | None, json: bool) -> None:
     if folder is not None:
         for name, text in (("client.properties", made.properties()), ("kcat.conf", made.kcat())):
-            with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-                out.write(text)
+            write_secret(folder / name, text)
     if json:
         password = {} if folder is not None else {"password": made.password}
         print_json(

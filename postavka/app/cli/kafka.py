@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ from postavka.kernel.console import errors
 from postavka.kernel.errors import UserError
 from postavka.kernel.log.connection import bootstrap, for_librdkafka
 from postavka.kernel.runtime.connection import connected
+from postavka.kernel.runtime.file_access import write_secret
 from postavka.kernel.settings import Settings
 
 OURS = {"log_level"}
@@ -41,8 +41,7 @@ def kafka(program: Literal["kcat", "java", "kafbat"], /, *, to: Path | None = No
         return
     if to.exists() and not force:
         raise UserError(f"{to} is there already; another file, or --force")
-    with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(text)
+    write_secret(to, text)
     errors.print(f"{to}: for {program}, with the password of the broker", highlight=False)
 
 

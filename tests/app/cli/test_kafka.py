@@ -45,6 +45,9 @@ def test_a_file_is_for_its_owner_alone_and_is_not_overwritten(tmp_path: Path, mo
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with pytest.raises(UserError, match="there already"):
         printed.kafka("kcat", to=file)
+    file.chmod(0o644)
+    printed.kafka("kcat", to=file, force=True)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_the_library_of_kcat_signs_in_with_what_is_printed(servers: Endpoints) -> None:
