@@ -11,7 +11,7 @@ import typst
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-from postavka.domain.typesetting.typeset import Untypeset
+from postavka.domain.typesetting.typeset import Untypeset, own_fonts
 
 TEMPLATE = Path(__file__).parent / "picture.typ"
 MOST_PAGES = 5
@@ -27,7 +27,12 @@ def picture_of(pdf: bytes) -> bytes:
         try:
             pages = min(len(PdfReader(io.BytesIO(pdf)).pages), MOST_PAGES)
             picture = typst.compile(
-                template, root=template.parent, format="png", ppi=PIXELS_PER_INCH, sys_inputs={"pages": str(pages)}
+                template,
+                root=template.parent,
+                font_paths=own_fonts(),
+                format="png",
+                ppi=PIXELS_PER_INCH,
+                sys_inputs={"pages": str(pages)},
             )
         except (typst.TypstError, PyPdfError) as wrong:
             raise Untypeset(f"no picture of this PDF: {wrong}"[:1000]) from None

@@ -39,7 +39,7 @@ def _compile(template: Path, data: Mapping[str, Any], day: date, standards: list
         pdf = typst.compile(
             template,
             root=template.parent,
-            font_paths=_fonts(),
+            font_paths=own_fonts(),
             format="pdf",
             sys_inputs={"data": orjson.dumps(data).decode()},
             pdf_standards=[*standards],
@@ -53,6 +53,6 @@ def _compile(template: Path, data: Mapping[str, Any], day: date, standards: list
 
 
 @cache
-def _fonts() -> typst.Fonts:
+def own_fonts() -> typst.Fonts:
     """The project's own and no others, read once: to find them anew took a quarter of what a document takes."""
     return typst.Fonts(include_system_fonts=False, font_paths=[FONTS])
