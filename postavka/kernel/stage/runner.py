@@ -76,11 +76,12 @@ class StageRunner(StageWorker):
     def complete(self, record: Record) -> BatchOutcome:
         """Decide an input once more, of whose events perhaps only the first came back from the topic, and add the rest.
         The marks stay: read again, the input is skipped."""
-        while True:
+        for _ in range(MOST_TRIES):
             try:
                 return Completion(self, [record], reprocessing=True).run()
             except IntegrityError:
                 log.info("another worker that starts has completed an input", input=record.coordinates)
+        raise RuntimeError(f"{self.stage.name}: {record.coordinates} could not be completed in {MOST_TRIES} tries")
 
     def _attempt(self, records: Sequence[Record], retried: DeadLetter | None) -> BatchOutcome:
         for tries in range(MOST_TRIES):

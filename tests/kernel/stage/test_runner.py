@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
-from eventsourcing.persistence import InterfaceError, OperationalError
+from eventsourcing.persistence import IntegrityError, InterfaceError, OperationalError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +26,7 @@ from events.versions import CONTRACT
 from postavka.kernel.clock import Clock
 from postavka.kernel.log.record import RawHeaders, Record
 from postavka.kernel.projection.event_reader import LARGEST_BODY
+from postavka.kernel.stage.batch_run import BatchOutcome, Completion
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from postavka.kernel.stage.runner import MOST_TRIES, StageRunner, StoreWentBack
 from postavka.kernel.store.checkpoint import Checkpoint
@@ -681,6 +682,20 @@ def test_a_batch_that_can_never_be_written_ends_the_process_with_nothing_written
         runner.handle([command(0, submit(uuid4(), inn="1")), command(1, submit(uuid4(), inn="1"))])
     assert len(asked) == 2 * MOST_TRIES
     assert (recorder.head(), mark(recorder)) == (0, Checkpoint(-1, 0))
+
+
+def test_an_input_that_can_never_be_completed_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def conflict(run: Completion) -> BatchOutcome:
+        tries.append(run)
+        raise IntegrityError("another request has the value that is claimed")
+
+    monkeypatch.setattr(Completion, "run", conflict)
+    runner = StageRunner(toy(), cast(EventRecorder, None), toy_inputs(), 100)
+    with pytest.raises(RuntimeError, match="could not be completed"):
+        runner.complete(command(0, submit(uuid4())))
+    assert len(tries) == MOST_TRIES
 
 
 # A cache that another worker has made stale
