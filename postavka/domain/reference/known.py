@@ -9,6 +9,8 @@ from postavka.kernel.settings import Settings, database_url
 
 def require_known(config: Settings, *, partner: str | None = None, distributor: str | None = None) -> None:
     """Raises `NotFound` for one that the reference data does not have, with the one that may have been meant."""
+    if partner is None and distributor is None:
+        return
     known = current(database_url(config))
     for what, typed, names in (("partner", partner, known.partners), ("distributor", distributor, known.distributors)):
         if typed is not None and typed not in names:
