@@ -16,6 +16,7 @@ from events.topics import confirmations_of, notices_of
 from postavka.domain.reference.store import snapshot
 from postavka.kernel.errors import NotFound, UserError
 from postavka.kernel.log.broker_access import Access, Permission, Quota
+from postavka.kernel.log.connection import jaas
 from postavka.kernel.log.topics import ensure_topics
 from postavka.kernel.settings import Settings, database_url
 
@@ -23,6 +24,7 @@ USER = re.compile(r"(?P<distributor>[a-z0-9-]{1,50})\.(?P<number>[1-9][0-9]{0,5}
 """Ids of distributors have no dots, so that a user belongs to exactly one."""
 QUOTA = Quota(written_bytes=100_000, read_bytes=5_000_000, request_percent=50)
 """Some two hundred answers a second; a distributor that floods its topic is slowed down for itself."""
+MECHANISM = "SCRAM-SHA-512"
 PASSWORD_BYTES = 24
 SHORTEST_PASSWORD = 16
 
@@ -51,12 +53,11 @@ class Credentials:
 
     def properties(self) -> str:
         """`client.properties`, as Java's clients and kcat (`-F`) read it."""
-        jaas = "org.apache.kafka.common.security.scram.ScramLoginModule required"
         lines = {
             "bootstrap.servers": self.bootstrap,
             "security.protocol": self.security_protocol,
-            "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.jaas.config": f'{jaas} username="{self.user}" password="{self.password}";',
+            "sasl.mechanism": MECHANISM,
+            "sasl.jaas.config": jaas(MECHANISM, self.user, self.password),
         }
         return "".join(f"{name}={value}\n" for name, value in lines.items())
 
@@ -65,7 +66,7 @@ class Credentials:
         lines = {
             "bootstrap.servers": self.bootstrap,
             "security.protocol": self.security_protocol,
-            "sasl.mechanisms": "SCRAM-SHA-512",
+            "sasl.mechanisms": MECHANISM,
             "sasl.username": self.user,
             "sasl.password": self.password,
         }

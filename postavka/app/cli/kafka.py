@@ -8,7 +8,7 @@ from typing import Literal
 
 from postavka.kernel.console import errors
 from postavka.kernel.errors import UserError
-from postavka.kernel.log.connection import bootstrap, for_librdkafka
+from postavka.kernel.log.connection import bootstrap, for_librdkafka, jaas
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.runtime.file_access import write_secret
 from postavka.kernel.settings import Settings
@@ -55,13 +55,9 @@ def java(config: Settings) -> dict[str, str]:
     found = {"bootstrap.servers": bootstrap(config), "security.protocol": config.kafka_security_protocol}
     theirs = kcat(config)
     if "sasl.username" in theirs:
-        scram = config.kafka_sasl_mechanism.startswith("SCRAM")
-        module = "scram.ScramLoginModule" if scram else "plain.PlainLoginModule"
-        found["sasl.mechanism"] = config.kafka_sasl_mechanism
-        found["sasl.jaas.config"] = (
-            f"org.apache.kafka.common.security.{module} required "
-            f'username="{theirs["sasl.username"]}" password="{theirs["sasl.password"]}";'
-        )
+        mechanism = config.kafka_sasl_mechanism
+        found["sasl.mechanism"] = mechanism
+        found["sasl.jaas.config"] = jaas(mechanism, theirs["sasl.username"], theirs["sasl.password"])
     if config.kafka_ssl_cafile is not None:
         found |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(config.kafka_ssl_cafile)}
     return found

@@ -11,8 +11,6 @@ from postavka.kernel.settings import Settings
 ISOLATION = "read_committed"
 """Kafka's name for it, the same in all libraries: records of an aborted transaction are not given out, those of an open
 one not yet, and a partition ends where the first open transaction begins (its last stable offset)."""
-
-
 REQUEST_SECONDS = 15
 """How long every service of ours waits for a broker's answer. A broker that has died closes its connections; one whose
 host is cut off, or that stands, says nothing, and until then nobody asks where its partitions are led now. Libraries
@@ -93,6 +91,12 @@ def for_librdkafka(settings: Settings) -> dict[str, Any]:
         if path is not None:
             conf[name] = str(path)
     return conf
+
+
+def jaas(mechanism: str, username: str, password: str) -> str:
+    """Java's `sasl.jaas.config` for one who signs in. Holds the password."""
+    module = "scram.ScramLoginModule" if mechanism.startswith("SCRAM") else "plain.PlainLoginModule"
+    return f'org.apache.kafka.common.security.{module} required username="{username}" password="{password}";'
 
 
 def for_producer(settings: Settings) -> dict[str, Any]:
