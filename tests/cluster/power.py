@@ -128,9 +128,8 @@ class Stand:
             with EmbeddedServers(home, JARS) as self._embedded:
                 yield self._embedded.start()
         except BaseException as failed:  # the disk goes, and their logs with it
-            for log in sorted(home.rglob("*.log")):
-                if log.parent.name != "data" and log.stat().st_size and "-" not in log.parent.name:
-                    failed.add_note(f"{log.name}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]))
+            for log in sorted((home / "log").glob("*.log")):
+                failed.add_note(f"{log.name}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]))
             raise
 
     def _end(self, *, gently: bool) -> None:
