@@ -18,7 +18,6 @@ from postavka.domain.wording import MAIL_TROUBLES
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.settings import database_url
 from postavka.kernel.store.queries import load_queries
-from postavka.web.attachment import attachment
 from postavka.web.authorization import ANYBODY, LINK, SIGNED_IN, allowed
 from postavka.web.formats import plural, whole
 from postavka.web.frame import reference, show
@@ -27,7 +26,8 @@ from postavka.web.navigation import Entry
 from postavka.web.personal import reveal
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
-from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, workbook
+from postavka.web.spreadsheet.files import saved_csv, saved_workbook
+from postavka.web.spreadsheet.writing import SheetToWrite
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.notices.categories import CATEGORIES, Category
@@ -92,14 +92,14 @@ async def emails_page(
 @router.get("/letters/export.xlsx")
 async def emails_xlsx(request: Request, principal: Annotated[Principal, SIGNED_IN]) -> Response:
     """The list as XLSX, as it is filtered."""
-    body = await asyncio.to_thread(workbook, SheetToWrite("Письма", HEADINGS, WIDTHS, await _rows(request, principal)))
-    return attachment(body, XLSX, "letters.xlsx")
+    rows = await _rows(request, principal)
+    return await saved_workbook("letters.xlsx", SheetToWrite("Письма", HEADINGS, WIDTHS, rows))
 
 
 @router.get("/letters/export.csv")
 async def emails_csv(request: Request, principal: Annotated[Principal, SIGNED_IN]) -> Response:
     """The list as CSV, as it is filtered."""
-    return attachment(MARK + csv_lines([HEADINGS, *await _rows(request, principal)]), CSV, "letters.csv")
+    return saved_csv("letters.csv", [HEADINGS, *await _rows(request, principal)])
 
 
 async def _rows(request: Request, principal: Principal) -> list[Sequence[Any]]:

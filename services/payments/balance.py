@@ -19,7 +19,8 @@ from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
-from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, workbook
+from postavka.web.spreadsheet.files import saved_csv, saved_workbook
+from postavka.web.spreadsheet.writing import SheetToWrite
 from services.payments.exports import Ours, pdf
 from services.payments.pages import asked
 from services.payments.reconcile import TITLES, Account, Reconciliation, UnknownParty, reconcile
@@ -59,15 +60,14 @@ async def act(request: Request, principal: Tenant, since: str = "", until: str =
 async def movements_xlsx(request: Request, principal: Tenant, since: str = "", until: str = "") -> Response:
     """The movements of the chosen days as XLSX."""
     rows = await _movements(request, principal, since, until)
-    data = await asyncio.to_thread(workbook, SheetToWrite("Движения", HEADINGS, WIDTHS, rows))
-    return attachment(data, XLSX, "movements.xlsx")
+    return await saved_workbook("movements.xlsx", SheetToWrite("Движения", HEADINGS, WIDTHS, rows))
 
 
 @router.get("/balance/movements.csv")
 async def movements_csv(request: Request, principal: Tenant, since: str = "", until: str = "") -> Response:
     """The movements of the chosen days as CSV."""
     rows = await _movements(request, principal, since, until)
-    return attachment(MARK + csv_lines([HEADINGS, *rows]), CSV, "movements.csv")
+    return saved_csv("movements.csv", [HEADINGS, *rows])
 
 
 async def _movements(request: Request, principal: Principal, since: str, until: str) -> list[Sequence[object]]:

@@ -17,7 +17,6 @@ from uuid import uuid4
 import psycopg
 from fastapi import APIRouter, Form, Request
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from events.commands import MatchPayment, MatchReturn, ReturnMoney
@@ -31,7 +30,9 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.planned.ask import CommandQuestion, ask_first
 from postavka.web.problem import not_found
+from postavka.web.spreadsheet.writing import XLSX
 from postavka.web.state import web
+from postavka.web.upload import uploaded
 from postavka.web.visitor import visitor_of
 from services.payments import work_list
 from services.payments.exports import Ours, pdf, xlsx
@@ -70,7 +71,6 @@ GONE = "gone"
 """What the queue is told in place of an order's id, where nothing waits any more to be decided."""
 NOT_YET = "—"
 """In place of the reason, until the question has it."""
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 T = TypeVar("T")
 Order = TypeVar("Order", MatchPayment, ReturnMoney, MatchReturn)
 
@@ -138,12 +138,12 @@ async def load(request: Request, principal: Ops) -> Response:
 
     The form is read here and not by the framework, which would take a large file from anybody before it asks who it is.
     """
-    file = (await request.form()).get("file")
-    if not isinstance(file, UploadFile):
+    file = await uploaded(request, "file", LARGEST_FILE)
+    if file is None:
         return await _statements(request, principal, broken=["Файл не выбран."], status=422)
-    data, name = await file.read(LARGEST_FILE + 1), (file.filename or "выписка")[:200]
+    name = file.name[:200]
     try:
-        report = await asyncio.to_thread(lambda: loader_of(web(request)).load(data, name, "web", principal.actor))
+        report = await asyncio.to_thread(lambda: loader_of(web(request)).load(file.data, name, "web", principal.actor))
     except BrokenStatement as broken:
         return await _statements(request, principal, broken=str(broken).split("\n"), name=name, status=422)
     return await _statements(request, principal, report=report)

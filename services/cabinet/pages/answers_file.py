@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
-from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
 from postavka.web.formats import money
 from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.planned.ask import ask_first
 from postavka.web.problem import problem
-from postavka.web.spreadsheet.reading import LARGEST_FILE, MOST_ROWS, BadSpreadsheet, Sheet, read_sheet
-from postavka.web.spreadsheet.writing import XLSX, workbook
+from postavka.web.spreadsheet.files import saved_workbook, sheet_sent
+from postavka.web.spreadsheet.reading import MOST_ROWS, BadSpreadsheet
 from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.answer_rows import COLUMNS, AnswerRow, form_sheet, named_in, verdicts
@@ -51,19 +48,14 @@ async def what_waits(request: Request, principal: Annotated[Principal, DISTRIBUT
         after = found.next
         if after is None:
             break
-    body = await asyncio.to_thread(workbook, form_sheet(waiting[:MOST_ROWS]))
-    return attachment(body, XLSX, "waiting.xlsx")
+    return await saved_workbook("waiting.xlsx", form_sheet(waiting[:MOST_ROWS]))
 
 
 @router.post("/waiting/file")
 async def file_sent(request: Request, principal: Annotated[Principal, DISTRIBUTOR]) -> Response:
     """Read and judge a file; nothing is sent yet."""
-    given = (await request.form()).get("file")
-    data = await given.read(LARGEST_FILE + 1) if isinstance(given, UploadFile) else b""
-    if not isinstance(given, UploadFile) or not given.filename:
-        return await _page(request, principal, wrong="Выберите файл.")
     try:
-        sheet: Sheet = await asyncio.to_thread(read_sheet, data, COLUMNS)
+        _, sheet = await sheet_sent(request, COLUMNS)
     except BadSpreadsheet as bad:
         return await _page(request, principal, wrong=str(bad))
     async with web(request).database.rows(principal) as rows:

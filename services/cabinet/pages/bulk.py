@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Request
-from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
-from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
 from postavka.web.formats import money, short
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.planned.ask import ask_first
 from postavka.web.problem import not_found
-from postavka.web.spreadsheet.reading import LARGEST_FILE, MOST_ROWS, BadSpreadsheet, read_sheet
-from postavka.web.spreadsheet.writing import XLSX, workbook
+from postavka.web.spreadsheet.files import saved_workbook, sheet_sent
+from postavka.web.spreadsheet.reading import LARGEST_FILE, MOST_ROWS, BadSpreadsheet
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet.bulk import store
@@ -70,19 +67,14 @@ async def file_page(request: Request, principal: Annotated[Principal, PARTNER]) 
 async def empty_form(request: Request, principal: Annotated[Principal, PARTNER]) -> Response:
     """The workbook to fill in, with lists to choose from."""
     lists = choices(await reference(request), principal.partner_id or "")
-    body = await asyncio.to_thread(lambda: workbook(*form_sheets(lists)))
-    return attachment(body, XLSX, "requests-form.xlsx")
+    return await saved_workbook("requests-form.xlsx", *form_sheets(lists))
 
 
 @router.post("/requests/file")
 async def file_sent(request: Request, principal: Annotated[Principal, PARTNER]) -> Response:
     """Read and judge a file; nothing is sent yet. A file that can't be read is answered at its field."""
-    given = (await request.form()).get("file")
-    data = await given.read(LARGEST_FILE + 1) if isinstance(given, UploadFile) else b""
-    if not isinstance(given, UploadFile) or not given.filename:
-        return await _form(request, principal, "Выберите файл.")
     try:
-        sheet = await asyncio.to_thread(read_sheet, data, COLUMNS)
+        name, sheet = await sheet_sent(request, COLUMNS)
     except BadSpreadsheet as bad:
         return await _form(request, principal, str(bad))
     parts = web(request)
@@ -90,7 +82,7 @@ async def file_sent(request: Request, principal: Annotated[Principal, PARTNER]) 
     rows = rows_of(sheet, lists, own_contact(lists, principal))
     judged, _ = await judge(parts, principal, await with_ids(parts, principal, rows))
     bulk_id = uuid4()
-    await store.keep(parts, principal, bulk_id, given.filename[:LONGEST_NAME], judged)
+    await store.keep(parts, principal, bulk_id, name[:LONGEST_NAME], judged)
     unknown = "?unknown=1" if sheet.unknown else ""
     return RedirectResponse(f"{FORM}/{bulk_id}{unknown}", 303)
 
@@ -130,8 +122,7 @@ async def corrections(request: Request, bulk_id: UUID, principal: Annotated[Prin
     if not wrong:
         raise not_found()
     lists = choices(await reference(request), principal.partner_id or "")
-    body = await asyncio.to_thread(lambda: workbook(*form_sheets(lists, wrong)))
-    return attachment(body, XLSX, "requests-to-correct.xlsx")
+    return await saved_workbook("requests-to-correct.xlsx", *form_sheets(lists, wrong))
 
 
 @router.post("/requests/file/{bulk_id}/send")

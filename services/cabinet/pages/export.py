@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,11 +12,12 @@ from starlette.responses import Response, StreamingResponse
 
 from postavka.domain.reference.store import Snapshot
 from postavka.web import formats
-from postavka.web.attachment import attachment, named
+from postavka.web.attachment import named
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference
 from postavka.web.identity.principal import Principal, Role
-from postavka.web.spreadsheet.writing import CSV, MARK, XLSX, SheetToWrite, csv_lines, workbook
+from postavka.web.spreadsheet.files import saved_workbook
+from postavka.web.spreadsheet.writing import CSV, MARK, SheetToWrite, csv_lines
 from postavka.web.state import web
 from services.cabinet.pages.distributor import ANSWERED, WAITING, wanted_of
 from services.cabinet.pages.partner import wanted
@@ -103,8 +103,7 @@ async def _xlsx(request: Request, principal: Principal, filter_: Filter, name: s
         if len(rows) > MOST_ROWS:
             rows[MOST_ROWS:] = [(CUT.format(formats.whole(MOST_ROWS)),)]
             break
-    body = await asyncio.to_thread(workbook, SheetToWrite("Список", _headings(principal), WIDTHS, rows))
-    return attachment(body, XLSX, f"{name}.xlsx")
+    return await saved_workbook(f"{name}.xlsx", SheetToWrite("Список", _headings(principal), WIDTHS, rows))
 
 
 FILES = {"xlsx": _xlsx, "csv": _csv}

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Request
-from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
@@ -19,6 +18,7 @@ from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
+from postavka.web.upload import uploaded
 from postavka.web.visitor import visitor_of
 from services.cabinet import acts
 from services.cabinet.client_check import check_row
@@ -106,9 +106,8 @@ async def signature(
     parts = web(request)
     async with unless_too_late():
         await acts.check_to_sign(parts, principal, request_id, document_id)  # before the file is looked at
-        given = (await request.form()).get("signature")
-        content = await given.read(LONGEST_SIGNATURE + 1) if isinstance(given, UploadFile) else b""
-        der = read_signature(content)
+        given = await uploaded(request, "signature", LONGEST_SIGNATURE)
+        der = None if given is None else read_signature(given.data)
         if der is None:  # said at its field, with the form still open
             return RedirectResponse(f"/requests/{request_id}?{urlencode({'no-signature': document_id})}#papers", 303)
         await acts.sign(parts, principal, request_id, document_id, der, None)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from postavka.kernel.blobs import BlobsAway
@@ -19,6 +18,7 @@ from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
+from postavka.web.upload import uploaded
 from postavka.web.visitor import visitor_of
 from services.cabinet.signing.archive import LARGEST_ARCHIVE, BadArchive, read_signatures
 from services.cabinet.signing.waiting import MOST_AT_ONCE, SignatureVerdict, archive_of, shown_names, sign_many, to_sign
@@ -51,12 +51,11 @@ async def documents(request: Request, principal: Annotated[Principal, SIGNER]) -
 @router.post("/signing")
 async def signatures(request: Request, principal: Annotated[Principal, SIGNER]) -> Response:
     """An archive of signatures: each is sent to be verified, or listed with the reason why not."""
-    given = (await request.form()).get("archive")
-    data = await given.read(LARGEST_ARCHIVE + 1) if isinstance(given, UploadFile) else b""
-    if not isinstance(given, UploadFile) or not given.filename:
+    given = await uploaded(request, "archive", LARGEST_ARCHIVE)
+    if given is None:
         return await _page(request, principal, wrong="Выберите архив.")
     try:
-        files = await asyncio.to_thread(read_signatures, data)
+        files = await asyncio.to_thread(read_signatures, given.data)
     except BadArchive as bad:
         return await _page(request, principal, wrong=str(bad))
     parts = web(request)
