@@ -21,7 +21,7 @@ from postavka.web.database import Connection
 from postavka.web.personal import reveal
 from postavka.web.search import Search, parties_named
 from services.notices.categories import CATEGORIES, Category
-from services.notices.channels.email.mail_log import STATUSES
+from services.notices.channels.email.mail_log import STATUSES, MailFilter
 
 QUERIES = load_queries("services.notices")
 PAGE = 50
@@ -101,17 +101,8 @@ async def letters(
 async def _conditions(
     rows: Connection, wanted: LetterFilters, known: Snapshot, vault: Vault
 ) -> tuple[list[Composable], dict[str, Any]]:
-    conditions: list[Composable] = [SQL("true")]
-    values: dict[str, Any] = {}
-    if wanted.status:
-        conditions.append(SQL("status = %(status)s"))
-        values["status"] = wanted.status
-    if wanted.kind:
-        conditions.append(SQL("kind = %(kind)s"))
-        values["kind"] = wanted.kind
-    if wanted.to:
-        conditions.append(SQL("split_part(recipient, ':', 3) = ANY(%(keys)s)"))
-        values["keys"] = await asyncio.to_thread(vault.find, wanted.to)
+    narrowed = MailFilter(wanted.status or None, None, wanted.to or None, wanted.kind or None)
+    conditions, values = await asyncio.to_thread(narrowed.conditions, vault)
     if wanted.q:
         conditions.append(SQL("(request_id = ANY(%(requests)s) OR party_id = ANY(%(parties)s))"))
         values |= {"requests": await _requests(rows, wanted.q), "parties": _parties(known, wanted.q)}

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.sql import SQL, Composable, Identifier, Placeholder
 
 from postavka.domain.email_address import read_address
 from postavka.kernel.errors import NotFound, UserError
@@ -49,36 +50,32 @@ class MailFilter:
     recipient: str | None = None
     kind: str | None = None
 
+    def conditions(self, vault: Vault) -> tuple[list[Composable], dict[str, Any]]:
+        """Conditions on an e-mail, all of which hold, and their values. A recipient is found by its key."""
+        conditions: list[Composable] = [SQL("true")]
+        values: dict[str, Any] = {}
+        for name, value in (("status", self.status), ("request_id", self.request_id), ("kind", self.kind)):
+            if value is not None:
+                conditions.append(SQL("{} = {}").format(Identifier(name), Placeholder(name)))
+                values[name] = value
+        if self.recipient is not None:
+            conditions.append(SQL("split_part(recipient, ':', 3) = ANY(%(keys)s)"))
+            values["keys"] = vault.find(self.recipient)
+        return conditions, values
+
 
 def connect(conninfo: str) -> psycopg.Connection[dict[str, Any]]:
     """A connection to the schema of the notices."""
     return open_session(conninfo, {"search_path": "notices,public"}, row_factory=dict_row)
 
 
-QUERY = (
-    f"SELECT {COLUMNS} FROM notices.mail WHERE (%(status)s::text IS NULL OR status = %(status)s) "  # noqa: S608
-    "AND (%(request)s::uuid IS NULL OR request_id = %(request)s) "
-    "AND (%(keys)s::text[] IS NULL OR split_part(recipient, ':', 3) = ANY(%(keys)s)) "
-    "AND (%(kind)s::text IS NULL OR kind = %(kind)s) ORDER BY made_at DESC, id LIMIT %(limit)s"
-)
-
-
-def parameters(vault: Vault, wanted: MailFilter, limit: int) -> dict[str, Any]:
-    """The parameters of `QUERY`. A recipient is found by its key."""
-    return {
-        "status": wanted.status,
-        "request": wanted.request_id,
-        "keys": None if wanted.recipient is None else vault.find(wanted.recipient),
-        "kind": wanted.kind,
-        "limit": limit,
-    }
-
-
 def emails(config: Settings, wanted: MailFilter, limit: int) -> list[dict[str, Any]]:
     """Newest first, readable as far as there are keys."""
     vault = open_vault(config)
+    conditions, values = wanted.conditions(vault)
+    values |= {"after_at": None, "after_id": None, "size": limit}
     with connect(database_url(config)) as connection:
-        rows = connection.execute(QUERY, parameters(vault, wanted, limit)).fetchall()
+        rows = connection.execute(QUERIES.letters.format(SQL(" AND ").join(conditions)), values).fetchall()
     return [vault.reveal(row) for row in rows]
 
 
