@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from uuid import UUID
+
+from postavka.kernel.latest_used import LatestUsed
 
 KEEP_SECONDS = 60.0
 MOST = 10_000
@@ -14,14 +15,11 @@ class Recently:
     """The short memory of this process; who asks another one waits for the cabinet."""
 
     def __init__(self) -> None:
-        self._sent: OrderedDict[tuple[str, UUID], float] = OrderedDict()
+        self._sent = LatestUsed[tuple[str, UUID], float](MOST)
 
     def note(self, owner: str, request_id: UUID) -> None:
         """This tenant has just sent this request."""
-        self._sent[owner, request_id] = time.monotonic()
-        self._sent.move_to_end((owner, request_id))
-        while len(self._sent) > MOST:
-            self._sent.popitem(last=False)
+        self._sent.keep({(owner, request_id): time.monotonic()})
 
     def knows(self, owner: str, request_id: UUID) -> bool:
         """Has it, within the last minute?"""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +13,7 @@ from events.activation import Activated
 from events.approval import Approved
 from events.envelope import trace_of
 from events.shipping import ManufacturingOrdered, ShipmentIssued
+from postavka.kernel.latest_used import LatestUsed
 from postavka.kernel.log.record import Record
 from postavka.kernel.process import metrics, tracing
 from postavka.kernel.process.logs import logger
@@ -59,7 +59,7 @@ class Cabinet:
         self._generation = 0
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[str, Checkpoint] = {}
-        self._rows: OrderedDict[UUID, Row] = OrderedDict()
+        self._rows = LatestUsed[UUID, Row](CACHE)
         for milestone in MILESTONES.values():
             metrics.REQUEST_SECONDS.labels(milestone)  # shown as 0 from the start, so that rates see the first one
 
@@ -134,7 +134,7 @@ class Cabinet:
         if not_read:
             metrics.RECORDS.labels(self.name, "unread").inc(len(not_read))
         self._marks = reader.checkpoints
-        self._remember(rows)
+        self._rows.keep(rows)
         for _, subject, type_name, _, time, _ in events:
             if type_name in MILESTONES:
                 _measure(rows[subject], type_name, time)
@@ -147,13 +147,6 @@ class Cabinet:
             stored = load_rows(connection, missing)
             rows.update({subject: stored.get(subject, {}) for subject in missing})
         return rows
-
-    def _remember(self, rows: dict[UUID, Row]) -> None:
-        self._rows.update(rows)
-        for subject in rows:
-            self._rows.move_to_end(subject)
-        while len(self._rows) > CACHE:
-            self._rows.popitem(last=False)
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:

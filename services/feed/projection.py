@@ -7,7 +7,7 @@ after the copy was taken are given again, perhaps to other events, and a place i
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,7 @@ from events.envelope import Envelope, rfc3339
 from events.registry import MESSAGES, UnknownType, read_fields
 from events.topics import STAGE_TOPICS
 from events.upcasting import newest_version
+from postavka.kernel.latest_used import LatestUsed
 from postavka.kernel.log.record import Record
 from postavka.kernel.process import metrics
 from postavka.kernel.projection.blue_green import connect
@@ -95,7 +96,7 @@ class FeedProjection:
         prepare(self._conninfo)
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[str, Checkpoint] = {}
-        self._known: OrderedDict[UUID, Addressees] = OrderedDict()
+        self._known = LatestUsed[UUID, Addressees](CACHE)
 
     def marks(self, names: Sequence[str]) -> dict[str, int]:
         """Read the marks; what is cached may be another worker's by now, so it goes."""
@@ -124,7 +125,7 @@ class FeedProjection:
             self._known.clear()
             raise
         self._marks = reader.checkpoints
-        self._remember(known)
+        self._known.keep(known)
         if not_read:
             metrics.RECORDS.labels(self.name, "unread").inc(len(not_read))
         return len(entries)
@@ -184,13 +185,6 @@ class FeedProjection:
             entry = FeedEntry(request_id, (topic, number, offset), place, clock, kind, event)
             waited.setdefault(request_id, []).append(entry)
         return known, waited
-
-    def _remember(self, known: dict[UUID, Addressees]) -> None:
-        self._known.update(known)
-        for request_id in known:
-            self._known.move_to_end(request_id)
-        while len(self._known) > CACHE:
-            self._known.popitem(last=False)
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:

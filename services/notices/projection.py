@@ -7,7 +7,6 @@ its cause: read again after PostgreSQL was restored, it is not sent again.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from events.registry import decode
 from events.topics import DEAD_LETTERS, OPS_EVENTS, STAGE_TOPICS, confirmations_of, default_type_of, distributor_of
 from events.upcasting import newest_version
 from postavka.domain.reference.store import Snapshot, current
+from postavka.kernel.latest_used import LatestUsed
 from postavka.kernel.log.record import Record
 from postavka.kernel.process import metrics
 from postavka.kernel.process.logs import logger
@@ -93,7 +93,7 @@ class Notices:
         self.topics = topics_of(distributors)
         self._connection: psycopg.Connection[Any] | None = None
         self._marks: dict[str, Checkpoint] = dict(anew[1]) if anew else {}
-        self._states: OrderedDict[UUID, RuleState] = OrderedDict()
+        self._states = LatestUsed[UUID, RuleState](CACHE)
         self.busy = False
         """Something is taken in just now: a receipt may be among it, and letters give way."""
         self.wake: Callable[[], None] = lambda: None
@@ -138,7 +138,7 @@ class Notices:
             self._forget(connection)
             raise
         self._marks = work.reader.checkpoints
-        self._remember(work.states)
+        self._states.keep(work.states)
         if outward:
             self.wake()
         return counted
@@ -147,13 +147,6 @@ class Notices:
         self._states.clear()
         self._connection = None
         connection.close()
-
-    def _remember(self, states: dict[UUID, RuleState]) -> None:
-        self._states.update(states)
-        for subject in states:
-            self._states.move_to_end(subject)
-        while len(self._states) > CACHE:
-            self._states.popitem(last=False)
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 
 from events.registry import read_fields
 from events.topics import OPS_EVENTS, STAGE_TOPICS
+from postavka.kernel.latest_used import LatestUsed
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.offsets import OffsetsUnknown, end_offsets
 from postavka.kernel.log.record import Record
@@ -130,7 +131,7 @@ class Feed:
         self._lock = threading.Lock()
         self._kept: deque[FeedEvent] = deque(maxlen=KEPT)
         self._last = 0
-        self._parties: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._parties = LatestUsed[str, tuple[str, str]](PARTIES_KEPT)
         self._thread: threading.Thread | None = None
         self._wanted_until = 0.0
         self._reader = EventReader({})
@@ -242,14 +243,9 @@ class Feed:
                 place = (record.topic, record.partition, record.offset)
                 self._kept.append(FeedEvent(self._last, stage, kind, subject, when, position, *place, value))
                 if kind.startswith("RequestSubmitted."):
-                    self._remember(subject, *_parties(kind, value))
+                    self._parties.keep({subject: _parties(kind, value)})
 
     # Whose a request is
-
-    def _remember(self, request: str, partner: str, distributor: str) -> None:
-        self._parties[request] = (partner, distributor)
-        while len(self._parties) > PARTIES_KEPT:
-            self._parties.popitem(last=False)
 
     def _look_up(self, requests: set[str]) -> None:
         missing = [request for request in requests if request not in self._parties and is_uuid(request)]
@@ -262,8 +258,7 @@ class Feed:
             log.warning("the feed can't see whose requests are", error=str(away)[:200])
             return
         with self._lock:
-            for request, partner, distributor in rows:
-                self._remember(request, partner, distributor)
+            self._parties.keep({request: (partner, distributor) for request, partner, distributor in rows})
 
 
 TELLING: tuple[tuple[str, Callable[[Any], str]], ...] = (

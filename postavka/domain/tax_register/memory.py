@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from postavka.domain.tax_register.company import NotAnswering, RegisteredCompany, TaxRegister
 from postavka.domain.tax_register.settings import TaxSettings
+from postavka.kernel.latest_used import LatestUsed
 from postavka.kernel.process.logs import logger
 
 log = logger(__name__)
@@ -24,7 +24,7 @@ class RememberingRegister:
         self._behind = behind
         self._config = config
         self._clock = clock
-        self._remembered: OrderedDict[str, tuple[float, RegisteredCompany]] = OrderedDict()
+        self._remembered = LatestUsed[str, tuple[float, RegisteredCompany]](config.remember_companies)
 
     async def find(self, inn: str) -> RegisteredCompany | None:
         """Answers as `TaxRegister.find` says."""
@@ -43,15 +43,9 @@ class RememberingRegister:
         if found is None:
             self._remembered.pop(inn, None)
         else:
-            self._remember(found)
+            self._remembered.keep({found.inn: (self._clock(), found)})
         return found
 
     async def close(self) -> None:
         """Close the register behind it."""
         await self._behind.close()
-
-    def _remember(self, company: RegisteredCompany) -> None:
-        self._remembered[company.inn] = (self._clock(), company)
-        self._remembered.move_to_end(company.inn)
-        while len(self._remembered) > self._config.remember_companies:
-            self._remembered.popitem(last=False)

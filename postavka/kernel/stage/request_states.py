@@ -5,13 +5,13 @@ What is remembered belongs to one worker alone and may be behind the store, whic
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from events.registry import decode
+from postavka.kernel.latest_used import LatestUsed
 from postavka.kernel.stage.definition import Stage
 from postavka.kernel.store.recorder import EventRecorder, RecordedEvent
 
@@ -31,8 +31,7 @@ class RequestStates:
     def __init__(self, stage: Stage, recorder: EventRecorder, size: int) -> None:
         self._stage = stage
         self._recorder = recorder
-        self._remembered: OrderedDict[UUID, RequestState] = OrderedDict()
-        self._size = size
+        self._remembered = LatestUsed[UUID, RequestState](size)
 
     def read(
         self, subjects: Iterable[UUID], fresh: bool = False, new: Container[UUID] = ()
@@ -73,11 +72,7 @@ class RequestStates:
 
     def remember(self, states: Mapping[UUID, RequestState]) -> None:
         """Keep these states; the least recently used make room."""
-        self._remembered.update(states)
-        for subject in states:
-            self._remembered.move_to_end(subject)
-        while len(self._remembered) > self._size:
-            self._remembered.popitem(last=False)
+        self._remembered.keep(states)
 
     def forget(self) -> None:
         """Remember none any more: another worker may have written since."""
