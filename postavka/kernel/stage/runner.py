@@ -48,8 +48,8 @@ class StageRunner(StageWorker):
     def handle(self, records: Sequence[Record]) -> BatchOutcome:
         """Handle records, in the order given; returns what was written. Everything or nothing is written.
 
-        Raises `StoreWentBack`; the library's `OperationalError` when PostgreSQL is away (nothing was remembered: the
-        same batch can be handled again).
+        Raises `StoreWentBack`; the library's `OperationalError`, or psycopg's, when PostgreSQL is away (nothing was
+        remembered: the same batch can be handled again).
         """
         return self._attempt(records, None)
 

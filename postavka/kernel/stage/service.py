@@ -126,8 +126,6 @@ class StageService:
             self.held.look({place_of(name): mark.offset for name, mark in marks.items()})
         except OffsetsUnknown as away:  # the watchdog looks again
             log.warning(WAITING, server=KAFKA, why=str(away)[:200])
-        except psycopg.OperationalError as away:  # as the store says it: it is tried again
-            raise OperationalError(str(away)) from away
         return self.runner.take_partitions(names)
 
     async def _handle(self) -> None:
