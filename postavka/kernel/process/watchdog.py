@@ -50,20 +50,20 @@ class Watchdog:
         self.servers = Servers()
         self.progress = Progress(stall_seconds, turns, many)
         self.time = UsableTime()
-        """By which progress is judged: who waits for a processor does not hang."""
+        """By which progress is judged, and a batch at hand: who waits for a processor does not hang."""
         self.lag = 0
         """Records not handled yet."""
         self.last_batch = time.monotonic()
         self.busy_since: float | None = None
         self.away_at = -BUSY_SECONDS
-        """When PostgreSQL was last found away: what was then tried again may hang by now."""
+        """When PostgreSQL was last found away, by that time: what was then tried again may hang by now."""
         self._name = name
         self._away = away
 
     @contextmanager
     def busy(self) -> Iterator[None]:
         """A batch is at hand."""
-        self.busy_since = time.monotonic()
+        self.busy_since = self.time.now()
         try:
             yield
         finally:
@@ -84,8 +84,8 @@ class Watchdog:
                     self.servers.answered(POSTGRESQL)
                     return result
                 except self._away as away:
-                    self.away_at = time.monotonic()
-                    self.servers.silent(POSTGRESQL, self.away_at, away)
+                    self.away_at = self.time.now()
+                    self.servers.silent(POSTGRESQL, time.monotonic(), away)
                     raise
         raise AssertionError("unreachable")
 
@@ -98,13 +98,13 @@ class Watchdog:
     def see(self, ends: Mapping[Place, int], handled: Mapping[Place, int]) -> None:
         """A look: `ends` and `handled` as `Progress` takes them. Raises `NoProgress`."""
         self.time.look()
-        now, usable = time.monotonic(), self.time.now()
+        now = self.time.now()
         self.lag = Progress.lag(ends, handled)
         metrics.LAG.labels(self._name).set(self.lag)
-        metrics.OLDEST_BATCH.labels(self._name).set(now - self.last_batch)
-        stalled = self.progress.see(usable, ends, handled)
-        metrics.STANDSTILL.labels(self._name).set(self.progress.standstill(usable))
-        if not self.may_judge(now):
+        metrics.OLDEST_BATCH.labels(self._name).set(time.monotonic() - self.last_batch)
+        stalled = self.progress.see(now, ends, handled)
+        metrics.STANDSTILL.labels(self._name).set(self.progress.standstill(now))
+        if not self.may_judge():
             return
         if self.busy_since is not None:  # a batch at hand may take its time
             moved = max(self.busy_since, self.away_at)
@@ -113,9 +113,9 @@ class Watchdog:
         elif stalled is not None:
             raise NoProgress(stalled)
 
-    def may_judge(self, now: float) -> bool:
+    def may_judge(self) -> bool:
         """Do all servers answer, or have they had their time to?"""
-        return self.servers.all_answer or now - self.away_at > BUSY_SECONDS
+        return self.servers.all_answer or self.time.now() - self.away_at > BUSY_SECONDS
 
     def trouble(self) -> str | None:
         """What is wrong, as a sentence; None while all is well."""

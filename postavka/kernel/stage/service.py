@@ -206,7 +206,7 @@ class StageService:
         if moved:
             return True
         self.watchdog.see({place: end for place, end in ends.items() if place not in self.held}, handled)
-        if not self.watchdog.may_judge(time.monotonic()):
+        if not self.watchdog.may_judge():
             return False
         # A producer can stop for good as well, looking alive. A standby publishes nothing.
         to_publish = {RELAY: head + 1} if self.relay.active else {RELAY: 0}

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from postavka.kernel.process.usable_time import UsableTime, processor_waits
-from postavka.kernel.process.watchdog import NoProgress, Watchdog
+from postavka.kernel.process.watchdog import BUSY_SECONDS, NoProgress, Watchdog
 
 PLACE = ("orders", 0)
 
@@ -60,6 +60,20 @@ def test_who_processor_waits_for_a_processor_is_not_ended(clock: list[float]):
     clock[0] += 21
     with pytest.raises(NoProgress, match="stands at offset 1"):
         watchdog.see({PLACE: 5}, {PLACE: 1})
+
+
+def test_nor_for_a_batch_that_takes_so_long(clock: list[float]):
+    waited = [0.0]
+    watchdog = Watchdog("toy", 20.0)
+    watchdog.time = UsableTime(lambda: {"1": waited[0]})
+    with watchdog.busy():
+        for _ in range(60):
+            clock[0] += 10
+            waited[0] += 9.8
+            watchdog.see({PLACE: 5}, {PLACE: 1})
+        clock[0] += BUSY_SECONDS
+        with pytest.raises(NoProgress, match="one batch for 132 s"):
+            watchdog.see({PLACE: 5}, {PLACE: 1})
 
 
 @pytest.mark.skipif(not processor_waits(), reason="this kernel does not say how long a thread has waited")

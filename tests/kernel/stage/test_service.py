@@ -70,9 +70,9 @@ async def test_a_relay_that_gets_on_stays(service: StageService):
 
 
 async def test_a_batch_without_end_ends_the_process(service: StageService):
-    service.watchdog.busy_since = time.monotonic() - BUSY_SECONDS / 2
+    service.watchdog.busy_since = service.watchdog.time.now() - BUSY_SECONDS / 2
     await look(service)
-    service.watchdog.busy_since = time.monotonic() - BUSY_SECONDS - 1
+    service.watchdog.busy_since = service.watchdog.time.now() - 2 * BUSY_SECONDS
     with pytest.raises(RuntimeError, match="one batch"):
         await look(service)
 
@@ -99,7 +99,7 @@ async def test_while_a_server_is_away_nothing_ends(service: StageService):
     service.runner.handle([command(0, submit(uuid4()))])
     service.relay.active = True
     service.watchdog.servers.silent(POSTGRESQL, time.monotonic(), "away")
-    service.watchdog.away_at = time.monotonic()
+    service.watchdog.away_at = service.watchdog.time.now()
     await look(service)
 
 
@@ -121,10 +121,10 @@ def test_facts_that_cannot_be_asked_for_are_asked_for_again(service: StageServic
 async def test_a_batch_that_hangs_when_it_is_tried_again_ends_the_process(service: StageService):
     """PostgreSQL was away; it is back, but the new try's connection answers nothing: nobody takes the trouble back."""
     service.watchdog.servers.silent(POSTGRESQL, time.monotonic(), "away")
-    service.watchdog.busy_since = time.monotonic() - 3 * BUSY_SECONDS
-    service.watchdog.away_at = time.monotonic() - BUSY_SECONDS / 2
+    service.watchdog.busy_since = service.watchdog.time.now() - 3 * BUSY_SECONDS
+    service.watchdog.away_at = service.watchdog.time.now() - BUSY_SECONDS / 2
     await look(service)
-    service.watchdog.away_at = time.monotonic() - BUSY_SECONDS - 1
+    service.watchdog.away_at = service.watchdog.time.now() - 2 * BUSY_SECONDS
     with pytest.raises(RuntimeError, match="one batch"):
         await look(service)
 
