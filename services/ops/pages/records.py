@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -45,6 +45,8 @@ Offset = Annotated[int, Path(ge=0, lt=2**63 - 1)]
 class RecordQuery:
     """The query of an address: a topic, where to begin in it, which way to go, and which records are wanted."""
 
+    topics: Sequence[str]
+    """All that there are: every topic of the contract, with those of each distributor."""
     topic: str
     partition: int | None
     offset: int | None
@@ -81,6 +83,7 @@ async def record_query(
     named = {"topic": topic or topics[0], "partition": partition, "offset": offset, "since": since, "order": order}
     filtered = {"key": key.strip(), "type": type.strip(), "text": text.strip(), "where": where.strip()}
     return RecordQuery(
+        topics,
         named["topic"],
         int(partition) if partition else None,
         int(offset) if offset else None,
@@ -109,7 +112,7 @@ async def records_page(request: Request, principal: Ops, asked: Asked) -> Respon
         request,
         "ops_records.html",
         422 if wrong else 200,
-        topics=await _topics(request),
+        topics=asked.topics,
         partitions=range(PARTITIONS),
         asked=asked,
         types=sorted(MESSAGES),
