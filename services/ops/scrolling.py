@@ -106,7 +106,7 @@ def show_live(look: Callable[[], RenderableType], seconds: float, rounds: int, c
 def keys() -> Iterator[Callable[[float], list[str]]]:
     """A function that waits so many seconds for keys and returns the first; none where nobody sits at a keyboard."""
     if not sys.stdin.isatty():
-        yield lambda seconds: (threading.Event().wait(seconds) and []) or []
+        yield nobody_presses
         return
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
