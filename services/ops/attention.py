@@ -26,7 +26,7 @@ from services.ops.dead_letters import open_by_stage
 from services.ops.lag import ServiceState, services
 from services.ops.queues import Queue, queues
 from services.ops.settings import OpsSettings
-from services.ops.store import SEES_ALL
+from services.ops.store import NOT_THERE, SEES_ALL
 
 QUERIES = load_queries("services.ops")
 
@@ -35,7 +35,6 @@ log = logger(__name__)
 BADGES_SECONDS = 10.0
 """Badges are at most so old when nobody is counting."""
 HOME_SECONDS = 1.0
-_NOT_THERE = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +165,6 @@ def desk_counts(connection: psycopg.Connection[Any]) -> DeskCounts:
 def _counted(connection: psycopg.Connection[Any], query: SQL, columns: int) -> tuple[int, ...]:
     try:
         row = connection.execute(query).fetchone()
-    except _NOT_THERE:
+    except NOT_THERE:
         row = None
     return tuple(row) if row is not None else (0,) * columns

@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Identifier
 from events.topics import ALL_TOPICS, STAGE_TOPICS, Party
 from postavka.kernel.settings import PARTITIONS
 from postavka.kernel.store.queries import load_queries
+from services.ops.store import NOT_THERE
 
 QUERIES = load_queries("services.ops")
 
@@ -100,7 +101,7 @@ def unsent(connection: psycopg.Connection[Any], reader: LogConsumer) -> int | No
         return None
     try:
         row = connection.execute(reader.outbox).fetchone()
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+    except NOT_THERE:
         return None
     return int(row[0]) if row else 0
 

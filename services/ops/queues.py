@@ -14,6 +14,7 @@ from psycopg.sql import SQL
 
 from postavka.kernel.store.queries import load_queries
 from services.ops.settings import OpsSettings
+from services.ops.store import NOT_THERE
 
 QUERIES = load_queries("services.ops")
 
@@ -31,7 +32,6 @@ KINDS: Mapping[str, tuple[str, str]] = {
 QUERY = SQL(files("services.ops").joinpath("queues.sql").read_text("utf-8"))
 LIMITS = QUERIES.limits
 OVERDUE = SQL("since < now() - make_interval(secs => l.seconds)")
-_NOT_THERE = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def queues(connection: psycopg.Connection[Any], limits: OpsSettings) -> list[Que
     statement = QUERIES.queues.format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
     try:
         rows = connection.execute(statement, (list(KINDS), [limits.limit(kind) for kind in KINDS])).fetchall()
-    except _NOT_THERE:
+    except NOT_THERE:
         rows = []
     found = {row[0]: row[1:] for row in rows}
     nothing = (0, 0, 0.0, None)
@@ -110,7 +110,7 @@ def waiting(
     )
     try:
         return [WaitingRequest(*row) for row in connection.execute(statement, parameters)]
-    except _NOT_THERE:
+    except NOT_THERE:
         return []
 
 
@@ -149,5 +149,5 @@ def trend(connection: psycopg.Connection[Any], days: int) -> list[tuple[Any, ...
     )
     try:
         return connection.execute(statement, (days,)).fetchall()
-    except _NOT_THERE:
+    except NOT_THERE:
         return []

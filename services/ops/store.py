@@ -29,6 +29,9 @@ OWN = {"search_path": f"{SCHEMA},public"}
 SEES_ALL = {"app.scope": "all", "jit": "off"}
 """Parameters of a session that reads the cabinet of all tenants, past row-level security."""
 
+NOT_THERE = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable)
+"""The answers of PostgreSQL about a service that was never here."""
+
 _clock = Clock()
 
 
