@@ -42,6 +42,7 @@ from postavka.app.one_box.doctor.servers import (
 from postavka.app.one_box.doctor.services import check_service, check_services
 from postavka.app.one_box.doctor.tables import check_dead_letters, check_sample_accounts, check_schemas
 from postavka.kernel.installation.held import HeldPartition
+from postavka.kernel.log.offsets import OffsetsUnknown
 from postavka.kernel.runtime import connection, kafka_jars
 from postavka.kernel.runtime.broker_files import BrokerFiles
 from postavka.kernel.runtime.ports import is_free
@@ -330,6 +331,14 @@ def test_a_topic_that_ends_before_its_mark_has_lost_records():
 
 
 # The services
+
+
+def test_a_question_that_kafka_did_not_answer_says_nothing_of_the_services():
+    def ask() -> Check:
+        raise OffsetsUnknown("Kafka: no leader (approval.events/3)")
+
+    check = examination._checked("lag", ask)
+    assert (check.status, check.found) == ("unknown", "not looked at: Kafka: no leader (approval.events/3)")
 
 
 def test_a_service_by_its_own_word():

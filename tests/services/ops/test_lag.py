@@ -6,9 +6,12 @@ import pytest
 
 from events.topics import STAGE_TOPICS
 from postavka.app.registry import SERVICES
+from postavka.kernel.log.offsets import OffsetsUnknown
 from postavka.kernel.log.sizes import largest_copies
+from postavka.kernel.settings import Settings
+from services.ops import lag as module
 from services.ops.consumers import READERS, lag
-from services.ops.lag import seconds_to_drain
+from services.ops.lag import NothingSeen, Probe, Streams, seconds_to_drain
 from services.ops.pages.services import SAID
 from services.shipping.list_survey import Survey
 
@@ -69,3 +72,31 @@ def test_of_replicas_the_largest_counts_and_a_moving_log_counts_once() -> None:
 def test_what_is_wrong_with_revocation_lists_is_shown() -> None:
     """Shipping says it in `/healthz`; the console shows what it has a word for."""
     assert set(Survey(0, (), (), ()).details()) - set(SAID) == {"revocation_lists"}
+
+
+def test_while_a_server_is_away_the_last_look_is_given_and_how_old_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked again each time; what a library has said of it reaches nobody."""
+    away = OffsetsUnknown('KafkaError{code=_NOENT,val=-156,str="No leaders found"}')
+    seen, again = Streams([], [], [], None), Streams([], [], [], "other")
+    answers = iter([away, seen, away, again])
+
+    def look(self: Probe) -> Streams:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(module, "AdminClient", lambda conf: None)
+    monkeypatch.setattr(Probe, "_look", look)
+    monkeypatch.setattr(module, "FRESH_SECONDS", -1.0)
+    monkeypatch.setattr(module, "AGAIN_SECONDS", -1.0)
+    probe = Probe(Settings(kafka_bootstrap_servers="127.0.0.1:1"))
+    with pytest.raises(NothingSeen) as nothing:
+        probe.look()
+    assert "_NOENT" not in str(nothing.value)
+    assert probe.look() is seen
+    probe._seen_at -= 90
+    assert probe.look() is seen
+    assert probe.age >= 90
+    assert probe.look() is again
+    assert probe.age < 90
