@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from uuid import UUID, uuid4
 
 import pytest
 
+from events import export
 from events.commands import DistributorConfirmation
 from postavka.kernel.log.record import RawHeaders, Record
 from postavka.kernel.log.unreadable import MARKER, UNREADABLE
@@ -114,6 +116,18 @@ def test_an_answer_is_a_yes_however_it_is_written(word: bytes, name: bytes) -> N
     message = message_of(answer(YES % (name, word)), DistributorConfirmation.TYPE, keyed_by_request=True)
     assert isinstance(message, DistributorConfirmation)
     assert (message.request_id, message.accepted) == (REQUEST, True)
+
+
+def test_every_spelling_that_the_published_schema_names_is_taken() -> None:
+    schema = json.loads((export.SCHEMAS / f"{DistributorConfirmation.TYPE}.json").read_bytes())
+    named = schema["properties"]["accepted"]["description"].partition("were taken: ")[2]
+    for part, is_yes in zip(named.split(";")[:2], (True, False), strict=True):
+        words = part.partition(" for ")[0].strip().split(", ")
+        assert len(words) == 7
+        for word in {*words, *map(str.upper, words)}:
+            message = message_of(answer(YES % (KEY, word.encode())), DistributorConfirmation.TYPE, True)
+            assert isinstance(message, DistributorConfirmation)
+            assert message.accepted is is_yes, word
 
 
 @pytest.mark.parametrize(
