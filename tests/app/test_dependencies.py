@@ -66,6 +66,21 @@ def test_what_is_declared_is_imported() -> None:
     assert declared() - used == set(LOADED_BY_OTHERS)
 
 
+def test_nothing_is_installed_without_its_hash() -> None:
+    """But the product itself: neither packages, nor the tool that installs them."""
+    installing = re.compile(r"\bpip (install|sync)\b")
+    lines = [line for line in (ROOT / "Makefile").read_text("utf-8").splitlines() if installing.search(line)]
+    others = [line for line in lines if not line.endswith("--no-deps --no-build-isolation --editable .")]
+    assert any("uv-requirements.lock" in line for line in others)
+    assert [line for line in others if "--require-hashes" not in line] == []
+    for lock in (ROOT / "deploy" / "uv-requirements.lock", *ROOT.glob("requirements*.lock")):
+        pinned = [
+            each for each in lock.read_text("utf-8").replace("\\\n", "").splitlines() if each[:1] not in ("", "#")
+        ]
+        assert pinned
+        assert [each for each in pinned if "--hash=sha256:" not in each] == [], lock.name
+
+
 def megabytes_of(lock: str) -> float:
     """What the installed packages of a lock file take, with their compiled bytecode."""
     names = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / lock).read_text("utf-8"), re.MULTILINE)
