@@ -12,6 +12,7 @@ from postavka.app.cli.rebuild import READ_MODELS as READ_MODEL_ADDRESSES
 from postavka.app.one_box.launcher import SAMPLE
 from postavka.kernel.errors import CANT_BE_DONE, NOT_FOUND, REFUSED, UNREACHABLE
 from postavka.kernel.log.offsets import end_offsets
+from postavka.kernel.log.topics import set_times
 from postavka.kernel.projection.read_model import find
 from postavka.kernel.settings import PARTITIONS
 from tests.system.conftest import System, wait_until
@@ -244,6 +245,13 @@ def test_every_read_model_is_rebuilt_while_it_serves(system: System):
     for model, shown in before.items():
         for table, rows in shown.items():
             assert after[model][table] == rows, f"{model}.{table}"
+
+
+def test_topics_that_take_their_senders_times_are_mended(system: System):
+    answers = "distributors.dist-ural.confirmations"
+    set_times(system.config, [answers], "CreateTime")
+    assert f"{answers}: set right (was message.timestamp.type=CreateTime)" in system.cli("topics", "--repair")
+    assert system.cli("topics", "--repair").splitlines() == ["all topics are there"]
 
 
 def test_reference_data_is_loaded_from_a_file(system: System, tmp_path):

@@ -18,7 +18,7 @@ from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.range_reader import read_records
 from postavka.kernel.log.record import Record
-from postavka.kernel.log.topics import ensure_topics
+from postavka.kernel.log.topics import TIMEOUT_SECONDS, TIMESTAMP_TYPE, ensure_topics, topic_settings
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import PARTITIONS, Settings
 
@@ -88,6 +88,8 @@ def test_every_record_comes_back_as_it_was_where_it_was(config: Settings, topics
     assert [(each.partition, each.offset, each.timestamp_ms, each.key, each.value, each.headers) for each in after] == [
         (each.partition, each.offset, each.timestamp_ms, each.key, each.value, each.headers) for each in before
     ]
+    times = topic_settings(AdminClient(for_librdkafka(config)), [back], TIMEOUT_SECONDS)[back][TIMESTAMP_TYPE]
+    assert times == "LogAppendTime", "what is written from now on has the broker's time"
     places = [(back, number) for number in range(PARTITIONS)]
     assert {number: end for (_, number), end in end_offsets(config, places).items()} == {
         number: each.end for number, each in saved[topic].items()

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.runtime.broker import Broker, OpenDoor, OutsideDoor
 from postavka.kernel.runtime.embedded import Endpoints
+from postavka.kernel.settings import Settings
 from tests.kernel.polling import PATIENCE_SECONDS
 
 DESCRIBE_CLUSTER = bytes.fromhex("00000011 003c 0001 00000001 0003 782d79 00 00 02 00".replace(" ", ""))
@@ -99,6 +101,22 @@ def test_one_address_does_not_take_all_connections(tmp_path: Path):
     said = dict(line.split("=", 1) for line in Broker(tmp_path, "", 1, 2, 3)._properties().splitlines())
     assert int(said["max.connections.per.ip"]) * 5 <= int(said["listener.name.outside.max.connections"])
     assert said["max.connections.per.ip.overrides"] == f"127.0.0.1:{2**31 - 1}", "our own services"
+
+
+def test_what_users_make_the_broker_remember_has_bounds(servers: Endpoints):
+    """As the running broker says: a setting whose name it doesn't know it would leave out."""
+    bounds = {
+        "producer.id.expiration.ms": "3600000",
+        "group.max.size": "50",
+        "offset.metadata.max.bytes": "256",
+        "transaction.max.timeout.ms": "60000",
+        "max.connections.per.ip": "100",
+        "message.max.bytes": "1048588",  # headers are part of it
+    }
+    broker = ConfigResource(ResourceType.BROKER, "1")
+    admin = AdminClient(for_librdkafka(Settings(**servers.settings())))
+    said = admin.describe_configs([broker])[broker].result(PATIENCE_SECONDS)
+    assert {name: said[name].value for name in bounds} == bounds
 
 
 def test_a_door_to_the_network_needs_a_certificate():
