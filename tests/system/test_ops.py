@@ -103,6 +103,13 @@ def test_a_corrected_record_is_taken_and_the_letter_is_settled(system: System, t
     assert f"corrects {found[0]['id']}" in who
     (submitted,) = [each for each in history if each["type"].startswith("RequestSubmitted")]
     assert submitted["asked_by"] == who
+    assert f"input by {who}" in system.cli("audit", "replay", "--request", request_id, "--speed", "1000x")
+    system.cli("audit", "export", str(tmp_path / "out"), "--request", request_id)
+    lines = (tmp_path / "out" / "inputs" / "commands.requests.jsonl").read_text("utf-8").splitlines()
+    exported = [dict(json.loads(line)["headers"]) for line in lines]
+    assert {each["dlq_corrects"]: each["dlq_corrected_by"] for each in exported if "dlq_corrects" in each} == {
+        found[0]["id"]: who.partition(" (")[0]
+    }
 
 
 def test_the_live_view_shows_every_reader_and_service(system: System) -> None:

@@ -197,6 +197,9 @@ def test_where_there_is_one_operator_it_is_said_so(url: str):
     agreed = acts(url)[0][2]
     assert isinstance(agreed, CorrectionAgreed)
     assert (agreed.proposed_by, agreed.agreed_by, agreed.by_one) == ("anna", "anna", True)
+    with psycopg.connect(url) as connection:
+        (shown,) = corrections_made(connection, ["billing/1"]).values()
+    assert shown == "anna (corrects billing/1, in place of dist-ural, the only operator)", "in its history"
 
 
 def test_a_later_proposal_takes_the_place_of_an_earlier_one(url: str):
