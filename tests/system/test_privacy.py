@@ -136,6 +136,9 @@ def test_who_was_forgotten_is_found_in_no_table_topic_file_or_copy(system: Syste
     readable = [*marks, request.hex, str(request), "PAR1", "PGDMP"]
     contents = [each for each in files(copy) if not each[0].endswith("manifest.json")]
     assert places(contents, readable) == [], "a copy is encrypted whole"
+    key = (keys / "backup" / "backup.key").read_text().strip()
+    in_it = [name for name, text in files(copy) if key.encode() in text or bytes.fromhex(key) in text]
+    assert in_it == [], "and what opens it does not lie in it"
     opened = tmp_path / "opened"
     system.cli("restore", str(copy), "--keys", str(keys), "--plain", str(opened))
     assert str(request).encode() in b"".join(text for _, text in records(opened / "topics"))
