@@ -17,7 +17,7 @@ from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.blobs import open_blobs
 from postavka.kernel.cli_options import Json, JsonArray
 from postavka.kernel.console import console, print_json, table
-from postavka.kernel.errors import NotFound
+from postavka.kernel.errors import ANSWER_IS_NO, NotFound
 from postavka.kernel.id_beginning import one_of
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
@@ -166,7 +166,7 @@ def verify(file: Path, *, json: JsonArray = False) -> None:
     if not found:
         if not json:
             console.print("[red]it is none of ours: no document was issued with these bytes[/]")
-        raise SystemExit(1)
+        raise SystemExit(ANSWER_IS_NO)
 
 
 def opened(config: Settings, *, write: bool = False) -> psycopg.Connection[Any]:

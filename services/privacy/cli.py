@@ -8,6 +8,7 @@ from cyclopts import App
 
 from postavka.domain.reference.forget import forget_contact
 from postavka.kernel.console import console, print_json, print_line, table
+from postavka.kernel.errors import ANSWER_IS_NO
 from postavka.kernel.privacy.plain import find_plain
 from postavka.kernel.privacy.vault import NobodyKnown, open_vault
 from postavka.kernel.runtime.connection import connected
@@ -112,4 +113,4 @@ def check(*, json: bool = False) -> None:
             console.print(f"{count} × {kind} from {source}", highlight=False)
         console.print(f"{len(found)} records have personal data in the clear" if found else "none")
     if found:
-        raise SystemExit(1)
+        raise SystemExit(ANSWER_IS_NO)

@@ -6,7 +6,7 @@ from cyclopts import App
 
 from postavka.app.installation_keys import fingerprint_here, key_files
 from postavka.kernel.console import console, print_json, table
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import ANSWER_IS_NO, UserError
 from postavka.kernel.privacy.installation_keys import KINDS, registered, replace
 from postavka.kernel.runtime.connection import connected
 
@@ -44,7 +44,7 @@ def show(*, json: bool = False) -> None:
             shown.add_row(kind.name, str(file), ours or "none", theirs or "not yet")
         console.print(shown)
     if any(theirs is not None and ours != theirs for _, _, ours, theirs in rows):
-        raise SystemExit(1)
+        raise SystemExit(ANSWER_IS_NO)
 
 
 @keys.command

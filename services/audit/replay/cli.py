@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.console import console, print_json, print_line, table
-from postavka.kernel.errors import UserError
+from postavka.kernel.errors import ANSWER_IS_NO, UserError
 from postavka.kernel.runtime.connection import connected
 from postavka.web.formats import at
 from services.audit.cli import SHOWN, moment, rate
@@ -94,7 +94,7 @@ def replay(
     else:
         _print_replay(report, into)
     if report.different:
-        sys.exit(1)
+        sys.exit(ANSWER_IS_NO)
 
 
 def _print_replay(report: Any, into: str | None) -> None:

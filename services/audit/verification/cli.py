@@ -9,6 +9,7 @@ from typing import Any
 from rich.markup import escape
 
 from postavka.kernel.console import console, print_json, table
+from postavka.kernel.errors import ANSWER_IS_NO
 from postavka.kernel.runtime.connection import connected
 from postavka.web.formats import at
 from services.audit.cli import SHOWN, rate
@@ -45,7 +46,7 @@ def verify(*, resume: bool = False, processes: int | None = None, json: bool = F
     else:
         _print_findings(report)
     if not report.well:
-        sys.exit(1)
+        sys.exit(ANSWER_IS_NO)
 
 
 def acknowledge(code: str, place: str, *, by: str, reason: str, json: bool = False) -> None:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from postavka.app.one_box.doctor.check import Check
 from postavka.kernel.address import load
 from postavka.kernel.console import console, print_json
+from postavka.kernel.errors import ANSWER_IS_NO
 
 EXAMINATION = "postavka.app.one_box.doctor.examination:look"
 """Imported when it is called: it takes parts of everything."""
@@ -32,7 +33,7 @@ def doctor(*, json: bool = False) -> None:
         for check in checks:
             print_check(check)
     if not well:
-        sys.exit(1)
+        sys.exit(ANSWER_IS_NO)
 
 
 def print_check(check: Check) -> None:
