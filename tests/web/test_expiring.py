@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,6 +16,7 @@ import pytest
 from events.topics import REQUEST_COMMANDS
 from events.versions import CONTRACT
 from postavka.domain.calendar import MOSCOW, today
+from postavka.domain.tax_register import NotAnswering
 from services.cabinet.renewals.calendar import LONGEST_LINE, calendar
 from services.cabinet.renewals.ending import Ending
 from services.cabinet.requests import Row
@@ -40,6 +42,25 @@ def ids_on(page: str) -> list[str]:
 
 def chosen(stories: Sequence[Story]) -> list[str]:
     return [str(each.request_id) for each in stories]
+
+
+class WaitingRegister:
+    """Answers nobody before so many wait for it. `most`: the most that have waited at once."""
+
+    def __init__(self, many: int) -> None:
+        self.most = self._waiting = 0
+        self._many, self._enough = many, asyncio.Event()
+
+    async def find(self, inn: str) -> None:
+        self._waiting += 1
+        self.most = max(self.most, self._waiting)
+        if self.most == self._many:
+            self._enough.set()
+        try:
+            await self._enough.wait()
+        finally:
+            self._waiting -= 1
+        raise NotAnswering("later")
 
 
 @pytest.fixture
@@ -105,6 +126,21 @@ def test_many_are_renewed_with_everything_filled_in(
             "buyer",
         )
         assert [getattr(command, name) for name in fields] == [asked[name] for name in fields]
+
+
+def test_the_register_is_asked_about_all_clients_at_once(
+    site: Site, partner: Person, sent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, two hundred clients of a register that is slow to answer would hold up whatever else is planned."""
+    ids = [uuid4() for _ in range(20)]
+    monkeypatch.setattr("services.cabinet.renewals.renew.uuid4", iter(ids).__next__)
+    stories = [ending(3, buyer=f"ООО «Клиент {number}»") for number in range(3)]
+    site.write(*stories)
+    register = WaitingRegister(len(stories))
+    monkeypatch.setattr(site.app.state.web, "register", register)
+    partner.agree(f"{PAGE}/renew", {"request_id": chosen(stories)})
+    assert register.most == len(stories)
+    assert len([each for request_id in ids for each in sent(REQUEST_COMMANDS.name, request_id)]) == len(stories)
 
 
 def test_a_client_whom_the_register_knows_otherwise_is_left_for_a_person(site: Site, partner: Person) -> None:

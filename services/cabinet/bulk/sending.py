@@ -7,6 +7,7 @@ twice all the same has the same ids, and is one request.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from postavka.web.problem import problem
 from postavka.web.state import Web
 from services.cabinet import acts
 from services.cabinet.bulk import store
-from services.cabinet.bulk.judging import client_of, judge
+from services.cabinet.bulk.judging import Checks, client_of, judge
 from services.cabinet.bulk.rows import BulkRow, sum_of
 from services.cabinet.bulk.store import Bulk
 
@@ -37,6 +38,21 @@ def question_of(bulk: Bulk) -> CommandQuestion:
     return CommandQuestion(f"Отправить {what} на {money(sum_of(ready))}", "Отправить", points)
 
 
+async def submit_rows(
+    parts: Web, principal: Principal, ready: Sequence[BulkRow], checks: Checks
+) -> AsyncIterator[Sequence[BulkRow]]:
+    """Submit rows that `judge` found ready, some at a time: those that have just gone, until all have. Raises as
+    `acts.submit_checked` does."""
+    for start in range(0, len(ready), AT_A_TIME):
+        going = ready[start : start + AT_A_TIME]
+        sending = (
+            acts.submit_checked(parts, principal, each.request_id, each.typed.command(), checks[client_of(each.typed)])
+            for each in going
+        )
+        await asyncio.gather(*sending)
+        yield going
+
+
 async def _send(parts: Web, principal: Principal, fields: Fields) -> CommandOutcome:
     bulk = await store.find(parts, principal, UUID(fields["bulk_id"]))
     if bulk is None:
@@ -45,14 +61,8 @@ async def _send(parts: Web, principal: Principal, fields: Fields) -> CommandOutc
     settled = {each.number: _settled(each) for each in judged}
     bulk = replace(bulk, rows=[settled.get(each.number, each) for each in bulk.rows])
     ready = [each for each in bulk.rows if each.is_ready and each.number in settled]
-    for start in range(0, len(ready), AT_A_TIME):
-        going = ready[start : start + AT_A_TIME]
-        sending = (
-            acts.submit_checked(parts, principal, each.request_id, each.typed.command(), checks[client_of(each.typed)])
-            for each in going
-        )
-        await asyncio.gather(*sending)
-        gone = {each.number for each in going}
+    async for some in submit_rows(parts, principal, ready, checks):
+        gone = {each.number for each in some}
         bulk = replace(bulk, rows=[replace(each, sent=True) if each.number in gone else each for each in bulk.rows])
         await store.write(parts, principal, bulk)
     if not ready:

@@ -16,8 +16,9 @@ from postavka.web.planned.ask import CommandQuestion
 from postavka.web.planned.kinds import CommandKind, CommandOutcome, Fields
 from postavka.web.problem import problem
 from postavka.web.state import Web
-from services.cabinet import acts
-from services.cabinet.client_check import ClientInDoubt
+from services.cabinet.bulk.judging import judge
+from services.cabinet.bulk.rows import BulkRow
+from services.cabinet.bulk.sending import submit_rows
 from services.cabinet.renewals.ending import Ending, Endings
 from services.cabinet.requests import Row
 from services.cabinet.view.form import LABELS, Typed, mistakes
@@ -106,13 +107,17 @@ async def _renew(parts: Web, principal: Principal, fields: Fields) -> CommandOut
     ]
     reference = await asyncio.to_thread(current, parts.conninfo)
     able, refused = sort_out(services, reference, principal.partner_id or "")
-    sent = 0
-    for row in able:
-        try:
-            await acts.submit(parts, principal, ids[row.request_id], renewal_of(row).command())
-            sent += 1
-        except ClientInDoubt as doubt:
-            refused.append(NotRenewable(row, doubt.checked.in_words(row.asked.get("inn") or "")))
+    rows_to_send = [
+        BulkRow(number, replace(renewal_of(row), request_id=str(ids[row.request_id])), despite_twins=True)
+        for number, row in enumerate(able)
+    ]
+    judged, checks = await judge(parts, principal, rows_to_send)
+    refused += [
+        NotRenewable(row, why) for row, each in zip(able, judged, strict=True) for why in list(each.errors.values())[:1]
+    ]
+    sent = len([each for each in judged if each.already])
+    async for some in submit_rows(parts, principal, [each for each in judged if each.is_ready], checks):
+        sent += len(some)
     left = "; ".join(_some([each.words for each in refused]))
     if not sent:
         raise problem(409, "conflict", f"Ничего не отправлено. {left}")
