@@ -106,8 +106,11 @@ def sessions() -> dict[str, Any]:
     return {}
 
 
+SignedIn = Callable[..., Person]
+
+
 @pytest.fixture
-def person(opened: Opened, address: str, sessions: dict[str, Any]) -> Callable[..., Person]:
+def person(opened: Opened, address: str, sessions: dict[str, Any]) -> SignedIn:
     """Somebody who is signed in, at its start page: `person("lukomor")`. `anew`: in a session of its own."""
 
     def signed_in(login: str, at: str = address, anew: bool = False, **options: Any) -> Person:

@@ -45,6 +45,12 @@ class Person:
         """A link, by its words."""
         self.page.get_by_role("link", name=name, exact=True).first.click()
 
+    def download(self, name: str | re.Pattern[str]) -> bytes:
+        """The file behind a link, by its words."""
+        with self.page.expect_download() as given:
+            self.page.get_by_role("link", name=name, exact=True).click()
+        return given.value.path().read_bytes()
+
     def field(self, label: str) -> Locator:
         """A field, by its label; the sign of a required one doesn't count."""
         return self.page.get_by_label(re.compile(rf"^{re.escape(label)}(\s*\*)?$"))

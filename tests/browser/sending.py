@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from confluent_kafka import Producer
 
+from tests.browser.person import Person
 from tests.system.conftest import System
 
 
@@ -23,3 +24,12 @@ def submit(system: System, partner: str, contact: str, buyer: str, distributor: 
     producer.produce("commands.requests", json.dumps(fields), request_id, headers={"ce_type": "SubmitRequest.v1"})
     assert producer.flush(20) == 0
     return request_id
+
+
+def submit_many(system: System, ural: Person, count: int) -> tuple[str, list[str]]:
+    """Requests of a client of their own that wait for the word of dist-ural; returns the client and their ids."""
+    client = f"Шестерни {uuid4().hex[:8]}"
+    ids = [submit(system, "ip-berezin", "berezin-2", client, "dist-ural") for _ in range(count)]
+    for request_id in ids:
+        ural.wait_for_request(request_id)
+    return client, ids

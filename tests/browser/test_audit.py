@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,13 +15,10 @@ from services.audit.integrity.keys import read_key
 from services.audit.settings import AuditSettings
 from services.audit.verification.acknowledgements import publish, statement_of
 from services.audit.verifier import main as verifier_main
-from tests.browser.conftest import Shoot
+from tests.browser.conftest import Shoot, SignedIn
 from tests.browser.look import look
-from tests.browser.person import Person
 from tests.system.conftest import System
 from tests.system.traffic import DIRECT
-
-SignedIn = Callable[..., Person]
 
 
 def test_the_auditor_reads_what_happened_and_who_looked(system: System, person: SignedIn, shoot: Shoot) -> None:
@@ -120,14 +116,9 @@ def test_an_event_is_proved_by_a_file_that_the_verifier_takes(
         auditor.page.reload()
     look(auditor.page, "a proof")
     shoot(auditor.page, "audit-proof")
-    with auditor.page.expect_download() as download:
-        given.click()
-    proof = tmp_path / "proof.json"
-    proof.write_bytes(download.value.path().read_bytes())
-    with auditor.page.expect_download() as download:
-        auditor.page.get_by_role("link", name="Ключи", exact=True).click()
-    keys = tmp_path / "keys.txt"
-    keys.write_bytes(download.value.path().read_bytes())
+    proof, keys = tmp_path / "proof.json", tmp_path / "keys.txt"
+    proof.write_bytes(auditor.download("Скачать доказательство"))
+    keys.write_bytes(auditor.download("Ключи"))
     assert verifier_main(["proof", str(proof), "--keys", str(keys)]) == 0
 
     now = datetime.now(UTC) + timedelta(minutes=1)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 import openpyxl
 from playwright.sync_api import expect
 
 from services.cabinet.bulk.columns import HEADINGS
-from tests.browser.conftest import Shoot
+from tests.browser.conftest import Shoot, SignedIn
 from tests.browser.look import look
-from tests.browser.person import FRESH, Person
-from tests.browser.sending import submit
+from tests.browser.person import FRESH
+from tests.browser.sending import submit_many
 from tests.system.conftest import System
 
-SignedIn = Callable[..., Person]
 GOOD = {
     "distributor_id": "ООО «Северный Склад Программ»",
     "base_delivery_id": "1С:Предприятие 8. Молокозавод",
@@ -35,11 +33,8 @@ def test_a_file_is_judged_corrected_sent_and_followed(person: SignedIn, shoot: S
     partner.follow("Из файла")
     look(page, "the form for files")
     shoot(page, "bulk-form")
-    with page.expect_download() as download:
-        partner.follow("Образец XLSX")
     form = tmp_path / "заявки.xlsx"
-    download.value.save_as(form)
-    book = openpyxl.load_workbook(form)
+    book = openpyxl.load_workbook(io.BytesIO(partner.download("Образец XLSX")))
     for changed in ({}, {}, {"inn": "7707083890", "product_id": "Такого нет"}, {"buyer": "ООО «Другая фирма»"}):
         row = GOOD | {"registration_number": str(next(FRESH))} | changed
         book.active.append([row.get(name) for name in HEADINGS])
@@ -69,11 +64,8 @@ def test_a_file_is_judged_corrected_sent_and_followed(person: SignedIn, shoot: S
     expect(sent.get_by_role("link").first).to_be_visible()
     look(page, "a file that was sent")
 
-    with page.expect_download() as download:
-        partner.follow("Только эти строки, XLSX")
     corrected = tmp_path / "исправить.xlsx"
-    download.value.save_as(corrected)
-    book = openpyxl.load_workbook(corrected)
+    book = openpyxl.load_workbook(io.BytesIO(partner.download("Только эти строки, XLSX")))
     places = list(HEADINGS)
     for name, value in (("inn", GOOD["inn"]), ("product_id", GOOD["product_id"])):
         book.active.cell(2, places.index(name) + 1, value)
@@ -87,20 +79,14 @@ def test_a_file_is_judged_corrected_sent_and_followed(person: SignedIn, shoot: S
 
 
 def test_a_distributor_answers_by_file(system: System, person: SignedIn, shoot: Shoot, tmp_path: Path) -> None:
-    client = f"Шестерни {uuid4().hex[:8]}"
-    ids = [submit(system, "ip-berezin", "berezin-2", client, "dist-ural") for _ in range(3)]
     distributor = person("dist-ural")
     page = distributor.page
-    for request_id in ids:
-        distributor.wait_for_request(request_id)
+    client, ids = submit_many(system, distributor, 3)
     distributor.go("/waiting")
     distributor.follow("Ответы из файла")
     look(page, "the form for answers")
-    with page.expect_download() as download:
-        distributor.follow("Что ждёт ответа, XLSX")
     form = tmp_path / "ответы.xlsx"
-    download.value.save_as(form)
-    book = openpyxl.load_workbook(form)
+    book = openpyxl.load_workbook(io.BytesIO(distributor.download("Что ждёт ответа, XLSX")))
     for row in book.active.iter_rows(min_row=2):
         if row[0].value in ids:
             row[1].value = "нет" if row[0].value == ids[2] else "да"

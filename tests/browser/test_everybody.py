@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Opened, Shoot
+from tests.browser.conftest import Opened, Shoot, SignedIn
 from tests.browser.look import look
 from tests.browser.person import Person
 from tests.browser.sending import submit
 from tests.system.conftest import System, wait_until
 from tests.web.matrix import MATRIX
-
-SignedIn = Callable[..., Person]
 
 
 def test_pages_of_a_visitor(opened: Opened, address: str, shoot: Shoot) -> None:

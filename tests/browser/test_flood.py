@@ -26,10 +26,8 @@ from postavka.app.web import create_app
 from postavka.kernel.log.topics import ensure_topics
 from services.ops.live_feed import Feed
 from services.ops.pages.stream import ROWS_KEPT
-from tests.browser.person import Person
+from tests.browser.conftest import SignedIn
 from tests.system.conftest import System, wait_until
-
-SignedIn = Callable[..., Person]
 
 SECONDS = float(os.environ.get("POSTAVKA_FLOOD_SECONDS", "8"))
 RATE = 2_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -11,13 +10,12 @@ from playwright.sync_api import Page, Route, expect
 
 from postavka.domain.request_rules import shortcoming
 from postavka.web.identity.sample import PASSWORD
-from tests.browser.conftest import Shoot, TaxService
+from tests.browser.conftest import Shoot, SignedIn, TaxService
 from tests.browser.look import look
 from tests.browser.person import FRESH, Person
 from tests.browser.sending import submit
 from tests.system.conftest import System
 
-SignedIn = Callable[..., Person]
 BAD_INN = "7707083890"
 
 

@@ -5,23 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable
-from uuid import uuid4
 
 import openpyxl
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.person import Person
-from tests.browser.sending import submit
+from tests.browser.conftest import SignedIn
+from tests.browser.sending import submit, submit_many
 from tests.system.conftest import System
-
-SignedIn = Callable[..., Person]
-
-
-def downloaded(page: Page, name: str) -> bytes:
-    with page.expect_download() as waiting:
-        page.get_by_role("link", name=name).click()
-    return waiting.value.path().read_bytes()
 
 
 def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: System) -> None:
@@ -43,13 +33,13 @@ def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: 
     expect(page.get_by_label("Поиск")).to_have_value("ежик")
     expect(page.locator("tbody tr")).to_have_count(1)
 
-    sheet = openpyxl.load_workbook(io.BytesIO(downloaded(page, "XLSX"))).active
+    sheet = openpyxl.load_workbook(io.BytesIO(partner.download("XLSX"))).active
     assert sheet is not None
     lines = list(sheet.iter_rows(values_only=True))
     assert [line[0] for line in lines] == ["Заявка", mine]
     assert sheet["D2"].data_type == "s"  # a name is no formula
     assert sheet["D2"].value == "=Ёжик и Ко"
-    table = list(csv.reader(io.StringIO(downloaded(page, "CSV").decode("utf-8-sig")), delimiter=";"))
+    table = list(csv.reader(io.StringIO(partner.download("CSV").decode("utf-8-sig")), delimiter=";"))
     assert table[1][0] == mine
     assert table[1][3] == "'=Ёжик и Ко"
     assert table[1][8] == "5400,00"
@@ -64,12 +54,9 @@ def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: 
 
 
 def test_a_distributor_declines_many_with_a_note(person: SignedIn, system: System) -> None:
-    client = f"Шестерни {uuid4().hex[:8]}"
-    ids = [submit(system, "ip-berezin", "berezin-2", client, "dist-ural") for _ in range(3)]
     distributor = person("dist-ural")
     page = distributor.page
-    for request_id in ids:
-        distributor.wait_for_request(request_id)
+    client, ids = submit_many(system, distributor, 3)
     distributor.go(f"/waiting?q={client}")
     distributor.press("Отказать")
     expect(page.locator(".toast:not([id])")).to_contain_text("Сначала отметьте заявки")

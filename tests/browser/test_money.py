@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import expect
 
 from services.payments import work_list
-from tests.browser.conftest import Shoot
+from tests.browser.conftest import Shoot, SignedIn
 from tests.browser.look import look
 from tests.browser.person import Person
 from tests.system.conftest import System, wait_until
 from tests.system.test_statements import invoiced, paid, written
-
-SignedIn = Callable[..., Person]
 
 
 def outcome(ops: Person) -> None:

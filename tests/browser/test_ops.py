@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from services.ops import dead_letters
-from tests.browser.conftest import Shoot
+from tests.browser.conftest import Shoot, SignedIn
 from tests.browser.look import look
-from tests.browser.person import Person
 from tests.system.conftest import System, wait_until
 from tests.system.traffic import Traffic
-
-SignedIn = Callable[..., Person]
 
 
 @pytest.fixture
@@ -139,9 +135,7 @@ def test_records_of_any_topic_are_browsed_and_revealed_on_record(
     ops.go("/ops/records?topic=privacy.erasures&order=old")
     look(ops.page, "a topic with little or nothing")
     ops.go("/ops/records?topic=approval.events")
-    with ops.page.expect_download() as given:
-        ops.follow("Скачать экран")
-    lines = given.value.path().read_bytes().splitlines()
+    lines = ops.download("Скачать экран").splitlines()
     assert {json.loads(line)["topic"] for line in lines} == {"approval.events"}
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from uuid import uuid4
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Shoot
+from tests.browser.conftest import Shoot, SignedIn
 from tests.browser.look import look
 from tests.browser.person import Person
-from tests.browser.sending import submit
+from tests.browser.sending import submit, submit_many
 from tests.system.conftest import System
 
 UNDONE = "Отменено: ничего не отправлено."
-SignedIn = Callable[..., Person]
 COVERED = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
     .filter((each) => each.checkVisibility() && !each.closest(".toast"))
     .filter((each) => {
@@ -28,11 +25,8 @@ COVERED = """() => [...document.querySelectorAll("a, button, input, select, text
 
 def chosen(system: System, person: SignedIn, at: str, count: int = 2, **options: object) -> tuple[Person, list[str]]:
     """A distributor's list with so many requests ticked."""
-    client = f"Шестерни {uuid4().hex[:8]}"
-    ids = [submit(system, "ip-berezin", "berezin-2", client, "dist-ural") for _ in range(count)]
     distributor = person("dist-ural", at=at, anew=True, **options)
-    for request_id in ids:
-        distributor.wait_for_request(request_id)
+    client, ids = submit_many(system, distributor, count)
     distributor.go(f"/waiting?q={client}")
     for request_id in ids:
         distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}").check()

@@ -7,11 +7,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Opened, Shoot
-from tests.browser.person import Person
+from tests.browser.conftest import Opened, Shoot, SignedIn
 from tests.system.conftest import System
-
-SignedIn = Callable[..., Person]
 
 
 def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
