@@ -198,7 +198,7 @@ def _options(part: Schema, name: str) -> Sequence[Any]:
             return [part.get("minimum", 0) + 11, part.get("minimum", 0), part.get("maximum", 2**53 - 1)]
         case "string":
             return _texts(part, name)
-    raise NotImplementedError(f"no sample for {part}")
+    raise ValueError(f"no message has a part like this one until now: {part}")
 
 
 def _texts(part: Schema, name: str) -> Sequence[str]:

@@ -8,6 +8,7 @@ anew (`Worker` and `Follower` here).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -66,7 +67,7 @@ class Group:
         return [place for place in self._places if (PLACES.index(place[1]) + self.way) % 2 == process]
 
 
-class Process:
+class Process(ABC):
     """One of two processes of a kind. What is its own is gone when it is killed."""
 
     def __init__(self, world: World, name: str, number: int, group: Group, database: Database) -> None:
@@ -108,8 +109,9 @@ class Process:
             session.close()
         self.sessions.clear()
 
+    @abstractmethod
     def work(self) -> None:
-        raise NotImplementedError
+        """From its start to its end."""
 
     def patiently(self, function: Callable[..., T], *arguments: Any) -> T:
         """What `Watchdog.patiently` does."""
