@@ -17,9 +17,10 @@ import time
 
 from tests.cluster.drills import DRILLS, NEED_HOSTS, Report, Sent, carry_out
 from tests.cluster.hosts import why_no_hosts
-from tests.cluster.rig import new_home, rig
+from tests.cluster.rig import rig
 from tests.faults.schedule import OF_THE_PROCEDURE, SERVICES
 from tests.paths import JARS
+from tests.system.own_whole import own_folder
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def main() -> None:
     reports: list[Report] = []
     own_hosts = bool({*drills} & {*NEED_HOSTS})
     with (
-        new_home(keep=chosen.keep) as home,
+        own_folder("cluster", keep=chosen.keep) as home,
         rig(home, JARS, services, standby=True, own_hosts=own_hosts) as running,
     ):
         if not chosen.one_worker:

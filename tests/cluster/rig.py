@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -184,27 +183,11 @@ class Rig:
 
 
 @contextlib.contextmanager
-def new_home(*, keep: bool = False) -> Iterator[Path]:
-    """A folder for all of it, gone afterwards. `keep`: left where it is, and named; so it is after a failure."""
-    home = Path(tempfile.mkdtemp(prefix="postavka-cluster-"))
-    home.chmod(0o755)
-    try:
-        yield home
-    except BaseException:
-        keep = True
-        raise
-    finally:
-        if keep:
-            print(f"logs and data: {home}")
-        else:
-            shutil.rmtree(home, ignore_errors=True)
-
-
-@contextlib.contextmanager
 def rig(home: Path, jars: Path, services: Sequence[str], *, standby: bool, own_hosts: bool) -> Iterator[Rig]:
     """Start everything under `home`; stop it in the end. `standby`: two PostgreSQL in place of one. `own_hosts`:
     brokers on hosts that can be cut off, where that is possible."""
     progress = Spoken()
+    home.chmod(0o755)  # PostgreSQL and its copy run as another user, if this one is root
     place = home / "servers"
     place.mkdir(parents=True)
     names = [f"{door}-{number}" for door in ("kafka", "outside", "controller") for number in range(1, REPLICAS + 1)]

@@ -16,15 +16,22 @@ from tests.paths import JARS
 
 @contextmanager
 def own_whole(name: str, *, keep: bool = False) -> Iterator[Launch]:
-    """Started; stopped in the end. `keep`: leave logs and data where they are, and say where; also after a failure."""
-    home = Path(tempfile.mkdtemp(prefix=f"postavka-{name}-"))
-    (home / "jars").symlink_to(JARS)
-    try:
+    """Started; stopped in the end. `keep`: as for `own_folder`."""
+    with own_folder(name, keep=keep) as home:
+        (home / "jars").symlink_to(JARS)
         with Launch(Settings(home=home), Spoken()) as launch:
             yield launch
             launch.close()
             if not keep:
                 launch.remove_data()
+
+
+@contextmanager
+def own_folder(name: str, *, keep: bool = False) -> Iterator[Path]:
+    """Gone in the end. `keep`: leave it with its logs and data, and say where it is; also after a failure."""
+    home = Path(tempfile.mkdtemp(prefix=f"postavka-{name}-"))
+    try:
+        yield home
     except BaseException:
         keep = True
         raise
