@@ -79,7 +79,7 @@ def why_not() -> str | None:
             disk.cut()
             disk.restore()
             if (disk.path / "unsynced").exists() and (disk.path / "unsynced").read_text():
-                return "what was not synced survives here"
+                return "a disk that is cut off keeps on this machine what was not synced: a power cut can't be shown"
     except (OSError, subprocess.CalledProcessError) as impossible:
         return f"no disk can be cut off here: {impossible}"
     return None

@@ -26,7 +26,7 @@ def own_servers(servers: Endpoints, bare_database: str, tmp_path: Path) -> Itera
     """What an operator sets: the broker's door for outside clients (SASL/SCRAM) and an empty database, through a pooler
     where there is one."""
     if servers.kafka_outside_bootstrap is None or servers.admin_password is None:
-        pytest.skip("the servers of this run are not ours: their password is not known")
+        pytest.skip("the administrator's password is known of servers that this run has started, not of yours")
     empty(AdminClient(for_librdkafka(Settings(**servers.settings(home=tmp_path)))))
     with pooler(bare_database) if PROGRAM else nullcontext(bare_database) as url:
         yield {

@@ -18,7 +18,7 @@ from postavka.app.one_box.priorities import SessionPriorities, launched_by
 from postavka.kernel.store.session import KeptSession
 
 
-@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="that number may be any process here")
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="the PostgreSQL of DATABASE_URL may be on another machine")
 @pytest.mark.parametrize(
     ("application", "niceness"), [("postavka-billing", 5), ("postavka-notices", 10), ("postavka-statements", 10)]
 )
@@ -175,7 +175,7 @@ def test_in_a_group_sessions_give_way_to_each_other() -> None:
     """In a process of its own, back in the root: the tests are in the group of their servers."""
     told = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=120, check=True)
     if told.stdout.startswith("in a group"):
-        pytest.skip("niceness counts here without a group of ours")
+        pytest.skip("the tests are in a control group already (systemd, a container), or this kernel has none")
     first, last, is_there = told.stdout.split()
     assert is_there == "True"
     assert float(last) < float(first) / 3, "else they have the same"

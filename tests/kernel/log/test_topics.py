@@ -26,7 +26,7 @@ def home(servers: object, pytestconfig: pytest.Config) -> Path:
     """Of the broker, whose files are counted."""
     found: Path | None = getattr(pytestconfig, "postavka_home", None)
     if found is None:
-        pytest.skip("the files of a broker of yours are not looked at")
+        pytest.skip("the test looks at the files of a broker that it has started, not at those of yours")
     return found
 
 

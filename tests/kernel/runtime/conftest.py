@@ -14,6 +14,6 @@ def home(servers: Endpoints, request: pytest.FixtureRequest) -> Path:
     """The folder of the run's own servers."""
     folder = getattr(request.config, "postavka_home", None)
     if folder is None:
-        pytest.skip("the servers of this run are not ours")
+        pytest.skip("the test looks at servers that this run has started, not at yours")
     assert isinstance(folder, Path)
     return folder

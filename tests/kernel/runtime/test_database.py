@@ -46,7 +46,7 @@ def test_they_are_in_effect(servers: Endpoints):
 def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Stand-ins for the system's folders: where only root makes folders, and where everybody does."""
     if os.geteuid() != 0:
-        pytest.skip("the server runs as another user only where we are root")
+        pytest.skip("only root starts PostgreSQL as another user")
     folder = Path(tempfile.mkdtemp(prefix="postavka-tests-"))
     folder.chmod(0o755)
     monkeypatch.setattr(database, "SYSTEM", folder / "lib")
