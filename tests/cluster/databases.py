@@ -80,7 +80,7 @@ class Pair:
         self.standby._choose_place()  # its command line says where its data will lie
 
     def url(self) -> str:
-        """What the services are told: both hosts, and that the primary is asked for."""
+        """The services' address of the database: both hosts, and that it has to be the primary."""
         one, two = urlsplit(self.primary.url), f"127.0.0.1:{self.standby.port}"
         return one._replace(netloc=f"{one.netloc},{two}", query="target_session_attrs=primary").geturl()
 

@@ -1,4 +1,4 @@
-"""What a person types for an id stands for the one that begins so, or is told why not."""
+"""What a person types for an id stands for the one that begins so, or the error says why not."""
 
 from __future__ import annotations
 

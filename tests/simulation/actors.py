@@ -23,7 +23,7 @@ class Actor(greenlet):
     def __init__(
         self, name: str, process: Any, hub: greenlet, work: Callable[[], None], ended: Callable[[BaseException], None]
     ) -> None:
-        """`hub` is where others are chosen from; `ended` is told what `work` has raised."""
+        """`hub` is where others are chosen from; `ended` is called with what `work` has raised."""
         super().__init__(self._run, hub)
         self.name, self.process = name, process
         self.session: Any = None

@@ -215,7 +215,7 @@ class Invariants:
     # The end
 
     def settled(self) -> None:
-        """Everything told was handled, published and folded in; and deciding it all again gives the same."""
+        """Everything sent was handled, published and folded in; and deciding it all again gives the same."""
         log = self._world.log.partitions
         for stage in STAGES:
             tables: StoreTables = self._world.databases[stage.name].tables

@@ -21,7 +21,7 @@ Place = tuple[str, int]
 
 
 class Log:
-    """Topics. `watch` is told every record with who writes it (None: nobody who lives)."""
+    """Topics. `watch` is called with every record and who writes it (None: nobody who lives)."""
 
     def __init__(self, watch: Callable[[Record, Actor | None], None]) -> None:
         self.partitions: dict[Place, list[Record]] = defaultdict(list)

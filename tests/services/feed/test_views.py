@@ -30,7 +30,7 @@ def test_every_name_is_one_of_the_types_fields(type_name: str):
 
 @pytest.mark.parametrize("type_name", sorted(VIEWS))
 def test_a_distributor_sees_no_more_than_the_partner(type_name: str):
-    """So that it can be told from what the partner was told."""
+    """So a distributor's event can be made of what is kept for the partner."""
     for sample in samples(MESSAGES[type_name]):
         fields = orjson.loads(sample.model_dump_json())
         by_partner = seen_by(Role.PARTNER, type_name, fields)
