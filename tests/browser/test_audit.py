@@ -102,18 +102,14 @@ def test_an_event_is_proved_by_a_file_that_the_verifier_takes(
     sent = system.traffic()
     sent.run(1, 10, plans=(DIRECT,))
     system.settle()
+    system.cli("audit", "checkpoint", "--now")
     (request,) = sent.plans
     auditor = person("auditor")
     auditor.go(f"/audit/requests/{request}")
     record = auditor.page.locator("details.record").filter(has_text="Approved.v3").first
     record.locator("summary").click()
     record.get_by_role("link", name="Доказать").click()
-    given = auditor.page.get_by_role("link", name="Скачать доказательство")
-    for _ in range(90):
-        if given.count():
-            break
-        auditor.page.wait_for_timeout(2_000)  # logs are signed once a minute
-        auditor.page.reload()
+    expect(auditor.page.get_by_role("link", name="Скачать доказательство")).to_be_visible()
     look(auditor.page, "a proof")
     shoot(auditor.page, "audit-proof")
     proof, keys = tmp_path / "proof.json", tmp_path / "keys.txt"
