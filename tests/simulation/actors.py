@@ -45,6 +45,9 @@ class Actor(greenlet):
         self.killed = True
         if self:  # has begun, and has not ended
             self.throw(Killed())
+        # It may be known for longer, as who wrote a record, and must not keep its world.
+        self.process = self.session = self.ready = None
+        del self._work, self._ended
 
 
 def pause(ready: Callable[[], bool] | None = None) -> None:
