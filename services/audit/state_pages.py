@@ -4,6 +4,7 @@ difference of two moments. A verification is asked for here and done in the audi
 from __future__ import annotations
 
 import asyncio
+import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -27,13 +28,14 @@ from postavka.web.visitor import visitor_of
 from services.audit.history.access_log import prepare
 from services.audit.history.as_of import Change, diff
 from services.audit.integrity.keys import published_keys
-from services.audit.integrity.logs import LOGS, stored_events
+from services.audit.integrity.logs import LOGS
 from services.audit.integrity.proofs import NotProvable, Proof, log_of, prove_inclusion
 from services.audit.integrity.signed_tables import TABLES
 from services.audit.integrity.store import SCHEMA, connect, newest_checkpoint, unsigned
 from services.audit.settings import AuditSettings
 from services.audit.verification import verifications
 from services.audit.verification.verifications import Verification
+from services.audit.verifier import read_leaf, read_unchecked
 from services.cabinet.words import stage_of as stage_shown
 
 router = APIRouter(prefix="/audit", include_in_schema=False)
@@ -106,7 +108,7 @@ async def proof_page(request: Request, principal: Auditor, stage: str, position:
         stage=stage,
         position=position,
         proof=proof,
-        size=int(proof["checkpoint"].split("\n")[1]) if proof else 0,
+        size=read_unchecked(proof["checkpoint"]).size if proof else 0,
         why=why,
         keys=keys,
     )
@@ -180,15 +182,10 @@ async def diff_page(
 
 async def _proof(request: Request, stage: str, position: int) -> Proof:
     """The proof of an event, whose request is shown by it. Raises `NotProvable`."""
-    config, log = web(request).kernel, log_of(stage)
-    proof = await asyncio.to_thread(prove_inclusion, config, log, position)
-    visitor_of(request).shown.add(await asyncio.to_thread(_subject, config, log, position))
+    proof = await asyncio.to_thread(prove_inclusion, web(request).kernel, log_of(stage), position)
+    key, _, _ = read_leaf(base64.b64decode(proof["leaf"]))
+    visitor_of(request).shown.add(UUID(key.decode()))
     return proof
-
-
-def _subject(config: Settings, log: str, position: int) -> UUID:
-    with connect(config) as connection:
-        return next(iter(stored_events(connection, log, position - 1))).originator_id
 
 
 def _keys(config: Settings) -> list[str]:

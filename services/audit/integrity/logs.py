@@ -92,10 +92,13 @@ def leaf_of_event(log: str, event: RecordedEvent) -> bytes:
     return leaf_data(str(event.originator_id).encode(), envelope.headers(), event.body)
 
 
-def stored_events(connection: psycopg.Connection[Any], log: str, after: int = 0) -> Iterator[RecordedEvent]:
-    """The events of a stage's store behind a position, in order. Runs in a transaction, with a cursor of its own."""
+def stored_events(
+    connection: psycopg.Connection[Any], log: str, after: int = 0, at_once: int = 5_000
+) -> Iterator[RecordedEvent]:
+    """The events of a stage's store behind a position, in order. Runs in a transaction, with a cursor of its own, which
+    fetches so many at once."""
     with connection.transaction(), connection.cursor(name="stored_events", binary=True) as cursor:
-        cursor.itersize = 5_000
+        cursor.itersize = at_once
         query = SELECT_EVENTS.replace("stored_events", "{}.stored_events")
         cursor.execute(
             SQL(query + " WHERE notification_id > %s ORDER BY notification_id").format(Identifier(stage_of(log))),

@@ -39,7 +39,7 @@ def prove_inclusion(config: Settings, log: str, position: int) -> Proof:
                 f"{log} is signed up to event {checkpoint.size}; `postavka audit checkpoint --now` signs what is there"
             )
         tree = open_tree(connection, log)
-        event = next(stored_events(connection, log, position - 1), None)
+        event = next(stored_events(connection, log, position - 1, at_once=1), None)
         if event is None or event.position != position:
             raise NotProvable(f"event {position} is not in the store of {stage_of(log)}: run `postavka audit verify`")
         leaf = leaf_of_event(log, event)
