@@ -219,14 +219,31 @@ class Requests:
 
     async def page(self, wanted: Filter = Filter(), after: str | None = None, size: int = PAGE) -> Page:
         """One page of requests. Raises `cursor.BadCursor`."""
-        size = max(1, min(size, LARGEST_PAGE))
+        return await self._page(wanted.order, *await self._conditions(wanted), after, size)
+
+    async def page_and_totals(self, wanted: Filter, after: str | None = None) -> tuple[Page, ListTotals]:
+        """One page of requests, and what the filter leaves in all: its search is asked once for both. Raises
+        `cursor.BadCursor`."""
         conditions, values = await self._conditions(wanted)
-        conditions.append(SQL("submitted_at IS NOT NULL"))
-        order, behind = SORTINGS[wanted.order]
+        page = await self._page(wanted.order, conditions, values, after, PAGE)
+        found = await self._connection.execute(QUERIES.totals.format(SQL(" AND ").join(conditions)), values)
+        return page, ListTotals(*(await found.fetchone() or (0, Decimal(0))))
+
+    async def _page(
+        self,
+        sorting: ListOrder,
+        conditions: Sequence[Composable],
+        values: Mapping[str, Any],
+        after: str | None,
+        size: int,
+    ) -> Page:
+        size = max(1, min(size, LARGEST_PAGE))
+        conditions = [*conditions, SQL("submitted_at IS NOT NULL")]
+        order, behind = SORTINGS[sorting]
         if after is not None:
             at, request_id = cursor.decode(after)
             conditions.append(behind)
-            values |= {"at": sum_of(at) if wanted.order.by_sum else at, "id": request_id}
+            values = {**values, "at": sum_of(at) if sorting.by_sum else at, "id": request_id}
         query = QUERIES.page.format(SQL(" AND ").join(conditions), self._own("r."), order=order)
         rows = await self._rows(query, {**values, "size": size + 1})
         more = len(rows) > size
@@ -234,15 +251,9 @@ class Requests:
         last = rows[-1] if rows else None
         following = None
         if more and last is not None and last.submitted_at is not None:
-            at = last.amount or "0" if wanted.order.by_sum else rfc3339(last.submitted_at)
+            at = last.amount or "0" if sorting.by_sum else rfc3339(last.submitted_at)
             following = cursor.encode(at, last.request_id)
         return Page(rows, following)
-
-    async def summed(self, wanted: Filter) -> ListTotals:
-        """How many requests the filter leaves, and what they cost together."""
-        conditions, values = await self._conditions(wanted)
-        found = await self._connection.execute(QUERIES.totals.format(SQL(" AND ").join(conditions)), values)
-        return ListTotals(*(await found.fetchone() or (0, Decimal(0))))
 
     async def partners(self) -> list[str]:
         """The partners whose requests there are, by id."""
@@ -276,10 +287,6 @@ class Requests:
     async def waiting(self, after: str | None = None, size: int = PAGE) -> Page:
         """What waits for this distributor's word (L17)."""
         return await self.page(Filter(statuses=("awaiting-confirmation",)), after, size)
-
-    async def sold(self, search: str = "", after: str | None = None, size: int = PAGE) -> Page:
-        """Sold deliveries, activated or not (L18)."""
-        return await self.page(Filter(search=search, statuses=SOLD), after, size)
 
     async def counts(self) -> dict[str, int]:
         """How many requests stand where; a status without any is left out."""

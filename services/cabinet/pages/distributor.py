@@ -90,8 +90,7 @@ async def _list(
     filter_ = wanted_of(filters, statuses)
     async with web(request).database.rows(principal) as rows:
         requests = Requests(rows, principal)
-        found = await requests.page(filter_, after)
-        totals = await requests.summed(filter_)
+        found, totals = await requests.page_and_totals(filter_, after)
         counts = await requests.counts()
         partners = await requests.partners()
     known = await reference(request)

@@ -53,30 +53,7 @@ async def requests_page(
     request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)], after: str | None = None
 ) -> Response:
     """Section «Заявки на приобретение» (L4)."""
-    filters = Filters.of(request.query_params)
-    async with web(request).database.rows(principal) as rows:
-        requests = Requests(rows, principal)
-        found = await requests.page(wanted(filters, GROUPS), after)
-        totals = await requests.summed(wanted(filters, GROUPS))
-        counts = await requests.counts()
-        badges = await badges_of(rows, principal, counts)
-    known = await reference(request)
-    return await show(
-        request,
-        principal,
-        "requests.html",
-        known=known,
-        rows=[line(each, known) for each in found.rows],
-        filters=filters,
-        tabs=tabs("/requests", filters, GROUPS, counts),
-        stages=stages_of(),
-        badges=badges,
-        export_xlsx="/requests/export.xlsx" + filters.query(),
-        export_csv="/requests/export.csv" + filters.query(),
-        parties=distributors_of(known),
-        orders=ORDERS,
-        **places("/requests", filters, found, after, found_in_words(totals, REQUESTS)),
-    )
+    return await _list(request, principal, "requests", GROUPS, REQUESTS, after, stages=stages_of())
 
 
 @router.get("/sold")
@@ -84,30 +61,7 @@ async def sold_page(
     request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)], after: str | None = None
 ) -> Response:
     """Section «Проданные поставки» (L18)."""
-    filters = Filters.of(request.query_params, SOLD_GROUPS)
-    async with web(request).database.rows(principal) as rows:
-        requests = Requests(rows, principal)
-        found = await requests.page(wanted(filters, SOLD_GROUPS), after)
-        totals = await requests.summed(wanted(filters, SOLD_GROUPS))
-        counts = await requests.counts()
-        badges = await badges_of(rows, principal, counts)
-    known = await reference(request)
-    return await show(
-        request,
-        principal,
-        "sold.html",
-        known=known,
-        rows=[line(each, known) for each in found.rows],
-        try_id=lambda: str(uuid4()),
-        filters=filters,
-        tabs=tabs("/sold", filters, SOLD_GROUPS, {each: counts.get(each, 0) for each in ("shipped", "activated")}),
-        badges=badges,
-        export_xlsx="/sold/export.xlsx" + filters.query(),
-        export_csv="/sold/export.csv" + filters.query(),
-        parties=distributors_of(known),
-        orders=ORDERS,
-        **places("/sold", filters, found, after, found_in_words(totals, DELIVERIES)),
-    )
+    return await _list(request, principal, "sold", SOLD_GROUPS, DELIVERIES, after, try_id=lambda: str(uuid4()))
 
 
 @router.post("/requests/{request_id}/withdraw")
@@ -149,6 +103,41 @@ async def activate(
         fields={"request_id": str(request_id), "activation_id": given if is_request_id(given) else str(uuid4())},
         subjects=[str(request_id)],
         back=path,
+    )
+
+
+async def _list(
+    request: Request,
+    principal: Principal,
+    name: str,
+    groups: Mapping[str, tuple[str, tuple[str, ...]]],
+    words: tuple[str, str, str],
+    after: str | None,
+    **own: Any,
+) -> Response:
+    """The list of this name, of its address and its template; `own`: what only its template needs."""
+    path, filters = f"/{name}", Filters.of(request.query_params, groups)
+    async with web(request).database.rows(principal) as rows:
+        requests = Requests(rows, principal)
+        found, totals = await requests.page_and_totals(wanted(filters, groups), after)
+        counts = await requests.counts()
+        badges = await badges_of(rows, principal, counts)
+    known = await reference(request)
+    return await show(
+        request,
+        principal,
+        f"{name}.html",
+        known=known,
+        rows=[line(each, known) for each in found.rows],
+        filters=filters,
+        tabs=tabs(path, filters, groups, counts),
+        badges=badges,
+        export_xlsx=f"{path}/export.xlsx{filters.query()}",
+        export_csv=f"{path}/export.csv{filters.query()}",
+        parties=distributors_of(known),
+        orders=ORDERS,
+        **places(path, filters, found, after, found_in_words(totals, words)),
+        **own,
     )
 
 
