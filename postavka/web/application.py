@@ -82,7 +82,7 @@ def assemble(kernel: Settings, config: WebSettings, sites: Sequence[Site]) -> Fa
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda app: _lifespan(app, watched, sender),
+        lifespan=lambda app: _lifespan(app, watched, sender, sites),
         redirect_slashes=False,
     )
     app.state.web = parts
@@ -104,12 +104,14 @@ def assemble(kernel: Settings, config: WebSettings, sites: Sequence[Site]) -> Fa
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, watched: Sequence[Route], sender: PlannedSender) -> AsyncIterator[None]:
+async def _lifespan(
+    app: FastAPI, watched: Sequence[Route], sender: PlannedSender, sites: Sequence[Site]
+) -> AsyncIterator[None]:
     parts: Web = app.state.web
     await parts.database.open()
     await parts.commands.start()
     await parts.live.start()
-    tasks = (keep_house(parts.database, parts.config.lifetimes), _beat(), sender.run())
+    tasks = (keep_house(parts.database, parts.config.lifetimes, sites), _beat(), sender.run())
     beside = [asyncio.create_task(each) for each in tasks]
     liveness.rest(liveness.START)
     try:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
+from postavka.web.database import Connection
 from postavka.web.navigation import Entry
 from postavka.web.planned.kinds import CommandKind
 
@@ -32,5 +33,7 @@ class Site:
     """SQL that fails while its tables can't be read."""
     commands: tuple[CommandKind, ...] = ()
     """Kinds of commands that its pages and calls let be sent later."""
+    sweep: Callable[[Connection], Awaitable[None]] | None = None
+    """Removes what has been kept for long enough; called once an hour (`postavka.web.housekeeping`)."""
     changes_channel: str = ""
     """PostgreSQL's channel of notifications of changed requests: their ids with blanks between them."""

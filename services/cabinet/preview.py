@@ -9,6 +9,7 @@ from typing import Any
 
 from postavka.domain.typesetting.picture import picture_of
 from postavka.kernel.store.queries import load_queries
+from postavka.web.database import Connection
 from postavka.web.state import Web
 
 QUERIES = load_queries("services.cabinet")
@@ -28,8 +29,12 @@ async def preview_of(parts: Web, document: dict[str, Any]) -> bytes | None:
     picture = await making
     async with parts.database.accounts() as rows:
         await rows.execute(QUERIES.keep_preview, (sha256, picture))
-        await rows.execute(QUERIES.expire_previews, (KEEP,))
     return picture
+
+
+async def sweep(rows: Connection) -> None:
+    """Remove pictures that were made long ago."""
+    await rows.execute(QUERIES.expire_previews, (KEEP,))
 
 
 async def _kept(parts: Web, sha256: str) -> bytes | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from postavka.web.database import Connection
 from postavka.web.site import Site
+from services.cabinet import preview
 from services.cabinet.api.router import router as api
+from services.cabinet.bulk import store as bulk_store
 from services.cabinet.bulk.sending import COMMANDS as BULK
 from services.cabinet.later import COMMANDS
 from services.cabinet.pages import (
@@ -22,6 +25,13 @@ from services.cabinet.pages import (
 from services.cabinet.renewals import pages as renewals
 from services.cabinet.renewals.renew import RENEW
 from services.cabinet.table import CHANGES_CHANNEL, prepare
+
+
+async def sweep(rows: Connection) -> None:
+    """Remove what the cabinet has kept for long enough."""
+    await bulk_store.sweep(rows)
+    await preview.sweep(rows)
+
 
 SITE = Site(
     "services.cabinet",
@@ -45,5 +55,6 @@ SITE = Site(
     prepare=prepare,
     ready="SELECT FROM cabinet.requests WHERE false",  # nobody sees any row: to look for one would read them all
     commands=(*COMMANDS, RENEW, *BULK),
+    sweep=sweep,
     changes_channel=CHANGES_CHANNEL,
 )

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from events.personal import is_encrypted
 from postavka.kernel.privacy.vault import ERASED, UNREADABLE, open_vault
 from postavka.kernel.store.queries import load_queries
+from postavka.web.database import Connection
 from postavka.web.identity.principal import Principal
 from postavka.web.personal import reveal
 from postavka.web.state import Web
@@ -39,13 +40,11 @@ class Bulk:
 
 
 async def keep(parts: Web, principal: Principal, bulk_id: UUID, name: str, rows: Sequence[BulkRow]) -> None:
-    """Keep them; the same id again changes nothing. What is older than `KEEP` goes."""
+    """Keep them; the same id again changes nothing."""
     written = await asyncio.to_thread(_written, parts, rows)
     async with parts.database.rows(principal) as connection:
         values = (bulk_id, name, principal.partner_id, principal.actor, Jsonb(written))
         await connection.execute(QUERIES.keep_bulk, values)
-    async with parts.database.accounts() as connection:
-        await connection.execute(QUERIES.expire_bulk, (KEEP,))
 
 
 async def find(parts: Web, principal: Principal, bulk_id: UUID) -> Bulk | None:
@@ -64,6 +63,11 @@ async def write(parts: Web, principal: Principal, bulk: Bulk) -> None:
     written = await asyncio.to_thread(_written, parts, bulk.rows)
     async with parts.database.rows(principal) as connection:
         await connection.execute(QUERIES.set_bulk_rows, (Jsonb(written), bulk.bulk_id, principal.partner_id))
+
+
+async def sweep(rows: Connection) -> None:
+    """Remove what has been kept for so long."""
+    await rows.execute(QUERIES.expire_bulk, (KEEP,))
 
 
 def is_erased(typed: Typed) -> bool:
