@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +16,7 @@ from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
 from services.audit.history.access_log import prepare
 from services.ops.store import prepare as prepare_ops
 from services.payments.projection import prepare as prepare_books
-from tests.services.ops.test_history import event
+from tests.services.ops.test_history import START, event
 from tests.web.conftest import Person, Site
 from tests.web.stories import Story
 
@@ -113,6 +114,20 @@ def test_what_an_answer_shows_is_noted_though_its_address_does_not_say_so(
     path = address.format(request_id, position=position, letter=letter)
     assert person.get(path).status_code == 200
     noted.append(path.partition("?")[0])
+
+
+def test_a_part_of_the_home_that_shows_no_request_notes_none(
+    site: Site, ops: Person, request_id: UUID, noted: list[str]
+):
+    """What burns is fetched anew every five seconds; the times of the stages name the longest request of each."""
+    datastore = SchemaDatastore(site.database, "billing")
+    now = (datetime.now(UTC) - START).total_seconds()
+    cause = f"/postavka/request#{request_id}/1"
+    EventRecorder(datastore).append(Batch(events=[event(request_id, now, "BillingOpened.v1", cause)]))
+    datastore.close()
+    assert str(request_id) not in ops.get("/ops", headers={"X-Part": "burning"}).text
+    assert str(request_id) in ops.get("/ops", headers={"X-Part": "stages"}).text
+    noted.append("/ops")
 
 
 @pytest.mark.parametrize("address", ["/ops/money", "/ops/money/refunds", "/ops/money/month", "/ops/money/month.xlsx"])

@@ -24,7 +24,8 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/ops")
 async def home_page(request: Request, principal: Ops, span: str = USUAL) -> Response:
-    """What burns, with a link behind every number, and the rates and times of a span."""
+    """What burns, with a link behind every number, and the rates and times of a span; without these where only what
+    burns is fetched anew: they would be looked up, and noted as seen, for nobody."""
     chosen = span if span in SPANS else USUAL
     until = datetime.now(UTC)
     since = until - SPANS[chosen][1]
@@ -32,9 +33,11 @@ async def home_page(request: Request, principal: Ops, span: str = USUAL) -> Resp
     def ask(connection: psycopg.Connection[Any]) -> list[StageRate]:
         return rates(connection, since, until)
 
-    attention, stages = await asyncio.gather(
-        asyncio.to_thread(attention_of(request.app).fresh), looked_up(request, ask)
-    )
+    counting = asyncio.to_thread(attention_of(request.app).fresh)
+    if request.headers.get("x-part") == "burning":
+        attention, stages = await counting, list[StageRate]()
+    else:
+        attention, stages = await asyncio.gather(counting, looked_up(request, ask))
     visitor = visitor_of(request)
     visitor.badges = attention.badges
     visitor.shown.update(each.times.longest_request for each in stages if each.times is not None)

@@ -24,7 +24,7 @@ export async function swap(url, selector, options = {}) {
   const targets = selector.split(",");
   targets.forEach((each) => document.querySelector(each)?.setAttribute("aria-busy", "true"));
   try {
-    const response = await fetch(url, { credentials: "same-origin", method: options.method, body: options.body });
+    const response = await fetch(url, { credentials: "same-origin", method: options.method, body: options.body, headers: options.headers });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (turn !== latest && !options.always) return false;
     if (options.still && !options.still()) return null;

@@ -1,5 +1,5 @@
 // A part with data-refresh is fetched anew every so many seconds, as long as somebody looks at it, nothing is being
-// filled in there, and no text in it is selected.
+// filled in there, and no text in it is selected. The server is told which: it may leave out what is looked up for others.
 import { swap } from "../js/swap.js";
 
 // A part that comes back without data-refresh has come to rest.
@@ -13,6 +13,7 @@ function isBusy(part) {
 for (const { id, ms } of parts) {
   setInterval(async () => {
     const part = document.getElementById(id);
-    if (part && !isBusy(part)) await swap(location.href, `#${id}`, { keep: true, always: true }).catch(() => {});
+    const options = { keep: true, always: true, headers: { "X-Part": id } };
+    if (part && !isBusy(part)) await swap(location.href, `#${id}`, options).catch(() => {});
   }, ms);
 }
