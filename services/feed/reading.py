@@ -79,7 +79,7 @@ def cursor_of(number: int, event: Mapping[str, Any]) -> str:
 
 
 def _tenant(principal: Principal) -> dict[str, Any]:
-    return {"tenant": principal.partner_id or principal.distributor_id}
+    return {"tenant": principal.tenant}
 
 
 def _name(event: Mapping[str, Any]) -> str:

@@ -30,8 +30,7 @@ async def stream(request: Request, principal: Principal, after: str | None) -> S
         place = page.next
         return News([_written(event) for event in page.events])
 
-    tenant = principal.partner_id or principal.distributor_id or ""
-    return stream_of_news(parts, principal, key_of(principal.role.value, tenant), look)
+    return stream_of_news(parts, principal, key_of(principal.role.value, principal.tenant or ""), look)
 
 
 def _written(event: Event) -> bytes:

@@ -65,6 +65,11 @@ class Principal:
         return self.role in (Role.OPS, Role.AUDITOR)
 
     @property
+    def tenant(self) -> str | None:
+        """The partner or distributor that it belongs to."""
+        return self.partner_id or self.distributor_id
+
+    @property
     def owner(self) -> str:
         """Names the tenant, for what exists once a tenant: `partner:lukomor`; of a role without tenant the user."""
-        return f"{self.role}:{self.partner_id or self.distributor_id or self.id}"
+        return f"{self.role}:{self.tenant or self.id}"

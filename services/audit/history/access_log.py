@@ -80,7 +80,7 @@ class AccessLog:
                 (
                     principal.actor or principal.name,
                     principal.role.value,
-                    principal.partner_id or principal.distributor_id,
+                    principal.tenant,
                     scope["path"][:LONGEST],
                     visitor.address[:LONGEST],
                     sorted(requests),

@@ -23,7 +23,7 @@ from postavka.web.state import Web, web
 from services.cabinet import acts
 from services.cabinet.api.bodies import Refusal, Signature
 from services.cabinet.api.models import Accepted, DocumentList, documents_of
-from services.cabinet.api.requests import READER, tenant_of
+from services.cabinet.api.requests import READER
 from services.cabinet.requests import Row
 
 router = APIRouter(tags=["documents"])
@@ -42,7 +42,7 @@ DocumentId = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^\x00
 async def list_documents(request: Request, request_id: UUID, principal: Annotated[Principal, READER]) -> DocumentList:
     """`yours_to_sign`: you must sign it and send it back."""
     row = await acts.find(web(request), principal, request_id)
-    return DocumentList(items=documents_of(row, tenant_of(principal)))
+    return DocumentList(items=documents_of(row, principal.tenant))
 
 
 @router.get(

@@ -60,14 +60,9 @@ Day = Annotated[date, BeforeValidator(_only_iso)]
 Search = Annotated[str, Query(max_length=200, description="in names and numbers; every word must be found")]
 
 
-def tenant_of(principal: Principal) -> str | None:
-    """The tenant whose documents are its own to sign."""
-    return principal.partner_id or principal.distributor_id
-
-
 def page_out(page: Page, principal: Principal) -> RequestPage:
     """A page of requests as the API answers it."""
-    return RequestPage(items=[RequestOut.of(row, tenant_of(principal)) for row in page.rows], next=page.next)
+    return RequestPage(items=[RequestOut.of(row, principal.tenant) for row in page.rows], next=page.next)
 
 
 @router.get("/requests", operation_id="listRequests", summary="Requests, the newest first")
@@ -123,7 +118,7 @@ async def submit_request(
 @router.get("/requests/{request_id}", operation_id="getRequest", summary="One request")
 async def get_request(request: Request, request_id: UUID, principal: Annotated[Principal, READER]) -> RequestOut:
     """Also right after it was sent: the call waits until the cabinet has it."""
-    return RequestOut.of(await acts.find(web(request), principal, request_id), tenant_of(principal))
+    return RequestOut.of(await acts.find(web(request), principal, request_id), principal.tenant)
 
 
 @router.get("/requests/{request_id}/timeline", operation_id="getTimeline", summary="What has happened to a request")

@@ -16,7 +16,6 @@ from services.cabinet import acts
 from services.cabinet.api.bodies import Signatures
 from services.cabinet.api.documents import Signer
 from services.cabinet.api.models import documents_of
-from services.cabinet.api.requests import tenant_of
 from services.cabinet.api.signing_models import SignatureResult, SignatureResults, WaitingDocument, WaitingDocuments
 from services.cabinet.requests import SIGNED, Requests
 
@@ -29,7 +28,7 @@ async def list_to_sign(
     request: Request, principal: Annotated[Principal, allowed(Role.PARTNER, Role.DISTRIBUTOR, scope=Scope.READ)]
 ) -> WaitingDocuments:
     """Of the 200 requests that have waited for the longest. `downloadDocument` gives the bytes of each."""
-    tenant = tenant_of(principal)
+    tenant = principal.tenant
     async with web(request).database.rows(principal) as rows:
         found = await Requests(rows, principal).to_sign(tenant or "", MOST_LISTED)
     return WaitingDocuments(

@@ -37,7 +37,6 @@ from services.cabinet.words import stage_of
 QUERIES = load_queries("services.cabinet")
 
 router = APIRouter(include_in_schema=False)
-READERS = {Role.PARTNER: Viewer.PARTNER, Role.DISTRIBUTOR: Viewer.DISTRIBUTOR}
 PROGRAM = "token:"
 """Begins what a program is called in events; the name after it is its tenant's own."""
 LONGEST_REASON = 1_000
@@ -53,9 +52,9 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
             return await _just_sent(request, principal, request_id)
         raise not_found()
     known = await reference(request)
-    reader = READERS.get(principal.role, Viewer.OFFICE)
+    reader = Viewer.of(principal.role)
     groups = {stage: dict(group) for stage, group in row.groups.items()}
-    documents = shown_documents(row, principal.partner_id or principal.distributor_id, reader)
+    documents = shown_documents(row, principal.tenant, reader)
     links = {each.id: _download(request, request_id, each) for each in documents}
     list_href, list_word = _list(principal)
     return await show(

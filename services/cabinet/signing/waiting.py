@@ -13,7 +13,7 @@ from postavka.domain.document_forms.upd import file_name
 from postavka.kernel.blobs import BlobMissing
 from postavka.web.commands import NotSentYet
 from postavka.web.formats import short
-from postavka.web.identity.principal import Principal, Role
+from postavka.web.identity.principal import Principal
 from postavka.web.problem import Problem
 from postavka.web.state import Web
 from postavka.web.throttle import TooMany
@@ -26,7 +26,6 @@ from services.cabinet.view.documents import ShownDocument, shown_documents
 from services.cabinet.view.now import Viewer
 
 MOST_AT_ONCE = 200
-VIEWERS = {Role.PARTNER: Viewer.PARTNER, Role.DISTRIBUTOR: Viewer.DISTRIBUTOR}
 _NOT_PLAIN = re.compile(r"[^a-z0-9.-]+")
 
 
@@ -82,13 +81,13 @@ class SignatureVerdict:
 
 async def to_sign(parts: Web, principal: Principal) -> list[DocumentToSign]:
     """Documents that wait for this tenant's signature, the oldest first, with the bytes of none."""
-    tenant = principal.partner_id or principal.distributor_id or ""
+    tenant = principal.tenant or ""
     async with parts.database.rows(principal) as rows:
         found = await Requests(rows, principal).to_sign(tenant, MOST_AT_ONCE)
     return [
         DocumentToSign(row, each)
         for row in found
-        for each in shown_documents(row, tenant, VIEWERS[principal.role])
+        for each in shown_documents(row, tenant, Viewer.of(principal.role))
         if each.signable
     ][:MOST_AT_ONCE]
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from postavka.web.formats import day, money
+from postavka.web.identity.principal import Role
 from services.cabinet.fold import Row, status
 from services.cabinet.words import ShownStage, stage_of
 
@@ -18,6 +19,11 @@ class Viewer(StrEnum):
     DISTRIBUTOR = "distributor"
     OFFICE = "office"
     """Operations and auditors: they look on."""
+
+    @classmethod
+    def of(cls, role: Role) -> Viewer:
+        """The reader of this role."""
+        return {Role.PARTNER: cls.PARTNER, Role.DISTRIBUTOR: cls.DISTRIBUTOR}.get(role, cls.OFFICE)
 
 
 class Act(StrEnum):
