@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,6 +15,11 @@ def id_in(text: object) -> UUID | None:
         return UUID(str(text))
     except ValueError:
         return None
+
+
+def ids_in(texts: Iterable[object]) -> list[UUID]:
+    """The ids in several fields, each once, in their order; what is none is left out."""
+    return list(dict.fromkeys(filter(None, map(id_in, texts))))
 
 
 def moment_in(text: str) -> datetime | None:

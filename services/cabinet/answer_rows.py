@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from postavka.web.fields import id_in
+from postavka.web.fields import id_in, ids_in
 from postavka.web.spreadsheet.reading import MOST_ROWS, Column, Sheet
 from postavka.web.spreadsheet.writing import SheetToWrite
 from services.cabinet.acts import awaits_answer
@@ -58,7 +58,7 @@ def form_sheet(rows: Sequence[Row]) -> SheetToWrite:
 
 def named_in(sheet: Sheet) -> list[UUID]:
     """The requests that a file names."""
-    return list(dict.fromkeys(filter(None, (id_in(each.cells["request_id"]) for each in sheet.rows))))
+    return ids_in(each.cells["request_id"] for each in sheet.rows)
 
 
 def verdicts(sheet: Sheet, found: Mapping[UUID, Row]) -> list[AnswerRow]:

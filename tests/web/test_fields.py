@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from postavka.web.fields import id_in, moment_field, moment_in
+from postavka.web.fields import id_in, ids_in, moment_field, moment_in
 
 
 def test_a_moment_is_moscows_and_goes_back_into_its_field():
@@ -26,3 +26,8 @@ def test_an_id_is_one_or_none():
     text = "0198f3c2-7c1e-7a44-9b1d-3f0a5c6e7d80"
     assert id_in(text) == id_in(UUID(text)) == UUID(text)
     assert (id_in(""), id_in(None), id_in("№ 12")) == (None, None, None)
+
+
+def test_ids_are_each_once_in_their_order():
+    first, second = UUID(int=2), UUID(int=1)
+    assert ids_in([str(first), "№ 12", str(second), str(first), ""]) == [first, second]

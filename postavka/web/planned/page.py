@@ -13,7 +13,7 @@ from postavka.web.frame import show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.planned import store
 from postavka.web.problem import not_found
-from postavka.web.sign_in.return_to import own_path
+from postavka.web.sign_in.return_to import back_to, own_path
 from postavka.web.state import web
 
 router = APIRouter(include_in_schema=False)
@@ -48,4 +48,4 @@ async def undo(request: Request, plan_id: UUID, principal: Planner) -> Response:
         is_undone = await store.undo(rows, principal, plan_id)
     if is_undone:
         return RedirectResponse(back, 303)
-    return RedirectResponse(f"{back}{'&' if '?' in back else '?'}done=too-late", 303)
+    return back_to(back, done="too-late")

@@ -7,7 +7,7 @@ and the page after signing in sends them on. It works without JavaScript. Files 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
@@ -29,6 +29,11 @@ def own_path(path: str | None) -> str:
     if not path or not path.startswith("/") or path.startswith(("//", "/\\")) or not path.isprintable():
         return "/"
     return path if len(path) <= 1_000 and not path.startswith(("/sign-in", "/sign-out", "/api/")) else "/"
+
+
+def back_to(path: str, **said: str) -> RedirectResponse:
+    """Back to a page of our own, which says what has come of it: by words in its address."""
+    return RedirectResponse(f"{path}{'&' if '?' in path else '?'}{urlencode(said)}", 303)
 
 
 async def sign_in_again(request: Request) -> Response:

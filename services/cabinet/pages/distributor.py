@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from postavka.web.authorization import allowed
-from postavka.web.fields import id_in
+from postavka.web.fields import ids_in
 from postavka.web.formats import lasting
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.planned.ask import ask_first
-from postavka.web.sign_in.return_to import own_path
+from postavka.web.sign_in.return_to import back_to, own_path
 from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.later import ANSWER, LONGEST_NOTE, answers_of, question_of_answer
@@ -63,13 +63,13 @@ async def answer(request: Request, principal: Annotated[Principal, allowed(Role.
     back = own_path(str(form.get("back", "/waiting")))
     accepted = form.get("answer") == "confirm"
     note = str(form.get("note", "")).strip()[:LONGEST_NOTE] or None
-    wanted = list(dict.fromkeys(filter(None, map(id_in, form.getlist("request_id")[:MOST_AT_ONCE]))))
+    wanted = ids_in(form.getlist("request_id")[:MOST_AT_ONCE])
     async with web(request).database.rows(principal) as rows:
         found = await Requests(rows, principal).several(wanted)
     waiting = [each for each in found if acts.awaits_answer(each)]
     if not waiting:
         done = "nothing-chosen" if not wanted else "not-waiting"
-        return RedirectResponse(f"{back}{'&' if '?' in back else '?'}done={done}", 303)
+        return back_to(back, done=done)
     ids = [each.request_id for each in waiting]
     return await ask_first(
         request,

@@ -9,14 +9,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from postavka.domain.calendar import MOSCOW, today
 from postavka.domain.reference.store import Snapshot
 from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import ANYBODY, allowed
 from postavka.web.database import Connection
-from postavka.web.fields import id_in
+from postavka.web.fields import ids_in
 from postavka.web.formats import money, plural
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
@@ -25,7 +25,7 @@ from postavka.web.navigation import Entry
 from postavka.web.planned.ask import PLAN_ID, ask_first
 from postavka.web.planned.store import PlannedCommand
 from postavka.web.problem import not_found
-from postavka.web.sign_in.return_to import own_path
+from postavka.web.sign_in.return_to import back_to, own_path
 from postavka.web.state import web
 from services.cabinet.renewals.calendar import MEDIA_TYPE, calendar
 from services.cabinet.renewals.ending import MOST, Ending, Endings, Period
@@ -114,7 +114,7 @@ async def renew(request: Request, principal: Annotated[Principal, allowed(Role.P
     """Renew one or many as they are, after a question that says how many and how much."""
     form = await request.form()
     back = own_path(str(form.get("back", PATH)))
-    wanted = list(dict.fromkeys(filter(None, map(id_in, form.getlist("request_id")[:MOST]))))
+    wanted = ids_in(form.getlist("request_id")[:MOST])
     known = await reference(request)
     on = _later(str(form.get("on", ""))) if form.get("do") == "plan" else None
     async with web(request).database.rows(principal) as rows:
@@ -125,7 +125,7 @@ async def renew(request: Request, principal: Annotated[Principal, allowed(Role.P
     able, refused = sort_out(services, known, principal.partner_id or "")
     if not able or (form.get("do") == "plan" and on is None):
         done = "no-such-day" if able else "nothing-to-renew" if refused else "no-service-chosen"
-        return RedirectResponse(f"{back}{'&' if '?' in back else '?'}done={done}", 303)
+        return back_to(back, done=done)
     return await ask_first(
         request,
         principal,

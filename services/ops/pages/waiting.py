@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from postavka.web.planned.ask import ask_first
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
-from postavka.web.sign_in.return_to import own_path
+from postavka.web.sign_in.return_to import back_to, own_path
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet.unchecked import unchecked_clients
@@ -99,7 +99,7 @@ async def remind_many(request: Request, principal: Ops) -> Response:
 
     items = await looked_up(request, ask)
     if not items:
-        return RedirectResponse(f"{back}{'&' if '?' in back else '?'}told=nothing-chosen", 303)
+        return back_to(back, told="nothing-chosen")
     note = str(form.get("note", "")).strip()[:500] or None
     return await ask_first(
         request,
