@@ -149,7 +149,7 @@ def system() -> Iterator[System]:
     from tests.system.own_whole import own_whole
 
     if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        pytest.skip("faults are made in servers of our own, not in yours")
+        pytest.skip("the whole runs on servers that it starts itself, and is broken there: not on yours")
     with collector() as traces, pytest.MonkeyPatch.context() as environment:
         environment.setenv("POSTAVKA_TRACING_OTLP", traces.url)
         environment.setenv("POSTAVKA_WEB_UNDO_SECONDS", "1")  # nobody undoes anything at these pages
