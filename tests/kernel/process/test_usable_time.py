@@ -47,7 +47,7 @@ def test_never_more_than_has_passed_and_all_time_counts_where_nothing_is_said(cl
     assert usable.now() == 103.0
 
 
-def test_who_processor_waits_for_a_processor_is_not_ended(clock: list[float]):
+def test_who_waits_for_a_processor_is_not_ended(clock: list[float]):
     waited = [0.0]
     watchdog = Watchdog("toy", 20.0)
     watchdog.time = UsableTime(lambda: {"1": waited[0]})
