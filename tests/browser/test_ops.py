@@ -108,11 +108,12 @@ def test_records_of_any_topic_are_browsed_and_revealed_on_record(
     ops = person("ops")
     key = f"/ops/records?topic=commands.requests&key={request_id}"
     row = ops.page.get_by_role("row").filter(has_text=request_id)
-    for _ in range(50):
+
+    def listed() -> bool:
         ops.go(key)
-        if row.count():
-            break
-        ops.page.wait_for_timeout(200)
+        return row.count() > 0
+
+    wait_until(listed, "the command lies on its topic")
     row.get_by_role("button", name=re.compile("Тело и заголовки")).click()
     body = ops.page.get_by_role("region", name=re.compile("Тело записи"))
     expect(body).to_contain_text("lukomor")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from html import unescape
-from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +19,7 @@ from postavka.domain.tax_register import NotAnswering
 from services.cabinet.renewals.calendar import LONGEST_LINE, calendar
 from services.cabinet.renewals.ending import Ending
 from services.cabinet.requests import Row
-from tests.kernel.polling import PATIENCE_SECONDS
+from tests.kernel.polling import until
 from tests.web.conftest import HIDDEN, Person, Site
 from tests.web.stories import Story
 
@@ -197,14 +196,14 @@ class TestPlanned:
         site.write(Story(partner=PARTNER, renews=str(stories[1].request_id)).submitted())  # somebody was quicker
         plan = UUID(fields["plan_id"])
         site.sql("UPDATE planned.commands SET not_before = now() WHERE plan_id = %s", plan)
-        deadline = monotonic() + PATIENCE_SECONDS
-        while (row := site.sql("SELECT state, outcome FROM planned.commands WHERE plan_id = %s", plan)[0])[
-            0
-        ] == "waiting":
-            assert monotonic() < deadline
-            sleep(0.05)
-        assert row[0] == "sent"
-        assert "Не отправлено: АО «Завод точных весов»: уже продлевается заявкой" in row[1]
+
+        def planned() -> tuple[str, str]:
+            return site.sql("SELECT state, outcome FROM planned.commands WHERE plan_id = %s", plan)[0]
+
+        until(lambda: planned()[0] != "waiting", "the plan is carried out")
+        state, outcome = planned()
+        assert state == "sent"
+        assert "Не отправлено: АО «Завод точных весов»: уже продлевается заявкой" in outcome
         ((_, command, _),) = [each for one in ids for each in sent(REQUEST_COMMANDS.name, one)]
         assert command.renews == str(stories[0].request_id)
         assert "уже продлевается заявкой" in partner.get("/planned").text
