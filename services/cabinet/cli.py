@@ -15,6 +15,7 @@ from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.projection.command import build
 from postavka.kernel.runtime.connection import connected
 from postavka.kernel.settings import Settings, database_url
+from services.cabinet.requests import ENDED
 from services.cabinet.words import stage_of
 
 cabinet = App(name="cabinet", help="The partners' cabinet.")
@@ -79,7 +80,7 @@ def print_cabinet(partner: str, rows: list[dict[str, Any]]) -> None:
             stage_of(row["status"]).word,
             approval.get("product", {}).get("name") or asked.get("product_id") or "—",
             approval.get("client", {}).get("name") or asked.get("buyer") or "—",
-            shipping.get("permission_number", "—"),
+            "—" if row["status"] in ENDED else shipping.get("permission_number", "—"),
             shipping.get("kit", {}).get("number", "—"),
         )
     console.print(shown)

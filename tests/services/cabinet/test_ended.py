@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from services.cabinet.api.models import RequestOut
+from services.cabinet.cli import print_cabinet
 from services.cabinet.requests import Row
 from services.cabinet.view.documents import shown_documents
 from services.cabinet.view.now import Viewer
@@ -40,3 +41,12 @@ def test_who_is_asked_for_what(status: str, asks: bool):
     said = RequestOut.of(row(status), "dist-north")
     assert said.documents[0].yours_to_sign is asks
     assert said.permission_number == ("333-277" if asks else None)
+
+
+@pytest.mark.parametrize(("status", "shown"), [("shipped", True), ("declined", False)])
+def test_nor_does_the_command_show_a_number_that_is_good_for_nothing(
+    status: str, shown: bool, capsys: pytest.CaptureFixture[str]
+):
+    groups = dict.fromkeys(("request", "approval")) | {"shipping": {"permission_number": "333"}}
+    print_cabinet("lukomor", [{"request_id": uuid4(), "status": status, **groups}])
+    assert ("333 " in capsys.readouterr().out) is shown
