@@ -12,12 +12,14 @@ from uuid import uuid4
 import httpx2
 import psycopg
 import pytest
+import uvicorn
 
 from postavka.app.web import create_app
+from postavka.app.web.__main__ import serve
 from postavka.kernel.settings import Settings
 from postavka.web.identity import users
 from postavka.web.identity.principal import Role
-from postavka.web.identity.sample import PASSWORD, with_known_password
+from postavka.web.identity.sample import PASSWORD, SampleAccountsInPublic, with_known_password
 from postavka.web.settings import WebSettings
 from tests.web.conftest import Site, served
 
@@ -376,3 +378,15 @@ async def test_sample_accounts_of_partners_that_are_gone_are_found(web_database:
     async with await psycopg.AsyncConnection.connect(web_database) as connection:
         await users.disable(connection, "gone-partner")
     assert "gone-partner" not in await with_known_password(web_database)
+
+
+def test_nothing_is_served_in_public_while_an_account_has_the_sample_password(
+    kernel: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("POSTAVKA_WEB_URL", "https://cabinet.example.ru")
+    monkeypatch.setenv("POSTAVKA_WEB_SAMPLE_ACCOUNTS", "false")
+    monkeypatch.setattr(uvicorn, "run", lambda *_, **__: None)
+    with pytest.raises(SampleAccountsInPublic, match="lukomor"):
+        serve(kernel)
+    monkeypatch.setenv("POSTAVKA_WEB_URL", "http://127.0.0.1:8080")
+    serve(kernel)
