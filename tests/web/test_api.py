@@ -609,6 +609,18 @@ def test_codes_are_not_guessed_at_for_long(web_database: str, kernel: Settings):
         assert codes == [404, 404, 404, 429]
 
 
+def test_nor_are_those_of_one_number_from_many_addresses(web_database: str, kernel: Settings):
+    config = WebSettings(activations_per_number=3, _env_file=None)
+    with served(create_app(kernel, config), web_database, kernel) as running:
+        body, codes = {"registration_number": "2000002", "code": "WRONG"}, []
+        for last in range(4):
+            browser = running.person(**{"X-Forwarded-For": f"198.51.100.{last}"})
+            headers = {"X-CSRF-Token": browser.csrf()}
+            codes.append(browser.post("/api/v1/public/activations", json=body, headers=headers).status_code)
+        assert codes == [404, 404, 404, 429]
+        assert browser.submit("/activate", body, page="/activate").status_code == 429
+
+
 # Bounds and secrets
 
 
