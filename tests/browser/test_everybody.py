@@ -294,8 +294,12 @@ def test_without_javascript(person: SignedIn, system: System) -> None:
 
 def test_the_theme_is_switched_and_kept(person: SignedIn) -> None:
     partner = person("lukomor", color_scheme="light")
+    shadow = "getComputedStyle(document.querySelector('.sheet, .card')).boxShadow"
+    light = partner.page.evaluate(shadow)
     partner.press("Светлая или тёмная тема")
     expect(partner.page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert "none" not in (light, partner.page.evaluate(shadow))
+    assert light != partner.page.evaluate(shadow), "a shadow has its colour in each"
     partner.page.reload()
     expect(partner.page.locator("html")).to_have_attribute("data-theme", "dark")
 
