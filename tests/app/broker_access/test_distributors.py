@@ -218,11 +218,7 @@ def test_every_user_has_limits_as_long_as_it_exists(
     access: Distributors, make_distributor: MakeDistributor, admin_settings: Settings
 ):
     mine = access.add(make_distributor())
-    wanted = {
-        "producer_byte_rate": QUOTA.written_bytes,
-        "consumer_byte_rate": QUOTA.read_bytes,
-        "request_percentage": QUOTA.request_percent,
-    }
+    wanted = {"producer_byte_rate": 100_000, "consumer_byte_rate": 5_000_000, "request_percentage": 50}
     assert limits(admin_settings, mine.user) == wanted
     access.revoke(mine.distributor_id)
     assert limits(admin_settings, mine.user) == {}

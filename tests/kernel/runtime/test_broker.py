@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from postavka.kernel.log.connection import for_librdkafka
-from postavka.kernel.runtime.broker import Broker, OpenDoor, OutsideDoor
+from postavka.kernel.runtime.broker import CONNECTIONS_PER_ADDRESS, Broker, OpenDoor, OutsideDoor
 from postavka.kernel.runtime.embedded import Endpoints
 from postavka.kernel.settings import Settings
 from tests.kernel.polling import PATIENCE_SECONDS
@@ -101,6 +103,18 @@ def test_one_address_does_not_take_all_connections(tmp_path: Path):
     said = dict(line.split("=", 1) for line in Broker(tmp_path, "", 1, 2, 3)._properties().splitlines())
     assert int(said["max.connections.per.ip"]) * 5 <= int(said["listener.name.outside.max.connections"])
     assert said["max.connections.per.ip.overrides"] == f"127.0.0.1:{2**31 - 1}", "our own services"
+
+
+def test_who_opens_connections_without_end_is_turned_away_and_others_are_not(servers: Endpoints, home: Path):
+    with ExitStack() as opened:
+        place, patience = ("127.0.0.1", port(home, "outside")), PATIENCE_SECONDS
+        lines = [
+            opened.enter_context(socket.create_connection(place, patience, ("127.0.0.2", 0)))
+            for _ in range(CONNECTIONS_PER_ADDRESS + 1)
+        ]
+        ended, _, _ = select.select(lines, [], [], patience)
+        assert [each.recv(1) for each in ended] == [b""]
+        assert answers(for_librdkafka(Settings(**servers.settings())))
 
 
 def test_what_users_make_the_broker_remember_has_bounds(servers: Endpoints):
