@@ -5,6 +5,7 @@ An answer is the very record that the distributor's own Kafka client would write
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -122,11 +123,9 @@ async def _list(
 
 def wanted_of(filters: Filters, statuses: tuple[str, ...]) -> Filter:
     """The filter of the query. What waits for an answer stands with the longest wait first."""
-    since, until = filters.days
-    least, most = filters.sums
-    order = ListOrder(filters.order or (ListOrder.OLDEST if statuses == WAITING else ListOrder.NEWEST))
     chosen = (filters.stage,) if filters.stage in statuses else statuses
-    return Filter(filters.q, chosen, since, until, order, filters.party or None, None, least, most)
+    first = ListOrder.OLDEST if statuses == WAITING else ListOrder.NEWEST
+    return replace(filters.wanted(chosen, first), partner=filters.party or None)
 
 
 def _more(row: Row, principal: Principal) -> dict[str, str]:

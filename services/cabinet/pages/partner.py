@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -24,7 +25,6 @@ from services.cabinet.later import (
     question_of_activation,
     question_of_withdrawal,
 )
-from services.cabinet.list_order import ListOrder
 from services.cabinet.renewals.pages import badges_of
 from services.cabinet.requests import DIRECT, Filter, Page, Requests
 from services.cabinet.view.form import is_request_id
@@ -143,11 +143,7 @@ async def _list(
 
 def wanted(filters: Filters, groups: Mapping[str, tuple[str, tuple[str, ...]]]) -> Filter:
     """The filter of the query."""
-    since, until = filters.days
-    least, most = filters.sums
-    order = ListOrder(filters.order or ListOrder.NEWEST)
-    statuses = filters.statuses(groups)
-    return Filter(filters.q, statuses, since, until, order, None, filters.party or None, least, most)
+    return replace(filters.wanted(filters.statuses(groups)), distributor=filters.party or None)
 
 
 def distributors_of(known: Snapshot) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from postavka.web.formats import money, plural
 from services.cabinet.list_order import ListOrder
-from services.cabinet.requests import ListTotals
+from services.cabinet.requests import Filter, ListTotals
 from services.cabinet.words import SOLD, STAGES, ShownStage
 
 LONGEST_SEARCH = 200
@@ -99,6 +99,13 @@ class Filters:
     def statuses(self, groups: Mapping[str, tuple[str, tuple[str, ...]]] = GROUPS) -> tuple[str, ...]:
         """What the tab and the chosen stage leave; empty is all."""
         return (self.stage,) if self.stage else groups[self.group][1]
+
+    def wanted(self, statuses: tuple[str, ...], first: ListOrder = ListOrder.NEWEST) -> Filter:
+        """The filter of the query for these statuses, but for the counterparty: which one that is, its list knows.
+        `first`: the order where none is chosen."""
+        (since, until), (least, most) = self.days, self.sums
+        order = ListOrder(self.order or first)
+        return Filter(self.q, statuses, since, until, order, least=least, most=most)
 
     def query(self, **others: str | None) -> str:
         """The filters as a query of an address: `?q=…&stage=…`, with other parameters; empty ones are left out."""
