@@ -96,11 +96,9 @@ async def _page(
     request: Request, principal: Principal, *, wrong: str = "", judged: list[AnswerRow] | None = None
 ) -> Response:
     judged = judged or []
-    good = [each for each in judged if not each.wrong and each.row is not None]
+    good = [(each.row, each) for each in judged if each.row is not None and not each.wrong]
     answers = [
-        AnswerTo(request_id=each.row.request_id, accepted=each.accepted, note=each.note or None)
-        for each in good
-        if each.row is not None
+        AnswerTo(request_id=row.request_id, accepted=each.accepted, note=each.note or None) for row, each in good
     ]
     return await show(
         request, principal, "answers_file.html", 422 if wrong else 200,
@@ -108,7 +106,7 @@ async def _page(
         judged=judged,
         answers=Answers(answers=answers).model_dump_json(exclude_none=True) if answers else "",
         ready=len(good),
-        total=money(sum_of([each.row for each in good if each.row is not None])),
+        total=money(sum_of([row for row, _ in good])),
         most_rows=MOST_ROWS,
         money=money,
     )  # fmt: skip
