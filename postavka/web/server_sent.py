@@ -21,7 +21,7 @@ LONGEST_SECONDS = 3_600
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class FoundEvents:
     """What a look has found: events as they are sent. Where there are none, the next look is after a notification, or
     after so many seconds."""
 
@@ -29,8 +29,8 @@ class News:
     look_seconds: float = LOOK_SECONDS
 
 
-def stream_of_news(
-    parts: Web, principal: Principal, key: str, look: Callable[[], Awaitable[News | None]]
+def event_stream(
+    parts: Web, principal: Principal, key: str, look: Callable[[], Awaitable[FoundEvents | None]]
 ) -> StreamingResponse:
     """What `look` finds, time after time, until it gives None; `key` is what notifications name. Raises `TooMany` at
     once, so that a refusal is an answer with a status and not a broken stream."""
@@ -46,12 +46,12 @@ def stream_of_news(
             except TooMany:  # others came in between: the client tries again
                 return
             while not parts.live.closing.is_set() and time.monotonic() < until and await is_let_in(parts, principal):
-                news = await look()
-                if news is None:
+                found = await look()
+                if found is None:
                     return
-                for event in news.events:
+                for event in found.events:
                     yield event
-                if not news.events and not await parts.live.wait(changed, news.look_seconds):
+                if not found.events and not await parts.live.wait(changed, found.look_seconds):
                     yield b": alive\n\n"
 
     return server_sent(body())

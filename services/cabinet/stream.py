@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 
 from postavka.web.identity.principal import Principal
 from postavka.web.problem import not_found
-from postavka.web.server_sent import News, stream_of_news
+from postavka.web.server_sent import FoundEvents, event_stream
 from postavka.web.state import Web, web
 from services.cabinet.requests import Requests, Row
 
@@ -27,17 +27,17 @@ async def stream(request: Request, request_id: UUID, principal: Principal, seen:
         raise not_found()
     last_version = seen
 
-    async def look() -> News | None:
+    async def look() -> FoundEvents | None:
         nonlocal last_version
         row = await _look(parts, principal, request_id)
         if row is None:
-            return News(look_seconds=SOON_SECONDS) if parts.recently.knows(principal.owner, request_id) else None
+            return FoundEvents(look_seconds=SOON_SECONDS) if parts.recently.knows(principal.owner, request_id) else None
         if row.version == last_version:
-            return News()
+            return FoundEvents()
         last_version = row.version
-        return News((_event(row),))
+        return FoundEvents((_event(row),))
 
-    return stream_of_news(parts, principal, str(request_id), look)
+    return event_stream(parts, principal, str(request_id), look)
 
 
 def _event(row: Row) -> bytes:

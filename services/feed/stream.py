@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from postavka.web.identity.principal import Principal
-from postavka.web.server_sent import News, stream_of_news
+from postavka.web.server_sent import FoundEvents, event_stream
 from postavka.web.state import Web, web
 from services.feed.projection import key_of
 from services.feed.reading import BEGINNING, CursorGone, Event, FeedPage, read_page
@@ -21,16 +21,16 @@ async def stream(request: Request, principal: Principal, after: str | None) -> S
     parts = web(request)
     place = (await _look(parts, principal, after or BEGINNING, 0)).next
 
-    async def look() -> News | None:
+    async def look() -> FoundEvents | None:
         nonlocal place
         try:
             page = await _look(parts, principal, place, AT_ONCE)
         except CursorGone:  # put back meanwhile: the client is told so when it connects again
             return None
         place = page.next
-        return News([_written(event) for event in page.events])
+        return FoundEvents([_written(event) for event in page.events])
 
-    return stream_of_news(parts, principal, key_of(principal.role.value, principal.tenant or ""), look)
+    return event_stream(parts, principal, key_of(principal.role.value, principal.tenant or ""), look)
 
 
 def _written(event: Event) -> bytes:

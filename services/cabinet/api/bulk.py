@@ -15,7 +15,7 @@ from postavka.web.idempotency import IdempotencyKey, id_from, key_of, once
 from postavka.web.identity.principal import Principal, Role, Scope
 from postavka.web.planned import store as planned
 from postavka.web.problem import not_found
-from postavka.web.server_sent import News, stream_of_news
+from postavka.web.server_sent import FoundEvents, event_stream
 from postavka.web.state import Web, web
 from services.cabinet.api.bodies import BulkRequestOrder, BulkRequestRow
 from services.cabinet.api.bulk_models import BulkErrorOut, BulkOut, BulkRowOut
@@ -105,7 +105,7 @@ async def stream_requests(
         raise not_found()
     told, over = b"", False
 
-    async def look() -> News | None:
+    async def look() -> FoundEvents | None:
         nonlocal told, over
         found = None if over else await store.find(parts, principal, bulk_id)
         if found is None:
@@ -113,11 +113,11 @@ async def stream_requests(
         out = await _out(parts, principal, found)
         over, said = _is_over(out), out.model_dump_json().encode()
         if said == told:
-            return News(look_seconds=LOOK_SECONDS)
+            return FoundEvents(look_seconds=LOOK_SECONDS)
         told = said
-        return News((b"event: changed\ndata: " + said + b"\n\n",))
+        return FoundEvents((b"event: changed\ndata: " + said + b"\n\n",))
 
-    return stream_of_news(parts, principal, str(bulk_id), look)
+    return event_stream(parts, principal, str(bulk_id), look)
 
 
 def _is_over(out: BulkOut) -> bool:
