@@ -12,6 +12,7 @@ from events.commands import ConsiderService, ProlongService, RefuseRenewal
 from events.reference import Contract
 from events.request import RequestSubmitted
 from events.topics import ACTIVATION_EVENTS, REQUEST_EVENTS, SERVICE_COMMANDS
+from events.versions import ADDED
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.reference.store import find_registrations
 from postavka.kernel.settings import database_url, settings
@@ -19,11 +20,14 @@ from postavka.kernel.stage.definition import BatchFacts, Incoming, Input, Stage
 from postavka.kernel.store.recorder import EventRecorder
 from services.renewal import decider
 
+PLAIN = frozenset({ADDED[RequestSubmitted.TYPE][0]})
+"""Requests that renew nothing, which are nearly all, are written as the version before: they are not even decoded."""
+
 
 def inputs() -> list[Input]:
     """The same for every installation."""
     return [
-        Input(REQUEST_EVENTS.name, (RequestSubmitted,), from_stage=True),
+        Input(REQUEST_EVENTS.name, (RequestSubmitted,), from_stage=True, silent=PLAIN),
         Input(ACTIVATION_EVENTS.name, (Activated,), from_stage=True),
         Input(SERVICE_COMMANDS.name, (ConsiderService, ProlongService, RefuseRenewal)),
     ]

@@ -175,7 +175,7 @@ class BatchRun:
             feed = self.worker.inputs[record.topic]
             type_name = type_of(headers, feed.default_type)
             newest = newest_version(type_name)
-            if newest not in self.worker.takes[record.topic]:
+            if newest not in self.worker.takes[record.topic] or type_name in feed.silent:
                 if feed.from_stage and newest in MESSAGES:
                     self.outcome.skipped += 1
                 else:

@@ -31,6 +31,8 @@ class Input:
     """Written by another stage's relay: records have positions, and a position seen before is a late duplicate."""
     keyed_by_request: bool = True
     """Commands only: the key must be the request id, so that a request's commands stay in order."""
+    silent: frozenset[str] = frozenset()
+    """Older versions of what is taken, as headers name them, that say nothing here: skipped like other types."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,9 @@ def lanes_of(
             for record in _of_feed(feed, messages, log, counted):
                 coordinates = record.coordinates
                 handled = record.offset <= marks.get(partition_name(record.topic, record.partition), -1)
-                if coordinates in led or not handled or newest_version(type_name_of(record, feed)) not in takes:
+                type_name = type_name_of(record, feed)
+                is_taken = newest_version(type_name) in takes and type_name not in feed.silent
+                if coordinates in led or not handled or not is_taken:
                     continue
                 about = _subject_of(record, feed)
                 if about is not None:

@@ -164,6 +164,15 @@ def test_an_event_says_what_caused_it(runner: StageRunner, recorder: EventRecord
     )
 
 
+def test_a_version_that_says_nothing_here_is_skipped_undecoded(recorder: EventRecorder) -> None:
+    feed = Input(UPSTREAM, (RequestSubmitted,), from_stage=True, silent=frozenset({SUBMITTED}))
+    runner = runner_on(recorder, toy(inputs=lambda: [feed]))
+    plain = upstream(0, uuid4(), 1)
+    outcome = runner.handle([with_headers(plain, ce_type=SUBMITTED.encode())._replace(value=b"{not even JSON")])
+    assert (outcome.skipped, outcome.handled, codes(recorder)) == (1, 0, [])
+    assert mark(recorder, ANY_UPSTREAM) == Checkpoint(0, 1)
+
+
 def test_a_cause_without_an_envelope_is_named_by_where_it_lies(recorder: EventRecorder) -> None:
     request = uuid4()
     plain = Input(COMMANDS, (SubmitRequest,), default_type=SubmitRequest.TYPE)

@@ -27,6 +27,7 @@ from events.renewal import (
 )
 from events.request import PROCEDURE, RequestSubmitted, RequestWithdrawn
 from events.topics import RENEWAL_EVENTS
+from events.versions import spoken
 from postavka.domain.periods import last_day
 from postavka.kernel.testing.specification import Specification
 from services.renewal import decider
@@ -505,6 +506,12 @@ def test_every_pair_of_state_and_message_is_decided_on_purpose() -> None:
         decision = decider.decide(lived(state), MESSAGES[message], facts(DAY))  # type: ignore[arg-type]
         decided = decision.code if isinstance(decision, Unacceptable) else list(decision)
         assert decided == expected, (state, message)
+
+
+def test_requests_that_renew_nothing_are_written_as_the_version_that_is_not_read_here() -> None:
+    feed = next(each for each in inputs() if RequestSubmitted in each.takes)
+    assert {spoken(submitted(None))[0]} == feed.silent
+    assert spoken(submitted(OTHER))[0] not in feed.silent
 
 
 def test_a_renewal_that_is_not_activated_has_asked_nobody() -> None:
