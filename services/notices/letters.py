@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from psycopg.rows import dict_row
-from psycopg.sql import SQL, Composable
+from psycopg.sql import SQL, Composed
 
 from postavka.domain.reference.store import Snapshot
 from postavka.kernel.privacy.vault import Vault
@@ -62,12 +62,19 @@ class LetterFilters:
 
 
 @dataclass(frozen=True, slots=True)
+class Narrowing:
+    """The condition on an e-mail that filters come to, with its values."""
+
+    where: Composed
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class LetterPage:
-    """A page of the list; `next` goes on after it, None at the end. `found`: how many there are on all pages."""
+    """A page of the list; `next` goes on after it, None at the end."""
 
     emails: Sequence[Mapping[str, Any]]
     next: str | None
-    found: int
 
 
 def kinds() -> list[tuple[str, str]]:
@@ -75,38 +82,32 @@ def kinds() -> list[tuple[str, str]]:
     return [(category.value, about.title) for category, about in CATEGORIES.items()]
 
 
-async def letters(
-    rows: Connection,
-    wanted: LetterFilters,
-    known: Snapshot,
-    vault: Vault,
-    after: str | None = None,
-    size: int = PAGE,
-) -> LetterPage:
+async def letters(rows: Connection, narrowed: Narrowing, after: str | None = None, size: int = PAGE) -> LetterPage:
     """One page, the newest first, of what the tenant of this transaction may see. Raises `cursor.BadCursor`."""
-    conditions, values = await _conditions(rows, wanted, known, vault)
-    filtered = SQL(" AND ").join(conditions)
     at, id = cursor.decode(after) if after is not None else (None, None)
-    values |= {"after_at": None if at is None else _moment(at), "after_id": id, "size": size + 1}
+    place = {"after_at": None if at is None else _moment(at), "after_id": id, "size": size + 1}
     async with rows.cursor(row_factory=dict_row) as reading:
-        await reading.execute(QUERIES.letters_found.format(filtered), values)
-        count = await reading.fetchone()
-        await reading.execute(QUERIES.letters.format(filtered), values)
+        await reading.execute(QUERIES.letters.format(narrowed.where), {**narrowed.values, **place})
         found = await asyncio.to_thread(reveal, await reading.fetchall())
     last = found[size - 1] if len(found) > size else None
     going = None if last is None else cursor.encode(last["made_at"].isoformat(), last["id"])
-    return LetterPage(found[:size], going, count["letters"] if count else 0)
+    return LetterPage(found[:size], going)
 
 
-async def _conditions(
-    rows: Connection, wanted: LetterFilters, known: Snapshot, vault: Vault
-) -> tuple[list[Composable], dict[str, Any]]:
+async def letters_found(rows: Connection, narrowed: Narrowing) -> int:
+    """How many there are on all pages: each is looked at."""
+    row = await (await rows.execute(QUERIES.letters_found.format(narrowed.where), narrowed.values)).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def narrowing(rows: Connection, wanted: LetterFilters, known: Snapshot, vault: Vault) -> Narrowing:
+    """What the filters ask of an e-mail; requests and addresses are looked up for it."""
     narrowed = MailFilter(wanted.status or None, None, wanted.to or None, wanted.kind or None)
     conditions, values = await asyncio.to_thread(narrowed.conditions, vault)
     if wanted.q:
         conditions.append(SQL("(request_id = ANY(%(requests)s) OR party_id = ANY(%(parties)s))"))
         values |= {"requests": await _requests(rows, wanted.q), "parties": _parties(known, wanted.q)}
-    return conditions, values
+    return Narrowing(SQL(" AND ").join(conditions), values)
 
 
 async def _requests(rows: Connection, typed: str) -> list[UUID]:

@@ -33,7 +33,7 @@ from postavka.web.visitor import visitor_of
 from services.notices.categories import CATEGORIES, Category
 from services.notices.channels.email.mail_log import COLUMNS, NoSuchEmail, send_again, switch
 from services.notices.channels.email.message import email_secret, signature
-from services.notices.letters import LetterFilters, kinds, letters
+from services.notices.letters import LetterFilters, kinds, letters, letters_found, narrowing
 
 QUERIES = load_queries("services.notices")
 
@@ -65,11 +65,14 @@ async def emails_page(
     filters, known = LetterFilters.of(request.query_params), await reference(request)
     vault = await asyncio.to_thread(open_vault, web(request).kernel)
     async with web(request).database.rows(principal) as rows, rows.cursor(row_factory=dict_row) as cursor:
-        found = await letters(rows, filters, known, vault, after)
+        narrowed = await narrowing(rows, filters, known, vault)
+        found = await letters(rows, narrowed, after)
         await cursor.execute(QUERIES.counts)
         if principal.sees_all:
             visitor_of(request).shown.update(row["request_id"] for row in found.emails if row["request_id"])
         counts = {row["status"]: row["letters"] for row in await cursor.fetchall()}
+        of_tab = sum(count for status, count in counts.items() if filters.status in ("", status))
+        total = await letters_found(rows, narrowed) if filters.any else of_tab
     return await show(
         request,
         principal,
@@ -81,7 +84,7 @@ async def emails_page(
         filters=filters,
         kinds=kinds(),
         sees_all=principal.sees_all,
-        found=plural(found.found, "письмо", "письма", "писем"),
+        found=plural(total, "письмо", "письма", "писем"),
         next_href=f"/letters{filters.query(after=found.next)}" if found.next else None,
         export_xlsx=f"/letters/export.xlsx{filters.query()}",
         export_csv=f"/letters/export.csv{filters.query()}",
@@ -108,9 +111,11 @@ async def _rows(request: Request, principal: Principal) -> list[Sequence[Any]]:
     vault = await asyncio.to_thread(open_vault, web(request).kernel)
     titles, lines = dict(kinds()), list[Sequence[Any]]()
     after: str | None = None
+    async with web(request).database.rows(principal) as rows:
+        narrowed = await narrowing(rows, filters, known, vault)
     while True:
         async with web(request).database.rows(principal) as rows:
-            found = await letters(rows, filters, known, vault, after, IN_A_FILE // 10)
+            found = await letters(rows, narrowed, after, IN_A_FILE // 10)
         if principal.sees_all:
             visitor_of(request).shown.update(row["request_id"] for row in found.emails if row["request_id"])
         lines += [
