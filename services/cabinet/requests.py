@@ -187,6 +187,11 @@ class Row:
         """The documents by id."""
         return self.shipping.get("documents") or {}
 
+    def is_to_sign(self, document: Group, tenant: str | None) -> bool:
+        """Whether this document of the request waits for the signature of this partner or distributor (L16)."""
+        asked = document.get("recipient_id") == tenant and document.get("kind") in SIGNED
+        return asked and "signed_at" not in document and not self.has_ended
+
     @property
     def can_withdraw(self) -> bool:
         """Whether it can be withdrawn, as far as is known here; shipping has the last word."""

@@ -318,7 +318,7 @@ def documents_of(row: Row, tenant: str | None) -> list[DocumentOut]:
             number=document["number"],
             issued_on=document["issued_on"],
             recipient_id=document["recipient_id"],
-            yours_to_sign=document["recipient_id"] == tenant and "signed_at" not in document and not row.has_ended,
+            yours_to_sign=row.is_to_sign(document, tenant),
             delivery=document["delivery"],
             form=document.get("form"),
             sha256=document["sha256"],

@@ -17,7 +17,7 @@ from services.cabinet.api.bodies import Signatures
 from services.cabinet.api.documents import Signer
 from services.cabinet.api.models import documents_of
 from services.cabinet.api.signing_models import SignatureResult, SignatureResults, WaitingDocument, WaitingDocuments
-from services.cabinet.requests import SIGNED, Requests
+from services.cabinet.requests import Requests
 
 router = APIRouter(tags=["documents"])
 MOST_LISTED = 200
@@ -36,7 +36,7 @@ async def list_to_sign(
             WaitingDocument(request_id=row.request_id, document=each)
             for row in found
             for each in documents_of(row, tenant)
-            if each.yours_to_sign and each.kind in SIGNED
+            if each.yours_to_sign
         ]
     )
 

@@ -57,11 +57,7 @@ def shown_documents(row: Row, own: str | None, reader: Viewer) -> list[ShownDocu
                 is_void=row.has_ended,
                 has_picture="rendered_sha256" in document,
                 original="XML" if str(document.get("form", "")).startswith("fns.") else "JSON",
-                signable=not row.has_ended
-                and to_reader
-                and not signed
-                and reader is not Viewer.OFFICE
-                and document["kind"] in SIGNED,
+                signable=reader is not Viewer.OFFICE and row.is_to_sign(document, own),
                 refusals=() if signed else document.get("refusals", ()),
                 declines=() if signed else document.get("declines", ()),
             )

@@ -19,8 +19,8 @@ ACT = {
 }  # fmt: skip
 
 
-def row(status: str) -> Row:
-    groups: dict[str, Any] = {"shipping": {"permission_number": "333-277", "documents": {"act-1": ACT}}}
+def row(status: str, **document: Any) -> Row:
+    groups: dict[str, Any] = {"shipping": {"permission_number": "333-277", "documents": {"act-1": ACT | document}}}
     return Row(uuid4(), status, None, "lukomor", "dist-north", groups)
 
 
@@ -41,6 +41,15 @@ def test_who_is_asked_for_what(status: str, asks: bool):
     said = RequestOut.of(row(status), "dist-north")
     assert said.documents[0].yours_to_sign is asks
     assert said.permission_number == ("333-277" if asks else None)
+
+
+@pytest.mark.parametrize(
+    "document", [{"kind": "invoice"}, {"recipient_id": "dist-ural"}, {"signed_at": ACT["issued_at"]}]
+)
+def test_an_invoice_is_paid_and_what_is_another_s_or_signed_waits_for_nobody_here(document: dict[str, str]):
+    found = row("shipped", **document)
+    assert not [each for each in shown_documents(found, "dist-north", Viewer.DISTRIBUTOR) if each.signable]
+    assert not RequestOut.of(found, "dist-north").documents[0].yours_to_sign
 
 
 @pytest.mark.parametrize(("status", "shown"), [("shipped", True), ("declined", False)])
