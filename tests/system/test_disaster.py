@@ -37,6 +37,7 @@ from services.audit.integrity.keys import published_keys
 from services.audit.integrity.logs import LOGS
 from services.audit.integrity.store import connect, unsigned
 from services.audit.integrity.tampering import verify_checkpoints
+from services.audit.replay.recorded_facts import STAGES
 from services.audit.replay.replay import ReplayOrder, replay
 from services.audit.settings import AuditSettings
 from services.cabinet.rebuild import MODEL as CABINET
@@ -154,7 +155,7 @@ def test_a_copy_is_decided_again_as_it_was(another_machine: Settings, copied: Pa
     report = replay(another_machine, ReplayOrder())
     assert report.requests == {}, report.differences[:3]
     assert report.decisions > 24 * 5
-    assert report.events == sum(len(events_of(another_machine, stage.name)) for stage in stages())
+    assert report.events == sum(len(events_of(another_machine, stage.name)) for stage in STAGES)
 
 
 def test_all_stores_are_built_from_the_topics_alone(system: System, another_machine: Settings, copied: Parts):
