@@ -26,15 +26,18 @@ class ServiceEntry:
     """Address of its `postavka.web.site.Site`."""
     read_model: tuple[str, str] | None = None
     """Address of the definition of its read model, and in words what that holds; it can be built anew from the log."""
+    secrets: tuple[str, ...] = ()
+    """Variables of secrets that it reads beside those of the servers, which every service needs."""
 
 
+OBJECTS = "POSTAVKA_BLOBS_S3_SECRET_ACCESS_KEY"
 SERVICES = {
     each.name: each
     for each in (
         ServiceEntry("request", "services.request"),
         ServiceEntry("approval", "services.approval"),
         ServiceEntry("billing", "services.billing"),
-        ServiceEntry("shipping", "services.shipping"),
+        ServiceEntry("shipping", "services.shipping", secrets=(OBJECTS,)),
         ServiceEntry("activation", "services.activation"),
         ServiceEntry("renewal", "services.renewal"),
         ServiceEntry(
@@ -53,28 +56,42 @@ SERVICES = {
             "services.documents",
             "services.documents.site:SITE",
             ("services.documents.projection:MODEL", "documents, and what has become of them"),
+            secrets=(OBJECTS, "POSTAVKA_EDO_TOKEN"),
         ),
         ServiceEntry(
             "payments",
             "services.payments",
             "services.payments.site:SITE",
             ("services.payments.projection:MODEL", "the books: payments, invoices, sales, what is owed"),
+            secrets=(OBJECTS,),
         ),
         ServiceEntry(
             "notices",
             "services.notices",
             "services.notices.site:SITE",
             ("services.notices.rebuild:MODEL", "what letters and notices are made from; none is sent again"),
+            secrets=("POSTAVKA_SMTP_PASSWORD",),
         ),
         ServiceEntry("desk", "services.desk"),
         ServiceEntry("ops", "services.ops", "services.ops.site:SITE"),
-        ServiceEntry("web", "postavka.app.web", "postavka.web.own_site:SITE"),
-        ServiceEntry("audit", "services.audit", "services.audit.site:SITE"),
+        ServiceEntry(
+            "web",
+            "postavka.app.web",
+            "postavka.web.own_site:SITE",
+            secrets=(OBJECTS, "POSTAVKA_WEB_OIDC_CLIENT_SECRET", "POSTAVKA_WEB_LIMITS_STORAGE", "POSTAVKA_TAX_TOKEN"),
+        ),
+        ServiceEntry("audit", "services.audit", "services.audit.site:SITE", secrets=(OBJECTS,)),
         ServiceEntry("feed", "services.feed", "services.feed.site:SITE"),
     )
 }
 """By name, in the order in which they are started. A name stays as brokers and dashboards first knew it: `papers`
 is the service of documents."""
+
+
+def secrets_of_others(name: str) -> list[str]:
+    """Variables of secrets that other services read and this one does not."""
+    return sorted({secret for each in SERVICES.values() for secret in each.secrets} - {*SERVICES[name].secrets})
+
 
 EVENT_STORE = "postavka.kernel.store.migration:EVENT_STORE"
 SCHEMAS = {

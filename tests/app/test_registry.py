@@ -8,10 +8,12 @@ from importlib.util import find_spec
 
 import pytest
 
-from postavka.app.registry import AUDIT_COMMANDS, COMMANDS, SERVICES, read_models, sites
+from postavka.app.registry import AUDIT_COMMANDS, COMMANDS, SERVICES, read_models, secrets_of_others, sites
 from postavka.kernel.address import NothingThere, load
 from postavka.kernel.projection.read_model import find
+from postavka.kernel.settings import SERVERS
 from postavka.web.site import Site
+from tests.kernel.test_secret_files import SECRETS
 from tests.paths import PROJECT
 
 ADDRESSES = [
@@ -32,6 +34,15 @@ def test_every_service_can_be_started_and_every_site_plugged_in() -> None:
 
 def test_every_read_model_can_be_built_anew() -> None:
     assert [find(address).schema for address, _ in read_models().values()] == list(read_models())
+
+
+def test_every_secret_but_those_of_the_servers_has_its_readers() -> None:
+    """Which are given it at the start (`Program.without`); a class of settings that nobody asks for reads none."""
+    named = {secret for each in SERVICES.values() for secret in each.secrets}
+    assert named | {*SERVERS.values(), "POSTAVKA_DATABASE_URL"} >= set(SECRETS)
+    assert named <= set(SECRETS)
+    assert "POSTAVKA_SMTP_PASSWORD" in secrets_of_others("web")
+    assert "POSTAVKA_SMTP_PASSWORD" not in secrets_of_others("notices")
 
 
 def test_former_names_of_modules_go_on_working() -> None:

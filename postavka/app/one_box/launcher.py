@@ -21,7 +21,7 @@ from postavka.app.migrations import migrate_all
 from postavka.app.one_box.cgroup import ProcessorShare
 from postavka.app.one_box.priorities import SessionPriorities, launched_by
 from postavka.app.one_box.writeback import EarlyWriter
-from postavka.app.registry import SERVICES
+from postavka.app.registry import SERVICES, secrets_of_others
 from postavka.domain.reference.file import read_file
 from postavka.domain.reference.store import distributor_ids, load
 from postavka.kernel.errors import UserError
@@ -149,6 +149,7 @@ class Launch:
                     **shared,
                     **self._env_of(name),
                 },
+                without=secrets_of_others(name),
                 launched_by=self._launched_by(name),
             )
             for name in self.services

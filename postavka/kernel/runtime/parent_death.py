@@ -2,7 +2,8 @@
 
 When the parent dies, in whatever way, the kernel sends it `--signal` (TERM): nothing is left running after a `kill -9`.
 With `--user` it runs as that user (PostgreSQL refuses to run as root); with `--bare` it gets no more of the environment
-than it needs to run: passwords of other programs are none of its business. Linux only.
+than it needs to run, with `--without A,B` all but these variables: passwords of other programs are none of its
+business. Linux only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import pwd
 import signal
 import sys
+from collections.abc import Collection
 
 PR_SET_PDEATHSIG = 1
 HARMLESS = frozenset(("HOME", "JAVA_HOME", "JAVA_TOOL_OPTIONS", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ"))
@@ -33,13 +35,19 @@ def main(arguments: list[str]) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         sys.exit("the parent has gone already")
-    environment = bare_environment() if "--bare" in options else os.environ
+    withheld = (_option(options, "--without") or "").split(",")
+    environment = bare_environment() if "--bare" in options else without(withheld)
     os.execvpe(program[0], program, environment)  # noqa: S606
 
 
 def bare_environment() -> dict[str, str]:
     """The variables of our environment that every program may know."""
     return {name: value for name, value in os.environ.items() if name in HARMLESS or name.startswith("LC_")}
+
+
+def without(withheld: Collection[str]) -> dict[str, str]:
+    """Our environment but for these variables."""
+    return {name: value for name, value in os.environ.items() if name not in withheld}
 
 
 def become(user: str) -> None:

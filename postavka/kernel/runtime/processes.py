@@ -36,12 +36,13 @@ class NoProcessManager(UserError):
 @dataclass(frozen=True, slots=True)
 class Program:
     """One program to run, and how. `group` is `servers` or `services`: services are stopped before servers, and only
-    they get the environment, with the passwords in it."""
+    they get the environment, with the passwords in it, but for the variables in `without`."""
 
     name: str
     argv: Sequence[str]
     group: str = "services"
     env: dict[str, str] = field(default_factory=dict)
+    without: Sequence[str] = ()
     stop_signal: str = "TERM"
     stop_seconds: int = 5
     user: str | None = None
@@ -174,8 +175,8 @@ class Processes:
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
         ]
         for program in self._programs.values():
-            is_bare = program.group == "servers"
-            argv = _tethered([*program.launched_by, *program.argv], program.stop_signal, program.user, is_bare)
+            known = ["--bare"] if program.group == "servers" else ["--without", ",".join(program.without)]
+            argv = _tethered([*program.launched_by, *program.argv], program.stop_signal, program.user, known)
             command = " ".join(map(_quoted, argv))
             environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in program.env.items())
             sections.append(
@@ -192,8 +193,8 @@ class Processes:
         return "\n".join(sections)
 
 
-def _tethered(argv: Sequence[str], sign: str, user: str | None = None, is_bare: bool = False) -> list[str]:
-    options = ["--signal", sign] + (["--user", user] if user else []) + (["--bare"] if is_bare else [])
+def _tethered(argv: Sequence[str], sign: str, user: str | None = None, known: Sequence[str] = ()) -> list[str]:
+    options = ["--signal", sign, *(["--user", user] if user else []), *known]
     return [sys.executable, "-m", "postavka.kernel.runtime.parent_death", *options, "--", *argv]
 
 

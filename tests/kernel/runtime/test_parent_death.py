@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from ast import literal_eval
 from pathlib import Path
 
 from postavka.kernel.runtime.embedded import Endpoints
@@ -26,6 +27,23 @@ def test_a_server_is_not_told_the_passwords_of_others() -> None:
     assert "PATH" in told.stdout
     assert "DATABASE_URL" not in told.stdout
     assert "KAFKA_SASL_PASSWORD" not in told.stdout
+
+
+def test_a_service_is_not_told_the_secrets_of_another() -> None:
+    tell = "import os; print(sorted(os.environ))"
+    tether = [sys.executable, "-m", "postavka.kernel.runtime.parent_death", "--without", "ITS,THEIR", "--"]
+    environment = {**os.environ, "ITS": "secret", "THEIR": "secret", "OUR": "secret"}
+    told = subprocess.run(
+        [*tether, sys.executable, "-I", "-c", tell],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    known = literal_eval(told.stdout)
+    assert {"PATH", "OUR"} <= set(known)
+    assert not {"ITS", "THEIR"} & set(known)
 
 
 def test_no_secret_is_in_the_environment_of_servers_that_run(servers: Endpoints, home: Path) -> None:
