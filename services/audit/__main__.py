@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import psycopg
+from aiokafka.errors import KafkaError
 
+from postavka.kernel.errors import ServerAway
 from postavka.kernel.process import liveness
 from postavka.kernel.process.logs import WAITING, logger
+from postavka.kernel.process.progress import Servers
 from postavka.kernel.process.service import run_service
+from postavka.kernel.process.watchdog import KAFKA, POSTGRESQL, POSTGRESQL_AWAY
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.session import KeptSession
 from services.audit.integrity.signer import Signer
@@ -35,13 +40,17 @@ T = TypeVar("T")
 class AuditService:
     """The signer, in a thread of its own, which one step after another is done in."""
 
-    def __init__(self, config: Settings) -> None:
+    def __init__(self, config: Settings, signer: Signer | None = None) -> None:
         self._config = config
         self._looking = KeptSession(database_url(config), application_name="postavka-audit")
-        self._signer = Signer(config)
+        self._signer = signer or Signer(config)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sign")
-        self.trouble = self._signer.trouble
+        self._servers = Servers()
         self.details = self._signer.details
+
+    def trouble(self) -> str | None:
+        """That a log is not what was signed, or a server is away, as a sentence; None while all is well."""
+        return self._signer.trouble() or self._servers.trouble(time.monotonic())
 
     async def start(self) -> None:
         """Nothing: who stands by is well too."""
@@ -55,13 +64,29 @@ class AuditService:
         await self._do(self._signer.close)
 
     async def _follow(self) -> None:
-        liveness.beat(FOLLOWING, LOOK_BACK_SECONDS)
-        while not await self._do(self._signer.try_to_start):
-            await asyncio.sleep(STANDBY_SECONDS)
-            liveness.beat(FOLLOWING, LOOK_BACK_SECONDS)
+        """A server that goes away takes the lock, or what was read, with it: then all of it is opened anew."""
         while True:
+            liveness.beat(FOLLOWING, LOOK_BACK_SECONDS)
+            try:
+                if await self._do(self._signer.try_to_start):
+                    await self._step_by_step()
+                self._answered()
+            except POSTGRESQL_AWAY as away:
+                self._servers.silent(POSTGRESQL, time.monotonic(), away)
+            except (KafkaError, ServerAway) as away:
+                self._servers.silent(KAFKA, time.monotonic(), away)
+            await self._do(self._signer.let_go)
+            await asyncio.sleep(STANDBY_SECONDS)
+
+    async def _step_by_step(self) -> NoReturn:
+        while True:
+            self._answered()
             liveness.beat(FOLLOWING, STEP_SECONDS)
             await self._do(self._signer.step)
+
+    def _answered(self) -> None:
+        for server in (KAFKA, POSTGRESQL):
+            self._servers.answered(server)
 
     async def _verify(self) -> None:
         """In a thread beside the signer's; the work itself is done by another process."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -120,42 +121,50 @@ class Signer:
         self._saved, self._unsaved = time.monotonic(), False
         self._read: dict[Place, deque[tuple[int, int]]] = {}
         """Offsets and positions of what was read and may still be waiting."""
+        self._opened = ExitStack()
+        """What is closed when the lock is let go."""
         self._session: psycopg.Connection[Any]
         self._reader: Follower
         self._sender: Sender
 
     def try_to_start(self) -> bool:
-        """Take the lock and open everything; False while another service has it."""
-        session = connect(self.config)
-        row = session.execute(QUERIES.lock).fetchone()
-        if row is None or not row[0]:
-            session.close()
-            return False
-        try:
+        """Take the lock and open everything; False while another service has it. Raises what says that a server is
+        away; then nothing is open."""
+        with ExitStack() as opened:
+            session = self._session = opened.enter_context(closing(connect(self.config)))
+            row = session.execute(QUERIES.lock).fetchone()
+            if row is None or not row[0]:
+                return False
             read_up_to = read_followed(session)
             places = [(name, partition) for name in self.names for partition in range(PARTITIONS)]
             start = {place: read_up_to.get(partition_name(*place), 0) for place in places}
-            self._reader = Follower(self.config, start, GATHER_MS)
-        except BaseException:
-            session.close()
-            raise
-        self._read = {place: deque() for place in places}
-        self._session = session
-        session.execute(f"LISTEN {CHANNEL}")
-        self.logs = {name: FollowedLog(open_tree(session, name)) for name in (*self.names, *self.tables)}
-        for name, followed in self.logs.items():
-            self._look_back(name, followed)
-        self._sender = Sender(self.config, SOURCE)
-        self._publish()
+            self._reader = opened.enter_context(Follower(self.config, start, GATHER_MS))
+            self._read = {place: deque() for place in places}
+            session.execute(f"LISTEN {CHANNEL}")
+            self.logs = {name: FollowedLog(open_tree(session, name)) for name in (*self.names, *self.tables)}
+            opened.callback(self._forget)
+            for name, followed in self.logs.items():
+                self._look_back(name, followed)
+            self._sender = Sender(self.config, SOURCE)
+            self._publish()
+            self._opened = opened.pop_all()
         log.info("signing", key=str(self.key.verifier))
         return True
 
     def close(self) -> None:
         """Save what is in the tree, and close everything."""
-        if self.logs:
-            self._save()
-            self._reader.close()
-            self._session.close()
+        try:
+            if self.logs:
+                self._save()
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Close everything, the lock with it. What was not saved is read again."""
+        self._opened.close()
+
+    def _forget(self) -> None:
+        self.logs = {}
 
     # Reading
 
