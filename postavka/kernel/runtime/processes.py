@@ -27,6 +27,8 @@ LONGEST_SOCKET = 100
 """Bytes of a unix socket's path that every system takes."""
 START_SECONDS = 20
 STOP_SECONDS = 30
+LOG_MEGABYTES, LOG_OLDER = 20, 2
+"""A program's output that has grown so far gets a number; so many with a number are kept."""
 
 
 class NoProcessManager(UserError):
@@ -183,7 +185,8 @@ class Processes:
                 f"[program:{program.name}]\ncommand={_escaped(command)}\nautostart=false\nautorestart=true\n"
                 f"startsecs=0\nstartretries=1000000\nstopsignal={program.stop_signal}\n"
                 f"stopwaitsecs={program.stop_seconds}\nredirect_stderr=true\n"
-                f"stdout_logfile={self.log(program.name)}\nstdout_logfile_maxbytes=20MB\nstdout_logfile_backups=2\n"
+                f"stdout_logfile={self.log(program.name)}\n"
+                f"stdout_logfile_maxbytes={LOG_MEGABYTES}MB\nstdout_logfile_backups={LOG_OLDER}\n"
                 + (f"environment={environment}\n" if environment else "")
             )
         for group, priority in (("servers", 1), ("services", 2)):

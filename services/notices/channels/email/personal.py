@@ -27,6 +27,7 @@ from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
 from services.notices.channels.email.message import Email
 from services.notices.channels.email.recipients import Recipient
+from services.notices.channels.email.transport import locked_mbox, mbox_files
 
 QUERIES = load_queries("services.notices")
 
@@ -153,9 +154,15 @@ class _People:
 
 
 def forget_in_mbox(vault: Vault, conninfo: str, file: Path) -> int:
-    """Take e-mails out of the file whose rows can't be read any more, or are gone; returns how many."""
-    if not file.exists():
+    """Take e-mails out of the file, and those with a number, whose rows can't be read any more, or are gone; returns
+    how many."""
+    if not file.parent.exists():
         return 0
+    with locked_mbox(file):
+        return sum(_forget_in(vault, conninfo, each) for each in mbox_files(file) if each.exists())
+
+
+def _forget_in(vault: Vault, conninfo: str, file: Path) -> int:
     with file.open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         box = mailbox.mbox(file, create=False)

@@ -7,6 +7,8 @@ import fcntl
 import os
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +33,9 @@ from services.notices.channels.email.mime import Outgoing
 from services.notices.settings import NoticesSettings
 
 log = logger(__name__)
+
+MBOX_BYTES, MBOX_OLDER = 50_000_000, 2
+"""A file of e-mails that has grown to so many bytes gets a number, as logs do; so many with a number are kept."""
 
 
 class Trouble(StrEnum):
@@ -90,6 +95,22 @@ def open_transport(config: NoticesSettings, home: Path) -> Transport:
 def mbox_of(home: Path) -> Path:
     """The file of e-mails where no mail server is set."""
     return home / "mail" / "outbox.mbox"
+
+
+def mbox_files(file: Path) -> list[Path]:
+    """The file of e-mails and those with a number, the newest first; not all of them need be there."""
+    return [file, *(file.with_name(f"{file.name}.{number}") for number in range(1, MBOX_OLDER + 1))]
+
+
+@contextmanager
+def locked_mbox(file: Path) -> Iterator[None]:
+    """Meanwhile no other process of ours writes e-mails there, takes some out, or gives a file another name."""
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 class Server:
@@ -190,11 +211,22 @@ class Mbox:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         head = f"From MAILER-DAEMON {time.asctime(time.gmtime())}\n".encode()
         entry = head + email.content.replace(b"\r\n", b"\n") + b"\n"  # no line of an e-mail begins with "From "
-        with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(entry)
-            file.flush()
-            os.fsync(file.fileno())
+        with locked_mbox(self._file):
+            self._begin_anew()
+            with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # for mail programs
+                file.write(entry)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _begin_anew(self) -> None:
+        """A file that is full gets the number 1, and those with a number the next one; the last of them goes."""
+        if not self._file.exists() or self._file.stat().st_size < MBOX_BYTES:
+            return
+        files = mbox_files(self._file)
+        for older, newer in reversed(list(zip(files[1:], files, strict=False))):
+            if newer.exists():
+                newer.replace(older)
 
     async def close(self) -> None:
         """Nothing to close: the file is opened for each e-mail."""

@@ -22,7 +22,7 @@ from services.notices.categories import Category
 from services.notices.channels.email.mail_log import MailFilter, email, emails, preferences, switch
 from services.notices.channels.email.personal import COLUMNS, forget_in_mbox, protect_older
 from services.notices.channels.email.sender import EmailSender
-from services.notices.channels.email.transport import mbox_of
+from services.notices.channels.email.transport import MBOX_BYTES, mbox_files, mbox_of
 from services.notices.projection import Notices
 from services.notices.settings import NoticesSettings
 from tests.kernel.polling import PATIENCE_SECONDS
@@ -128,25 +128,31 @@ async def test_what_a_server_says_of_a_person_is_kept_encrypted_and_stays_out_of
     assert found(tables(written)) == []
 
 
+@pytest.mark.parametrize("full_at", [1, MBOX_BYTES], ids=["of two files", "of one"])
 async def test_the_file_of_letters_forgets_within_seconds(
-    written: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_at: int
 ):
     monkeypatch.setattr("services.notices.channels.email.sender.MEASURE_SECONDS", 0.1)
+    monkeypatch.setattr("services.notices.channels.email.transport.MBOX_BYTES", full_at)
     file = mbox_of(tmp_path)
+
+    def written_there() -> str:
+        return "".join(each.read_text() for each in mbox_files(file) if each.exists())
+
     sending = asyncio.create_task(EmailSender(written.settings, NoticesSettings()).run())
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while written.statuses() != ["sent", "sent"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-            assert READER in file.read_text()
+            assert READER in written_there()
             await asyncio.to_thread(forget, written)
-            while found(file.read_text()):  # noqa: ASYNC110
+            while found(written_there()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     finally:
         sending.cancel()
         with suppress(asyncio.CancelledError):
             await sending
-    (left,) = mailbox.mbox(file, create=False)
+    (left,) = [letter for each in mbox_files(file) if each.exists() for letter in mailbox.mbox(each, create=False)]
     assert COLLEAGUE in str(left["To"])
     assert file.stat().st_mode & 0o077 == 0
 

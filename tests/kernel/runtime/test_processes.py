@@ -1,0 +1,27 @@
+"""What programs say is kept in files that are bounded."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from postavka.kernel.runtime.processes import LOG_OLDER, Processes, Program
+from tests.kernel.polling import until
+
+TALKATIVE = "import time\nfor number in range(60): print(f'{number:03}' * 35_000, flush=True)\ntime.sleep(600)"
+"""6 MB."""
+
+
+def test_a_log_that_is_full_gets_a_number_and_the_oldest_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("postavka.kernel.runtime.processes.LOG_MEGABYTES", 1)
+    script = tmp_path / "talkative.py"
+    script.write_text(TALKATIVE)
+    with Processes(tmp_path, [Program("talkative", [sys.executable, str(script)])]) as processes:
+        processes.start("talkative")
+        log = processes.log("talkative")
+        files = [log, *(log.with_name(f"{log.name}.{number}") for number in range(1, LOG_OLDER + 1))]
+        until(lambda: all(each.exists() for each in files) and any("059" in each.read_text() for each in files), "said")
+        assert sorted(log.parent.glob("talkative*")) == sorted(files)
+        assert all(each.stat().st_size < 2_000_000 for each in files)
