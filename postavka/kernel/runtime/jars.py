@@ -153,13 +153,12 @@ def _unchanged(folder: Path, locked: Sequence[Jar]) -> bool:
     """Is everything as it was when the hashes were right? Sizes and times only, so that it costs nothing."""
     try:
         noted = json.loads((folder / STAMP).read_text())
-        if noted == _sizes_and_times(folder, locked) and not _strangers(folder, locked):
-            return True
         if noted["list"] != _digest(locked):
             (folder / STAMP).unlink()
+            return False
+        return bool(noted == _sizes_and_times(folder, locked)) and not _strangers(folder, locked)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return False
 
 
 def _sizes_and_times(folder: Path, locked: Sequence[Jar]) -> dict[str, object]:

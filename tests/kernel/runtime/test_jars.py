@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from postavka.kernel.runtime import jars
 from postavka.kernel.runtime.jars import Jar, WrongJars, fetched, jars_of
 
 
@@ -43,5 +44,12 @@ def test_a_jar_of_an_older_list_is_removed(tmp_path: Path):
     for name in ("one", "two"):
         (tmp_path / f"{name}-1.0.jar").write_bytes(b"1")
     fetched(tmp_path, [listed("one", b"1"), listed("two", b"1")], "Both")
+    fetched(tmp_path, [listed("two", b"1")], "Two")
+    assert [path.name for path in tmp_path.glob("*.jar")] == ["two-1.0.jar"]
+
+
+def test_it_is_removed_also_where_the_new_list_has_a_jar_to_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jars, "_fetch", lambda jar, folder, staging: (folder / jar.file).write_bytes(b"1"))
+    fetched(tmp_path, [listed("one", b"1")], "One")
     fetched(tmp_path, [listed("two", b"1")], "Two")
     assert [path.name for path in tmp_path.glob("*.jar")] == ["two-1.0.jar"]
