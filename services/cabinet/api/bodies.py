@@ -34,6 +34,8 @@ Line = Annotated[
 ]
 Inn = Annotated[str, StringConstraints(pattern=f"^({INN_PATTERN})$")]
 RegistrationNumber = Annotated[str, StringConstraints(pattern=f"^{REGISTRATION_NUMBER_PATTERN}$")]
+DecimalText = Annotated[str, Field(json_schema_extra={"format": "decimal"})]
+"""A decimal number, which no program is to round; generated clients know the format."""
 
 
 class Taken(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from events.checks import KPP_PATTERN
 from postavka.domain.email_address import checked_address
 from postavka.domain.wording import DOCUMENTS
-from services.cabinet.api.bodies import Id, Inn, Line, RegistrationNumber, TakenByRules, Text
+from services.cabinet.api.bodies import DecimalText, Id, Inn, Line, RegistrationNumber, TakenByRules, Text
 from services.cabinet.requests import Row, Status
 from services.cabinet.timeline import Group
 
@@ -126,7 +126,7 @@ class Invoice(BaseModel):
 
     number: str = Field(description="Of the invoice, to be named in the payment")
     issued_on: date = Field(description="Day in Moscow")
-    amount: str = Field(description="Roubles, VAT included")
+    amount: DecimalText = Field(description="Roubles, VAT included")
 
 
 class ActivationOut(BaseModel):
@@ -192,12 +192,12 @@ class RequestOut(BaseModel):
     client_email: str | None = Field(description="As it was typed (L12)")
     client_phone: str | None = Field(description="As it was typed (L12)")
     renews: str | None = Field(description="The request whose service this one prolongs")
-    amount: str | None = Field(description="Price in roubles, VAT included; null before the approval")
+    amount: DecimalText | None = Field(description="Price in roubles, VAT included; null before the approval")
     reasons: list[ReasonOut] = Field(description="Every shortcoming of a rejected request (L13)")
     permission_number: str | None = Field(description="Of the approved request (L14)")
     invoice: Invoice | None = Field(description="Of a direct sale (L15)")
-    paid: str | None = Field(description="Roubles that have come for the invoice")
-    due: str | None = Field(description="Roubles that are missing")
+    paid: DecimalText | None = Field(description="Roubles that have come for the invoice")
+    due: DecimalText | None = Field(description="Roubles that are missing")
     kit: Kit | None = Field(description="Комплект, once it is sold (L18)")
     shipped_on: date | None = Field(description="Day of the sale in Moscow (L18)")
     activation: ActivationOut | None = Field(description="The service that runs (L19)")

@@ -6,6 +6,8 @@ from datetime import date
 
 from pydantic import BaseModel, Field
 
+from services.cabinet.api.bodies import DecimalText
+
 
 class Contact(BaseModel):
     """A contact person of yours (L5)."""
@@ -37,8 +39,8 @@ class Product(BaseModel):
     name: str = Field(description="With its period")
     service: str = Field(description="Stable, for programs")
     months: int = Field(description="Length of the period")
-    price: str = Field(description="Roubles, VAT included")
-    vat_rate: str = Field(description="Per cent, for a request that is approved today")
+    price: DecimalText = Field(description="Roubles, VAT included")
+    vat_rate: DecimalText = Field(description="Per cent, for a request that is approved today")
     fits: list[str] = Field(description="Ids of base deliveries")
 
 
