@@ -13,18 +13,23 @@ acknowledged and a relay publishes what a stage has stored. After each cut every
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import psycopg
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -128,15 +133,24 @@ class Stand:
             with EmbeddedServers(home, JARS) as self._embedded:
                 yield self._embedded.start()
         except BaseException as failed:  # the disk goes, and their logs with it
-            for log in sorted((home / "log").glob("*.log")):
-                failed.add_note(f"{log.name}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]))
+            kept = Path(tempfile.mkdtemp(prefix="postavka-power-"))
+            with (kept / "threads").open("w") as file:
+                faulthandler.dump_traceback(file)
+            for log in [*(home / "log").glob("*.log"), home / "kafka" / "kafka.log"]:
+                with suppress(OSError):  # the disk may be without power
+                    shutil.copy(log, kept)
+            failed.add_note(f"what the servers said is in {kept}")
             raise
 
     def _end(self, *, gently: bool) -> None:
-        """Stop the servers; or kill everything at once: the kernel ends what supervisord had started."""
+        """Stop the servers; or kill everything at once: the kernel ends what supervisord had started. A postmaster that
+        nobody has buried yet would keep the next one from starting: to it the other is there."""
         if not gently:
+            manager = psutil.Process(self._embedded.processes._child.pid)
+            started = manager.children(recursive=True)
             with suppress(ProcessLookupError):
-                os.killpg(self._embedded.processes._child.pid, signal.SIGKILL)
+                os.killpg(manager.pid, signal.SIGKILL)
+            until(lambda: not any(psutil.pid_exists(each.pid) for each in started), "the servers are buried")
         self._embedded.processes.close()
 
     def _prepare(self, endpoints: Endpoints) -> Settings:

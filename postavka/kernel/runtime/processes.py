@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from postavka.kernel.errors import UserError
 from postavka.kernel.runtime.file_access import write_secret
@@ -97,8 +97,13 @@ class Processes:
         self.close()
 
     def start(self, name: str) -> None:
-        """Start a program (it need not be ready when this returns)."""
-        self._call("startProcess", self._full(name), False)
+        """Start a program (it need not be ready when this returns). One that ends at once is started again, as one that
+        ends later: PostgreSQL does while the kernel still has its predecessor."""
+        try:
+            self._call("startProcess", self._full(name), False)
+        except Fault as fault:
+            if fault.faultCode != Faults.SPAWN_ERROR:
+                raise
 
     def stop(self, name: str) -> None:
         """Stop a program and leave it stopped."""

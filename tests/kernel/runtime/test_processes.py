@@ -1,4 +1,4 @@
-"""What programs say is kept in files that are bounded."""
+"""Programs that are kept running, and what they say in files that are bounded."""
 
 from __future__ import annotations
 
@@ -25,3 +25,13 @@ def test_a_log_that_is_full_gets_a_number_and_the_oldest_goes(tmp_path: Path, mo
         until(lambda: all(each.exists() for each in files) and any("059" in each.read_text() for each in files), "said")
         assert sorted(log.parent.glob("talkative*")) == sorted(files)
         assert all(each.stat().st_size < 2_000_000 for each in files)
+
+
+def test_a_program_that_can_not_start_is_started_when_it_can(tmp_path: Path):
+    with Processes(tmp_path, [Program("late", [sys.executable, "-c", "input()"])]) as processes:
+        logs = processes.log("late").parent
+        logs.rename(tmp_path / "away")
+        processes.start("late")
+        assert processes.pid("late") == 0
+        (tmp_path / "away").rename(logs)
+        until(lambda: processes.pid("late"), "the program runs")
