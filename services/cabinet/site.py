@@ -23,6 +23,7 @@ from services.cabinet.pages import (
     signing,
 )
 from services.cabinet.renewals import pages as renewals
+from services.cabinet.renewals import report
 from services.cabinet.renewals.renew import RENEW
 from services.cabinet.table import CHANGES_CHANNEL, prepare
 
@@ -48,9 +49,16 @@ SITE = Site(
         request.router,
         documents.router,
         renewals.router,
+        report.router,
         api,
     ),
-    navigation=(*partner.NAVIGATION, *renewals.NAVIGATION, *distributor.NAVIGATION, *signing.NAVIGATION),
+    navigation=(
+        *partner.NAVIGATION,
+        *renewals.NAVIGATION,
+        *report.NAVIGATION,
+        *distributor.NAVIGATION,
+        *signing.NAVIGATION,
+    ),
     larger_bodies=signing.BODY_BYTES,
     prepare=prepare,
     ready="SELECT FROM cabinet.requests WHERE false",  # nobody sees any row: to look for one would read them all

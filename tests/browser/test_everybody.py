@@ -127,6 +127,7 @@ NO_PAGES = {
     "GET /balance/movements.xlsx": "a file",
     "GET /balance/movements.csv": "a file",
     "GET /expiring.ics": "a file",
+    "GET /renewals/not-renewed.xlsx": "a file",
     "GET /planned/{plan_id}": "needs a plan: tests/browser/test_undo.py",
     "GET /ops/stream/events": "a stream",
     "GET /ops/badges": "counts for the menu",

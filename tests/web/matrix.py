@@ -95,6 +95,8 @@ MATRIX: dict[str, Case] = {
     "GET /sold/export.xlsx": case(P),
     "GET /sold/export.csv": case(P),
     "POST /sold/{request_id}/activate": case(P, form={}),
+    "GET /renewals": case(D, O),
+    "GET /renewals/not-renewed.xlsx": case(P, D, O, told=frozenset((404,))),
     "GET /expiring": case(P),
     "GET /expiring.ics": Case(EVERYBODY, told=frozenset((404,))),  # its address is its key: tests/web/test_expiring.py
     "POST /expiring/renew": case(P, form={"request_id": "{request_id}"}),
@@ -219,6 +221,7 @@ MATRIX: dict[str, Case] = {
     "POST /api/v1/bulk/requests": case(P, json={"requests": [NEW], "dry_run": True}, key=True),
     "GET /api/v1/bulk/requests/{bulk_id}": case(P),
     "GET /api/v1/deliveries": Case(ALL),
+    "GET /api/v1/renewals/not-renewed": Case(ALL, told=frozenset((422,))),
     "GET /api/v1/confirmations/waiting": case(D),
     "POST /api/v1/requests/{request_id}/confirmation": case(D, json=ANSWER, key=True),
     "POST /api/v1/confirmations": case(

@@ -7,8 +7,10 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from html import unescape
+from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
+from zipfile import ZipFile
 
 import pytest
 
@@ -16,12 +18,13 @@ from events.topics import REQUEST_COMMANDS
 from events.versions import CONTRACT
 from postavka.domain.calendar import MOSCOW, today
 from postavka.domain.tax_register import NotAnswering
+from postavka.web.spreadsheet.writing import XLSX
 from services.cabinet.renewals.calendar import LONGEST_LINE, calendar
 from services.cabinet.renewals.ending import Ending
 from services.cabinet.requests import Row
 from tests.kernel.polling import until
 from tests.web.conftest import HIDDEN, Person, Site
-from tests.web.stories import Story
+from tests.web.stories import PARTNERS, Story
 
 PARTNER = "romashka-it"
 PAGE = "/expiring"
@@ -288,3 +291,47 @@ def test_whatever_a_buyer_is_called_stands_in_the_summary(buyer: str) -> None:
     assert event["SUMMARY"] == f"Последний день сервиса: {shown}"
     assert (event["DTSTART;VALUE=DATE"], event["DTEND;VALUE=DATE"]) == ("20280229", "20280301")
     assert date(2028, 2, 29) + timedelta(days=1) == date(2028, 3, 1)
+
+
+class TestReport:
+    def test_tells_what_ended_in_a_month_and_nothing_is_to_prolong(self, site: Site, partner: Person) -> None:
+        lost, late, prolonged, of_another = ending(-1), ending(-2), ending(-1), ending(-1, partner="lukomor")
+        under_way = Story(partner=PARTNER, renews=str(prolonged.request_id)).submitted()
+        site.write(lost, late, prolonged, of_another, under_way, ending(1))
+        days = [today() - timedelta(days=back) for back in (2, 1)]
+        told: list[str] = []
+        program = site.program(site.token(PARTNER))
+        for month in sorted({f"{day:%Y-%m}" for day in days}):
+            answer = program.get("/api/v1/renewals/not-renewed", params={"month": month, "limit": 1}).json()
+            while True:
+                told += [each["request_id"] for each in answer["items"]]
+                if answer["next"] is None:
+                    break
+                query = {"month": month, "limit": 1, "after": answer["next"]}
+                answer = program.get("/api/v1/renewals/not-renewed", params=query).json()
+        assert told == chosen([late, lost]), "page by page, the earliest last day first"
+
+    def test_the_file_holds_a_line_for_each_and_operations_get_all_partners(self, site: Site, partner: Person) -> None:
+        mine, of_another = ending(-1), ending(-1, partner="lukomor", buyer="ООО «Крутое, =имя»")
+        site.write(mine, of_another)
+        month = f"{today() - timedelta(days=1):%Y-%m}"
+        for reader, there in ((partner, [mine]), (site.person("ops"), [mine, of_another])):
+            answer = reader.get(f"/renewals/not-renewed.xlsx?month={month}")
+            assert answer.headers["content-type"] == XLSX
+            text = ZipFile(BytesIO(answer.content)).read("xl/worksheets/sheet1.xml").decode()
+            found = [each for each in (mine, of_another) if str(each.request_id) in text]
+            assert found == there
+            assert "<f>" not in text
+        for wrong in ("", "2026-13", "9999-01", "2026-1"):
+            assert partner.get(f"/renewals/not-renewed.xlsx?month={wrong}").status_code == 404
+
+    def test_a_distributor_sees_by_month_and_partner_what_is_coming(self, site: Site, partner: Person) -> None:
+        soon, renewed = ending(40), ending(40)
+        under_way = Story(partner=PARTNER, renews=str(renewed.request_id)).submitted().approved()
+        site.write(soon, renewed, under_way)
+        page = unescape(site.person("dist-north").get("/renewals").text)
+        name = PARTNERS[PARTNER].name
+        line = page[page.index(name) :]
+        numbers = re.findall(r'data-label="(Заканчиваются|Продлеваются|Не продлены)">(\d+)<', line)[:3]
+        assert numbers == [("Заканчиваются", "2"), ("Продлеваются", "1"), ("Не продлены", "1")]
+        assert name not in site.person("dist-ural").get("/renewals").text

@@ -151,6 +151,24 @@ EXAMPLES: dict[str, Any] = {
     },
     "RequestOut": RECORD,
     "RequestPage": {"items": [RECORD], "next": None},
+    "NotRenewedPage": {
+        "month": "2026-11",
+        "items": [
+            {
+                "request_id": REQUEST,
+                "last_day": "2026-11-14",
+                "partner_id": "lukomor",
+                "partner": "ООО «Лукоморье»",
+                "distributor": "ООО «Северный дистрибьютор»",
+                "buyer": "АО «Завод точных весов»",
+                "inn": "7707083893",
+                "product": "Продление поддержки конфигурации «Управление производственным предприятием» на 12 месяцев",
+                "registration_number": "1000001",
+                "amount": "32400.00",
+            }
+        ],
+        "next": None,
+    },
     "Timeline": {
         "request_id": REQUEST,
         "moments": [

@@ -9,9 +9,20 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.cabinet.api import bulk, confirmations, documents, lists, meta, planned, public, requests, signing
+from services.cabinet.api import (
+    bulk,
+    confirmations,
+    documents,
+    lists,
+    meta,
+    planned,
+    public,
+    renewals,
+    requests,
+    signing,
+)
 from services.feed import api as feed
 
 router = APIRouter(prefix="/api/v1")
-for part in (meta, requests, bulk, confirmations, planned, documents, signing, lists, feed, public):
+for part in (meta, requests, renewals, bulk, confirmations, planned, documents, signing, lists, feed, public):
     router.include_router(part.router)

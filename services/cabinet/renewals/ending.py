@@ -9,6 +9,8 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from psycopg.sql import SQL
+
 from postavka.domain.reference.store import Snapshot
 from postavka.kernel.store.queries import load_queries
 from postavka.web.planned.store import PlannedCommand, about
@@ -21,6 +23,11 @@ MOST = 200
 OVER = (*ENDED, "activated")
 """Where a renewal stands that is no longer on its way: what is activated has moved the end, or counts for nothing."""
 FIRST = UUID(int=0)
+OPEN = SQL(
+    "NOT EXISTS (SELECT FROM cabinet.requests n WHERE n.request ->> 'renews' = r.request_id::text"
+    " AND n.status <> ALL(%(over)s))"
+)
+"""Nothing is to prolong the service of the row `r`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +61,29 @@ class Totals:
     amount: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class MonthOfEnds:
+    """The services of one partner that end in a month, `2026-11`; `open`: those of them that nothing is to prolong, and
+    the roubles for which these were sold."""
+
+    month: str
+    partner_id: str
+    ends: int
+    open: int
+    amount: Decimal
+
+
 class Endings(Requests):
     """The services of one tenant by their end, in the transaction of `Database.rows`."""
 
-    async def between(self, period: Period, after: str | None = None, size: int = MOST) -> tuple[list[Ending], str]:
-        """Those that end then, the nearest end first; and where the list goes on, empty at its end."""
+    async def between(
+        self, period: Period, after: str | None = None, size: int = MOST, *, is_open: bool = False
+    ) -> tuple[list[Ending], str]:
+        """Those that end then, the nearest end first; and where the list goes on, empty at its end. `is_open`: only
+        what nothing is to prolong."""
         values = {**self._of(period), "size": size + 1} | _place(after)
-        rows = await self._rows(QUERIES.ending.format(self._own("r.")), values)
+        query = QUERIES.ending.format(self._own("r."), OPEN if is_open else SQL("true"))
+        rows = await self._rows(query, values)
         going = f"{rows[size - 1].term['service_until']}.{rows[size - 1].request_id}" if len(rows) > size else ""
         rows = rows[:size]
         return await self._with_renewals(rows), going
@@ -95,12 +118,19 @@ class Endings(Requests):
         return Totals(count, amount)
 
     async def _by_product(self, period: Period) -> list[tuple[str | None, int, Decimal | None]]:
-        values = {**self._of(period), "over": list(OVER)}
-        cursor = await self._connection.execute(QUERIES.ending_totals.format(self._own("r.")), values)
-        return await cursor.fetchall()
+        query = QUERIES.ending_totals.format(self._own("r."), OPEN)
+        return await (await self._connection.execute(query, self._of(period))).fetchall()
+
+    async def by_month(self, period: Period) -> list[MonthOfEnds]:
+        """How many end in each month, by partner; the earliest month first."""
+        query = QUERIES.ends_by_month.format(OPEN, self._own("r."))
+        found = await self._connection.execute(query, self._of(period))
+        return [MonthOfEnds(*each) for each in await found.fetchall()]
 
     def _of(self, period: Period) -> dict[str, object]:
-        return {**self._tenant(), "since": period.since.isoformat(), "until": period.until.isoformat()}
+        return {**self._tenant(), "since": period.since.isoformat(), "until": period.until.isoformat()} | {
+            "over": list(OVER)
+        }
 
 
 def _place(after: str | None) -> dict[str, object]:

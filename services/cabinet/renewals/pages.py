@@ -30,6 +30,7 @@ from postavka.web.state import web
 from services.cabinet.renewals.calendar import MEDIA_TYPE, calendar
 from services.cabinet.renewals.ending import MOST, Ending, Endings, Period
 from services.cabinet.renewals.renew import RENEW, price_of, question_of_renewals, renewals_of, sort_out
+from services.cabinet.renewals.report import recent_reports
 from services.cabinet.view.lines import RequestLine, line
 from services.cabinet.view.lists import Tab
 from services.cabinet.words import ShownStage, stage_of
@@ -103,6 +104,7 @@ async def _show(
         self_href=PATH + query,
         next_href=f"{PATH}?days={chosen}&after={going}" if going else None,
         first_href=PATH + query if after else None,
+        reports=recent_reports() if chosen == "ended" else (),
         first_day=(today() + timedelta(days=1)).isoformat(),
         last_day=(today() + timedelta(days=LONGEST_PLAN_DAYS)).isoformat(),
         calendar_href=calendar_href,

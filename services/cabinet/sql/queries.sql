@@ -56,7 +56,7 @@ SELECT status, count(*) FROM cabinet.requests WHERE {} GROUP BY status;
 SELECT r.request_id, r.status, r.submitted_at, r.partner_id, r.distributor_id, r.request, r.approval, r.billing,
     r.shipping, r.activation, r.renewal
 FROM cabinet.requests r
-WHERE {} AND r.renewal ->> 'service_until' BETWEEN %(since)s AND %(until)s
+WHERE {} AND {} AND r.renewal ->> 'service_until' BETWEEN %(since)s AND %(until)s
     AND (r.renewal ->> 'service_until', r.request_id) > (%(after_day)s, %(after_id)s)
 ORDER BY r.renewal ->> 'service_until', r.request_id
 LIMIT %(size)s;
@@ -65,10 +65,17 @@ LIMIT %(size)s;
 -- Counts the services that end between two days and that nothing is to prolong yet, with their prices, by product.
 SELECT r.approval -> 'product' ->> 'id', count(*), sum((r.approval -> 'product' ->> 'price')::numeric)
 FROM cabinet.requests r
-WHERE {} AND r.renewal ->> 'service_until' BETWEEN %(since)s AND %(until)s AND NOT EXISTS (
-    SELECT FROM cabinet.requests n WHERE n.request ->> 'renews' = r.request_id::text AND n.status <> ALL(%(over)s)
-)
+WHERE {} AND {} AND r.renewal ->> 'service_until' BETWEEN %(since)s AND %(until)s
 GROUP BY 1;
+
+-- name: ends_by_month
+-- Counts the services that end in each month by partner, those of them that nothing is to prolong, and the prices of these.
+SELECT left(r.renewal ->> 'service_until', 7), r.partner_id, count(*), count(*) FILTER (WHERE open),
+    coalesce(sum((r.approval -> 'product' ->> 'price')::numeric) FILTER (WHERE open), 0)
+FROM cabinet.requests r, LATERAL (SELECT {} AS open) o
+WHERE {} AND r.renewal ->> 'service_until' BETWEEN %(since)s AND %(until)s
+GROUP BY 1, 2
+ORDER BY 1, 2;
 
 -- name: renewals_under_way
 -- Reads the renewals of these services that are on their way, the newest last.
