@@ -168,6 +168,10 @@ COMMANDS: dict[str, tuple[str | Mapping[str, tuple[str, str]], str]] = {
         "postavka.app.cli.start:demo",
         "Start everything and walk real requests on sample data through the log, event by event.",
     ),
+    "sandbox": (
+        "postavka.app.sandbox.cli:sandbox",
+        "Let so many services run until a day, day by day: reminders, letters, renewals, ends.",
+    ),
     "topics": (
         "postavka.app.cli.contract:topics",
         "Create what topics are missing, with one for each distributor of the reference data.",

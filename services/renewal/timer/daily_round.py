@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import psycopg
@@ -45,13 +45,26 @@ def day_at(moment: datetime) -> date:
     return (moment - AFTER_MIDNIGHT).astimezone(MOSCOW).date()
 
 
+class CommandSender(Protocol):
+    """Takes commands to the broker; what was handed over is there after `flush`."""
+
+    def send(self, topic: str, subject: str, message: Message) -> object:
+        """One command, keyed by `subject`."""
+        ...
+
+    def flush(self) -> None:
+        """Wait until the broker has them all."""
+        ...
+
+
 class DailyRound:
     """Looks at the services again and again, beside the projection that keeps them."""
 
-    def __init__(self, config: Settings, own: RenewalSettings) -> None:
+    def __init__(self, config: Settings, own: RenewalSettings, sender: CommandSender | None = None) -> None:
+        """`sender`: whom the commands are handed to, if not the broker."""
         self._config = config
         self._own = own
-        self._sender: Sender | None = None
+        self._sender = sender
         self.told = 0
 
     async def run(self) -> None:

@@ -143,4 +143,4 @@ def test_an_image_has_the_packages_of_the_commands_that_are_for_it(target: str):
     packages = [each.replace("-", "_") for each in LEFT_OUT[target] if each != "pyarrow"]
     done = subprocess.run([sys.executable, "-c", WITHOUT, *packages], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) == {"up", "demo"} | ({"post"} if target == "stages" else set())
+    assert set(done.stdout.split()) == {"up", "demo", "sandbox"} | ({"post"} if target == "stages" else set())

@@ -1,0 +1,79 @@
+"""A sandbox tells every reminder once and on its day, also when it is killed; its oracle would see it otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from postavka.app.sandbox.oracle import expected
+from postavka.app.sandbox.plan import sold_services, year_later
+from postavka.domain.calendar import today
+from postavka.kernel.runtime.database import DatabaseServer
+from tests.kernel.polling import PATIENCE_SECONDS
+
+LADDER = (60, 30, 14, 7, 1)
+BEGINS, UNTIL = date(2027, 1, 15), date(2028, 3, 31)
+
+
+def test_the_plan_is_the_same_for_the_same_numbers_and_ends_on_days_all_over_the_period() -> None:
+    plan = list(sold_services(1_000, BEGINS, UNTIL))
+    assert plan == list(sold_services(1_000, BEGINS, UNTIL))
+    assert len({each.request_id for each in plan} | {each.renewal_id for each in plan}) == 2_000
+    assert date(2028, 2, 29) in {each.last for each in plan}
+    assert all(each.first < each.last and year_later(each.first) >= each.last - timedelta(days=1) for each in plan)
+    renewed = [each for each in plan if each.renewed_on]
+    assert any(each.renewed_on > each.last for each in renewed if each.renewed_on), "some too late"
+
+
+def test_the_oracle_wants_each_step_once_on_its_own_day() -> None:
+    (service,) = sold_services(1, BEGINS, UNTIL)
+    facts = expected([service], LADDER, BEGINS - timedelta(days=100), UNTIL)
+    told = {(what, day) for (_, what, day), times in facts.items() if times == 1}
+    assert {(str(step), service.last - timedelta(days=step)) for step in LADDER} <= told
+    assert ("end", service.last + timedelta(days=1)) in told
+
+
+class TestRun:
+    @pytest.fixture
+    def home(self, tmp_path: Path) -> Iterator[Path]:
+        """Of a sandbox whose PostgreSQL is its own: it goes on where it was killed."""
+        yield tmp_path / "home"
+        DatabaseServer(tmp_path / "home" / "postgres", 0).remove()
+
+    def test_killed_at_any_moment_it_goes_on_and_the_oracle_finds_nothing(self, home: Path) -> None:
+        until = today() + timedelta(days=100)
+        call = [sys.executable, "-m", "postavka.app.cli", "sandbox", "--until", until.isoformat()]
+        call += ["--services", "120", "--home", str(home), "--json"]
+        with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as first:
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while _lived(home) < (today() + timedelta(days=20)).isoformat():
+                assert first.poll() is None, first.stderr.read() if first.stderr else ""
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            os.kill(first.pid, signal.SIGKILL)
+        killed_on = _lived(home)
+        assert killed_on < until.isoformat(), "killed in between"
+        done = subprocess.run(call, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = json.loads(done.stdout)
+        assert (said["missing"], said["surplus"], said["wrong_letters"]) == (0, 0, 0)
+        assert said["letters"] == sum(said["reminders"].values()) > 100
+        assert said["reminders"].keys() == {str(step) for step in LADDER}
+        assert said["renewed"] > 20
+        assert said["lapsed"] > 20
+
+
+def _lived(home: Path) -> str:
+    try:
+        return str(json.loads((home / "sandbox.json").read_text())["lived"])
+    except FileNotFoundError:
+        return ""
