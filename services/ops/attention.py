@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Composed
 
 from postavka.domain.wording import STAGES
 from postavka.kernel.process.logs import WAITING, logger
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
+from services.cabinet.renewals.ending import OPEN, ended_lately
 from services.ops.dead_letters import open_by_stage
 from services.ops.lag import ServiceState, services
 from services.ops.queues import Queue, queues
@@ -69,13 +70,14 @@ class Attention:
 @dataclass(frozen=True, slots=True)
 class DeskCounts:
     """What waits at the desks beside the stages: how many clients nobody has checked, payments that fit no invoice,
-    refunds, envelopes, documents that can't leave, e-mails that were not delivered."""
+    refunds, envelopes, documents that can't leave, services that ended unanswered, e-mails that were not delivered."""
 
     clients: int = 0
     unmatched: int = 0
     refunds: int = 0
     envelopes: int = 0
     stuck: int = 0
+    lapsed: int = 0
     failed_mail: int = 0
 
 
@@ -105,6 +107,7 @@ def concerns_of(
         Concern("Вернуть плательщикам", desks.refunds, "/ops/money/refunds", "/ops/money", "мы"),
         Concern("Отправить почтой", desks.envelopes, "/ops/post", "/ops/post", "мы", burns=False),
         Concern("Документы не уходят", desks.stuck, "/ops/post", "/ops/post", "мы"),
+        Concern("Сервисы закончились без ответа", desks.lapsed, "/ops/lapsed", "/renewals", "партнёр", burns=False),
         Concern("Службы не в порядке", len(unwell), "/ops/streams", "/ops/streams", "мы"),
         Concern("Письма не доставлены", desks.failed_mail, "/letters?status=failed", "/letters", "мы"),
     ]
@@ -158,13 +161,16 @@ def desk_counts(connection: psycopg.Connection[Any]) -> DeskCounts:
     clients = _counted(connection, QUERIES.count_unchecked, 1)
     money = _counted(connection, QUERIES.count_money, 2)
     post = _counted(connection, QUERIES.count_post, 2)
+    lapsed = _counted(connection, QUERIES.count_lapsed.format(OPEN), 1, ended_lately().parameters())
     mail = _counted(connection, QUERIES.count_failed_mail, 1)
-    return DeskCounts(*clients, *money, *post, *mail)
+    return DeskCounts(*clients, *money, *post, *lapsed, *mail)
 
 
-def _counted(connection: psycopg.Connection[Any], query: SQL, columns: int) -> tuple[int, ...]:
+def _counted(
+    connection: psycopg.Connection[Any], query: SQL | Composed, columns: int, values: Mapping[str, object] | None = None
+) -> tuple[int, ...]:
     try:
-        row = connection.execute(query).fetchone()
+        row = connection.execute(query, values).fetchone()
     except NOT_THERE:
         row = None
     return tuple(row) if row is not None else (0,) * columns

@@ -136,6 +136,7 @@ MATRIX: dict[str, Case] = {
     "GET /ops/records/{topic}/{partition}/{offset}/file": case(O, whole=True),
     "GET /ops/requests/{request_id}": case(O, whole=True),
     "GET /ops/clients": case(O, whole=True),
+    "GET /ops/lapsed": case(O, whole=True),
     "POST /ops/clients/{request_id}": case(O, form={}, whole=True),
     "GET /ops/search": case(O, whole=True),
     "GET /ops/streams": case(O, whole=True),

@@ -325,6 +325,23 @@ class TestReport:
         for wrong in ("", "2026-13", "9999-01", "2026-1"):
             assert partner.get(f"/renewals/not-renewed.xlsx?month={wrong}").status_code == 404
 
+    def test_operations_see_what_ended_unanswered_and_how_many_on_their_home(self, site: Site) -> None:
+        lost, long_ago, prolonged = ending(-1), ending(-91), ending(-1)
+        site.write(lost, long_ago, prolonged, Story(partner=PARTNER, renews=str(prolonged.request_id)).submitted())
+        ops = site.person("ops")
+        page = ops.get("/ops/lapsed").text
+        listed = [str(each.request_id) for each in (lost, long_ago, prolonged) if str(each.request_id) in page]
+        assert listed == [str(lost.request_id)]
+
+        def counted() -> int:
+            card = re.search(r'<a class="status tone-wait" href="/ops/lapsed">(\d+)', ops.get("/ops").text)
+            return int(card[1]) if card else 0
+
+        before = counted()
+        assert before == len(re.findall(r'href="/ops/requests/', page)) > 0
+        site.write(ending(-2))
+        until(lambda: counted() == before + 1, "one more is counted")
+
     def test_a_distributor_sees_by_month_and_partner_what_is_coming(self, site: Site, partner: Person) -> None:
         soon, renewed = ending(40), ending(40)
         under_way = Story(partner=PARTNER, renews=str(renewed.request_id)).submitted().approved()

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from psycopg.sql import SQL
 
+from postavka.domain.calendar import today
 from postavka.domain.reference.store import Snapshot
 from postavka.kernel.store.queries import load_queries
 from postavka.web.planned.store import PlannedCommand, about
@@ -22,6 +23,8 @@ MOST = 200
 """Services on one page, and renewals that are sent at once."""
 OVER = (*ENDED, "activated")
 """Where a renewal stands that is no longer on its way: what is activated has moved the end, or counts for nothing."""
+ENDED_DAYS = 90
+"""So long the lists show what has ended."""
 FIRST = UUID(int=0)
 OPEN = SQL(
     "NOT EXISTS (SELECT FROM cabinet.requests n WHERE n.request ->> 'renews' = r.request_id::text"
@@ -36,6 +39,15 @@ class Period:
 
     since: date
     until: date
+
+    def parameters(self) -> dict[str, object]:
+        """The parameters of a query with `OPEN`."""
+        return {"since": self.since.isoformat(), "until": self.until.isoformat(), "over": list(OVER)}
+
+
+def ended_lately() -> Period:
+    """The last days of the services that have ended within 90 days."""
+    return Period(today() - timedelta(days=ENDED_DAYS), today() - timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +140,7 @@ class Endings(Requests):
         return [MonthOfEnds(*each) for each in await found.fetchall()]
 
     def _of(self, period: Period) -> dict[str, object]:
-        return {**self._tenant(), "since": period.since.isoformat(), "until": period.until.isoformat()} | {
-            "over": list(OVER)
-        }
+        return {**self._tenant(), **period.parameters()}
 
 
 def _place(after: str | None) -> dict[str, object]:

@@ -28,7 +28,7 @@ from postavka.web.problem import not_found
 from postavka.web.sign_in.return_to import back_to, own_path
 from postavka.web.state import web
 from services.cabinet.renewals.calendar import MEDIA_TYPE, calendar
-from services.cabinet.renewals.ending import MOST, Ending, Endings, Period
+from services.cabinet.renewals.ending import MOST, Ending, Endings, Period, ended_lately
 from services.cabinet.renewals.renew import RENEW, price_of, question_of_renewals, renewals_of, sort_out
 from services.cabinet.renewals.report import recent_reports
 from services.cabinet.view.lines import RequestLine, line
@@ -43,7 +43,6 @@ NAVIGATION = (Entry("Истекают", PATH, frozenset((Role.PARTNER,)), 22),)
 SOON_DAYS = 60
 """What ends within so many days is counted in the menu: the first reminder comes then as well."""
 CALENDAR_DAYS = 400
-ENDED_DAYS = 90
 LONGEST_PLAN_DAYS = 366
 MORNING = time(9)
 """In Moscow: when what is planned for a day is sent."""
@@ -176,7 +175,7 @@ def _site(request: Request) -> str:
 def _period(days: str) -> Period:
     now = today()
     if days == "ended":
-        return Period(now - timedelta(days=ENDED_DAYS), now - timedelta(days=1))
+        return ended_lately()
     return Period(now, now + timedelta(days=int(days or SOON_DAYS)))
 
 

@@ -158,6 +158,10 @@ SELECT (SELECT count(DISTINCT d.request_id)
     JOIN papers.documents AS d USING (request_id, document_id)
     WHERE w.trouble IS NOT NULL AND d.dispatched_at IS NULL);
 
+-- name: count_lapsed
+-- Counts the services that ended between two days and that nothing is to prolong.
+SELECT count(*) FROM cabinet.requests r WHERE {} AND r.renewal ->> 'service_until' BETWEEN %(since)s AND %(until)s;
+
 -- name: count_failed_mail
 -- Counts the e-mails that were given up.
 SELECT count(*) FROM notices.mail WHERE status = 'failed';

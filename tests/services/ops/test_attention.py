@@ -20,7 +20,7 @@ UNWELL = ServiceState("billing", "a server is away", None, None, None, {})
 
 def test_every_count_belongs_to_a_section_and_badges_are_their_sums() -> None:
     waiting = [Queue(kind, 9, 2 if kind in ("kit", "payment") else 0, 60.0, 5.0, None) for kind in KINDS]
-    desks = DeskCounts(clients=1, unmatched=3, refunds=4, envelopes=5, stuck=6, failed_mail=7)
+    desks = DeskCounts(clients=1, unmatched=3, refunds=4, envelopes=5, stuck=6, lapsed=9, failed_mail=7)
     found = concerns_of(waiting, {"billing": 8, "request": 0}, desks, [UNWELL])
     sections: dict[str, int] = {}
     for each in found:
@@ -30,6 +30,7 @@ def test_every_count_belongs_to_a_section_and_badges_are_their_sums() -> None:
         "/ops/letters": 8,
         "/ops/money": 3 + 4,
         "/ops/post": 5 + 6,
+        "/renewals": 9,
         "/ops/streams": 1,
         "/letters": 7,
     }
