@@ -289,3 +289,32 @@ class RefuseRenewal(Command):
     refused_by: UUID
     renews: UUID | None = None
     """What it prolongs instead; None: nothing, so that its delivery is a service of its own."""
+
+
+class ScheduleRenewal(Command):
+    """A partner has planned to renew this service on a day to come; the timer tells it, once the plan is kept. Topic
+    `commands.services`."""
+
+    TYPE: ClassVar[str] = "ScheduleRenewal.v1"
+
+    request_id: UUID
+    """The request whose service is to be prolonged."""
+    renewal_id: UUID
+    """The id under which the request that prolongs it will be sent; the same one twice is one plan."""
+    day: date
+    """In Moscow: when it is to be sent."""
+    planned_by: Id
+
+
+class CancelRenewal(Command):
+    """A renewal that was planned will not be sent: somebody has taken it back, or it could not be sent. The timer tells
+    it. Topic `commands.services`."""
+
+    TYPE: ClassVar[str] = "CancelRenewal.v1"
+
+    request_id: UUID
+    renewal_id: UUID
+    cancelled_by: Id | None = None
+    """None: it could not be sent."""
+    reason: Text | None = None
+    """Why it could not."""

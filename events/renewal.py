@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
-from events.model import Event, Id, Reason, Value
+from events.model import Event, Id, Reason, Text, Value
 from events.reference import Contract
 
 
@@ -104,3 +104,26 @@ class RenewalRefused(Event):
     reason: Reason
     renews: UUID | None
     """What it prolongs instead: that which this request, itself a renewal, names."""
+
+
+class RenewalScheduled(Event):
+    """A partner has planned to renew this service: the request `renewal_id` will be sent on `day`, in Moscow. Sent, it
+    is a request like any other."""
+
+    TYPE: ClassVar[str] = "RenewalScheduled.v1"
+
+    renewal_id: UUID
+    day: date
+    planned_by: Id
+
+
+class RenewalCancelled(Event):
+    """A renewal that was planned will not be sent."""
+
+    TYPE: ClassVar[str] = "RenewalCancelled.v1"
+
+    renewal_id: UUID
+    cancelled_by: Id | None
+    """Who has taken it back; None: nobody, it could not be sent on its day."""
+    reason: Text | None
+    """Why it could not be sent."""

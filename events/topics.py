@@ -167,6 +167,8 @@ RENEWAL_EVENTS = Topic(
         renewal.RenewalActivated,
         renewal.RenewalRefused,
         renewal.ServiceRenewed,
+        renewal.RenewalScheduled,
+        renewal.RenewalCancelled,
     ),
 )
 
@@ -192,7 +194,13 @@ SERVICE_COMMANDS = Topic(
     "Services whose day has come, told by the timer",
     (Party.TIMER,),
     (Party.RENEWAL,),
-    (commands.ConsiderService, commands.ProlongService, commands.RefuseRenewal),
+    (
+        commands.ConsiderService,
+        commands.ProlongService,
+        commands.RefuseRenewal,
+        commands.ScheduleRenewal,
+        commands.CancelRenewal,
+    ),
 )
 CONFIRMATIONS = Topic(
     "distributors.{distributor}.confirmations",

@@ -96,6 +96,8 @@ VIEWS: Mapping[str, View] = {
     renewal.ServiceLapsed.TYPE: _for_both(names("service_until")),
     renewal.ServiceRenewed.TYPE: _for_both(names("service_from service_until")),  # by whom may be another partner's
     renewal.RenewalActivated.TYPE: _for_both(names("registration_number activated_from activated_until")),
+    renewal.RenewalScheduled.TYPE: View(names("renewal_id day planned_by"), None),
+    renewal.RenewalCancelled.TYPE: View(names("renewal_id cancelled_by reason"), None),
 }
 """By the newest version of each type that is told to anybody."""
 

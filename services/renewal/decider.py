@@ -8,6 +8,8 @@ A request that names another one prolongs its service and has none of its own. I
 and are taken if they are for the same registration number, whoever has sold them. Refused, the renewal is told what to
 name instead, or becomes a service of its own (`RefuseRenewal`): nothing that was activated is without its reminders,
 whatever a request names.
+
+A renewal that is planned changes nothing here until it is activated: that it was planned, and taken back, is recorded.
 """
 
 from __future__ import annotations
@@ -17,15 +19,17 @@ from datetime import date, datetime
 from uuid import UUID
 
 from events.activation import Activated
-from events.commands import ConsiderService, ProlongService, RefuseRenewal
+from events.commands import CancelRenewal, ConsiderService, ProlongService, RefuseRenewal, ScheduleRenewal
 from events.model import Decision, Event, Reason, Unacceptable
 from events.reference import Contract
 from events.renewal import (
     Reckoning,
     ReminderDue,
     RenewalActivated,
+    RenewalCancelled,
     RenewalRefused,
     RenewalRequested,
+    RenewalScheduled,
     ServiceLapsed,
     ServiceRenewed,
     ServiceStarted,
@@ -39,7 +43,9 @@ __all__ = ["INITIAL", "Facts", "Message", "State", "contract_to_look_up", "decid
 ZONE = "Europe/Moscow"
 """Whose days count."""
 
-Message = RequestSubmitted | Activated | ConsiderService | ProlongService | RefuseRenewal
+Message = (
+    RequestSubmitted | Activated | ConsiderService | ProlongService | RefuseRenewal | ScheduleRenewal | CancelRenewal
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,10 @@ def decide(state: State, message: Message, facts: Facts) -> Decision:
             return () if message.renewal_id in state.answered else _prolonged(state, message)
         case RefuseRenewal():
             return _refused(state, message)
+        case ScheduleRenewal():
+            return _scheduled(state, message)
+        case CancelRenewal():
+            return _cancelled(state, message)
 
 
 def _requested(state: State, submitted: RequestSubmitted) -> Decision:
@@ -195,6 +205,32 @@ def _refused(state: State, told: RefuseRenewal) -> Decision:
             return ()
 
 
+def _scheduled(state: State, asked: ScheduleRenewal) -> Decision:
+    match state:
+        case NotStarted():
+            return NO_SERVICE
+        case Renewal():
+            return ()
+        case (Running() as service) | Lapsed(service):
+            if asked.renewal_id in service.scheduled:
+                return ()
+            return (RenewalScheduled(renewal_id=asked.renewal_id, day=asked.day, planned_by=asked.planned_by),)
+
+
+def _cancelled(state: State, asked: CancelRenewal) -> Decision:
+    match state:
+        case NotStarted():
+            return NO_SERVICE
+        case Renewal():
+            return ()
+        case (Running() as service) | Lapsed(service):
+            if asked.renewal_id not in service.scheduled or asked.renewal_id in service.cancelled:
+                return ()
+            return (
+                RenewalCancelled(renewal_id=asked.renewal_id, cancelled_by=asked.cancelled_by, reason=asked.reason),
+            )
+
+
 def _started(own: Activation) -> ServiceStarted:
     return ServiceStarted(registration_number=own.registration_number, service_from=own.first, service_until=own.last)
 
@@ -235,8 +271,18 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, reminded=event.days_before)
         case ServiceLapsed(), Running():
             return Lapsed(state)
+        case RenewalScheduled() | RenewalCancelled(), Running():
+            return _planned(state, event)
+        case RenewalScheduled() | RenewalCancelled(), Lapsed():
+            return Lapsed(_planned(state.service, event))
         case _:
             raise ValueError(f"{event.TYPE} can't follow {state!r}")
+
+
+def _planned(service: Running, event: RenewalScheduled | RenewalCancelled) -> Running:
+    if isinstance(event, RenewalScheduled):
+        return replace(service, scheduled=(*service.scheduled, event.renewal_id))
+    return replace(service, cancelled=(*service.cancelled, event.renewal_id))
 
 
 def _renewed(service: Running, event: ServiceRenewed) -> Running:

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from events.activation import Activated
-from events.commands import ConsiderService, ProlongService, RefuseRenewal
 from events.reference import Contract
 from events.request import RequestSubmitted
 from events.topics import ACTIVATION_EVENTS, REQUEST_EVENTS, SERVICE_COMMANDS
@@ -29,7 +28,7 @@ def inputs() -> list[Input]:
     return [
         Input(REQUEST_EVENTS.name, (RequestSubmitted,), from_stage=True, silent=PLAIN),
         Input(ACTIVATION_EVENTS.name, (Activated,), from_stage=True),
-        Input(SERVICE_COMMANDS.name, (ConsiderService, ProlongService, RefuseRenewal)),
+        Input(SERVICE_COMMANDS.name, SERVICE_COMMANDS.carries),
     ]
 
 

@@ -49,6 +49,10 @@ class Running:
     reminded: int | None = None
     """The step nearest to this end of which there was a reminder; None: there was none yet."""
     answered: tuple[UUID, ...] = ()
+    scheduled: tuple[UUID, ...] = ()
+    """Renewals that were planned, under the ids of the requests that they are to become."""
+    cancelled: tuple[UUID, ...] = ()
+    """Those of them that will not be sent."""
 
     @property
     def days(self) -> tuple[date, date]:

@@ -25,9 +25,11 @@ from events.activation import Activator
 from events.commands import (
     ActivateDelivery,
     BankPayment,
+    CancelRenewal,
     ConsiderService,
     DistributorConfirmation,
     KitManufactured,
+    ScheduleRenewal,
     SubmitRequest,
     WithdrawRequest,
 )
@@ -160,6 +162,8 @@ class Plain:
     asked_by: set[str] = field(default_factory=set)
     reminded: set[int] = field(default_factory=set)
     lapsed: bool = False
+    planned: set[str] = field(default_factory=set)
+    taken_back: set[str] = field(default_factory=set)
 
     # request
 
@@ -329,6 +333,7 @@ class Plain:
             return []
         self.names = [body["renews"]]
         self.term = "another's"
+        self.planned, self.taken_back = set(), set()
         return ["RenewalRequested", "RenewalActivated"] if self.own_days else ["RenewalRequested"]
 
     def renew_activated(self) -> list[str]:
@@ -360,6 +365,16 @@ class Plain:
             return ["ServiceStarted"]
         self.names.append(body["renews"])
         return ["RenewalActivated"]
+
+    def renew_plan(self, renewal: str, taken: set[str], known: bool) -> list[str] | None:
+        """A renewal is planned, or taken back: each is recorded once. `taken`: of which it was so before; `known`: may
+        it be so at all?"""
+        if self.term == "none":
+            return DEAD
+        if self.term != "own" or renewal in taken or not known:
+            return []
+        taken.add(renewal)
+        return ["RenewalScheduled" if taken is self.planned else "RenewalCancelled"]
 
     def renew_day(self, day: date, today: date) -> list[str] | None:
         if day > today or self.term == "none":
@@ -456,6 +471,10 @@ class Model:
                 return of.renew_prolong(body["renewal_id"])
             case "renewal", "RefuseRenewal":
                 return of.renew_refused(body["request_id"], body)
+            case "renewal", "ScheduleRenewal":
+                return of.renew_plan(body["renewal_id"], of.planned, True)
+            case "renewal", "CancelRenewal":
+                return of.renew_plan(body["renewal_id"], of.taken_back, body["renewal_id"] in of.planned)
             case "renewal", "ConsiderService":
                 return of.renew_day(date.fromisoformat(body["day"]), today)
             case _:
@@ -616,6 +635,13 @@ class Procedure(RuleBasedStateMachine):
         """The timer tells a day: today's, one that is over, or one that has not come."""
         asked = ConsiderService(request_id=request_id, day=self.days.today + timedelta(days=days), ladder=LADDER)
         self.log.send(SERVICE_COMMANDS.name, str(request_id), asked)
+
+    @rule(request_id=requests, other=requests, taken_back=st.booleans())
+    def plan(self, request_id: UUID, other: UUID, taken_back: bool) -> None:
+        """The timer tells that a renewal is planned for later, or will not be sent."""
+        named = {"request_id": request_id, "renewal_id": other}
+        told = CancelRenewal(**named) if taken_back else ScheduleRenewal(**named, day=TODAY, planned_by="ivanova")
+        self.log.send(SERVICE_COMMANDS.name, str(request_id), told)
 
     @rule(request_id=requests, days=ONE([1, 7, 30, 100, 310]))
     def days_pass(self, request_id: UUID, days: int) -> None:

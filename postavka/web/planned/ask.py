@@ -62,9 +62,11 @@ async def ask_first(
     back: str,
     result_path: str | None = None,
     not_before: datetime | None = None,
+    announced: Sequence[Mapping[str, str]] = (),
 ) -> Response:
     """The question, or after it the command planned and the page `back`. `result_path`: where it shows what came of
-    it. `not_before`: the moment at which it is to be sent, if not after the seconds to undo it."""
+    it. `not_before`: the moment at which it is to be sent, if not after the seconds to undo it. `announced`: what the
+    log is told of the plan."""
     form = await request.form()
     reason = question.reason
     lacks_reason = reason is not None and reason.required and not str(form.get(reason.field, "")).strip()
@@ -81,7 +83,7 @@ async def ask_first(
             question=question, carried=carried, plan_id=plan_id, typed=typed, back=back,
             after="" if not_before else _spelled(seconds), lacks_reason=has_agreed and lacks_reason,
         )  # fmt: skip
-    new = NewPlan(plan_id, kind, fields, subjects, question.title, result_path or back, not_before)
+    new = NewPlan(plan_id, kind, fields, subjects, question.title, result_path or back, not_before, announced)
     async with web(request).database.rows(principal) as rows:
         await store.plan(rows, principal, new, timedelta(seconds=seconds))
     return RedirectResponse(back, 303)

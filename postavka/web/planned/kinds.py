@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from postavka.web.identity.principal import Principal
@@ -15,10 +15,12 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """What became of it. `said`: a sentence for people, in Russian."""
+    """What became of it. `said`: a sentence for people, in Russian. `not_sent`: what was announced to the log and was
+    left, by its id, and why."""
 
     sent: bool
     said: str
+    not_sent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

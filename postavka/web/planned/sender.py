@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -21,7 +21,7 @@ from postavka.kernel.store.queries import load_queries
 from postavka.web.commands import NotSentYet
 from postavka.web.database import Connection
 from postavka.web.planned.kinds import CommandKind, CommandOutcome
-from postavka.web.planned.store import principal_of, still_stands
+from postavka.web.planned.store import finish, principal_of, still_stands
 from postavka.web.problem import Problem
 from postavka.web.state import Web
 from postavka.web.throttle import TooMany
@@ -78,8 +78,8 @@ class PlannedSender:
         except Exception as error:
             log.exception("a planned command failed", plan=str(plan_id), kind=kind, error=str(error)[:500])
             outcome = CommandOutcome(False, NOT_DONE)
-        state = "sent" if outcome.sent else "refused"
-        await rows.execute(QUERIES.finish, (state, outcome.said, plan_id))
+        state: Literal["sent", "refused"] = "sent" if outcome.sent else "refused"
+        await finish(rows, plan_id, state, outcome.said, not_sent=outcome.not_sent)
         FINISHED.labels(state).inc()
         log.info("a planned command is over", plan=str(plan_id), kind=kind, state=state)
 

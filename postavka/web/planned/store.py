@@ -32,7 +32,7 @@ MOST_LISTED = 100
 @dataclass(frozen=True, slots=True)
 class NewPlan:
     """A command to be sent: at `not_before`, or after the seconds in which it may be undone. `plan_id` is made with the
-    question, so that the same answer twice is one plan."""
+    question, so that the same answer twice is one plan. `announced`: what the log is told of it, ids and days alone."""
 
     plan_id: UUID
     kind: str
@@ -41,6 +41,7 @@ class NewPlan:
     title: str
     result_path: str
     not_before: datetime | None = None
+    announced: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ async def plan(rows: Connection, principal: Principal, new: NewPlan, delay: time
             "owner": principal.owner,
             "actor": principal.actor,
             "principal": Jsonb(_written(principal)),
+            "announced": Jsonb(list(new.announced)) if new.announced else None,
             "not_before": new.not_before,
             "delay": delay,
         },
@@ -124,8 +126,22 @@ async def undo(rows: Connection, principal: Principal, plan_id: UUID) -> bool:
     found = await rows.execute(QUERIES.lock, (plan_id, principal.owner))
     if await found.fetchone() is None:
         return False
-    await rows.execute(QUERIES.finish, ("undone", "Отменено: ничего не отправлено.", plan_id))
+    await finish(rows, plan_id, "undone", "Отменено: ничего не отправлено.", by=principal.actor)
     return True
+
+
+async def finish(
+    rows: Connection,
+    plan_id: UUID,
+    state: Literal["sent", "refused", "undone"],
+    said: str,
+    *,
+    by: str | None = None,
+    not_sent: Mapping[str, str] | None = None,
+) -> None:
+    """It is over. `by`: who has undone it; `not_sent`: what of it was left, by its id, and why."""
+    over = {"plan_id": plan_id, "state": state, "said": said, "by": by, "not_sent": Jsonb(dict(not_sent or {}))}
+    await rows.execute(QUERIES.finish, over)
 
 
 async def sweep(rows: Connection) -> None:

@@ -127,12 +127,14 @@ async def renew(request: Request, principal: Annotated[Principal, allowed(Role.P
     if not able or (form.get("do") == "plan" and on is None):
         done = "no-such-day" if able else "nothing-to-renew" if refused else "no-service-chosen"
         return back_to(back, done=done)
+    fields = renewals_of(able)
     return await ask_first(
         request,
         principal,
         question_of_renewals(able, refused, known, on),
         kind=RENEW.name,
-        fields=renewals_of(able),
+        fields=fields,
+        announced=[{**each, "day": on.isoformat()} for each in fields["renewals"]] if on is not None else (),
         subjects=[str(each.request_id) for each in able],
         back=back,
         result_path="/requests",

@@ -14,7 +14,6 @@ from postavka.web.formats import day, money, plural
 from postavka.web.identity.principal import Principal
 from postavka.web.planned.ask import CommandQuestion
 from postavka.web.planned.kinds import CommandKind, CommandOutcome, Fields
-from postavka.web.problem import problem
 from postavka.web.state import Web
 from services.cabinet.bulk.judging import judge
 from services.cabinet.bulk.rows import BulkRow
@@ -119,10 +118,11 @@ async def _renew(parts: Web, principal: Principal, fields: Fields) -> CommandOut
     async for some in submit_rows(parts, principal, [each for each in judged if each.is_ready], checks):
         sent += len(some)
     left = "; ".join(_some([each.words for each in refused]))
+    not_sent = {str(ids[each.row.request_id]): each.why for each in refused}
     if not sent:
-        raise problem(409, "conflict", f"Ничего не отправлено. {left}")
+        return CommandOutcome(False, f"Ничего не отправлено. {left}", not_sent)
     outcome = f"Отправлено: {plural(sent, 'заявка', 'заявки', 'заявок')}."
-    return CommandOutcome(True, outcome + (f" Не отправлено: {left}." if left else ""))
+    return CommandOutcome(True, outcome + (f" Не отправлено: {left}." if left else ""), not_sent)
 
 
 def _some(texts: Sequence[str]) -> list[str]:

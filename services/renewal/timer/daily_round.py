@@ -1,5 +1,5 @@
 """Tells the stage of the day: every service of which something may be due is considered, once a day. And carries what
-one service tells another.
+one service tells another, and what partners have planned.
 
 What is due is looked up by an index and by the stage's own rule; whether it is so, the stage decides. Nothing depends
 on being told once: after a crash a day is told twice, and after a week of absence the day of the return alone.
@@ -15,7 +15,7 @@ from uuid import UUID
 
 import psycopg
 
-from events.commands import ConsiderService
+from events.commands import CancelRenewal, ConsiderService, ScheduleRenewal
 from events.model import Message
 from events.registry import decode
 from events.topics import SERVICE_COMMANDS
@@ -96,9 +96,12 @@ class DailyRound:
         return told
 
     def carry(self) -> int:
-        """Send what one service tells another; returns how many commands. Raises like `tell`."""
+        """Send what one service tells another, and what is told of planned renewals; returns how many commands. Raises
+        like `tell`."""
         carried = 0
         with connect(database_url(self._config), SCHEMA, SCHEMA) as connection:
+            told = {"scheduled": ScheduleRenewal.TYPE, "cancelled": CancelRenewal.TYPE}
+            connection.execute(QUERIES.carry_plans, told)
             while found := connection.execute(QUERIES.unsent, (AT_ONCE,)).fetchall():
                 self._send([(row[0], decode(row[2], row[3].encode())) for row in found])
                 connection.execute(QUERIES.mark_sent, [[row[place] for row in found] for place in range(3)])

@@ -12,15 +12,17 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from events.activation import Activated, Activator
-from events.commands import ConsiderService, ProlongService, RefuseRenewal
+from events.commands import CancelRenewal, ConsiderService, ProlongService, RefuseRenewal, ScheduleRenewal
 from events.model import Event, Reason, Unacceptable
 from events.reference import Contract
 from events.renewal import (
     Reckoning,
     ReminderDue,
     RenewalActivated,
+    RenewalCancelled,
     RenewalRefused,
     RenewalRequested,
+    RenewalScheduled,
     ServiceLapsed,
     ServiceRenewed,
     ServiceStarted,
@@ -282,6 +284,13 @@ def refuse(by: UUID = OTHER, instead: UUID | None = None) -> RefuseRenewal:
     return RefuseRenewal(request_id=REQUEST, refused_by=by, renews=instead)
 
 
+def schedule(renewal: UUID = OTHER) -> ScheduleRenewal:
+    return ScheduleRenewal(request_id=REQUEST, renewal_id=renewal, day=before(20), planned_by="anna")
+
+
+SCHEDULED = RenewalScheduled(renewal_id=OTHER, day=before(20), planned_by="anna")
+CANCEL = CancelRenewal(request_id=REQUEST, renewal_id=OTHER, cancelled_by="boris")
+CANCELLED = RenewalCancelled(renewal_id=OTHER, cancelled_by="boris", reason=None)
 REQUESTED = RenewalRequested(renews=OTHER)
 NOW = facts(NEXT_FROM)
 
@@ -310,6 +319,33 @@ def test_a_renewal_gives_its_days_to_the_service_it_names() -> None:
 def test_the_request_may_be_read_after_its_activation() -> None:
     """They come on two topics, between which there is no order."""
     given(started(NEXT_FROM, NEXT_UNTIL)).when(submitted(), NOW).then(REQUESTED, of_renewal())
+
+
+@pytest.mark.parametrize("history", [(started(),), (started(), lapsed(date(2027, 1, 1)))])
+def test_a_plan_is_recorded_once_and_taken_back_once(history: tuple[Event, ...]) -> None:
+    """Whatever is told again, as by a timer that was made anew: a plan that was taken back does not come back."""
+    given(*history).when(schedule(), NOW).then(SCHEDULED)
+    given(*history, SCHEDULED).when(schedule(), NOW).then_nothing()
+    given(*history, SCHEDULED).when(CANCEL, NOW).then(CANCELLED)
+    given(*history, SCHEDULED, CANCELLED).when(CANCEL, NOW).then_nothing()
+    given(*history, SCHEDULED, CANCELLED).when(schedule(), NOW).then_nothing()
+    given(*history).when(CANCEL, NOW).then_nothing()
+
+
+def test_a_plan_that_could_not_be_sent_says_why() -> None:
+    unsent = CancelRenewal(request_id=REQUEST, renewal_id=OTHER, reason="Товар больше не продаётся.")
+    why = RenewalCancelled(renewal_id=OTHER, cancelled_by=None, reason="Товар больше не продаётся.")
+    given(started(), SCHEDULED).when(unsent, NOW).then(why)
+
+
+def test_a_plan_changes_neither_the_term_nor_its_reminders() -> None:
+    """Until a renewal is activated, the service ends as before; and another plan may follow."""
+    day = before(7)
+    given(started(), SCHEDULED).when(on(day), facts(day)).then(reminder(day, 7))
+    given(started(), SCHEDULED, CANCELLED).when(schedule(THIRD), NOW).then(
+        RenewalScheduled(renewal_id=THIRD, day=before(20), planned_by="anna")
+    )
+    given(started(), SCHEDULED).when(prolong(), NOW).then(renewed())
 
 
 def test_before_the_end_a_renewal_is_added() -> None:
@@ -438,6 +474,8 @@ MESSAGES = {
     ConsiderService: on(DAY),
     ProlongService: prolong(renewal=THIRD),
     RefuseRenewal: refuse(),
+    ScheduleRenewal: schedule(),
+    CancelRenewal: CANCEL,
 }
 DECIDED: dict[tuple[type, type], Any] = {
     (NotStarted, RequestSubmitted): [REQUESTED],
@@ -445,21 +483,29 @@ DECIDED: dict[tuple[type, type], Any] = {
     (NotStarted, ConsiderService): "no-service",
     (NotStarted, ProlongService): [refused(decider.NOT_STARTED, THIRD)],
     (NotStarted, RefuseRenewal): "no-service",
+    (NotStarted, ScheduleRenewal): "no-service",
+    (NotStarted, CancelRenewal): "no-service",
     (Renewal, RequestSubmitted): [],
     (Renewal, Activated): [],
     (Renewal, ConsiderService): [],
     (Renewal, ProlongService): [refused(decider.A_RENEWAL, THIRD, OTHER)],
     (Renewal, RefuseRenewal): [started()],
+    (Renewal, ScheduleRenewal): [],
+    (Renewal, CancelRenewal): [],
     (Running, RequestSubmitted): [REQUESTED, of_renewal(FROM, UNTIL)],
     (Running, Activated): [],
     (Running, ConsiderService): [reminder(DAY, 7)],
     (Running, ProlongService): [renewed(renewal=THIRD)],
     (Running, RefuseRenewal): [],
+    (Running, ScheduleRenewal): [SCHEDULED],
+    (Running, CancelRenewal): [],
     (Lapsed, RequestSubmitted): [],
     (Lapsed, Activated): [],
     (Lapsed, ConsiderService): [],
     (Lapsed, ProlongService): [renewed(renewal=THIRD)],
     (Lapsed, RefuseRenewal): [],
+    (Lapsed, ScheduleRenewal): [SCHEDULED],
+    (Lapsed, CancelRenewal): [],
 }
 EVENTS: dict[type[Event], Event] = {
     ServiceStarted: started(),
@@ -469,6 +515,8 @@ EVENTS: dict[type[Event], Event] = {
     RenewalActivated: of_renewal(),
     RenewalRefused: refused(decider.OTHER_NUMBER),
     ServiceRenewed: renewed(),
+    RenewalScheduled: SCHEDULED,
+    RenewalCancelled: CANCELLED,
 }
 FOLLOWS = {
     (NotStarted, ServiceStarted): Running,
@@ -482,8 +530,12 @@ FOLLOWS = {
     (Running, RenewalRequested): Renewal,
     (Running, RenewalRefused): Running,
     (Running, ServiceRenewed): Running,
+    (Running, RenewalScheduled): Running,
+    (Running, RenewalCancelled): Running,
     (Lapsed, RenewalRefused): Lapsed,
     (Lapsed, ServiceRenewed): Running,
+    (Lapsed, RenewalScheduled): Lapsed,
+    (Lapsed, RenewalCancelled): Lapsed,
 }
 """What may follow a state, and where it leads; everything else raises."""
 

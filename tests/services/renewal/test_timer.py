@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
-from events.commands import ProlongService, RefuseRenewal
+from events.commands import CancelRenewal, ProlongService, RefuseRenewal, ScheduleRenewal
 from events.envelope import Envelope
 from events.model import Event, Reason
 from events.registry import decode, encode
@@ -164,6 +165,53 @@ def test_what_one_service_tells_another_is_carried_once(world: World) -> None:
     assert world.round().tell(date(2027, 1, 1)) == 0, "neither has a service of its own"
     world.happens(new, started())
     assert world.round().tell(date(2027, 1, 1)) == 1, "but the one that was refused has now"
+
+
+def test_what_partners_have_planned_is_told_once_with_its_end(world: World) -> None:
+    """The table is the web application's: it keeps what waits, and what came of it."""
+    services, renewals, day = [uuid4(), uuid4()], [uuid4(), uuid4()], date(2026, 12, 1)
+    announced = [
+        {"renews": str(old), "request_id": str(new), "day": day.isoformat()}
+        for old, new in zip(services, renewals, strict=True)
+    ]
+    with psycopg.connect(world.config.database_url.get_secret_value(), autocommit=True) as connection:  # type: ignore[union-attr]
+
+        def plan(announced: Any) -> UUID:
+            plan_id = uuid4()
+            connection.execute(
+                "INSERT INTO planned.commands (plan_id, kind, fields, subjects, title, result_path, owner, actor,"
+                " principal, announced, not_before) VALUES (%s, 'renew', '{}', '{}', 'x', '/', 'partner:x', 'anna',"
+                " '{}', %s, now())",
+                (plan_id, Jsonb(announced) if announced else None),
+            )
+            return plan_id
+
+        def over(plan_id: UUID, state: str, by: str | None, not_sent: dict[str, str]) -> None:
+            connection.execute(
+                "UPDATE planned.commands SET state = %s, finished_by = %s, not_sent = %s, outcome = 'Поздно.',"
+                " finished_at = now() WHERE plan_id = %s",
+                (state, by, Jsonb(not_sent), plan_id),
+            )
+
+        plan(None)
+        both = plan(announced)
+        assert (world.round().carry(), world.round().carry()) == (2, 0)
+        over(both, "sent", None, {str(renewals[1]): "Товар больше не продаётся."})
+        assert (world.round().carry(), world.round().carry()) == (1, 0), "what was sent is a request by now"
+        until(lambda: len(world.told(services[1])) == 2, "both are on the topic")
+        assert world.told(services[0]) == [
+            ScheduleRenewal(request_id=services[0], renewal_id=renewals[0], day=day, planned_by="anna")
+        ]
+        assert world.told(services[1])[1] == CancelRenewal(
+            request_id=services[1], renewal_id=renewals[1], reason="Товар больше не продаётся."
+        )
+        quick, late = uuid4(), uuid4()
+        for service, state, by in ((quick, "undone", "boris"), (late, "refused", None)):
+            over(plan([{**announced[0], "renews": str(service)}]), state, by, {})
+        assert world.round().carry() == 4
+        until(lambda: len(world.told(quick) + world.told(late)) == 4, "all are on the topic")
+        ends = [(each.cancelled_by, each.reason) for each in (world.told(quick)[1], world.told(late)[1])]
+        assert ends == [("boris", None), (None, "Поздно.")], "taken back before the first look, it was planned first"
 
 
 def test_a_renewed_service_is_told_days_of_its_new_end(world: World) -> None:

@@ -3,9 +3,9 @@
 -- name: plan
 -- Writes a plan; the same plan again changes nothing.
 INSERT INTO planned.commands (plan_id, kind, fields, subjects, title, result_path, partner_id, distributor_id, owner,
-    actor, principal, not_before)
+    actor, principal, announced, not_before)
 VALUES (%(plan_id)s, %(kind)s, %(fields)s, %(subjects)s, %(title)s, %(result_path)s, %(partner_id)s,
-    %(distributor_id)s, %(owner)s, %(actor)s, %(principal)s, coalesce(%(not_before)s, now() + %(delay)s))
+    %(distributor_id)s, %(owner)s, %(actor)s, %(principal)s, %(announced)s, coalesce(%(not_before)s, now() + %(delay)s))
 ON CONFLICT (plan_id) DO NOTHING;
 
 -- name: of_actor
@@ -35,7 +35,9 @@ SELECT plan_id FROM planned.commands WHERE plan_id = %s AND owner = %s AND state
 
 -- name: finish
 -- Writes that a plan is over: sent, refused or undone. What it was made of goes.
-UPDATE planned.commands SET state = %s, finished_at = now(), outcome = %s, fields = '{}' WHERE plan_id = %s;
+UPDATE planned.commands
+SET state = %(state)s, finished_at = now(), finished_by = %(by)s, outcome = %(said)s, not_sent = %(not_sent)s, fields = '{}'
+WHERE plan_id = %(plan_id)s;
 
 -- name: claim
 -- Locks the plan that has been due for the longest and that nobody else is sending, until the transaction ends.

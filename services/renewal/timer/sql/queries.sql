@@ -40,9 +40,24 @@ SELECT request_id, told_by, type, body
 FROM jsonb_to_recordset(%s::jsonb) AS r(request_id uuid, told_by uuid, type text, body jsonb)
 ON CONFLICT DO NOTHING;
 
+-- name: carry_plans
+-- Keeps what is to be told of renewals that wait with other planned commands: that they were planned, and that they will
+-- not be sent, because somebody has undone it or they could not be.
+INSERT INTO carried (request_id, told_by, type, body)
+SELECT (a ->> 'renews')::uuid, (a ->> 'request_id')::uuid, t.type, t.body || jsonb_build_object(
+    'request_id', a ->> 'renews', 'renewal_id', a ->> 'request_id')
+FROM planned.commands c, jsonb_array_elements(c.announced) a, LATERAL (
+    VALUES (%(scheduled)s, true, jsonb_build_object('day', a ->> 'day', 'planned_by', c.actor)),
+        (%(cancelled)s, c.state = 'undone', jsonb_build_object('cancelled_by', c.finished_by)),
+        (%(cancelled)s, c.state = 'refused' OR c.not_sent ? (a ->> 'request_id'),
+            jsonb_build_object('reason', coalesce(c.not_sent ->> (a ->> 'request_id'), c.outcome)))
+) t (type, happened, body)
+WHERE c.announced IS NOT NULL AND t.happened
+ON CONFLICT DO NOTHING;
+
 -- name: unsent
--- Reads commands that were not sent.
-SELECT request_id, told_by, type, body::text FROM carried WHERE NOT sent ORDER BY request_id LIMIT %s;
+-- Reads commands that were not sent; of one service, that a renewal was planned before that it was cancelled.
+SELECT request_id, told_by, type, body::text FROM carried WHERE NOT sent ORDER BY request_id, type DESC LIMIT %s;
 
 -- name: mark_sent
 -- Notes that these commands were sent.
