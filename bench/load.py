@@ -15,7 +15,7 @@ from itertools import chain
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -38,6 +38,7 @@ from events.topics import (
     confirmations_of,
 )
 from events.versions import spoken
+from postavka.kernel.ids import new_id
 from postavka.kernel.log.connection import for_librdkafka
 from postavka.kernel.outbox.command_sender import envelope_of
 from postavka.kernel.outbox.publisher import Publisher
@@ -178,7 +179,7 @@ class Load:
         self._at_a_rate.produce(topic, value, key, headers=headers)
 
     def _submit(self, send: Send, number: int, since: float) -> None:
-        request_id = uuid4()
+        request_id = new_id()
         direct = number % 100 < self._direct
         command = SubmitRequest(
             request_id=request_id,

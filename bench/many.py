@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -27,6 +27,7 @@ from postavka.app.broker_access.services import GROUPS
 from postavka.domain.document_forms.content import content_of, sha256
 from postavka.domain.document_forms.forms import make
 from postavka.kernel.clock import COUNTER_BITS
+from postavka.kernel.ids import new_id
 from postavka.kernel.log.connection import for_librdkafka, for_producer
 from postavka.kernel.log.offsets import end_offsets
 from postavka.kernel.log.partitioner import partition_of
@@ -150,7 +151,7 @@ class _Writer:
         return sum(map(len, rows.values()))
 
     def _copy(self, model: Model) -> Iterator[tuple[str, tuple[object, ...]]]:
-        request = str(uuid4())
+        request = str(new_id())
         changes = [(model.request.encode(), request.encode())]
         changes += [(model.permission.encode(), new_permission_number().encode())] if model.permission else []
         changes += [(model.invoice.encode(), b"2025-%07d" % self._count)] if model.invoice else []

@@ -11,6 +11,7 @@ from events.envelope import Envelope
 from postavka.domain.calendar import MOSCOW
 from postavka.domain.wording import STAGE_COLOURS
 from postavka.kernel.console import console
+from postavka.kernel.id_beginning import beginning
 from postavka.kernel.log.record import Record
 
 TOLD = ("number", "invoice_number", "confirmation_id", "amount", "due", "kind", "basis", "distributor_id")
@@ -22,7 +23,7 @@ def print_event(record: Record, envelope: Envelope) -> None:
     time = envelope.time.astimezone(MOSCOW).strftime("%H:%M:%S.%f")[:-3]
     stage = envelope.source.rpartition("/")[2]
     line = event_line(stage, envelope.type, orjson.loads(record.value or b"{}"))
-    console.print(f"[dim]{time}[/] [dim]{envelope.subject[:8]}[/] {line}", highlight=False, soft_wrap=True)
+    console.print(f"[dim]{time}[/] [dim]{beginning(envelope.subject)}[/] {line}", highlight=False, soft_wrap=True)
 
 
 def event_line(stage: str, type_name: str, body: dict[str, Any]) -> str:

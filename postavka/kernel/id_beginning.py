@@ -12,8 +12,16 @@ from postavka.kernel.errors import NotFound, UserError
 
 MOST_NAMED = 8
 """How many ids or words a message names at most."""
+SHOWN = 13
+"""Characters of an id that a line shows: of one made here, its time to the millisecond (`ids.py`). Eight are the same
+for a minute."""
 
 Id = TypeVar("Id", UUID, str)
+
+
+def beginning(whole: object) -> str:
+    """Returns the characters of an id that a line shows."""
+    return str(whole)[:SHOWN]
 
 
 def bounds(what: str, typed: str) -> tuple[UUID, UUID]:

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from postavka.domain.reference.known import require_known
 from postavka.kernel.cli_options import Json
 from postavka.kernel.console import console, print_json, table
+from postavka.kernel.id_beginning import beginning
 from postavka.kernel.privacy.vault import open_vault
 from postavka.kernel.projection.command import build
 from postavka.kernel.runtime.connection import connected
@@ -75,7 +76,7 @@ def print_cabinet(partner: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         approval, shipping, asked = row["approval"] or {}, row["shipping"] or {}, row["request"] or {}
         shown.add_row(
-            str(row["request_id"])[:8],
+            beginning(row["request_id"]),
             asked.get("number", "—"),
             stage_of(row["status"]).word,
             approval.get("product", {}).get("name") or asked.get("product_id") or "—",

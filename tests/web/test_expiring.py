@@ -103,7 +103,7 @@ def test_many_are_renewed_with_everything_filled_in(
     site: Site, partner: Person, sent: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [uuid4() for _ in range(20)]
-    monkeypatch.setattr("services.cabinet.renewals.renew.uuid4", iter(ids).__next__)
+    monkeypatch.setattr("services.cabinet.renewals.renew.new_id", iter(ids).__next__)
     stories = [ending(days) for days in (3, 4)]
     busy = ending(5)
     under_way = Story(partner=PARTNER, renews=str(busy.request_id), events=254).submitted()
@@ -135,7 +135,7 @@ def test_the_register_is_asked_about_all_clients_at_once(
 ) -> None:
     """One by one, two hundred clients of a register that is slow to answer would hold up whatever else is planned."""
     ids = [uuid4() for _ in range(20)]
-    monkeypatch.setattr("services.cabinet.renewals.renew.uuid4", iter(ids).__next__)
+    monkeypatch.setattr("services.cabinet.renewals.renew.new_id", iter(ids).__next__)
     stories = [ending(3, buyer=f"ООО «Клиент {number}»") for number in range(3)]
     site.write(*stories)
     register = WaitingRegister(len(stories))
@@ -189,7 +189,7 @@ class TestPlanned:
         self, site: Site, partner: Person, sent: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ids = [uuid4() for _ in range(20)]
-        monkeypatch.setattr("services.cabinet.renewals.renew.uuid4", iter(ids).__next__)
+        monkeypatch.setattr("services.cabinet.renewals.renew.new_id", iter(ids).__next__)
         stories = [ending(days) for days in (20, 21)]
         site.write(*stories)
         on = (today() + timedelta(days=5)).isoformat()

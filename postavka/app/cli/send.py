@@ -35,6 +35,7 @@ from postavka.domain.request_ids.lookup import require_request
 from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.cli_options import Json, Wait
 from postavka.kernel.errors import UserError
+from postavka.kernel.ids import new_id
 from postavka.kernel.runtime.connection import connected
 
 request = App(name="request", help="Submit or withdraw a purchase request (L4-L11).")
@@ -99,7 +100,7 @@ def submit(
     """
     config = connected()
     require_known(config, partner=partner)
-    chosen = request_id or uuid4()
+    chosen = request_id or new_id()
     message = SubmitRequest(
         request_id=chosen,
         partner_id=partner,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from rich.markup import escape
 
@@ -33,6 +33,7 @@ from postavka.domain.calendar import today
 from postavka.domain.reference.contracts import record_contract
 from postavka.kernel.console import console
 from postavka.kernel.errors import UserError
+from postavka.kernel.ids import new_id
 from postavka.kernel.log.follower import Follower, beginnings
 from postavka.kernel.outbox.command_sender import Sender
 from postavka.kernel.settings import Settings, database_url, settings
@@ -106,7 +107,7 @@ class Walk:
 
     def submit(self, fields: dict[str, Any]) -> UUID:
         """Send a request; returns its id."""
-        request_id = uuid4()
+        request_id = new_id()
         self._mine.add(str(request_id))
         command = SubmitRequest(request_id=request_id, submitted_by="demo", request_type=REQUEST_TYPE, **fields)
         self._send(REQUEST_COMMANDS.name, str(request_id), command)
@@ -140,7 +141,7 @@ class Walk:
         """The partner activates for the user."""
         command = ActivateDelivery(
             request_id=request_id,
-            activation_id=str(uuid4()),
+            activation_id=str(new_id()),
             activated_by=Activator.PARTNER,
             actor="demo",
             partner_id=partner,

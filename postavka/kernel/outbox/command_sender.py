@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from uuid import uuid4
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
@@ -13,6 +12,7 @@ from events.envelope import Envelope
 from events.model import Message
 from events.versions import spoken
 from postavka.kernel.errors import ServerAway, UserError
+from postavka.kernel.ids import new_id
 from postavka.kernel.log.connection import for_producer
 from postavka.kernel.privacy.protect import protected
 from postavka.kernel.process import tracing
@@ -32,7 +32,7 @@ class NoTopic(UserError):
 def envelope_of(type_name: str, source: str, subject: str, trace: str | None) -> Envelope:
     """The envelope of a command that is sent now. `trace`: the `traceparent` of the sending."""
     return Envelope(
-        id=str(uuid4()),
+        id=str(new_id()),
         source=source,
         type=type_name,
         subject=subject,

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.kernel.ids import new_id
 from postavka.web.authorization import CSRF_FIELD
 from postavka.web.fields import id_in
 from postavka.web.formats import plural
@@ -72,7 +72,7 @@ async def ask_first(
     lacks_reason = reason is not None and reason.required and not str(form.get(reason.field, "")).strip()
     has_agreed = form.get(AGREED) == question.title
     has_changed = AGREED in form and not has_agreed
-    plan_id = id_in(form.get(PLAN_ID)) or uuid4()
+    plan_id = id_in(form.get(PLAN_ID)) or new_id()
     seconds = web(request).config.undo_seconds
     if not has_agreed or lacks_reason:
         own = {CSRF_FIELD, AGREED, PLAN_ID, reason.field if reason is not None else ""}

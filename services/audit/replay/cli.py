@@ -13,6 +13,7 @@ from rich.markup import escape
 from postavka.domain.request_ids.parameter import RequestId
 from postavka.kernel.console import console, print_json, print_line, table
 from postavka.kernel.errors import ANSWER_IS_NO, UserError
+from postavka.kernel.id_beginning import beginning
 from postavka.kernel.runtime.connection import connected
 from postavka.web.formats import at
 from services.audit.cli import SHOWN, moment, rate
@@ -79,7 +80,7 @@ def replay(
         mark = "[green]=[/]" if verdict["difference"] is None else "[red]≠[/]"
         then = ", ".join(verdict["then"]) or "nothing"
         console.print(
-            f"{mark} [dim]{at(datetime.fromisoformat(verdict['at']), seconds=True)} {verdict['request'][:8]}[/] "
+            f"{mark} [dim]{at(datetime.fromisoformat(verdict['at']), seconds=True)} {beginning(verdict['request'])}[/] "
             f"{verdict['stage']:<10} {then}"
             + (f"  input by {escape(verdict['corrected_by'])}" if verdict["corrected_by"] else "")
             + (f"  [red]{verdict['difference']}[/]" if verdict["difference"] else ""),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import uuid4, uuid5
+from uuid import uuid5
 
 from fastapi import APIRouter, Request
 
+from postavka.kernel.ids import new_id
 from postavka.web.authorization import ANYBODY
 from postavka.web.idempotency import NAMESPACE, IdempotencyKey, key_of
 from postavka.web.identity.principal import Principal
@@ -31,7 +32,7 @@ async def activate_by_code(
     parts = web(request)
     await parts.throttle.activation(visitor_of(request).address, body.registration_number)
     if idempotency_key is None:
-        activation_id = str(uuid4())
+        activation_id = str(new_id())
     else:
         activation_id = str(uuid5(NAMESPACE, f"user|{body.registration_number}|{key_of(idempotency_key)}"))
     outcome = await acts.activate_by_code(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.kernel.ids import new_id
 from postavka.web.authorization import allowed
 from postavka.web.formats import money, short
 from postavka.web.frame import reference, show
@@ -81,7 +82,7 @@ async def file_sent(request: Request, principal: Annotated[Principal, PARTNER]) 
     lists = choices(await reference(request), principal.partner_id or "")
     rows = rows_of(sheet, lists, own_contact(lists, principal))
     judged, _ = await judge(parts, principal, await with_ids(parts, principal, rows))
-    bulk_id = uuid4()
+    bulk_id = new_id()
     await store.keep(parts, principal, bulk_id, name[:LONGEST_NAME], judged)
     unknown = "?unknown=1" if sheet.unknown else ""
     return RedirectResponse(f"{FORM}/{bulk_id}{unknown}", 303)

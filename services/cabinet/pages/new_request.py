@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -19,6 +19,7 @@ from postavka.domain.reference.store import Snapshot
 from postavka.domain.request_rules import LONGEST, REQUIRED, shortcoming
 from postavka.domain.tax_register import NotAnswering
 from postavka.domain.wording import REQUEST_TYPES
+from postavka.kernel.ids import new_id
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
@@ -67,7 +68,7 @@ async def form_page(
     known = await reference(request)
     lists = choices(known, principal.partner_id or "")
     if copy is None:
-        typed = Typed(request_id=str(uuid4()), request_type=request_type, contact_id=own_contact(lists, principal))
+        typed = Typed(request_id=str(new_id()), request_type=request_type, contact_id=own_contact(lists, principal))
         return await _form(request, principal, known, lists, typed, fresh=True)
     row = await _row(request, principal, copy)
     if row is None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.domain.reference.store import Snapshot
+from postavka.kernel.ids import new_id
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
@@ -61,7 +62,7 @@ async def sold_page(
     request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)], after: str | None = None
 ) -> Response:
     """Section «Проданные поставки» (L18)."""
-    return await _list(request, principal, "sold", SOLD_GROUPS, DELIVERIES, after, try_id=lambda: str(uuid4()))
+    return await _list(request, principal, "sold", SOLD_GROUPS, DELIVERIES, after, try_id=lambda: str(new_id()))
 
 
 @router.post("/requests/{request_id}/withdraw")
@@ -100,7 +101,7 @@ async def activate(
         principal,
         question_of_activation(row),
         kind=ACTIVATE.name,
-        fields={"request_id": str(request_id), "activation_id": given if is_request_id(given) else str(uuid4())},
+        fields={"request_id": str(request_id), "activation_id": given if is_request_id(given) else str(new_id())},
         subjects=[str(request_id)],
         back=path,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Annotated, Any
-from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -12,6 +11,7 @@ from starlette.responses import Response
 from events.request import REQUEST_TYPE
 from postavka.domain.request_rules import shortcoming
 from postavka.domain.wording import REQUEST_TYPES
+from postavka.kernel.ids import new_id
 from postavka.web.authorization import ANYBODY
 from postavka.web.formats import plural
 from postavka.web.frame import show
@@ -41,7 +41,7 @@ async def activate(request: Request, _: Annotated[Principal | None, ANYBODY]) ->
     number = "".join(str(form.get("registration_number", "")).split())
     code = str(form.get("code", "")).strip()[:LONGEST_CODE]
     given = str(form.get("activation_id", ""))
-    activation_id = given if is_request_id(given) else str(uuid4())
+    activation_id = given if is_request_id(given) else str(new_id())
     errors = {}
     if wrong := shortcoming("registration_number", number):
         errors["registration_number"] = wrong
@@ -82,4 +82,4 @@ async def help_page(request: Request, principal: Annotated[Principal | None, ANY
 
 def _page(request: Request, status: int = 200, **values: Any) -> Response:
     empty: dict[str, Any] = {"errors": {}, "registration_number": "", "code": "", "refusal": "", "active": None}
-    return page(request, "activate.html", status, **{**empty, "activation_id": str(uuid4()), **values})
+    return page(request, "activate.html", status, **{**empty, "activation_id": str(new_id()), **values})

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
+from postavka.kernel.ids import new_id
 from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import SIGNED_IN, allowed
 from postavka.web.formats import short
@@ -82,8 +83,8 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         answerable=reader is Viewer.DISTRIBUTOR and row.status == "awaiting-confirmation",
         withdrawable=reader is Viewer.PARTNER and row.can_withdraw,
         no_signature=request.query_params.get("no-signature", ""),
-        activation_id=str(uuid4()),
-        decline_id=str(uuid4()),
+        activation_id=str(new_id()),
+        decline_id=str(new_id()),
         waiting=bool(visitor_of(request).planned),
         copy_href=f"/requests/new/{row.asked.get('request_type')}?copy={request_id}",
         renew_href=f"/requests/new/{row.asked.get('request_type')}?copy={request_id}&renew=1" if row.term else None,
@@ -125,7 +126,7 @@ async def refusal(
     reason, given = str(form.get("reason", "")).strip()[:LONGEST_REASON], str(form.get("decline_id", ""))
     if not reason:
         raise problem(422, "invalid", "Напишите, что не так с документом.")
-    decline_id = given if is_request_id(given) else str(uuid4())
+    decline_id = given if is_request_id(given) else str(new_id())
     async with unless_too_late():
         await acts.refuse_to_sign(web(request), principal, request_id, document_id, decline_id, reason)
     return RedirectResponse(f"/requests/{request_id}?done=refusal", 303)

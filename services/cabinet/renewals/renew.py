@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from postavka.domain.reference.store import Snapshot, current
+from postavka.kernel.ids import new_id
 from postavka.web.formats import day, money, plural
 from postavka.web.identity.principal import Principal
 from postavka.web.planned.ask import CommandQuestion
@@ -92,7 +93,7 @@ def price_of(row: Row, reference: Snapshot) -> Decimal | None:
 
 def renewals_of(rows: Sequence[Row]) -> Fields:
     """The fields of a plan: which services, and the ids of the requests that will prolong them."""
-    return {"renewals": [{"renews": str(each.request_id), "request_id": str(uuid4())} for each in rows]}
+    return {"renewals": [{"renews": str(each.request_id), "request_id": str(new_id())} for each in rows]}
 
 
 async def _renew(parts: Web, principal: Principal, fields: Fields) -> CommandOutcome:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from events.request import REQUEST_TYPE
 from postavka.domain.calendar import today
@@ -17,6 +17,7 @@ from postavka.domain.email_address import BadAddress, read_address
 from postavka.domain.reference.request_facts import facts_from
 from postavka.domain.reference.store import Snapshot
 from postavka.domain.request_rules import LONGEST, Asked, shortcoming, shortcomings
+from postavka.kernel.ids import new_id
 from postavka.web.identity.principal import Principal
 from services.cabinet.words import product_name
 
@@ -70,7 +71,7 @@ class Typed:
 
     def renewed(self) -> Self:
         """The same content as another request."""
-        return replace(self, request_id=str(uuid4()))
+        return replace(self, request_id=str(new_id()))
 
     def command(self) -> dict[str, str | None]:
         """The fields of `SubmitRequest`; empty ones are None."""
