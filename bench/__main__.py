@@ -15,7 +15,7 @@ peers (a): the same procedure by Faust alone, by the eventsourcing library alone
 
 raw: librdkafka, aiokafka, COPY, inserts;
 
-log (c, d): rebuild of the cabinet and verification by the audit, on a log of --events;
+log (c, d): rebuild of the cabinet, verification and replay by the audit, on a log of --events;
 
 pages: of a list of 100,000 requests;
 
@@ -38,7 +38,7 @@ from bench.growth import fill, growth, models
 from bench.pages import ROWS, measure_pages
 from bench.peers import faust_stages, library, raw, streams
 from bench.peers.procedure import EVENTS
-from bench.table import Found, Peer, Row, percentile
+from bench.table import Found, Peer, Row, of_several, percentile
 from bench.used import make_log_files
 from bench.walk import COMPLETED, at_rest, beside, latency, load, steps, throughput
 from postavka.app.one_box.launcher import Launch
@@ -47,6 +47,7 @@ from postavka.kernel.runtime.jars import UnreachedJars
 from postavka.kernel.runtime.java import NoJava
 from postavka.kernel.runtime.progress import Spoken
 from postavka.kernel.settings import Settings, settings
+from services.audit.replay.replay import ReplayOrder, replay
 from services.audit.verification.verify import verify
 from services.cabinet.rebuild import MODEL
 
@@ -79,6 +80,7 @@ USUAL = tuple(part for part in Part if part not in (Part.GROWTH, Part.STEPS))
 def bench(
     *,
     only: Sequence[Part] = USUAL,
+    runs: int = 1,
     requests: int = 10_000,
     seconds: float = 15.0,
     peer_requests: int = 1_000,
@@ -93,6 +95,8 @@ def bench(
     ----------
     only
         These parts, one or several.
+    runs
+        How often all of them, each time with new servers: of several the table has the median, the least and the most.
     requests
         Whole requests, from sending to activation, one in five a direct sale.
     seconds
@@ -108,26 +112,43 @@ def bench(
     markdown
         Print them as a table for docs/history/performance.md.
     """
-    home = Path(tempfile.mkdtemp(prefix="postavka-bench-"))
-    home.chmod(0o755)
-    JARS.mkdir(parents=True, exist_ok=True)
-    (home / "jars").symlink_to(JARS.resolve())
-    found = Found()
+    done: list[Found] = []
     try:
-        with Launch(settings().model_copy(update={"home": home}), Spoken()) as launch:
-            _walked(launch, found, set(only), requests, seconds)
-            _standing(launch, found, set(only), events, peer_requests)
-            if Part.GROWTH in only:
-                found.add(growth(launch, sizes, requests, Spoken()))
-            launch.close()
-            launch.remove_data()
+        for _ in range(runs):
+            done.append(Found())
+            _run(done[-1], set(only), requests, seconds, peer_requests, events, sizes)
     finally:  # what was found before a part failed is worth seeing
-        shutil.rmtree(home, ignore_errors=True)
-        found.load.append(os.getloadavg()[0])
+        found = of_several(done)
         if json or markdown:
             print(found.as_json() if json else found.as_markdown(), flush=True)
         else:
             found.show()
+
+
+def _run(
+    found: Found,
+    only: set[Part],
+    requests: int,
+    seconds: float,
+    peer_requests: int,
+    events: int,
+    sizes: Sequence[int],
+) -> None:
+    home = Path(tempfile.mkdtemp(prefix="postavka-bench-"))
+    home.chmod(0o755)
+    JARS.mkdir(parents=True, exist_ok=True)
+    (home / "jars").symlink_to(JARS.resolve())
+    try:
+        with Launch(settings().model_copy(update={"home": home}), Spoken()) as launch:
+            _walked(launch, found, only, requests, seconds)
+            _standing(launch, found, only, events, peer_requests)
+            if Part.GROWTH in only:
+                found.add(growth(launch, sizes, requests, Spoken()))
+            launch.close()
+            launch.remove_data()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        found.load.append(os.getloadavg()[0])
 
 
 def _walked(launch: Launch, found: Found, only: set[Part], requests: int, seconds: float) -> None:
@@ -171,7 +192,7 @@ def _standing(launch: Launch, found: Found, only: set[Part], events: int, peer_r
             alone = raw.measure(config, 100_000, RATE, 5)
         found.add(_raw_rows(alone))
     if Part.LOG in only and alone is not None:
-        with progress.step("rebuilding the cabinet, verifying"):
+        with progress.step("rebuilding the cabinet, verifying, deciding again"):
             found.add(_log_rows(config, alone))
     if Part.PEERS in only:
         with progress.step(f"{peer_requests} requests through each peer"):
@@ -203,14 +224,16 @@ def _raw_rows(alone: raw.Raw) -> list[Row]:
 
 def _log_rows(config: Settings, alone: raw.Raw) -> list[Row]:
     rebuilt = rebuild(config, MODEL)
-    verified = verify(config)
+    verified, again = verify(config), replay(config, ReplayOrder())
     read = Peer("librdkafka alone", alone.librdkafka_read)
     copied = Peer("COPY alone", alone.rows_by_copy)
     return [
-        Row("c", f"rebuild ({rebuilt.events:,}), events/s", rebuilt.events / rebuilt.seconds, "", (read,)),
+        Row("c", "events in the log", rebuilt.events, ""),
+        Row("c", "rebuild, events/s", rebuilt.events / rebuilt.seconds, "", (read,)),
         Row("c", "… rows/s", sum(rebuilt.rows.values()) / rebuilt.seconds, "", (copied,)),
         Row("c", "… folding alone, events/s", rebuilt.events / rebuilt.folding, "", (read,)),
-        Row("d", f"audit verify ({verified.events:,}), events/s", verified.events / verified.seconds, "", (read,)),
+        Row("d", "audit verify, events/s", verified.events / verified.seconds, "", (read,)),
+        Row("d", "audit replay, events/s", again.events / again.seconds, "", (read,)),
     ]
 
 

@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from bench.cost import Cost, cost, postgres_by_client, spent_by
+from bench.cost import Cost, cost, postgres_by_client, spent_by, written
 from bench.many import Model, model_of, multiply
 from bench.table import Row
 from bench.walk import COMPLETED, CORE, CORE_OF, DECIDERS, core, load
@@ -67,7 +67,7 @@ def growth(launch: Launch, sizes: Sequence[int], requests: int, progress: Spoken
             wait_until_read(launch)
             load(launch, WARM_UP)
         with progress.step(f"{requests} requests on top of {size:,}"):
-            rows += measured(launch, requests, f"{stored(launch):,} in the stores")
+            rows += measured(launch, requests, f"{size:,} in the stores")
     with progress.step(f"{requests} requests, two workers a stage"), seconds_of_each_stage(launch) as pids:
         load(launch, WARM_UP)
         rows += measured(launch, requests, "two workers a stage", pids)
@@ -77,9 +77,11 @@ def growth(launch: Launch, sizes: Sequence[int], requests: int, progress: Spoken
 def measured(launch: Launch, requests: int, where: str, besides: Sequence[int] = ()) -> list[Row]:
     """Requests a second and CPU milliseconds of one, with those of further processes."""
     sessions = of_stages(postgres_by_client(launch.config))
-    before, others, started = cost(launch), sum(map(spent_by, besides)), time.perf_counter()
+    before, others, disk = cost(launch), sum(map(spent_by, besides)), written(launch)
+    started = time.perf_counter()
     load(launch, requests)
     took = time.perf_counter() - started
+    disk = written(launch) - disk
     each = (cost(launch) - before).per_request_ms(requests)
     second = (sum(map(spent_by, besides)) - others) * 1000 / requests
     sessions = (of_stages(postgres_by_client(launch.config)) - sessions) * 1000 / requests
@@ -88,6 +90,7 @@ def measured(launch: Launch, requests: int, where: str, besides: Sequence[int] =
         Row("f", f"{CORE}, {where}", core(each) + second, "CPU-ms"),
         *(Row("f", f"… {name}, {where}", value, "CPU-ms") for name, value in each.items() if name in CORE_OF),
         Row("f", f"… of postgres the sessions of the stages, {where}", sessions, "CPU-ms"),
+        Row("f", f"write-ahead log of a request, {where}", disk.wal / requests / 1000, "kB"),
     ]
 
 
