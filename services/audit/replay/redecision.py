@@ -35,6 +35,9 @@ NOT_DECIDERS = frozenset(
 """Codes of dead letters that no decider has seen."""
 MOST_FIELDS = 6
 
+Bodies = tuple[tuple[str, bytes], ...]
+"""Type and body of events, as they would be written."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterVerdict:
@@ -59,8 +62,8 @@ class Verdict:
     """None: the same. Otherwise the first event that differs, with its first fields."""
     position: int | None
     """Of the first differing event on record; None where nothing is on record there."""
-    events: tuple[tuple[str, bytes], ...] = ()
-    """What is decided now: type and body."""
+    events: Bodies = ()
+    """What is decided now."""
     past: tuple[Past, ...] = ()
     corrected_by: str | None = None
     """Who has put the input in a dead letter's place, if operations did."""
@@ -122,9 +125,10 @@ class Redecision:
         letter = self._letters.get((lane.stage, step.coordinates)) if not recorded else None
         then = (f"dead letter {letter.code}",) if letter else tuple(past.type for past in step.events)
 
-        def verdict(now: tuple[str, ...], difference: str | None, decided: Sequence[Event] = ()) -> Verdict:
+        def verdict(
+            now: tuple[str, ...], difference: str | None, bodies: tuple[tuple[str, bytes], ...] = ()
+        ) -> Verdict:
             position = step.events[0].position if step.events else None
-            bodies = tuple(spoken(event) for event in decided)
             return Verdict(
                 lane.stage, lane.subject, step.coordinates, step.at_ms, then, now, difference, position, bodies,
                 tuple(step.events), self._corrector(step),
@@ -165,8 +169,8 @@ class Redecision:
                     what = f"unacceptable now: {decision.code}: {decision.reason}"
                     found = verdict((f"dead letter {decision.code}",), None if same else what)
                 else:
-                    now = tuple(event.TYPE for event in decision)
-                    found = verdict(now, _difference(step.events, letter, decision), decision)
+                    now, bodies = tuple(event.TYPE for event in decision), tuple(map(spoken, decision))
+                    found = verdict(now, _difference(step.events, letter, decision, bodies), bodies)
             if found.difference is None:
                 return found
             best = best or found
@@ -174,11 +178,18 @@ class Redecision:
         return best
 
 
-def _difference(past: Sequence[Past], letter: DeadLetterVerdict | None, decided: Sequence[Event]) -> str | None:
+def _difference(
+    past: Sequence[Past],
+    letter: DeadLetterVerdict | None,
+    decided: Sequence[Event],
+    bodies: Bodies,
+) -> str | None:
     """The first event that differs; None when all are the same."""
     if letter is not None:
         return None if not decided else f"taken now: {decided[0].TYPE}; then: dead letter {letter.code}"
-    for then, now in zip(past, decided, strict=False):
+    for then, now, body in zip(past, decided, bodies, strict=False):
+        if (then.type, then.body) == body:
+            continue
         was = decode(then.type, then.body)
         if was.TYPE != now.TYPE:
             return f"{then.type} then, {now.TYPE} now"
