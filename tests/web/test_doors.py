@@ -254,6 +254,16 @@ def test_who_holds_the_document_gets_it_no_second_time(site: Site, spelled: str)
 # What pages are made of
 
 
+@pytest.mark.parametrize(
+    ("led_by", "packed"),
+    [("same-origin", True), ("none", True), ("cross-site", False), ("same-site", False), ("", False)],
+)
+def test_a_page_is_compressed_unless_another_site_leads_to_it(site: Site, led_by: str, packed: bool):
+    answer = site.person().get("/help", headers={"Sec-Fetch-Site": led_by})
+    assert answer.headers.get("content-encoding") == ("gzip" if packed else None)
+    assert "Помощь" in answer.text
+
+
 def test_times_are_valid_html(site: Site):
     assert iso("2026-03-16T09:30:00.123456Z") == "2026-03-16T09:30:00+00:00"
     assert iso(BEGIN.date()) == "2026-03-16"
