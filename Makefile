@@ -3,7 +3,7 @@ PYTHON ?= $(shell sh deploy/find-python.sh)
 UV := .tools/bin/uv
 RUN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install copies develop lock clients up demo test quick check debian bench faults cluster attack clean
+.PHONY: help install copies develop lock clients up demo test quick check debian bench faults cluster attack pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,6 +80,11 @@ cluster: develop  ## break three brokers and two PostgreSQL under load, drill by
 
 attack: develop  ## 20,000 hostile records and 7,000 foreign probes beside honest traffic: nothing counts, nothing is shown; SEED=
 	@$(RUN)/python -m tests.attack $(if $(SEED),--seed $(SEED))
+
+PICTURES = .postavka/pictures
+pictures: develop debian  ## take the pictures of docs/pages.md anew, as the browser tests go through the procedure
+	@POSTAVKA_SCREENSHOTS=$(PICTURES) $(RUN)/pytest -q tests/browser
+	@grep -o 'screenshots/[a-z-]*[.]png' docs/pages.md | sort -u | while read each; do cp $(PICTURES)/$${each#screenshots/} docs/$$each; done
 
 clean:  ## remove everything installed and all data
 	rm -rf .tools .venv .postavka clients/python clients/typescript

@@ -17,7 +17,7 @@ raw: librdkafka, aiokafka, COPY, inserts;
 
 log (c, d): rebuild of the cabinet, verification and replay by the audit, on a log of --events;
 
-pages: of a list of 100,000 requests;
+pages: of a list of 100,000 requests, and how soon a browser has painted the pages most used;
 
 growth (f): cost of a request with --sizes in the stores, and with two workers a stage. Long; only when asked for.
 """
@@ -35,7 +35,7 @@ from pathlib import Path
 from cyclopts import App, Parameter
 
 from bench.growth import fill, growth, models
-from bench.pages import ROWS, measure_pages
+from bench.pages import ROWS, measure_pages, measure_painting
 from bench.peers import faust_stages, library, raw, streams
 from bench.peers.procedure import EVENTS
 from bench.table import Found, Peer, Row, of_several, percentile
@@ -171,6 +171,18 @@ def _walked(launch: Launch, found: Found, only: set[Part], requests: int, second
     if Part.REST in only:
         with progress.step("a minute at rest"):
             found.add(at_rest(launch))
+    if Part.PAGES in only:
+        with progress.step("the pages most used, in a browser"):
+            found.add(_painting(launch))
+
+
+def _painting(launch: Launch) -> list[Row]:
+    try:
+        painted = measure_painting(launch.ports["web.http"])
+    except FileNotFoundError as missing:
+        print(f"No page is painted: {missing}", file=sys.stderr)
+        return []
+    return [Row("pages", f"painted (LCP): {name}", value, "ms") for name, value in painted.items()]
 
 
 def _standing(launch: Launch, found: Found, only: set[Part], events: int, peer_requests: int) -> None:

@@ -1,4 +1,5 @@
-"""The time that the server takes for pages of a list of 100,000 requests of one partner.
+"""The time that the server takes for pages of a list of 100,000 requests of one partner, and that a browser takes until
+it has painted the pages most used.
 
 The rows are copies of requests that have just gone through all stages, with ids, times and buyers of their own.
 """
@@ -12,16 +13,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
+from operator import attrgetter
 
 import httpx2
 import psycopg
 
 from bench.load import DISTRIBUTOR, PARTNER
+from bench.visits import MOST_USED, chromium, sign_in, visit
 from postavka.kernel.settings import Settings, database_url
 from postavka.web.identity.sample import PASSWORD
 
 ROWS = 100_000
 TRIES = 100
+VISITS = 5
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
 FILL = """
@@ -77,6 +82,23 @@ def measure_pages(config: Settings, port: int, rows: int = ROWS) -> Pages:
             "the API's first": _timing(partner, "/api/v1/requests"),
             "the API's, of one status": _timing(partner, "/api/v1/requests", status="awaiting-confirmation"),
         }
+
+
+def measure_painting(port: int) -> Mapping[str, float]:
+    """Milliseconds until the largest part of each of the pages most used is painted (LCP), in a browser with an empty
+    cache: the median of a few visits. Raises `FileNotFoundError` where there is no browser."""
+    address, found = f"http://127.0.0.1:{port}", {}
+    with _signed_in(port, PARTNER) as partner:
+        request_id = partner.get("/api/v1/requests", params={"limit": 1}).json()["items"][0]["request_id"]
+    with chromium() as browser:
+        for login, pages in groupby(MOST_USED, key=attrgetter("login")):
+            with browser.new_context(locale="ru-RU") as context:
+                page = context.new_page()
+                sign_in(page, address, login, PASSWORD)
+                for each in pages:
+                    url = address + each.path.format(request_id=request_id)
+                    found[each.name] = statistics.median(visit(page, url).painted_ms for _ in range(VISITS))
+    return found
 
 
 @contextmanager

@@ -51,6 +51,16 @@ class Person:
             self.page.get_by_role("link", name=name, exact=True).click()
         return given.value.path().read_bytes()
 
+    def search(self, text: str) -> None:
+        """In the list of this page, until its address says so."""
+        self.page.get_by_role("searchbox", name="Поиск").fill(text)
+        expect(self.page).to_have_url(re.compile(r"[?&]q="))
+
+    def find(self, text: str) -> None:
+        """The request of which the list of this page says so: its client, its registration number."""
+        self.search(text)
+        self.page.get_by_role("row").filter(has_text=text).get_by_role("link").first.click()
+
     def field(self, label: str) -> Locator:
         """A field, by its label; the sign of a required one doesn't count."""
         return self.page.get_by_label(re.compile(rf"^{re.escape(label)}(\s*\*)?$"))
