@@ -152,6 +152,6 @@ def system() -> Iterator[System]:
         pytest.skip("the whole runs on servers that it starts itself, and is broken there: not on yours")
     with collector() as traces, pytest.MonkeyPatch.context() as environment:
         environment.setenv("POSTAVKA_TRACING_OTLP", traces.url)
-        environment.setenv("POSTAVKA_WEB_UNDO_SECONDS", "1")  # nobody undoes anything at these pages
+        environment.setenv("POSTAVKA_WEB_UNDO_SECONDS", "0.3")  # nobody undoes anything at these pages
         with own_whole("system") as launch:
             yield System(launch, traces)
