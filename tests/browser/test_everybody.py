@@ -210,6 +210,15 @@ def test_keys_lead_to_the_search_and_tell_what_they_are(person: SignedIn) -> Non
     dialog.get_by_label("Клавиши без Ctrl включены").check()
 
 
+@pytest.mark.parametrize(("login", "home"), [("dist-north", "/waiting"), ("ops", "/ops"), ("auditor", "/audit")])
+def test_the_search_of_each_role_is_a_key_away(person: SignedIn, login: str, home: str) -> None:
+    somebody = person(login)
+    somebody.go("/help")
+    somebody.page.keyboard.press("Control+k")
+    expect(somebody.page).to_have_url(re.compile(f"{home}#search$"))
+    expect(somebody.page.get_by_role("searchbox").first).to_be_focused()
+
+
 def test_by_keyboard_alone(person: SignedIn) -> None:
     """The whole request in a minute without touching a mouse."""
     partner = person("lukomor")
