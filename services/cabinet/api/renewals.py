@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from postavka.web.identity.principal import Principal
 from postavka.web.state import web
+from services.cabinet.api.bodies import DecimalText
 from services.cabinet.api.requests import READER, After, Size
 from services.cabinet.renewals.ending import Ending, Endings
 from services.cabinet.renewals.report import not_renewed_in
@@ -31,7 +32,7 @@ class NotRenewed(BaseModel):
     inn: str | None = Field(description="ИНН of the buyer")
     product: str | None = Field(description="Name")
     registration_number: str | None = Field(description="Рег. номер поставки")
-    amount: str | None = Field(description="Roubles for which it was sold, VAT included")
+    amount: DecimalText | None = Field(description="Roubles for which it was sold, VAT included")
 
     @classmethod
     def of(cls, ending: Ending) -> NotRenewed:

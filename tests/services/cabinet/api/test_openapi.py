@@ -106,6 +106,17 @@ def test_every_field_is_described():
     assert bare == set()
 
 
+def test_sums_are_said_to_be_decimal_numbers():
+    sums = {
+        f"{name}.{field}": any(each.get("format") == "decimal" for each in (part, *part.get("anyOf", ())))
+        for name, schema in SCHEMAS.items()
+        for field, part in schema.get("properties", {}).items()
+        if "Roubles" in part["description"] or "roubles" in part["description"]
+    }
+    assert {"Invoice.amount", "Product.price", "RequestOut.due"} <= sums.keys()
+    assert [each for each, said in sums.items() if not said] == []
+
+
 def test_what_is_no_json_is_given_to_a_generated_client_as_bytes():
     said = {operation["operationId"]: operation["responses"]["200"] for name, operation in OPERATIONS if "GET" in name}
     for name in ("downloadDocument", "streamEvents", "streamRequest"):
