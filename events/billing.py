@@ -207,6 +207,29 @@ class RefundOwed(Event):
     note: Text | None
 
 
+class OverpaymentCredited(Event):
+    """Operations take what came above an invoice for another invoice of the same partner: who and why. It counts for
+    this one no longer, and is parked by the `PaymentUnmatched` behind it until it is matched."""
+
+    TYPE: ClassVar[str] = "OverpaymentCredited.v1"
+
+    order_id: Id
+    payment_id: Id
+    """Under which it is parked."""
+    invoice_number: Id
+    """The invoice that was overpaid."""
+    to_invoice: Id
+    amount: Money
+    paid: Money
+    """What is left of all payments for the overpaid invoice."""
+    overpaid: Money
+    """What is still above it."""
+    credited_on: date
+    payer_inn: Id
+    ordered_by: Id
+    note: Text
+
+
 class RefundPaid(Event):
     """A refund that was owed has left our account, wholly or in part, as the bank's statement says."""
 

@@ -7,6 +7,8 @@ programs write is strict: a wrong one goes to the dead letters.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
@@ -17,6 +19,8 @@ from events.activation import Activator
 from events.model import Command, Delivery, Id, PositiveMoney, Text, Value
 from events.personal import OF_CLIENT
 from events.shipping import Kit
+
+_CREDIT = re.compile(r"(oc-[0-9a-f]{16}#1)(#\d+)?")
 
 
 class SubmitRequest(Command):
@@ -157,6 +161,59 @@ class ReturnMoney(Command):
     ordered_by: Id
     note: Text
     """Why."""
+
+
+class CreditOverpayment(Command):
+    """Operations: what came above an invoice is for another invoice of the same partner. Billing takes it off the one
+    and parks it under `payment_id`; the `MatchPayment` that its sender sends behind it, under the same key, puts it to
+    the other. Topic `commands.payments`."""
+
+    TYPE: ClassVar[str] = "CreditOverpayment.v1"
+
+    order_id: Id
+    """Made by the sender before the first try: the same one twice is one order."""
+    invoice_number: Id
+    """The invoice that was overpaid."""
+    to_invoice: Id
+    amount: PositiveMoney | None = None
+    """None: all that came above the one, or what is due of the other if that is less."""
+    ordered_by: Id
+    note: Text
+    """Why."""
+
+    @property
+    def payment_id(self) -> str:
+        """The id under which the sum is parked. Its end keeps it apart from the bank's, none of which may end so."""
+        digest = hashlib.sha256(f"{self.invoice_number}\x1f{self.order_id}".encode()).hexdigest()
+        return f"oc-{digest[:16]}#1"
+
+    @property
+    def match(self) -> MatchPayment:
+        """The order that has to follow it."""
+        return MatchPayment(
+            order_id=match_order(self.payment_id),
+            payment_id=self.payment_id,
+            invoice_number=self.to_invoice,
+            ordered_by=self.ordered_by,
+            note=self.note,
+        )
+
+
+def match_order(payment_id: str) -> str:
+    """The id of the order that has to follow a credit, by the id under which the sum is parked."""
+    return f"{payment_id}-match"
+
+
+def is_parked_credit(payment_id: str) -> bool:
+    """Is this an overpayment that was parked for another invoice, and nothing that the bank reported?"""
+    found = _CREDIT.fullmatch(payment_id)
+    return found is not None and found[2] is None
+
+
+def is_credited(payment_id: str) -> bool:
+    """Is this a part of such an overpayment, which counts for an invoice?"""
+    found = _CREDIT.fullmatch(payment_id)
+    return found is not None and found[2] is not None
 
 
 class MatchReturn(Command):

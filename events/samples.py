@@ -64,6 +64,7 @@ EVERYDAY: dict[str, Any] = {
     "Reckoning.zone": "Europe/Moscow",
     "Reason.code": "inn.check-digits",
     "Reason.message": "ИНН 7707083890: контрольная цифра не сходится. Проверьте номер по карточке клиента.",
+    "CreditOverpayment.note": "Письмо партнёра от 17.03.2026",
     "MatchPayment.note": "Платит материнская компания, письмо партнёра от 17.03.2026",
     "PaymentMatched.note": "Платит материнская компания, письмо партнёра от 17.03.2026",
     "WithdrawRequest.reason": "Клиент передумал",

@@ -109,6 +109,7 @@ BILLING_EVENTS = Topic(
         billing.PaymentReturned,
         billing.RefundOwed,
         billing.RefundPaid,
+        billing.OverpaymentCredited,
         billing.ReturnOrdered,
         billing.ReturnPaid,
         billing.ReturnUnmatched,
@@ -230,7 +231,7 @@ PAYMENT_COMMANDS = Topic(
     "What operations decide about money that the bank reported",
     (Party.OPERATIONS,),
     (Party.BILLING,),
-    (commands.MatchPayment, commands.ReturnMoney, commands.MatchReturn),
+    (commands.MatchPayment, commands.ReturnMoney, commands.MatchReturn, commands.CreditOverpayment),
 )
 MANUFACTURING_ORDERS = Topic(
     "manufacturing.orders",

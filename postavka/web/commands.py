@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from events.commands import (
     ActivateDelivery,
+    CreditOverpayment,
     DeclineDocument,
     DistributorConfirmation,
     MatchPayment,
@@ -98,9 +99,12 @@ class Commands:
         """Send the counterparty's refusal to sign (L16): the counterparty says what is wrong with a document."""
         await self._send(DOCUMENT_COMMANDS.name, command.request_id, command)
 
-    async def settle(self, subject: str, command: MatchPayment | ReturnMoney | MatchReturn) -> None:
-        """What operations decide about money; `subject` is the payment or return it is about."""
+    async def settle(self, subject: str, command: MatchPayment | ReturnMoney | MatchReturn | CreditOverpayment) -> None:
+        """What operations decide about money; `subject` is the payment, return or invoice it is about. The match of a
+        credit goes behind it, on the same partition."""
         await self._send(PAYMENT_COMMANDS.name, subject, command)
+        if isinstance(command, CreditOverpayment):
+            await self._send(PAYMENT_COMMANDS.name, subject, command.match)
 
     async def _send(self, topic: str, request_id: UUID | str, message: Message) -> None:
         producer = self._producer

@@ -19,10 +19,12 @@ from psycopg.sql import Identifier
 
 from events.topics import (
     ALL_TOPICS,
+    BANK_PAYMENTS,
     CONFIRMATIONS,
     DEAD_LETTERS,
     MANUFACTURING_ORDERS,
     OPS_EVENTS,
+    PAYMENT_COMMANDS,
     STAGE_TOPICS,
     distributor_of,
 )
@@ -40,6 +42,9 @@ QUERIES = load_queries("services.audit")
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
 TOPIC_OF = {topic.writer: topic.name for topic in STAGE_TOPICS}
 STAGE_OF = {topic.name: topic.writer for topic in STAGE_TOPICS}
+
+OF_MONEY = frozenset((BANK_PAYMENTS.name, PAYMENT_COMMANDS.name))
+"""Topics whose key is not the request: money does not say which one it is for."""
 
 LOG_OF = {**TOPIC_OF, OPS_EVENTS.writer: OPS_EVENTS.name}
 """Every store's topic."""

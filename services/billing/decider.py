@@ -27,7 +27,7 @@ from events.billing import (
     DistributorDeclined,
     InvoiceIssued,
 )
-from events.commands import BankPayment, BankReturn, MatchPayment, MatchReturn, ReturnMoney
+from events.commands import BankPayment, BankReturn, CreditOverpayment, MatchPayment, MatchReturn, ReturnMoney
 from events.model import Channel, Decision, Event, Reason, Unacceptable
 from events.request import RequestWithdrawn
 from events.shipping import ShippingClosed, ShippingClosure
@@ -80,7 +80,7 @@ def decide(state: State, message: Input, facts: Facts) -> Decision:
             return money.paid(state, message, facts)
         case BankReturn():
             return money.sent_back(state, message, facts)
-        case MatchPayment() | ReturnMoney() | MatchReturn():
+        case MatchPayment() | ReturnMoney() | MatchReturn() | CreditOverpayment():
             return orders.ordered(state, message, facts)
         case _:
             assert_never(message)
@@ -95,7 +95,7 @@ def evolve(state: State, event: Event) -> State:
         case BillingOpened(distributor_id=str(distributor_id)):
             return AwaitingAnswer(seen, distributor_id)
         case InvoiceIssued():
-            return AwaitingPayment(seen, Invoice(event.number, event.payer_inn, event.amount))
+            return AwaitingPayment(seen, Invoice(event.number, event.payer_inn, event.amount, event.payer_id))
         case BillingClosed():
             return Closed(seen, event.reason, state.invoice if isinstance(state, Invoiced) else None)
         case ConfirmationHeld():

@@ -2,7 +2,8 @@
 
 Nothing is ever created or lost. What the bank reports is recorded once, as counted for an invoice or as parked with its
 reason; a parked payment is divided into numbered parts, each of which goes to an invoice or back to the payer. What
-goes back is a refund that was owed, a parked payment on its way back, or a reversal that nobody had asked for.
+came above an invoice can be parked, too, for another invoice of the same partner. What goes back is a refund that was
+owed, a parked payment on its way back, or a reversal that nobody had asked for.
 
 The gate opens by nothing but the `PaymentReceived` that leaves nothing due, whoever matched the money.
 """
@@ -15,6 +16,7 @@ from decimal import Decimal
 from events.billing import (
     BillingClosed,
     BillingClosure,
+    OverpaymentCredited,
     PaymentMatched,
     PaymentReceived,
     PaymentReturned,
@@ -283,6 +285,9 @@ def after(state: State, event: Event) -> State | None:
             invoice = replace(state.invoice, paid=event.paid, owed=event.owed)
             settled = replace(state, seen=replace(seen, returns=seen.returns | {event.return_id}))
             return replace(settled, invoice=invoice) if isinstance(settled, Closed) else _standing(settled, invoice)
+        case OverpaymentCredited() if isinstance(state, Invoiced):
+            credited = replace(state, seen=replace(seen, orders=seen.orders | {event.order_id}))
+            return _standing(credited, replace(state.invoice, paid=event.paid))
         case RefundOwed() if isinstance(state, Invoiced | Closed) and state.invoice is not None:
             owing = replace(state, seen=replace(seen, orders=seen.orders | {event.refund_id}))
             return replace(owing, invoice=replace(state.invoice, owed=event.owed))

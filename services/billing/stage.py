@@ -20,12 +20,14 @@ from events.billing import (
 from events.commands import (
     BankPayment,
     BankReturn,
+    CreditOverpayment,
     DistributorConfirmation,
     MatchPayment,
     MatchReturn,
     ReturnMoney,
 )
 from events.model import Event, Message
+from events.registry import decode
 from events.request import RequestWithdrawn
 from events.shipping import ShippingClosed
 from events.topics import (
@@ -54,7 +56,7 @@ INVOICE = "invoice"
 PAYMENTS = UUID("6f7b8f0e-6a3c-5d0e-9a51-0f5c9a1f2b77")
 """Name space of the ids under which money lies that fits no invoice, and orders about what is not there."""
 
-OfMoney = BankPayment | BankReturn | MatchPayment | ReturnMoney | MatchReturn
+OfMoney = BankPayment | BankReturn | MatchPayment | ReturnMoney | MatchReturn | CreditOverpayment
 """Messages that name no request."""
 
 
@@ -65,7 +67,7 @@ def inputs() -> list[Input]:
         Input(REQUEST_EVENTS.name, (RequestWithdrawn,), from_stage=True),
         Input(SHIPPING_EVENTS.name, (ShippingClosed,), from_stage=True),
         Input(BANK_PAYMENTS.name, (BankPayment, BankReturn), BANK_PAYMENTS.default_type),
-        Input(PAYMENT_COMMANDS.name, (MatchPayment, ReturnMoney, MatchReturn)),
+        Input(PAYMENT_COMMANDS.name, (MatchPayment, ReturnMoney, MatchReturn, CreditOverpayment)),
     ]
     return fixed + [
         Input(confirmations_of(distributor), (DistributorConfirmation,), CONFIRMATIONS.default_type)
@@ -111,7 +113,7 @@ def find_subject(read: Sequence[tuple[Record, Message]], recorder: EventRecorder
                 found.append(gone[message.return_id])
             case ReturnMoney() | MatchReturn():
                 found.append(paid.get(message.payment_id or "") or of_invoice(message))
-            case MatchPayment():
+            case MatchPayment() | CreditOverpayment():
                 found.append(of_invoice(message))
             case _:
                 found.append(None)
@@ -139,6 +141,7 @@ class BillingFacts(BatchFacts):
             invoice_found=incoming.subject != own_place(message),
             payment=self._register.payment(payment_named(message)),
             sent_back=self._register.sent_back(message.return_id) if isinstance(message, MatchReturn) else None,
+            target=target_of(message, self._recorder),
         )
 
     def decided(self, incoming: Incoming, events: Sequence[Event]) -> None:
@@ -153,6 +156,22 @@ class BillingFacts(BatchFacts):
             last = self._recorder.highest_claim(INVOICE, *numbers.range_of(self._today.year))
             self._next = numbers.next_after(last) if last else numbers.first_of(self._today.year)
         return self._next
+
+
+def target_of(message: Message, recorder: EventRecorder) -> State | None:
+    """How the invoice stands in the store that an overpayment is to be credited to. A batch may change that under way:
+    then the match behind the credit is refused, and the money stays parked."""
+    if not isinstance(message, CreditOverpayment):
+        return None
+    place = recorder.find_claims(INVOICE, {message.to_invoice}).get(message.to_invoice)
+    if place is None:
+        return None
+    state = decider.INITIAL
+    for recorded in recorder.load([place])[place]:
+        event = decode(recorded.type, recorded.body)
+        assert isinstance(event, Event)  # noqa: S101  (the store holds nothing else)
+        state = decider.evolve(state, event)
+    return state
 
 
 def claims(subject: UUID, event: Event) -> Iterable[tuple[str, str]]:

@@ -13,7 +13,15 @@ from decimal import Decimal
 
 from events.approval import Approved, Rejected
 from events.billing import BillingClosure
-from events.commands import BankPayment, BankReturn, DistributorConfirmation, MatchPayment, MatchReturn, ReturnMoney
+from events.commands import (
+    BankPayment,
+    BankReturn,
+    CreditOverpayment,
+    DistributorConfirmation,
+    MatchPayment,
+    MatchReturn,
+    ReturnMoney,
+)
 from events.request import RequestWithdrawn
 from events.shipping import ShippingClosed
 
@@ -65,6 +73,8 @@ class Facts:
     """The payment that the message names; None: there is none of that id, or it names none."""
     sent_back: ParkedReturn | None = None
     """The return that a `MatchReturn` names."""
+    target: State | None = None
+    """How the invoice stands that a `CreditOverpayment` is for; None: there is none of that number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ class DistributorAnswer:
     confirmation: DistributorConfirmation
 
 
-Order = MatchPayment | ReturnMoney | MatchReturn
+Order = MatchPayment | ReturnMoney | MatchReturn | CreditOverpayment
 """What operations decide by hand."""
 Input = Approved | Rejected | RequestWithdrawn | ShippingClosed | DistributorAnswer | BankPayment | BankReturn | Order
 
@@ -128,6 +138,8 @@ class Invoice:
     number: str
     payer_inn: str
     amount: Decimal
+    payer_id: str = ""
+    """The partner whose purchase it is."""
     paid: Decimal = ZERO
     """What came and has not gone back."""
     owed: Decimal = ZERO
@@ -144,6 +156,11 @@ class Invoice:
     def overpaid(self) -> Decimal:
         """What came above the amount; never negative."""
         return max(self.paid - self.amount, ZERO)
+
+    @property
+    def excess(self) -> Decimal:
+        """What came above the amount and is not to go back yet."""
+        return self.overpaid - self.owed
 
     def less(self, amount: Decimal) -> Invoice:
         """The invoice after so much has gone back. What was to go back is sent first."""

@@ -174,6 +174,11 @@ def _refund_paid(group: Group, fields: Fields, time: str) -> None:
     group.setdefault("returns", []).append({**fields, "at": time})
 
 
+def _credited(group: Group, fields: Fields, time: str) -> None:
+    group.update(paid=fields["paid"], overpaid=fields["overpaid"])
+    group.setdefault("credits", []).append({**fields, "at": time})
+
+
 def _permission(group: Group, fields: Fields, time: str) -> None:
     group.update(permission_number=fields["number"], permission_at=time)
 
@@ -261,6 +266,7 @@ CHANGES: dict[str, Callable[[Group, Fields, str], None]] = {
     billing.PaymentReturned.TYPE: _returned,
     billing.RefundOwed.TYPE: _refund_owed,
     billing.RefundPaid.TYPE: _refund_paid,
+    billing.OverpaymentCredited.TYPE: _credited,
     shipping.PermissionIssued.TYPE: _permission,
     shipping.DocumentIssued.TYPE: _document,
     shipping.DocumentRendered.TYPE: _rendered,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from events.commands import is_credited
 from events.request import REQUEST_TYPE
 from postavka.domain.wording import document_name
 from postavka.web.formats import day, money
@@ -70,18 +71,21 @@ def _of_billing(group: Group, vendor: str) -> Iterator[Moment]:
             _at(invoice["issued_at"]), "invoiced", f"Выставлен счет № {invoice['number']}", vendor, clause="L15"
         )
     for payment in group.get("payments", ()):
-        due = payment.get("due", "0.00")
+        due, is_credit = payment.get("due", "0.00"), is_credited(payment.get("payment_id", ""))
         yield Moment(
             _at(payment["at"]),
             "paid",
-            f"Поступила оплата {money(payment['amount'])}",
-            "банк",
+            f"{'Зачтена переплата' if is_credit else 'Поступила оплата'} {money(payment['amount'])}",
+            vendor if is_credit else "банк",
             "Оплачено полностью" if due == "0.00" else f"Осталось {money(due)}",
             clause="L17",
         )
     for refund in group.get("refunds", ()):
         why = "Заявка отозвана" if refund.get("cause") == "withdrawn" else "Переплата"
         yield Moment(_at(refund["at"]), "refund-owed", f"К возврату {money(refund['amount'])}", vendor, why)
+    for credit in group.get("credits", ()):
+        title = f"Переплата {money(credit['amount'])} снята для счёта № {credit['to_invoice']}"
+        yield Moment(_at(credit["at"]), "credited", title, vendor)
     for gone in group.get("returns", ()):
         is_refund = "paid_on" in gone
         title = "Возвращена оплата" if is_refund else "Оплата отозвана банком"

@@ -65,6 +65,7 @@ VIEWS: Mapping[str, View] = {
     billing.PaymentReturned.TYPE: View(names(f"return_id is_debt returned_on payee_inn due owed {_PAID}"), None),
     billing.RefundOwed.TYPE: View(names("refund_id invoice_number amount owed payee_inn cause"), None),
     billing.RefundPaid.TYPE: View(names(f"return_id paid_on payee_inn owed {_PAID}"), None),
+    billing.OverpaymentCredited.TYPE: View(names(f"payment_id to_invoice credited_on payer_inn {_PAID}"), None),
     billing.DistributorConfirmed.TYPE: _for_both(names("distributor_id confirmation_id note")),
     billing.DistributorDeclined.TYPE: _for_both(names("distributor_id confirmation_id note")),
     billing.ConfirmationRefused.TYPE: _for_both(names("distributor_id confirmation_id", reason=_REASON)),

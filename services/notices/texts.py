@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from events.billing import PaymentReceived, PaymentReturned, RefundOwed, RefundPaid
+from events.commands import is_credited
 from events.notices import NoticeKind
 from events.renewal import ReminderDue
 from postavka.domain.wording import DOCUMENTS
@@ -187,17 +188,18 @@ def _permission_to_partner(known: RuleState, rows: tuple[tuple[str, str], ...], 
 
 
 def _payment(worded: Any, payment: PaymentReceived, buyer: str) -> Worded:
+    came = "Зачтена переплата" if is_credited(payment.payment_id) else "Поступило"
     if payment.due:
         return _worded(
             worded,
             f"Оплата получена частично: {buyer}",
-            f"Поступило {money(payment.amount)} по счёту {payment.invoice_number}. Осталось {money(payment.due)}.",
+            f"{came} {money(payment.amount)} по счёту {payment.invoice_number}. Осталось {money(payment.due)}.",
         )
     more = f" Переплата {money(payment.overpaid)}." if payment.overpaid else ""
     return _worded(
         worded,
         f"Счёт оплачен: {buyer}",
-        f"Поступило {money(payment.amount)}, счёт {payment.invoice_number} оплачен полностью.{more} "
+        f"{came} {money(payment.amount)}, счёт {payment.invoice_number} оплачен полностью.{more} "
         "Заказ передан в изготовление.",
     )
 

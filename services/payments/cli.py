@@ -12,7 +12,7 @@ from uuid import uuid4
 from cyclopts import App, Parameter
 from rich.markup import escape
 
-from events.commands import MatchPayment, MatchReturn, ReturnMoney
+from events.commands import CreditOverpayment, MatchPayment, MatchReturn, ReturnMoney
 from events.topics import PAYMENT_COMMANDS
 from postavka.domain import invoice_numbers
 from postavka.kernel.cli_options import Json
@@ -146,7 +146,10 @@ def refunds(*, json: Json = False) -> None:
             shown.add_row(row["payee_name"], row["payee_inn"], money(row["amount"]), why, row["purpose"])
         console.print(shown)
         if any(row["cause"] == "overpaid" for row in owed):
-            console.print('[dim]postavka payments return --invoice INVOICE --why "…" sends an overpayment back[/]')
+            console.print(
+                '[dim]postavka payments return --invoice INVOICE --why "…" sends an overpayment back, '
+                'payments credit INVOICE TO --why "…" puts it to another invoice[/]'
+            )
     if debts:
         shown = table("Долг: оплата ушла назад после изготовления", "счёт", "плательщик", "ИНН", "долг")
         for row in debts:
@@ -230,6 +233,40 @@ def return_(
 
 
 @payments.command
+def credit(
+    invoice: str,
+    to: str,
+    *,
+    why: Why,
+    amount: Decimal | None = None,
+    by: By = None,
+    order_id: OrderId = None,
+    wait: Wait = True,
+    json: Json = False,
+) -> None:
+    """Put what came above an invoice to another invoice of the same partner.
+
+    Parameters
+    ----------
+    invoice
+        The invoice that was overpaid; 2026-1 will do for 2026-0000001.
+    to
+        The invoice that the money is for.
+    amount
+        Left out: all that came above the one, or what is due of the other if that is less.
+    """
+    order = CreditOverpayment(
+        order_id=order_id or _new_order(),
+        invoice_number=_invoice(invoice),
+        to_invoice=_invoice(to),
+        amount=amount,
+        ordered_by=by or user(),
+        note=why,
+    )
+    _send(order, order.invoice_number, wait, json)
+
+
+@payments.command
 def match_return(
     gone: Annotated[str, Parameter(name="return", help="Id of the return, like br-20260305-….")],
     *,
@@ -262,10 +299,14 @@ def match_return(
     _send(order, gone, wait, json)
 
 
-def _send(order: MatchPayment | ReturnMoney | MatchReturn, subject: str, wait: bool, json: bool) -> None:
+def _send(
+    order: MatchPayment | ReturnMoney | MatchReturn | CreditOverpayment, subject: str, wait: bool, json: bool
+) -> None:
     config = connected()
     sender = Sender(config, SOURCE)
     sender.send(PAYMENT_COMMANDS.name, subject, order)
+    if isinstance(order, CreditOverpayment):
+        sender.send(PAYMENT_COMMANDS.name, subject, order.match)
     sender.flush()
     decided = _await(config, order.order_id) if wait else None
     if json:

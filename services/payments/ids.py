@@ -13,7 +13,8 @@ import re
 
 from services.payments.statement import PaymentDocument
 
-PAYMENT_ID = re.compile(r"(?<![0-9a-z])bp-\d{8}-[0-9a-f]{16}(?![0-9a-f])", re.IGNORECASE)
+PAYMENT_ID = re.compile(r"(?<![0-9a-z])(?:bp-\d{8}-[0-9a-f]{16}(?![0-9a-f])|oc-[0-9a-f]{16}#1(?![#\d]))", re.IGNORECASE)
+"""Of money that came, and of an overpayment that was taken for another invoice (`CreditOverpayment`)."""
 
 
 def payment_id(document: PaymentDocument) -> str:

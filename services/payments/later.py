@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from events.commands import MatchPayment, MatchReturn, ReturnMoney
+from events.commands import CreditOverpayment, MatchPayment, MatchReturn, ReturnMoney
 from postavka.web.formats import day, money
 from postavka.web.identity.principal import Principal
 from postavka.web.planned.ask import CommandQuestion, ReasonField
@@ -16,7 +16,7 @@ from services.payments.loader import Loader
 from services.payments.settings import payments_settings
 from services.payments.work_list import Row
 
-ORDERS = {each.TYPE: each for each in (MatchPayment, ReturnMoney, MatchReturn)}
+ORDERS = {each.TYPE: each for each in (MatchPayment, ReturnMoney, MatchReturn, CreditOverpayment)}
 BASIS = ReasonField("note", "Основание")
 
 
@@ -36,6 +36,25 @@ def question_of_match(order: MatchPayment, payment: Row, invoice: Row | None) ->
     if amount < payment["left_over"]:
         points.append(f"Из платежа останется {money(payment['left_over'] - amount)}.")
     return CommandQuestion(f"Зачесть {money(amount)} по счёту {order.invoice_number}", "Зачесть", points, BASIS)
+
+
+def question_of_credit(order: CreditOverpayment, overpaid: Row, source: Row, target: Row | None) -> CommandQuestion:
+    """What came above the invoice `source`, or a part of it, is put to the invoice `target`; None: there is none of
+    that number."""
+    amount = order.amount or overpaid["amount"]
+    points = [f"Партнёр: {_party(overpaid['payee_name'], overpaid['payee_inn'])}."]
+    if target is None:
+        points.append("Такого счёта нет: распоряжение будет отклонено.")
+    else:
+        if order.amount is None and target["due"] > 0:
+            amount = min(amount, target["due"])
+        points.append(f"Счёт {target['number']} от {day(target['issued_on'])}. {_left(target, amount)}")
+        if target["payer_id"] != source["payer_id"]:
+            points.append(f"Внимание: это счёт другого партнёра ({target['partner_name'] or '—'}), так зачесть нельзя.")
+    if amount < overpaid["amount"]:
+        points.append(f"Из переплаты останется {money(overpaid['amount'] - amount)}.")
+    title = f"Зачесть {money(amount)} переплаты по счёту {order.invoice_number} в оплату счёта {order.to_invoice}"
+    return CommandQuestion(title, "Зачесть", points, BASIS)
 
 
 def question_of_return(whose: str, amount: Decimal) -> CommandQuestion:

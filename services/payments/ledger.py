@@ -200,6 +200,27 @@ def _refund_owed(entries: LedgerRows, fields: Fields, subject: str, time: str) -
     entries.put("invoices", {"number": fields["invoice_number"], "request_id": subject, "owed": fields["owed"]})
 
 
+def _credited(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
+    """What came above one invoice is on its way to another: a movement of both, and no money of the bank's."""
+    _order(entries, {**fields, "invoice_number": fields["to_invoice"]}, time, fields["order_id"])
+    entries.put(
+        "booked",
+        {
+            "id": f"{fields['payment_id']}-off",
+            "incoming": False,
+            "amount": fields["amount"],
+            "moved_on": fields["credited_on"],
+            "other_inn": fields["payer_inn"],
+            "place": subject,
+            "invoice": fields["invoice_number"],
+            "payment_id": fields["payment_id"],
+            "effect": "credited",
+            "booked_at": time,
+        },
+    )
+    _standing(entries, fields, subject)
+
+
 def _refund_paid(entries: LedgerRows, fields: Fields, subject: str, time: str) -> None:
     _booked(entries, fields, subject, time, "refund")
     _standing(entries, fields, subject)
@@ -252,6 +273,7 @@ ENTRIES: dict[str, Callable[[LedgerRows, Fields, str, str], None]] = {
     billing.PaymentReturned.TYPE: _reversed,
     billing.RefundOwed.TYPE: _refund_owed,
     billing.RefundPaid.TYPE: _refund_paid,
+    billing.OverpaymentCredited.TYPE: _credited,
     billing.ReturnOrdered.TYPE: _return_ordered,
     billing.ReturnPaid.TYPE: _return_paid,
     billing.ReturnUnmatched.TYPE: _unmatched,

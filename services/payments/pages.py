@@ -19,7 +19,7 @@ from fastapi import APIRouter, Form, Request
 from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
-from events.commands import MatchPayment, MatchReturn, ReturnMoney
+from events.commands import CreditOverpayment, MatchPayment, MatchReturn, ReturnMoney
 from postavka.domain import invoice_numbers
 from postavka.domain.calendar import today
 from postavka.domain.vendor import vendor
@@ -40,6 +40,7 @@ from services.payments.later import (
     DOCUMENT,
     ORDER,
     loader_of,
+    question_of_credit,
     question_of_document,
     question_of_match,
     question_of_return,
@@ -72,7 +73,7 @@ GONE = "gone"
 NOT_YET = "—"
 """In place of the reason, until the question has it."""
 T = TypeVar("T")
-Order = TypeVar("Order", MatchPayment, ReturnMoney, MatchReturn)
+Order = TypeVar("Order", MatchPayment, ReturnMoney, MatchReturn, CreditOverpayment)
 
 
 @cache
@@ -120,10 +121,16 @@ async def waiting(request: Request, principal: Reader, order: str | None = None)
 
 @router.get("/refunds")
 async def refunds(request: Request, principal: Reader) -> Response:
-    """What has to go back, with the purpose to write, and what is owed to us after the gate."""
+    """Overpayments to decide about, what has to go back, with the purpose to write, and what is owed to us after the
+    gate."""
     owed, debts = await asked(request, lambda books: (work_list.to_return(books), work_list.debts(books)))
-    visitor_of(request).shown.update(row["request_id"] for row in (*owed, *debts) if row["request_id"] is not None)
-    return await _shown(request, principal, "money_refunds.html", owed=owed, debts=debts, fresh=_fresh)
+    overpaid = await asked(request, lambda books: work_list.overpayments(books, owed))
+    candidates = [each for row in overpaid for each in row["candidates"]]
+    rows = (*owed, *debts, *candidates)
+    visitor_of(request).shown.update(row["request_id"] for row in rows if row["request_id"] is not None)
+    return await _shown(
+        request, principal, "money_refunds.html", owed=owed, overpaid=overpaid, debts=debts, fresh=_fresh
+    )
 
 
 @router.get("/statements")
@@ -202,6 +209,38 @@ async def give_back(
     question = question_of_return(f"{name or '—'}, ИНН {inn or '—'}", order.amount or whole)
     back = "/ops/money" if payment_id else "/ops/money/refunds"
     return await _ask(request, principal, payment_id or invoice, order, question, back)
+
+
+@router.post("/credit")
+async def credit(
+    request: Request,
+    principal: Ops,
+    order_id: Annotated[str, Form(max_length=60)],
+    invoice: Annotated[str, Form(max_length=100)],
+    to: Annotated[str, Form(max_length=100)] = "",
+    candidate: Annotated[str, Form(max_length=100)] = "",
+    note: Annotated[str, Form(max_length=500)] = "",
+    amount: Annotated[str, Form(max_length=30)] = "",
+) -> Response:
+    """Put what came above an invoice, or a part of it, to another invoice of the same partner: the one that was typed,
+    or the candidate whose button was pressed. Billing decides."""
+    number = candidate or invoice_numbers.canonical(to) or to.strip()
+    about = {"order_id": order_id, "invoice_number": invoice, "to_invoice": number, "ordered_by": principal.actor}
+    order = _made(CreditOverpayment, note, amount, about)
+    if order is None:
+        return _told("unclear")
+    overpaid, source, target = await asked(
+        request,
+        lambda books: (
+            work_list.overpaid(books, invoice),
+            work_list.invoice(books, invoice),
+            work_list.invoice(books, number),
+        ),
+    )
+    if overpaid is None or source is None:
+        return _told(GONE)
+    question = question_of_credit(order, overpaid, source, target)
+    return await _ask(request, principal, invoice, order, question, "/ops/money/refunds")
 
 
 @router.post("/match-return")
@@ -313,7 +352,7 @@ async def _ask(
     request: Request,
     principal: Principal,
     subject: str,
-    order: MatchPayment | ReturnMoney | MatchReturn,
+    order: MatchPayment | ReturnMoney | MatchReturn | CreditOverpayment,
     question: CommandQuestion,
     back: str = "/ops/money",
 ) -> Response:
@@ -338,7 +377,11 @@ async def _outcome(request: Request, order: str) -> work_list.Row | None:
     if order == GONE:
         return {"code": GONE, "reason": "Этого в очереди уже нет: решать больше нечего.", "amount": None}
     if order == "unclear":
-        return {"code": "unclear", "reason": "Проверьте сумму: нужно число вида 12500,00.", "amount": None}
+        return {
+            "code": "unclear",
+            "reason": "Проверьте номер счёта и сумму: нужно число вида 12500,00.",
+            "amount": None,
+        }
     for _ in range(int(PATIENCE_SECONDS / 0.25)):
         found = await asked(request, lambda books: work_list.outcome_of(books, order))
         if found is not None:

@@ -230,7 +230,13 @@ def _text(row: Row, kind: PartyKind) -> str:
     if row["kind"] == "delivery":
         what = f"партнёр {row['partner_name']}" if kind is PartyKind.DISTRIBUTOR else row["product"]
         return f"Поставка, комплект {row['reference']}, {what}"
-    what = {"received": "Оплата", "refund": "Возврат оплаты", "reversal": "Отзыв оплаты банком"}[row["kind"]]
+    what = {
+        "received": "Оплата",
+        "refund": "Возврат оплаты",
+        "reversal": "Отзыв оплаты банком",
+        "credited": "Переплата снята для другого счёта, оплата",
+        "credited-to": "Зачёт переплаты",
+    }[row["kind"]]
     order = ""
     if row["reference"]:
         order = f", п/п № {row['reference']}"

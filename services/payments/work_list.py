@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from events.commands import is_parked_credit, match_order
 from postavka.domain import invoice_numbers
 from postavka.kernel.id_beginning import one_of
 from postavka.kernel.store.queries import load_queries
@@ -103,8 +104,20 @@ def waiting_documents(connection: psycopg.Connection[Row], limit: int = 200) -> 
 
 def to_return(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
     """What is owed back, each with the purpose to write in the payment order. `cause`: its return is `ordered`, or it
-    was `overpaid` and nobody has ordered that yet."""
+    was `overpaid` and nobody has decided about it yet."""
     return connection.execute(QUERIES.to_return, (limit,)).fetchall()
+
+
+def overpayments(connection: psycopg.Connection[Row], owed: list[Row]) -> list[Row]:
+    """What of `to_return` nobody has decided about: each with `candidates`, the partner's open invoices that it may be
+    credited to, and with the one that is `chosen` beforehand, if it alone has that very sum due."""
+    found = [row for row in owed if row["cause"] == "overpaid"]
+    for row in found:
+        about = {"invoice": row["invoice"], "amount": row["amount"], "limit": MOST_CANDIDATES}
+        row["candidates"] = connection.execute(QUERIES.credit_targets, about).fetchall()
+        fitting = [each["number"] for each in row["candidates"] if each["same_sum"]]
+        row["chosen"] = fitting[0] if len(fitting) == 1 else None
+    return found
 
 
 def debts(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
@@ -113,8 +126,17 @@ def debts(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
 
 
 def outcome_of(connection: psycopg.Connection[Row], order_id: str) -> Row | None:
-    """What billing made of an order; None: nothing yet. `code` and `reason` say why it was refused."""
-    return connection.execute(QUERIES.outcome_of, (order_id,)).fetchone()
+    """What billing made of an order; None: nothing yet. `code` and `reason` say why it was refused. A credit is done
+    when the match behind it is."""
+    found = connection.execute(QUERIES.outcome_of, (order_id,)).fetchone()
+    if found is None or found["code"] is not None or not is_parked_credit(found["payment_id"] or ""):
+        return found
+    if order_id == match_order(found["payment_id"]):
+        return found
+    matched = connection.execute(QUERIES.outcome_of, (match_order(found["payment_id"]),)).fetchone()
+    if matched is not None and matched["code"] is not None:
+        matched["reason"] += " Деньги сняты с первого счёта и ждут в «Не разнесено»."
+    return matched
 
 
 def statements(connection: psycopg.Connection[Row], limit: int = 50) -> list[Row]:

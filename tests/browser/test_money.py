@@ -116,6 +116,47 @@ def test_an_odd_document_and_an_overpayment_are_dealt_with(system: System, perso
     expect(ops.page.get_by_role("cell", name=re.compile(f"счету № {number}"))).to_be_visible()
 
 
+def test_an_overpayment_is_credited_to_another_invoice(
+    system: System, person: SignedIn, shoot: Shoot, tmp_path: Path
+) -> None:
+    first, second = invoiced(system), invoiced(system)
+    number, other = first["number"], second["number"]
+    over = paid(first, f"c-{number}", f"{first['amount'] + 500:.2f}")
+    ops = person("ops")
+    ops.go("/ops/money/statements")
+    ops.page.get_by_label("Файл выписки").set_input_files(written(tmp_path, f"{number}.txt", over))
+    ops.press("Загрузить")
+    with work_list.connect(system.database_url) as books:
+        sql = "SELECT 1 FROM to_return WHERE invoice = %s AND cause = 'overpaid'"
+        wait_until(lambda: books.execute(sql.encode(), (number,)).fetchone(), "it is overpaid")
+    ops.go("/ops/money/refunds")
+    card = ops.page.get_by_role("article", name=f"Переплата по счёту {number}")
+    expect(card.get_by_label("Счёт")).to_have_value("")  # no invoice has this very sum due: nothing is chosen
+    shoot(ops.page, "money-overpaid")
+    look(ops.page, "money-overpaid")
+    card.get_by_label("Счёт").fill(other)
+    card.get_by_label("Основание").fill("письмо партнёра")
+    card.get_by_role("button", name="Зачесть по счёту").click()
+    asked = ops.page.get_by_role("dialog")
+    expect(asked).to_contain_text(re.compile(f"Зачесть 500,00.₽ переплаты по счёту {number} в оплату счёта {other}"))
+    look(ops.page, "the question before a credit")
+    ops.agree()
+    outcome(ops)
+    expect(ops.page.get_by_role("status").filter(has_text="Выполнено")).to_contain_text("500,00")
+    ops.go("/ops/money/refunds")
+    expect(card).to_have_count(0)
+    partner = person("lukomor")
+    partner.go("/balance")
+    expect(partner.page.get_by_role("row", name=re.compile(f"Зачёт переплаты по счёту № {other}"))).to_contain_text(
+        "500"
+    )
+    expect(
+        partner.page.get_by_role("row", name=re.compile(f"другого счёта, оплата по счёту № {number}"))
+    ).to_be_visible()
+    shoot(partner.page, "balance-credited")
+    look(partner.page, "balance-credited")
+
+
 def test_the_month_is_shown_and_downloaded(system: System, person: SignedIn, shoot: Shoot) -> None:
     invoice = invoiced(system)
     auditor = person("auditor")

@@ -11,7 +11,7 @@ from events.registry import MESSAGES, decode, encode
 from events.samples import samples
 from events.topics import STAGE_TOPICS
 from events.upcasting import UPCASTERS
-from events.versions import ADDED, CONTRACT, HELD_BACK, ContractUnfinished, spoken, written
+from events.versions import ADDED, CONTRACT, HELD_BACK, NEW, ContractUnfinished, spoken, written
 
 
 @pytest.mark.parametrize("name", HELD_BACK)
@@ -61,3 +61,12 @@ def test_only_stages_hold_back() -> None:
     """They alone ask `written`."""
     assert {message.TYPE for topic in STAGE_TOPICS for message in topic.carries} >= HELD_BACK.keys()
     assert all(0 < contract <= CONTRACT for contract, _, _ in HELD_BACK.values())
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_a_new_type_of_event_waits_until_the_release_before_need_not_read_it(name: str) -> None:
+    assert {message.TYPE for topic in STAGE_TOPICS for message in topic.carries} >= {name}
+    assert 0 < NEW[name] <= CONTRACT
+    for message in samples(MESSAGES[name]):
+        with pytest.raises(ContractUnfinished):
+            written(message, NEW[name] - 1)

@@ -22,6 +22,7 @@ from events.billing import (
     BillingClosed,
     DistributorConfirmed,
     InvoiceIssued,
+    OverpaymentCredited,
     PaymentMatched,
     PaymentReceived,
     PaymentReturned,
@@ -35,6 +36,7 @@ from events.billing import (
 from events.commands import (
     BankPayment,
     BankReturn,
+    CreditOverpayment,
     DistributorConfirmation,
     KitManufactured,
     MatchPayment,
@@ -86,7 +88,7 @@ def billing_inputs() -> list[Input]:
         Input(REQUEST_EVENTS.name, (RequestWithdrawn,), from_stage=True),
         Input(SHIPPING_EVENTS.name, (ShippingClosed,), from_stage=True),
         Input(BANK_PAYMENTS.name, (BankPayment, BankReturn), BANK_PAYMENTS.default_type),
-        Input(PAYMENT_COMMANDS.name, (MatchPayment, ReturnMoney, MatchReturn)),
+        Input(PAYMENT_COMMANDS.name, (MatchPayment, ReturnMoney, MatchReturn, CreditOverpayment)),
         Input(CONFIRMATIONS, (DistributorConfirmation,), DistributorConfirmation.TYPE),
     ]
 
@@ -118,6 +120,12 @@ class World:
         else:
             amount = self.returned.setdefault(message.return_id, message.amount)
             self.log.send(BANK_PAYMENTS.name, message.return_id, message.model_copy(update={"amount": amount}))
+
+    def order(self, order: MatchPayment | ReturnMoney | MatchReturn | CreditOverpayment) -> None:
+        """An order by hand; a credit with the match behind it."""
+        self.log.send(PAYMENT_COMMANDS.name, order.order_id, order)
+        if isinstance(order, CreditOverpayment):
+            self.log.send(PAYMENT_COMMANDS.name, order.order_id, order.match)
 
     def _told(self, topic: str, request: UUID, event: Message) -> None:
         self._positions[topic] += 1
@@ -198,6 +206,15 @@ def steps() -> st.SearchStrategy[tuple[str, Any]]:
             **{name: st.just(value) for name, value in note.items()},
         ),
     )
+    credit = st.builds(
+        CreditOverpayment,
+        order_id=orders,
+        invoice_number=ONE(NUMBERS),
+        to_invoice=ONE(NUMBERS),
+        amount=st.none() | SUM,
+        **{name: st.just(value) for name, value in note.items()},
+    )
+    credit_back = credit.map(lambda of: ReturnMoney(order_id=f"{of.order_id}-back", payment_id=of.payment_id, **note))
     reads = st.tuples(
         ONE(["billing", "shipping"]),
         st.lists(st.integers(0, 6), min_size=1, max_size=7, unique=True),
@@ -205,7 +222,11 @@ def steps() -> st.SearchStrategy[tuple[str, Any]]:
     )
     kinds: dict[str, tuple[int, st.SearchStrategy[Any]]] = {
         "bank": (8, st.one_of(payment, payment, gone)),
-        "order": (5, st.one_of(match, match, give_back, match_return)),
+        "order": (
+            5,
+            st.one_of(match, match, give_back, match_return, credit, credit.map(lambda of: of.match), credit_back),
+        ),
+        "overpay": (3, st.tuples(ONE(PAYMENTS), credit)),
         "settle": (6, st.none()),
         "read": (4, reads),
         "kit": (1, ONE(REQUESTS)),
@@ -228,7 +249,14 @@ def take(world: World, step: tuple[str, Any]) -> None:
         case "bank":
             world.report(what)
         case "order":
-            world.log.send(PAYMENT_COMMANDS.name, what.order_id, what)
+            world.order(what)
+        case "overpay":
+            payment_id, credit = what
+            purpose = f"Оплата по счету {credit.invoice_number}"
+            about = {"payment_id": payment_id, "received_on": DAY, "payer_inn": PARTNER.inn, "purpose": purpose}
+            world.report(BankPayment(amount=PRICE * 2, **about))
+            world.settle()
+            world.order(credit)
         case "confirm":
             answer = DistributorConfirmation(request_id=THROUGH_DISTRIBUTOR, confirmation_id="c-1", accepted=what)
             world.log.send(CONFIRMATIONS, str(THROUGH_DISTRIBUTOR), answer)
@@ -258,6 +286,7 @@ def check_books(world: World) -> None:
     owed: dict[str, Decimal] = defaultdict(Decimal)
     amounts: dict[str, Decimal] = {}
     closed: set[UUID] = set()
+    on_way: dict[str, Decimal] = {}
 
     def leave(event: RefundPaid | PaymentReturned | ReturnPaid) -> None:
         whole = event.return_id.removesuffix("#1")
@@ -271,6 +300,16 @@ def check_books(world: World) -> None:
             case InvoiceIssued():
                 assert event.number not in amounts
                 amounts[event.number] = event.amount
+            case OverpaymentCredited():
+                for_invoice[event.invoice_number] -= event.amount
+                left_here = for_invoice[event.invoice_number]
+                assert event.paid == left_here >= amounts[event.invoice_number] + owed[event.invoice_number]
+                assert event.overpaid == left_here - amounts[event.invoice_number]
+                assert event.payment_id not in parked
+                on_way[event.payment_id] = event.amount
+            case PaymentUnmatched() if event.reason.code == "credited":
+                parked[event.payment_id] = event.amount
+                assert on_way.pop(event.payment_id) == event.amount
             case PaymentUnmatched():
                 assert event.payment_id not in came
                 came[event.payment_id] = parked[event.payment_id] = event.amount
@@ -312,6 +351,7 @@ def check_books(world: World) -> None:
                 lost[event.return_id] = event.amount
             case BillingClosed():
                 closed.add(recorded.originator_id)
+    assert not on_way
     for payment_id, divided in parts.items():
         assert divided <= parked[payment_id], f"more of {payment_id} was given away than came"
     handled = world.log.topics[BANK_PAYMENTS.name][: len(world.log.topics[BANK_PAYMENTS.name])]

@@ -311,6 +311,11 @@ class Oracle:
                     said = tuple(Decimal(told.body[name]) for name in ("paid", "due", "overpaid"))
                     counted = (paid, max(invoice - paid, Decimal(0)), max(paid - invoice, Decimal(0)))
                     assert said == counted, f"{request_id}: {said} is said, {counted} came"
+                elif told.name == "OverpaymentCredited":
+                    paid -= Decimal(told.body["amount"])
+                    assert invoice is not None, f"{request_id}: money, and no invoice"
+                    assert paid >= invoice, f"{request_id}: more was credited than came above"
+                    assert Decimal(told.body["paid"]) == paid, f"{request_id}: {told.body} is said, {paid} is left"
 
     def check_terms(self) -> None:
         """A delivery that is activated is part of one service, and of one only: its own, or that which it prolongs. A

@@ -168,6 +168,7 @@ MATRIX: dict[str, Case] = {
     "POST /ops/money/statements": case(O, form={}, whole=True),
     "POST /ops/money/match": case(O, form=MONEY, whole=True),
     "POST /ops/money/return": case(O, form=MONEY, whole=True),
+    "POST /ops/money/credit": case(O, form=MONEY, whole=True),
     "POST /ops/money/match-return": case(O, form=MONEY, whole=True),
     "POST /ops/money/document": case(O, form={"document": "od-1", "what": "close", "note": "why"}, whole=True),
     "GET /ops/money/month": case(O, A, whole=True),

@@ -17,7 +17,6 @@ from datetime import datetime
 from uuid import UUID
 
 from events.envelope import header_map
-from events.topics import BANK_PAYMENTS, PAYMENT_COMMANDS
 from events.upcasting import newest_version
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_records
@@ -34,10 +33,7 @@ from postavka.kernel.projection.event_reader import (
 from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.stage.definition import Incoming, Input, Stage
 from services.audit.consistent_cut import Cut
-from services.audit.reading import STAGE_OF, Place
-
-OTHER_KEYS = frozenset((BANK_PAYMENTS.name, PAYMENT_COMMANDS.name))
-"""Topics whose key is not the request: money does not say which one it is for."""
+from services.audit.reading import OF_MONEY, STAGE_OF, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +86,9 @@ class Log:
         self._stage_topics = [topic for topic in topics if topic in STAGE_OF]
         self._outside: dict[int, list[Record]] = {number: [] for number in partitions}
         self.payments: dict[str, Record] = {}
-        from_outside = {topic for topic in topics if topic not in STAGE_OF} | OTHER_KEYS
+        from_outside = {topic for topic in topics if topic not in STAGE_OF} | OF_MONEY
         for message in self._read([(topic, number) for topic in from_outside for number in range(PARTITIONS)]):
-            if message.topic in OTHER_KEYS:
+            if message.topic in OF_MONEY:
                 self.payments[message.coordinates] = message
             elif (held := self._outside.get(partition_of(message.key or b"", PARTITIONS))) is not None:
                 held.append(message)
@@ -173,7 +169,7 @@ def _past_of(messages: Iterable[Record], cut: Cut) -> tuple[dict[str, dict[UUID,
 
 
 def _of_feed(feed: Input, messages: Sequence[Record], log: Log, counted: Container[str]) -> Iterable[Record]:
-    if feed.topic in OTHER_KEYS:
+    if feed.topic in OF_MONEY:
         return [each for each in log.payments.values() if each.topic == feed.topic]
     ours = [each for each in messages if each.topic == feed.topic]
     return [each for each in ours if each.coordinates in counted] if feed.from_stage else ours
@@ -182,7 +178,7 @@ def _of_feed(feed: Input, messages: Sequence[Record], log: Log, counted: Contain
 def _subject_of(record: Record, feed: Input) -> UUID | None:
     """The request to whose lane an input belongs that led to nothing. Money that was reported again has no lane of its
     own: its first report counts."""
-    if feed.topic in OTHER_KEYS:
+    if feed.topic in OF_MONEY:
         return None
     try:
         return UUID((record.key or b"").decode())

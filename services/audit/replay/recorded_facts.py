@@ -45,7 +45,7 @@ from services.audit.integrity.store_before import StoreBefore
 from services.billing import state as billing
 from services.billing.parked import ParkedMoney, payment_named
 from services.billing.stage import STAGE as BILLING
-from services.billing.stage import OfMoney, own_place
+from services.billing.stage import OfMoney, own_place, target_of
 from services.billing.stage import claims as billing_claims
 from services.renewal import decider as renewal
 from services.renewal.stage import STAGE as RENEWAL
@@ -124,12 +124,14 @@ class RecordedFacts:
         if not isinstance(message, OfMoney):
             return billing.Facts(today, invoice.number if invoice else NOT_ISSUED)
         named = payment_named(message)
-        register = ParkedMoney([message], self._store_before(recorded))
+        store = self._store_before(recorded)
+        register = ParkedMoney([message], store)
         return billing.Facts(
             today,
             invoice_found=recorded.subject != own_place(message),
             payment=register.payment(named),
             sent_back=register.sent_back(message.return_id) if isinstance(message, MatchReturn) else None,
+            target=target_of(message, store),
         )
 
     def _store_before(self, recorded: RecordedDecision) -> EventRecorder:

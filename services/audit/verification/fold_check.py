@@ -19,7 +19,7 @@ import orjson
 import psycopg
 from psycopg.sql import Identifier
 
-from events.topics import BANK_PAYMENTS, default_type_of, distributor_of
+from events.topics import default_type_of, distributor_of
 from postavka.kernel.log.partitioner import partition_of
 from postavka.kernel.log.range_reader import read_pieces
 from postavka.kernel.log.record import Piece, partition_name
@@ -36,7 +36,7 @@ from postavka.kernel.settings import PARTITIONS, Settings
 from postavka.kernel.store.queries import load_queries
 from services.audit.consistent_cut import Cut
 from services.audit.findings import Findings
-from services.audit.reading import STAGE_OF, TOPIC_OF, Place, reading
+from services.audit.reading import OF_MONEY, STAGE_OF, TOPIC_OF, Place, reading
 from services.audit.verification.documents import KeptDocument
 from services.audit.verification.procedure import MATTERS, Case, OutsideInputs, ProcedureEvent, check_case
 from services.cabinet.fold import STAGES, UNSHOWN, Row, fold, read, status
@@ -163,18 +163,18 @@ class _Log:
 
 
 def read_outside_inputs(config: Settings, cut: Cut, partitions: Sequence[int]) -> OutsideInputs:
-    """What may open the gate: all payments, and the confirmations of requests of these partitions, each read as
+    """What may open the gate: all payments and credits, and the confirmations of requests of these partitions, each as
     billing reads it. Outside senders put their records into whatever partition they like, so that all are read."""
     inputs = OutsideInputs()
     numbers = frozenset(partitions)
     wanted = {
         place: end
         for place, end in cut.ends.items()
-        if end > 0 and (distributor_of(place[0]) is not None or place[0] == BANK_PAYMENTS.name)
+        if end > 0 and (distributor_of(place[0]) is not None or place[0] in OF_MONEY)
     }
     reader = EventReader({}, lambda topic: False)
     for piece in read_pieces(config, dict.fromkeys(wanted, 0), wanted):
-        of_money, default_type = piece.topic == BANK_PAYMENTS.name, default_type_of(piece.topic)
+        of_money, default_type = piece.topic in OF_MONEY, default_type_of(piece.topic)
         partition = reader.partition(piece.topic, piece.partition)
         for record, headers, _ in partition.read(piece.records, lambda record, wrong: None):
             if not of_money and partition_of(record.key or b"", PARTITIONS) not in numbers:

@@ -6,13 +6,13 @@ confirmation or payment (L17), a permission number given twice (L14), a step wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from events.commands import BankPayment, DistributorConfirmation
+from events.commands import BankPayment, CreditOverpayment, DistributorConfirmation
 from events.model import Message
 from events.topics import confirmations_of
 from services.audit.findings import Findings
@@ -23,7 +23,8 @@ Fields = Mapping[str, Any]
 @dataclass(slots=True)
 class OutsideInputs:
     """The inputs from outside that may open the gate. `confirmed`: topic, request and number of every answer that
-    was a yes; `paid`: ids of the payments that the bank reported."""
+    was a yes; `paid`: ids of the payments that the bank reported, and of the overpayments that
+    operations have ordered to be credited."""
 
     confirmed: set[tuple[str, str, str]] = field(default_factory=set)
     paid: set[str] = field(default_factory=set)
@@ -35,6 +36,8 @@ class OutsideInputs:
                 self.confirmed.add((topic, str(message.request_id), message.confirmation_id))
             case BankPayment():
                 self.paid.add(message.payment_id)
+            case CreditOverpayment():
+                self.paid.add(_whole(message.payment_id))
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ MATTERS = frozenset(
         "InvoiceIssued",
         "DistributorConfirmed",
         "PaymentReceived",
+        "OverpaymentCredited",
         "PermissionIssued",
         "ShippingOpened",
         "ManufacturingOrdered",
@@ -127,8 +131,29 @@ def check_case(request: UUID, case: Case, inputs: OutsideInputs, findings: Findi
         if due in reminded:
             findings.problem("reminded-twice", told.place, f"{request}, {due[1]} days before {due[0]}: a second time")
         reminded.add(due)
+    _check_credits(request, case, findings)
     for order in case.all("ManufacturingOrdered"):
         _check_gate(request, case, order, inputs, findings)
+
+
+def _check_credits(request: UUID, case: Case, findings: Findings) -> None:
+    """What has left an invoice for another one had come above it."""
+    credits, invoice = case.all("OverpaymentCredited"), case.first("InvoiceIssued")
+    if not credits:
+        return
+    came, gone = (_sum(case.all("PaymentReceived")), _sum(credits))
+    if invoice is None or came - gone < Decimal(invoice.fields["amount"]):
+        what = f"{gone} of {came} that came for {request} was credited elsewhere: more than was above its invoice"
+        findings.problem("credited-too-much", credits[-1].place, what)
+
+
+def _sum(events: Iterable[ProcedureEvent]) -> Decimal:
+    return sum((Decimal(event.fields["amount"]) for event in events), Decimal(0))
+
+
+def _whole(payment_id: str) -> str:
+    """The id of the payment that a part is of."""
+    return payment_id.partition("#")[0]
 
 
 def _check_gate(request: UUID, case: Case, order: ProcedureEvent, inputs: OutsideInputs, findings: Findings) -> None:
@@ -182,10 +207,10 @@ def _why_not_paid(case: Case, order: ProcedureEvent, basis_id: str, inputs: Outs
         for event in case.all("PaymentReceived")
         if event.clock < order.clock and event.fields["invoice_number"] == number
     ]
-    paid = sum((Decimal(event.fields["amount"]) for event in before), Decimal(0))
+    paid = _sum(before)
     if paid < Decimal(invoice.fields["amount"]) or basis_id not in {event.fields["payment_id"] for event in before}:
         return f"and invoice {number} was not paid: {paid} of {invoice.fields['amount']}"
-    unknown = [event for event in before if str(event.fields["payment_id"]).partition("#")[0] not in inputs.paid]
+    unknown = [event for event in before if _whole(event.fields["payment_id"]) not in inputs.paid]
     if unknown:
         return f"and there is no payment {unknown[0].fields['payment_id']!r} from the bank"
     return None

@@ -66,7 +66,7 @@ SELECT i.request_id, i.number, i.issued_on, i.amount, i.payer_id, s.shipped_on, 
 FROM invoices i
 JOIN sales s USING (request_id)
 LEFT JOIN booked b ON b.invoice = i.number AND b.moved_on <= %(last)s AND b.effect IN ('received', 'refund',
-    'reversal')
+    'reversal', 'credited')
 WHERE i.issued_on <= %(last)s
 GROUP BY i.number, s.request_id
 ORDER BY i.number;
@@ -119,7 +119,7 @@ SELECT * FROM to_return WHERE invoice = %s AND cause = 'overpaid';
 
 -- name: invoice
 -- Reads one invoice, with the partner of its sale.
-SELECT i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name
+SELECT i.request_id, i.number, i.issued_on, i.amount, i.due, i.payer_id, i.payer_inn, s.partner_name
 FROM invoices i
 LEFT JOIN sales s USING (request_id)
 WHERE i.number = %s;
@@ -133,6 +133,16 @@ FROM (SELECT i.request_id, i.number, i.issued_on, i.amount, i.due, i.payer_id, i
     LEFT JOIN sales s USING (request_id) WHERE i.due > 0 AND s.closed IS NULL) AS open_invoices
 WHERE same_number OR same_payer OR same_sum
 ORDER BY same_number DESC, same_payer DESC, same_sum DESC, issued_on, number
+LIMIT %(limit)s;
+
+-- name: credit_targets
+-- Reads the open invoices of the partner that has overpaid one, for a credit: with exactly that sum due first, then the
+-- oldest.
+SELECT i.request_id, i.number, i.issued_on, i.due, s.partner_name, i.due = %(amount)s AS same_sum
+FROM invoices i
+LEFT JOIN sales s USING (request_id)
+WHERE i.payer_id = (SELECT payer_id FROM invoices WHERE number = %(invoice)s) AND i.due > 0 AND s.closed IS NULL
+ORDER BY same_sum DESC, i.issued_on, i.number
 LIMIT %(limit)s;
 
 -- name: unmatched_returns

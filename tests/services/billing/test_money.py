@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -10,8 +11,10 @@ import pytest
 from events.billing import (
     BillingClosed,
     BillingClosure,
+    OverpaymentCredited,
     PaymentMatched,
     PaymentReturned,
+    PaymentUnmatched,
     RefundCause,
     RefundOwed,
     RefundPaid,
@@ -21,14 +24,22 @@ from events.billing import (
     ReturnUnmatched,
     SettlementRefused,
 )
-from events.commands import BankReturn, MatchPayment, MatchReturn, ReturnMoney
+from events.commands import (
+    BankReturn,
+    CreditOverpayment,
+    MatchPayment,
+    MatchReturn,
+    ReturnMoney,
+    is_credited,
+    is_parked_credit,
+)
 from events.model import Event, Reason
 from events.shipping import ShippingClosed, ShippingClosure
 from postavka.kernel.testing.specification import Specification
 from services.billing import decider
 from services.billing.money import MAX_PARTS
 from services.billing.orders import MAX_ORDERS
-from services.billing.state import Counted, Facts, Parked, ParkedReturn
+from services.billing.state import Counted, Facts, Parked, ParkedReturn, State
 from tests.services.billing.test_decider import (
     CONFIRMED,
     DIRECT,
@@ -559,3 +570,180 @@ def _state(*events: Event) -> decider.State:
     for event in events:
         state = decider.evolve(state, event)
     return state
+
+
+# An overpayment, for another invoice of the same partner
+
+OTHER = "2026-0000002"
+OTHER_INVOICED = INVOICED.model_copy(update={"number": OTHER})
+CREDIT = CreditOverpayment(order_id="o-1", invoice_number=INVOICE, to_invoice=OTHER, ordered_by="orlova", note="письмо")
+
+
+def folded(*events: Event) -> State:
+    state = decider.INITIAL
+    for event in events:
+        state = decider.evolve(state, event)
+    return state
+
+
+def to(*events: Event) -> Facts:
+    """The other invoice stands as these events say."""
+    return replace(FACTS, target=folded(*events) if events else None)
+
+
+OPEN = to(DIRECT, OTHER_INVOICED)
+
+
+def credited(amount: str, paid: str, overpaid: str, order: CreditOverpayment = CREDIT) -> tuple[Event, Event]:
+    taken = OverpaymentCredited(
+        order_id=order.order_id,
+        payment_id=order.payment_id,
+        invoice_number=INVOICE,
+        to_invoice=OTHER,
+        amount=D(amount),
+        paid=D(paid),
+        overpaid=D(overpaid),
+        credited_on=TODAY,
+        payer_inn=PARTNER.inn,
+        ordered_by="orlova",
+        note="письмо",
+    )
+    parked = PaymentUnmatched(
+        payment_id=order.payment_id,
+        amount=D(amount),
+        received_on=TODAY,
+        payer_inn=PARTNER.inn,
+        purpose=f"Переплата по счёту {INVOICE}, для счёта {OTHER}",
+        reason=Reason(code="credited", message=f"Переплата снята со счёта {INVOICE} и ещё не зачтена."),
+    )
+    return taken, parked
+
+
+def test_an_overpayment_is_taken_for_another_invoice_and_never_twice():
+    done = credited("200.00", "1000.00", "0.00")
+    given(DIRECT, INVOICED, TOO_MUCH).when(CREDIT, OPEN).then(*done)
+    given(DIRECT, INVOICED, TOO_MUCH, *done).when(CREDIT, OPEN).then_nothing()
+    second = CREDIT.model_copy(update={"order_id": "o-2"})  # another operator, at the same time
+    said = refused(
+        "nothing-left", f"По счёту {INVOICE} нет переплаты, которую можно зачесть.", "o-2", second.payment_id
+    )
+    given(DIRECT, INVOICED, TOO_MUCH, *done).when(second, OPEN).then(said)
+    back = ReturnMoney(order_id="o-3", invoice_number=INVOICE, ordered_by="orlova", note="вернуть")
+    said = refused("nothing-left", f"По счёту {INVOICE} нет переплаты, которую можно вернуть.", "o-3")
+    given(DIRECT, INVOICED, TOO_MUCH, *done).when(back, FACTS).then(said)
+
+
+def test_of_an_overpayment_no_more_is_credited_than_the_other_invoice_needs_and_the_rest_stays():
+    less = received("800.00", "800.00", "200.00").model_copy(update={"invoice_number": OTHER})
+    bigger = received("1500.00", "1500.00", "0.00", "500.00")
+    done = credited("200.00", "1300.00", "300.00")
+    given(DIRECT, INVOICED, bigger).when(CREDIT, to(DIRECT, OTHER_INVOICED, less)).then(*done)
+    rest = CREDIT.model_copy(update={"order_id": "o-2", "amount": D("300.00")})
+    given(DIRECT, INVOICED, bigger, *done).when(rest, OPEN).then(*credited("300.00", "1000.00", "0.00", rest))
+
+
+def test_what_is_parked_of_an_overpayment_is_matched_like_any_payment_and_opens_the_gate():
+    parked = Parked(CREDIT.payment_id, D("1000.00"), PARTNER.inn, TODAY, D("1000.00"))
+    order = CREDIT.match
+    assert (order.payment_id, order.invoice_number, order.ordered_by) == (CREDIT.payment_id, OTHER, "orlova")
+    outcome = decider.decide(folded(DIRECT, OTHER_INVOICED), order, with_payment(parked))
+    assert isinstance(outcome, tuple)
+    part = outcome[1]
+    assert (part.payment_id, part.due) == (f"{CREDIT.payment_id}#1", D("0.00"))
+    assert is_credited(part.payment_id)
+    assert not is_parked_credit(part.payment_id)
+    assert is_parked_credit(CREDIT.payment_id)
+    assert [is_credited(each) for each in ("bp-20260305-1f3a9c0b7d2e4f61#1", "oc-1#1", "pay-7")] == [False] * 3
+    # paid meanwhile: the money stays where it is parked, for a person to decide
+    paid = WHOLE.model_copy(update={"invoice_number": OTHER})
+    (said,) = decider.decide(folded(DIRECT, OTHER_INVOICED, paid), order, with_payment(parked))
+    assert (said.reason.code, said.payment_id) == ("nothing-due", CREDIT.payment_id)
+    given(DIRECT, INVOICED).when(payment(payment_id=CREDIT.payment_id), FACTS).then_unacceptable("reserved-id")
+
+
+OTHER_PARTNERS = OTHER_INVOICED.model_copy(update={"payer_id": "p-2"})
+CLOSED_OTHER = BillingClosed(reason=BillingClosure.WITHDRAWN, to_return=D("0.00"))
+NOTHING_ABOVE = f"По счёту {INVOICE} нет переплаты, которую можно зачесть."
+ORDERED_BACK = RefundOwed(
+    refund_id="o-0",
+    invoice_number=INVOICE,
+    amount=D("150.00"),
+    owed=D("150.00"),
+    payee_inn=PARTNER.inn,
+    cause=RefundCause.OVERPAID,
+    ordered_by="orlova",
+    note="вернуть",
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "facts", "code", "message"),
+    [
+        ((), {}, replace(OPEN, invoice_found=False), "invoice-not-found", f"Счёта {INVOICE} нет."),
+        ((OPENED,), {}, OPEN, "distributor-sale", "Продажа через дистрибьютора: счёт по ней не выставлялся."),
+        ((DIRECT, INVOICED), {}, OPEN, "nothing-left", NOTHING_ABOVE),
+        ((DIRECT, INVOICED, WHOLE), {}, OPEN, "nothing-left", NOTHING_ABOVE),
+        (
+            (DIRECT, INVOICED, WHOLE, closed("1000.00"), owed("1000.00")),
+            {},
+            OPEN,
+            "closed",
+            "Заявка закрыта: всё, что было оплачено, уже числится к возврату.",
+        ),
+        (
+            (DIRECT, INVOICED, TOO_MUCH),
+            {"amount": D("200.01")},
+            OPEN,
+            "more-than-left",
+            f"По счёту {INVOICE} можно зачесть не больше 200.00 ₽.",
+        ),
+        (
+            (DIRECT, INVOICED, TOO_MUCH, ORDERED_BACK),
+            {"amount": D("50.01")},
+            OPEN,
+            "more-than-left",
+            f"По счёту {INVOICE} можно зачесть не больше 50.00 ₽.",
+        ),
+        (
+            (DIRECT, INVOICED, TOO_MUCH),
+            {"to_invoice": INVOICE},
+            to(DIRECT, INVOICED, TOO_MUCH),
+            "same-invoice",
+            "Переплату нельзя зачесть по тому же счёту.",
+        ),
+        ((DIRECT, INVOICED, TOO_MUCH), {}, to(), "invoice-not-found", f"Счёта {OTHER} нет."),
+        (
+            (DIRECT, INVOICED, TOO_MUCH),
+            {},
+            to(DIRECT, OTHER_PARTNERS),
+            "other-partner",
+            f"Счёт {OTHER} выставлен другому партнёру.",
+        ),
+        (
+            (DIRECT, INVOICED, TOO_MUCH),
+            {},
+            to(DIRECT, OTHER_INVOICED, WHOLE),
+            "nothing-due",
+            f"Счёт {OTHER} уже оплачен полностью.",
+        ),
+        (
+            (DIRECT, INVOICED, TOO_MUCH),
+            {},
+            to(DIRECT, OTHER_INVOICED, CLOSED_OTHER),
+            "closed",
+            "Заявка этого счёта закрыта: деньги по нему больше не принимаются.",
+        ),
+        (
+            (DIRECT, INVOICED, received("2500.00", "2500.00", "0.00", "1500.00")),
+            {"amount": D("1000.01")},
+            OPEN,
+            "more-than-due",
+            f"По счёту {OTHER} осталось оплатить 1000.00 ₽.",
+        ),
+    ],
+)
+def test_a_credit_that_makes_no_sense_is_refused(before, changes, facts, code, message):
+    order = CREDIT.model_copy(update=changes)
+    said = refused(code, message, payment_id=order.payment_id)
+    given(*before).when(order, facts).then(said)
+    given(*before, said).when(order, facts).then_nothing()

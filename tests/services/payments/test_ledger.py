@@ -17,12 +17,21 @@ from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
 from events.billing import BillingClosed, PaymentMatched, PaymentReceived, PaymentUnmatched, ReturnOrdered
-from events.commands import BankPayment, BankReturn, DistributorConfirmation, KitManufactured, MatchPayment, ReturnMoney
+from events.commands import (
+    BankPayment,
+    BankReturn,
+    CreditOverpayment,
+    DistributorConfirmation,
+    KitManufactured,
+    MatchPayment,
+    ReturnMoney,
+)
 from events.shipping import Kit
 from events.topics import MANUFACTURING_KITS, PAYMENT_COMMANDS
 from postavka.kernel.log.record import Record
 from postavka.kernel.settings import Settings
 from services.payments import work_list
+from services.payments.ids import payment_in
 from services.payments.projection import TOPICS, Books
 from services.payments.reconcile import OpenKind, PartyKind, UnknownParty, month_of, reconcile
 from tests.services.histories import DISTRIBUTOR, PARTNER, PRICE
@@ -91,8 +100,8 @@ def goes_back(return_id: str, amount: str, purpose: str, inn: str = PARTNER.inn,
     )
 
 
-def orders(world: World, order: MatchPayment | ReturnMoney) -> None:
-    world.log.send(PAYMENT_COMMANDS.name, order.order_id, order)
+def orders(world: World, order: MatchPayment | ReturnMoney | CreditOverpayment) -> None:
+    world.order(order)
     world.settle()
 
 
@@ -222,6 +231,79 @@ def test_what_came_above_an_invoice_is_owed_back_before_anybody_has_ordered_it(s
     assert owed_back(settings) == []
     (invoice,) = rows(settings, "SELECT paid, due, is_debt FROM invoices WHERE paid > 0")
     assert (invoice["paid"], invoice["due"], bool(invoice["is_debt"])) == (PRICE, D(0), False)
+
+
+CREDIT = CreditOverpayment(
+    order_id="o-1", invoice_number=NUMBERS[0], to_invoice=NUMBERS[1], ordered_by="orlova", note="письмо партнёра"
+)
+
+
+def test_an_overpayment_goes_to_another_invoice_of_the_partner_and_both_books_and_act_say_so(
+    settings: Settings, world: World
+):
+    world.report(pays("p-1", "1600.00"))
+    world.settle()
+    entered(settings, world)
+    with work_list.connect(_url(settings)) as connection:
+        (over,) = work_list.overpayments(connection, work_list.to_return(connection))
+        assert (over["amount"], over["chosen"]) == (D("600.00"), None)
+        assert [(each["number"], each["due"]) for each in over["candidates"]] == [(NUMBERS[1], PRICE)]
+    orders(world, CREDIT)
+    orders(world, CREDIT)  # told twice
+    orders(world, CREDIT.model_copy(update={"order_id": "o-2"}))  # and by another operator
+    entered(settings, world, random.Random(3))
+    assert owed_back(settings) == []
+    assert [(each["number"], each["paid"], each["due"], each["overpaid"]) for each in invoices(settings)] == [
+        (NUMBERS[0], PRICE, D(0), D(0)),
+        (NUMBERS[1], D("600.00"), D("400.00"), D(0)),
+    ]
+    with work_list.connect(_url(settings)) as connection:
+        assert work_list.unmatched_payments(connection) == []
+        done, second = work_list.outcome_of(connection, "o-1"), work_list.outcome_of(connection, "o-2")
+        assert done is not None
+        assert (done["code"], done["amount"], done["invoice"]) == (None, D("600.00"), NUMBERS[1])
+        assert second is not None
+        assert second["reason"] == f"По счёту {NUMBERS[0]} нет переплаты, которую можно зачесть."
+        (account,) = reconcile(connection, date(2026, 1, 1), date(2099, 1, 1), partner="p-1").accounts
+    moved = {line.text: (line.debit, line.credit) for line in account.movements}
+    assert moved == {
+        f"Оплата по счёту № {NUMBERS[0]}": (D(0), D("1600.00")),
+        f"Переплата снята для другого счёта, оплата по счёту № {NUMBERS[0]}": (D("600.00"), D(0)),
+        f"Зачёт переплаты по счёту № {NUMBERS[1]}": (D(0), D("600.00")),
+    }
+    assert account.closing == D("-1600.00"), "what is owed stays, whichever invoice has it"
+    assert {each.kind for each in account.open} >= {OpenKind.UNPAID, OpenKind.NOT_DELIVERED}
+    assert OpenKind.OVERPAID not in {each.kind for each in account.open}
+
+
+def test_a_credit_whose_invoice_was_paid_meanwhile_waits_in_the_queue_and_can_go_back(settings: Settings, world: World):
+    world.report(pays("p-1", "1600.00"))
+    world.settle()
+    world.log.send(PAYMENT_COMMANDS.name, "o", CREDIT)
+    world.settle()
+    world.report(pays("p-2", "1000.00", f"сч {NUMBERS[1]}"))
+    world.settle()
+    world.log.send(PAYMENT_COMMANDS.name, "o", CREDIT.match)
+    world.settle()
+    entered(settings, world)
+    with work_list.connect(_url(settings)) as connection:
+        (waits,) = work_list.unmatched_payments(connection)
+        assert (waits["payment_id"], waits["left_over"]) == (CREDIT.payment_id, D("600.00"))
+        assert waits["purpose"] == f"Переплата по счёту {NUMBERS[0]}, для счёта {NUMBERS[1]}"
+        outcome = work_list.outcome_of(connection, "o-1")
+        assert outcome is not None
+        assert outcome["code"] == "nothing-due"
+        assert outcome["reason"].endswith("Деньги сняты с первого счёта и ждут в «Не разнесено».")
+    back = ReturnMoney(order_id="o-3", payment_id=CREDIT.payment_id, ordered_by="orlova", note="вернуть")
+    orders(world, back)
+    entered(settings, world)
+    (owed,) = owed_back(settings)
+    assert (owed["amount"], owed["payee_inn"]) == (D("600.00"), PARTNER.inn)
+    assert payment_in(owed["purpose"]) == CREDIT.payment_id, "the statement will be understood"
+
+
+def invoices(settings: Settings) -> list[dict[str, Any]]:
+    return rows(settings, "SELECT * FROM invoices ORDER BY number")
 
 
 def owed_back(settings: Settings) -> list[dict[str, Any]]:

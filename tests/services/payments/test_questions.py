@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from events.commands import MatchPayment
-from services.payments.later import question_of_document, question_of_match
+from events.commands import CreditOverpayment, MatchPayment
+from services.payments.later import question_of_credit, question_of_document, question_of_match
 
 PAYMENT: dict[str, Any] = {
     "payment_id": "p-1", "left_over": Decimal("1500.00"), "payer_name": "ООО «Ромашка»", "payer_inn": "0034117920",
@@ -62,3 +62,35 @@ def test_what_is_taken_off_the_list_needs_a_reason_and_says_its_sum():
     assert question.is_refusal
     assert question.reason is not None
     assert question.reason.required
+
+
+OVERPAID: dict[str, Any] = {"amount": Decimal("777.00"), "payee_name": "ООО «Ромашка»", "payee_inn": "0034117920"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "target", "words"),
+    [
+        (
+            None,
+            {},
+            ("Зачесть 777,00 ₽ переплаты по счёту 2026-0000001 в оплату счёта 2026-0000002", "останется 1 083,00"),
+        ),
+        (None, {"due": Decimal("700.00")}, ("Зачесть 700,00 ₽", "ровно 700,00 ₽", "Из переплаты останется 77,00 ₽.")),
+        ("100.00", {}, ("Зачесть 100,00 ₽", "Из переплаты останется 677,00 ₽.")),
+        (None, {"payer_id": "other"}, ("счёт другого партнёра", "так зачесть нельзя")),
+        (None, None, ("Такого счёта нет",)),
+    ],
+    ids=["all of it", "what is due", "a part", "another partner", "no invoice"],
+)
+def test_a_credit_names_sum_and_both_invoices(
+    amount: str | None, target: dict[str, Any] | None, words: tuple[str, ...]
+):
+    numbers = {"invoice_number": "2026-0000001", "to_invoice": "2026-0000002"}
+    sum_ = None if amount is None else Decimal(amount)
+    order = CreditOverpayment(order_id="o-1", **numbers, amount=sum_, ordered_by="ops", note="—")
+    invoice = None if target is None else {**INVOICE, "payer_id": "p-1", **target}
+    question = question_of_credit(order, OVERPAID, {"payer_id": "p-1"}, invoice)
+    assert question.reason is not None
+    assert question.reason.required
+    text = " ".join((question.title, *question.points)).replace("\N{NO-BREAK SPACE}", " ")
+    assert [each for each in words if each not in text] == [], text

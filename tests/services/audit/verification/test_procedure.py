@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from events.commands import BankPayment, BankReturn, DistributorConfirmation
+from events.commands import BankPayment, BankReturn, CreditOverpayment, DistributorConfirmation
 from services.audit.findings import Findings
 from services.audit.verification.procedure import Case, OutsideInputs, ProcedureEvent, check_case
 
@@ -55,6 +55,24 @@ def test_both_channels_as_they_should_be():
 def test_a_part_that_was_matched_by_hand_counts_with_its_payment():
     parts = (paid("b-1#1", "40.00"), paid("b-2", "60.00"))
     assert check(case(SUBMITTED, DIRECT, PERMISSION, INVOICE, *parts, PAID_ORDER), payments=("b-1", "b-2")) == []
+
+
+def test_money_that_was_credited_from_another_invoice_counts_if_operations_have_ordered_it():
+    credit = CreditOverpayment(order_id="o", invoice_number="m", to_invoice="n", ordered_by="ops", note="письмо")
+    part = paid(f"{credit.payment_id}#1", "100.00")
+    order = ("ManufacturingOrdered", {**PAID_ORDER[1], "basis_id": f"{credit.payment_id}#1"})
+    made = case(SUBMITTED, DIRECT, PERMISSION, INVOICE, part, order)
+    assert check(made) == ["gate"]
+    inputs, findings = OutsideInputs(), Findings()
+    inputs.take("commands.payments", credit)
+    check_case(REQUEST, made, inputs, findings)
+    assert findings.problems == []
+
+
+@pytest.mark.parametrize(("came", "found"), [("150.00", []), ("149.99", ["credited-too-much"])])
+def test_no_more_leaves_an_invoice_for_another_one_than_came_above_it(came: str, found: list[str]):
+    gone = [("OverpaymentCredited", {"amount": each}) for each in ("20.00", "30.00")]
+    assert check(case(SUBMITTED, DIRECT, INVOICE, paid("b-1", came), *gone)) == found
 
 
 @pytest.mark.parametrize(
