@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from postavka.kernel.store.queries import load_queries
 from postavka.web import cursor
 from postavka.web.database import Connection
 from postavka.web.formats import NO_BREAK_SPACE, short
-from postavka.web.identity.principal import Principal, Role
+from postavka.web.identity.principal import Principal, Role, without_name
 from postavka.web.personal import reveal
 from postavka.web.search import Search
 from services.cabinet import words as said
@@ -202,9 +202,13 @@ class Row:
         """Changes whenever the row does; grows in each of its five parts."""
         return "-".join(str((self.groups.get(stage) or {}).get("position", 0)) for stage in STAGES)
 
-    def moments(self) -> list[Moment]:
-        """The timeline, the earliest first."""
-        return timeline(self.groups, vendor().name)
+    def moments(self, reader: str | None = None) -> list[Moment]:
+        """The timeline, the earliest first, as `reader` sees it, a partner or distributor; None: the office. The names
+        of the partner's programs are not for the distributor."""
+        moments = timeline(self.groups, vendor().name)
+        if reader in (None, self.partner_id):
+            return moments
+        return [replace(each, who=without_name(each.who)) for each in moments]
 
 
 @dataclass(frozen=True, slots=True)

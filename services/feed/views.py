@@ -14,7 +14,7 @@ from typing import Any
 
 from events import activation, approval, billing, renewal, request, shipping
 from events.upcasting import newest_version
-from postavka.web.identity.principal import Role
+from postavka.web.identity.principal import Role, without_name
 
 Names = Mapping[str, Any]
 """Names of fields that are seen. A mapping behind a name tells the same of the object in the field; None: the whole."""
@@ -106,6 +106,12 @@ BEGINS, ADDRESSES = request.RequestSubmitted.TYPE, approval.Approved.TYPE
 """What says whose a request is: the first event of each; and which distributor is told of it, and of all before it."""
 
 
+ACTORS = ("submitted_by", "withdrawn_by", "actor")
+"""Fields with who has acted for the partner."""
+OF_EITHER = "declined_by"
+"""The field with who has acted for the recipient of a document."""
+
+
 def seen(view: Names, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that are named, of an object or of each in a list."""
     return {name: _within(view[name], value) for name, value in fields.items() if name in view}
@@ -115,7 +121,11 @@ def seen_by(role: Role, type_name: str, fields: Mapping[str, Any]) -> dict[str, 
     """What a tenant of this role sees of an event in its newest version; None: nothing."""
     view = VIEWS.get(newest_version(type_name))
     named = None if view is None else view.distributor if role is Role.DISTRIBUTOR else view.partner
-    return None if named is None else seen(named, fields)
+    if named is None:
+        return None
+    told = seen(named, fields)
+    hidden = (*ACTORS, OF_EITHER) if role is Role.DISTRIBUTOR else (OF_EITHER,)
+    return told | {name: without_name(told[name]) for name in hidden if name in told}
 
 
 def _within(view: Names | None, value: Any) -> Any:

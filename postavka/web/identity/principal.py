@@ -43,6 +43,15 @@ SCOPES = {
 """The scopes that make sense for each role."""
 
 
+PROGRAM = "token:"
+"""Begins what a program is called in events; the name after it is its tenant's own."""
+
+
+def without_name(actor: str | None) -> str | None:
+    """An actor as the other party is told: of a program only that it is one."""
+    return "token" if actor is not None and actor.startswith(PROGRAM) else actor
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who acts: the name, the role and the tenant that are known of it. `id` is the user's or the token's; `actor` is

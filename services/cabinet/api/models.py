@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from events.checks import KPP_PATTERN
 from postavka.domain.email_address import checked_address
 from postavka.domain.wording import DOCUMENTS
+from postavka.web.identity.principal import without_name
 from services.cabinet.api.bodies import DecimalText, Id, Inn, Line, RegistrationNumber, TakenByRules, Text
 from services.cabinet.requests import Row, Status
 from services.cabinet.timeline import Group
@@ -210,6 +211,7 @@ class RequestOut(BaseModel):
     def of(cls, row: Row, tenant: str | None) -> RequestOut:
         """`tenant`: the partner or distributor that reads."""
         asked, shipping, billing = row.asked, row.shipping, row.billing
+        sender = asked.get("submitted_by")
         kit, invoice, refusals = shipping.get("kit"), billing.get("invoice"), row.activation.get("refusals") or ()
         return cls(
             request_id=row.request_id,
@@ -218,7 +220,7 @@ class RequestOut(BaseModel):
             version=row.version,
             submitted_at=row.submitted_at,
             number=row.number,
-            submitted_by=asked.get("submitted_by"),
+            submitted_by=sender if tenant in (None, row.partner_id) else without_name(sender),
             partner_id=row.partner_id,
             contact_id=asked.get("contact_id"),
             distributor_id=row.distributor_id,

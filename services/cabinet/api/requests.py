@@ -125,7 +125,7 @@ async def get_request(request: Request, request_id: UUID, principal: Annotated[P
 async def get_timeline(request: Request, request_id: UUID, principal: Annotated[Principal, READER]) -> Timeline:
     """With times, who, documents and the letter's clauses."""
     row = await acts.find(web(request), principal, request_id)
-    return Timeline(request_id=request_id, moments=[moment_out(each) for each in row.moments()])
+    return Timeline(request_id=request_id, moments=[moment_out(each) for each in row.moments(principal.tenant)])
 
 
 @router.get(

@@ -16,7 +16,7 @@ from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import SIGNED_IN, allowed
 from postavka.web.formats import short
 from postavka.web.frame import reference, show
-from postavka.web.identity.principal import Principal, Role
+from postavka.web.identity.principal import PROGRAM, Principal, Role
 from postavka.web.problem import not_found, problem
 from postavka.web.state import web
 from postavka.web.upload import uploaded
@@ -38,8 +38,6 @@ from services.cabinet.words import stage_of
 QUERIES = load_queries("services.cabinet")
 
 router = APIRouter(include_in_schema=False)
-PROGRAM = "token:"
-"""Begins what a program is called in events; the name after it is its tenant's own."""
 LONGEST_REASON = 1_000
 
 
@@ -70,7 +68,7 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         version=row.version,
         turn=now(groups, reader),
         steps=shown_steps(groups),
-        happenings=happenings(row.moments(), await _names(request, principal, row)),
+        happenings=happenings(row.moments(principal.tenant), await _names(request, principal, row)),
         facts=facts(row, known, with_partner=reader is not Viewer.PARTNER),
         reasons=row.approval.get("reasons", ()) if row.status == "rejected" else (),
         permission=row.permission_number,
@@ -141,11 +139,11 @@ async def _just_sent(request: Request, principal: Principal, request_id: UUID) -
 
 async def _names(request: Request, principal: Principal, row: Row) -> Mapping[str, str]:
     """Names for the ids that events bear. A distributor learns the partner's, not its people's."""
-    names = {"token": "Программа", "user": "Пользователь"}
-    actors = [each.who for each in row.moments() if each.who]
+    token = "Программа партнёра" if principal.role is Role.DISTRIBUTOR else "Программа"
+    names = {"token": token, "user": "Пользователь"}
+    actors = [each.who for each in row.moments(principal.tenant) if each.who]
     for program in (each for each in actors if each.startswith(PROGRAM)):
-        own = principal.role is Role.PARTNER
-        names[program] = f"Программа «{program.removeprefix(PROGRAM)}»" if own else "Программа партнёра"
+        names[program] = f"Программа «{program.removeprefix(PROGRAM)}»"
     for named in (row.approval.get("distributor"), row.approval.get("partner")):
         if named:
             names[named["id"]] = named["name"]

@@ -59,3 +59,13 @@ def test_nor_does_the_command_show_a_number_that_is_good_for_nothing(
     groups = dict.fromkeys(("request", "approval")) | {"shipping": {"permission_number": "333"}}
     print_cabinet("lukomor", [{"request_id": uuid4(), "status": status, **groups}])
     assert ("333 " in capsys.readouterr().out) is shown
+
+
+@pytest.mark.parametrize(
+    ("reader", "who"), [("lukomor", "token:обмен с 1С"), ("dist-north", "token"), (None, "token:обмен с 1С")]
+)
+def test_the_name_of_a_partners_program_is_told_to_the_partner_and_the_office(reader: str | None, who: str):
+    groups = {"request": {"submitted_at": "2026-03-16T12:00:00Z", "submitted_by": "token:обмен с 1С"}}
+    found = Row(uuid4(), "shipped", None, "lukomor", "dist-north", groups)
+    assert [each.who for each in found.moments(reader)] == [who]
+    assert RequestOut.of(found, reader).submitted_by == who

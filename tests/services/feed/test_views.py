@@ -55,6 +55,21 @@ def test_how_to_reach_a_partners_people_is_not_told_to_a_distributor():
     assert seen_by(Role.DISTRIBUTOR, "Approved.v3", {"contact": contact}) == {"contact": {"id": "c-1", "name": "Анна"}}
 
 
+@pytest.mark.parametrize(
+    ("type_name", "field"),
+    [("RequestSubmitted.v2", "submitted_by"), ("RequestWithdrawn.v1", "withdrawn_by"), ("Activated.v1", "actor")],
+)
+def test_the_name_of_a_program_is_its_partners(type_name: str, field: str):
+    assert seen_by(Role.PARTNER, type_name, {field: "token:обмен"}) == {field: "token:обмен"}
+    assert seen_by(Role.DISTRIBUTOR, type_name, {field: "token:обмен"}) == {field: "token"}
+    assert seen_by(Role.DISTRIBUTOR, type_name, {field: "anna"}) == {field: "anna"}
+
+
+def test_who_has_declined_a_document_is_told_without_its_programs_name():
+    for role in (Role.PARTNER, Role.DISTRIBUTOR):
+        assert seen_by(role, "DocumentDeclined.v1", {"declined_by": "token:склад"}) == {"declined_by": "token"}
+
+
 def test_what_is_named_nowhere_is_told_to_nobody():
     assert seen_by(Role.PARTNER, "PaymentUnmatched.v1", {"purpose": "чужое"}) is None
     assert seen_by(Role.PARTNER, "Tomorrow.v1", {}) is None
