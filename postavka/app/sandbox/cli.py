@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
-import orjson
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from postavka.app.installation_keys import make_missing
 from postavka.app.migrations import migrate_all
 from postavka.app.one_box.launcher import SAMPLE
+from postavka.app.sandbox.mail import letters_in
 from postavka.app.sandbox.oracle import OracleVerdict, expected, verdict
-from postavka.app.sandbox.plan import sold_services
-from postavka.app.sandbox.year import TurnedClock, days_between
+from postavka.app.sandbox.shard import RUN, SandboxRun, letters_of, lived_of, remember, remembered
 from postavka.domain.calendar import today
 from postavka.domain.reference.file import read_file
-from postavka.domain.reference.store import current, load
+from postavka.domain.reference.store import load
 from postavka.kernel.cli_options import Json
 from postavka.kernel.console import console, print_json, progress, table
 from postavka.kernel.errors import UserError
 from postavka.kernel.on_progress import OnProgress
-from postavka.kernel.runtime.database import DatabaseServer
+from postavka.kernel.runtime.database import DATABASE, DatabaseServer
 from postavka.kernel.runtime.ports import SERVER_PORTS, choose_ports
 from postavka.kernel.runtime.processes import Processes, Program
-from postavka.kernel.settings import Settings, database_url, settings
+from postavka.kernel.settings import settings
 from services.renewal.settings import RenewalSettings
 
-REMEMBERED = "sandbox.json"
-"""In the home folder: what is being run, and its last whole day."""
+MOST_SHARDS, LEAST_SERVICES = 8, 50
+"""Parts at most, and services that are worth one."""
+LOOK_SECONDS = 0.2
+CLOSE_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 LONGEST_DAYS = 5 * 366
 
 
@@ -40,14 +47,8 @@ class NotThisSandbox(UserError):
     """The folder holds another sandbox, or something else."""
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxRun:
-    """A run as its folder remembers it; days in ISO 8601. `lived`: the last whole day, empty before the first."""
-
-    services: int
-    begins: str
-    until: str
-    lived: str = ""
+class Stopped(UserError):
+    """A part of the sandbox has stopped before its last day."""
 
 
 def sandbox(
@@ -56,9 +57,10 @@ def sandbox(
     """Let so many services run until a day, day by day: reminders, letters, renewals, ends.
 
     Stage, stores and letters are those of an installation, on a PostgreSQL of its own in this folder; Kafka is left
-    out, the clock is turned, and nothing leaves the machine: letters are written and sent to nobody. An oracle that
-    knows the plan alone then says whether each reminder came once and on its day. A run that was stopped or killed goes
-    on when it is called again. Ends with 1 when the oracle finds something.
+    out, the clock is turned, and nothing leaves the machine: letters go to a sink. An oracle that knows the plan alone
+    then says whether each reminder came once and on its day. Services are spread over as many processes as there are
+    processors. A run that was stopped or killed goes on when it is called again. Ends with 1 when the oracle finds
+    something.
 
     Parameters
     ----------
@@ -73,12 +75,18 @@ def sandbox(
     json
         Print the counts as JSON.
     """
-    wanted = SandboxRun(services, today().isoformat(), _day(until).isoformat())
-    if again and (home / REMEMBERED).exists():
+    wanted = SandboxRun(services, today().isoformat(), _day(until).isoformat(), _shards(services))
+    if again and (home / RUN).exists():
         DatabaseServer(home / "postgres", 0).remove()
         shutil.rmtree(home)
-    with _database(home) as config, progress() as tell:
-        found = run(config, _remembered(home, wanted), home / REMEMBERED, tell)
+    before = remembered(home)
+    if before is not None and (before.services, before.until) != (wanted.services, wanted.until):
+        raise NotThisSandbox(f"{home} holds a sandbox of {before.services} services until {before.until}; say --again")
+    with _server(home) as server, progress() as tell:
+        if before is None:
+            _make_databases(server, home, wanted.shards)
+            remember(home / RUN, wanted)
+        found = _run(server, home, before or wanted, tell)
     if json:
         print_json(_as_json(found))
     else:
@@ -87,56 +95,95 @@ def sandbox(
         raise SystemExit(1)
 
 
-def run(config: Settings, wanted: SandboxRun, file: Path, tell: OnProgress) -> OracleVerdict:
-    """Live the days that are left of it, and ask the oracle."""
-    url, begins, until = database_url(config), date.fromisoformat(wanted.begins), date.fromisoformat(wanted.until)
-    plan = list(sold_services(wanted.services, begins, until))
-    world = TurnedClock(config, current(url), plan, begins)
-    first = date.fromisoformat(wanted.lived) + timedelta(days=1) if wanted.lived else begins
-    world.resume(first)
-    days = list(days_between(first, until))
-    for number, day in enumerate(days, 1):
-        world.live(day)
-        _remember(file, SandboxRun(wanted.services, wanted.begins, wanted.until, day.isoformat()))
-        tell(f"{day:%Y-%m}", number, len(days))
-    return verdict(url, expected(plan, RenewalSettings(_env_file=None).reminder_ladder, begins, until))
+def _run(server: DatabaseServer, home: Path, run: SandboxRun, tell: OnProgress) -> OracleVerdict:
+    """Live the days that are left in every part at once, and ask the oracle. Raises `Stopped`."""
+    begins, until = run.days
+    shards, days = range(run.shards), (until - begins).days + 1
+    with contextlib.ExitStack() as running:
+        parts = [running.enter_context(_part(server, home, shard)) for shard in shards]
+        while any(each.poll() is None for each in parts):
+            time.sleep(LOOK_SECONDS)
+            lived = [lived_of(home, shard) for shard in shards]
+            tell("days", sum((each - begins).days + 1 for each in lived if each is not None), days * run.shards)
+            if failed := [shard for shard, each in zip(shards, parts, strict=True) if each.poll()]:
+                raise Stopped(f"part {failed[0]} has stopped: see {_log(home, failed[0])}")
+    ladder = RenewalSettings(_env_file=None).reminder_ladder
+    databases = [_url(server, shard) for shard in shards]
+    letters = letters_in(letters_of(home, shard) for shard in shards)
+    return verdict(databases, letters, expected(run.plan(), ladder, begins, until))
 
 
 @contextmanager
-def _database(home: Path) -> Iterator[Settings]:
-    """A PostgreSQL of this folder, with all schemas, keys and the sample; its settings are this process's."""
+def _part(server: DatabaseServer, home: Path, shard: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The process of a part; it goes when this one goes, in whatever way."""
+    argv = [sys.executable, "-m", "postavka.app.sandbox.shard", str(home), str(shard)]
+    with _log(home, shard).open("ab") as log:
+        part = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "postavka.kernel.runtime.parent_death", "--signal", "KILL", "--", *argv],
+            stdout=log,
+            stderr=log,
+            env=os.environ | _environment(server, home, shard),
+        )
+    try:
+        yield part
+    finally:
+        part.kill()
+        part.wait()
+
+
+@contextmanager
+def _server(home: Path) -> Iterator[DatabaseServer]:
+    """A PostgreSQL of this folder. It waits for no disk: only a machine that stops can take something from it, and then
+    a sandbox is begun anew."""
     home.mkdir(parents=True, exist_ok=True)
     port = choose_ports(home / SERVER_PORTS, ("postgres",))["postgres"]
     server = DatabaseServer(home / "postgres", port)
     server.prepare()
-    program = Program("postgres", server.argv(), "servers", stop_signal="INT", user=server.user)
+    argv = [*server.argv(), "-c", "fsync=off", "-c", "full_page_writes=off"]
+    program = Program("postgres", argv, "servers", stop_signal="INT", user=server.user)
     with Processes(home, [program]) as processes:
         processes.start("postgres")
         server.wait_until_ready()
-        own = {"DATABASE_URL": server.url, "POSTAVKA_HOME": str(home), "POSTAVKA_MAKE_KEYS": "true"}
-        os.environ |= own
-        settings.cache_clear()
-        migrate_all(server.url)
-        make_missing(settings())
-        load(server.url, read_file(SAMPLE), "sandbox")
-        yield settings()
+        yield server
 
 
-def _remembered(home: Path, wanted: SandboxRun) -> SandboxRun:
-    file = home / REMEMBERED
-    if not file.exists():
-        _remember(file, wanted)
-        return wanted
-    before = SandboxRun(**orjson.loads(file.read_bytes()))
-    if (before.services, before.until) != (wanted.services, wanted.until):
-        raise NotThisSandbox(f"{home} holds a sandbox of {before.services} services until {before.until}; say --again")
-    return before
+def _make_databases(server: DatabaseServer, home: Path, shards: int) -> None:
+    """A database for each part, with all schemas, keys and the sample. What a start that was killed has left goes."""
+    os.environ |= _environment(server, home, 0)
+    settings.cache_clear()
+    with psycopg.connect(make_conninfo(server.url, dbname="postgres"), autocommit=True) as connection:
+        for shard in range(shards):
+            name = Identifier(_name(shard))
+            connection.execute(SQL("DROP DATABASE IF EXISTS {}").format(name))
+            if shard == 0:
+                connection.execute(SQL("CREATE DATABASE {}").format(name))
+                migrate_all(_url(server, 0))
+                make_missing(settings())
+                load(_url(server, 0), read_file(SAMPLE), "sandbox")
+                connection.execute(CLOSE_OTHERS, (_name(0),))  # a database in use is no template
+            else:
+                connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(name, Identifier(_name(0))))
 
 
-def _remember(file: Path, run: SandboxRun) -> None:
-    new = file.with_suffix(".new")
-    new.write_bytes(orjson.dumps(asdict(run)))
-    new.replace(file)
+def _environment(server: DatabaseServer, home: Path, shard: int) -> dict[str, str]:
+    return {"DATABASE_URL": _url(server, shard), "POSTAVKA_HOME": str(home), "POSTAVKA_MAKE_KEYS": "true"}
+
+
+def _name(shard: int) -> str:
+    return f"sandbox_{shard}"
+
+
+def _url(server: DatabaseServer, shard: int) -> str:
+    return server.url.removesuffix(DATABASE) + _name(shard)
+
+
+def _log(home: Path, shard: int) -> Path:
+    return home / "log" / f"part-{shard}.log"
+
+
+def _shards(services: int) -> int:
+    """The number of parts: one for each processor, if there is something to do for each."""
+    return max(1, min(len(os.sched_getaffinity(0)), MOST_SHARDS, services // LEAST_SERVICES))
 
 
 def _day(text: str) -> date:

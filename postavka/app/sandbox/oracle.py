@@ -1,10 +1,10 @@
 """Says what a sandbox must have told, from what was sold alone, and compares: each reminder once, on its day, none
-missed, none doubled. It knows the plan and two tables, and nothing of the stage."""
+missed, none doubled. It knows the plan, the table of events and the letters, and nothing of the stage."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -16,7 +16,6 @@ from postavka.app.sandbox.plan import SoldService, year_later
 TOLD = """SELECT originator_id::text, topic, convert_from(state, 'UTF8')::jsonb AS said
 FROM renewal.stored_events WHERE topic IN ('ReminderDue.v1', 'ServiceLapsed.v1')"""
 RENEWED = "SELECT count(*) FROM renewal.stored_events WHERE topic = 'ServiceRenewed.v1'"
-LETTERS = "SELECT request_id::text, count(*) FROM notices.mail WHERE kind = 'renewal' GROUP BY 1"
 
 Fact = tuple[str, str, date]
 """A service, what is told of it (`30`: a reminder; `end`), and the day."""
@@ -70,19 +69,21 @@ def _one_end(
         facts[name, "end", max(last + timedelta(days=1), since)] += 1
 
 
-def verdict(conninfo: str, wanted: Counter[Fact]) -> OracleVerdict:
-    """Compare with what is in the stage's store, and with the letters that were written."""
+def verdict(databases: Iterable[str], letters: Mapping[str, int], wanted: Counter[Fact]) -> OracleVerdict:
+    """Compare with what is in the stage's stores, and with the letters that the sink has got, by request."""
     found: Counter[Fact] = Counter()
-    with psycopg.connect(conninfo) as connection:
-        for request_id, kind, said in connection.execute(TOLD).fetchall():
-            found[request_id, _what(kind, said), date.fromisoformat(said["reckoning"]["day"])] += 1
-        ((renewed,),) = connection.execute(RENEWED).fetchall()
-        letters: dict[str, int] = dict(connection.execute(LETTERS).fetchall())
+    renewals = 0
+    for each in databases:
+        with psycopg.connect(each) as connection:
+            for request_id, kind, said in connection.execute(TOLD).fetchall():
+                found[request_id, _what(kind, said), date.fromisoformat(said["reckoning"]["day"])] += 1
+            ((renewed,),) = connection.execute(RENEWED).fetchall()
+            renewals += renewed
     reminded = Counter(name for (name, what, _), times in found.items() for _ in range(times) if what != "end")
     return OracleVerdict(
         Counter(what for (_, what, _), times in found.items() for _ in range(times) if what != "end"),
         sum(times for (_, what, _), times in found.items() if what == "end"),
-        renewed,
+        renewals,
         sum(letters.values()),
         sorted((wanted - found).elements()),
         sorted((found - wanted).elements()),

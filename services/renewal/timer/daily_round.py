@@ -8,7 +8,8 @@ on being told once: after a crash a day is told twice, and after a week of absen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -65,6 +66,7 @@ class DailyRound:
         self._config = config
         self._own = own
         self._sender = sender
+        self._connection: psycopg.Connection[Any] | None = None
         self.told = 0
 
     async def run(self) -> None:
@@ -82,7 +84,7 @@ class DailyRound:
         `CommandNotSent`, `NoTopic`: then it is told again."""
         told, ladder = 0, self._own.reminder_ladder
         horizon = day + timedelta(days=max(ladder, default=0))
-        with connect(database_url(self._config), SCHEMA, SCHEMA) as connection:
+        with self._connected() as connection:
             while found := connection.execute(
                 QUERIES.candidates, {"horizon": horizon, "day": day, "most": AT_ONCE}
             ).fetchall():
@@ -99,7 +101,7 @@ class DailyRound:
         """Send what one service tells another, and what is told of planned renewals; returns how many commands. Raises
         like `tell`."""
         carried = 0
-        with connect(database_url(self._config), SCHEMA, SCHEMA) as connection:
+        with self._connected() as connection:
             told = {"scheduled": ScheduleRenewal.TYPE, "cancelled": CancelRenewal.TYPE}
             connection.execute(QUERIES.carry_plans, told)
             while found := connection.execute(QUERIES.unsent, (AT_ONCE,)).fetchall():
@@ -107,6 +109,17 @@ class DailyRound:
                 connection.execute(QUERIES.mark_sent, [[row[place] for row in found] for place in range(3)])
                 carried += len(found)
         return carried
+
+    @contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection[Any]]:
+        """The one connection, which goes where anything goes wrong."""
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(database_url(self._config), SCHEMA, SCHEMA)
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _send(self, commands: Sequence[tuple[UUID, Message]]) -> None:
         if not commands:

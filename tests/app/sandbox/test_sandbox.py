@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,10 +11,13 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
+from postavka.app.sandbox.mail import letters_in
 from postavka.app.sandbox.oracle import expected
 from postavka.app.sandbox.plan import sold_services, year_later
+from postavka.app.sandbox.shard import lived_of, remembered
 from postavka.domain.calendar import today
 from postavka.kernel.runtime.database import DatabaseServer
 from tests.kernel.polling import PATIENCE_SECONDS
@@ -42,6 +44,24 @@ def test_the_oracle_wants_each_step_once_on_its_own_day() -> None:
     assert ("end", service.last + timedelta(days=1)) in told
 
 
+def test_the_oracle_knows_nothing_of_the_stage() -> None:
+    """It may be wrong, but not in the way in which the stage is."""
+    asked = (
+        "import sys, postavka.app.sandbox.oracle; print([name for name in sys.modules if name.startswith('services')])"
+    )
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_sink_counts_each_letter_once(tmp_path: Path) -> None:
+    """A letter that was written when the process was killed comes once more, under the same Message-ID."""
+    heads = [
+        f"Message-ID: <{number}@x>\r\nReferences: <request.{of}@x>" for number, of in ((1, "a"), (2, "a"), (3, "b"))
+    ]
+    for number, some in enumerate(([heads[0], heads[1], heads[1]], [heads[2]])):
+        (tmp_path / f"{number}").write_text("".join(f"{head}\r\n\r\n" for head in some), newline="")
+    assert letters_in([tmp_path / "0", tmp_path / "1"]) == {"a": 2, "b": 1}
+
+
 class TestRun:
     @pytest.fixture
     def home(self, tmp_path: Path) -> Iterator[Path]:
@@ -64,7 +84,7 @@ class TestRun:
         assert killed_on < until.isoformat(), "killed in between"
         done = subprocess.run(call, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        said = json.loads(done.stdout)
+        said = orjson.loads(done.stdout)
         assert (said["missing"], said["surplus"], said["wrong_letters"]) == (0, 0, 0)
         assert said["letters"] == sum(said["reminders"].values()) > 100
         assert said["reminders"].keys() == {str(step) for step in LADDER}
@@ -73,7 +93,7 @@ class TestRun:
 
 
 def _lived(home: Path) -> str:
-    try:
-        return str(json.loads((home / "sandbox.json").read_text())["lived"])
-    except FileNotFoundError:
-        return ""
+    """The last day that every part has lived; empty before."""
+    run = remembered(home)
+    days = [lived_of(home, shard) for shard in range(run.shards)] if run else [None]
+    return min((each.isoformat() if each else "" for each in days), default="")
