@@ -61,7 +61,7 @@ debian:  ## Debian packages that some tests use (a browser, GOST signatures): in
 	@deploy/debian-packages.sh
 
 quick: develop  ## all tests that need no server and no browser
-	@$(RUN)/pytest -q -m quick
+	@$(RUN)/python -m tests --quick -q
 
 test: check debian  ## checks and all tests, against real servers started for the run
 	@$(RUN)/python -m tests
