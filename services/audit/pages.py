@@ -38,7 +38,7 @@ from services.audit.history.history import history
 from services.audit.history.titles import LANES
 from services.audit.integrity.logs import LOGS, stage_of
 from services.audit.integrity.signed_tables import TABLES, access_log
-from services.audit.integrity.store import SCHEMA, newest_checkpoint, open_tree, unsigned
+from services.audit.integrity.store import SCHEMA, newest_checkpoints, open_tree, unsigned
 from services.audit.reading import reading
 from services.audit.state_pages import state_of
 from services.audit.verification.acknowledgements import Acknowledged, acknowledged
@@ -189,8 +189,9 @@ def _signed(config: Settings) -> list[dict[str, Any]]:
         odd: dict[str, int] = dict(connection.execute(QUERIES.oddities).fetchall())
         tables = [each.log for each in TABLES]
         heads |= {log: open_tree(connection, log).size for log in tables}
+        newest = newest_checkpoints(connection, (*LOGS, *tables))
         for log in (*LOGS, *tables):
-            signed = newest_checkpoint(connection, log)
+            signed = newest.get(log)
             rows.append(
                 {
                     "log": log,

@@ -31,7 +31,7 @@ from services.audit.integrity.keys import published_keys
 from services.audit.integrity.logs import LOGS
 from services.audit.integrity.proofs import NotProvable, Proof, log_of, prove_inclusion
 from services.audit.integrity.signed_tables import TABLES
-from services.audit.integrity.store import SCHEMA, connect, newest_checkpoint, unsigned
+from services.audit.integrity.store import SCHEMA, connect, newest_checkpoint, newest_checkpoints, unsigned
 from services.audit.settings import AuditSettings
 from services.audit.verification import verifications
 from services.audit.verification.verifications import Verification
@@ -70,7 +70,7 @@ def state_of(config: Settings) -> WholeState:
     """How the whole stands now. Blocks."""
     with open_session(prepare(database_url(config)), {"search_path": f"{SCHEMA},public"}) as connection:
         heads, behind = unsigned(connection)
-        signed = [each for log in LOGS if (each := newest_checkpoint(connection, log)) is not None]
+        signed = newest_checkpoints(connection, LOGS).values()
         return WholeState(
             sum(heads.get(log, 0) for log in LOGS),
             sum(each.size for each in signed),

@@ -22,7 +22,7 @@ from services.audit.integrity.proofs import prove_consistency as consistency_pro
 from services.audit.integrity.proofs import prove_inclusion as inclusion_proof
 from services.audit.integrity.signed_tables import TABLES
 from services.audit.integrity.signer import CHANNEL
-from services.audit.integrity.store import connect, newest_checkpoint, unsigned
+from services.audit.integrity.store import connect, newest_checkpoints, unsigned
 from services.audit.settings import AuditSettings
 from services.audit.verifier import main
 
@@ -52,7 +52,8 @@ def checkpoint(stage: str | None = None, *, now: bool = False, json: bool = Fals
     tables = [each.log for each in TABLES]
     logs = ([stage] if stage in tables else [log_of(stage)]) if stage else [*LOGS, *tables]
     with connect(config) as connection:
-        newest = [(log, newest_checkpoint(connection, log)) for log in logs]
+        found = newest_checkpoints(connection, logs)
+    newest = [(log, found.get(log)) for log in logs]
     if json:
         for log, each in newest:
             signed = each and {

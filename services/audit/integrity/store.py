@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -106,6 +106,11 @@ def newest_checkpoint(connection: psycopg.Connection[Any], log: str) -> SignedCh
     return next(iter(_rows(connection, CHECKPOINT + " WHERE log = %s ORDER BY id DESC LIMIT 1", (log,))), None)
 
 
+def newest_checkpoints(connection: psycopg.Connection[Any], logs: Iterable[str]) -> dict[str, SignedCheckpoint]:
+    """The last one signed of each of these logs; a log without any is left out."""
+    return {each.log: each for each in _rows(connection, QUERIES.newest_checkpoints, (list(logs),))}
+
+
 def unpublished(connection: psycopg.Connection[Any]) -> list[SignedCheckpoint]:
     """Those that may not be in the file and on the topic yet."""
     return _rows(connection, CHECKPOINT + " WHERE NOT told ORDER BY id", ())
@@ -125,8 +130,8 @@ def unsigned(
         if is_prepared(connection):
             heads |= {each.log: newest_row(connection, each) for each in TABLES if is_there(connection, each)}
     tables = {each.log for each in TABLES}
-    signed = {log: newest_checkpoint(connection, log) for log in heads}
-    reached = {log: each.size if each else 0 for log, each in signed.items()}
+    signed = newest_checkpoints(connection, heads)
+    reached = {log: signed[log].size if log in signed else 0 for log in heads}
     for log in tables & set(heads):  # of a table a head is an id, and the tree has rows
         whole = reached[log] == open_tree(connection, log).size
         reached[log] = (last_row(connection, log) or 0) if whole else -1

@@ -79,6 +79,14 @@ INSERT INTO checkpoints (log, size, root, signed_at, note) VALUES (%s, %s, %s, %
 -- Marks the signed checkpoints that are on the topic.
 UPDATE checkpoints SET told = true WHERE id = ANY(%s);
 
+-- name: newest_checkpoints
+-- Reads the last checkpoint of each of these logs.
+SELECT newest.*
+FROM unnest(%s::text[]) AS wanted (name),
+    LATERAL (
+        SELECT id, log, size, root, signed_at, note FROM checkpoints WHERE log = wanted.name ORDER BY id DESC LIMIT 1
+    ) AS newest;
+
 -- name: tree_size
 -- Reads the size at which the tree of a log was saved last.
 SELECT size FROM logs WHERE name = %s;
