@@ -120,10 +120,12 @@ def test_checks_a_month(auditor: Person) -> None:
 
 
 def test_finds_a_letter(auditor: Person, cases: dict[str, Case]) -> None:
-    """Read the letter that was written about a request."""
+    """Read the letter that was written about a request, and go on to the request."""
     auditor.follow("Письма")
     auditor.search(cases["история"].client)
     letter = auditor.page.get_by_role("row").filter(has_text=cases["история"].client).get_by_role("link").first
     there(auditor, letter)
     letter.click()
     expect(auditor.page.get_by_role("region", name="Текст письма")).to_contain_text(cases["история"].client)
+    auditor.follow("Открыть заявку")
+    expect(auditor.page.get_by_role("heading", name="История заявки")).to_be_visible()

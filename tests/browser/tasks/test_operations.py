@@ -165,10 +165,12 @@ def test_follows_the_stream(ops: Person, cases: dict[str, Case]) -> None:
 
 
 def test_finds_a_letter(ops: Person, cases: dict[str, Case]) -> None:
-    """Read the letter that was written about a request."""
+    """Read the letter that was written about a request, and go on to the request."""
     ops.page.get_by_role("navigation", name="Разделы").get_by_role("link", name=re.compile("^Письма")).click()
     ops.search(cases["путь"].client)
     letter = ops.page.get_by_role("row").filter(has_text=cases["путь"].client).get_by_role("link").first
     there(ops, letter)
     letter.click()
     expect(ops.page.get_by_role("region", name="Текст письма")).to_contain_text(cases["путь"].client)
+    ops.follow("Открыть заявку")
+    expect(ops.page.get_by_text("Ждём: подтверждение")).to_be_visible()
