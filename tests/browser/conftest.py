@@ -142,9 +142,11 @@ def shoot() -> Shoot:
                 page.wait_for_timeout(150)
                 # A list of a hundred rows says no more than its beginning.
                 whole = page.evaluate("document.documentElement.scrollHeight") < 2 * HIGHEST
-                if whole:
+                if whole:  # as high as it is: what sticks to the end of a screen would lie in the middle of it
                     page.set_viewport_size({"width": width, "height": 600})
-                page.screenshot(path=folder / f"{name}{kind}{ending}.png", full_page=whole, animations="disabled")
+                    high = page.evaluate("document.documentElement.scrollHeight")
+                    page.set_viewport_size({"width": width, "height": high})
+                page.screenshot(path=folder / f"{name}{kind}{ending}.png", animations="disabled")
         page.emulate_media(color_scheme="light")
         if size is not None:
             page.set_viewport_size(size)

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from services.cabinet.bulk.columns import HEADINGS
+from tests.browser.conftest import Shoot
 from tests.browser.look import look
 from tests.browser.person import FRESH, Person
 from tests.browser.sending import Case
@@ -86,12 +87,13 @@ def test_activates(partner: Person, cases: dict[str, Case]) -> None:
     partner.expect_stage("Активирована")
 
 
-def test_renews(partner: Person, cases: dict[str, Case]) -> None:
+def test_renews(partner: Person, cases: dict[str, Case], shoot: Shoot) -> None:
     """Renew a service that ends soon."""
     partner.page.get_by_role("link", name=re.compile("^Истекают")).click()
     row = partner.page.get_by_role("row").filter(has_text=cases["кончается"].registration)
     expect(row).to_be_visible()
     look(partner.page, "services that end")
+    shoot(partner.page, "expiring")
     row.get_by_role("link", name=re.compile("^Продлить")).click()
     partner.press("Отправить")
     partner.expect_stage("Ждёт дистрибьютора")
