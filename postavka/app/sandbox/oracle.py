@@ -79,11 +79,16 @@ def verdict(databases: Iterable[str], letters: Mapping[str, int], wanted: Counte
                 found[request_id, _what(kind, said), date.fromisoformat(said["reckoning"]["day"])] += 1
             ((renewed,),) = connection.execute(RENEWED).fetchall()
             renewals += renewed
+    return compare(wanted, found, letters, renewals)
+
+
+def compare(wanted: Counter[Fact], found: Counter[Fact], letters: Mapping[str, int], renewed: int) -> OracleVerdict:
+    """What of this differs: was told too often, too seldom, or by more or fewer letters than reminders. Pure."""
     reminded = Counter(name for (name, what, _), times in found.items() for _ in range(times) if what != "end")
     return OracleVerdict(
         Counter(what for (_, what, _), times in found.items() for _ in range(times) if what != "end"),
         sum(times for (_, what, _), times in found.items() if what == "end"),
-        renewals,
+        renewed,
         sum(letters.values()),
         sorted((wanted - found).elements()),
         sorted((found - wanted).elements()),
