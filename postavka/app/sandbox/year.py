@@ -61,7 +61,7 @@ class TurnedClock:
         self._marks = self._timer.marks([f"{RENEWAL_EVENTS.name}/0"])
         self._notices.marks([f"{topic}/0" for topic in (APPROVAL_EVENTS.name, RENEWAL_EVENTS.name)])
         self._round = DailyRound(config, RenewalSettings(_env_file=None), sender=self)
-        self._relayed = psycopg.connect(self._conninfo, autocommit=True, options=f"-c search_path={STAGE.name},public")
+        self._relayed = self._datastore.open_session()
 
     def resume(self, day: date) -> None:
         """A run that was killed goes on with its last day: what had no effect yet is told again."""
