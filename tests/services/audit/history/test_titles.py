@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 from events.topics import ALL_TOPICS
-from services.audit.history.titles import TITLES, title_of
+from postavka.domain.wording import STAGES
+from services.audit.history.titles import LANES, TITLES, title_of
 
 NOT_IN_A_HISTORY = {"CheckpointSigned", "FindingAcknowledged", "PersonErased", "Notice"}
 
@@ -13,3 +16,10 @@ def test_every_message_of_a_history_has_a_title():
     assert named - NOT_IN_A_HISTORY == TITLES.keys()
     assert title_of("ShipmentIssued.v1") == "Поставка оформлена"
     assert title_of("FromTheFuture.v9") == "FromTheFuture"
+
+
+def test_every_lane_has_a_colour():
+    timeline = files("services.audit").joinpath("static/timeline.css").read_text("utf-8")
+    events = files("services.ops").joinpath("static/ops/ops.css").read_text("utf-8")
+    assert [lane for lane in LANES if f".lane-{lane} {{" not in timeline] == []
+    assert [stage for stage in STAGES if f".lane-{stage} {{" not in events] == []
