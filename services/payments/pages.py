@@ -48,6 +48,7 @@ from services.payments.later import (
 )
 from services.payments.loader import StatementReport
 from services.payments.projection import prepare
+from services.payments.queue_filters import QueueFilters
 from services.payments.reconcile import TITLES, PartyKind, Reconciliation, month_of, reconcile
 from services.payments.statement import LARGEST_FILE, BrokenStatement
 from services.payments.statement.values import amount_of
@@ -97,12 +98,13 @@ async def waiting(request: Request, principal: Reader, order: str | None = None)
     """The page of the queue: what came and counts for nothing, with the invoices it may be for; returns nobody has
     explained; odd documents of statements."""
     outcome = await _outcome(request, order) if order else None
+    filters = QueueFilters.of(request.query_params)
     came, gone, odd = await asked(
         request,
         lambda books: (
-            work_list.unmatched_payments(books),
-            work_list.unmatched_returns(books),
-            work_list.waiting_documents(books),
+            work_list.unmatched_payments(books, only=filters),
+            work_list.unmatched_returns(books, only=filters),
+            work_list.waiting_documents(books, only=filters),
         ),
     )
     visitor_of(request).shown.update(each["request_id"] for row in came for each in row["candidates"])
@@ -116,6 +118,7 @@ async def waiting(request: Request, principal: Reader, order: str | None = None)
         order=order,
         outcome=outcome,
         fresh=_fresh,
+        **_narrowed("/ops/money", filters, came, gone, odd),
     )
 
 
@@ -123,13 +126,23 @@ async def waiting(request: Request, principal: Reader, order: str | None = None)
 async def refunds(request: Request, principal: Reader) -> Response:
     """Overpayments to decide about, what has to go back, with the purpose to write, and what is owed to us after the
     gate."""
-    owed, debts = await asked(request, lambda books: (work_list.to_return(books), work_list.debts(books)))
+    filters = QueueFilters.of(request.query_params)
+    owed, debts = await asked(
+        request, lambda books: (work_list.to_return(books, only=filters), work_list.debts(books, only=filters))
+    )
     overpaid = await asked(request, lambda books: work_list.overpayments(books, owed))
     candidates = [each for row in overpaid for each in row["candidates"]]
     rows = (*owed, *debts, *candidates)
     visitor_of(request).shown.update(row["request_id"] for row in rows if row["request_id"] is not None)
     return await _shown(
-        request, principal, "money_refunds.html", owed=owed, overpaid=overpaid, debts=debts, fresh=_fresh
+        request,
+        principal,
+        "money_refunds.html",
+        owed=owed,
+        overpaid=overpaid,
+        debts=debts,
+        fresh=_fresh,
+        **_narrowed("/ops/money/refunds", filters, owed, debts),
     )
 
 
@@ -409,6 +422,18 @@ async def _statements(
 async def _shown(request: Request, principal: Principal, template: str, status: int = 200, **values: Any) -> Response:
     tabs = [{"href": href, "word": word, "here": request.url.path == href} for href, word in TABS]
     return await show(request, principal, template, status, tabs=tabs, may_act=principal.role is Role.OPS, **values)
+
+
+def _narrowed(path: str, filters: QueueFilters, *queues: list[work_list.Row]) -> dict[str, Any]:
+    """What the page of a queue says of its filters, its files, and where it had to end."""
+    query = filters.query()
+    return {
+        "filters": filters,
+        "is_cut": any(len(each) == work_list.PAGE for each in queues),
+        "most": work_list.PAGE,
+        "export_xlsx": f"{path}/export.xlsx{query}",
+        "export_csv": f"{path}/export.csv{query}",
+    }
 
 
 def _fresh() -> str:

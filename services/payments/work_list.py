@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.sql import SQL
 
 from events.commands import is_parked_credit, match_order
 from postavka.domain import invoice_numbers
@@ -14,12 +15,29 @@ from postavka.kernel.id_beginning import one_of
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
 from services.payments.projection import SCHEMA
+from services.payments.queue_filters import EVERYTHING, QueueColumns, QueueFilters
 
 QUERIES = load_queries("services.payments")
 
 Row = dict[str, Any]
 
 MOST_CANDIDATES = 5
+PAGE = 200
+"""Rows of a queue that a page shows, the oldest."""
+
+OF_PAYMENTS = QueueColumns(
+    SQL("concat_ws(' ', payer_name, payer_inn, purpose, number, payment_id)"), SQL("left_over"), SQL("received_on")
+)
+OF_RETURNS = QueueColumns(
+    SQL("concat_ws(' ', payee_name, payee_inn, purpose, number, return_id)"), SQL("amount"), SQL("paid_on")
+)
+OF_DOCUMENTS = QueueColumns(
+    SQL("concat_ws(' ', statement_name, kind, body, id)"),
+    SQL("amount"),
+    SQL("(seen_at AT TIME ZONE 'Europe/Moscow')::date"),
+)
+OF_OWED = QueueColumns(SQL("concat_ws(' ', payee_name, payee_inn, purpose)"), SQL("amount"))
+OF_DEBTS = QueueColumns(SQL("concat_ws(' ', i.number, s.partner_name, i.payer_inn)"), SQL("i.due"))
 
 
 def connect(conninfo: str) -> psycopg.Connection[Row]:
@@ -27,13 +45,20 @@ def connect(conninfo: str) -> psycopg.Connection[Row]:
     return open_session(conninfo, {"search_path": f"{SCHEMA},public"}, row_factory=dict_row)
 
 
-def unmatched_payments(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+def unmatched_payments(
+    connection: psycopg.Connection[Row], limit: int = PAGE, only: QueueFilters = EVERYTHING
+) -> list[Row]:
     """Oldest first, each with `candidates`, and with the one that is `chosen` beforehand, if there is one."""
-    rows = connection.execute(QUERIES.unmatched_payments, (limit,)).fetchall()
+    rows = payments_alone(connection, limit, only)
     for row in rows:
         row["candidates"] = candidates(connection, row)
         row["chosen"] = chosen(row["candidates"])
     return rows
+
+
+def payments_alone(connection: psycopg.Connection[Row], limit: int, only: QueueFilters) -> list[Row]:
+    """The unmatched payments without the invoices that they may be for."""
+    return _narrowed(connection, QUERIES.unmatched_payments, OF_PAYMENTS, limit, only)
 
 
 def unmatched_payment(connection: psycopg.Connection[Row], payment_id: str) -> Row | None:
@@ -92,20 +117,24 @@ def chosen(candidates: list[Row]) -> str | None:
     return None
 
 
-def unmatched_returns(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+def unmatched_returns(
+    connection: psycopg.Connection[Row], limit: int = PAGE, only: QueueFilters = EVERYTHING
+) -> list[Row]:
     """Money that went back, nobody has said for what; oldest first."""
-    return connection.execute(QUERIES.unmatched_returns, (limit,)).fetchall()
+    return _narrowed(connection, QUERIES.unmatched_returns, OF_RETURNS, limit, only)
 
 
-def waiting_documents(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+def waiting_documents(
+    connection: psycopg.Connection[Row], limit: int = PAGE, only: QueueFilters = EVERYTHING
+) -> list[Row]:
     """Odd documents of statements, oldest first. One with a `message` can be read in full: a word books it."""
-    return connection.execute(QUERIES.waiting_documents, (limit,)).fetchall()
+    return _narrowed(connection, QUERIES.waiting_documents, OF_DOCUMENTS, limit, only)
 
 
-def to_return(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+def to_return(connection: psycopg.Connection[Row], limit: int = PAGE, only: QueueFilters = EVERYTHING) -> list[Row]:
     """What is owed back, each with the purpose to write in the payment order. `cause`: its return is `ordered`, or it
     was `overpaid` and nobody has decided about it yet."""
-    return connection.execute(QUERIES.to_return, (limit,)).fetchall()
+    return _narrowed(connection, QUERIES.to_return, OF_OWED, limit, only)
 
 
 def overpayments(connection: psycopg.Connection[Row], owed: list[Row]) -> list[Row]:
@@ -120,9 +149,16 @@ def overpayments(connection: psycopg.Connection[Row], owed: list[Row]) -> list[R
     return found
 
 
-def debts(connection: psycopg.Connection[Row], limit: int = 200) -> list[Row]:
+def debts(connection: psycopg.Connection[Row], limit: int = PAGE, only: QueueFilters = EVERYTHING) -> list[Row]:
     """Invoices that were paid, opened the gate, and are not paid any more."""
-    return connection.execute(QUERIES.debts, (limit,)).fetchall()
+    return _narrowed(connection, QUERIES.debts, OF_DEBTS, limit, only)
+
+
+def _narrowed(
+    connection: psycopg.Connection[Row], query: SQL, columns: QueueColumns, limit: int, only: QueueFilters
+) -> list[Row]:
+    condition, values = only.conditions(columns)
+    return connection.execute(query.format(condition), {**values, "limit": limit}).fetchall()
 
 
 def outcome_of(connection: psycopg.Connection[Row], order_id: str) -> Row | None:

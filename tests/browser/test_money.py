@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 
@@ -50,6 +52,14 @@ def test_a_statement_is_uploaded_and_what_it_leaves_is_matched(
     card()
     shoot(ops.page, "money-queue")
     look(ops.page, "money-queue")
+    ops.field("Поиск").fill(order["Номер"])
+    ops.press("Найти")
+    expect(ops.page.get_by_role("article")).to_have_count(1)
+    lines = list(csv.reader(io.StringIO(ops.download("CSV").decode("utf-8-sig")), delimiter=";"))
+    assert [(row[0], row[2], row[6]) for row in lines[1:]] == [("Поступление без счёта", "30000,00", order["Номер"])]
+    assert ops.download("XLSX").startswith(b"PK")
+    look(ops.page, "money-filtered")
+    ops.go("/ops/money")
     waiting = ops.page.get_by_role("article").filter(has_text=order["Номер"])
     expect(waiting.get_by_label("Счёт")).to_have_value("")  # nothing fits by number or sum: nothing is chosen
     waiting.get_by_label("Счёт").fill("2026-9999999")

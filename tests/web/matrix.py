@@ -163,7 +163,11 @@ MATRIX: dict[str, Case] = {
     "POST /ops/post/sent": case(O, form={"request_id": "{request_id}", "tracking": "80080000000017"}, whole=True),
     # Money
     "GET /ops/money": case(O, A, whole=True),
+    "GET /ops/money/export.xlsx": case(O, A, whole=True),
+    "GET /ops/money/export.csv": case(O, A, whole=True),
     "GET /ops/money/refunds": case(O, A, whole=True),
+    "GET /ops/money/refunds/export.xlsx": case(O, A, whole=True),
+    "GET /ops/money/refunds/export.csv": case(O, A, whole=True),
     "GET /ops/money/statements": case(O, A, whole=True),
     "POST /ops/money/statements": case(O, form={}, whole=True),
     "POST /ops/money/match": case(O, form=MONEY, whole=True),

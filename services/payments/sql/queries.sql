@@ -94,7 +94,7 @@ SELECT * FROM unmatched_payments WHERE received_on <= %s ORDER BY received_on, p
 
 -- name: unmatched_payments
 -- Reads the unmatched payments, the oldest first.
-SELECT * FROM unmatched_payments ORDER BY received_on, payment_id LIMIT %s;
+SELECT * FROM unmatched_payments WHERE {} ORDER BY received_on, payment_id LIMIT %(limit)s;
 
 -- name: unmatched_payment
 -- Reads one payment that is unmatched.
@@ -147,24 +147,24 @@ LIMIT %(limit)s;
 
 -- name: unmatched_returns
 -- Reads the returns of which nobody has said for what they are, the oldest first.
-SELECT * FROM unmatched_returns ORDER BY paid_on, return_id LIMIT %s;
+SELECT * FROM unmatched_returns WHERE {} ORDER BY paid_on, return_id LIMIT %(limit)s;
 
 -- name: waiting_documents
 -- Reads the odd documents that wait for a person, the oldest first. One with a `message` can be read in full.
-SELECT * FROM waiting_documents ORDER BY seen_at, line LIMIT %s;
+SELECT * FROM waiting_documents WHERE {} ORDER BY seen_at, line LIMIT %(limit)s;
 
 -- name: to_return
 -- Reads what is owed back. `cause`: its return is `ordered`, or it was `overpaid` and nobody has ordered that yet.
-SELECT * FROM to_return ORDER BY invoice NULLS LAST, cause, payment_id LIMIT %s;
+SELECT * FROM to_return WHERE {} ORDER BY invoice NULLS LAST, cause, payment_id LIMIT %(limit)s;
 
 -- name: debts
 -- Reads the invoices that were paid, opened the gate, and are not paid any more.
 SELECT i.*, s.partner_name
 FROM invoices i
 LEFT JOIN sales s USING (request_id)
-WHERE i.is_debt AND i.due > 0 AND s.closed IS NULL
+WHERE i.is_debt AND i.due > 0 AND s.closed IS NULL AND {}
 ORDER BY i.number
-LIMIT %s;
+LIMIT %(limit)s;
 
 -- name: outcome_of
 -- Reads what billing made of an order; `code` and `reason` say why it was refused.

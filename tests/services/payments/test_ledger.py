@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 import psycopg
 import pytest
@@ -33,6 +34,8 @@ from postavka.kernel.settings import Settings
 from services.payments import work_list
 from services.payments.ids import payment_in
 from services.payments.projection import TOPICS, Books
+from services.payments.queue_files import to_return, unmatched
+from services.payments.queue_filters import QueueFilters
 from services.payments.reconcile import OpenKind, PartyKind, UnknownParty, month_of, reconcile
 from tests.services.histories import DISTRIBUTOR, PARTNER, PRICE
 from tests.services.payments.conftest import TABLES
@@ -48,6 +51,20 @@ from tests.services.test_money_conserved import (
 
 D = Decimal
 STRANGER = "500100732259"
+NARROWED = (
+    ("", ["p-1", "p-2"]),
+    (f"q={STRANGER}", ["p-1"]),
+    ("q=ПРОГРАММЫ+p-1", ["p-1"]),
+    ("q=без+номёра", ["p-2"]),
+    ("q=p-3", []),
+    ("least=1000,01", ["p-1"]),
+    ("most=1 000,00", ["p-2"]),
+    ("since=2026-11-05&until=2026-11-05", ["p-1", "p-2"]),
+    ("since=2026-11-06", []),
+    ("until=2026-11-04", []),
+    ("since=yesterday&least=much", ["p-1", "p-2"]),
+)
+"""Queries of the queue's address, and the payments that are left."""
 
 
 def entered(settings: Settings, world: World, shuffled: random.Random | None = None) -> None:
@@ -116,6 +133,10 @@ def test_the_queue_suggests_and_empties(settings: Settings, world: World):
         assert [each["number"] for each in second["candidates"]] == list(NUMBERS[:2])
         assert all(each["same_payer"] and each["same_sum"] for each in second["candidates"])
         assert (first["chosen"], second["chosen"]) == (None, None), "both cost the same: a person chooses"
+        for query, found in NARROWED:
+            only = QueueFilters.of(dict(parse_qsl(query)))
+            assert [each["payment_id"] for each in work_list.unmatched_payments(connection, only=only)] == found, query
+            assert [row[-2] for row in unmatched(connection, only)] == found, query
     match = MatchPayment(
         order_id="o-1", payment_id="p-1", invoice_number=NUMBERS[0], ordered_by="o", note="мать платит"
     )
@@ -126,6 +147,8 @@ def test_the_queue_suggests_and_empties(settings: Settings, world: World):
     with work_list.connect(_url(settings)) as connection:
         assert [each["payment_id"] for each in work_list.unmatched_payments(connection)] == ["p-2"]
         (owed,) = work_list.to_return(connection)
+        assert [row[2] for row in to_return(connection, QueueFilters(q=STRANGER))] == [D("500.00")]
+        assert to_return(connection, QueueFilters(q="никто")) == to_return(connection, QueueFilters(least="501")) == []
         assert (owed["payment_id"], owed["amount"], owed["payee_inn"]) == ("p-1", D("500.00"), STRANGER)
         assert "p-1" in owed["purpose"]
         done, refused = work_list.outcome_of(connection, "o-1"), work_list.outcome_of(connection, "o-3")
