@@ -88,6 +88,12 @@ def parties_named(names: Mapping[str, str], typed: str) -> list[str]:
     return [code for code, name in names.items() if things and all(thing in _folded(name) for thing in things)]
 
 
+def party_named(names: Mapping[str, str], typed: str) -> str:
+    """The code of the one partner or distributor that is meant; where there is none, or several, what was typed."""
+    found = parties_named(names, typed)
+    return found[0] if len(found) == 1 else typed
+
+
 def _folded(text: str) -> str:
     return text.lower().replace("ё", "е")
 

@@ -14,8 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL
 from starlette.responses import Response
 
-from postavka.domain.request_ids.lookup import request_named
-from postavka.kernel.errors import UserError
+from postavka.domain.request_ids.lookup import request_meant
 from postavka.kernel.log.offsets import OffsetsUnknown
 from postavka.kernel.log.range_reader import RangeUnread
 from postavka.kernel.settings import Settings, database_url
@@ -23,12 +22,12 @@ from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
 from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
-from postavka.web.fields import id_in, moment_field, moment_in
-from postavka.web.frame import ROLES, show
+from postavka.web.fields import moment_field, moment_in
+from postavka.web.frame import ROLES, reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.problem import not_found
-from postavka.web.search import Search
+from postavka.web.search import Search, party_named
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.audit.history.access_log import PAGE, looks, prepare
@@ -54,6 +53,7 @@ NAVIGATION = (
     Entry("На дату", "/audit/as-of", AUDITOR, 20),
     Entry("Что изменилось", "/audit/diff", AUDITOR, 25),
     Entry("Подписи журналов", "/audit/checkpoints", AUDITOR, 30),
+    Entry("Выгрузка", "/audit/export", AUDITOR, 35),
     Entry("Кто смотрел", "/audit/looked", AUDITOR, 40),
 )
 Auditor = Annotated[Principal, allowed(Role.AUDITOR)]
@@ -99,11 +99,12 @@ async def as_of_page(
     """The cabinet as it stood at a moment (Moscow time)."""
     moment = moment_in(at)
     wrong = "Укажите дату и время, например 31.03.2026 18:00." if at and moment is None else None
-    only = await asyncio.to_thread(_named, web(request).conninfo, request_id)
+    only = await asyncio.to_thread(request_meant, web(request).conninfo, request_id)
     shown: list[StoodRequest] = []
     counts: Counter[str] = Counter()
-    if moment is not None and (partner or only):
-        shown, counts = await asyncio.to_thread(_stood, web(request).kernel, moment, partner or None, only)
+    whose = party_named((await reference(request)).partner_names, partner.strip()) or None
+    if moment is not None and (whose or only):
+        shown, counts = await asyncio.to_thread(_stood, web(request).kernel, moment, whose, only)
     visitor_of(request).shown.update(each.request for each in shown)
     return await show(
         request,
@@ -136,21 +137,14 @@ async def looked_page(
     request: Request, principal: Auditor, request_id: str = "", actor: str = "", before: int | None = None
 ) -> Response:
     """Who looked at what, the newest first."""
-    only, conninfo = id_in(request_id.strip()), web(request).conninfo
+    conninfo = web(request).conninfo
+    only = await asyncio.to_thread(request_meant, conninfo, request_id)
     found = await asyncio.to_thread(looks, conninfo, only, actor.strip() or None, before)
     more = found[-1].id if len(found) == PAGE else None
     roles = {role.value: title for role, title in ROLES.items()}
     return await show(
         request, principal, "audit_looked.html", rows=found, request_id=request_id, actor=actor, more=more, roles=roles
     )
-
-
-def _named(conninfo: str, typed: str) -> UUID | None:
-    """The request that somebody has typed, by its number or the beginning of its id."""
-    try:
-        return request_named(conninfo, typed) if typed.strip() else None
-    except UserError:
-        return id_in(typed.strip())
 
 
 def _search(config: Settings, asked: str) -> list[dict[str, Any]]:

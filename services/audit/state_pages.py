@@ -15,14 +15,16 @@ import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import RedirectResponse, Response
 
+from postavka.domain.request_ids.lookup import request_meant
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.session import open_session
 from postavka.web.attachment import attachment
 from postavka.web.authorization import allowed
-from postavka.web.fields import id_in, moment_field, moment_in
-from postavka.web.frame import show
+from postavka.web.fields import moment_field, moment_in
+from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.problem import not_found
+from postavka.web.search import party_named
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.audit.history.access_log import prepare
@@ -157,10 +159,11 @@ async def diff_page(
     now = datetime.now(UTC)
     first, last = moment_in(earlier), moment_in(later) or now
     wrong = "Первый момент должен быть раньше второго." if first is not None and first > last else ""
-    only = id_in(request_id.strip())
+    only = await asyncio.to_thread(request_meant, web(request).conninfo, request_id)
+    whose = party_named((await reference(request)).partner_names, partner.strip()) or None
     changes: list[Change] = []
     if first is not None and not wrong:
-        found = diff(web(request).kernel, first, last, partner.strip() or None, None if only is None else [only])
+        found = diff(web(request).kernel, first, last, whose, None if only is None else [only])
         changes = await asyncio.to_thread(lambda: list(islice(found, MOST_CHANGES)))
     visitor_of(request).shown.update(each.request for each in changes)
     return await show(

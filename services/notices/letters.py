@@ -121,8 +121,7 @@ async def _requests(rows: Connection, typed: str) -> list[UUID]:
 
 def _parties(known: Snapshot, typed: str) -> list[str]:
     """The partners and distributors whose code is this, or whose name has all these words."""
-    partners = {code: entry.partner.name for code, entry in known.partners.items()}
-    return parties_named(partners | {code: each.name for code, each in known.distributors.items()}, typed)
+    return parties_named(known.partner_names | known.distributor_names, typed)
 
 
 def _moment(text: str) -> datetime:

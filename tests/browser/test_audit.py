@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -116,6 +119,25 @@ def test_an_event_is_proved_by_a_file_that_the_verifier_takes(
     proof.write_bytes(auditor.download("Скачать доказательство"))
     keys.write_bytes(auditor.download("Ключи"))
     assert verifier_main(["proof", str(proof), "--keys", str(keys)]) == 0
+
+    auditor.go("/audit/export")
+    look(auditor.page, "the form of an export")
+    shoot(auditor.page, "audit-export")
+    auditor.field("Заявка — если одна").fill(request)
+    with auditor.page.expect_download() as given:
+        auditor.press("Выгрузить")
+    with zipfile.ZipFile(given.value.path()) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        assert {name for name in archive.namelist() if name.endswith(".jsonl")} <= set(manifest["files"])
+        for name, about in manifest["files"].items():
+            assert hashlib.sha256(archive.read(name)).hexdigest() == about["sha256"], name
+        approved = [json.loads(line) for line in archive.read("events/approval.events.jsonl").splitlines()]
+        assert [row["subject"] for row in approved] == [request]
+        assert {"README.md", "verifier.py", "schemas/Approved.v3.json"} <= set(archive.namelist())
+    auditor.go("/audit/export/file?since=2026-03-02T00:00&until=2026-03-01T00:00")
+    expect(auditor.page.get_by_role("alert")).to_contain_text("раньше второго")
+    auditor.go(f"/audit/looked?request_id={request}&actor=auditor")
+    expect(auditor.page.get_by_role("cell", name="/audit/export/file").first).to_be_visible()
 
     now = datetime.now(UTC) + timedelta(minutes=1)
     auditor.go(f"/audit/diff?request_id={request}&earlier={_local(now - timedelta(days=1))}&later={_local(now)}")

@@ -210,6 +210,8 @@ MATRIX: dict[str, Case] = {
     "GET /audit/proofs/{stage}/{position}": case(A, whole=True),
     "GET /audit/proofs/{stage}/{position}/file": case(A, whole=True),
     "GET /audit/checkpoints/{log}": case(A, whole=True),
+    "GET /audit/export": case(A, whole=True),
+    "GET /audit/export/file": case(A, whole=True),
     "GET /audit/keys": case(A, whole=True),
     # API
     "GET /api/v1/openapi.json": Case(EVERYBODY),

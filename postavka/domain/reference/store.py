@@ -85,6 +85,16 @@ class Snapshot:
     powers_of_attorney: Mapping[str, tuple[PowerOfAttorney, ...]] = field(default_factory=dict)
     """By the INN of whoever may sign."""
 
+    @property
+    def partner_names(self) -> dict[str, str]:
+        """The partners' names by id."""
+        return {code: entry.partner.name for code, entry in self.partners.items()}
+
+    @property
+    def distributor_names(self) -> dict[str, str]:
+        """The distributors' names by id."""
+        return {code: each.name for code, each in self.distributors.items()}
+
     def power_of_attorney(self, principal_inn: str, agent_inn: str, day: date) -> PowerOfAttorney | None:
         """The power of attorney by which `agent_inn` signs for `principal_inn` on this day (Moscow); of several the
         first by number."""

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 
 from postavka.domain.request_numbers import canonical, number_of, position_of
-from postavka.kernel.errors import NotFound
+from postavka.kernel.errors import NotFound, UserError
 from postavka.kernel.id_beginning import bounds, the_one
 from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.queries import load_queries
@@ -29,6 +29,20 @@ def request_named(conninfo: str, typed: str) -> UUID:
         found = connection.execute(QUERIES.beginning, bounds("request", typed)).fetchall()
     requests: list[UUID] = [request_id for (request_id,) in found]
     return the_one("request", typed, requests)
+
+
+def request_meant(conninfo: str, typed: str) -> UUID | None:
+    """The request that a field of a page names, by its number, its id or the beginning of it; also an id that is not
+    known here. None where it names none."""
+    if not typed.strip():
+        return None
+    try:
+        return request_named(conninfo, typed.strip())
+    except UserError:
+        try:
+            return UUID(typed.strip())
+        except ValueError:
+            return None
 
 
 def require_request(config: Settings, request_id: UUID) -> None:

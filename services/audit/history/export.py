@@ -60,6 +60,8 @@ class ExportReport:
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)
+    requests: set[UUID] = field(default_factory=set)
+    """Those that the records name."""
     duplicates: int = 0
 
     @property
@@ -78,9 +80,23 @@ def export(
     """Write it. Raises `FolderNotEmpty`. Runs while everything works: what comes meanwhile is left out."""
     if folder.exists() and any(folder.iterdir()):
         raise FolderNotEmpty(f"{folder} is not empty")
+    found = ExportReport()
+    for _ in write_files(config, folder, form, wanted, found, on_progress):
+        pass
+    return found
+
+
+def write_files(
+    config: Settings,
+    folder: Path,
+    form: Format,
+    wanted: ExportRange,
+    found: ExportReport,
+    on_progress: OnCount = lambda done, total: None,
+) -> Iterator[Path]:
+    """Write the files one after the other; each is whole when it is given, and nothing here reads it again."""
     folder.mkdir(parents=True, exist_ok=True)
     cut = make_cut(config)
-    found = ExportReport()
     chosen = (
         None if wanted.request is None else {entry.coordinates for entry in history(config, wanted.request).entries}
     )
@@ -101,14 +117,16 @@ def export(
                     on_progress(done + count, total)
         done += count
         on_progress(min(done, total), total)
-        _note(found, folder, path, count)
-    _letters(config, folder, form, wanted, found)
-    _evidence(config, folder, found)
+        yield _note(found, folder, path, count)
+    yield _letters(config, folder, form, wanted, found)
+    yield from _evidence(config, folder, found)
     for type_name in sorted(found.types):
         schema = SCHEMAS / f"{type_name}.json"
         if schema.exists():
-            _copy(schema, folder / "schemas" / schema.name, folder, found)
-    (folder / "README.md").write_text(_guide(form), "utf-8")
+            yield _copy(schema, folder / "schemas" / schema.name, folder, found)
+    guide, about = folder / "README.md", folder / "manifest.json"
+    guide.write_text(_guide(form), "utf-8")
+    yield guide
     manifest = {
         "format": form,
         "made_at": rfc3339(datetime.now(UTC)),
@@ -119,8 +137,8 @@ def export(
         "late_duplicates_left_out": found.duplicates,
         "files": found.files,
     }
-    (folder / "manifest.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-    return found
+    about.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    yield about
 
 
 def _rows(
@@ -160,6 +178,7 @@ def _rows(
                 continue
             if row["type"]:
                 found.types.add(row["type"])
+            found.requests.update(filter(None, (_id(row["subject"]), _id(row["key"]))))
             yield row
 
 
@@ -258,7 +277,14 @@ class _Lines:
         self._file.close()
 
 
-def _letters(config: Settings, folder: Path, form: Format, wanted: ExportRange, found: ExportReport) -> None:
+def _id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
+def _letters(config: Settings, folder: Path, form: Format, wanted: ExportRange, found: ExportReport) -> Path:
     path = folder / f"dead-letters.{form}"
     count = 0
     with writer_of(form, path, dead_letters=True) as writer, reading(config) as connection:
@@ -277,9 +303,11 @@ def _letters(config: Settings, folder: Path, form: Format, wanted: ExportRange, 
                 },
             )
             for row in rows:
-                writer.write(row_of_letter(letter_of(stage, row)))
+                letter = letter_of(stage, row)
+                found.requests.update(filter(None, (letter.subject,)))
+                writer.write(row_of_letter(letter))
                 count += 1
-    _note(found, folder, path, count)
+    return _note(found, folder, path, count)
 
 
 def row_of_letter(letter: DeadLetterRow) -> Row:
@@ -296,7 +324,7 @@ def row_of_letter(letter: DeadLetterRow) -> Row:
     return {**about, **row_of(letter.record)}
 
 
-def _evidence(config: Settings, folder: Path, found: ExportReport) -> None:
+def _evidence(config: Settings, folder: Path, found: ExportReport) -> Iterator[Path]:
     """Signed checkpoints with the leaf hashes they cover, the keys they are signed with, and the verifier."""
     audit = AuditSettings()
     kept = audit.evidence_folder(config)
@@ -304,26 +332,27 @@ def _evidence(config: Settings, folder: Path, found: ExportReport) -> None:
         return
     for file in sorted(kept.iterdir()):
         if file.suffix in (".checkpoints", ".leaves"):
-            _copy(file, folder / "evidence" / file.name, folder, found)
+            yield _copy(file, folder / "evidence" / file.name, folder, found)
     public = keys.public_file(audit.key_file(config))
     if public.exists():
-        _copy(public, folder / "evidence" / "keys.pub", folder, found)
-    _copy(Path(__file__).parents[1] / "verifier.py", folder / "verifier.py", folder, found)
+        yield _copy(public, folder / "evidence" / "keys.pub", folder, found)
+    yield _copy(Path(__file__).parents[1] / "verifier.py", folder / "verifier.py", folder, found)
 
 
-def _copy(source: Path, target: Path, folder: Path, found: ExportReport) -> None:
+def _copy(source: Path, target: Path, folder: Path, found: ExportReport) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    _note(found, folder, target, None)
+    return _note(found, folder, target, None)
 
 
-def _note(found: ExportReport, folder: Path, path: Path, records: int | None) -> None:
+def _note(found: ExportReport, folder: Path, path: Path, records: int | None) -> Path:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     about: dict[str, Any] = {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
     found.files[path.relative_to(folder).as_posix()] = about if records is None else {"records": records, **about}
+    return path
 
 
 def _guide(form: Format) -> str:
