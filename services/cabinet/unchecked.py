@@ -28,6 +28,7 @@ class UncheckedClient:
     inn: str | None
     kpp: str | None
     partner_id: str | None
+    number: str | None
 
 
 async def keep_unchecked(parts: Web, request_id: UUID, checked: CheckedClient) -> None:

@@ -21,6 +21,7 @@ from events.ops import DeadLetterDiscarded, DeadLetterRetried, LetterPlace
 from events.topics import STAGE_TOPICS
 from postavka.kernel.errors import NotFound
 from postavka.kernel.store.queries import load_queries
+from services.ops.dead_letter_reasons import NO_TYPE, diagnosis, reason_in_russian, title_of
 from services.ops.identity import has_type, requests_named
 from services.ops.store import acting, cause_of, record
 
@@ -32,30 +33,6 @@ LETTERS = UUID("5d1c36e4-3c29-4a59-9e0f-6a2a4fb8b1c7")
 MOST_AT_ONCE = 50_000
 OPEN = ("open", "retry")
 SETTLED = ("done", "corrected", "discarded")
-
-DIAGNOSES = {
-    "unknown-type": "Этот выпуск не знает такого типа сообщения. После обновления повторите: запись будет прочитана. "
-    "Если типа в записи нет, его можно назвать при исправлении.",
-    "unreadable": "Запись нельзя разобрать: имя заголовка — не текст в UTF-8 либо пачка записей слишком велика после "
-    "распаковки. Повтор не поможет. Одиночную запись можно исправить; пачку должен прислать заново отправитель.",
-    "no-position": "Событие без позиции: его записала не сама стадия. Ищите, кто пишет в её топик в обход неё.",
-    "too-large": "Запись больше, чем читается (1 000 000 байт). Отправителю нужно прислать её короче.",
-    "bad-body": "Тело не подходит под схему типа. Причина называет поля; исправьте их или попросите отправителя.",
-    "wrong-key": "Ключ записи должен быть номером заявки, строчными буквами. Исправьте ключ и отправьте заново.",
-    "no-subject": "Из записи не видно, о какой заявке речь. Исправьте ключ или поле request_id.",
-    "upgrade-unfinished": "Обновление не завершено, прежний выпуск такую запись не прочтёт. Вызовите "
-    "postavka migrate --finish, перезапустите службы и повторите.",
-    "decider-failed": "Ошибка в нашем коде: след есть в журнале службы. После исправления повторите.",
-    "incomplete": "Хранилище стадии восстановлено из копии, и часть событий этой записи пропала: причина их называет. "
-    "Повтор их не вернёт; решите вручную, что сделать по заявке.",
-    "no-input": "Топик больше не читается этой стадией: например, дистрибьютор отключён.",
-    "unknown-request": "Такой заявки нет. Если она появится позже, повторите.",
-}
-NO_TYPE = (
-    "В записи нет типа (заголовка ce_type), поэтому неизвестно, что это. Повтор не поможет, и новый выпуск тоже. "
-    "Если по телу ясно, что прислали, назовите тип при исправлении; иначе запись должен прислать заново отправитель."
-)
-UNKNOWN_CODE = "Стадия не смогла принять запись по своим правилам; причина названа ниже."
 
 
 class NoSuchDeadLetter(NotFound):
@@ -73,6 +50,11 @@ class Group:
     settled: int
     first_at: datetime
     last_at: datetime
+
+    @property
+    def title(self) -> str:
+        """What is wrong with them, in two or three Russian words."""
+        return title_of(self.code)
 
     @property
     def diagnosis(self) -> str:
@@ -117,14 +99,19 @@ class KeptDeadLetter:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
     @property
+    def title(self) -> str:
+        """What is wrong with it, in two or three Russian words."""
+        return title_of(self.code)
+
+    @property
+    def russian(self) -> str:
+        """The stage's reason in Russian; empty where pages have no words for it, and show it as the stage said it."""
+        return reason_in_russian(self.code, self.reason)
+
+    @property
     def diagnosis(self) -> str:
         """What such a letter is, and what helps; in Russian."""
         return NO_TYPE if self.code == "unknown-type" and not has_type(self.headers) else diagnosis(self.code)
-
-
-def diagnosis(code: str) -> str:
-    """The same for a code."""
-    return DIAGNOSES.get(code, UNKNOWN_CODE)
 
 
 def groups(conninfo: str) -> list[Group]:

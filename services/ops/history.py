@@ -91,21 +91,24 @@ def page_of(
     before: str = "",
     until: datetime | None = None,
     limit: int = 100,
+    since: datetime | None = None,
 ) -> HistoryPage:
-    """Events that fit, behind the cursor or up to a moment, all stages merged by their clocks."""
+    """Events that fit, behind the cursor or between two moments, all stages merged by their clocks."""
     cursor = _read_cursor(before)
     found: list[ShownEvent] = []
     reached: dict[str, int] = {}
+    first: dict[str, int] = {}
     for stage in stages_there(connection):
         if wanted.stage and stage != wanted.stage:
             continue
         top = cursor.get(stage)
         if top is None:
             top = _head(connection, stage) + 1 if until is None else positions_at(connection, stage, [until])[0]
-        bounds = {"top": top, "bottom": top - SCANNED, "limit": limit}
+        first[stage] = 1 if since is None else positions_at(connection, stage, [since])[0]
+        bounds = {"top": top, "bottom": max(first[stage], top - SCANNED), "limit": limit}
         rows = _select(connection, stage, FITTING, {**asdict(wanted), **bounds})
         found += rows
-        reached[stage] = rows[-1].position if len(rows) == limit else max(1, top - SCANNED)
+        reached[stage] = rows[-1].position if len(rows) == limit else bounds["bottom"]
     found.sort(key=lambda event: event.clock, reverse=True)
     shown = found[:limit]
     lowest = dict(reached)
@@ -114,7 +117,7 @@ def page_of(
         left = [event.position for event in found[limit:] if event.stage == stage]
         if left:
             lowest[stage] = max(left) + 1
-    done = all(position <= 1 for position in lowest.values())
+    done = all(position <= first[stage] for stage, position in lowest.items())
     return HistoryPage(shown, "" if done else _write_cursor(lowest))
 
 

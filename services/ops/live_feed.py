@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from aiokafka.errors import KafkaError
 
 from events.registry import read_fields
 from events.topics import OPS_EVENTS, STAGE_TOPICS
+from postavka.domain.request_numbers import number_of
 from postavka.kernel.latest_used import LatestUsed
 from postavka.kernel.log.follower import Follower
 from postavka.kernel.log.offsets import OffsetsUnknown, end_offsets
@@ -30,7 +32,7 @@ from postavka.kernel.projection.event_reader import WRONG, EventReader
 from postavka.kernel.settings import PARTITIONS, Settings, database_url
 from postavka.kernel.store.queries import load_queries
 from postavka.kernel.store.session import open_session
-from postavka.web.formats import money
+from postavka.web.formats import NO_BREAK_SPACE, money
 from services.ops.store import SEES_ALL
 
 QUERIES = load_queries("services.ops")
@@ -42,7 +44,7 @@ KEPT = 20_000
 """Events kept in memory: ten seconds of two thousand a second."""
 SHOWN = 40
 """Events sent to a viewer in one beat; more can't be read anyway."""
-PARTIES_KEPT = 50_000
+REQUESTS_KEPT = 50_000
 LINGER_SECONDS = 30.0
 """The reader stays so long after its last viewer."""
 
@@ -62,18 +64,28 @@ class FeedEvent:
     offset: int
     value: bytes = field(repr=False)
 
-    def shown(self) -> dict[str, Any]:
-        """The event for the browser."""
+    def shown(self, name: str) -> dict[str, Any]:
+        """The event for the browser. `name`: what people call its request."""
         return {
             "n": self.number,
             "stage": self.stage,
             "type": self.type,
             "request": self.request,
+            "name": name,
             "time": self.time,
             "position": self.position,
             "place": f"{self.topic}/{self.partition}/{self.offset}",
             "words": words(self.type, self.value),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRequest:
+    """Whose a request is, and the number by which people call it; empty where that is not known."""
+
+    partner: str = ""
+    distributor: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +104,8 @@ class EventFilter:
         """Does it ask whose the request is?"""
         return bool(self.partner or self.distributor)
 
-    def fits(self, event: FeedEvent, parties: Mapping[str, tuple[str, str]]) -> bool:
-        """Is this event wanted? `parties`: request → (partner, distributor)."""
+    def fits(self, event: FeedEvent, requests: Mapping[str, FeedRequest]) -> bool:
+        """Is this event wanted? `requests`: those that are known, by id."""
         if self.stage and event.stage != self.stage:
             return False
         if self.type and self.type.lower() not in event.type.lower():
@@ -101,8 +113,8 @@ class EventFilter:
         if self.request and not event.request.startswith(self.request):
             return False
         if self.needs_parties:
-            partner, distributor = parties.get(event.request, ("", ""))
-            if (self.partner and partner != self.partner) or (self.distributor and distributor != self.distributor):
+            about = requests.get(event.request, FeedRequest())
+            if self.partner not in ("", about.partner) or self.distributor not in ("", about.distributor):
                 return False
         return not self.text or self.text.lower() in event.value.decode("utf-8", "replace").lower()
 
@@ -114,6 +126,8 @@ class Beat:
 
     last: int
     events: list[FeedEvent]
+    names: Mapping[str, str]
+    """What people call their requests."""
     more: int
     counts: Mapping[str, int]
     missed: int
@@ -131,7 +145,7 @@ class Feed:
         self._lock = threading.Lock()
         self._kept: deque[FeedEvent] = deque(maxlen=KEPT)
         self._last = 0
-        self._parties = LatestUsed[str, tuple[str, str]](PARTIES_KEPT)
+        self._requests = LatestUsed[str, FeedRequest](REQUESTS_KEPT)
         self._thread: threading.Thread | None = None
         self._wanted_until = 0.0
         self._reader = EventReader({})
@@ -159,11 +173,14 @@ class Feed:
             last = self._last
         if wanted.needs_parties:
             self._look_up({event.request for event in fresh})
-        fitting = [event for event in fresh if wanted.fits(event, self._parties)]
+        fitting = [event for event in fresh if wanted.fits(event, self._requests)]
         # The newest are shown, in order; what is left out is counted.
+        shown = fitting[-SHOWN:]
+        self._look_up({event.request for event in shown})
         return Beat(
             last,
-            fitting[-SHOWN:],
+            shown,
+            {each.request: request_name(each.request, self._requests.get(each.request)) for each in shown},
             max(0, len(fitting) - SHOWN),
             Counter(event.type for event in fitting),
             max(0, first - 1 - after),
@@ -243,22 +260,23 @@ class Feed:
                 place = (record.topic, record.partition, record.offset)
                 self._kept.append(FeedEvent(self._last, stage, kind, subject, when, position, *place, value))
                 if kind.startswith("RequestSubmitted."):
-                    self._parties.keep({subject: _parties(kind, value)})
+                    self._requests.keep({subject: _submitted(kind, value, position, when)})
 
     # Whose a request is
 
     def _look_up(self, requests: set[str]) -> None:
-        missing = [request for request in requests if request not in self._parties and is_uuid(request)]
+        known = {request for request in requests if self._requests.get(request, FeedRequest()).number}
+        missing = [request for request in requests - known if is_uuid(request)]
         if not missing:
             return
         try:
             with open_session(database_url(self._config), SEES_ALL) as connection:
-                rows = connection.execute(QUERIES.parties_of, (missing,)).fetchall()
+                found = requests_of(connection, missing)
         except psycopg.Error as away:
             log.warning("the feed can't see whose requests are", error=str(away)[:200])
             return
         with self._lock:
-            self._parties.keep({request: (partner, distributor) for request, partner, distributor in rows})
+            self._requests.keep(found)
 
 
 TELLING: tuple[tuple[str, Callable[[Any], str]], ...] = (
@@ -289,12 +307,25 @@ def words(type_name: str, body: bytes) -> str:
     return " · ".join(event)[:160]
 
 
-def _parties(type_name: str, body: bytes) -> tuple[str, str]:
+def requests_of(connection: psycopg.Connection[Any], requests: Iterable[str]) -> dict[str, FeedRequest]:
+    """Those of these requests that the cabinet has, by id."""
+    rows = connection.execute(QUERIES.requests_of, (list(requests),)).fetchall()
+    return {request: FeedRequest(*about) for request, *about in rows}
+
+
+def request_name(request: str, known: FeedRequest | None) -> str:
+    """What people call a request; its id where its number is not known."""
+    return f"№{NO_BREAK_SPACE}{known.number}" if known is not None and known.number else request
+
+
+def _submitted(type_name: str, body: bytes, position: int, time: str) -> FeedRequest:
+    """What the event with which a request begins says of it."""
     try:
         fields = read_fields(type_name, body)[1]
+        number = number_of(position, datetime.fromisoformat(time))
     except ValueError:
-        return "", ""
-    return fields.get("partner_id") or "", fields.get("distributor_id") or ""
+        return FeedRequest()
+    return FeedRequest(fields.get("partner_id") or "", fields.get("distributor_id") or "", number)
 
 
 def is_uuid(text: str) -> bool:

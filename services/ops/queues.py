@@ -13,6 +13,7 @@ import psycopg
 from psycopg.sql import SQL
 
 from postavka.kernel.store.queries import load_queries
+from postavka.web.formats import NO_BREAK_SPACE
 from services.ops.settings import OpsSettings
 from services.ops.store import NOT_THERE
 
@@ -69,7 +70,11 @@ class WaitingRequest:
     overdue: bool
     document: str | None
     number: str | None
-    """What people call the request."""
+
+    @property
+    def name(self) -> str:
+        """What people call the request; its id where the number is not here yet."""
+        return f"№{NO_BREAK_SPACE}{self.number}" if self.number else str(self.request_id)
 
 
 def queues(connection: psycopg.Connection[Any], limits: OpsSettings) -> list[Queue]:

@@ -64,10 +64,24 @@ class StageRate:
         return sum(self.counts)
 
 
+def counts_of(connection: psycopg.Connection[Any], since: datetime, until: datetime, stage: str = "") -> list[int]:
+    """Events of one stage, or of all, in each of `BARS` equal parts of a span."""
+    moments = _borders(since, until)
+    there = [each for each in stages_there(connection) if stage in ("", each)]
+    counted = [
+        [after - before for before, after in pairwise(positions_at(connection, each, moments))] for each in there
+    ]
+    return [sum(each) for each in zip(*counted, strict=True)] or [0] * BARS
+
+
+def _borders(since: datetime, until: datetime) -> list[datetime]:
+    step = (until - since) / BARS
+    return [since + step * number for number in range(BARS + 1)]
+
+
 def rates(connection: psycopg.Connection[Any], since: datetime, until: datetime) -> list[StageRate]:
     """The stages whose stores are there, in the order of the procedure."""
-    step = (until - since) / BARS
-    moments = [since + step * number for number in range(BARS + 1)]
+    moments = _borders(since, until)
     there = stages_there(connection)
     found = []
     for stage in (each for each in STAGES if each in there):

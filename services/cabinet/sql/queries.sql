@@ -128,7 +128,8 @@ UPDATE cabinet.unchecked_clients SET checked_by = %s, checked_at = now() WHERE r
 
 -- name: unchecked_clients
 -- Reads clients that nobody has checked yet, of requests that are there and have not ended.
-SELECT u.request_id, u.why, u.noted_at, r.request ->> 'buyer', r.request ->> 'inn', r.request ->> 'kpp', r.partner_id
+SELECT u.request_id, u.why, u.noted_at, r.request ->> 'buyer', r.request ->> 'inn', r.request ->> 'kpp', r.partner_id,
+    r.number
 FROM cabinet.unchecked_clients u
 JOIN cabinet.requests r USING (request_id)
 WHERE u.checked_at IS NULL AND r.status NOT IN ('withdrawn', 'rejected', 'declined') AND

@@ -12,7 +12,7 @@ from postavka.web.rendering import page
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.cabinet.unchecked import MOST, set_checked, unchecked_clients
-from services.ops.pages.frame import Ops
+from services.ops.pages.frame import Ops, parties
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
 
@@ -22,7 +22,7 @@ async def clients_page(request: Request, principal: Ops) -> Response:
     """Those that nobody has checked, the oldest first."""
     found = await unchecked_clients(web(request))
     visitor_of(request).shown.update(each.request_id for each in found)
-    return page(request, "ops_clients.html", clients=found, most=MOST)
+    return page(request, "ops_clients.html", clients=found, most=MOST, parties=await parties(request))
 
 
 @router.post("/clients/{request_id}")

@@ -17,10 +17,11 @@ from postavka.web.rendering import page
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
 from services.ops import corrections, dead_letters
+from services.ops.dead_letter_reasons import title_of
 from services.ops.identity import NotACorrection, has_type
 from services.ops.later import DISCARD, question_of_discard
 from services.ops.masking import readable
-from services.ops.pages.frame import Ops, done
+from services.ops.pages.frame import STAGE_NAMES, Ops, done
 from services.ops.settings import ops_settings
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
@@ -45,6 +46,8 @@ async def letters_page(
     return page(
         request,
         "ops_letters.html",
+        stage_names=STAGE_NAMES,
+        title_of=title_of,
         groups=groups,
         found=found,
         foreseen=foreseen,
@@ -80,6 +83,7 @@ async def _letter_page(
         request,
         "ops_letter.html",
         200 if wrong is None else 422,
+        stage_names=STAGE_NAMES,
         letter=found,
         key=key,
         value=value,

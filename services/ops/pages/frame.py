@@ -9,13 +9,17 @@ from typing import Annotated, Any, TypeVar
 import psycopg
 from fastapi import Depends, Request
 
+from postavka.domain.request_ids.lookup import request_named
+from postavka.domain.request_numbers import canonical
+from postavka.domain.wording import STAGES
+from postavka.kernel.errors import UserError
 from postavka.kernel.settings import database_url
 from postavka.kernel.store.session import open_session
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
-from postavka.web.search import parties_named
+from postavka.web.search import party_named
 from postavka.web.state import web
 from services.ops.live_feed import EventFilter
 from services.ops.settings import ops_settings
@@ -30,6 +34,8 @@ NAVIGATION = (
 )
 Ops = Annotated[Principal, allowed(Role.OPS)]
 PAGE = 100
+STAGE_NAMES = {**STAGES, "ops": "Операции"}
+"""The writers of events, in Russian."""
 T = TypeVar("T")
 
 
@@ -47,14 +53,28 @@ async def event_filter(
     partner, distributor = partner.strip(), distributor.strip()
     if partner or distributor:
         known = await reference(request)
-        partner = _code({code: entry.partner.name for code, entry in known.partners.items()}, partner)
-        distributor = _code({code: each.name for code, each in known.distributors.items()}, distributor)
-    return EventFilter(stage, type.strip(), request_id.strip().lower(), partner, distributor, text.strip())
+        partner, distributor = (
+            party_named(known.partner_names, partner),
+            party_named(known.distributor_names, distributor),
+        )
+    about = await asyncio.to_thread(_id_of, web(request).conninfo, request_id.strip().lower())
+    return EventFilter(stage, type.strip(), about, partner, distributor, text.strip())
 
 
-def _code(names: Mapping[str, str], typed: str) -> str:
-    found = parties_named(names, typed)
-    return found[0] if len(found) == 1 else typed
+async def parties(request: Request) -> Mapping[str, str]:
+    """The names of all partners and distributors, by code."""
+    known = await reference(request)
+    return known.partner_names | known.distributor_names
+
+
+def _id_of(conninfo: str, typed: str) -> str:
+    """The id of the request whose number somebody has typed; what is no number may be the beginning of an id."""
+    if canonical(typed) is None:
+        return typed
+    try:
+        return str(request_named(conninfo, typed))
+    except UserError:
+        return typed
 
 
 Wanted = Annotated[EventFilter, Depends(event_filter)]

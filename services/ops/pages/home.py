@@ -12,11 +12,10 @@ import psycopg
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from postavka.domain.wording import STAGES
 from postavka.web.rendering import page
 from postavka.web.visitor import visitor_of
 from services.ops.pages.badges import PATH, attention_of
-from services.ops.pages.frame import Ops, duration, looked_up
+from services.ops.pages.frame import STAGE_NAMES, Ops, duration, looked_up
 from services.ops.rates import BARS, SPANS, USUAL, StageRate, rates
 
 router = APIRouter(include_in_schema=False)
@@ -56,7 +55,7 @@ async def home_page(request: Request, principal: Ops, span: str = USUAL) -> Resp
         since=since,
         seconds=(until - since).total_seconds(),
         duration=duration,
-        names={**STAGES, "ops": "Операции"},
+        names=STAGE_NAMES,
     )
 
 

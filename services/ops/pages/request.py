@@ -22,7 +22,7 @@ from services.cabinet.requests import Requests, Row
 from services.cabinet.unchecked import unchecked_clients
 from services.ops import dead_letters, reminders
 from services.ops import queues as waits
-from services.ops.pages.frame import Ops, duration, looked_up, trace_url
+from services.ops.pages.frame import STAGE_NAMES, Ops, duration, looked_up, trace_url
 from services.ops.request import look_at
 from services.ops.settings import ops_settings
 from services.ops.wait_spans import Sign
@@ -75,6 +75,7 @@ async def request_page(
         titles=TITLES,
         delta=lambda seconds: timedelta(seconds=seconds),
         steps=account.steps,
+        stage_names=STAGE_NAMES,
         stages=list(dict.fromkeys(event.stage for event in events)),
         items=account.waits,
         letters=put_aside,

@@ -20,7 +20,7 @@ from services.cabinet.unchecked import unchecked_clients
 from services.ops import queues as waits
 from services.ops import reminders
 from services.ops.later import REMIND, question_of_reminders
-from services.ops.pages.frame import PAGE, Ops, done, duration, looked_up
+from services.ops.pages.frame import PAGE, Ops, done, duration, looked_up, parties
 from services.ops.settings import ops_settings
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
@@ -54,6 +54,7 @@ async def waiting_page(
         can_be_reminded=can_be_reminded,
         overdue=overdue,
         kinds=waits.KINDS,
+        parties=await parties(request),
         duration=duration,
         short=PAGE,
         clients=await unchecked_clients(web(request)),

@@ -174,9 +174,9 @@ SELECT coalesce(sent_at, made_at), subject, status FROM notices.mail WHERE reque
 -- Reads the dead letters of a request, settled ones as well: (when, stage, number, code, tries, status).
 SELECT received_at, {}, id, code, tries, status FROM {}.dead_letters WHERE subject = %s;
 
--- name: parties_of
--- Reads whose these requests are, for the live feed.
-SELECT request_id::text, coalesce(partner_id, ''), coalesce(distributor_id, '')
+-- name: requests_of
+-- Reads whose these requests are and what they are called, for the live feed and the past below it.
+SELECT request_id::text, coalesce(partner_id, ''), coalesce(distributor_id, ''), coalesce(number, '')
 FROM cabinet.requests
 WHERE request_id = ANY(%s::uuid[]);
 

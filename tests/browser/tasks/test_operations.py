@@ -70,7 +70,8 @@ def open_newest(ops: Person, request_id: str) -> None:
     """The record that was put aside last, from what burns by its stage and its reason."""
     ops.page.get_by_role("region", name="Непринятое").get_by_role("link", name="заявка", exact=True).click()
     reasons = ops.page.get_by_role("table", name="По стадии и причине").get_by_role("row")
-    reasons.filter(has_text="request").get_by_role("link", name="bad-body").click()
+    of_requests = reasons.filter(has=ops.page.get_by_role("cell", name="Заявка", exact=True))
+    of_requests.get_by_role("link", name="Тело не по схеме").click()
     ops.page.get_by_role("table", name="Записи, новые сверху").get_by_role("link").first.click()
     expect(ops.page.get_by_role("region", name="Тело записи")).to_contain_text(request_id)
 

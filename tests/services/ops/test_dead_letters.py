@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import psycopg
@@ -14,8 +16,12 @@ from postavka.kernel.store.datastore import SchemaDatastore
 from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, DeadLetter, EventRecorder
 from services.ops import dead_letters
+from services.ops.dead_letter_reasons import TITLES, UNKNOWN_CODE, diagnosis, reason_in_russian
 from services.ops.store import prepare
 
+ROOT = Path(__file__).parents[3]
+CODED = {"Unacceptable": 0, "Unreadable": 0, "_refuse": 1}
+"""What is called with the code of a reason, at this place among its arguments."""
 HEADERS = (("ce_type", b"DistributorConfirmation.v1"), ("empty", None))
 
 
@@ -137,7 +143,7 @@ def test_a_stage_that_does_not_exist_is_named(url: str) -> None:
 
 
 def test_every_refusal_of_a_decider_is_explained_or_says_that_it_is_a_rule() -> None:
-    assert dead_letters.diagnosis("bad-body") != dead_letters.diagnosis("gate-shut") == dead_letters.UNKNOWN_CODE
+    assert diagnosis("bad-body") != diagnosis("gate-shut") == UNKNOWN_CODE
 
 
 def test_what_would_happen_is_said_by_reason_and_nothing_changes(url: str) -> None:
@@ -157,3 +163,35 @@ def test_all_of_one_code_are_given_up_at_once(url: str) -> None:
     assert dead_letters.discard(url, "billing", None, "anna", "a flood of the bank's test", code="bad-body") == 30
     assert dead_letters.tally(url, "billing") == dead_letters.Tally(open=2, waiting=0, taken=0)
     assert {event.reason for _, _, event in acts(url)} == {"a flood of the bank's test"}
+
+
+def test_every_reason_has_its_words_on_pages():
+    found = set()
+    for path in (*ROOT.glob("services/*/**/*.py"), *ROOT.glob("postavka/kernel/**/*.py")):
+        for call in (each for each in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(each, ast.Call)):
+            name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+            code = call.args[CODED[name]] if name in CODED and len(call.args) > CODED[name] else None
+            if isinstance(code, ast.Constant):
+                found.add(code.value)
+    assert len(found) > 30
+    assert found <= set(TITLES)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "russian"),
+    [
+        ("unknown-type", "a record without ce_type is not taken here", "в записи нет типа (заголовка ce_type)"),
+        ("unknown-type", "Cheer.v1 is not taken here", "стадия не принимает Cheer.v1"),
+        (
+            "bad-body",
+            "accepted: Field required; more: Extra inputs are not permitted",
+            "accepted: обязательного поля нет; more: лишнее поле",
+        ),
+        ("bad-body", "accepted: Input should be a valid boolean", "accepted: значение не того вида"),
+        ("bad-body", "accepted: Field required; x: Something new", ""),
+        ("bad-body", "not JSON: unexpected end of data: line 1", "тело — не JSON"),
+        ("gate-shut", "confirmation does not fit the request", ""),
+    ],
+)
+def test_a_reason_is_told_in_russian_where_there_are_words_for_it(code: str, reason: str, russian: str):
+    assert reason_in_russian(code, reason) == russian

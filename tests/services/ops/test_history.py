@@ -14,7 +14,8 @@ from postavka.kernel.store.migration import EVENT_STORE, migrate
 from postavka.kernel.store.recorder import Batch, EventRecorder, RecordedEvent
 from services.cabinet.table import prepare
 from services.ops import history
-from services.ops.live_feed import EventFilter
+from services.ops.live_feed import EventFilter, requests_of
+from services.ops.rates import counts_of
 
 START = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 
@@ -67,9 +68,12 @@ def test_filters_and_a_moment(url: str) -> None:
     write(url, "approval", event(request, 3, "Approved.v1"))
     with psycopg.connect(url) as connection:
 
-        def shown(wanted: EventFilter, until: float | None = None) -> list[tuple[str, int]]:
-            moment = None if until is None else START + timedelta(seconds=until)
-            page = history.page_of(connection, wanted, until=moment)
+        def moment(second: float | None) -> datetime | None:
+            return None if second is None else START + timedelta(seconds=second)
+
+        def shown(wanted: EventFilter, until: float | None = None, since: float | None = None) -> list[tuple[str, int]]:
+            page = history.page_of(connection, wanted, until=moment(until), since=moment(since))
+            assert not page.before or since is None, "all of the span is on one page"
             return [(found.stage, found.position) for found in page.events]
 
         assert shown(EventFilter(type="approved")) == [("approval", 1)]
@@ -79,6 +83,12 @@ def test_filters_and_a_moment(url: str) -> None:
         assert shown(EventFilter(partner="lukomor")) == []
         assert shown(EventFilter(), until=2) == [("request", 2), ("request", 1)]
         assert shown(EventFilter(), until=0.5) == []
+        assert shown(EventFilter(), since=1.5) == [("approval", 1), ("request", 2)]
+        assert shown(EventFilter(), until=2, since=1) == [("request", 2)]
+        since, until = START, START + timedelta(seconds=30)
+        assert counts_of(connection, since, until) == [1, 1, 1, *[0] * 27]
+        assert counts_of(connection, since, until, "approval") == [0, 0, 1, *[0] * 27]
+        assert requests_of(connection, [str(request)]) == {}, "the cabinet does not know it yet"
 
 
 def test_an_event_names_its_cause_and_its_effects_and_how_long_it_waited(url: str) -> None:

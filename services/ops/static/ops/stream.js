@@ -1,7 +1,10 @@
 // The live stream: rows as they come, at most KEPT of them in the page; beyond what a beat shows, counts. «Пауза» closes
 // the connection and remembers the place, so that nothing is missed when it goes on.
+import { swap } from "../js/swap.js";
+
 const KEPT = 400;
 const bar = document.querySelector("[data-live]");
+const stages = JSON.parse(bar.dataset.stages);
 const rows = document.querySelector("tbody[data-new]");
 const past = document.querySelector("tbody[data-past]");
 const time = new Intl.DateTimeFormat("ru", {
@@ -37,10 +40,10 @@ function rowOf(event) {
   cell(row, "first").append(when);
   const lane = document.createElement("span");
   lane.className = `lane lane-${event.stage}`;
-  lane.textContent = event.stage;
+  lane.textContent = stages[event.stage] ?? event.stage;
   cell(row).append(lane);
   link(cell(row, "lead"), `/ops/events/${event.stage}/${event.position}`, event.type.split(".")[0], "row-link");
-  link(cell(row), `/ops/requests/${event.request}`, event.request.slice(0, 8), "number");
+  link(cell(row), `/ops/requests/${event.request}`, event.name, "number");
   cell(row, "words").textContent = event.words;
   const button = document.createElement("button");
   button.type = "button";
@@ -76,6 +79,7 @@ function live(url) {
     for (const event of beat.events.toReversed()) made.append(rowOf(event));
     const kept = window.scrollY > 200 ? document.documentElement.scrollHeight : null;
     rows.prepend(made);
+    if (beat.events.length) document.querySelector("[data-nothing]")?.remove();
     while (rows.rows.length > KEPT) rows.deleteRow(-1);
     // Who reads further down stays at the same lines.
     if (kept !== null) window.scrollBy(0, document.documentElement.scrollHeight - kept);
@@ -127,3 +131,4 @@ past.addEventListener("click", async (event) => {
 });
 
 if (bar.dataset.live) live(bar.dataset.live);
+if (document.querySelector("[data-when]")) swap(location.href, "#when", { always: true, part: true, headers: { "X-Part": "when" } }).catch(() => {});
