@@ -109,8 +109,3 @@ def lasting(time: timedelta) -> str:
 def plural(number: int, one: str, few: str, many: str) -> str:
     """`1 заявка`, `3 заявки`, `11 заявок`."""
     return f"{whole(number)}{NO_BREAK_SPACE}{ {'one': one, 'few': few}.get(_PLURAL(number), many) }"
-
-
-def short(request_id: object) -> str:
-    """The first eight digits of a request's id: enough to name it on a page and over the phone."""
-    return str(request_id)[:8]

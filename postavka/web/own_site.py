@@ -1,7 +1,8 @@
-"""The web shell's own pages: signing in and out, one's account, what errors mean, what is sent later."""
+"""The web shell's own pages: signing in and out, one's account, what errors mean, what is sent later, saved views."""
 
 from __future__ import annotations
 
+from postavka.web import saved_views
 from postavka.web.pages import account, problems
 from postavka.web.planned import page as planned_page
 from postavka.web.planned import prepare
@@ -11,7 +12,7 @@ from postavka.web.site import Site
 
 SITE = Site(
     "postavka.web",
-    (page.router, openid_page.router, account.router, planned_page.router, problems.router),
+    (page.router, openid_page.router, account.router, planned_page.router, problems.router, saved_views.router),
     middleware=(PlannedBar,),
     prepare=prepare,
     ready="SELECT FROM planned.commands WHERE false",

@@ -23,7 +23,7 @@ from postavka.domain.vendor import vendor
 from postavka.kernel.store.queries import load_queries
 from postavka.web import cursor
 from postavka.web.database import Connection
-from postavka.web.formats import NO_BREAK_SPACE, short
+from postavka.web.formats import NO_BREAK_SPACE
 from postavka.web.identity.principal import Principal, Role, without_name
 from postavka.web.personal import reveal
 from postavka.web.search import Search
@@ -67,6 +67,8 @@ class Filter:
     partner: str | None = None
     distributor: str | None = None
     """`DIRECT`: none."""
+    contact: str | None = None
+    """The contact person of the partner (L5)."""
     least: Decimal | None = None
     most: Decimal | None = None
 
@@ -107,8 +109,8 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What people call it: `№ 2026-000255`; its short id where the number is not here yet."""
-        return f"№{NO_BREAK_SPACE}{self.number}" if self.number else short(self.request_id)
+        """What people call it: `№ 2026-000255`; its id where the number is not here yet."""
+        return f"№{NO_BREAK_SPACE}{self.number}" if self.number else str(self.request_id)
 
     @property
     def has_ended(self) -> bool:
@@ -335,6 +337,9 @@ class Requests:
         elif wanted.distributor is not None:
             conditions.append(SQL("distributor_id = %(of_distributor)s"))
             values["of_distributor"] = wanted.distributor
+        if wanted.contact is not None:
+            conditions.append(SQL("request ->> 'contact_id' = %(contact)s"))
+            values["contact"] = wanted.contact
         if wanted.least is not None:
             conditions.append(SQL("amount >= %(least)s"))
             values["least"] = wanted.least

@@ -26,6 +26,7 @@ from postavka.web.navigation import Entry
 from postavka.web.personal import reveal
 from postavka.web.problem import not_found
 from postavka.web.rendering import page
+from postavka.web.saved_views import saved_views
 from postavka.web.spreadsheet.files import saved_csv, saved_workbook
 from postavka.web.spreadsheet.writing import SheetToWrite
 from postavka.web.state import web
@@ -84,6 +85,7 @@ async def emails_page(
         filters=filters,
         kinds=kinds(),
         sees_all=principal.sees_all,
+        views=await saved_views(request, principal, f"/letters{filters.query()}"),
         found=plural(total, "письмо", "письма", "писем"),
         next_href=f"/letters{filters.query(after=found.next)}" if found.next else None,
         export_xlsx=f"/letters/export.xlsx{filters.query()}",

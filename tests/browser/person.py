@@ -61,6 +61,18 @@ class Person:
         self.search(text)
         self.page.get_by_role("row").filter(has_text=text).get_by_role("link").first.click()
 
+    def link_to(self, request_id: str) -> Locator:
+        """The link of a list to a request's page."""
+        return self.page.locator(f'a.row-link[href="/requests/{request_id}"]')
+
+    def row_of(self, request_id: str) -> Locator:
+        """The row of a list that a request has."""
+        return self.page.get_by_role("row").filter(has=self.link_to(request_id))
+
+    def choice(self, request_id: str) -> Locator:
+        """The box by which a request is chosen from a list."""
+        return self.page.locator(f'input[type="checkbox"][value="{request_id}"]')
+
     def field(self, label: str) -> Locator:
         """A field, by its label; the sign of a required one doesn't count."""
         return self.page.get_by_label(re.compile(rf"^{re.escape(label)}(\s*\*)?$"))

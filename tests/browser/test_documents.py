@@ -25,6 +25,10 @@ def test_acts_are_looked_at_and_signed_by_archives(system: System, person: Signe
         return page.get_by_text("Посмотреть").count() > 0
 
     wait_until(rendered, "the act has its PDF")
+    numbers = []
+    for request_id in reversed(ids):
+        distributor.go(f"/requests/{request_id}")
+        numbers.append(page.locator("h1 .number").inner_text()[2:])
     page.get_by_text("Посмотреть").first.click()
     picture = page.locator("img.preview").first
     picture.scroll_into_view_if_needed()
@@ -39,7 +43,7 @@ def test_acts_are_looked_at_and_signed_by_archives(system: System, person: Signe
     wait_until(listed, "the acts wait for their signature")
     look(page, "what waits for a signature")
     with zipfile.ZipFile(io.BytesIO(distributor.download(re.compile("Скачать")))) as parts:
-        names = [name for name in parts.namelist() if any(each[:8] in name for each in ids)]
+        names = [name for name in parts.namelist() if any(each in name for each in numbers)]
     pdfs = [name for name in names if name.endswith(".pdf")]
     assert len(pdfs) == len(ids)
 

@@ -284,11 +284,11 @@ def test_without_javascript(person: SignedIn, system: System) -> None:
     partner.expect_stage("Ждёт дистрибьютора")  # the page looks again by itself until it is decided
 
     distributor.go(f"/waiting?q={request_id}")
-    distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}").check()
+    distributor.choice(request_id).check()
     distributor.press("Подтвердить выбранные")
     expect(distributor.page.locator("h1")).to_contain_text("Подтвердить 1\N{NO-BREAK SPACE}заявку на")
     distributor.agree()
-    expect(distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}")).to_have_count(0)
+    expect(distributor.choice(request_id)).to_have_count(0)
 
     def is_sent() -> bool:
         distributor.go("/planned")
@@ -297,7 +297,7 @@ def test_without_javascript(person: SignedIn, system: System) -> None:
     wait_until(is_sent, "the answer's seconds are over")
     system.settle()
     partner.go("/sold")
-    partner.page.get_by_role("row").filter(has_text=request_id[:8]).get_by_role("button").click()
+    partner.row_of(request_id).get_by_role("button").click()
     partner.agree()
     partner.expect_stage("Активирована")
 

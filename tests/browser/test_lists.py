@@ -9,12 +9,13 @@ import re
 import openpyxl
 from playwright.sync_api import expect
 
-from tests.browser.conftest import SignedIn
+from tests.browser.conftest import Shoot, SignedIn
+from tests.browser.look import look
 from tests.browser.sending import submit, submit_many
 from tests.system.conftest import System
 
 
-def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: System) -> None:
+def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: System, shoot: Shoot) -> None:
     mine = submit(system, "ip-berezin", "berezin-1", "=Ёжик и Ко")
     other = submit(system, "ip-berezin", "berezin-1", "ООО «Невские шестерни»")
     partner = person("ip-berezin")
@@ -22,12 +23,12 @@ def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: 
     partner.wait_for_request(mine)
     partner.wait_for_request(other)
     partner.go("/requests")
-    expect(page.get_by_role("link", name=mine[:8])).to_be_visible()
-    expect(page.get_by_role("link", name=other[:8])).to_be_visible()
+    expect(partner.link_to(mine)).to_be_visible()
+    expect(partner.link_to(other)).to_be_visible()
 
     page.get_by_label("Поиск").fill("ежик")
-    expect(page.get_by_role("link", name=other[:8])).to_have_count(0)
-    expect(page.get_by_role("link", name=mine[:8])).to_be_visible()
+    expect(partner.link_to(other)).to_have_count(0)
+    expect(partner.link_to(mine)).to_be_visible()
     expect(page).to_have_url(re.compile(r"\?q=%D0%B5%D0%B6%D0%B8%D0%BA"))
     page.reload()
     expect(page.get_by_label("Поиск")).to_have_value("ежик")
@@ -44,13 +45,34 @@ def test_filters_stay_in_the_address_and_in_the_files(person: SignedIn, system: 
     assert table[1][3] == "'=Ёжик и Ко"
     assert table[1][8] == "5400,00"
 
-    page.get_by_label("Стадия").select_option("activated")
+    page.locator("#stage").select_option("activated")
     expect(page.get_by_role("heading", name="Ничего не нашлось")).to_be_visible()
     page.go_back()
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name=re.compile("^В работе")).click()
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page).to_have_url(re.compile("group=open"))
+
+    page.get_by_text("Контрагент, сумма, порядок, столбцы").click()
+    expect(page.get_by_role("columnheader", name="Контактное лицо")).to_have_count(0)
+    page.locator("fieldset").get_by_label("Контактное лицо").check()
+    expect(page.get_by_role("columnheader", name="Контактное лицо")).to_be_visible()
+    expect(page).to_have_url(re.compile("columns=contact"))
+    page.get_by_text("Сохранить отбор").click()
+    partner.field("Название отбора").fill("Ёжики в работе")
+    partner.press("Сохранить")
+    expect(page.get_by_text("Отбор сохранён")).to_be_visible()
+    saved = page.get_by_role("navigation", name="Сохранённые отборы")
+    look(page, "a list with a saved view")
+    shoot(page, "list-view")
+    partner.go("/requests")
+    expect(page.get_by_role("columnheader", name="Контактное лицо")).to_have_count(0)
+    saved.get_by_role("link", name="Ёжики в работе").click()
+    expect(page.get_by_role("columnheader", name="Контактное лицо")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(saved.get_by_role("link")).to_have_attribute("aria-current", "true")
+    saved.get_by_role("button", name="Удалить отбор «Ёжики в работе»").click()
+    expect(saved).to_have_count(0)
 
 
 def test_a_distributor_declines_many_with_a_note(person: SignedIn, system: System) -> None:
@@ -62,11 +84,11 @@ def test_a_distributor_declines_many_with_a_note(person: SignedIn, system: Syste
     expect(page.locator(".toast:not([id])")).to_contain_text("Сначала отметьте заявки")
     expect(page.get_by_role("dialog")).to_have_count(0)
     for request_id in ids[:2]:
-        page.get_by_label(f"Выбрать заявку {request_id[:8]}").check()
+        distributor.choice(request_id).check()
     distributor.press("Отказать")
     distributor.agree("Нет договора с партнёром")
-    expect(page.get_by_label(f"Выбрать заявку {ids[0][:8]}")).to_have_count(0)
-    expect(page.get_by_label(f"Выбрать заявку {ids[2][:8]}")).to_be_visible()
+    expect(distributor.choice(ids[0])).to_have_count(0)
+    expect(distributor.choice(ids[2])).to_be_visible()
     expect(page.locator(".said")).to_contain_text("Отправлено: 2\N{NO-BREAK SPACE}ответа.")
 
     partner = person("ip-berezin")
@@ -75,7 +97,7 @@ def test_a_distributor_declines_many_with_a_note(person: SignedIn, system: Syste
     expect(partner.page.locator("#now")).to_contain_text("Нет договора с партнёром")
     expect(partner.page.get_by_role("link", name="Скопировать в новую")).to_be_visible()
     distributor.go("/answered")
-    expect(page.get_by_role("row").filter(has_text=ids[0][:8])).to_contain_text("Дистрибьютор отказал")
+    expect(distributor.row_of(ids[0])).to_contain_text("Дистрибьютор отказал")
 
 
 def test_a_signature_is_sent_and_what_is_none_is_not(person: SignedIn, system: System) -> None:

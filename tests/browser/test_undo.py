@@ -29,7 +29,7 @@ def chosen(system: System, person: SignedIn, at: str, count: int = 2, **options:
     client, ids = submit_many(system, distributor, count)
     distributor.go(f"/waiting?q={client}")
     for request_id in ids:
-        distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}").check()
+        distributor.choice(request_id).check()
     return distributor, ids
 
 
@@ -72,7 +72,7 @@ def test_many_are_confirmed_and_undone_on_another_device(
     bar = under_way(page, "Подтвердить 2")
     expect(bar).to_contain_text(re.compile(r"Подтвердить 2\sзаявки на .*₽"))
     expect(bar).to_contain_text("уйдёт через")
-    expect(page.get_by_label(f"Выбрать заявку {ids[0][:8]}")).to_have_count(0)
+    expect(distributor.choice(ids[0])).to_have_count(0)
     covers_nothing(page)
     look(page, "the seconds to undo")
     shoot(page, "undo")
@@ -89,7 +89,7 @@ def test_many_are_confirmed_and_undone_on_another_device(
     under_way(other.page, "Подтвердить 2").get_by_role("button").click()
     expect(said_of(other.page, "Подтвердить 2")).to_contain_text(UNDONE)
     for request_id in ids:
-        expect(other.page.get_by_label(f"Выбрать заявку {request_id[:8]}")).to_be_visible()
+        expect(other.choice(request_id)).to_be_visible()
 
 
 def test_a_refusal_without_javascript_asks_for_a_reason(
@@ -113,7 +113,7 @@ def test_what_comes_of_it_is_told_where_one_is(system: System, person: SignedIn,
     distributor.press("Подтвердить выбранные")
     distributor.agree()
     expect(distributor.page.locator(".said")).to_contain_text("Отправлено: 1\N{NO-BREAK SPACE}ответ.")
-    expect(distributor.page.get_by_label(f"Выбрать заявку {ids[0][:8]}")).to_have_count(0)
+    expect(distributor.choice(ids[0])).to_have_count(0)
     covers_nothing(distributor.page)
 
 

@@ -26,7 +26,7 @@ def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
 
     # L17, from the list, with a note.
     distributor.go(f"/waiting?q={request_id}")
-    distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}").check()
+    distributor.choice(request_id).check()
     distributor.page.get_by_label("Примечание").fill("Оплатим до пятницы")
     shoot(distributor.page, "distributor-waiting")
     distributor.press("Подтвердить выбранные")
@@ -34,7 +34,7 @@ def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
     shoot(distributor.page, "distributor-question")
     distributor.agree()
     shoot(distributor.page, "distributor-undo")
-    expect(distributor.page.get_by_label(f"Выбрать заявку {request_id[:8]}")).to_have_count(0)
+    expect(distributor.choice(request_id)).to_have_count(0)
 
     # L18, in the partner's browser, still without a reload.
     partner.expect_stage("Ждёт активации")
@@ -43,7 +43,7 @@ def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
     shoot(partner.page, "request-sold")
 
     partner.go("/sold")
-    row = partner.page.get_by_role("row").filter(has_text=request_id[:8])
+    row = partner.row_of(request_id)
     expect(row).to_contain_text("АО «Завод точных весов»")
     shoot(partner.page, "sold")
     row.get_by_role("button", name="Активировать").click()
@@ -55,7 +55,7 @@ def test_through_a_distributor(person: SignedIn, shoot: Shoot) -> None:
 
     # The distributor sees what became of it, but not the code.
     distributor.go("/answered")
-    distributor.page.get_by_role("link", name=request_id[:8]).click()
+    distributor.link_to(request_id).click()
     distributor.expect_stage("Активирована")
     partner.go("/requests")
     shoot(partner.page, "requests")
@@ -78,7 +78,7 @@ def test_approval_is_seen_without_a_reload(person: SignedIn, measured: Callable[
         partner.press("Отправить")
         partner.page.wait_for_function(SEEN)
         took.append(time.monotonic() - started)
-        expect(partner.page.locator("h1")).to_contain_text(partner.request_id[:8])
+        expect(partner.page.locator("h1")).to_contain_text("№")
         assert len(pages) <= 1, "the page came once"
     said = ", ".join(f"{each * 1000:.0f}" for each in sorted(took))
     measured(f"«Отправить» clicked → approved seen on the page, without a reload: {said} ms")

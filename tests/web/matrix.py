@@ -68,6 +68,8 @@ MATRIX: dict[str, Case] = {
     "POST /account/password": Case(ALL, form={"password": "x"}),
     "POST /account/tokens": case(P, D, form={"name": "x"}),
     "POST /account/tokens/{token_id}/revoke": Case(frozenset((P,)), form={}, only="lukomor"),
+    "POST /views": Case(ALL, form={"address": "/requests?q=x", "name": "x"}),
+    "POST /views/remove": Case(ALL, form={"address": "/requests?q=x", "name": "x"}),
     # Commands that are sent later (tests/web/test_planned.py)
     "GET /planned": case(P, D, O),
     "GET /planned/{plan_id}": case(P, D, O, whole=True),

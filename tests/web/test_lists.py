@@ -12,11 +12,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from postavka.web.saved_views import MOST
+from services.cabinet.view.columns import COLUMNS, OF_ANSWERED, OF_REQUESTS, OF_SOLD, OF_WAITING
 from services.notices.letters import PAGE
 from services.notices.projection import prepare
 from tests.web.conftest import Person, Site
 from tests.web.stories import BEGIN, Story
 
+CONTACT = "SELECT request ->> 'contact_id' FROM cabinet.requests WHERE request_id = %s"
+VIEW = re.compile(r'<span class="view"><a href="([^"]+)"[^>]*?views"( aria-current="true")?>([^<]+)</a>')
 ROW = re.compile(r'<a class="row-link[^"]*" href="/(?:requests|letters)/([0-9a-f-]{36})"')
 
 
@@ -106,6 +110,95 @@ def test_a_partners_list_by_distributor(site: Site, three: list[Story]):
     assert listed(page) == [three[2].request_id, three[0].request_id]
     assert "2\u00a0заявки на 3\u00a0000,00\u00a0₽" in page
     assert not {three[0].request_id, three[2].request_id} & set(listed(partner.get("/requests?party=-").text))
+
+
+def test_a_partners_list_by_contact_person(site: Site, three: list[Story]):
+    partner = site.person("lukomor")
+    page = partner.get("/requests").text
+    choice = re.search(r'<select id="contact".*?</select>', page, re.S)
+    assert choice is not None
+    contacts = re.findall(r'value="([^"]+)"', choice[0])
+    asked = {str(site.sql(CONTACT, each.request_id)[0][0]) for each in (three[0], three[2])}
+    assert asked <= set(contacts)
+    for contact in contacts:
+        found = listed(partner.get(f"/requests?party=dist-ural&contact={contact}&order=oldest").text)
+        assert found == ([three[0].request_id, three[2].request_id] if contact in asked else [])
+    assert listed(partner.get("/requests?contact=nobody").text) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("", ["Заявка", "Партнёр", "Клиент", "Товар", "Сумма", "Ждёт"]),
+        ("columns=amount&columns=client", ["Заявка", "Клиент", "Сумма"]),
+        ("columns=nonsense", ["Заявка", "Партнёр", "Клиент", "Товар", "Сумма", "Ждёт"]),
+    ],
+)
+def test_columns_are_chosen_in_the_address(three: list[Story], ural: Person, query: str, words: list[str]):
+    page = ural.get(f"/waiting?{query}").text
+    assert re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', page) == words
+    kept = "?columns=client&columns=amount" if "amount" in query else ""
+    assert re.findall(r'href="/waiting/export.csv([^"]*)"', unescape(page)) == [kept]
+
+
+def test_every_column_of_every_list_is_shown(site: Site, three: list[Story], ural: Person):
+    for browser, path, columns in (
+        (site.person("lukomor"), "/requests", OF_REQUESTS),
+        (site.person("lukomor"), "/sold", OF_SOLD),
+        (ural, "/waiting", OF_WAITING),
+        (ural, "/answered", OF_ANSWERED),
+    ):
+        page = browser.get(path, params={"columns": columns.offered}).text
+        assert not listed(page) or all(f">{COLUMNS[each]}</th>" in page for each in columns.offered)
+
+
+def test_a_view_is_saved_by_name_and_removed(site: Site, three: list[Story], ural: Person):
+    address = "/waiting?party=lukomor&order=dearest"
+    saved = ural.submit("/views", {"address": address, "name": " Дорогие  Лукоморья "}, "/waiting")
+    assert saved.headers["location"] == f"{address}&done=view-saved"
+    ural.submit("/views", {"address": "/waiting?q=x", "name": "Иксы"}, "/waiting")
+    ural.submit("/views", {"address": "/waiting?q=y", "name": "Иксы"}, "/waiting")
+    page = unescape(ural.get(address).text)
+    assert re.findall(VIEW, page) == [
+        (address, ' aria-current="true"', "Дорогие Лукоморья"),
+        ("/waiting?q=y", "", "Иксы"),
+    ]
+    assert re.findall(VIEW, unescape(ural.get("/answered").text)) == [], "a view is one list's"
+    assert re.findall(VIEW, unescape(site.person("dist-north").get("/waiting").text)) == [], "and one user's"
+    ural.submit("/views/remove", {"address": "/waiting", "name": "Иксы"}, "/waiting")
+    assert [name for _, _, name in re.findall(VIEW, unescape(ural.get("/waiting").text))] == ["Дорогие Лукоморья"]
+    ural.submit("/views/remove", {"address": "/waiting", "name": "Дорогие Лукоморья"}, "/waiting")
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "location"),
+    [
+        ("/waiting", "Всё", "/waiting?done=view-unnamed"),
+        ("/waiting?q=x", "  ", "/waiting?q=x&done=view-unnamed"),
+        ("https://elsewhere.example/waiting?q=x", "Чужое", None),
+        ("//elsewhere.example/waiting?q=x", "Чужое", None),
+        ("/waiting/../x?q=x", "Чужое", None),
+    ],
+)
+def test_what_is_no_view_is_not_saved(site: Site, ural: Person, address: str, name: str, location: str | None):
+    answer = ural.submit("/views", {"address": address, "name": name}, "/waiting")
+    assert answer.headers.get("location") == location
+    assert answer.status_code == (303 if location else 404)
+    assert site.sql("SELECT count(*) FROM accounts.saved_views") == [(0,)]
+
+
+def test_a_list_has_so_many_views_and_no_more(site: Site, ural: Person):
+    for number in range(MOST):
+        ural.submit("/views", {"address": f"/waiting?q={number}", "name": f"{number}"}, "/waiting")
+    answer = ural.submit("/views", {"address": "/waiting?q=more", "name": "more"}, "/waiting")
+    assert answer.headers["location"].endswith("done=too-many-views")
+    assert (
+        ural.submit("/views", {"address": "/waiting?q=new", "name": "0"}, "/waiting")
+        .headers["location"]
+        .endswith("saved")
+    )
+    assert site.sql("SELECT count(*) FROM accounts.saved_views") == [(MOST,)]
+    site.sql("DELETE FROM accounts.saved_views")
 
 
 @pytest.mark.parametrize("typed", ["лукоморье", "Лукоморье-Софт", "lukomor"])

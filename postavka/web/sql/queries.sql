@@ -34,3 +34,20 @@ DELETE FROM accounts.answers WHERE owner = %s AND key = %s AND status IS NULL;
 -- name: finish_answer
 -- Writes the answer to a key of idempotency.
 UPDATE accounts.answers SET status = %s, media_type = 'application/json', body = %s WHERE owner = %s AND key = %s;
+
+-- name: saved_views
+-- Reads the views of one list that a user has named, by name.
+SELECT name, query FROM accounts.saved_views WHERE user_id = %s AND path = %s ORDER BY name;
+
+-- name: save_view
+-- Keeps a view under a name; that of the same name is replaced, and none is added where there are as many as may be.
+INSERT INTO accounts.saved_views (user_id, path, name, query)
+SELECT %(user)s, %(path)s, %(name)s, %(query)s
+WHERE %(most)s > (SELECT count(*) FROM accounts.saved_views
+    WHERE user_id = %(user)s AND path = %(path)s AND name <> %(name)s)
+ON CONFLICT (user_id, path, name)
+DO UPDATE SET query = excluded.query;
+
+-- name: remove_view
+-- Removes a view that a user has named.
+DELETE FROM accounts.saved_views WHERE user_id = %s AND path = %s AND name = %s;

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from postavka.kernel.ids import new_id
 from postavka.web.authorization import allowed
-from postavka.web.formats import money, short
+from postavka.web.formats import money
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.planned.ask import ask_first
@@ -170,6 +170,6 @@ def _line(row: BulkRow, products: dict[str, str], there: dict[UUID, Row]) -> Row
         errors=tuple((LABELS.get(name, ""), text) for name, text in row.errors.items()),
         anyway_helps=row.anyway_helps,
         request_id=row.typed.request_id,
-        name=found.name if found else short(row.request_id),
+        name=found.name if found else str(row.request_id),
         stage=stage_of(found.status) if found else None,
     )

@@ -19,6 +19,7 @@ from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.planned.ask import ask_first
+from postavka.web.saved_views import saved_views
 from postavka.web.sign_in.return_to import back_to, own_path
 from postavka.web.state import web
 from services.cabinet import acts
@@ -26,6 +27,7 @@ from services.cabinet.later import ANSWER, LONGEST_NOTE, answers_of, question_of
 from services.cabinet.list_order import ListOrder
 from services.cabinet.pages.partner import places
 from services.cabinet.requests import Filter, Requests, Row
+from services.cabinet.view.columns import OF_ANSWERED, OF_WAITING, ListColumns
 from services.cabinet.view.documents import ShownDocument, shown_documents
 from services.cabinet.view.lines import line
 from services.cabinet.view.lists import ORDERS, REQUESTS, Filters, Tab, found_in_words, stages_of
@@ -46,7 +48,7 @@ async def waiting_page(
     request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)], after: str | None = None
 ) -> Response:
     """What waits for this distributor's word (L17)."""
-    return await _list(request, principal, "/waiting", WAITING, after)
+    return await _list(request, principal, "/waiting", WAITING, OF_WAITING, after)
 
 
 @router.get("/answered")
@@ -54,7 +56,7 @@ async def answered_page(
     request: Request, principal: Annotated[Principal, allowed(Role.DISTRIBUTOR)], after: str | None = None
 ) -> Response:
     """What it has answered, with the acts."""
-    return await _list(request, principal, "/answered", ANSWERED, after)
+    return await _list(request, principal, "/answered", ANSWERED, OF_ANSWERED, after)
 
 
 @router.post("/waiting/answer")
@@ -85,9 +87,14 @@ async def answer(request: Request, principal: Annotated[Principal, allowed(Role.
 
 
 async def _list(
-    request: Request, principal: Principal, path: str, statuses: tuple[str, ...], after: str | None
+    request: Request,
+    principal: Principal,
+    path: str,
+    statuses: tuple[str, ...],
+    columns: ListColumns,
+    after: str | None,
 ) -> Response:
-    filters = Filters.of(request.query_params)
+    filters = Filters.of(request.query_params, columns=columns)
     filter_ = wanted_of(filters, statuses)
     async with web(request).database.rows(principal) as rows:
         requests = Requests(rows, principal)
@@ -117,7 +124,8 @@ async def _list(
         export_xlsx=f"{path}/export.xlsx{filters.query()}",
         export_csv=f"{path}/export.csv{filters.query()}",
         self_href=path + filters.query(),
-        **places(path, filters, found, after, found_in_words(totals, REQUESTS)),
+        views=await saved_views(request, principal, path + filters.query()),
+        **places(path, filters, found, after, found_in_words(totals, REQUESTS), columns),
     )
 
 

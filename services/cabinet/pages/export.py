@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import QueryParams
 from starlette.responses import Response, StreamingResponse
 
 from postavka.domain.reference.store import Snapshot
@@ -42,7 +43,7 @@ class ListToExport:
 
     name: str
     role: Role
-    wanted: Callable[[Mapping[str, str]], Filter]
+    wanted: Callable[[QueryParams], Filter]
 
 
 LISTS = (

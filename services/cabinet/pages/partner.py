@@ -17,6 +17,7 @@ from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
 from postavka.web.navigation import Entry
 from postavka.web.planned.ask import ask_first
+from postavka.web.saved_views import saved_views
 from postavka.web.state import web
 from services.cabinet import acts
 from services.cabinet.later import (
@@ -28,6 +29,7 @@ from services.cabinet.later import (
 )
 from services.cabinet.renewals.pages import badges_of
 from services.cabinet.requests import DIRECT, Filter, Page, Requests
+from services.cabinet.view.columns import COLUMNS, OF_REQUESTS, OF_SOLD, ListColumns
 from services.cabinet.view.form import is_request_id
 from services.cabinet.view.lines import line
 from services.cabinet.view.lists import (
@@ -54,7 +56,7 @@ async def requests_page(
     request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)], after: str | None = None
 ) -> Response:
     """Section «Заявки на приобретение» (L4)."""
-    return await _list(request, principal, "requests", GROUPS, REQUESTS, after, stages=stages_of())
+    return await _list(request, principal, "requests", GROUPS, OF_REQUESTS, REQUESTS, after, stages=stages_of())
 
 
 @router.get("/sold")
@@ -62,7 +64,9 @@ async def sold_page(
     request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)], after: str | None = None
 ) -> Response:
     """Section «Проданные поставки» (L18)."""
-    return await _list(request, principal, "sold", SOLD_GROUPS, DELIVERIES, after, try_id=lambda: str(new_id()))
+    return await _list(
+        request, principal, "sold", SOLD_GROUPS, OF_SOLD, DELIVERIES, after, try_id=lambda: str(new_id())
+    )
 
 
 @router.post("/requests/{request_id}/withdraw")
@@ -112,12 +116,13 @@ async def _list(
     principal: Principal,
     name: str,
     groups: Mapping[str, tuple[str, tuple[str, ...]]],
+    columns: ListColumns,
     words: tuple[str, str, str],
     after: str | None,
     **own: Any,
 ) -> Response:
     """The list of this name, of its address and its template; `own`: what only its template needs."""
-    path, filters = f"/{name}", Filters.of(request.query_params, groups)
+    path, filters = f"/{name}", Filters.of(request.query_params, groups, columns)
     async with web(request).database.rows(principal) as rows:
         requests = Requests(rows, principal)
         found, totals = await requests.page_and_totals(wanted(filters, groups), after)
@@ -136,8 +141,10 @@ async def _list(
         export_xlsx=f"{path}/export.xlsx{filters.query()}",
         export_csv=f"{path}/export.csv{filters.query()}",
         parties=distributors_of(known),
+        contacts=contacts_of(known, principal),
         orders=ORDERS,
-        **places(path, filters, found, after, found_in_words(totals, words)),
+        views=await saved_views(request, principal, path + filters.query()),
+        **places(path, filters, found, after, found_in_words(totals, words), columns),
         **own,
     )
 
@@ -153,10 +160,23 @@ def distributors_of(known: Snapshot) -> list[tuple[str, str]]:
     return [(DIRECT, "Напрямую"), *named]
 
 
-def places(path: str, filters: Filters, found: Page, after: str | None, how_many: str) -> dict[str, Any]:
-    """Where the list goes on, and how much is in it."""
+def contacts_of(known: Snapshot, principal: Principal) -> list[tuple[str, str]]:
+    """The partner's contact persons (L5) to filter by, as value and name."""
+    entry = known.partners.get(principal.partner_id or "")
+    return (
+        sorted(((code, each.name) for code, each in entry.contacts.items()), key=lambda each: each[1]) if entry else []
+    )
+
+
+def places(
+    path: str, filters: Filters, found: Page, after: str | None, how_many: str, columns: ListColumns
+) -> dict[str, Any]:
+    """Where the list goes on, how much is in it, and its columns."""
     return {
         "next_href": path + filters.query(after=found.next) if found.next else None,
+        "columns": columns,
+        "column_words": COLUMNS,
+        "shown_columns": columns.shown(filters.columns),
         "first_href": path + filters.query() if after else None,
         "shown": how_many if found.next is None and after is None else f"{how_many}, на странице {len(found.rows)}",
     }

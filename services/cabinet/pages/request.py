@@ -14,7 +14,7 @@ from starlette.routing import NoMatchFound
 from postavka.kernel.ids import new_id
 from postavka.kernel.store.queries import load_queries
 from postavka.web.authorization import SIGNED_IN, allowed
-from postavka.web.formats import short
+from postavka.web.fields import id_in
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import PROGRAM, Principal, Role
 from postavka.web.problem import not_found, problem
@@ -45,7 +45,10 @@ LONGEST_REASON = 1_000
 async def request_page(request: Request, request_id: UUID, principal: Annotated[Principal, SIGNED_IN]) -> Response:
     """What we wait for, the steps, the timeline, facts and documents."""
     async with web(request).database.rows(principal) as rows:
-        row = await Requests(rows, principal).one(request_id)
+        requests = Requests(rows, principal)
+        row = await requests.one(request_id)
+        renews = id_in(row.asked.get("renews")) if row else None
+        renewed = await requests.one(renews) if renews else None
     if row is None:
         if principal.role is Role.PARTNER and is_just_sent(request, str(request_id)):
             return await _just_sent(request, principal, request_id)
@@ -62,14 +65,13 @@ async def request_page(request: Request, request_id: UUID, principal: Annotated[
         "request.html",
         known=known,
         id=str(request_id),
-        short=short(request_id),
         name=row.name,
         submitted_at=row.submitted_at,
         version=row.version,
         turn=now(groups, reader),
         steps=shown_steps(groups),
         happenings=happenings(row.moments(principal.tenant), await _names(request, principal, row)),
-        facts=facts(row, known, with_partner=reader is not Viewer.PARTNER),
+        facts=facts(row, known, with_partner=reader is not Viewer.PARTNER, renewed=renewed),
         reasons=row.approval.get("reasons", ()) if row.status == "rejected" else (),
         permission=row.permission_number,
         kit=row.shipping.get("kit"),
@@ -133,7 +135,7 @@ async def refusal(
 async def _just_sent(request: Request, principal: Principal, request_id: UUID) -> Response:
     return await show(
         request, principal, "pending.html",
-        id=str(request_id), short=short(request_id), stage=stage_of("submitted"), self_href=str(request.url),
+        id=str(request_id), stage=stage_of("submitted"), self_href=str(request.url),
     )  # fmt: skip
 
 

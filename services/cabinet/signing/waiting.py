@@ -12,7 +12,6 @@ from uuid import UUID
 from postavka.domain.document_forms.upd import file_name
 from postavka.kernel.blobs import BlobMissing
 from postavka.web.commands import NotSentYet
-from postavka.web.formats import short
 from postavka.web.identity.principal import Principal
 from postavka.web.problem import Problem
 from postavka.web.state import Web
@@ -67,7 +66,9 @@ class DocumentToSign:
 
     @property
     def _plain(self) -> str:
-        return _NOT_PLAIN.sub("-", f"{self.document.kind}-{self.document.number}-{short(self.row.request_id)}".lower())
+        return _NOT_PLAIN.sub(
+            "-", f"{self.document.kind}-{self.document.number}-{self.row.number or self.row.request_id}".lower()
+        )
 
 
 @dataclass(frozen=True, slots=True)

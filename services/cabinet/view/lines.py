@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from postavka.domain.reference.store import Snapshot
 from postavka.domain.wording import REQUEST_TYPES
-from postavka.web.formats import day, money, short
+from postavka.web.formats import day, money
 from services.cabinet.requests import Row
 from services.cabinet.words import ShownStage, product_name, stage_of
 
@@ -17,7 +18,6 @@ class RequestLine:
     """One request as lists show it; texts are ready for the page."""
 
     id: str
-    short: str
     name: str
     submitted_at: Any
     stage: ShownStage
@@ -28,6 +28,8 @@ class RequestLine:
     registration: str
     distributor: str
     amount: str
+    contact: str = ""
+    invoice: str = ""
     permission: str = ""
     kit: str = ""
     shipped_on: str = ""
@@ -42,7 +44,6 @@ def line(row: Row, known: Snapshot) -> RequestLine:
     refusals = row.activation.get("refusals", ())
     return RequestLine(
         id=str(row.request_id),
-        short=short(row.request_id),
         name=row.name,
         submitted_at=row.submitted_at,
         stage=stage_of(row.status),
@@ -53,6 +54,8 @@ def line(row: Row, known: Snapshot) -> RequestLine:
         registration=row.approval.get("registration_number") or asked.get("registration_number") or "",
         distributor=_distributor(row, known),
         amount=money(row.amount),
+        contact=_contact_of(row, known).get("name") or asked.get("contact_id") or "",
+        invoice=(row.billing.get("invoice") or {}).get("number", ""),
         permission=row.permission_number or "",
         kit=(row.shipping.get("kit") or {}).get("number", ""),
         shipped_on=row.shipping.get("shipped_on", ""),
@@ -71,12 +74,12 @@ class PageFacts:
     client: tuple[tuple[str, str], ...]
 
 
-def facts(row: Row, known: Snapshot, *, with_partner: bool) -> PageFacts:
-    """What was asked for, as of the approval where there is one."""
+def facts(row: Row, known: Snapshot, *, with_partner: bool, renewed: Row | None = None) -> PageFacts:
+    """What was asked for, as of the approval where there is one. `renewed`: the request whose service it prolongs."""
     asked, approved = row.asked, row.approval
     short_name, full_name = _product(row, known)
     partner = approved.get("partner") or {}
-    contact = approved.get("contact") or _contact(row, known)
+    contact = _contact_of(row, known)
     base = approved.get("base_delivery") or {}
     base_id = asked.get("base_delivery_id") or ""
     base_name = base.get("name") or (
@@ -97,9 +100,13 @@ def facts(row: Row, known: Snapshot, *, with_partner: bool) -> PageFacts:
             ("Рег. номер поставки", approved.get("registration_number") or asked.get("registration_number") or ""),
             ("Товар", full_name),
             ("Срок сервиса", _term(row)),
-            ("Продлевает", f"поставку по заявке {short(asked['renews'])}" if asked.get("renews") else ""),
+            (
+                "Продлевает",
+                f"поставку по заявке {renewed.name if renewed else asked['renews']}" if asked.get("renews") else "",
+            ),
             ("Сумма", f"{money(price)}, НДС {vat}\u00a0% включён" if price else ""),
             ("Комментарий", asked.get("comment") or ""),
+            ("Идентификатор", str(row.request_id)),
         ),
         client=(
             ("Покупатель", row.buyer or ""),
@@ -142,7 +149,10 @@ def _distributor(row: Row, known: Snapshot) -> str:
     return known.distributors[identity].name if identity in known.distributors else identity
 
 
-def _contact(row: Row, known: Snapshot) -> dict[str, str]:
+def _contact_of(row: Row, known: Snapshot) -> Mapping[str, str]:
+    """The contact person (L5) as of the approval, otherwise as of today."""
+    if approved := row.approval.get("contact"):
+        return dict(approved)
     entry = known.partners.get(row.partner_id or "")
     contact = entry.contacts.get(row.asked.get("contact_id") or "") if entry else None
     return {"name": contact.name} if contact else {}

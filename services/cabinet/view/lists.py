@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Self
 from urllib.parse import urlencode
 
+from starlette.datastructures import QueryParams
+
 from postavka.web.formats import money, plural
 from services.cabinet.list_order import ListOrder
 from services.cabinet.requests import Filter, ListTotals
+from services.cabinet.view.columns import OF_REQUESTS, ListColumns
 from services.cabinet.words import SOLD, STAGES, ShownStage
 
 LONGEST_SEARCH = 200
@@ -53,13 +56,17 @@ class Filters:
     until: str = ""
     party: str = ""
     """The counterparty: the distributor (`DIRECT`: none) of a partner's list, the partner of a distributor's."""
+    contact: str = ""
+    """The partner's contact person (L5) that the request names."""
     least: str = ""
     most: str = ""
     order: str = ""
+    columns: tuple[str, ...] = ()
+    """The columns to show, where they are others than the list's own."""
 
     @classmethod
-    def of(cls, query: Mapping[str, str], groups: Mapping[str, object] = GROUPS) -> Self:
-        """The filters that an address names."""
+    def of(cls, query: QueryParams, groups: Mapping[str, object] = GROUPS, columns: ListColumns = OF_REQUESTS) -> Self:
+        """The filters and columns that an address names."""
         group, stage, order = (query.get(name, "") for name in ("group", "stage", "order"))
         return cls(
             q=query.get("q", "").strip()[:LONGEST_SEARCH],
@@ -68,9 +75,11 @@ class Filters:
             since=_day(query.get("since", "")),
             until=_day(query.get("until", "")),
             party=query.get("party", "").strip()[:LONGEST_PARTY],
+            contact=query.get("contact", "").strip()[:LONGEST_PARTY],
             least=_roubles(query.get("least", "")),
             most=_roubles(query.get("most", "")),
             order=order if order in ORDERS else "",
+            columns=columns.chosen(query.getlist("columns")),
         )
 
     @property
@@ -81,7 +90,7 @@ class Filters:
     @property
     def more(self) -> bool:
         """Is anything chosen that a list shows when it is asked to?"""
-        return bool(self.party or self.least or self.most or self.order)
+        return bool(self.party or self.contact or self.least or self.most or self.order)
 
     @property
     def sums(self) -> tuple[Decimal | None, Decimal | None]:
@@ -105,24 +114,13 @@ class Filters:
         `first`: the order where none is chosen."""
         (since, until), (least, most) = self.days, self.sums
         order = ListOrder(self.order or first)
-        return Filter(self.q, statuses, since, until, order, least=least, most=most)
+        contact = self.contact or None
+        return Filter(self.q, statuses, since, until, order, least=least, most=most, contact=contact)
 
     def query(self, **others: str | None) -> str:
         """The filters as a query of an address: `?q=…&stage=…`, with other parameters; empty ones are left out."""
-        pairs = {
-            "q": self.q,
-            "group": self.group,
-            "stage": self.stage,
-            "since": self.since,
-            "until": self.until,
-            "party": self.party,
-            "least": self.least,
-            "most": self.most,
-            "order": self.order,
-            **others,
-        }
-        kept = {name: value for name, value in pairs.items() if value}
-        return f"?{urlencode(kept)}" if kept else ""
+        kept = {name: value for name, value in (asdict(self) | others).items() if value}
+        return f"?{urlencode(kept, doseq=True)}" if kept else ""
 
 
 def found_in_words(totals: ListTotals, word: tuple[str, str, str]) -> str:

@@ -51,8 +51,11 @@ export async function swap(url, selector, options = {}) {
   }
 }
 
+// Columns that a list has anyway (data-usual) are no part of the address.
 function filterUrl(form) {
-  const fields = [...new FormData(form)].filter(([, value]) => value !== "");
+  const given = new FormData(form);
+  if (given.getAll("columns").join(" ") === form.dataset.usual) given.delete("columns");
+  const fields = [...given].filter(([, value]) => value !== "");
   const query = new URLSearchParams(fields).toString();
   return form.getAttribute("action") + (query ? `?${query}` : "");
 }
