@@ -100,8 +100,9 @@ def waiting(
     overdue_only: bool = False,
     limit: int = 100,
     request_id: UUID | None = None,
+    skip: int = 0,
 ) -> list[WaitingRequest]:
-    """Those that have waited longest."""
+    """Those that have waited longest, behind as many as are skipped."""
     statement = QUERIES.waiting.format(query=QUERY, limits=LIMITS, overdue=OVERDUE)
     parameters = (
         list(KINDS),
@@ -112,6 +113,7 @@ def waiting(
         request_id,
         request_id,
         limit,
+        skip,
     )
     try:
         return [WaitingRequest(*row) for row in connection.execute(statement, parameters)]

@@ -1,4 +1,4 @@
-"""By what the queues of money are narrowed: words, days and sums, kept in the address."""
+"""The filters of the queues of money: words, days and sums, kept in the address."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from postavka.web.planned.ask import ask_first
@@ -29,15 +29,20 @@ TREND_DAYS = 14
 
 @router.get("/waiting")
 async def waiting_page(
-    request: Request, principal: Ops, what: str = "", overdue: bool = False, told: str = ""
+    request: Request,
+    principal: Ops,
+    what: str = "",
+    overdue: bool = False,
+    told: str = "",
+    skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
-    """Queues with their limits, the trend, and the requests of one queue."""
+    """Queues with their limits, the trend, and the requests of one queue, behind as many as are skipped."""
     limits = ops_settings()
     chosen = what if what in waits.KINDS else None
 
     def ask(connection: psycopg.Connection[Any]) -> tuple[Any, ...]:
         queues = waits.queues(connection, limits)
-        items = waits.waiting(connection, limits, chosen, overdue or chosen is None, PAGE)
+        items = waits.waiting(connection, limits, chosen, overdue or chosen is None, PAGE, skip=skip)
         return queues, items, waits.trend(connection, TREND_DAYS)
 
     queues, items, days = await looked_up(request, ask)
@@ -56,7 +61,8 @@ async def waiting_page(
         kinds=waits.KINDS,
         parties=await parties(request),
         duration=duration,
-        short=PAGE,
+        first_href=_part(what, overdue, 0) if skip else None,
+        next_href=_part(what, overdue, skip + PAGE) if len(items) == PAGE else None,
         clients=await unchecked_clients(web(request)),
     )
 
@@ -111,6 +117,12 @@ async def remind_many(request: Request, principal: Ops) -> Response:
         subjects=[_mark(each) for each in items],
         back=back,
     )
+
+
+def _part(what: str, overdue: bool, skip: int) -> str:
+    """The address of a part of a queue."""
+    given = {"what": what, "overdue": "1" if overdue else "", "skip": str(skip or "")}
+    return "/ops/waiting?" + urlencode({name: value for name, value in given.items() if value}) + "#work"
 
 
 def can_be_reminded(item: waits.WaitingRequest) -> bool:

@@ -201,8 +201,8 @@ SELECT waits_for, request_id, partner_id, distributor_id, since, extract(epoch F
 FROM waiting
 JOIN limits AS l USING (waits_for)
 WHERE (%s::text IS NULL OR waits_for = %s) AND (NOT %s OR {overdue}) AND (%s::uuid IS NULL OR request_id = %s)
-ORDER BY since, request_id
-LIMIT %s;
+ORDER BY since, request_id, document
+LIMIT %s OFFSET %s;
 
 -- name: note_day
 -- Writes the worst of today (Moscow), for the trend.

@@ -143,6 +143,9 @@ def test_queues_count_what_waits_and_name_the_oldest(url: str) -> None:
         waits.note_day(connection, queues)
         waits.note_day(connection, [queue for queue in queues if queue.waits_for != "approval"])
         days = waits.trend(connection, 1)
+        parts = [waits.waiting(connection, LIMITS, "approval", limit=8, skip=skip) for skip in (0, 8, 16, 24)]
+    assert [len(part) for part in parts] == [8, 8, 5, 0]
+    assert [each.request_id for part in parts for each in part] == [oldest, *reversed(list(rows)[:-1])]
     approval = queues[0]
     assert [queue.waits_for for queue in queues] == list(waits.KINDS)
     assert (approval.waiting, approval.overdue, approval.oldest_request) == (21, 1, oldest)
