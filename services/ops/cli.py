@@ -37,6 +37,14 @@ from services.ops.wait_spans import WaitChart
 CHART_WIDTH = 40
 """Characters of the picture of a request's chart."""
 
+WHO = {
+    "confirmation": "the distributor",
+    "payment": "the partner",
+    "kit": "manufacturing",
+    "signature": "the counterparty",
+    "activation": "the user",
+}
+"""Who acts, by what is waited for; of all else we do."""
 ops = App(name="ops", help="What waits and for whom, how the streams do, and what to put right.")
 
 
@@ -247,7 +255,7 @@ def _chart(chart: WaitChart) -> Any:
         long = max(1, round(CHART_WIDTH * chart.place(each.until or chart.end, 1.0)) - left)
         waits.add_row(
             each.waits_for + (f" {each.document}" if each.document else ""),
-            each.awaited,
+            WHO.get(each.waits_for, "we"),
             at(each.since, seconds=True),
             Text(duration(each.seconds) + ("" if each.until else " …"), "red" if each.tone == "late" else ""),
             "" if each.limit is None else duration(each.limit),
@@ -256,9 +264,9 @@ def _chart(chart: WaitChart) -> Any:
     work = table("Work", "stage", "events", "in all", "slowest")
     for done in chart.work:
         work.add_row(done.stage, str(done.events), f"{done.seconds:.3f} s", f"{done.slowest:.3f} s")
-    beside = table("Beside", "when (Moscow)", "what", "")
+    beside = table("Beside", "when (Moscow)", "what", "where")
     for moment in chart.moments:
-        beside.add_row(at(moment.at, seconds=True), moment.sign.value, moment.words)
+        beside.add_row(at(moment.at, seconds=True), moment.sign.value, (moment.link or "").removeprefix("/ops/"))
     return Group(waits, Text(), work, Text(), beside, Text())
 
 
