@@ -24,7 +24,7 @@ from tests.web.test_whole import REQUEST
 
 PAGE = (PROJECT / "docs" / "clients.md").read_text("utf-8")
 PERMISSION = re.compile(r"([0-9]{3}-){6}[0-9]{3}")
-SECONDS = 120
+SECONDS = 300
 
 
 @pytest.fixture(scope="module")

@@ -97,9 +97,8 @@ async def submit_request(
     request: Request, principal: Annotated[Principal, SENDER], body: NewRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Approved or rejected within a second; every shortcoming is named in `reasons` of the request (L13). Client and
-    tax
-    register must agree, unless `client_as_typed`; where the register gives no answer the request is taken, and checked
-    by us later."""
+    tax register must agree, unless `client_as_typed`; where the register gives no answer the request is taken, and
+    checked by us later."""
 
     async def act(key: str) -> tuple[int, Accepted]:
         request_id = id_from(principal, "submit", key)
