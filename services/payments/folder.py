@@ -30,6 +30,8 @@ QUIET_SECONDS = 1.0
 """How long a file must lie unchanged."""
 LOOK_SECONDS = 5.0
 """At least so often the folder is looked at: network folders report no changes."""
+STEP_MS = 500
+"""How often reported changes are gathered: at the library's own 50 it is awake more than all else in the process."""
 DONE, BROKEN = "done", "broken"
 
 
@@ -50,6 +52,7 @@ class StatementsFolder:
             recursive=False,
             stop_event=stop,
             yield_on_timeout=True,
+            step=STEP_MS,
             rust_timeout=int(LOOK_SECONDS * 1000),
             raise_interrupt=False,
         )

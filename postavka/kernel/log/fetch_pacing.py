@@ -5,6 +5,9 @@ That makes a tenth of the fetches, batches and commits, for a little latency. Th
 broker: a fetch that the broker holds until enough bytes are there is looked at anew with every record that arrives in
 any of its partitions, and that cost more than all else the broker did. When nothing flows, a fetch lies at the broker
 and the first record is handed over at once.
+
+A fetch leaves out a partition whose records are still in hand, and one that was assigned or sought meanwhile: what
+comes there waits until it returns. So it lies at the broker for longer only after others that have brought nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-IDLE_MS = 1_000
+SHORTEST_MS, LONGEST_MS = 500, 4_000
+"""How long a fetch lies at the broker when there is nothing: twice as long as the one before."""
 
 
 class Pace:
@@ -26,7 +30,9 @@ class Pace:
         self._longest = (longest_ms or gather_ms) / 1000
         self._next = 0.0
         self._handling = 0.0
+        self._wait_ms = SHORTEST_MS
         self._fetcher: Any = None
+        self._assignment: Any = None
 
     def handled(self, seconds: float) -> None:
         """So long did the last batch take, from its first decision to its commit."""
@@ -37,17 +43,24 @@ class Pace:
         if self._fetcher is not consumer._fetcher:
             self._attach(consumer._fetcher)
         if brought_records:
+            self._wait_ms = SHORTEST_MS
             self._next = time.monotonic() + min(max(self._gather, self._times * self._handling), self._longest)
 
     def _attach(self, fetcher: Any) -> None:
         self._fetcher = fetcher
-        fetcher._fetch_max_wait_ms = IDLE_MS
         fetcher._fetch_min_bytes = 1
         actions = fetcher._get_actions_per_node
 
         def paced(assignment: Any) -> Any:
             left = self._next - time.monotonic()
-            # Nothing is asked of any partition before its time: to look at each of them costs as much as a fetch.
-            return actions(assignment) if left <= 0 else ([], {}, left, False, [])
+            if left > 0:  # to look at each partition costs as much as a fetch
+                return [], {}, left, False, []
+            if fetcher._records or assignment is not self._assignment:
+                self._wait_ms, self._assignment = SHORTEST_MS, assignment
+            fetcher._fetch_max_wait_ms = self._wait_ms
+            found = actions(assignment)
+            if found[0]:
+                self._wait_ms = min(2 * self._wait_ms, LONGEST_MS)
+            return found
 
         fetcher._get_actions_per_node = paced

@@ -43,15 +43,16 @@ log = logger(__name__)
 
 ROUND = 4_000
 """Most events read and produced before waiting for the broker."""
-POLL_SECONDS = 0.1
-"""How long a relay sleeps when nobody wakes it: bounds the delay of events written by another worker."""
+POLL_SECONDS, QUIET_POLL_SECONDS, QUIET_SECONDS = 0.1, 0.5, 10.0
+"""How long a relay sleeps when nobody wakes it: bounds the delay of events written by another worker. The longer one
+counts when for `QUIET_SECONDS` no other worker has written any."""
 PAUSE, LONGEST_PAUSE_SECONDS = 1.0, 0.05
 """Between two rounds, as long as the last one took: the slower everything is, the more gathers for the next, and the
 broker has about as much to do for ten events as for a hundred."""
 FED = 8
 """Commits that are kept until they are published; of more, the oldest are read from the store."""
 CHECKPOINT_SECONDS = 1.0
-DEAD_LETTER_SECONDS = 0.5
+DEAD_LETTER_SECONDS = 2.0
 """How often dead letters are looked for: nobody waits for them as for an event."""
 LOCK_RETRY_SECONDS = 1.0
 DEAD_LETTERS = "dead-letters"
@@ -203,14 +204,16 @@ class Relay(threading.Thread):
             publisher.close()
 
     def _publish(self, session: psycopg.Connection[Any], publisher: Publisher, there: Positions) -> None:
-        written = time.monotonic()
+        written = others_wrote = time.monotonic()
         dirty = False
         letters_due = 0.0
         while not self._stopping.is_set():
             started = time.monotonic()
             liveness.beat(self.name)
             session.pgconn.consume_input()  # raises if the session has ended, and the lock with it
-            events = self._next() or read_events(session, self.position)
+            events = self._next()
+            if not events and (events := read_events(session, self.position)):
+                others_wrote = started
             if events:
                 for event in events:
                     self._publish_one(publisher, event, there)
@@ -227,7 +230,7 @@ class Relay(threading.Thread):
             if len(events) < ROUND:
                 if events:
                     self._stopping.wait(min(PAUSE * (time.monotonic() - started), self._longest_pause))
-                self._woken.wait(POLL_SECONDS)
+                self._woken.wait(POLL_SECONDS if started - others_wrote < QUIET_SECONDS else QUIET_POLL_SECONDS)
                 self._woken.clear()
         write_checkpoint(session, self.position, publisher.offsets)
 

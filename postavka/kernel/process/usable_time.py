@@ -7,6 +7,7 @@ system, a kernel without these figures), all time counts.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,12 +18,13 @@ THREADS = Path("/proc/self/task")
 def processor_waits() -> dict[str, float]:
     """Thread → seconds for which it has waited for a processor, since it began."""
     found = {}
-    for each in THREADS.glob("*/schedstat"):
+    for thread in os.listdir(THREADS) if THREADS.exists() else ():
         try:
-            _, waited, _ = each.read_text().split()
+            with open(f"{THREADS}/{thread}/schedstat", "rb", buffering=0) as file:
+                _, waited, _ = file.read().split()
         except (OSError, ValueError):  # it has ended meanwhile
             continue
-        found[each.parent.name] = int(waited) / 1e9
+        found[thread] = int(waited) / 1e9
     return found
 
 

@@ -44,7 +44,7 @@ log = logger(__name__)
 
 INPUTS_SECONDS = 5.0
 """How often the list of inputs is looked at: a new distributor's topic makes the service start anew."""
-RETRY_SECONDS = 1.0
+RETRY_SECONDS = 2.0
 """How often dead letters marked for a retry are looked for."""
 RETRIED_AT_ONCE = 200
 """Dead letters tried between two batches: new records must not wait for ten thousand of them."""
