@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postavka.web.database import Connection
 from postavka.web.site import Site
-from services.cabinet import preview
+from services.cabinet import drafts, preview
 from services.cabinet.api.router import router as api
 from services.cabinet.bulk import store as bulk_store
 from services.cabinet.bulk.sending import COMMANDS as BULK
@@ -32,6 +32,7 @@ async def sweep(rows: Connection) -> None:
     """Remove what the cabinet has kept for long enough."""
     await bulk_store.sweep(rows)
     await preview.sweep(rows)
+    await drafts.sweep(rows)
 
 
 SITE = Site(
@@ -62,7 +63,7 @@ SITE = Site(
     larger_bodies=signing.BODY_BYTES,
     prepare=prepare,
     ready="SELECT FROM cabinet.requests WHERE false",  # nobody sees any row: to look for one would read them all
-    commands=(*COMMANDS, RENEW, *BULK),
+    commands=(*COMMANDS, RENEW, *BULK, drafts.REMOVE),
     sweep=sweep,
     changes_channel=CHANGES_CHANNEL,
 )

@@ -447,3 +447,57 @@ class TestAgain:
         partner.choose("Контакт. лицо", "Яснова Мария Олеговна")
         partner.send()
         partner.expect_stage("Ждёт оплаты")
+
+
+class TestDraftOnTheServer:
+    def test_is_in_the_list_of_another_computer_and_goes_when_it_is_sent(self, person: SignedIn, shoot: Shoot) -> None:
+        here = person("lukomor")
+        here.new_request()
+        here.fill_request()
+        with here.page.expect_response(lambda answer: answer.status == 204):
+            here.field("Рег. номер поставки").fill(here.registration)
+        there = person("lukomor")
+        there.go("/requests")
+        row = there.page.get_by_role("row").filter(has_text=here.registration).filter(has_text="Черновик")
+        expect(row).to_have_count(1)
+        shoot(there.page, "drafts")
+        look(there.page, "drafts")
+        row.get_by_role("link", name="Черновик").click()
+        expect(there.field("Рег. номер поставки")).to_have_value(here.registration)
+        expect(there.field("Покупатель")).not_to_have_value("")
+        there.send()
+        there.go("/requests")
+        expect(row).to_have_count(0)
+
+    def test_is_removed_here_and_in_the_browser_that_wrote_it(self, person: SignedIn) -> None:
+        here = person("lukomor")
+        here.new_request()
+        number = f"{next(FRESH)}"
+        with here.page.expect_response(lambda answer: answer.status == 204):
+            here.field("Рег. номер поставки").fill(number)
+            here.field("Рег. номер поставки").blur()
+        here.go("/requests")
+        row = here.page.get_by_role("row").filter(has_text=number)
+        row.get_by_role("button", name="Удалить").click()
+        look(here.page, "the question before a draft is removed")
+        here.agree()
+        expect(here.page.get_by_role("status").filter(has_text="Черновик удалён").first).to_be_visible(timeout=30_000)
+        here.go("/requests")
+        expect(row).to_have_count(0)
+        here.new_request()
+        expect(here.field("Рег. номер поставки")).to_have_value("")
+
+    def test_is_kept_and_opened_without_scripts(self, person: SignedIn) -> None:
+        partner = person("lukomor", java_script_enabled=False)
+        partner.new_request()
+        number = f"{next(FRESH)}"
+        partner.field("Рег. номер поставки").fill(number)
+        partner.press("Сохранить черновик")
+        expect(partner.page.get_by_text("Черновик сохранён")).to_be_visible()
+        row = partner.page.get_by_role("row").filter(has_text=number)
+        row.get_by_role("link", name="Черновик").click()
+        expect(partner.field("Рег. номер поставки")).to_have_value(number)
+        partner.go("/requests")
+        row.get_by_role("button", name="Удалить").click()
+        partner.page.get_by_role("button", name="Удалить", exact=True).click()
+        expect(partner.page).to_have_url(re.compile("/requests"))

@@ -86,6 +86,7 @@ MATRIX: dict[str, Case] = {
     "POST /requests/file/{bulk_id}/send": case(P, form={}),
     "GET /requests/new": case(P),
     "GET /requests/new/{request_type}": case(P),
+    "POST /requests/drafts/{request_id}/remove": case(P, form={}, whole=True),
     "POST /requests/new/{request_type}": case(P, form={"do": "send"}),
     "GET /requests/{request_id}": Case(ALL),
     "GET /requests/{request_id}/documents/{document_id}": Case(ALL),

@@ -77,11 +77,13 @@ def test_a_route_that_does_not_say_who_may_use_it_stops_the_application(site: Si
 
 
 def test_what_tenants_may_use_is_knocked_at_here():
-    """But for letters and plans, which tests/web/test_letters.py, test_lists.py and test_planned.py write first."""
+    """But for letters, plans and drafts, which their own tests write first: tests/web/test_letters.py, test_lists.py,
+    test_planned.py, test_drafts.py."""
     elsewhere = {name for name, case in MATRIX.items() if case.whole and case.roles - {"ops", "auditor"}}
     assert elsewhere == {
         *("GET /letters", "GET /letters/export.xlsx", "GET /letters/export.csv"),
         *("GET /letters/{id}", "GET /letters/off", "POST /letters/off"),
+        "POST /requests/drafts/{request_id}/remove",
         *("GET /planned/{plan_id}", "POST /planned/{plan_id}/undo"),
         *("GET /api/v1/planned/{plan_id}", "DELETE /api/v1/planned/{plan_id}"),
     }

@@ -22,6 +22,7 @@ from services.cabinet.bulk import store
 from services.cabinet.bulk.judging import Checks, client_of, judge
 from services.cabinet.bulk.rows import BulkRow, sum_of
 from services.cabinet.bulk.store import Bulk
+from services.cabinet.sealed import is_erased
 
 AT_A_TIME = 50
 ERASED_SINCE = "Данные пользователя стёрты: такую заявку не отправить."
@@ -78,7 +79,7 @@ async def _send(parts: Web, principal: Principal, fields: Fields) -> CommandOutc
 def _settled(row: BulkRow) -> BulkRow:
     """A row that was agreed to, by the state of the moment. Its request may be there by now: the same file was sent
     from another browser, or this one before a crash."""
-    if store.is_erased(row.typed):
+    if is_erased(row.typed):
         return replace(row, errors={"": ERASED_SINCE}, anyway_helps=False)
     return replace(row, already=False, sent=True) if row.already else row
 

@@ -12,20 +12,17 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from events.personal import is_encrypted
-from postavka.kernel.privacy.vault import ERASED, UNREADABLE, open_vault
 from postavka.kernel.store.queries import load_queries
 from postavka.web.database import Connection
 from postavka.web.identity.principal import Principal
 from postavka.web.personal import reveal
 from postavka.web.state import Web
 from services.cabinet.bulk.rows import BulkRow
+from services.cabinet.sealed import sealed
 from services.cabinet.view.form import Typed
 
 QUERIES = load_queries("services.cabinet")
 KEEP = timedelta(days=30)
-PERSONAL = ("client_email", "client_phone")
-"""The first that is filled in names the person, as in `SubmitRequest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +67,8 @@ async def sweep(rows: Connection) -> None:
     await rows.execute(QUERIES.expire_bulk, (KEEP,))
 
 
-def is_erased(typed: Typed) -> bool:
-    """Has the person of this row been erased meanwhile? Then nothing of it can be sent."""
-    return any(getattr(typed, name) in (ERASED, UNREADABLE) for name in PERSONAL)
-
-
 def _written(parts: Web, rows: Sequence[BulkRow]) -> list[dict[str, Any]]:
-    return [{**asdict(each), "typed": _sealed(parts, asdict(each.typed))} for each in rows]
-
-
-def _sealed(parts: Web, typed: dict[str, str]) -> dict[str, str]:
-    names = [typed[name] for name in PERSONAL if typed[name] and not is_encrypted(typed[name])]
-    vault = open_vault(parts.kernel) if names else None
-    sealed = {
-        name: vault.encrypt(typed[name], names, None) for name in PERSONAL if vault is not None and typed[name] in names
-    }
-    return {name: value for name, value in {**typed, **sealed}.items() if value}
+    return [{**asdict(each), "typed": sealed(parts, each.typed)} for each in rows]
 
 
 def _row(written: Mapping[str, Any]) -> BulkRow:

@@ -23,10 +23,12 @@ from postavka.kernel.ids import new_id
 from postavka.web.authorization import allowed
 from postavka.web.frame import reference, show
 from postavka.web.identity.principal import Principal, Role
+from postavka.web.planned.ask import ask_first
 from postavka.web.problem import not_found
+from postavka.web.sign_in.return_to import back_to
 from postavka.web.state import web
 from postavka.web.visitor import visitor_of
-from services.cabinet import acts
+from services.cabinet import acts, drafts
 from services.cabinet.client_check import CheckedClient, ClientInDoubt
 from services.cabinet.pages.sent import sent_mark
 from services.cabinet.renewals.renew import renewal_of
@@ -61,12 +63,19 @@ async def form_page(
     principal: Annotated[Principal, allowed(Role.PARTNER)],
     copy: UUID | None = None,
     renew: bool = False,
+    draft: UUID | None = None,
 ) -> Response:
-    """The form, empty or with the content of an earlier request, whose service the new one may prolong (`renew`)."""
+    """The form, empty, with a draft, or with the content of an earlier request, whose service the new one may prolong
+    (`renew`)."""
     if request_type not in REQUEST_TYPES:
         raise not_found()
     known = await reference(request)
     lists = choices(known, principal.partner_id or "")
+    if draft is not None:
+        kept = await drafts.find(web(request), principal, draft)
+        if kept is None:
+            raise not_found()
+        return await _form(request, principal, known, lists, replace(kept.typed, request_type=request_type))
     if copy is None:
         typed = Typed(request_id=str(new_id()), request_type=request_type, contact_id=own_contact(lists, principal))
         return await _form(request, principal, known, lists, typed, fresh=True)
@@ -81,6 +90,25 @@ async def form_page(
     errors = mistakes(typed, known, principal.partner_id or "") if row.status == "rejected" else {}
     return await _form(
         request, principal, known, lists, typed, errors=errors, lead="Что исправить в заявке, которая не согласована:"
+    )
+
+
+@router.post("/requests/drafts/{request_id}/remove")
+async def remove_draft(
+    request: Request, request_id: UUID, principal: Annotated[Principal, allowed(Role.PARTNER)]
+) -> Response:
+    """Remove a draft, after a question."""
+    draft = await drafts.find(web(request), principal, request_id)
+    if draft is None:
+        raise not_found()
+    return await ask_first(
+        request,
+        principal,
+        drafts.question_of_removal(draft),
+        kind=drafts.REMOVE.name,
+        fields={"request_id": str(request_id)},
+        subjects=[str(request_id)],
+        back="/requests",
     )
 
 
@@ -101,6 +129,9 @@ async def form_sent(
     known = await reference(request)
     lists = choices(known, principal.partner_id or "")
     typed = typed.of_its_inn()
+    if pressed in ("draft", "keep"):
+        await drafts.keep(web(request), principal, typed)
+        return Response(status_code=204) if pressed == "keep" else back_to("/requests", done="draft")
     if pressed in ("send", "as-typed", "another"):
         sure = pressed != "send" and given.get("asked") == typed.as_asked()
         seen = str(given.get("twins", "")) if pressed != "send" else None
@@ -149,6 +180,7 @@ async def _send(
     except ClientInDoubt as doubt:
         seen = seen_twins or ""
         return await _form(request, principal, known, lists, typed, doubt=doubt.checked, twins_ids=seen, status=422)
+    await drafts.forget(web(request), principal, UUID(typed.request_id))
     return RedirectResponse(f"/requests/{typed.request_id}?sent={sent_mark(request, typed.request_id)}", 303)
 
 

@@ -20,6 +20,7 @@ from postavka.web.planned.ask import ask_first
 from postavka.web.saved_views import saved_views
 from postavka.web.state import web
 from services.cabinet import acts
+from services.cabinet.drafts import drafts_of
 from services.cabinet.later import (
     ACTIVATE,
     LONGEST_REASON,
@@ -56,7 +57,11 @@ async def requests_page(
     request: Request, principal: Annotated[Principal, allowed(Role.PARTNER)], after: str | None = None
 ) -> Response:
     """Section «Заявки на приобретение» (L4)."""
-    return await _list(request, principal, "requests", GROUPS, OF_REQUESTS, REQUESTS, after, stages=stages_of())
+    is_whole = after is None and not Filters.of(request.query_params, GROUPS).any
+    kept = await drafts_of(web(request), principal) if is_whole else None
+    return await _list(
+        request, principal, "requests", GROUPS, OF_REQUESTS, REQUESTS, after, stages=stages_of(), drafts=kept
+    )
 
 
 @router.get("/sold")
@@ -135,6 +140,7 @@ async def _list(
         f"{name}.html",
         known=known,
         rows=[line(each, known) for each in found.rows],
+        products=known.products,
         filters=filters,
         tabs=tabs(path, filters, groups, counts),
         badges=badges,

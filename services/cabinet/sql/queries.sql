@@ -171,6 +171,35 @@ UPDATE cabinet.bulk SET rows = %s WHERE bulk_id = %s AND partner_id = %s;
 -- Removes what was kept for so long.
 DELETE FROM cabinet.bulk WHERE created_at < now() - %s;
 
+-- name: keep_draft
+-- Keeps what a user has typed, in place of what it was before.
+INSERT INTO cabinet.drafts (user_id, partner_id, request_id, typed)
+VALUES (%s, %s, %s, %s)
+ON CONFLICT (user_id, partner_id, request_id) DO UPDATE SET typed = excluded.typed, changed_at = now();
+
+-- name: trim_drafts
+-- Removes a user's oldest drafts: so many stay.
+DELETE FROM cabinet.drafts
+WHERE user_id = %(user)s AND partner_id = %(partner)s AND request_id IN (
+    SELECT request_id FROM cabinet.drafts WHERE user_id = %(user)s AND partner_id = %(partner)s
+    ORDER BY changed_at DESC OFFSET %(most)s);
+
+-- name: drafts
+-- Reads a user's drafts, the newest first, without those whose request has come.
+SELECT d.request_id, d.changed_at, d.typed
+FROM cabinet.drafts d
+WHERE d.user_id = %s AND d.partner_id = %s
+    AND NOT EXISTS (SELECT FROM cabinet.requests r WHERE r.request_id = d.request_id)
+ORDER BY d.changed_at DESC;
+
+-- name: forget_draft
+-- Removes a draft of its user.
+DELETE FROM cabinet.drafts WHERE user_id = %s AND partner_id = %s AND request_id = %s;
+
+-- name: expire_drafts
+-- Removes drafts that nobody has touched for so long.
+DELETE FROM cabinet.drafts WHERE changed_at < now() - %s;
+
 -- name: to_sign
 -- Reads the requests with a document that waits for the signature of this tenant, the oldest first.
 SELECT request_id, status, submitted_at, partner_id, distributor_id, request, approval, billing, shipping,

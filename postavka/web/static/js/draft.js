@@ -1,7 +1,8 @@
 // A draft of the form is kept in this browser, for this user: an expired session, a closed tab or a dead line loses
 // nothing. It has the request's id, so that a form restored from it is the same request. It goes when the request has
-// been sent, and when the user signs out.
+// been sent, and when the user signs out. The server keeps it as well, a moment later, for the user's other computers.
 const KEEP_DAYS = 30;
+const SERVER_MS = 1_500; // after the last change
 const SESSION_FIELD = "csrf"; // belongs to one session; a draft outlives it
 const form = document.querySelector("form[data-draft]");
 const key = (user) => `postavka:draft:${user}`;
@@ -17,13 +18,28 @@ function read(user) {
 
 let given = true; // until the draft is given up: leaving the page must not write it again
 
+let kept = false; // on the server: when it is removed there, it goes here as well
+
 function write() {
   if (!given) return;
   const fields = Object.fromEntries([...new FormData(form)].filter(([name]) => name !== SESSION_FIELD));
   try {
-    localStorage.setItem(key(form.dataset.draft), JSON.stringify({ at: Date.now(), fields }));
+    localStorage.setItem(key(form.dataset.draft), JSON.stringify({ at: Date.now(), kept, fields }));
   } catch {
     // No room, or storage is switched off: the form works without a draft.
+  }
+}
+
+async function keepOnServer() {
+  if (!given) return;
+  const body = new FormData(form);
+  body.set("do", "keep");
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(body), keepalive: true });
+    kept ||= answer.status === 204;
+    write();
+  } catch {
+    // No line: the next change tries again, and this browser has it.
   }
 }
 
@@ -49,15 +65,38 @@ if (form) {
   if (form.dataset.fresh !== undefined && draft) restore(draft);
   else if (form.dataset.fresh === undefined) write();
   let waiting;
+  let unsaved;
   const later = () => {
     clearTimeout(waiting);
     waiting = setTimeout(write, 150);
+    clearTimeout(unsaved);
+    unsaved = setTimeout(() => {
+      unsaved = undefined;
+      keepOnServer();
+    }, SERVER_MS);
   };
   form.addEventListener("input", later);
   form.addEventListener("change", later);
-  form.addEventListener("submit", write);
+  form.addEventListener("submit", (event) => {
+    clearTimeout(unsaved);
+    unsaved = undefined;
+    kept ||= event.submitter?.value === "draft";
+    write();
+  });
   document.addEventListener("swapped", later);
-  addEventListener("pagehide", () => waiting && write());
+  addEventListener("pagehide", () => {
+    if (waiting) write();
+    if (unsaved) keepOnServer();
+  });
+}
+
+// Removed on the server, perhaps by another computer.
+const listed = document.querySelector("[data-drafts-of]");
+if (listed) {
+  const draft = read(listed.dataset.draftsOf);
+  if (draft?.kept && !listed.dataset.drafts.split(" ").includes(draft.fields.request_id)) {
+    localStorage.removeItem(key(listed.dataset.draftsOf));
+  }
 }
 
 // Sent: the page of the request tells its id.
