@@ -82,6 +82,7 @@ SERVICES = {
         ),
         ServiceEntry("audit", "services.audit", "services.audit.site:SITE", secrets=(OBJECTS,)),
         ServiceEntry("feed", "services.feed", "services.feed.site:SITE"),
+        ServiceEntry("webhooks", "services.webhooks", "services.webhooks.site:SITE"),
     )
 }
 """By name, in the order in which they are started. A name stays as brokers and dashboards first knew it: `papers`
@@ -113,6 +114,7 @@ SCHEMAS = {
     "notices": (EVENT_STORE, "services.notices.projection:MIGRATIONS"),
     "audit": ("services.audit.integrity.store:MIGRATIONS",),
     "feed": ("services.feed.projection:MIGRATIONS",),
+    "webhooks": ("services.webhooks.webhooks:MIGRATIONS",),
 }
 """Schemas of PostgreSQL → addresses of what makes each, in the order in which they are made: that of the accounts has
 what row-level security needs."""
@@ -248,6 +250,10 @@ COMMANDS: dict[str, tuple[str | Mapping[str, tuple[str, str]], str]] = {
     "notices": (
         "services.notices.cli:notices",
         "E-mail to partners and distributors: what was sent, what waits, what failed.",
+    ),
+    "webhooks": (
+        "services.webhooks.cli:webhooks",
+        "Webhooks: events of the feed, posted to a program of yours.",
     ),
     "audit": (AUDIT_COMMANDS, "For auditors: history, as-of, replay, verify, export. Changes nothing it looks at."),
     "privacy": (

@@ -31,6 +31,10 @@ DONE = {
     "view-unnamed": "Выберите, что отобрать, и назовите отбор.",
     "too-many-views": "Для одного списка хранится не больше двадцати отборов. Удалите лишний.",
     "token-revoked": "Токен отозван: программы с ним больше не войдут.",
+    "webhook-again": "Событие уйдёт ещё раз, с тем же webhook-id.",
+    "webhook-replay": "События с этого места уйдут снова, по порядку.",
+    "webhook-secret": "Секрет сменён. Прежний ещё сутки подписывает вместе с новым.",
+    "webhook-removed": "Вебхук удалён.",
 }
 """By the code in the address, so that no text comes from there."""
 ROLES = {

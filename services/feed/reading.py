@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from events.personal import PREFIX
 from postavka.kernel.store.queries import load_queries
 from postavka.web.cursor import BadCursor
 from postavka.web.database import Connection
@@ -46,25 +47,41 @@ class FeedPage:
     more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """An event with its number in the tenant's feed. `is_personal`: it has a person's data, which may be forgotten."""
+
+    number: int
+    event: Event
+    is_personal: bool
+
+
 async def read_page(rows: Connection, principal: Principal, after: str | None, most: int) -> FeedPage:
     """The events behind a place; None: from the beginning. Raises `BadCursor`, `CursorGone`."""
     if after == END:
         return FeedPage([], await _end(rows, principal), False)
     number, name = _place(after)
-    by_distributor = principal.role is Role.DISTRIBUTOR
-    query = QUERIES.page_of_distributor if by_distributor else QUERIES.page_of_partner
     # One event more in front, which must be the one that the place names; one more behind, to know whether it goes on.
-    begin = number - 1 if number else 0
-    values = {**_tenant(principal), "after": begin, "most": most + (2 if number else 1)}
-    found = [(at, orjson.loads(event)) for at, event in await (await rows.execute(query, values)).fetchall()]
+    found = await read_behind(rows, principal, max(0, number - 1), most + (2 if number else 1))
     if number:
-        if not found or found[0][0] != number or _name(found[0][1]) != name:
+        if not found or found[0].number != number or _name(found[0].event) != name:
             raise CursorGone
         del found[0]
-    page = found[:most]
-    events = await asyncio.to_thread(reveal, [_shown(principal, at, event) for at, event in page])
+    events = [each.event for each in found[:most]]
     following = events[-1]["cursor"] if events else after or BEGINNING
     return FeedPage(events, following, len(found) > most)
+
+
+async def read_behind(
+    rows: Connection, principal: Principal, number: int, most: int, readable: Callable[[Any], Any] = reveal
+) -> list[FeedItem]:
+    """The events behind a number, in order. `readable` makes readable what of them is encrypted."""
+    query = QUERIES.page_of_distributor if principal.role is Role.DISTRIBUTOR else QUERIES.page_of_partner
+    values = {**_tenant(principal), "after": number, "most": most}
+    found = await (await rows.execute(query, values)).fetchall()
+    shown = [_shown(principal, at, orjson.loads(event)) for at, event in found]
+    events = await asyncio.to_thread(readable, shown)
+    return [FeedItem(at, event, PREFIX in text) for (at, text), event in zip(found, events, strict=True)]
 
 
 async def _end(rows: Connection, principal: Principal) -> str:
@@ -76,6 +93,11 @@ async def _end(rows: Connection, principal: Principal) -> str:
 def cursor_of(number: int, event: Mapping[str, Any]) -> str:
     """The place behind an event."""
     return f"{number}.{_name(event)}"
+
+
+def number_of(cursor: str) -> int:
+    """The number of the event behind which a cursor of ours stands; 0: before all."""
+    return int(cursor.partition(".")[0])
 
 
 def _tenant(principal: Principal) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Category(StrEnum):
     ACTIVATION_REFUSED = "activation-refused"
     RENEWAL = "renewal"
     REMINDER = "reminder"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +65,5 @@ CATEGORIES = {
     Category.ACTIVATION_REFUSED: About("Активация не удалась", False, PARTNER),
     Category.RENEWAL: About("Срок сервиса заканчивается", False, PARTNER),
     Category.REMINDER: About("Напоминания", False, PARTNER | DISTRIBUTOR),
+    Category.WEBHOOK: About("Вебхук отключён", True, PARTNER | DISTRIBUTOR),
 }

@@ -76,6 +76,7 @@ READERS: tuple[LogConsumer, ...] = (
     LogConsumer("timer", PROJECTION, outbox=SQL("SELECT count(*) FROM timer.carried WHERE NOT sent")),
     LogConsumer("notices", STORE, outbox=SQL("SELECT count(*) FROM notices.mail WHERE status IN ('due', 'sending')")),
     LogConsumer("feed", PROJECTION),
+    LogConsumer("webhooks", outbox=SQL("SELECT count(*) FROM webhooks.deliveries WHERE status = 'due'")),
     LogConsumer("ops", outbox=SQL("SELECT count(*) FROM ops.corrections WHERE sent_at IS NULL")),
     LogConsumer("audit", FOLLOWED, outbox=SQL("SELECT count(*) FROM audit.checkpoints WHERE NOT told")),
 )

@@ -81,6 +81,13 @@ class Victims:
         assert done.status_code == 202, done.text
         return str(done.json()["bulk_id"])
 
+    def _webhook(self) -> str:
+        """One that is told of nothing that happens here; the same for all victims."""
+        wanted = {"url": "https://erp.example/hook", "types": ["ServiceLapsed"]}
+        done = self._partner.post("/api/v1/webhooks", json=wanted, headers={"Idempotency-Key": '"of the victims"'})
+        assert done.status_code == 201, done.text
+        return str(done.json()["webhook_id"])
+
     def _known(self, site: Site, request_id: str, mark: str) -> Victim:
         wait_until(lambda: self._get(request_id, "/documents").json()["items"], f"{request_id} has documents", 300)
         letter = "SELECT id FROM notices.mail WHERE request_id = %s AND party = 'partner' LIMIT 1"
@@ -109,6 +116,7 @@ class Victims:
             "id": str(site.sql(letter, request_id)[0][0]),
             "session_id": str((site.sql(session, PARTNER) or [[uuid4()]])[0][0]),
             "token_id": str(site.sql(token, PARTNER)[0][0]),
+            "webhook_id": self._webhook(),
         }
         secret = [mark, row["permission_number"], *(str(kit[each]) for each in ("number", "code") if kit.get(each))]
         return Victim(things, (REQUEST["registration_number"], REQUEST["inn"]), secret)

@@ -33,6 +33,7 @@ MEASURING = (
     "services.documents.worker",
     "services.payments.metrics",
     "services.audit.metrics",
+    "services.webhooks.delivery",
 )
 """Modules that define metrics."""
 SUFFIXES = ("_total", "_seconds", "_records", "_events", "_info", "_ratio", "_bytes")
@@ -51,6 +52,8 @@ COUNTED = (
     "postavka_payments_refunds_owed",
     "postavka_payments_unmatched",
     "postavka_audit_broken_logs",
+    "postavka_webhook_deliveries_due",
+    "postavka_webhooks_failing",
 )
 """Gauges that count things or say yes or no: they have no unit."""
 

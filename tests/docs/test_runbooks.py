@@ -33,6 +33,7 @@ SETTINGS = (
     ("services.notices.settings", "NoticesSettings"),
     ("services.ops.settings", "OpsSettings"),
     ("services.documents.settings", "DocumentsSettings"),
+    ("services.webhooks.settings", "WebhookSettings"),
 )
 
 

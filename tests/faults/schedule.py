@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from random import Random
 
 STAGES = ("request", "approval", "billing", "shipping", "activation", "renewal")
-SERVICES = (*STAGES, "cabinet", "papers", "payments", "notices", "desk", "timer", "feed", "ops", "web", "audit")
+SERVICES = (
+    *(*STAGES, "cabinet", "papers", "payments", "notices", "desk", "timer", "feed", "webhooks"),
+    *("ops", "web", "audit"),
+)
 OF_THE_PROCEDURE = (*STAGES, "timer", "cabinet", "desk")
 """Without them no request comes to its end and nobody sees it."""
 SERVERS = ("kafka", "postgres")

@@ -129,10 +129,10 @@ def test_streams_show_all_readers_services_and_sizes(system: System) -> None:
     wait_until(all_read, "every reader has read everything")
     readers = {each["name"]: each for each in found["readers"]}
     assert readers.keys() == set(SERVICES) - {"web"}
-    assert all(each["rate"] is not None for name, each in readers.items() if name != "ops")
+    assert all(each["rate"] is not None for name, each in readers.items() if name not in ("ops", "webhooks"))
     assert {name for name, each in readers.items() if each["relay_delay"] is not None} == {*STAGES, "notices", "ops"}
     assert {name for name, each in readers.items() if each["unsent"] is not None} == {
-        "papers", "notices", "ops", "audit", "timer",
+        "papers", "notices", "ops", "audit", "timer", "webhooks",
     }  # fmt: skip
     services = {each["name"]: each for each in found["services"]}
     assert services.keys() == set(SERVICES)

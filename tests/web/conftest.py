@@ -45,6 +45,7 @@ from postavka.web.identity.principal import SCOPES, Principal, Role
 from postavka.web.identity.sample import PASSWORD, make_sample_users
 from postavka.web.settings import WebSettings
 from tests.conftest import NewDatabase
+from tests.services.webhooks.adding import add_webhook
 from tests.web.stories import Story, write
 
 HIDDEN = re.compile(r'name="(csrf|agreed|plan_id)" value="([^"]*)"')
@@ -130,6 +131,16 @@ class Site:
                 return (await tokens.make(rows, principal, **wanted)).secret
 
         return asyncio.run(make())
+
+    def webhook(self, partner: str, url: str = "https://erp.example/hook") -> str:
+        """A webhook of a partner, with one event in its log."""
+        webhook_id, _ = add_webhook(self.kernel, partner, url)
+        self.sql(
+            "INSERT INTO webhooks.deliveries (webhook_id, number, partner_id, request_id, type) "
+            "VALUES (%s, 1, %s, %s, 'Approved.v3')",
+            webhook_id, partner, uuid4(),
+        )  # fmt: skip
+        return str(webhook_id)
 
     def write(self, *stories: Story) -> None:
         """Into the cabinet."""

@@ -50,6 +50,7 @@ def things(site: Site) -> dict[str, str]:
         "id": "00000000-0000-4000-8000-000000000000",
         "session_id": "00000000-0000-4000-8000-000000000000",
         "token_id": "00000000-0000-4000-8000-000000000000",
+        "webhook_id": "00000000-0000-4000-8000-000000000000",
     }
 
 
@@ -144,6 +145,8 @@ def _own_things(site: Site, case: Case, path: str) -> dict[str, str]:
             case.only,
         )
         return {"session_id": str(found[0][0])}
+    if "webhook" in path:
+        return {"webhook_id": site.webhook(case.only), "number": "1"}
     hint = site.token(case.only)[-4:]
     found = site.sql("SELECT token_id FROM accounts.tokens WHERE hint = %s ORDER BY created_at DESC LIMIT 1", hint)
     return {"token_id": str(found[0][0])}

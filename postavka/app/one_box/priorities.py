@@ -27,7 +27,7 @@ NICENESS = {
     **dict.fromkeys(("billing", "activation", "desk"), 5),
     "cabinet": 10,
     **dict.fromkeys(("payments", "ops", "audit", "renewal", "timer"), 15),
-    **dict.fromkeys(("papers", "notices", "feed"), 19),
+    **dict.fromkeys(("papers", "notices", "feed", "webhooks"), 19),
 }
 """Of every service, and of Kafka; other programs have 0."""
 LEAST_FIRST_SESSION = 10

@@ -95,7 +95,7 @@ class _UuidsDumper(_BytesDumper):
     element, oid = 2950, 2951
 
     def encoded(self, elements: Any) -> Iterable[bytes | None]:
-        return (each.bytes for each in elements)
+        return (None if each is None else each.bytes for each in elements)
 
 
 class _BigintsDumper(_ArrayDumper):

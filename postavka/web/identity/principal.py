@@ -30,13 +30,15 @@ class Scope(StrEnum):
     """Answer requests (distributor)."""
     SIGN = "sign"
     """Return signed documents."""
+    WEBHOOKS = "webhooks"
+    """Say where events are posted, and read the secrets that sign them (partner, distributor)."""
     OPERATE = "operate"
     """Settle dead letters, remind (operations)."""
 
 
 SCOPES = {
-    Role.PARTNER: (Scope.READ, Scope.SUBMIT, Scope.SIGN),
-    Role.DISTRIBUTOR: (Scope.READ, Scope.CONFIRM, Scope.SIGN),
+    Role.PARTNER: (Scope.READ, Scope.SUBMIT, Scope.SIGN, Scope.WEBHOOKS),
+    Role.DISTRIBUTOR: (Scope.READ, Scope.CONFIRM, Scope.SIGN, Scope.WEBHOOKS),
     Role.OPS: (Scope.READ, Scope.OPERATE),
     Role.AUDITOR: (Scope.READ,),
 }

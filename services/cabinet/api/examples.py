@@ -78,6 +78,29 @@ EVENT = {
     "cursor": "17.5f3c09ab",
     "data": {"number": "482-019-337-561-908-274-651", "partner_id": "lukomor", "distributor_id": "dist-north"},
 }
+WEBHOOK = {
+    "webhook_id": "5e8a3c1f-2b7d-5f4a-9c60-1d2e3f4a5b6c",
+    "url": "https://erp.lukomor.example/postavka",
+    "types": ["Approved", "PermissionIssued"],
+    "is_on": True,
+    "off_reason": None,
+    "failing_since": None,
+    "former_secret_until": None,
+    "created_at": "2026-03-16T09:00:00Z",
+    "created_by": "token:erp",
+}
+DELIVERY = {
+    "number": 17,
+    "request_id": REQUEST,
+    "type": "PermissionIssued.v1",
+    "status": "sent",
+    "tries": 1,
+    "next_at": None,
+    "tried_at": "2026-03-16T09:30:01.213204Z",
+    "took_ms": 84,
+    "answered": 204,
+    "said": "",
+}
 PLAN = {
     "plan_id": "3c1f2f0e-55c0-5d1b-8a3f-6f0f5f3f9b11",
     "title": "Активировать Продление поддержки, 12 месяцев на 32 400,00 ₽ для АО «Завод точных весов»",
@@ -187,6 +210,14 @@ EXAMPLES: dict[str, Any] = {
     "RequestCopy": TYPED,
     "DocumentList": {"items": [DOCUMENT]},
     "EventPage": {"items": [EVENT], "next": "17.5f3c09ab", "more": False},
+    "NewWebhook": {"url": "https://erp.lukomor.example/postavka", "types": ["Approved", "PermissionIssued"]},
+    "Replay": {"after": "17.5f3c09ab"},
+    "WebhookOut": WEBHOOK,
+    "WebhookList": {"items": [WEBHOOK]},
+    "WebhookSecret": {"secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD0g0n6SNrHMI="},
+    "DeliveryOut": DELIVERY,
+    "DeliveryPage": {"items": [DELIVERY], "next": None},
+    "DeliveryDetail": {**DELIVERY, "message_id": "b9a3c1de-5a5c-5b58-9a44-3c7a8a6d4f10", "payload": EVENT},
     "Contacts": {
         "items": [
             {

@@ -45,6 +45,8 @@ PARAMETERS = {
     "request_id": "Of a request, as the call that sent it was answered",
     "plan_id": "Of a command that is sent later, as the call that planned it was answered",
     "bulk_id": "Of many requests, as the call that sent them was answered",
+    "webhook_id": "Of a webhook, as `addWebhook` answered it",
+    "number": "Of an event in your feed, as the log of deliveries names it",
     "document_id": "Among the documents of its request",
     "form": "`original`: the exact bytes issued, which a signature must cover; `pdf`: to read and print",
     "base_delivery_id": "Only what fits this base delivery (L9)",
@@ -119,6 +121,7 @@ def document() -> dict[str, Any]:
         {"name": "documents", "description": "Документы и подписи"},
         {"name": "lists", "description": "Справочники для заявки"},
         {"name": "events", "description": "Лента событий своих заявок"},
+        {"name": "webhooks", "description": "События на свой адрес"},
         {"name": "public", "description": "Активация пользователем, без входа"},
         {"name": "meta", "description": "О самом API"},
     ]

@@ -22,7 +22,8 @@ from services.cabinet.api import (
     signing,
 )
 from services.feed import api as feed
+from services.webhooks import api as webhooks
 
 router = APIRouter(prefix="/api/v1")
-for part in (meta, requests, renewals, bulk, confirmations, planned, documents, signing, lists, feed, public):
+for part in (meta, requests, renewals, bulk, confirmations, planned, documents, signing, lists, feed, webhooks, public):
     router.include_router(part.router)

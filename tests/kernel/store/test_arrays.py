@@ -18,7 +18,7 @@ KINDS = {
     "text": (Texts, st.none() | st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)))),
     "bytea": (Byteas, st.none() | st.binary()),
     "bigint": (Bigints, st.integers(-(2**63), 2**63 - 1)),
-    "uuid": (Uuids, st.uuids()),
+    "uuid": (Uuids, st.none() | st.uuids()),
     "timestamptz": (
         Times,
         st.datetimes(FIRST, LAST, timezones=st.sampled_from([UTC, timezone(timedelta(hours=3))])),

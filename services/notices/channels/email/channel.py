@@ -46,9 +46,7 @@ class EmailChannel:
         ]
         off = self._switched_off(connection, vault, emails)
         oldest = datetime.now(UTC) - timedelta(seconds=self._config.mail_oldest_seconds)
-        rows = [_row(protected(vault, each), _status(each, off, oldest)) for each in emails]
-        columns = [_ARRAYS[kind](column) for kind, column in zip(_MAIL.values(), zip(*rows, strict=True), strict=True)]
-        connection.execute(INSERT_MAIL, columns)
+        insert_emails(connection, [(protected(vault, each), _status(each, off, oldest)) for each in emails])
         return len(emails)
 
     def _switched_off(
@@ -73,6 +71,13 @@ INSERT_MAIL = (
     f"INSERT INTO mail ({', '.join(_MAIL)}) "  # noqa: S608
     f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in _MAIL.values())}) ON CONFLICT DO NOTHING"
 )
+
+
+def insert_emails(connection: psycopg.Connection[Any], emails: Iterable[tuple[Email, str]]) -> None:
+    """Write e-mails down as they are kept, each with its status; what is there already stays as it is."""
+    rows = [_row(*each) for each in emails]
+    columns = [_ARRAYS[kind](column) for kind, column in zip(_MAIL.values(), zip(*rows, strict=True), strict=True)]
+    connection.execute(INSERT_MAIL, columns)
 
 
 def _status(email: Email, off: set[tuple[str, str]], oldest: datetime) -> str:

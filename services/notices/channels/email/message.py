@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID, uuid5
@@ -21,9 +21,10 @@ from services.notices.categories import CATEGORIES, Audience, Category
 from services.notices.channels.email.recipients import Recipient
 from services.notices.rules import News
 from services.notices.settings import NoticesSettings, notices_settings
-from services.notices.texts import word
+from services.notices.texts import Worded, word
 
 NAMESPACE = UUID("b5a3c1a8-6a0e-4f0e-9d3e-0f1f6d2b7c11")
+OF_DISTRIBUTOR = "ваш адрес указан для уведомлений дистрибьютора"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Email:
 
     id: UUID
     message_id: str
-    request_id: UUID
+    request_id: UUID | None
+    """None: it is about no request."""
     kind: Category
     party: Audience
     party_id: str
@@ -74,6 +76,25 @@ def signature(secret: bytes, address: str, kind: str) -> str:
     return hmac.digest(secret, f"{address.lower()}|{kind}".encode(), hashlib.sha256).hex()[:32]
 
 
+def write_announcement(
+    party: Audience,
+    party_id: str,
+    kind: Category,
+    worded: Worded,
+    cause: str,
+    recipient: Recipient,
+    config: NoticesSettings,
+) -> Email:
+    """An e-mail about no request, of a category that can't be switched off. The same cause is the same e-mail."""
+    chosen = uuid5(NAMESPACE, f"{cause}|{kind}|{party}|{party_id}|{(recipient.address or '').lower()}")
+    whose = "вы контактное лицо партнёра" if party is Audience.PARTNER else OF_DISTRIBUTOR
+    email = Email(
+        chosen, f"<{chosen}@{domain_of(config)}>", None, kind, party, party_id, recipient, "", "", "", cause,
+        datetime.now(UTC),
+    )  # fmt: skip
+    return _rendered(email, worded, config, request=None, because=whose, vendor=config.vendor)
+
+
 def _email(news: News, kind: Category, recipient: Recipient, config: NoticesSettings, secret: bytes) -> Email:
     worded, about = word(news, config.vendor), CATEGORIES[kind]
     chosen = email_id(news, kind, recipient.address)
@@ -81,7 +102,29 @@ def _email(news: News, kind: Category, recipient: Recipient, config: NoticesSett
     if not about.mandatory and config.url and recipient.address:
         off = unsubscribe_link(config.url, recipient.address, kind, secret)
     known_number = news.known.number if news.known else None
+    request = f"№\u00a0{known_number} ({news.request_id})" if known_number else str(news.request_id)
+    whose = "вы контактное лицо партнёра по этой заявке" if news.party is Audience.PARTNER else OF_DISTRIBUTOR
+    email = Email(
+        chosen, f"<{chosen}@{domain_of(config)}>", news.request_id, kind, news.party, news.party_id, recipient, "", "",
+        "", news.cause.reference, news.cause.happened_at, off,
+    )  # fmt: skip
     number = news.known.permission_number if news.known and kind is Category.PERMISSION else None
+    vendor = (news.known.vendor if news.known else None) or config.vendor
+    return _rendered(email, worded, config, request=request, because=whose, vendor=vendor, number=number)
+
+
+def _rendered(
+    email: Email,
+    worded: Worded,
+    config: NoticesSettings,
+    *,
+    request: str | None,
+    because: str,
+    vendor: str,
+    number: str | None = None,
+) -> Email:
+    """The e-mail with its subject and texts."""
+    about = CATEGORIES[email.kind]
     values = {
         "title": worded.title,
         "paragraphs": worded.paragraphs,
@@ -89,34 +132,21 @@ def _email(news: News, kind: Category, recipient: Recipient, config: NoticesSett
         "number": number,
         "link": config.url.rstrip("/") + worded.path if config.url and worded.action else None,
         "action": worded.action,
-        "moment": in_words(news.cause.happened_at, "d MMMM y, HH:mm", tzinfo=MOSCOW, locale="ru") + " (Москва)",
-        "request": f"№\u00a0{known_number} ({news.request_id})" if known_number else news.request_id,
-        "because": (
-            "вы контактное лицо партнёра по этой заявке"
-            if news.party is Audience.PARTNER
-            else "ваш адрес указан для уведомлений дистрибьютора"
-        ),
-        "unsubscribe": off,
+        "moment": in_words(email.happened_at, "d MMMM y, HH:mm", tzinfo=MOSCOW, locale="ru") + " (Москва)",
+        "request": request,
+        "because": because,
+        "unsubscribe": email.off,
         "mandatory": about.mandatory,
         "about": about.title,
-        "vendor": (news.known.vendor if news.known else None) or config.vendor,
+        "vendor": vendor,
         "support": config.mail_support,
     }
     html_rows = tuple(each for each in worded.rows if number is None or each[1] != number)
-    return Email(
-        id=chosen,
-        message_id=f"<{chosen}@{domain_of(config)}>",
-        request_id=news.request_id,
-        kind=kind,
-        party=news.party,
-        party_id=news.party_id,
-        recipient=recipient,
+    return replace(
+        email,
         subject=" ".join(worded.title.split())[:200],
         text=ENVIRONMENT.get_template("mail.txt").render(values, rows=worded.rows),
         html=ENVIRONMENT.get_template("mail.html").render(values, rows=html_rows),
-        cause=news.cause.reference,
-        happened_at=news.cause.happened_at,
-        off=off,
     )
 
 

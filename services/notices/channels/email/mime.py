@@ -72,7 +72,11 @@ def to_outgoing(email: Email, config: NoticesSettings) -> Outgoing:
         ("Message-ID", email.message_id),
         ("Auto-Submitted", "auto-generated"),
         # All e-mails of a request are shown as one conversation.
-        ("References", f"<request.{email.request_id}@{domain_of(config)}>"),
+        *(
+            [("References", f"<request.{email.request_id}@{domain_of(config)}>")]
+            if email.request_id is not None
+            else []
+        ),
         *([("List-Unsubscribe", f"<{email.off}>")] if email.off is not None else []),
         *([("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")] if email.off is not None else []),
         ("MIME-Version", "1.0"),

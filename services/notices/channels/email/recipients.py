@@ -45,6 +45,17 @@ def recipients(
     return [replace(_of(news.party_id, wanted), address=None)] if wanted else [Recipient(None, news.party_id)]
 
 
+def recipients_of_party(party: Audience, party_id: str, snapshot: Snapshot) -> Sequence[Recipient]:
+    """The persons to whom news goes that is about no request: the partner's first contact that has an address, all of a
+    distributor's."""
+    if party is Audience.DISTRIBUTOR:
+        found = _addressed(snapshot.distributor_contacts.get(party_id, ()))
+    else:
+        entry = snapshot.partners.get(party_id)
+        found = _addressed(entry.contacts.values() if entry else ())[:1]
+    return [_of(party_id, each) for each in found] or [Recipient(None, party_id)]
+
+
 def _read(contact: Contact, readable: Callable[[Contact], Contact]) -> Contact:
     return readable(contact) if any(map(is_encrypted, (contact.name, contact.email))) else contact
 
