@@ -40,7 +40,12 @@ from postavka.app.one_box.doctor.servers import (
     check_topics,
 )
 from postavka.app.one_box.doctor.services import check_service, check_services
-from postavka.app.one_box.doctor.tables import check_dead_letters, check_sample_accounts, check_schemas
+from postavka.app.one_box.doctor.tables import (
+    check_dead_letters,
+    check_sample_accounts,
+    check_schemas,
+    check_webhooks,
+)
 from postavka.kernel.installation.held import HeldPartition
 from postavka.kernel.log.offsets import OffsetsUnknown
 from postavka.kernel.runtime import connection, kafka_jars
@@ -283,6 +288,11 @@ def test_dead_letters():
     assert check_dead_letters({"billing": 0}, 0).status == "ok"
     assert "billing 2" in check_dead_letters({"billing": 2, "request": 0}, 0).found
     assert "rebuild" in check_dead_letters({"billing": 0}, 1).todo
+
+
+def test_webhooks():
+    assert check_webhooks(4, 2.5, 1) == Check("webhooks", "ok", "4 events wait, receivers of 1 webhooks take none")
+    assert (check_webhooks(4, 301, 0).status, check_webhooks(4, 301, 0).found[-5:]) == ("wrong", "301 s")
 
 
 def test_accounts_with_the_password_of_the_demo():

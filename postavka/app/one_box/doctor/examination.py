@@ -43,6 +43,7 @@ from postavka.app.one_box.doctor.servers import (
 from postavka.app.one_box.doctor.services import ask_service, check_services
 from postavka.app.one_box.doctor.tables import (
     ask_sample_accounts,
+    ask_webhooks,
     check_dead_letters,
     check_schemas,
     pending_migrations,
@@ -117,10 +118,13 @@ def _examine_servers(
         checks.append(_checked("distributors' limits", lambda: check_distributor_limits(other_limits(config))))
         checks.append(check_replicas({name: broker.replicas[name] for name in present}))
     if connection is None:
-        checks += [not_looked_at(name, "PostgreSQL") for name in ("schemas", "dead letters", "sample accounts")]
+        checks += [
+            not_looked_at(name, "PostgreSQL") for name in ("schemas", "dead letters", "webhooks", "sample accounts")
+        ]
     else:
         checks.append(_checked("schemas", lambda: check_schemas(pending_migrations(connection))))
         checks.append(_checked("dead letters", lambda: check_dead_letters(*waiting_letters(connection))))
+        checks.append(_checked("webhooks", lambda: ask_webhooks(connection)))
         checks.append(_checked("sample accounts", lambda: ask_sample_accounts(config)))
     if broker is None or connection is None:
         checks.append(not_looked_at("lag", "Kafka" if broker is None else "PostgreSQL"))

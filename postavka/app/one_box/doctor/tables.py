@@ -1,4 +1,4 @@
-"""What is in PostgreSQL: schemas, dead letters, accounts."""
+"""What is in PostgreSQL: schemas, dead letters, webhooks, accounts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from postavka.kernel.settings import Settings, database_url
 from postavka.kernel.store.migration import pending
 from postavka.web.identity.sample import with_known_password
 from postavka.web.settings import WebSettings, is_public
+from services.webhooks.webhooks import QUERIES
 
+BEHIND_SECONDS = 300
+"""As of the alert PostavkaWebhooksBehind."""
 STAGES = tuple(topic.writer for topic in STAGE_TOPICS)
 
 
@@ -64,6 +67,22 @@ def check_dead_letters(letters: Mapping[str, int], unread: int) -> Check:
         todo = "see the table cabinet.unread; with a release that can read them: postavka rebuild cabinet"
         return Check("dead letters", "wrong", f"the cabinet could not read {unread} records", todo)
     return Check("dead letters", "ok", "none wait")
+
+
+def ask_webhooks(connection: psycopg.Connection[Any]) -> Check:
+    """The check of what waits to be posted."""
+    row = connection.execute(QUERIES.measure).fetchone() if _exists(connection, "webhooks.deliveries") else None
+    return check_webhooks(*(row or (0, 0, 0)))
+
+
+def check_webhooks(due: int, oldest: float, failing: int) -> Check:
+    """Are events posted? `due`: those that wait; `oldest`: seconds for which one waits for its first try; `failing`:
+    webhooks whose receivers take nothing, which is their owners' affair."""
+    found = f"{due} events wait, receivers of {failing} webhooks take none"
+    if oldest > BEHIND_SECONDS:
+        todo = "is the service `webhooks` there? docs/runbooks/webhooks-behind.md"
+        return Check("webhooks", "wrong", f"{found}; one was not tried for {oldest:.0f} s", todo)
+    return Check("webhooks", "ok", found)
 
 
 def ask_sample_accounts(config: Settings) -> Check:
