@@ -35,6 +35,10 @@ OLD_MESSAGES = {"approval": ["Approved"], "activation": ["ActivationRefused"]}
 """What an older release of a service writes in its first version."""
 
 
+WEBHOOKS = {"POSTAVKA_WEBHOOK_NETWORKS": '["127.0.0.0/8"]', "POSTAVKA_WEBHOOK_LADDER": str([1] * 9)}
+"""They may post to this machine, and again a second later."""
+
+
 class BehindAProxy(Broker):
     """A broker that tells its clients inside to come through the proxy."""
 
@@ -64,7 +68,7 @@ class Whole(Launch):
         return programs + [Program(f"{name}-old", [*old, name, *OLD_MESSAGES[name]], env=second) for name in OLD]
 
     def _with_clock(self, program: Program) -> Program:
-        return replace(program, env={**program.env, **self.clocks.environment(program.name)})
+        return replace(program, env={**program.env, **WEBHOOKS, **self.clocks.environment(program.name)})
 
 
 @dataclass

@@ -9,6 +9,7 @@ It reads every stage's topic from the beginning, and checks:
 - the gate (L17): nothing is manufactured before it was confirmed or paid in full, and every order once;
 - money: every payment that was sent counts once, and what an invoice says of itself is their sum;
 - dead letters: every record of poison has one, and nothing else has;
+- webhooks: every event of the partner's came to its receiver, in order for one request, under one id however often;
 - the cabinet: row by row what the log says.
 
 The judge is itself judged: `tests/faults/planted.py` puts defects into a good log, and each must be found.
@@ -46,6 +47,21 @@ OF_NO_REQUEST = {
     *("ReturnOrdered", "ReturnPaid", "ReturnUnmatched", "ReturnMatched", "SettlementRefused"),
 }
 """Money, orders about money, and renewals, that may belong to no request: the cabinet shows none of it."""
+
+POSTED = {
+    *(
+        "RequestSubmitted",
+        "RequestWithdrawn",
+        "Approved",
+        "Rejected",
+        "InvoiceIssued",
+        "PaymentReceived",
+        "BillingClosed",
+    ),
+    *("DistributorConfirmed", "DistributorDeclined", "PermissionIssued", "DocumentIssued", "ManufacturingOrdered"),
+    *("ShipmentIssued", "Activated", "ActivationRefused", "ServiceStarted"),
+}
+"""What a partner's program must hear of, at least."""
 
 OPENED = ["RequestSubmitted", "Approved", "BillingOpened", "ShippingOpened", "PermissionIssued"]
 ACT = ["DocumentIssued"]
@@ -102,6 +118,24 @@ class Told:
     def reference(self) -> str:
         """How an effect names this as its cause."""
         return f"{self.headers['ce_source']}#{self.headers['ce_id']}"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """An event that a webhook has posted, and whether its receiver took it."""
+
+    webhook_id: str
+    event: dict[str, Any]
+    taken: bool
+
+    @property
+    def reference(self) -> str:
+        return f"{self.event['source']}#{self.event['id']}"
+
+    @property
+    def number(self) -> int:
+        """Of the event in the partner's feed."""
+        return int(self.event["cursor"].partition(".")[0])
 
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -376,6 +410,30 @@ class Oracle:
         assert times.keys() >= expected, f"poison without a dead letter: {sorted(expected - times.keys())[:5]}"
         assert times.keys() <= expected, f"dead letters of good records: {sorted(times.keys() - expected)[:5]}"
         assert max(times.values(), default=1) == 1, f"two letters for one record: {times.most_common(1)}"
+
+    def check_posts(self, posts: Sequence[Post], partner: str) -> None:
+        """Every event of this partner's that is to be posted was taken, and nobody else's was posted; each under an id
+        of its own, which stays; of a request none was posted before the one in front of it was taken."""
+        theirs = {
+            told.headers["ce_subject"]
+            for told in self.log
+            if told.name == "RequestSubmitted" and told.body["partner_id"] == partner
+        }
+        expected = {told.reference for subject in theirs for told in self.of[subject] if told.name in POSTED}
+        taken = {post.reference for post in posts if post.taken}
+        assert expected <= taken, f"{len(expected - taken)} events were not posted: {sorted(expected - taken)[:3]}"
+        assert {post.event["subject"] for post in posts} <= theirs, "another partner's events were posted"
+        ids = {(post.webhook_id, post.reference) for post in posts}
+        assert len(ids) == len(dict(ids)) == len({name for _, name in ids}), "an id was used twice, or has changed"
+        of: dict[str, list[Post]] = defaultdict(list)
+        for post in posts:
+            of[post.event["subject"]].append(post)
+        for subject, those in of.items():
+            numbers, done = sorted({post.number for post in those}), 0
+            for post in those:
+                awaited = numbers[max(0, done - 1) : done + 1]  # the last one that was taken may come once more
+                assert post.number in awaited, f"{subject}: number {post.number} came, {awaited} was awaited"
+                done += post.taken and post.number == awaited[-1] and done < len(numbers)
 
     def check_request(self, request_id: str, plan: str) -> None:
         """Exactly what its plan leads to."""
