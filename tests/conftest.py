@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -153,5 +153,8 @@ def system() -> Iterator[System]:
     with collector() as traces, pytest.MonkeyPatch.context() as environment:
         environment.setenv("POSTAVKA_TRACING_OTLP", traces.url)
         environment.setenv("POSTAVKA_WEB_UNDO_SECONDS", "0.3")  # nobody undoes anything at these pages
-        with own_whole("system") as launch:
+        with ExitStack() as whole:
+            with pytest.MonkeyPatch.context() as of_services:  # tests of this process have their own
+                of_services.setenv("POSTAVKA_WEBHOOK_NETWORKS", '["127.0.0.0/8"]')
+                launch = whole.enter_context(own_whole("system"))
             yield System(launch, traces)

@@ -10,13 +10,15 @@ from postavka.web.identity.principal import Principal, Role
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the navigation. `order` sorts; `icon` names one of the icons that ship with the pages."""
+    """One entry of the navigation. `order` sorts; `icon` names one of the icons that ship with the pages; `in_menu`: it
+    stands in the menu of the account, for what is set up once."""
 
     title: str
     path: str
     roles: frozenset[Role]
     order: int = 100
     icon: str | None = None
+    in_menu: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Shown:
     path: str
     icon: str | None
     current: bool
+    in_menu: bool
 
 
 def entries_for(entries: Iterable[Entry], principal: Principal | None, path: str) -> list[Shown]:
@@ -35,4 +38,4 @@ def entries_for(entries: Iterable[Entry], principal: Principal | None, path: str
     fitting = [each.path for each in seen if path == each.path or path.startswith(each.path.rstrip("/") + "/")]
     current = max(fitting, key=len, default=None)
     seen.sort(key=lambda each: (each.order, each.title))
-    return [Shown(each.title, each.path, each.icon, each.path == current) for each in seen]
+    return [Shown(each.title, each.path, each.icon, each.path == current, each.in_menu) for each in seen]

@@ -23,7 +23,9 @@ from services.webhooks.webhooks import MOST, TYPES, Webhook
 
 router = APIRouter(include_in_schema=False)
 TENANT = allowed(Role.PARTNER, Role.DISTRIBUTOR)
-NAVIGATION = (Entry("Вебхуки", "/webhooks", frozenset((Role.PARTNER, Role.DISTRIBUTOR)), 90, "zap"),)
+NAVIGATION = (
+    Entry("Вебхуки", "/webhooks", frozenset((Role.PARTNER, Role.DISTRIBUTOR)), 90, "key-round", in_menu=True),
+)
 PAGE = 50
 STATUSES = {"due": "Ждёт отправки", "sent": "Доставлено", "failed": "Не доставлено"}
 REASONS = {

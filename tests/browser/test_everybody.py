@@ -144,6 +144,8 @@ NO_PAGES = {
     "GET /ops/post/register": "a file",
     "GET /ops/money/month.xlsx": "a file",
     "GET /ops/money/month.pdf": "a file",
+    "GET /webhooks/{webhook_id}": "needs a webhook: tests/browser/test_webhooks.py",
+    "GET /webhooks/{webhook_id}/deliveries/{number}": "needs a webhook: tests/browser/test_webhooks.py",
     "GET /audit/requests/{request_id}/history.html": "a file",
     "GET /audit/proofs/{stage}/{position}/file": "a file",
     "GET /audit/checkpoints/{log}": "a file",
