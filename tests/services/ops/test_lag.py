@@ -44,7 +44,7 @@ def test_topics_of_distributors_count_for_who_reads_them() -> None:
 def test_every_service_that_follows_the_log_is_watched() -> None:
     assert {reader.name for reader in READERS} == set(SERVICES) - {"web"}
     without_input = {reader.name for reader in READERS if not reader.topics}
-    assert without_input == {"ops"}
+    assert without_input == {"ops", "webhooks"}, "webhooks follow the feed's table"
     assert {topic.writer for topic in STAGE_TOPICS} <= set(BY_NAME)
 
 
