@@ -185,7 +185,7 @@ class Processes:
             known = ["--bare"] if program.group == "servers" else ["--without", ",".join(program.without)]
             argv = _tethered([*program.launched_by, *program.argv], program.stop_signal, program.user, known)
             command = " ".join(map(_quoted, argv))
-            environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in program.env.items())
+            environment = ",".join(f"{name}={_within_quotes(_escaped(value))}" for name, value in program.env.items())
             sections.append(
                 f"[program:{program.name}]\ncommand={_escaped(command)}\nautostart=false\nautorestart=true\n"
                 f"startsecs=0\nstartretries=1000000\nstopsignal={program.stop_signal}\n"
@@ -208,6 +208,12 @@ def _tethered(argv: Sequence[str], sign: str, user: str | None = None, known: Se
 
 def _quoted(part: str) -> str:
     return '"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _within_quotes(value: str) -> str:
+    """A variable's value as `supervisord` reads it: it knows both kinds of quotes, and no way to write one inside of
+    its own kind."""
+    return f"'{value}'" if '"' in value else f'"{value}"'
 
 
 def _escaped(text: str) -> str:

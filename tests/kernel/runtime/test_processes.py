@@ -35,3 +35,14 @@ def test_a_program_that_can_not_start_is_started_when_it_can(tmp_path: Path):
         assert processes.pid("late") == 0
         (tmp_path / "away").rename(logs)
         until(lambda: processes.pid("late"), "the program runs")
+
+
+@pytest.mark.parametrize("value", ['["127.0.0.0/8"]', "it's 50 %", "a,b = c"])
+def test_a_variable_comes_as_it_is(tmp_path: Path, value: str):
+    told = tmp_path / "told"
+    script = f"import os, pathlib; pathlib.Path({str(told)!r}).write_text(os.environ['SAID']); input()"
+    file = tmp_path / "tells.py"
+    file.write_text(script)
+    with Processes(tmp_path, [Program("tells", [sys.executable, str(file)], env={"SAID": value})]) as processes:
+        processes.start("tells")
+        until(lambda: told.exists() and told.read_text() == value, "it is told")
