@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from postavka.web.authorization import allowed
@@ -27,13 +27,20 @@ router = APIRouter(tags=["webhooks"])
 KEEPER = allowed(Role.PARTNER, Role.DISTRIBUTOR, scope=Scope.WEBHOOKS)
 
 
+EventName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
 class NewWebhook(BaseModel):
     """Where events are to be posted."""
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str = Field(max_length=LONGEST_URL, description="Of your receiver: `https://…`, at a public address")
-    types: list[str] = Field(
+    url: str = Field(
+        max_length=LONGEST_URL,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Of your receiver: `https://…`, at a public address",
+    )
+    types: list[EventName] = Field(
         [], max_length=100, description="Names of events without their version: `Approved`; none: all that you may see"
     )
 
@@ -44,7 +51,9 @@ class Replay(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     after: str = Field(
-        max_length=40, description="`cursor` of an event: everything behind it is posted again; `0`: everything"
+        max_length=40,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="`cursor` of an event: everything behind it is posted again; `0`: everything",
     )
 
 

@@ -215,10 +215,11 @@ def kernel(servers: Endpoints, web_database: str, tmp_path_factory: pytest.TempP
 def site(web_database: str, kernel: Settings) -> Iterator[Site]:
     """With limits so high that tests don't meet them."""
     config = WebSettings(
-        failures_per_address=100_000, calls_per_minute=1_000_000, activations_per_address=100_000, undo_seconds=0,
-        _env_file=None,
+        failures_per_account=10_000, failures_per_address=100_000, calls_per_minute=1_000_000,
+        activations_per_address=100_000, undo_seconds=0, _env_file=None,
     )  # fmt: skip
-    with served(create_app(kernel, config), web_database, kernel) as running:
+    with pytest.MonkeyPatch.context() as patch, served(create_app(kernel, config), web_database, kernel) as running:
+        patch.setattr(tokens, "MOST_TOKENS", 1_000)
         yield running
 
 

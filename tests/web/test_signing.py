@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import zipfile
 from typing import Any
 from unittest.mock import Mock
@@ -16,12 +17,16 @@ from services.cabinet.signing.archive import pack
 from tests.web.conftest import Person, Site
 from tests.web.stories import Story
 
+PLACES = itertools.count(1_000, 10)
+"""In the request stage's store: numbers of requests are made of them, and names of files of numbers."""
+
 
 @pytest.fixture
 def stories(site: Site) -> list[Story]:
     """Three acts of one distributor, one of them of a request that is over; and another's."""
     blobs = site.app.state.web.blobs
-    found = [Story(distributor=who, buyer=f"ООО {uuid4().hex}") for who in ("dist-north",) * 3 + ("dist-ural",)]
+    parties = ("dist-north",) * 3 + ("dist-ural",)
+    found = [Story(distributor=who, buyer=f"ООО {uuid4().hex}", events=next(PLACES)) for who in parties]
     for each in found:
         name = str(each.request_id).encode()
         each.submitted().approved().documented(f"act-{each.request_id}", blobs.put(name), blobs.put(b"%PDF" + name))
